@@ -1,0 +1,45 @@
+"""Whose fault is it? Every error this application raises on purpose is one of three kinds."""
+
+from __future__ import annotations
+
+
+class TenantExperienceError(Exception):
+    """The common parent. ``code`` is stable and machine-readable; the message is a sentence for a person.
+
+    Args:
+        message: what is wrong, where, and what to do about it.
+        code: ``snake_case``, stable across versions, e.g. ``missing_column``.
+    """
+
+    fault = "unknown"
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def __str__(self) -> str:
+        """Kind first, then code, then the sentence: what job failure reasons and e-mails show."""
+        return f"{type(self).__name__}: {self.code}: {self.args[0]}"
+
+    @property
+    def message(self) -> str:
+        """The sentence alone."""
+        return str(self.args[0])
+
+
+class UserError(TenantExperienceError):
+    """Bad data or a bad request: who sent it can mend it."""
+
+    fault = "user"
+
+
+class AlgorithmError(TenantExperienceError):
+    """The data is well formed, but no honest model can be fitted to it."""
+
+    fault = "algorithm"
+
+
+class PlatformError(TenantExperienceError):
+    """AWS, the network, or a bug of ours."""
+
+    fault = "platform"
