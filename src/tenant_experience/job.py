@@ -19,7 +19,7 @@ from tenant_experience.outcome import Outcome
 Main = Callable[[list[str] | None], Outcome]
 
 EXIT_MESSAGE_BYTES = 1_024
-_log = logging.getLogger("job")
+logger = logging.getLogger("job")
 
 
 def run_job(main: Main, output: str) -> int:
@@ -45,16 +45,16 @@ def _run(main: Main, folder: Path, reports: tuple[str, ...]) -> int:
     try:
         outcome = main(None)
     except (UserError, AlgorithmError) as refusal:
-        _log.warning("refused: %s", refusal)
+        logger.warning("refused: %s", refusal)
         _report(str(refusal), reports)
         Outcome.refused(refusal).write(folder)
         return 0
     except PlatformError as error:
-        _log.exception("failed")
+        logger.exception("failed")
         _report(str(error), reports)
         return 1
     except Exception as error:
-        _log.exception("failed")
+        logger.exception("failed")
         _report(f"{PlatformError.__name__}: unexpected: {type(error).__name__}: {error}", reports)
         return 1
     if outcome.status != "ok":
