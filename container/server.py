@@ -1,0 +1,154 @@
+"""SageMaker's inference contract over flask: one model, or many that SageMaker loads and unloads.
+
+Source of the multi-model routes: "Build Your Own Container for SageMaker AI Multi-Model Endpoints" in the SageMaker
+developer guide. Routes parse, call one function, and answer; every refusal is a ServingError, answered in one place.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from container.model_store import ModelStore
+from container.payload_codecs import DECODERS, ENCODERS, JSON, Answer
+from container.serving_errors import BadRequestError, NotAcceptableError, ServingError, UnsupportedMediaTypeError
+from container.serving_settings import MIB, ServingSettings
+from tenant_experience.scoring import Scorer
+
+
+def create_app(settings: ServingSettings | None = None) -> Flask:
+    """The application; with one model, that model is loaded before the first request.
+
+    Raises:
+        UserError: a setting is wrong, or ``/opt/ml/model`` holds no model of ours.
+    """
+    settings = settings or ServingSettings.from_environment()
+    app = Flask("tenant_experience")
+    app.logger.setLevel(logging.INFO)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_payload_mib * MIB
+    app.register_error_handler(ServingError, _refusal)
+    app.register_error_handler(HTTPException, _http_error)
+
+    @app.get("/ping")
+    def ping() -> Response:
+        return Response(status=200)
+
+    @app.get("/execution-parameters")
+    def execution_parameters() -> Response:
+        return _json(_execution_parameters(settings))
+
+    if settings.multi_model:
+        _add_model_routes(app, ModelStore(settings.model_memory_mib * MIB))
+    else:
+        _add_invocations(app, Scorer.load(settings.model_folder))
+    return app
+
+
+def _add_invocations(app: Flask, scorer: Scorer) -> None:
+    @app.post("/invocations")
+    def invocations() -> Response:
+        return _predict(scorer)
+
+
+def _add_model_routes(app: Flask, store: ModelStore) -> None:
+    # `path`, not a plain string: the name is SageMaker's, opaque, and may hold a slash.
+    @app.get("/models")
+    def list_models() -> Response:
+        return _json({"models": [_description(model.name, model.url) for model in store.all()]})
+
+    @app.post("/models")
+    def load_model() -> Response:
+        name, url = _load_request(request.get_data())
+        store.load(name, url)
+        app.logger.info("loaded model %s from %s", name, url)
+        return _json({"modelName": name, "modelUrl": url})
+
+    @app.get("/models/<path:name>")
+    def describe_model(name: str) -> Response:
+        return _json(_description(name, store.get(name).url))
+
+    @app.delete("/models/<path:name>")
+    def unload_model(name: str) -> Response:
+        store.unload(name)
+        app.logger.info("unloaded model %s", name)
+        return _json({"modelName": name})
+
+    @app.post("/models/<path:name>/invoke")
+    def invoke_model(name: str) -> Response:
+        return _predict(store.get(name).scorer)
+
+
+def _predict(scorer: Scorer) -> Response:
+    """Decodes, scores and encodes the current request; 204 when it holds no row."""
+    content_type = request.mimetype
+    if content_type not in DECODERS:
+        raise UnsupportedMediaTypeError(f"Content-Type {content_type or '(none)'}: send {' or '.join(DECODERS)}")
+    accept = _accepted()
+    manifest = scorer.manifest
+    body = request.get_data(cache=False)
+    if not body.strip():
+        return Response(status=204)
+    batch = DECODERS[content_type](body, manifest.features)
+    if len(batch.matrix) == 0:
+        return Response(status=204)
+    probabilities = scorer.probabilities(batch.matrix).tolist()
+    answer = Answer(
+        probabilities,
+        [scorer.label(probability) for probability in probabilities],
+        scorer.contributions(batch.matrix) if batch.explain else None,
+    )
+    return Response(ENCODERS[accept](batch, answer, manifest), content_type=accept)
+
+
+def _accepted() -> str:
+    """The kind to answer in: JSON when the caller does not mind."""
+    if "Accept" not in request.headers:
+        return JSON
+    accept = request.accept_mimetypes.best_match(ENCODERS)
+    if accept is None:
+        raise NotAcceptableError(f"Accept {request.headers['Accept'][:80]}: offered are {', '.join(ENCODERS)}")
+    return accept
+
+
+def _load_request(body: bytes) -> tuple[str, str]:
+    try:
+        document = json.loads(body)
+        name, url = document["model_name"], document["url"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise BadRequestError('loading a model takes {"model_name": "...", "url": "<folder>"}') from error
+    if not (isinstance(name, str) and name and isinstance(url, str) and url):
+        raise BadRequestError("model_name and url must be texts, not empty")
+    return name, url
+
+
+def _execution_parameters(settings: ServingSettings) -> Mapping[str, Any]:
+    """What batch transform asks when it starts; its documented names."""
+    return {
+        "MaxConcurrentTransforms": settings.workers * settings.threads,
+        "BatchStrategy": "MULTI_RECORD",
+        "MaxPayloadInMB": settings.max_payload_mib,
+    }
+
+
+def _description(name: str, url: str) -> dict[str, str]:
+    return {"modelName": name, "modelUrl": url}
+
+
+def _json(document: Mapping[str, Any], status: int = 200) -> Response:
+    return Response(json.dumps(document), status=status, content_type=JSON)
+
+
+def _refusal(error: ServingError) -> Response:
+    return _json({"error": {"code": error.code, "message": str(error)}}, error.status)
+
+
+def _http_error(error: HTTPException) -> Response:
+    """Flask's own refusals (404, 405, 413) and unexpected errors (500, already logged), in the same form."""
+    status = error.code or 500
+    code = error.name.lower().replace(" ", "_")
+    return _json({"error": {"code": code, "message": error.description or error.name}}, status)

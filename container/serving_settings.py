@@ -1,0 +1,73 @@
+"""The server's settings, read from the environment when asked for, refused by name when wrong.
+
+SageMaker sets ``SAGEMAKER_BIND_TO_PORT`` and ``SAGEMAKER_MULTI_MODEL``; the others are set in the model's
+``Environment`` (see README.md in this folder).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tenant_experience.data_layout import ml_root
+from tenant_experience.errors import UserError
+from tenant_experience.instance_resources import available_cpus, available_memory
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class ServingSettings:
+    """How to serve.
+
+    Attributes:
+        host: address to listen on. All of them in a container, where only SageMaker can reach it; a host that runs us
+            as a plain process (``SAGEMAKER_BASE_DIR`` is set) gets 127.0.0.1, for nothing here asks who is calling.
+        port: TCP port.
+        multi_model: many models, loaded and unloaded by SageMaker; else the one under ``/opt/ml/model``.
+        workers: processes; always 1 with many models (see gunicorn_settings.py).
+        threads: requests at once in a process.
+        max_payload_mib: a larger request is refused with 413.
+        model_memory_mib: what all loaded models together may take; one that does not fit is refused with 507.
+        model_folder: the one model's folder.
+    """
+
+    host: str
+    port: int
+    multi_model: bool
+    workers: int
+    threads: int
+    max_payload_mib: int
+    model_memory_mib: int
+    model_folder: Path
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> ServingSettings:
+        """Reads the settings.
+
+        Raises:
+            UserError: ``serving_setting``, naming the variable.
+        """
+        multi_model = environment.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true"
+        bound_to = "127.0.0.1" if "SAGEMAKER_BASE_DIR" in environment else "0.0.0.0"  # noqa: S104
+        return cls(
+            host=environment.get("SERVING_HOST") or bound_to,
+            port=_positive(environment, "SAGEMAKER_BIND_TO_PORT", 8080),
+            multi_model=multi_model,
+            workers=1 if multi_model else _positive(environment, "SERVING_WORKERS", available_cpus()),
+            threads=_positive(environment, "SERVING_THREADS", 2 * available_cpus() + 2),
+            max_payload_mib=_positive(environment, "SERVING_MAX_PAYLOAD_MIB", 6),
+            model_memory_mib=_positive(environment, "SERVING_MODEL_MEMORY_MIB", available_memory() // 2 // MIB),
+            model_folder=ml_root() / "model",
+        )
+
+
+def _positive(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"{name}={text!r} is not a positive whole number", code="serving_setting")
+    return int(text)

@@ -1,0 +1,40 @@
+"""What this container was given: CPUs and memory, which may be less than the machine has."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+_CGROUP = Path("/sys/fs/cgroup")
+_UNLIMITED = 1 << 60
+
+
+def available_cpus(cgroup: Path = _CGROUP) -> int:
+    """CPUs this process may use: its affinity, cut by the control group's quota; at least 1."""
+    allowed = len(os.sched_getaffinity(0))
+    quota = _cpu_quota(cgroup)
+    return max(1, min(allowed, math.floor(quota))) if quota else allowed
+
+
+def available_memory(cgroup: Path = _CGROUP) -> int:
+    """Bytes of memory this process may use: the machine's, cut by the control group's limit."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        limit = _read(cgroup / name)
+        if limit.isdecimal() and int(limit) < _UNLIMITED:
+            return min(physical, int(limit))
+    return physical
+
+
+def _cpu_quota(cgroup: Path) -> float | None:
+    """CPUs' worth of time per period, from cgroup v2 (``cpu.max``) or v1; None when unlimited."""
+    quota, _, period = _read(cgroup / "cpu.max").partition(" ")
+    if not quota:
+        quota = _read(cgroup / "cpu" / "cpu.cfs_quota_us")
+        period = _read(cgroup / "cpu" / "cpu.cfs_period_us")
+    return int(quota) / int(period) if quota.isdecimal() and period.isdecimal() else None
+
+
+def _read(path: Path) -> str:
+    return path.read_text().strip() if path.is_file() else ""
