@@ -1,0 +1,143 @@
+"""``use_case.yaml``: the one thing to change for another problem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from tenant_experience.settings_file import Settings, load_settings
+
+USE_CASE_FILE = "use_case.yaml"
+SQL_FILE = "features.sql"
+SOURCES_FOLDER = "sources"
+
+# A Feature Store feature name, in the lower-case form that is also a SQL identifier.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Scope = Literal["global", "per_partition"]
+Scalar = bool | int | float | str
+# Set by the state machine for every training job; a use case or manifest may not set them.
+RESERVED_HYPERPARAMETERS = frozenset({"release", "shard"})
+
+
+class Feature(Settings):
+    """One feature: what more of it means for the tenant, and how it enters grouping."""
+
+    more_is: Literal["worse", "better", "neither"]
+    transform: Literal["log1p", "none"] = "none"
+    minimum: float | None = None
+    maximum: float | None = None
+
+    @property
+    def direction(self) -> int:
+        """+1 when more is worse, -1 when more is better, 0 when neither."""
+        return {"worse": 1, "better": -1, "neither": 0}[self.more_is]
+
+
+class Clustering(Settings):
+    """On which features groups are found, and which must agree without having been used."""
+
+    markers: list[Name] = Field(min_length=2)
+    checks: list[Name] = Field(default_factory=list)
+    groups: Literal[2] = 2
+
+
+class Labels(Settings):
+    """Where labels come from. ``classes`` in the order of their numbers, ``positive`` the one predicted."""
+
+    from_: Literal["clusters"] = Field(alias="from")
+    classes: list[Name] = Field(min_length=2, max_length=2)
+    positive: Name
+
+
+class Models(Settings):
+    """How many models there are; ``minimum_tenants`` counts tenants that may train."""
+
+    scope: Scope = "global"
+    minimum_tenants: int = Field(default=2_000, ge=1)
+    shard_size: int = Field(default=10, ge=1, le=1_000)
+
+
+class History(Settings):
+    """Days: the window that events are counted in, and the exposure a tenant needs."""
+
+    window_days: int = Field(default=365, ge=1, le=3_650)
+    minimum_days: int = Field(default=90, ge=0)
+    provisional_below: int = Field(default=180, ge=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.minimum_days <= self.provisional_below <= self.window_days:
+            raise ValueError("minimum_days <= provisional_below <= window_days must hold")
+        return self
+
+
+class Gates(Settings):
+    """Limits that refuse a release; None switches ``freshness_days`` off."""
+
+    quarantine_share: float = Field(default=0.05, ge=0, le=1)
+    pooled_tenants: int = Field(default=500, ge=1)
+    freshness_days: int | None = Field(default=45, ge=0)
+
+
+class Approval(Settings):
+    """Who lets a release pass."""
+
+    mode: Literal["manual"] = "manual"
+
+
+class Costs(Settings):
+    """What a false alarm and a miss cost, relative to each other."""
+
+    false_alarm: float = Field(default=1, gt=0)
+    miss: float = Field(default=1, gt=0)
+
+
+class UseCase(Settings):
+    """A whole ``use_case.yaml``. ``features`` keeps the file's order: it is the order the model reads them in."""
+
+    name: Name
+    record_id: Name
+    partition_column: Name
+    sources: list[Name] = Field(min_length=1)
+    features: dict[Name, Feature] = Field(min_length=1)
+    clustering: Clustering
+    labels: Labels
+    models: Models = Models()
+    history: History = History()
+    trainer: Literal["xgboost"] = "xgboost"
+    hyperparameters: dict[str, Scalar] = Field(default_factory=dict)
+    gates: Gates = Gates()
+    approval: Approval = Approval()
+    costs: Costs = Costs()
+
+    @property
+    def feature_names(self) -> list[str]:
+        """Names of the features, in order."""
+        return list(self.features)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for key in ("markers", "checks"):
+            unknown = [name for name in getattr(self.clustering, key) if name not in self.features]
+            if unknown:
+                raise ValueError(f"clustering.{key} names {unknown}, not among the features {self.feature_names}")
+        neither = [name for name in self.clustering.markers if self.features[name].direction == 0]
+        if neither:
+            raise ValueError(f"clustering.markers {neither} have more_is: neither; a marker is worse or better")
+        if self.labels.positive not in self.labels.classes:
+            raise ValueError(f"labels.positive {self.labels.positive!r} is not one of labels.classes")
+        reserved = sorted(RESERVED_HYPERPARAMETERS & self.hyperparameters.keys())
+        if reserved:
+            raise ValueError(f"hyperparameters {reserved} are set by the state machine")
+        return self
+
+
+def load_use_case(folder: Path) -> UseCase:
+    """Reads ``folder/use_case.yaml``.
+
+    Raises:
+        UserError: ``invalid_use_case``; the message names the file, the key and what is allowed there.
+    """
+    return load_settings(folder / USE_CASE_FILE, UseCase, code="invalid_use_case")

@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tenant_experience.errors import UserError
+from tenant_experience.use_case import UseCase, load_use_case
+
+FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
+VALID = (FOLDER / "use_case.yaml").read_text()
+
+
+def load_changed(tmp_path: Path, change) -> UseCase:
+    document = yaml.safe_load(VALID)
+    change(document)
+    (tmp_path / "use_case.yaml").write_text(yaml.safe_dump(document, sort_keys=False))
+    return load_use_case(tmp_path)
+
+
+def test_the_shipped_use_case_is_valid():
+    use_case = load_use_case(FOLDER)
+    assert use_case.feature_names[0] == "work_order_count"
+    assert len(use_case.features) == 10
+    assert use_case.features["answer_rate"].direction == -1
+    assert use_case.sources[0] == "events"
+    assert use_case.models.scope == "global"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d.update(sauces=[]), ["use_case.yaml", "sauces", "sources"]),
+        (lambda d: d["models"].update(minimum=1), ["models.minimum", "minimum_tenants", "shard_size"]),
+        (lambda d: d["features"]["answer_rate"].update(log=1), ["features.answer_rate.log", "more_is"]),
+        (lambda d: d["models"].update(scope="local"), ["models.scope", "global", "per_partition", "local"]),
+        (lambda d: d["features"]["answer_rate"].update(more_is="nice"), ["answer_rate.more_is", "worse", "neither"]),
+        (lambda d: d["clustering"]["markers"].append("rent"), ["rent", "markers", "answer_rate"]),
+        (lambda d: d["clustering"]["markers"].append("total_tickets"), ["total_tickets", "neither"]),
+        (lambda d: d["hyperparameters"].update(shard=3), ["shard", "state machine"]),
+        (lambda d: d["history"].update(minimum_days=200), ["history", "minimum_days"]),
+        (lambda d: d["gates"].update(quarantine_share=2), ["gates.quarantine_share", "less than or equal to 1"]),
+        (lambda d: d.pop("record_id"), ["record_id", "missing"]),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(tmp_path: Path, change, words):
+    with pytest.raises(UserError) as caught:
+        load_changed(tmp_path, change)
+    assert caught.value.code == "invalid_use_case"
+    for word in words:
+        assert word in caught.value.message
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "", "\xff"])
+def test_a_file_that_is_no_mapping_is_named(tmp_path: Path, text: str):
+    (tmp_path / "use_case.yaml").write_bytes(text.encode("latin-1"))
+    with pytest.raises(UserError, match=r"use_case\.yaml"):
+        load_use_case(tmp_path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(UserError, match=r"use_case\.yaml does not exist"):
+        load_use_case(tmp_path)
