@@ -1,0 +1,104 @@
+"""``python -m local_aws {up,down,serve,status}``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from local_aws import server_control
+from local_aws.errors import LocalAwsError
+from local_aws.state import DEFAULT_FOLDER, State, is_healthy
+
+DEFAULT_IMAGE = Path("container/local_image.json")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, do, and return the exit code."""
+    options = _parser().parse_args(arguments)
+    state = State(options.state.absolute())
+    try:
+        code: int = options.run(state, options)
+    except LocalAwsError as error:
+        print(f"local_aws: {error}", file=sys.stderr)
+        return 1
+    return code
+
+
+def _up(state: State, options: argparse.Namespace) -> int:
+    server, started = server_control.start(state, port=options.port, fresh=options.fresh, images=_images(options))
+    print(f"{'Started' if started else 'Already running'}: {server['url']}  mailbox {server['mailbox_url']}")
+    print(f"For boto3, sam and aws: set -a; . {state.env_file}; set +a")
+    return 0
+
+
+def _down(state: State, _options: argparse.Namespace) -> int:
+    print("Stopped." if server_control.stop(state) else "Nothing was running.")
+    return 0
+
+
+def _status(state: State, _options: argparse.Namespace) -> int:
+    server = state.server()
+    if server is None:
+        print("Not running.")
+        return 3
+    healthy = is_healthy(server["url"])
+    print(json.dumps({**server, "healthy": healthy}, indent=1))
+    return 0 if healthy else 1
+
+
+def _serve(state: State, options: argparse.Namespace) -> int:
+    from local_aws.serve import serve  # only this command needs MiniStack
+
+    port = server_control.choose_port(options.port, state.last_port())
+    return serve(state, port=port, images=_images(options))
+
+
+def _images(options: argparse.Namespace) -> list[Path]:
+    """The image files asked for, or the default one where it exists, as absolute paths."""
+    chosen: list[Path] = options.image or ([DEFAULT_IMAGE] if DEFAULT_IMAGE.exists() else [])
+    for path in chosen:
+        if not path.is_file():
+            raise LocalAwsError(f"--image {path}: there is no such file.")
+    return [path.absolute() for path in chosen]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local_aws",
+        description="The laptop's AWS: MiniStack, a SageMaker that really runs jobs and endpoints, and a mailbox. "
+        "Everything is on 127.0.0.1 and below one folder.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{up,down,serve,status}")
+    up = commands.add_parser("up", help="start it in the background and wait until it answers; safe to repeat")
+    up.add_argument("--fresh", action="store_true", help="forget everything first: stacks, buckets, mail, jobs")
+    down = commands.add_parser("down", help="stop it with every job, endpoint and Lambda worker it started")
+    serve = commands.add_parser("serve", help="run it in the foreground until Ctrl-C")
+    status = commands.add_parser("status", help="say what runs, as JSON; exit code 0 healthy, 1 not, 3 nothing runs")
+    for command, run in ((up, _up), (down, _down), (serve, _serve), (status, _status)):
+        command.set_defaults(run=run)
+        command.add_argument(
+            "--state",
+            type=Path,
+            default=DEFAULT_FOLDER,
+            metavar="FOLDER",
+            help="where everything is kept (%(default)s)",
+        )
+    for command in (up, serve):
+        command.add_argument(
+            "--port", type=int, help="default: the last one used, else the first free one from 4566 on"
+        )
+        command.add_argument(
+            "--image",
+            type=Path,
+            action="append",
+            metavar="JSON",
+            help=f"what an image URI means on this machine; may be repeated (default: {DEFAULT_IMAGE} when present)",
+        )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""Who is calling: an administrator with real keys, roles for jobs, and no back door.
+
+MiniStack takes three kinds of access key for the account's root and never checks their signature: ``test``, its own
+``AWS_ACCESS_KEY_ID``, and any twelve digits. Here none of them is root. An IAM user ``local-administrator`` with
+AdministratorAccess is what people and tools use: its requests are verified like anybody's.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any
+
+from ministack.core import iam_evaluator
+from ministack.services import iam, sts
+
+ADMINISTRATOR = "local-administrator"
+
+
+def install() -> None:
+    """Close the root keys."""
+    iam_evaluator.is_root_access_key = _nobody_is_root
+
+
+def _nobody_is_root(_access_key_id: str) -> bool:
+    return False
+
+
+def administrator_keys() -> tuple[str, str]:
+    """Access key id and secret of the administrator, made at the first start and persisted with IAM's state."""
+    for key in iam._access_keys.values():
+        if key["UserName"] == ADMINISTRATOR and key["Status"] == "Active":
+            return key["AccessKeyId"], key["SecretAccessKey"]
+    if ADMINISTRATOR not in iam._users:
+        iam._create_user({"UserName": [ADMINISTRATOR]})
+    iam._attach_user_policy({"UserName": [ADMINISTRATOR], "PolicyArn": ["arn:aws:iam::aws:policy/AdministratorAccess"]})
+    iam._create_access_key({"UserName": [ADMINISTRATOR]})
+    return administrator_keys()
+
+
+def session_credentials(role_arn: str, session_name: str, service: str) -> dict[str, str]:
+    """Temporary credentials of a role that trusts ``service``, as a job or a container finds them.
+
+    Args:
+        role_arn: e.g. ``arn:aws:iam::000000000000:role/jobs``.
+        session_name: shown in the caller's ARN, cut to 64 characters.
+        service: e.g. ``sagemaker.amazonaws.com``.
+
+    Returns:
+        ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY`` and ``AWS_SESSION_TOKEN``.
+
+    Raises:
+        PermissionError: there is no such role, or it does not trust the service.
+    """
+    role_name = role_arn.rpartition("/")[2]
+    role = iam._roles.get(role_name)
+    if role is None or role["Arn"] != role_arn:
+        raise PermissionError(f"{role_arn}: there is no such role.")
+    if not _trusts(role["AssumeRolePolicyDocument"], service):
+        raise PermissionError(f"{role_arn}: its trust policy does not let {service} assume it.")
+    session = session_name[:64]
+    access_key = "ASIA" + secrets.token_hex(8).upper()
+    secret_key, token = secrets.token_hex(20), secrets.token_hex(64)
+    sts.register_session(
+        access_key,
+        {
+            "Arn": f"arn:aws:sts::{role_arn.split(':')[4]}:assumed-role/{role_name}/{session}",
+            "UserId": f"{role.get('RoleId', role_name)}:{session}",
+            "SecretAccessKey": secret_key,
+            "SessionToken": token,
+        },
+    )
+    return {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key, "AWS_SESSION_TOKEN": token}
+
+
+def _trusts(trust_policy: str | dict[str, Any], service: str) -> bool:
+    """Whether a statement allows ``service`` to assume the role (conditions are not looked at)."""
+    document = json.loads(trust_policy) if isinstance(trust_policy, str) else trust_policy
+    statements = document.get("Statement", [])
+    for statement in statements if isinstance(statements, list) else [statements]:
+        principal = statement.get("Principal", {})
+        services = principal.get("Service", []) if isinstance(principal, dict) else []
+        named = [services] if isinstance(services, str) else services
+        if statement.get("Effect") == "Allow" and service in named:
+            return True
+    return False
