@@ -1,0 +1,91 @@
+"""GET and POST /approvals/{approval_id}: the page that shows a release, and the form that decides about it.
+
+GET shows and changes nothing, so that a mail scanner that follows the link cannot decide. POST decides, once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+import page
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+
+from tenant_experience import approval, data_layout, release
+from tenant_experience.approval import Approval
+from tenant_experience.aws import approvals, executions, link_signature, objects
+from tenant_experience.environment import setting
+from tenant_experience.errors import UserError
+
+logger = Logger(service="approvals")
+app = APIGatewayRestResolver()
+
+_STATUS = {"bad_link": 403, "unknown_approval": 403, "already_decided": 409, "nobody_waits": 410}
+_REPORT_LINK_SECONDS = 300
+
+
+def _signed(approval_id: str) -> tuple[Approval, str, str]:
+    """The approval, its task token and the link's signature, once that is known to be ours.
+
+    An unknown id answers as a bad signature does: the page tells nobody which releases exist.
+    """
+    signature = app.current_event.get_query_string_value("signature", "")
+    if not data_layout.RELEASE_ID.match(approval_id):
+        raise UserError("this link is not valid: open it from the e-mail, whole", code="bad_link")
+    request, token = approvals.read_approval(approval_id)
+    link_signature.check(request.signed_text, signature)
+    return request, token, signature
+
+
+@app.get("/approvals/<approval_id>")
+def show(approval_id: str) -> Response[str]:
+    """The page, with the form while a decision may be taken."""
+    request, _, signature = _signed(approval_id)
+    return page.answer(200, page.show(request, signature, now=int(time.time())))
+
+
+@app.get("/approvals/<approval_id>/report/<shard>")
+def report(approval_id: str, shard: str) -> Response[str]:
+    """Send the reader to the full report, by a link that ends after five minutes."""
+    request, _, _ = _signed(approval_id)
+    if not shard.isdecimal():
+        raise UserError("there is no such report", code="unknown_approval")
+    key = data_layout.reports(request.approval_id, int(shard)) + data_layout.REPORT_FILE
+    return page.redirect(objects.page_link(setting("DATA_BUCKET"), key, seconds=_REPORT_LINK_SECONDS))
+
+
+@app.post("/approvals/<approval_id>")
+def decide(approval_id: str) -> Response[str]:
+    """Record the decision of the form, and tell the execution that waits for it."""
+    request, token, signature = _signed(approval_id)
+    form = dict(parse_qsl(app.current_event.decoded_body or "", max_num_fields=20))
+    now = int(time.time())
+    if request.status == "pending":
+        try:
+            decision, approver, reason = approval.read_decision(form)
+        except UserError as refusal:
+            return page.answer(400, page.show(request, signature, now=now, problem=refusal.message, typed=form))
+        request = approvals.decide(
+            request, decision, approver=approver, reason=reason, decided_at=release.iso_time(now), now=now
+        )
+        logger.info("decision recorded", extra={"release": approval_id, "decision": decision})
+    elif request.delivered:
+        raise UserError(f"this release was {request.status} already", code="already_decided")
+    # A decision that was recorded but did not reach the execution is delivered now, as it was recorded.
+    executions.answer(token, request.decision)
+    approvals.mark_delivered(approval_id)
+    return page.answer(200, page.show(request, signature, now=now))
+
+
+@app.exception_handler(UserError)
+def refuse(refusal: UserError) -> Response[str]:
+    """A refusal is a page as well: the reader is a person."""
+    return page.answer(_STATUS.get(refusal.code, 400), page.problem(refusal.message))
+
+
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Answer an API Gateway proxy request with a page."""
+    return app.resolve(dict(event), context)

@@ -1,0 +1,78 @@
+"""The approval page: no script, nothing loaded from elsewhere, nothing cached, no referrer to carry the link."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from aws_lambda_powertools.event_handler import Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from tenant_experience.approval import MAX_NAME, MAX_REASON, Approval
+
+_HEADERS: dict[str, str | list[str]] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def show(
+    request: Approval, signature: str, *, now: int, problem: str | None = None, typed: Mapping[str, str] | None = None
+) -> str:
+    """The page of one approval.
+
+    Args:
+        request: what is to be decided, or was.
+        signature: the link's own, for the links of the page.
+        now: Unix seconds.
+        problem: what was wrong with the form just sent.
+        typed: what the form held, so that nothing need be typed twice.
+    """
+    return (
+        _templates()
+        .get_template("approval.html.j2")
+        .render(
+            request=request,
+            summary=request.summary,
+            signature=signature,
+            is_open=request.is_open(now),
+            expires=time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(request.expires_at)),
+            problem=problem,
+            typed={"decision": "", "approver": "", "reason": "", **(typed or {})},
+            max_name=MAX_NAME,
+            max_reason=MAX_REASON,
+        )
+    )
+
+
+def problem(message: str) -> str:
+    """The page of a refusal."""
+    return _templates().get_template("problem.html.j2").render(message=message)
+
+
+def answer(status: int, html: str) -> Response[str]:
+    """An HTML answer with the headers every page carries."""
+    return Response(status_code=status, content_type="text/html; charset=utf-8", body=html, headers=dict(_HEADERS))
+
+
+def redirect(address: str) -> Response[str]:
+    """Send the reader elsewhere, without telling that place where from."""
+    return Response(status_code=302, body="", headers={**_HEADERS, "Location": address})

@@ -1,0 +1,34 @@
+"""DeployEndpoint: one step towards the endpoint as the template says it; the state machine calls until it is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from tenant_experience.aws import endpoint
+from tenant_experience.environment import setting, whole_number
+
+logger = Logger(service="deploy_endpoint")
+
+
+def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Answer the endpoint's name and status.
+
+    Raises:
+        EndpointNotReadyError: retried by the state machine, by this name.
+    """
+    settings = endpoint.EndpointSettings(
+        name=setting("ENDPOINT"),
+        image=setting("CONTAINER_IMAGE_URI"),
+        models_url=setting("MODELS_URL"),
+        role_arn=setting("ENDPOINT_ROLE_ARN"),
+        instance_type=setting("ENDPOINT_INSTANCE_TYPE"),  # type: ignore[arg-type]  # the template's AllowedPattern
+        instance_count=whole_number("ENDPOINT_INSTANCE_COUNT"),
+    )
+    try:
+        status = endpoint.ensure_in_service(settings)
+    except endpoint.EndpointNotReadyError as waiting:
+        logger.info(waiting.message)
+        raise
+    return {"endpoint": settings.name, "status": status}

@@ -1,0 +1,30 @@
+"""GET /tenants/{tenant_id}/features: what is known of one tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
+
+from tenant_experience import api_problem, prediction
+from tenant_experience.aws import served_features
+from tenant_experience.errors import UserError
+
+logger = Logger(service="features")
+app = api_problem.api(logger)
+
+
+@app.get("/tenants/<tenant_id>/features")
+def features(tenant_id: str) -> Response[str]:
+    """The tenant's features as of the last ingestion; 404 when never seen."""
+    known = served_features.read_tenants([api_problem.tenant_id(tenant_id)])
+    if tenant_id not in known:
+        raise UserError("this tenant was never seen", code="unknown_tenant")
+    return api_problem.answer(prediction.describe_features(known[tenant_id]))
+
+
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Answer an API Gateway proxy request."""
+    return app.resolve(dict(event), context)

@@ -1,0 +1,20 @@
+"""An execution ended without a release: tell the subscribers what happened, whose fault it is, and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from tenant_experience import failure_email
+from tenant_experience.aws import notifications
+
+logger = Logger(service="notify_failure")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Take an EventBridge ``Step Functions Execution Status Change`` event and send one e-mail."""
+    subject, text = failure_email.write(event["detail"])
+    notifications.send(subject, text)
+    logger.info("failure notified", extra={"execution": event["detail"]["name"], "status": event["detail"]["status"]})
+    return {"subject": subject}

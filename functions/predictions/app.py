@@ -1,0 +1,99 @@
+"""GET /tenants/{tenant_id}/prediction and POST /predictions: how tenants fare, how sure that is, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
+
+from tenant_experience import api_problem, data_layout, prediction
+from tenant_experience.aws import model_endpoint, release_table, served_features
+from tenant_experience.environment import setting, whole_number
+from tenant_experience.errors import PlatformError, UserError
+
+logger = Logger(service="predictions")
+app = api_problem.api(logger)
+
+MAX_TENANTS = 100
+
+
+@app.get("/tenants/<tenant_id>/prediction")
+def predict_one(tenant_id: str) -> Response[str]:
+    """One tenant, with reasons; 404 when never seen."""
+    found = _predict([api_problem.tenant_id(tenant_id)], explain=True)
+    if tenant_id not in found:
+        raise UserError("this tenant was never seen", code="unknown_tenant")
+    return api_problem.answer(found[tenant_id])
+
+
+@app.post("/predictions")
+def predict_many() -> Response[str]:
+    """Up to 100 tenants; each id has its own result, and a bad one does not fail the rest."""
+    results: dict[str, dict[str, Any]] = {}
+    wanted = []
+    for text in _tenant_ids(app.current_event.decoded_body):
+        try:
+            wanted.append(api_problem.tenant_id(text))
+        except UserError as error:
+            results[text] = {"tenant_id": text, "code": error.code, "detail": error.message}
+    found = _predict(wanted, explain=False) if wanted else {}
+    unknown = {"code": "unknown_tenant", "detail": "this tenant was never seen"}
+    results |= {text: found.get(text, {"tenant_id": text, **unknown}) for text in wanted}
+    return api_problem.answer({"predictions": list(results.values())})
+
+
+def _tenant_ids(body: str | None) -> list[str]:
+    """The ids of a request, each once, in order.
+
+    Raises:
+        UserError: ``malformed_request``.
+    """
+    try:
+        document = json.loads(body or "")
+    except ValueError as error:
+        raise UserError(f"the body is not JSON: {error}", code="malformed_request") from error
+    ids = document.get("tenant_ids") if isinstance(document, dict) else None
+    if not isinstance(ids, list) or not ids or not all(isinstance(text, str) for text in ids):
+        raise UserError('send {"tenant_ids": ["...", ...]}', code="malformed_request")
+    unique = list(dict.fromkeys(ids))
+    if len(unique) > MAX_TENANTS:
+        raise UserError(f"{len(unique)} tenants: at most {MAX_TENANTS} at once", code="malformed_request")
+    return unique
+
+
+def _predict(tenant_ids: Sequence[str], *, explain: bool) -> dict[str, dict[str, Any]]:
+    """Tenant id -> answer, for the tenants that are known.
+
+    Raises:
+        PlatformError: ``no_live_model``, ``features_unavailable`` or ``model_unavailable``.
+    """
+    live = release_table.read_live(setting("USE_CASE"))
+    if live is None:
+        raise PlatformError("no release has been published yet", code="no_live_model")
+    tenants = served_features.read_tenants(tenant_ids)
+    now, stale_after = datetime.now(UTC), timedelta(days=whole_number("STALE_AFTER_DAYS"))
+    scored = [tenant for tenant in tenants.values() if tenant.history != "insufficient"]
+    models = {tenant.tenant_id: live.model_for(tenant.partition_slug) for tenant in scored}
+    missing = sorted({tenant.partition_slug for tenant in scored if models[tenant.tenant_id] is None})
+    if missing:
+        raise PlatformError(f"no model answers for partition {missing[0]}", code="no_live_model")
+    rows: dict[str, Mapping[str, Any]] = {}
+    groups = prediction.by_model(scored, {name: model for name, model in models.items() if model is not None})
+    for (slug, version), group in groups.items():
+        key = data_layout.model_archive(slug, version)
+        answer = model_endpoint.predict(key, [tenant.instance for tenant in group], explain=explain)
+        about = {"model_version": answer["model_version"], "scale": answer["scale"]}
+        rows |= {row["tenant_id"]: {**about, "prediction": row} for row in answer["predictions"]}
+    return {
+        name: prediction.describe_prediction(tenant, rows.get(name), now=now, stale_after=stale_after)
+        for name, tenant in tenants.items()
+    }
+
+
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """Answer an API Gateway proxy request."""
+    return app.resolve(dict(event), context)

@@ -1,0 +1,43 @@
+"""PublishRelease: one conditional write, and the API answers with the new models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from tenant_experience.aws import objects, release_table
+from tenant_experience.environment import setting
+from tenant_experience.errors import UserError
+from tenant_experience.release import next_live, ready_rows
+
+logger = Logger(service="publish_release")
+
+
+class ReleaseSupersededError(UserError):
+    """A release that began later is live. The state machine ends in a state of this name."""
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Move the release pointer.
+
+    Args:
+        event: release, use_case, started_at (the execution's), shards (what TrainModels answered).
+
+    Raises:
+        ReleaseSupersededError: when a later release is live.
+        PlatformError: ``pointer_moved``; the state machine retries.
+    """
+    release = event["release"]
+    models = {
+        row["slug"]: release for row in ready_rows(objects.read_outcomes(setting("DATA_BUCKET"), event["shards"]))
+    }
+    current = release_table.read_live(event["use_case"])
+    try:
+        live = next_live(current, release=release, started_at=event["started_at"], models=models)
+    except UserError as error:
+        raise ReleaseSupersededError(error.message, code=error.code) from error
+    if live is not None:
+        release_table.write_live(event["use_case"], live)
+        logger.info("release published", extra={"release": release, "models": len(models)})
+    return {"release": release, "models": len(models), "previous": current.release if current else ""}

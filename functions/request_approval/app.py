@@ -1,0 +1,52 @@
+"""RequestApproval: ask a person, by e-mail, whether this release may go live. The execution waits for the answer."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from tenant_experience import approval, approval_email
+from tenant_experience.aws import approvals, executions, link_signature, notifications, objects, release_table
+from tenant_experience.environment import setting, whole_number
+
+logger = Logger(service="request_approval")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Write the request down, then send one e-mail for it.
+
+    Args:
+        event: task_token, execution_arn, release, use_case, as_of, shards (what TrainModels answered).
+    """
+    release = event["release"]
+    notifications.require_subscriber()
+    outcomes = objects.read_outcomes(setting("DATA_BUCKET"), event["shards"])
+    live = release_table.read_live(event["use_case"])
+    request = approvals.open_approval(
+        approval.Approval(
+            approval_id=release,
+            execution_arn=event["execution_arn"],
+            expires_at=int(time.time()) + whole_number("APPROVAL_TIMEOUT_SECONDS"),
+            status="pending",
+            summary=approval.summarise(
+                release, event["use_case"], event["as_of"], outcomes, live.release if live else None
+            ),
+        ),
+        event["task_token"],
+    )
+    if request.status != "pending":  # decided before the execution was redriven: the decision stands
+        executions.answer(event["task_token"], request.decision)
+        approvals.mark_delivered(release)
+        return {"approval_id": release, "mailed": False}
+    link = f"{setting('API_URL')}/approvals/{release}?signature={link_signature.sign(request.signed_text)}"
+    mailed = approvals.mark_mailed(release)
+    if mailed:
+        try:
+            notifications.send(*approval_email.write(request, link))
+        except Exception:
+            approvals.forget_mailed(release)  # so that the retry sends it
+            raise
+    logger.info("decision requested", extra={"release": release, "mailed": mailed})
+    return {"approval_id": release, "mailed": mailed}

@@ -1,0 +1,50 @@
+"""SmokeTest: the endpoint answers for sample tenants as the evaluation did, or nothing is published."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from tenant_experience import data_layout
+from tenant_experience.aws import model_endpoint, objects
+from tenant_experience.environment import setting
+from tenant_experience.errors import PlatformError
+
+logger = Logger(service="smoke_test")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Compare every model of the release.
+
+    Args:
+        event: release, shards (what TrainModels answered).
+
+    Returns:
+        how many models and predictions were compared, and the largest difference.
+
+    Raises:
+        PlatformError: ``smoke_test_failed``, naming the model and both numbers.
+    """
+    models = compared = 0
+    largest = 0.0
+    for shard in event["shards"]:
+        if shard["status"] != "ok":
+            continue
+        key = data_layout.reports(event["release"], shard["shard"]) + data_layout.SMOKE_TEST_FILE
+        test = objects.read_json(setting("DATA_BUCKET"), key)
+        for sample in test["models"]:
+            answer = model_endpoint.predict(sample["model_key"], sample["instances"])
+            given = [row["probability"] for row in answer["predictions"]]
+            for here, there in zip(given, sample["probabilities"], strict=True):
+                largest = max(largest, abs(here - there))
+                if abs(here - there) > test["tolerance"]:
+                    raise PlatformError(
+                        f"model {sample['model_key']} answers {here} through the endpoint and {there} offline; "
+                        "nothing was published",
+                        code="smoke_test_failed",
+                    )
+            models += 1
+            compared += len(given)
+    logger.info("endpoint agrees", extra={"models": models, "predictions": compared, "largest_difference": largest})
+    return {"models": models, "predictions": compared, "largest_difference": largest}

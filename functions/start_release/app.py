@@ -1,0 +1,38 @@
+"""A manifest has arrived: keep the use case as it is now, and start one release. However often the event comes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from tenant_experience import data_layout, use_case_files
+from tenant_experience.aws import executions, notifications, objects
+from tenant_experience.errors import UserError
+from tenant_experience.release import ManifestArrival
+
+logger = Logger(service="start_release")
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Take an EventBridge ``Object Created`` event; answer the release and whether this event started it."""
+    arrival = ManifestArrival.from_event(event)
+    try:
+        files = use_case_files.find(arrival.use_case)
+    except UserError as refusal:
+        notifications.send(f"Batch {arrival.batch} was refused", refusal.message)
+        logger.warning("batch refused", extra={"code": refusal.code, "batch": arrival.batch})
+        return {"release": None, "started": False, "code": refusal.code}
+    for name, content in files.items():
+        objects.write_once(arrival.bucket, data_layout.use_case_snapshot(arrival.release) + name, content)
+    started = executions.start(
+        arrival.release,
+        {
+            "release": arrival.release,
+            "use_case": arrival.use_case,
+            "batch": arrival.batch,
+            "requested_at": arrival.arrived_at,
+        },
+    )
+    logger.info("release started" if started else "release exists", extra={"release": arrival.release})
+    return {"release": arrival.release, "started": started}

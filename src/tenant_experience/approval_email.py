@@ -1,0 +1,37 @@
+"""The e-mail that asks for a decision: plain text, short lines, one link."""
+
+from __future__ import annotations
+
+import time
+
+from tenant_experience.approval import Approval
+
+
+def write(request: Approval, link: str) -> tuple[str, str]:
+    """The subject and the text."""
+    summary = request.summary
+    lines = [
+        f"Release {summary['release']} of {summary['use_case']} is ready for your decision.",
+        "",
+        f"  features as of    {summary['as_of']}",
+        f"  live now          {summary['live_release'] or 'nothing yet'}",
+        f"  models ready      {summary['ready_count']}",
+        f"  models refused    {summary['refused_count']}",
+        "",
+    ]
+    for row in summary["ready"][:10]:
+        metrics = row.get("metrics", {})
+        figures = ", ".join(f"{name} {metrics[name]:.3f}" for name in ("roc_auc", "pr_auc", "brier") if name in metrics)
+        lines.append(f"  {row['partition']}: {row.get('tenants', '?')} tenants, {figures}")
+    lines += [
+        f"  {row['partition']}: refused, {row.get('message', row.get('code', ''))}" for row in summary["refused"][:10]
+    ]
+    lines += [
+        "",
+        "Look at it and decide here (opening the page decides nothing):",
+        link,
+        "",
+        f"The link works until {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(request.expires_at))}. "
+        "Without a decision by then nothing changes.",
+    ]
+    return f"Decision needed: release {summary['release']} of {summary['use_case']}", "\n".join(lines)

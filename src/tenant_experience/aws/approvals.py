@@ -1,0 +1,163 @@
+"""Requests for a decision, in the table of releases. Every write is conditional: a decision is taken once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tenant_experience.approval import Approval, Decision
+from tenant_experience.aws.release_table import dynamodb, key_of
+from tenant_experience.environment import setting
+from tenant_experience.errors import UserError
+
+
+def _is_condition_failure(error: ClientError) -> bool:
+    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+
+
+def open_approval(approval: Approval, task_token: str) -> Approval:
+    """Write a request for a decision; when it is there already and pending, give it the new task token.
+
+    Returns:
+        the approval as stored: an earlier one keeps its expiry and its decision.
+    """
+    try:
+        stored = dynamodb().update_item(
+            TableName=setting("RELEASE_TABLE"),
+            Key=key_of("approval", approval.approval_id),
+            UpdateExpression=(
+                "SET task_token = :token, execution_arn = :execution, #status = :pending, "
+                "expires_at = if_not_exists(expires_at, :expires), summary = :summary"
+            ),
+            ConditionExpression="attribute_not_exists(id) OR #status = :pending",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={
+                ":token": {"S": task_token},
+                ":execution": {"S": approval.execution_arn},
+                ":pending": {"S": "pending"},
+                ":expires": {"N": str(approval.expires_at)},
+                ":summary": {"S": json.dumps(approval.summary)},
+            },
+            ReturnValues="ALL_NEW",
+        )["Attributes"]
+    except ClientError as error:
+        if not _is_condition_failure(error):
+            raise
+        return renew_token(approval.approval_id, task_token)
+    return _approval(stored)
+
+
+def renew_token(approval_id: str, task_token: str) -> Approval:
+    """Give a decided approval the token of the execution that waits for it now (after a redrive)."""
+    stored = dynamodb().update_item(
+        TableName=setting("RELEASE_TABLE"),
+        Key=key_of("approval", approval_id),
+        UpdateExpression="SET task_token = :token REMOVE delivered",
+        ExpressionAttributeValues={":token": {"S": task_token}},
+        ReturnValues="ALL_NEW",
+    )["Attributes"]
+    return _approval(stored)
+
+
+def mark_mailed(approval_id: str) -> bool:
+    """Note that the e-mail is on its way; False when it was noted before."""
+    return _write_once(approval_id, "mailed")
+
+
+def forget_mailed(approval_id: str) -> None:
+    """Take the note back: the e-mail could not be sent."""
+    dynamodb().update_item(
+        TableName=setting("RELEASE_TABLE"), Key=key_of("approval", approval_id), UpdateExpression="REMOVE mailed"
+    )
+
+
+def read_approval(approval_id: str) -> tuple[Approval, str]:
+    """An approval and the task token that waits for it.
+
+    Raises:
+        UserError: ``unknown_approval``.
+    """
+    item = (
+        dynamodb()
+        .get_item(TableName=setting("RELEASE_TABLE"), Key=key_of("approval", approval_id), ConsistentRead=True)
+        .get("Item")
+    )
+    if item is None:
+        raise UserError("there is no such approval", code="unknown_approval")
+    return _approval(item), item["task_token"]["S"]
+
+
+def decide(
+    approval: Approval, decision: Decision, *, approver: str, reason: str, decided_at: str, now: int
+) -> Approval:
+    """Record a decision, once.
+
+    Raises:
+        UserError: ``already_decided`` when somebody was first, or the time was up.
+    """
+    try:
+        stored = dynamodb().update_item(
+            TableName=setting("RELEASE_TABLE"),
+            Key=key_of("approval", approval.approval_id),
+            UpdateExpression="SET #status = :status, approver = :approver, #reason = :reason, decided_at = :decided_at",
+            ConditionExpression="#status = :pending AND expires_at > :now AND execution_arn = :execution",
+            ExpressionAttributeNames={"#status": "status", "#reason": "reason"},
+            ExpressionAttributeValues={
+                ":status": {"S": decision},
+                ":approver": {"S": approver},
+                ":reason": {"S": reason},
+                ":decided_at": {"S": decided_at},
+                ":pending": {"S": "pending"},
+                ":now": {"N": str(now)},
+                ":execution": {"S": approval.execution_arn},
+            },
+            ReturnValues="ALL_NEW",
+        )["Attributes"]
+    except ClientError as error:
+        if _is_condition_failure(error):
+            raise UserError(
+                "this release has been decided already, or its time is up", code="already_decided"
+            ) from error
+        raise
+    return _approval(stored)
+
+
+def mark_delivered(approval_id: str) -> None:
+    """Note that the waiting execution has been told."""
+    _write_once(approval_id, "delivered")
+
+
+def _write_once(approval_id: str, attribute: str) -> bool:
+    try:
+        dynamodb().update_item(
+            TableName=setting("RELEASE_TABLE"),
+            Key=key_of("approval", approval_id),
+            UpdateExpression=f"SET {attribute} = :yes",
+            ConditionExpression=f"attribute_exists(id) AND attribute_not_exists({attribute})",
+            ExpressionAttributeValues={":yes": {"BOOL": True}},
+        )
+    except ClientError as error:
+        if _is_condition_failure(error):
+            return False
+        raise
+    return True
+
+
+def _approval(item: Mapping[str, Any]) -> Approval:
+    def text(name: str) -> str | None:
+        return item[name]["S"] if name in item else None
+
+    return Approval(
+        approval_id=item["id"]["S"].removeprefix("approval#"),
+        execution_arn=item["execution_arn"]["S"],
+        expires_at=int(item["expires_at"]["N"]),
+        status=item["status"]["S"],
+        summary=json.loads(item["summary"]["S"]),
+        delivered="delivered" in item,
+        approver=text("approver"),
+        reason=text("reason"),
+        decided_at=text("decided_at"),
+    )

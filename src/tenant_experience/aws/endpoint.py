@@ -1,0 +1,118 @@
+"""The multi-model endpoint: made once, changed only when what runs behind it changes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Any
+
+from tenant_experience.aws.model_registry import sagemaker
+from tenant_experience.errors import PlatformError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker.literals import ProductionVariantInstanceTypeType
+
+VARIANT = "AllTraffic"
+
+
+class EndpointNotReadyError(PlatformError):
+    """The endpoint is on its way; ask again. The state machine retries this error by its name."""
+
+
+@dataclass(frozen=True)
+class EndpointSettings:
+    """All that decides what the endpoint runs.
+
+    Attributes:
+        name: the endpoint's name.
+        image: the container.
+        models_url: ``s3://`` prefix below which the archives lie.
+        role_arn: what the container may do.
+        instance_type: e.g. ``ml.m5.large``.
+        instance_count: at least 1.
+    """
+
+    name: str
+    image: str
+    models_url: str
+    role_arn: str
+    instance_type: ProductionVariantInstanceTypeType
+    instance_count: int
+
+    @property
+    def config_name(self) -> str:
+        """One name for one content: equal settings give the same model and endpoint config, others a new one."""
+        digest = hashlib.sha256("\n".join(map(str, astuple(self))).encode()).hexdigest()[:10]
+        return f"{self.name}-{digest}"
+
+
+def ensure_in_service(settings: EndpointSettings) -> str:
+    """Bring the endpoint to ``settings``, one step a call.
+
+    Returns:
+        ``in_service``.
+
+    Raises:
+        EndpointNotReadyError: while it is being created, updated or cleared away.
+        PlatformError: ``endpoint_not_updated`` when SageMaker went back to the previous config.
+    """
+    found = _describe(settings.name)
+    if found is None:
+        _ensure_config(settings)
+        sagemaker().create_endpoint(EndpointName=settings.name, EndpointConfigName=settings.config_name)
+        raise EndpointNotReadyError(f"endpoint {settings.name} is being created", code="endpoint_not_ready")
+    status, config, reason = found["EndpointStatus"], found["EndpointConfigName"], found.get("FailureReason", "")
+    if status == "Failed":
+        sagemaker().delete_endpoint(EndpointName=settings.name)
+        raise PlatformError(
+            f"endpoint {settings.name} could not be created: {reason}; it was removed, redrive to try again",
+            code="endpoint_failed",
+        )
+    if status != "InService":
+        raise EndpointNotReadyError(f"endpoint {settings.name} is {status}", code="endpoint_not_ready")
+    if config == settings.config_name:
+        return "in_service"
+    if reason and _was_tried(settings):
+        raise PlatformError(
+            f"endpoint {settings.name} went back to {config}: {reason}; mend the image, deploy, redrive",
+            code="endpoint_not_updated",
+        )
+    _ensure_config(settings)
+    sagemaker().update_endpoint(EndpointName=settings.name, EndpointConfigName=settings.config_name)
+    raise EndpointNotReadyError(f"endpoint {settings.name} is being updated", code="endpoint_not_ready")
+
+
+def _describe(name: str) -> dict[str, Any] | None:
+    """The endpoint, or None. Absence is read from a listing: a refused Describe does not say why by a code."""
+    listed = sagemaker().list_endpoints(NameContains=name)["Endpoints"]
+    if not any(endpoint["EndpointName"] == name for endpoint in listed):
+        return None
+    return dict(sagemaker().describe_endpoint(EndpointName=name))
+
+
+def _was_tried(settings: EndpointSettings) -> bool:
+    listed = sagemaker().list_endpoint_configs(NameContains=settings.config_name)["EndpointConfigs"]
+    return any(config["EndpointConfigName"] == settings.config_name for config in listed)
+
+
+def _ensure_config(settings: EndpointSettings) -> None:
+    """Create the model and the endpoint config; the ones of that name are these very ones (see ``config_name``)."""
+    name = settings.config_name
+    if not sagemaker().list_models(NameContains=name)["Models"]:
+        sagemaker().create_model(
+            ModelName=name,
+            ExecutionRoleArn=settings.role_arn,
+            PrimaryContainer={"Image": settings.image, "Mode": "MultiModel", "ModelDataUrl": settings.models_url},
+        )
+    if not _was_tried(settings):
+        sagemaker().create_endpoint_config(
+            EndpointConfigName=name,
+            ProductionVariants=[
+                {
+                    "VariantName": VARIANT,
+                    "ModelName": name,
+                    "InstanceType": settings.instance_type,
+                    "InitialInstanceCount": settings.instance_count,
+                }
+            ],
+        )

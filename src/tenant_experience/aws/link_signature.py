@@ -1,0 +1,52 @@
+"""The MAC of an approval link, made and checked by a KMS HMAC key that never leaves KMS."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+import boto3
+from botocore.exceptions import ClientError
+
+from tenant_experience.environment import setting
+from tenant_experience.errors import UserError
+
+if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
+
+_ALGORITHM: Literal["HMAC_SHA_256"] = "HMAC_SHA_256"
+
+
+@cache
+def kms() -> KMSClient:
+    """One client per process, made on first use."""
+    return boto3.client("kms")
+
+
+def sign(text: bytes) -> str:
+    """The MAC of ``text``, URL-safe."""
+    mac = kms().generate_mac(KeyId=setting("LINK_KEY"), MacAlgorithm=_ALGORITHM, Message=text)["Mac"]
+    return base64.urlsafe_b64encode(mac).decode().rstrip("=")
+
+
+def check(text: bytes, signature: str) -> None:
+    """Accept ``signature`` as the MAC of ``text``.
+
+    Raises:
+        UserError: ``bad_link`` when it is not.
+    """
+    refusal = UserError("this link is not valid: open it from the e-mail, whole", code="bad_link")
+    try:
+        mac = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
+    except (binascii.Error, ValueError) as error:
+        raise refusal from error
+    if len(mac) != 32:
+        raise refusal
+    try:
+        kms().verify_mac(KeyId=setting("LINK_KEY"), MacAlgorithm=_ALGORITHM, Message=text, Mac=mac)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "KMSInvalidMacException":
+            raise refusal from error
+        raise

@@ -1,0 +1,45 @@
+"""The topic whose subscribers are told about releases by e-mail."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+
+from tenant_experience.environment import setting
+from tenant_experience.errors import PlatformError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sns import SNSClient
+
+
+@cache
+def sns() -> SNSClient:
+    """One client per process, made on first use."""
+    return boto3.client("sns")
+
+
+def require_subscriber() -> None:
+    """Make sure that somebody would receive an e-mail.
+
+    Raises:
+        PlatformError: ``no_approver_subscribed`` while no e-mail subscription of the topic is confirmed.
+    """
+    topic = setting("TOPIC")
+    for page in sns().get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
+        for subscription in page["Subscriptions"]:
+            if subscription["Protocol"] == "email" and subscription["SubscriptionArn"].startswith("arn:"):
+                return
+    raise PlatformError(
+        f"no confirmed e-mail subscription on {topic}: confirm the subscription e-mail (or deploy with another "
+        "ApproverEmail), then redrive the execution",
+        code="no_approver_subscribed",
+    )
+
+
+def send(subject: str, text: str) -> None:
+    """Publish one e-mail. A subject is cut to what SNS allows: 100 printable ASCII characters on one line."""
+    line = re.sub(r"[^\x20-\x7e]+", " ", subject).strip()
+    sns().publish(TopicArn=setting("TOPIC"), Subject=line if len(line) <= 100 else line[:97] + "...", Message=text)
