@@ -1,0 +1,61 @@
+"""ClusterTenants: finds the good and the bad group of each partition of a shard.
+
+On a laptop: ``SAGEMAKER_BASE_DIR=<folder> python sagemaker_scripts/cluster_tenants.py --release r1 --shard 0`` with
+the inputs in ``<folder>/processing/input/{features,use_case}``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+import pyarrow as pa
+
+from tenant_experience.clustering import group_partition
+from tenant_experience.data_layout import FEATURES_FILE, GROUPS_FILE, processing_input, processing_output
+from tenant_experience.feature_table import read_features
+from tenant_experience.group_file import to_arrow, write_groups
+from tenant_experience.job import run_job
+from tenant_experience.outcome import Outcome
+from tenant_experience.partition_runs import Partition, read_shard, run_partitions, shard_outcome
+from tenant_experience.use_case import load_use_case
+
+OUTPUT = "clusters"
+
+
+def main(arguments: list[str] | None) -> Outcome:
+    """Writes groups.parquet and a grouping.json per partition; a row of the outcome per partition."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--release", required=True)
+    parser.add_argument("--shard", required=True, type=int)
+    options = parser.parse_args(arguments)
+    use_case = load_use_case(processing_input("use_case"))
+    source, output = processing_input("features"), processing_output(OUTPUT)
+    table = read_features(source / FEATURES_FILE, use_case.feature_names)
+    groups: list[pa.Table] = []
+
+    def group(partition: Partition) -> dict[str, Any]:
+        tenants = table.of_partition(partition.slug)
+        grouping, rows = group_partition(tenants, partition, use_case, options.release)
+        grouping.write(output / partition.slug)
+        groups.append(to_arrow(rows, partition.slug, use_case.labels))
+        return {
+            "tenants": len(rows.tenant_id),
+            "without_group": len(tenants) - len(rows.tenant_id),
+            "bad": int(rows.bad.sum()),
+            "fitted_tenants": grouping.fitted_tenants,
+            "probability_worse": {marker.name: marker.probability_worse for marker in grouping.markers},
+            "checks": grouping.checks,
+            "left_out": grouping.left_out,
+            "explained_variance": grouping.explained_variance,
+        }
+
+    results = run_partitions(read_shard(source, options.shard), group)
+    output.mkdir(parents=True, exist_ok=True)
+    write_groups(groups, output / GROUPS_FILE)
+    return shard_outcome(results, release=options.release, shard=options.shard)
+
+
+if __name__ == "__main__":
+    sys.exit(run_job(main, OUTPUT))

@@ -1,0 +1,72 @@
+"""TrainModel: trains a model for each partition of a shard; the container's ``train`` command runs it.
+
+On a laptop: ``SAGEMAKER_BASE_DIR=<folder> python sagemaker_scripts/train_model.py`` with the channels in
+``<folder>/input/data/{features,clusters,use_case}`` and the job's strings in
+``<folder>/input/config/hyperparameters.json``, ``release`` and ``shard`` among them.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from typing import Any
+
+from tenant_experience.data_layout import (
+    FEATURES_FILE,
+    GROUPING_FILE,
+    GROUPS_FILE,
+    ml_root,
+    training_channel,
+)
+from tenant_experience.errors import PlatformError
+from tenant_experience.feature_table import read_features
+from tenant_experience.group_file import read_groups
+from tenant_experience.instance_resources import available_cpus
+from tenant_experience.job import run_training_job
+from tenant_experience.outcome import Outcome
+from tenant_experience.partition_runs import Partition, not_ready, read_shard, run_partitions, shard_outcome
+from tenant_experience.training import TrainingRun, trainer_named
+from tenant_experience.use_case import load_use_case
+
+OWN = ("release", "shard")
+
+
+def main(_arguments: list[str] | None) -> Outcome:
+    """Writes ``/opt/ml/model/<slug>/{model.ubj, model.json, grouping.json}``; a row of the outcome per partition."""
+    given = _hyperparameters()
+    release, shard = given["release"], int(given["shard"])
+    use_case = load_use_case(training_channel("use_case"))
+    settings = trainer_named(use_case.trainer).settings({k: v for k, v in given.items() if k not in OWN})
+    training = TrainingRun(use_case, settings, release, available_cpus())
+    features, clusters = training_channel("features"), training_channel("clusters")
+    table = read_features(features / FEATURES_FILE, use_case.feature_names)
+
+    def train(partition: Partition) -> dict[str, Any]:
+        folder = ml_root() / "model" / partition.slug
+        groups = read_groups(clusters / GROUPS_FILE, partition.slug)
+        figures = training.train_partition(table, groups, partition, folder)
+        shutil.copyfile(clusters / partition.slug / GROUPING_FILE, folder / GROUPING_FILE)
+        return figures
+
+    results = run_partitions(read_shard(features, shard), train, not_ready(Outcome.read(clusters)))
+    return shard_outcome(results, release=release, shard=shard)
+
+
+def run() -> int:
+    """The job, to its exit code."""
+    return run_training_job(main)
+
+
+def _hyperparameters() -> dict[str, str]:
+    """The job's hyperparameters, without those SageMaker itself adds (``sagemaker_...``, ``_tuning_...``)."""
+    path = ml_root() / "input" / "config" / "hyperparameters.json"
+    given = {key: str(value) for key, value in json.loads(path.read_text()).items()}
+    missing = [key for key in OWN if key not in given]
+    if missing:
+        raise PlatformError(f"{path} lacks {missing}: the state machine sets them", code="missing_hyperparameter")
+    return {key: value for key, value in given.items() if not key.startswith(("_", "sagemaker_"))}
+
+
+if __name__ == "__main__":
+    sys.exit(run())

@@ -1,0 +1,92 @@
+"""``groups.parquet``: which tenant is of which group and part of the split, and how severe its lot is.
+
+One row a tenant and partition: a tenant may be in a local partition and in the global one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tenant_experience.errors import PlatformError
+from tenant_experience.feature_table import FeatureTable
+from tenant_experience.use_case import Labels
+
+SCHEMA = pa.schema(
+    [
+        ("tenant_id", pa.string()),
+        ("partition_slug", pa.string()),
+        ("split", pa.string()),
+        ("score", pa.float64()),
+        ("group", pa.string()),
+        ("label", pa.int8()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class GroupRows:
+    """Rows of one partition, in order of tenant_id; every array has one entry a tenant.
+
+    Attributes:
+        tenant_id: who.
+        split: train, validation or test; empty (null in the file) for tenants that only got a group.
+        score: severity s, higher is worse.
+        bad: whether the tenant is of the bad group; in the file also spelled as ``group`` and ``label``.
+    """
+
+    tenant_id: NDArray[np.str_]
+    split: NDArray[np.str_]
+    score: NDArray[np.float64]
+    bad: NDArray[np.bool_]
+
+    def align(self, table: FeatureTable) -> FeatureTable:
+        """The features of exactly these tenants, in this order.
+
+        Raises:
+            PlatformError: ``groups_file`` when a tenant has no features: the files are of two releases.
+        """
+        places = np.searchsorted(table.tenant_id, self.tenant_id)
+        places = np.minimum(places, max(len(table) - 1, 0))
+        if not len(table) or np.any(table.tenant_id[places] != self.tenant_id):
+            raise PlatformError("groups.parquet and features.parquet are not of one release", code="groups_file")
+        return table.take(places)
+
+
+def to_arrow(rows: GroupRows, slug: str, labels: Labels) -> pa.Table:
+    """The rows as they stand in the file; the bad group gets the positive class's name, the good one the other's."""
+    names = sorted(labels.classes, key=lambda name: name == labels.positive)
+    return pa.table(
+        {
+            "tenant_id": pa.array(rows.tenant_id.tolist(), pa.string()),
+            "partition_slug": pa.array([slug] * len(rows.tenant_id), pa.string()),
+            "split": pa.array([part or None for part in rows.split.tolist()], pa.string()),
+            "score": pa.array(rows.score, pa.float64()),
+            "group": pa.array(np.asarray(names)[rows.bad.astype(int)].tolist(), pa.string()),
+            "label": pa.array(rows.bad.astype(np.int8), pa.int8()),
+        },
+        schema=SCHEMA,
+    )
+
+
+def write_groups(tables: Sequence[pa.Table], path: Path) -> None:
+    """Writes the partitions' rows, one after another; no partition at all gives a file without rows."""
+    pq.write_table(pa.concat_tables([SCHEMA.empty_table(), *tables]), path)
+
+
+def read_groups(path: Path, slug: str) -> GroupRows:
+    """Reads one partition's rows."""
+    table = pq.read_table(path, schema=SCHEMA, filters=[("partition_slug", "=", slug)])
+    order = np.argsort(np.asarray(table["tenant_id"].to_pylist(), dtype=np.str_), kind="stable")
+    return GroupRows(
+        tenant_id=np.asarray(table["tenant_id"].to_pylist(), dtype=np.str_)[order],
+        split=np.asarray([part or "" for part in table["split"].to_pylist()], dtype=np.str_)[order],
+        score=table["score"].to_numpy()[order],
+        bad=table["label"].to_numpy()[order] == 1,
+    )

@@ -1,0 +1,44 @@
+"""Which tenants a model learns from, is stopped by, and is judged by: 70 / 20 / 10."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SHARES = {TRAIN: 0.7, VALIDATION: 0.2, TEST: 0.1}
+# The same in every release: a tenant's place hardly moves between releases, so that what judged the last model has not
+# taught the next one.
+SEED = 1
+
+
+def split_tenants(tenant_ids: Sequence[str], strata: NDArray[np.integer], seed: int = SEED) -> NDArray[np.str_]:
+    """Puts each tenant into train, validation or test, 70/20/10 within each stratum, by a hash of its id.
+
+    Args:
+        tenant_ids: distinct; their order changes nothing.
+        strata: the stratum of each, shape (tenants,).
+        seed: another seed is another split.
+
+    Returns:
+        One of the three names per tenant, shape (tenants,).
+    """
+    # Hash first, id second: two ids of one hash still have one order.
+    keys = np.array([f"{_hash(tenant_id, seed)}{tenant_id}" for tenant_id in tenant_ids], dtype=np.str_)
+    parts = np.empty(len(tenant_ids), dtype="<U10")
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        members = members[np.argsort(keys[members])]
+        train_end = round(SHARES[TRAIN] * len(members))
+        validation_end = round((SHARES[TRAIN] + SHARES[VALIDATION]) * len(members))
+        parts[members[:train_end]] = TRAIN
+        parts[members[train_end:validation_end]] = VALIDATION
+        parts[members[validation_end:]] = TEST
+    return parts
+
+
+def _hash(tenant_id: str, seed: int) -> str:
+    return hashlib.blake2b(f"{seed}:{tenant_id}".encode(), digest_size=8).hexdigest()
