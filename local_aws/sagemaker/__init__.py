@@ -6,10 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from local_aws.sagemaker import tags
 from local_aws.sagemaker.context import Context, Timing
 from local_aws.sagemaker.errors import ServiceError, not_emulated
 from local_aws.sagemaker.images import Image, load_image
+from local_aws.sagemaker.jobs import Jobs
+from local_aws.sagemaker.processing_jobs import ProcessingJobs
 from local_aws.sagemaker.state import Store
+from local_aws.sagemaker.training_jobs import TrainingJobs
+from local_aws.sagemaker.validation import check_request
+
+Operation = Callable[[dict[str, Any]], dict[str, Any]]
 
 __all__ = ["Image", "SageMaker", "ServiceError", "Timing", "load_image"]
 
@@ -28,7 +35,7 @@ class SageMaker:
         credentials: Callable[[str, str], dict[str, str]],
         timing: Timing | None = None,
     ) -> None:
-        self._context = Context(
+        context = Context(
             state_dir=state_dir,
             endpoint_url=endpoint_url,
             region=region,
@@ -38,11 +45,34 @@ class SageMaker:
             store=Store(state_dir / "sagemaker.sqlite"),
             timing=timing or Timing(),
         )
+        self._context = context
+        self._jobs: tuple[Jobs, ...] = (TrainingJobs(context), ProcessingJobs(context))
+        self._operations: dict[str, Operation] = tags.operations(context)
+        for jobs in self._jobs:
+            self._operations |= jobs.operations()
 
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one control-plane operation."""
-        del request
-        raise not_emulated(operation)
+        """Answer one control-plane operation.
+
+        Args:
+            operation: PascalCase, e.g. ``CreateTrainingJob``.
+            request: as boto3 takes it.
+
+        Returns:
+            As boto3 gives it, times as datetime objects.
+
+        Raises:
+            ServiceError: AWS's refusal, or UnsupportedOperation for what is not emulated.
+        """
+        answer = self._operations.get(operation)
+        if answer is None:
+            raise not_emulated(operation)
+        check_request(operation, request)
+        return answer(request)
+
+    def job_log_path(self, name: str) -> Path | None:
+        """The file that a job's output goes to (the training job's, when both kinds have the name); None if unknown."""
+        return next((path for jobs in self._jobs if (path := jobs.log_path(name))), None)
 
     def invoke_endpoint(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
         """Answer InvokeEndpoint."""
@@ -56,4 +86,6 @@ class SageMaker:
 
     def stop(self) -> None:
         """End every process."""
+        for jobs in self._jobs:
+            jobs.stop()
         self._context.store.close()
