@@ -1,0 +1,63 @@
+# Everything a person does here. `make` alone says what there is.
+# The virtual environments (three, because their pins disagree) are made by the rules that need them, under this folder;
+# --no-deps, because the requirements are locked whole and pip before 24 cannot match extras to hashed pins.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENVS := .local/venvs
+PY := .venv/bin/python
+SAM := $(VENVS)/sam/bin/sam
+export SAM_CLI_TELEMETRY := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+INPUT ?=
+SOURCE ?=
+DECISION ?= approve
+
+.PHONY: help demo test check up down status clean setup deploy-local
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
+
+demo: setup ## The whole path on this machine: INPUT=file SOURCE=name DECISION=approve|reject (all optional)
+	$(PY) -m demo run $(if $(INPUT),--input "$(INPUT)") $(if $(SOURCE),--source "$(SOURCE)") --decision "$(DECISION)"
+
+test: setup ## Every test, the flow through the real state machine included
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+check: setup ## Lint, types, templates and state machines
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	$(PY) -m checks.types
+	$(SAM) validate --lint --region us-east-1
+	$(VENVS)/sam/bin/python -m checks.transformed_template template.yaml
+	$(PY) -m checks.state_machines statemachine/*.asl.json
+
+up: setup ## Start the laptop's AWS and deploy to it
+	$(PY) -m demo up
+
+down: setup ## Stop the laptop's AWS; its state stays
+	$(VENVS)/local_aws/bin/python -m local_aws down
+
+status: setup ## Say whether the laptop's AWS runs, and where
+	$(VENVS)/local_aws/bin/python -m local_aws status
+
+clean: ## Remove the laptop's AWS and everything built (environments stay)
+	@if [ -x $(VENVS)/local_aws/bin/python ]; then $(VENVS)/local_aws/bin/python -m local_aws down; fi
+	rm -rf .local/aws .local/demo* .aws-sam
+
+setup: .venv/.ready $(VENVS)/sam/.ready $(VENVS)/local_aws/.ready ## Make the virtual environments
+
+.venv/.ready: requirements/project.txt pyproject.toml
+	@echo "Making .venv (the project's own packages; about a minute) ..."
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --no-deps --require-hashes -r requirements/project.txt
+	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENVS)/%/.ready: requirements/%.txt
+	@echo "Making $(VENVS)/$* ..."
+	$(PYTHON) -m venv $(VENVS)/$*
+	$(VENVS)/$*/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/$*.txt
+	@touch $@
