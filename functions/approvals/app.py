@@ -80,10 +80,12 @@ def decide(approval_id: str) -> Response[str]:
     return page.answer(200, page.show(request, signature, now=now))
 
 
-@app.exception_handler(UserError)
 def refuse(refusal: UserError) -> Response[str]:
     """A refusal is a page as well: the reader is a person."""
     return page.answer(_STATUS.get(refusal.code, 400), page.problem(refusal.message))
+
+
+app.exception_handler(UserError)(refuse)
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -84,7 +84,7 @@ def read_decision(form: Mapping[str, str]) -> tuple[Decision, str, str]:
 
 
 def summarise(
-    release: str, use_case: str, as_of: str, shards: list[Mapping[str, Any]], live: str | None
+    release: str, use_case: str, as_of: str, shards: Sequence[Mapping[str, Any]], live: str | None
 ) -> dict[str, Any]:
     """What an approver needs to see, from the evaluation outcome of every shard.
 
