@@ -49,7 +49,8 @@ def main(_arguments: list[str] | None) -> Outcome:
         shutil.copyfile(clusters / partition.slug / GROUPING_FILE, folder / GROUPING_FILE)
         return figures
 
-    results = run_partitions(read_shard(features, shard), train, not_ready(Outcome.read(clusters)))
+    partitions = read_shard(features, shard)
+    results = run_partitions(partitions, train, not_ready(Outcome.read(clusters), partitions))
     return shard_outcome(results, release=release, shard=shard)
 
 

@@ -92,9 +92,18 @@ def shard_outcome(rows: Sequence[Row], **figures: Any) -> Outcome:
     return Outcome("refused", first["fault"], first["code"], first["message"], {"partitions": list(rows), **figures})
 
 
-def not_ready(outcome: Outcome) -> dict[str, Row]:
-    """By slug, the rows of an outcome that later stages only pass on."""
-    return {row["slug"]: row for row in outcome.figures.get("partitions", []) if row["status"] != READY}
+def not_ready(outcome: Outcome, partitions: Sequence[Partition]) -> dict[str, Row]:
+    """By slug, the rows of an earlier stage that later ones only pass on; all of them when the stage refused at once.
+
+    Args:
+        outcome: of the earlier stage.
+        partitions: of the shard.
+    """
+    rows = outcome.figures.get("partitions")
+    if rows is None and outcome.status != "ok":
+        told = {"fault": outcome.fault, "code": outcome.code, "message": outcome.message}
+        return {partition.slug: _row(partition, REFUSED) | told for partition in partitions}
+    return {row["slug"]: row for row in rows or [] if row["status"] != READY}
 
 
 def _row(partition: Partition, status: str) -> Row:

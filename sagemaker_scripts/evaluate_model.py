@@ -1,0 +1,117 @@
+"""EvaluateModel: judges each model of a shard on its test part, writes the report, packs an archive per partition.
+
+On a laptop: ``SAGEMAKER_BASE_DIR=<folder> python sagemaker_scripts/evaluate_model.py --release r1 --shard 0`` with
+the inputs in ``<folder>/processing/input/{features,clusters,use_case,model}``; ``model`` holds the training job's
+model.tar.gz.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tenant_experience.archive import extract_archive, write_archive
+from tenant_experience.data_layout import (
+    EVALUATION_FILE,
+    FEATURES_FILE,
+    GROUPING_FILE,
+    GROUPS_FILE,
+    MODEL_ARCHIVE,
+    MODEL_FILE,
+    MODEL_MANIFEST,
+    MODELS,
+    REPORT_FILE,
+    SMOKE_TEST_FILE,
+    model_archive,
+    processing_input,
+    processing_output,
+)
+from tenant_experience.evaluation import SMOKE_TEST_TOLERANCE, PartitionEvaluation, evaluate_partition
+from tenant_experience.feature_table import read_features
+from tenant_experience.group_file import read_groups
+from tenant_experience.job import run_job
+from tenant_experience.outcome import Outcome
+from tenant_experience.partition_runs import (
+    Partition,
+    Row,
+    not_ready,
+    read_shard,
+    run_partitions,
+    shard_outcome,
+)
+from tenant_experience.report import render_report
+from tenant_experience.use_case import load_use_case
+
+OUTPUT = "reports"
+
+
+def main(arguments: list[str] | None) -> Outcome:
+    """Writes evaluation.json, report.html, smoke_test.json and the archives; a row of the outcome per partition."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--release", required=True)
+    parser.add_argument("--shard", required=True, type=int)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        trained = Path(folder)
+        extract_archive(processing_input("model") / MODEL_ARCHIVE, trained)
+        rows, evaluations = _evaluate(options.release, options.shard, trained)
+    output = processing_output(OUTPUT)
+    output.mkdir(parents=True, exist_ok=True)
+    document = {
+        "release": options.release,
+        "shard": options.shard,
+        "partitions": [evaluation.document() for evaluation in evaluations],
+    }
+    _write_json(output / EVALUATION_FILE, document)
+    _write_json(output / SMOKE_TEST_FILE, _smoke_test(evaluations))
+    (output / REPORT_FILE).write_text(render_report(options.release, options.shard, rows, evaluations))
+    return shard_outcome(rows, release=options.release, shard=options.shard)
+
+
+def _evaluate(release: str, shard: int, trained: Path) -> tuple[list[Row], list[PartitionEvaluation]]:
+    use_case = load_use_case(processing_input("use_case"))
+    features, clusters = processing_input("features"), processing_input("clusters")
+    table = read_features(features / FEATURES_FILE, use_case.feature_names)
+    partitions = read_shard(features, shard)
+    evaluations: list[PartitionEvaluation] = []
+
+    def evaluate(partition: Partition) -> dict[str, Any]:
+        folder = trained / partition.slug
+        groups = read_groups(clusters / GROUPS_FILE, partition.slug)
+        evaluation = evaluate_partition(table, groups, folder, use_case)
+        key = model_archive(partition.slug, release)
+        files = [folder / name for name in (MODEL_FILE, MODEL_MANIFEST, GROUPING_FILE)]
+        write_archive(processing_output(MODELS) / key, files)
+        evaluations.append(evaluation)
+        return {
+            "model_key": key,
+            "version": release,
+            "scale": evaluation.manifest.scale,
+            "metrics": evaluation.metrics,
+            "tenants": evaluation.tenants,
+            "bad_share": evaluation.bad_share,
+        }
+
+    given_up = not_ready(Outcome.read(trained), partitions) | not_ready(Outcome.read(clusters), partitions)
+    return run_partitions(partitions, evaluate, given_up), evaluations
+
+
+def _smoke_test(evaluations: Sequence[PartitionEvaluation]) -> dict[str, Any]:
+    models = [
+        {"model_key": model_archive(evaluation.manifest.slug, evaluation.manifest.version)} | evaluation.smoke_test
+        for evaluation in evaluations
+    ]
+    return {"tolerance": SMOKE_TEST_TOLERANCE, "models": models}
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(run_job(main, OUTPUT))

@@ -1,0 +1,61 @@
+"""Model archives: written the same every time, read without trust."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from tenant_experience.errors import PlatformError
+
+# A shard's archive holds a few files for each of at most a thousand partitions.
+MEMBER_LIMIT = 10_000
+BYTES_LIMIT = 4 << 30
+
+
+def write_archive(path: Path, files: Sequence[Path]) -> None:
+    """Packs files, by name, at the root of a tar.gz: same contents, same bytes, whoever packs them and when.
+
+    Args:
+        path: the archive; its folder is made when missing.
+        files: distinct names.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        for file in sorted(files, key=lambda file: file.name):
+            member = tarfile.TarInfo(file.name)
+            member.size = file.stat().st_size
+            member.mode = 0o644
+            with file.open("rb") as content:
+                archive.addfile(member, content)
+
+
+def extract_archive(path: Path, folder: Path, member_limit: int = MEMBER_LIMIT, bytes_limit: int = BYTES_LIMIT) -> None:
+    """Unpacks a tar.gz of plain files and folders into ``folder``.
+
+    Raises:
+        PlatformError: ``unsafe_archive`` for links, devices, names that lead outside, or more than the limits;
+            ``corrupt_archive`` when it cannot be read.
+    """
+    try:
+        with tarfile.open(path, mode="r:gz") as archive:
+            members, total = 0, 0
+            for member in archive:
+                members, total = members + 1, total + member.size
+                if not (member.isreg() or member.isdir()):
+                    raise PlatformError(f"{path}: {member.name} is neither file nor folder", code="unsafe_archive")
+                if members > member_limit or total > bytes_limit:
+                    raise PlatformError(
+                        f"{path} holds more than {member_limit} members or {bytes_limit} bytes", code="unsafe_archive"
+                    )
+                archive.extract(member, folder, filter="data")
+    except tarfile.FilterError as error:
+        raise PlatformError(f"{path}: {error}", code="unsafe_archive") from error
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise PlatformError(f"{path} cannot be read: {error}", code="corrupt_archive") from error

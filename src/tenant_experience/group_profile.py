@@ -1,0 +1,85 @@
+"""What the two groups look like: feature by feature, and portfolio by portfolio."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenant_experience.feature_table import FeatureTable
+from tenant_experience.labelling import probability_worse
+from tenant_experience.metrics import wilson_interval
+from tenant_experience.use_case import UseCase
+
+LEAST_FOR_SHARE = 30
+
+
+def feature_profile(table: FeatureTable, bad: NDArray[np.bool_], use_case: UseCase) -> list[dict[str, Any]]:
+    """Each feature in both groups.
+
+    Args:
+        table: the tenants that have a group.
+        bad: whether each is of the bad group, shape (tenants,).
+        use_case: directions, markers and checks.
+
+    Returns:
+        A row per feature: feature, more_is, role (marker, check or null), good and bad {known, mean, median} (null
+        where nobody has a value), and ``probability_worse``: P(a tenant of the bad group is worse off on it), ties
+        half; for a feature that is neither better nor worse, P(it has more) stands in ``probability_more``.
+    """
+    rows = []
+    for name, feature in use_case.features.items():
+        values = table.column(name)
+        probability = probability_worse(values, bad, feature.direction)
+        rows.append(
+            {
+                "feature": name,
+                "more_is": feature.more_is,
+                "role": _role(name, use_case),
+                "good": _summary(values[~bad]),
+                "bad": _summary(values[bad]),
+                "probability_worse": probability if feature.direction else None,
+                "probability_more": None if feature.direction else probability,
+            }
+        )
+    return rows
+
+
+def portfolio_shares(portfolio_id: NDArray[np.str_], bad: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """The share of bad per portfolio with its 95% interval; under 30 tenants no share is told.
+
+    Returns:
+        A row per portfolio, by name: portfolio_id, tenants, bad, share, low, high (null under 30 tenants).
+    """
+    names, inverse = np.unique(portfolio_id, return_inverse=True)
+    totals = np.bincount(inverse, minlength=len(names)).tolist()
+    bads = np.bincount(inverse, weights=bad, minlength=len(names)).astype(int).tolist()
+    rows: list[dict[str, Any]] = []
+    for name, total, count in zip(names.tolist(), totals, bads, strict=True):
+        low, high = wilson_interval(count, total)
+        told = total >= LEAST_FOR_SHARE
+        rows.append(
+            {
+                "portfolio_id": name,
+                "tenants": total,
+                "bad": count,
+                "share": count / total if told else None,
+                "low": low if told else None,
+                "high": high if told else None,
+            }
+        )
+    return rows
+
+
+def _role(name: str, use_case: UseCase) -> str | None:
+    if name in use_case.clustering.markers:
+        return "marker"
+    return "check" if name in use_case.clustering.checks else None
+
+
+def _summary(values: NDArray[np.float64]) -> dict[str, Any]:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return {"known": 0, "mean": None, "median": None}
+    return {"known": len(known), "mean": float(known.mean()), "median": float(np.median(known))}

@@ -1,0 +1,96 @@
+"""``report.html``: one self-contained page per shard, for the person who approves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tenant_experience import report_plots
+from tenant_experience.evaluation import PartitionEvaluation
+from tenant_experience.group_checks import LEAST_PROBABILITY_WORSE
+from tenant_experience.partition_runs import READY, Row
+
+TEMPLATE = "report.html.j2"
+PORTFOLIO_LIMIT = 200
+# What stands in a table where there is no number: an en dash.
+NOTHING = "\N{EN DASH}"
+
+# What each metric says, in a sentence a non-statistician can use; and where better lies.
+METRIC_MEANINGS = {
+    "roc_auc": "Chance that a bad tenant gets a higher probability than a good one. 0.5 is guessing, 1 is perfect.",
+    "pr_auc": "Precision averaged over all thresholds. Guessing gives the share of bad, 1 is perfect.",
+    "log_loss": "Punishes confident mistakes. 0 is perfect; guessing half and half gives 0.69.",
+    "brier": "Mean squared error of the probability. 0 is perfect; guessing half and half gives 0.25.",
+    "f1": "Balance of precision and recall. 1 is perfect.",
+    "precision": "Of the tenants called bad, the share that is.",
+    "recall": "Of the bad tenants, the share that is called bad.",
+    "accuracy": "Share of right answers.",
+}
+
+
+def render_report(release: str, shard: int, rows: Sequence[Row], evaluations: Sequence[PartitionEvaluation]) -> str:
+    """The page.
+
+    Args:
+        release: the release's id.
+        shard: the shard's number.
+        rows: a row per partition of the shard, ready or not.
+        evaluations: of the ready ones.
+
+    Returns:
+        HTML without any address to fetch; everything from the data is escaped.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("tenant_experience", "report_templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "words": report_plots.words,
+        "share": _share,
+        "figure": _figure,
+        "count": lambda number: f"{number:,}",
+    }
+    return environment.get_template(TEMPLATE).render(
+        release=release,
+        shard=shard,
+        refused=[row for row in rows if row["status"] != READY],
+        partitions=[_partition(evaluation) for evaluation in evaluations],
+        metric_meanings=METRIC_MEANINGS,
+        portfolio_limit=PORTFOLIO_LIMIT,
+        least_probability_worse=LEAST_PROBABILITY_WORSE,
+    )
+
+
+def _partition(evaluation: PartitionEvaluation) -> dict[str, Any]:
+    test = evaluation.counts["test"]
+    return {
+        "evaluation": evaluation,
+        "manifest": evaluation.manifest,
+        "grouping": evaluation.grouping,
+        "known_features": [row for row in evaluation.profile if row["good"]["known"] or row["bad"]["known"]],
+        "unknown_features": [
+            row["feature"] for row in evaluation.profile if not (row["good"]["known"] or row["bad"]["known"])
+        ],
+        "plots": {
+            "difference": report_plots.group_difference(evaluation.profile, LEAST_PROBABILITY_WORSE),
+            "curves": report_plots.curves(evaluation.roc, evaluation.precision_recall, test["bad"] / test["tenants"]),
+            "calibration": report_plots.calibration(evaluation.calibration),
+            "importance": report_plots.importance(evaluation.importance),
+        },
+    }
+
+
+def _share(value: float | None) -> str:
+    return NOTHING if value is None else f"{100 * value:.1f}%"
+
+
+def _figure(value: float | None, digits: int = 3) -> str:
+    """A number a person can read: three decimals below ten, fewer above."""
+    if value is None:
+        return NOTHING
+    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.{digits}f}"

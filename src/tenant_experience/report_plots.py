@@ -1,0 +1,120 @@
+"""The report's plots, as SVG in ``data:`` addresses: sharp on every screen, and nothing to fetch.
+
+Colours are Okabe and Ito's, told apart by people with any colour vision; shape or position always says the same again.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#6b7280"
+WIDTH = 5.4
+Points = Sequence[tuple[float, float]]
+
+
+def group_difference(profile: Sequence[dict[str, Any]], least: float) -> str:
+    """P(worse) of each feature as a dot on a line from 0 to 1: right of the middle, the bad group is worse off."""
+    rows = [row for row in reversed(profile) if row["probability_worse"] is not None]
+
+    def draw(axes: Axes) -> None:
+        axes.axvline(0.5, color=GREY, linewidth=1)
+        axes.axvline(least, color=GREY, linewidth=1, linestyle=":")
+        for place, row in enumerate(rows):
+            value, worse = row["probability_worse"], row["probability_worse"] >= 0.5
+            axes.plot([0.5, value], [place, place], color=VERMILION if worse else BLUE, linewidth=2)
+            axes.plot(value, place, "o" if worse else "D", color=VERMILION if worse else BLUE, markersize=8)
+            right = value >= 0.5
+            axes.annotate(
+                f"{value:.2f}",
+                (value, place),
+                xytext=(8 if right else -8, 0),
+                textcoords="offset points",
+                ha="left" if right else "right",
+                va="center",
+            )
+        axes.set_yticks(range(len(rows)), [words(row["feature"]) for row in rows])
+        axes.set_ylim(-0.6, len(rows) - 0.4)
+        axes.set_xlim(0.3, 1.05)
+        axes.set_xlabel("P(worse): 0.5 means no difference")
+
+    return _svg(draw, height=0.9 + 0.34 * len(rows))
+
+
+def curves(roc: Points, precision_recall: Points, bad_share: float) -> str:
+    """The ROC curve beside the precision-recall curve, each with what guessing would give."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
+    left.plot(*zip(*roc, strict=True), color=BLUE, linewidth=2)
+    left.set(xlabel="false alarm rate", ylabel="share of bad found", title="ROC")
+    right.plot([0, 1], [bad_share, bad_share], color=GREY, linewidth=1, linestyle="--")
+    right.plot(*zip(*precision_recall, strict=True), color=VERMILION, linewidth=2)
+    right.set(xlabel="share of bad found", ylabel="share of alarms right", title="Precision and recall")
+    for axes in (left, right):
+        _plain(axes)
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+    return _address(figure)
+
+
+def calibration(table: Sequence[dict[str, Any]]) -> str:
+    """Mean probability of each tenth against the share that really is bad, with 95% intervals."""
+
+    def draw(axes: Axes) -> None:
+        x = [row["mean_probability"] for row in table]
+        y = [row["share"] for row in table]
+        below = [row["share"] - row["low"] for row in table]
+        above = [row["high"] - row["share"] for row in table]
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
+        axes.errorbar(x, y, yerr=[below, above], fmt="o", color=BLUE, capsize=3, markersize=6, linewidth=1.5)
+        axes.set(xlabel="probability the model gives", ylabel="share that is bad")
+        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+
+    return _svg(draw, height=3.2)
+
+
+def importance(rows: Sequence[dict[str, Any]]) -> str:
+    """How strongly each feature moves the answer, as bars, the strongest on top."""
+    rows = list(reversed(rows))
+
+    def draw(axes: Axes) -> None:
+        axes.barh([words(row["feature"]) for row in rows], [row["mean_contribution"] for row in rows], color=BLUE)
+        axes.set_xlabel("mean effect on the log-odds of bad")
+
+    return _svg(draw, height=0.9 + 0.3 * len(rows))
+
+
+def words(name: str) -> str:
+    """A column's name as a person reads it."""
+    return name.replace("_hr", " (hours)").replace("_", " ")
+
+
+def _svg(draw: Callable[[Axes], None], height: float) -> str:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = figure.subplots()
+    draw(axes)
+    _plain(axes)
+    return _address(figure)
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _address(figure: Any) -> str:
+    """The figure as a ``data:`` address; text stays text, and the bytes do not depend on the day."""
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "report", "font.family": "sans-serif"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue().encode()).decode()
