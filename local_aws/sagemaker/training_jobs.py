@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +165,7 @@ class TrainingJobs(Jobs):
     def closing(self, run: Run | None, status: str, reason: str | None) -> Callable[[dict[str, Any]], None]:
         """Stopped by the limit is status Stopped, secondary MaxRuntimeExceeded (API reference, SecondaryStatus)."""
         timed_out = status == "Stopped" and run is not None and run.end == "timed out"
+        output = run.folder / "log" if run else None
 
         def apply(job: dict[str, Any]) -> None:
             now = self.context.now()
@@ -172,6 +175,9 @@ class TrainingJobs(Jobs):
             job["TrainingEndTime"] = now
             seconds = math.ceil((now - job.get("TrainingStartTime", now)).total_seconds())
             job |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+            metrics = _metrics(job["AlgorithmSpecification"].get("MetricDefinitions", []), output, now)
+            if metrics:
+                job["FinalMetricDataList"] = metrics
             if reason:
                 job["FailureReason"] = reason
 
@@ -181,6 +187,17 @@ class TrainingJobs(Jobs):
         """A line of ListTrainingJobs."""
         told = ("TrainingJobName", "TrainingJobArn", "CreationTime", "TrainingEndTime", "LastModifiedTime")
         return {key: job[key] for key in (*told, "TrainingJobStatus", "SecondaryStatus") if key in job}
+
+
+def _metrics(definitions: list[dict[str, str]], log: Path | None, now: datetime) -> list[dict[str, Any]]:
+    """The last value that each metric's expression finds in the log."""
+    if not definitions or log is None or not log.exists():
+        return []
+    text = log.read_text(errors="replace")
+    last = {each["Name"]: re.findall(each["Regex"], text)[-1:] for each in definitions}
+    return [
+        {"MetricName": name, "Value": float(values[0]), "Timestamp": now} for name, values in last.items() if values
+    ]
 
 
 def _check_channel(operation: str, channel: dict[str, Any]) -> None:
