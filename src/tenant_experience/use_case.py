@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from tenant_experience.manifest import RESERVED_HYPERPARAMETERS, Scope
 from tenant_experience.settings_file import Settings, load_settings
 
 USE_CASE_FILE = "use_case.yaml"
@@ -15,10 +16,7 @@ SOURCES_FOLDER = "sources"
 
 # A Feature Store feature name, in the lower-case form that is also a SQL identifier.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Scope = Literal["global", "per_partition"]
 Scalar = bool | int | float | str
-# Set by the state machine for every training job; a use case or manifest may not set them.
-RESERVED_HYPERPARAMETERS = frozenset({"release", "shard"})
 
 
 class Feature(Settings):

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""BuildFeatures: raw files in; features, quarantine and the data-quality report out.
+
+On a laptop: ``SAGEMAKER_BASE_DIR=/tmp/ml python sagemaker_scripts/build_features.py --release r1 --use-case
+tenant_experience --batch b1 --requested-at 2026-11-20T10:00:00Z`` with the batch in ``/tmp/ml/processing/input/raw``
+and the use case's folder in ``/tmp/ml/processing/input/use_case``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tenant_experience.data_layout import processing_input, processing_output
+from tenant_experience.feature_build import Folders, build_features
+from tenant_experience.job import run_job
+from tenant_experience.manifest import parse_utc
+from tenant_experience.outcome import Outcome
+
+
+def main(arguments: list[str] | None = None) -> Outcome:
+    """Parses, builds, answers."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--release", required=True)
+    parser.add_argument("--use-case", required=True)
+    parser.add_argument("--batch", required=True, help="for the log")
+    parser.add_argument("--requested-at", required=True, type=parse_utc, help="2026-11-20T10:00:00Z")
+    options = parser.parse_args(arguments)
+    outputs = {name: processing_output(name) for name in ("features", "quarantine", "reports")}
+    for folder in outputs.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    outcome = build_features(
+        Folders(raw=processing_input("raw"), use_case=processing_input("use_case"), **outputs),
+        release=options.release,
+        use_case_name=options.use_case,
+        requested_at=options.requested_at,
+    )
+    sys.stdout.write(f"batch {options.batch}: {outcome.figures}\n")
+    return outcome
+
+
+if __name__ == "__main__":
+    sys.exit(run_job(main, output="features"))

@@ -1,0 +1,71 @@
+"""One DuckDB connection with bounded memory, that can read and write only the folders it was given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+
+from tenant_experience.data_layout import ml_root
+
+MEMORY_LIMIT = "1GiB"
+
+
+def literal(text: str) -> str:
+    """``text`` as a SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """``name`` as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def open_session(*folders: Path, time_zone: str = "UTC") -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """A connection and its scratch folder, both gone afterwards.
+
+    Args:
+        folders: what SQL may read and write beside the scratch folder. Everything else, the network included, is out
+            of reach, so an expression in a source file cannot read the machine it runs on.
+        time_zone: how time stamps without an offset are read.
+
+    Yields:
+        The connection and the scratch folder; what does not fit in memory spills there.
+    """
+    ml_root().mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="scratch-", dir=ml_root()) as scratch:
+        allowed = ", ".join(literal(f"{folder.resolve()}/") for folder in (*folders, Path(scratch)))
+        connection = duckdb.connect(":memory:")
+        try:
+            for setting in (
+                f"threads = {len(os.sched_getaffinity(0))}",
+                f"memory_limit = {literal(MEMORY_LIMIT)}",
+                f"temp_directory = {literal(scratch + '/spill')}",
+                f"TimeZone = {literal(time_zone)}",
+                f"allowed_directories = [{allowed}]",
+                "enable_external_access = false",
+                "lock_configuration = true",
+            ):
+                connection.execute(f"SET {setting}")
+            yield connection, Path(scratch)
+        finally:
+            connection.close()
+
+
+def single(connection: duckdb.DuckDBPyConnection, query: str, *parameters: object) -> tuple[object, ...]:
+    """The one row of ``query``."""
+    row: tuple[object, ...] | None = connection.execute(query, list(parameters)).fetchone()
+    if row is None:
+        raise LookupError("the query gave no row")
+    return row
+
+
+def count(connection: duckdb.DuckDBPyConnection, query: str, *parameters: object) -> int:
+    """The one whole number of ``query``; null is 0."""
+    (value,) = single(connection, query, *parameters)
+    return int(str(value or 0))

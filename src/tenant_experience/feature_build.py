@@ -1,0 +1,156 @@
+"""From a batch of raw files to the features of a release: what the BuildFeatures job does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tenant_experience.data_layout import DATA_QUALITY_FILE, FEATURES_FILE, PARTITIONS_FILE, QUARANTINE_FILE
+from tenant_experience.data_quality import check_quarantine_gate, describe_events, describe_features, describe_intake
+from tenant_experience.duckdb_session import literal, open_session
+from tenant_experience.errors import UserError
+from tenant_experience.features import features_from_events, features_from_table, tenants_by_portfolio, write_features
+from tenant_experience.manifest import Manifest, as_hyperparameters, read_manifest
+from tenant_experience.outcome import Outcome
+from tenant_experience.partitions import Partition, assign_partitions, shards
+from tenant_experience.raw_events import read_events
+from tenant_experience.raw_files import RawFile, find_raw_files
+from tenant_experience.raw_table import read_table
+from tenant_experience.source import Source, load_source
+from tenant_experience.use_case import SQL_FILE, UseCase, load_use_case
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the job reads and writes. All outputs exist."""
+
+    raw: Path
+    use_case: Path
+    features: Path
+    quarantine: Path
+    reports: Path
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch as asked for: the use case, its manifest, the source that maps its files."""
+
+    release: str
+    use_case: UseCase
+    manifest: Manifest
+    source_name: str
+    source: Source
+    as_of: datetime
+
+    @classmethod
+    def open(cls, folders: Folders, release: str, use_case_name: str, requested_at: datetime) -> Batch:
+        """Reads the settings of a batch.
+
+        Raises:
+            UserError: a setting is wrong; the message names the file and the key.
+        """
+        use_case = load_use_case(folders.use_case)
+        if use_case.name != use_case_name:
+            raise UserError(
+                f"use_case.yaml: key 'name' is {use_case.name!r}, but the batch is for {use_case_name!r}",
+                code="invalid_use_case",
+            )
+        manifest = read_manifest(folders.raw)
+        source_name = manifest.source or use_case.sources[0]
+        as_of = manifest.as_of or requested_at
+        if as_of > requested_at:
+            raise UserError(
+                f"manifest.json key 'as_of' is {as_of:%Y-%m-%dT%H:%M:%SZ}, after the request at "
+                f"{requested_at:%Y-%m-%dT%H:%M:%SZ}: nobody knows the future",
+                code="invalid_manifest",
+            )
+        return cls(
+            release, use_case, manifest, source_name, load_source(folders.use_case, source_name, use_case), as_of
+        )
+
+
+def build_features(folders: Folders, *, release: str, use_case_name: str, requested_at: datetime) -> Outcome:
+    """Builds features, partitions, quarantine and the data-quality report of one release.
+
+    A refused batch leaves its quarantine and its data-quality report, but no features.
+
+    Args:
+        folders: what to read and where to write.
+        release: its id.
+        use_case_name: must be the one in the folder.
+        requested_at: UTC; ``as_of`` unless the manifest says otherwise.
+
+    Raises:
+        UserError: the batch or its settings are wrong.
+        AlgorithmError: too few tenants have enough history.
+    """
+    batch = Batch.open(folders, release, use_case_name, requested_at)
+    files = find_raw_files(folders.raw, list(batch.source.raw_columns()))
+    readable = (folders.raw, folders.features, folders.quarantine)
+    with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
+        quality = _read(connection, batch, files, folders, scratch)
+        _compute(connection, batch, folders)
+        quality |= describe_features(connection, batch.use_case)
+        _write_json(folders.reports / DATA_QUALITY_FILE, quality)
+        scope = batch.manifest.models or batch.use_case.models.scope
+        partition_of = assign_partitions(tenants_by_portfolio(connection, batch.use_case), batch.use_case, scope)
+        write_features(connection, batch.use_case, partition_of, folders.features / FEATURES_FILE)
+    items = _write_partitions(batch, partition_of, folders)
+    return Outcome.ok(
+        as_of=quality["as_of"],
+        source=batch.source_name,
+        tenants=quality["tenants"],
+        rows=quality["rows"],
+        quarantined=quality["quarantined"],
+        shards=len(items),
+        data_quality={key: quality[key] for key in ("quarantined_share", "may_train", "tenants_by_history")},
+    )
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, files: list[RawFile], folders: Folders, scratch: Path
+) -> dict[str, Any]:
+    """Reads the files, writes the quarantine and a first data-quality report, then checks the gate on bad rows."""
+    quality: dict[str, Any] = {
+        "release": batch.release,
+        "source": batch.source_name,
+        "as_of": f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    if batch.source.kind == "events":
+        counts = read_events(connection, files, batch.source, scratch)
+        intake = describe_intake(connection, counts.files)
+        quality |= intake | describe_events(connection, counts)
+    else:
+        intake = describe_intake(connection, read_table(connection, files, batch.source, batch.use_case, scratch))
+        quality |= intake
+    connection.execute(
+        "COPY (SELECT * FROM quarantine ORDER BY file, line) "  # noqa: S608 - the path is quoted
+        f"TO {literal(str(folders.quarantine / QUARANTINE_FILE))} (FORMAT parquet)"
+    )
+    _write_json(folders.reports / DATA_QUALITY_FILE, quality)
+    check_quarantine_gate(intake, batch.use_case, batch.source.columns)
+    return quality
+
+
+def _compute(connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Folders) -> None:
+    if batch.source.kind == "events":
+        sql = (folders.use_case / SQL_FILE).read_text(encoding="utf-8")
+        features_from_events(connection, batch.use_case, sql, batch.as_of)
+    else:
+        features_from_table(connection, batch.use_case, batch.as_of)
+
+
+def _write_partitions(batch: Batch, partition_of: dict[str, Partition], folders: Folders) -> list[dict[str, Any]]:
+    hyperparameters = as_hyperparameters(batch.use_case.hyperparameters) | batch.manifest.hyperparameters
+    items = shards(partition_of, batch.use_case.models.shard_size, hyperparameters)
+    _write_json(folders.features / PARTITIONS_FILE, items)
+    return items
+
+
+def _write_json(path: Path, document: object) -> None:
+    path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")

@@ -1,0 +1,119 @@
+"""Features: one row per tenant and ``as_of``, from events by ``features.sql`` or from a ready-made table."""
+
+# ruff: noqa: S608 - names in SQL come from validated settings
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from tenant_experience.duckdb_session import literal
+from tenant_experience.errors import UserError
+from tenant_experience.partitions import Partition
+from tenant_experience.use_case import UseCase
+
+FEATURES_TABLE = "features"
+SIDE_COLUMNS = ("exposure_days", "open_count", "oldest_open_hr")
+
+
+def utc_text(moment: datetime) -> str:
+    """``moment`` (with a zone) as ``yyyy-MM-dd HH:mm:ss.ffffff``, UTC, as SQL reads it."""
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError(f"{moment!r} is not in UTC")
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def features_from_events(connection: duckdb.DuckDBPyConnection, use_case: UseCase, sql: str, as_of: datetime) -> None:
+    """Fills the table ``features`` from the view ``events``.
+
+    Args:
+        connection: holds ``events``.
+        use_case: its history settings set the window and the classes.
+        sql: ``features.sql``; one SELECT over ``events`` and ``settings``.
+        as_of: nothing at or after it has happened yet.
+
+    Raises:
+        UserError: ``no_events_before_as_of`` or ``stale_events``.
+    """
+    _check_freshness(connection, use_case, as_of)
+    history = use_case.history
+    connection.execute(
+        "CREATE TABLE settings AS SELECT CAST($1 AS TIMESTAMP) AS as_of, CAST($2 AS TIMESTAMP) AS window_start, "
+        "$3 AS minimum_days, $4 AS provisional_below",
+        [
+            utc_text(as_of),
+            utc_text(as_of - timedelta(days=history.window_days)),
+            history.minimum_days,
+            history.provisional_below,
+        ],
+    )
+    connection.execute(f"CREATE TABLE {FEATURES_TABLE} AS {sql}")
+
+
+def features_from_table(connection: duckdb.DuckDBPyConnection, use_case: UseCase, as_of: datetime) -> None:
+    """Fills the table ``features`` from the view ``ready_made``: all history is taken to be sufficient."""
+    features = ", ".join(use_case.features)
+    nulls = ", ".join(f"CAST(NULL AS DOUBLE) AS {name}" for name in SIDE_COLUMNS)
+    connection.execute(
+        f"CREATE TABLE {FEATURES_TABLE} AS SELECT {use_case.record_id}, {use_case.partition_column}, "
+        f"CAST({literal(utc_text(as_of))} AS TIMESTAMP) AS as_of, 'sufficient' AS history, true AS may_train, "
+        f"{features}, {nulls} FROM ready_made"
+    )
+
+
+def write_features(
+    connection: duckdb.DuckDBPyConnection, use_case: UseCase, partition_of: dict[str, Partition], path: Path
+) -> None:
+    """Writes ``features.parquet``, by record id: the same input gives the same rows in the same order.
+
+    Args:
+        connection: holds ``features``.
+        use_case: names the columns.
+        partition_of: portfolio -> its partition, for every portfolio in ``features``.
+        path: the file to write.
+    """
+    connection.execute("CREATE TABLE partition_of (portfolio VARCHAR, partition VARCHAR, slug VARCHAR)")
+    connection.executemany(
+        "INSERT INTO partition_of VALUES ($1, $2, $3)",
+        [[portfolio, partition.partition, partition.slug] for portfolio, partition in partition_of.items()],
+    )
+    columns = ", ".join((*use_case.features, *SIDE_COLUMNS))
+    connection.execute(
+        f"COPY (SELECT {use_case.record_id}, {use_case.partition_column}, partition, slug AS partition_slug, "
+        f"as_of AT TIME ZONE 'UTC' AS as_of, history, may_train, {columns} "
+        f"FROM {FEATURES_TABLE} JOIN partition_of ON portfolio = {use_case.partition_column} "
+        f"ORDER BY {use_case.record_id}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+    )
+
+
+def _check_freshness(connection: duckdb.DuckDBPyConnection, use_case: UseCase, as_of: datetime) -> None:
+    newest = connection.execute(
+        "SELECT max(opened_at) FILTER (opened_at < CAST($1 AS TIMESTAMP)), min(opened_at) FROM events",
+        [utc_text(as_of)],
+    ).fetchone()
+    before, first = newest or (None, None)
+    if before is None:
+        raise UserError(
+            f"no event was opened before as_of {as_of:%Y-%m-%d %H:%M} UTC (column opened_at; the first is "
+            f"{first}): set as_of in manifest.json to the day after the export",
+            code="no_events_before_as_of",
+        )
+    allowed = use_case.gates.freshness_days
+    age = as_of.replace(tzinfo=None) - before
+    if allowed is not None and age > timedelta(days=allowed):
+        raise UserError(
+            f"the newest event (column opened_at) is from {before:%Y-%m-%d}, {age.days} days before as_of "
+            f"{as_of:%Y-%m-%d}; the gate freshness_days allows {allowed}: send a newer export, or set as_of in "
+            "manifest.json to the day after this one",
+            code="stale_events",
+        )
+
+
+def tenants_by_portfolio(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, tuple[int, int]]:
+    """Portfolio -> (tenants, tenants that may train), by name."""
+    rows = connection.execute(
+        f"SELECT {use_case.partition_column}, count(*), count(*) FILTER (may_train) FROM {FEATURES_TABLE} "
+        "GROUP BY ALL ORDER BY 1"
+    ).fetchall()
+    return {portfolio: (tenants, trainable) for portfolio, tenants, trainable in rows}

@@ -1,0 +1,135 @@
+"""``manifest.json``: completes a batch, and says what is special about it.
+
+Only the standard library, so that a Lambda may read it too.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, NoReturn, cast, get_args
+
+from tenant_experience.data_layout import MANIFEST
+from tenant_experience.errors import UserError
+
+KEYS = ("source", "as_of", "hyperparameters", "models")
+Scope = Literal["global", "per_partition"]
+RESERVED_HYPERPARAMETERS = frozenset({"release", "shard"})
+# Of SageMaker's CreateTrainingJob: characters of a hyperparameter's name and value, and how many there may be.
+_LONGEST_NAME = 256
+_LONGEST_VALUE = 2_500
+_MOST_HYPERPARAMETERS = 90
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A parsed manifest; None where it does not say.
+
+    Attributes:
+        source: the source to map the files with.
+        as_of: features are as known then, UTC.
+        hyperparameters: strings, as SageMaker passes them on.
+        models: ``global`` or ``per_partition``.
+    """
+
+    source: str | None = None
+    as_of: datetime | None = None
+    hyperparameters: dict[str, str] = field(default_factory=dict)
+    models: Scope | None = None
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Reads ``manifest.json`` of the batch in ``folder``.
+
+    Raises:
+        UserError: ``invalid_manifest``; the message names the key.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        _refuse("is missing from the batch")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{MANIFEST} is not valid JSON: {error}", code="invalid_manifest") from error
+    return parse_manifest(document)
+
+
+def parse_manifest(document: object) -> Manifest:
+    """The manifest in ``document``, the decoded JSON.
+
+    Raises:
+        UserError: ``invalid_manifest``; the message names the key.
+    """
+    if not isinstance(document, dict):
+        _refuse("must be a JSON object")
+    unknown = [str(key) for key in document if key not in KEYS]
+    if unknown:
+        _refuse(f"has the unknown key {unknown[0]!r}; allowed are {', '.join(KEYS)}")
+    source = document.get("source")
+    if source is not None and not isinstance(source, str):
+        _refuse(f"key 'source' must be the name of a source, not {source!r}")
+    models = document.get("models")
+    if models is not None and models not in get_args(Scope):
+        _refuse(f"key 'models' must be one of {', '.join(get_args(Scope))}, not {models!r}")
+    return Manifest(source, _moment(document), _hyperparameters(document.get("hyperparameters")), models)
+
+
+def parse_utc(text: str) -> datetime:
+    """An ISO 8601 time stamp with an offset or ``Z``, as UTC.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("the offset is missing: end it with Z for UTC")
+    return moment.astimezone(UTC)
+
+
+def as_hyperparameters(values: dict[str, Any]) -> dict[str, str]:
+    """Scalars as SageMaker's strings: true, 4, 0.1, text."""
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+
+
+def _refuse(what: str) -> NoReturn:
+    raise UserError(f"{MANIFEST} {what}", code="invalid_manifest")
+
+
+def _moment(document: dict[str, Any]) -> datetime | None:
+    value = document.get("as_of")
+    if value is None:
+        return None
+    try:
+        return parse_utc(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        example = "2026-11-01T00:00:00Z"
+        raise UserError(
+            f"{MANIFEST} key 'as_of' must be a time like {example}, not {value!r}: {error}", code="invalid_manifest"
+        ) from error
+
+
+def _hyperparameters(values: object) -> dict[str, str]:
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        _refuse("key 'hyperparameters' must be an object of names and values")
+    if len(values) > _MOST_HYPERPARAMETERS:
+        _refuse(f"key 'hyperparameters' holds {len(values)} values; at most {_MOST_HYPERPARAMETERS} are possible")
+    for name, value in values.items():
+        _check_hyperparameter(name, value)
+    return as_hyperparameters(cast(dict[str, Any], values))
+
+
+def _check_hyperparameter(name: str, value: object) -> None:
+    key = f"key 'hyperparameters.{name}'"
+    if name in RESERVED_HYPERPARAMETERS:
+        _refuse(f"{key} is set by the state machine")
+    if not isinstance(value, bool | int | float | str):
+        _refuse(f"{key} must be a number, a text, true or false, not {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        _refuse(f"{key} must be finite, not {value!r}")
+    if not name or len(name) > _LONGEST_NAME or len(str(value)) > _LONGEST_VALUE:
+        _refuse(f"{key}: names have 1 to {_LONGEST_NAME} characters, values at most {_LONGEST_VALUE}")

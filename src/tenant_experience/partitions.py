@@ -1,0 +1,95 @@
+"""Which tenants share a model, and which models share a training job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tenant_experience.data_layout import GLOBAL_PARTITION, partition_slug
+from tenant_experience.errors import AlgorithmError
+from tenant_experience.manifest import Scope
+from tenant_experience.use_case import UseCase
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One model's tenants.
+
+    Attributes:
+        partition: its name: a portfolio, or ``all``.
+        slug: the name as it stands in keys.
+        scale: ``global`` when trained over every tenant of the release, else ``local``.
+        tenants: how many tenants it answers for.
+        training_tenants: how many it may train on; for the global one, of the whole release.
+    """
+
+    partition: str
+    slug: str
+    scale: str
+    tenants: int
+    training_tenants: int
+
+
+def assign_partitions(
+    portfolios: Mapping[str, tuple[int, int]], use_case: UseCase, scope: Scope
+) -> dict[str, Partition]:
+    """Portfolio -> partition.
+
+    Under ``global`` all share ``all``. Under ``per_partition`` a portfolio with at least ``minimum_tenants`` that may
+    train has its own; the others share ``all``, as does a portfolio that is itself called ``all``.
+
+    Args:
+        portfolios: portfolio -> (tenants, tenants that may train).
+        use_case: its minimum sizes.
+        scope: of this release; the manifest may override the use case's.
+
+    Raises:
+        AlgorithmError: ``too_few_tenants``: all portfolios together are under the gate ``pooled_tenants``.
+    """
+    pooled = sum(trainable for _, trainable in portfolios.values())
+    needed = use_case.gates.pooled_tenants
+    if pooled < needed:
+        raise AlgorithmError(
+            f"{pooled} tenants have enough history to train on "
+            f"({use_case.history.provisional_below} days or more), of {sum(n for n, _ in portfolios.values())} seen; "
+            f"the gate pooled_tenants asks for {needed}: send a longer or larger export",
+            code="too_few_tenants",
+        )
+    own = {
+        name
+        for name, (_, trainable) in portfolios.items()
+        if scope == "per_partition" and name != GLOBAL_PARTITION and trainable >= use_case.models.minimum_tenants
+    }
+    shared = Partition(
+        GLOBAL_PARTITION,
+        partition_slug(GLOBAL_PARTITION),
+        "global",
+        tenants=sum(tenants for name, (tenants, _) in portfolios.items() if name not in own),
+        training_tenants=pooled,
+    )
+    return {
+        name: Partition(name, partition_slug(name), "local", tenants, trainable) if name in own else shared
+        for name, (tenants, trainable) in portfolios.items()
+    }
+
+
+def shards(
+    partitions: Mapping[str, Partition], shard_size: int, hyperparameters: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """``partitions.json``: one item per training job, at most ``shard_size`` models each, largest first.
+
+    Args:
+        partitions: from :func:`assign_partitions`.
+        shard_size: of the use case.
+        hyperparameters: strings, as SageMaker passes them on.
+    """
+    distinct = sorted(set(partitions.values()), key=lambda p: (-p.training_tenants, p.partition))
+    return [
+        {
+            "shard": shard,
+            "partitions": [vars(partition) for partition in distinct[start : start + shard_size]],
+            "hyperparameters": dict(hyperparameters),
+        }
+        for shard, start in enumerate(range(0, len(distinct), shard_size))
+    ]

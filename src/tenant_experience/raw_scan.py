@@ -1,0 +1,158 @@
+"""One raw file as a SQL query that yields our columns, still unchecked: all formats come out the same."""
+
+# ruff: noqa: S608 - names and texts in SQL are quoted by duckdb_session, files go by our own link names
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import duckdb
+
+from tenant_experience.duckdb_session import identifier, literal
+from tenant_experience.errors import UserError
+from tenant_experience.raw_files import RawFile, read_csv_header
+from tenant_experience.source import Source
+
+_JSON_LINES_SAMPLED = 1_000
+_PLAIN_COLUMN = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """How to read one file.
+
+    Attributes:
+        file: the file.
+        mapped: a SELECT of ``raw_<column>`` for each column of the source, of any type, and of ``malformed`` (the line
+            is no record at all) and ``newlines`` (line breaks inside the record's values).
+        rejects: the table in which DuckDB notes the lines that do not split into columns; None for Parquet.
+    """
+
+    file: RawFile
+    mapped: str
+    rejects: str | None
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A table expression over one file: its columns with their types, and the two extra columns of a Scan."""
+
+    types: dict[str, str]
+    table: str
+    malformed: str = "false"
+    newlines: str = "0"
+
+
+def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Source, scratch: Path, number: int) -> Scan:
+    """Plans how ``file``, the ``number``-th of the batch, is read.
+
+    The file is linked into ``scratch`` under a plain name: its own name never enters SQL, where ``*``, ``?`` and ``[``
+    would be patterns.
+
+    Raises:
+        UserError: ``missing_column``, ``duplicate_column``, ``wrong_encoding`` or ``corrupt_file``.
+    """
+    link = scratch / f"{number:06d}{file.extension}"
+    link.symlink_to(file.path.resolve())
+    rejects = None if file.format == "parquet" else f"rejects_{number}"
+    if file.format == "parquet":
+        rows = _parquet_rows(connection, file, link)
+    elif file.format == "csv":
+        rows = _csv_rows(file, link, source.csv.delimiter, rejects)
+    else:
+        rows = _json_rows(file, link, rejects)
+    _require_columns(file, source, list(rows.types))
+    selected = ", ".join(_tidied(raw, rows.types) for raw in source.raw_columns())
+    columns = ", ".join(f"{_mapped(expression)} AS raw_{ours}" for ours, expression in source.columns.items())
+    return Scan(
+        file,
+        f"SELECT {columns}, malformed, newlines FROM "
+        f"(SELECT {selected}, {rows.malformed} AS malformed, {rows.newlines} AS newlines FROM {rows.table})",
+        rejects,
+    )
+
+
+def _csv_rows(file: RawFile, link: Path, delimiter: str, rejects: str | None) -> _Rows:
+    names = read_csv_header(file, delimiter)
+    quoting = f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', header = true"
+    breaks = " + ".join(
+        f"len(coalesce({identifier(n)}, '')) - len(replace(coalesce({identifier(n)}, ''), chr(10), ''))" for n in names
+    )
+    return _Rows(
+        dict.fromkeys(names, "VARCHAR"), _read_csv(file, link, names, quoting, rejects), newlines=breaks or "0"
+    )
+
+
+def _json_rows(file: RawFile, link: Path, rejects: str | None) -> _Rows:
+    keys: dict[str, str] = {}
+    with file.open() as stream:
+        for line in islice(stream, _JSON_LINES_SAMPLED):
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue  # quarantined when it is read for good
+            if isinstance(record, dict):
+                keys |= dict.fromkeys(record, "VARCHAR")
+    # A delimiter that text does not hold: the line stays whole.
+    lines = _read_csv(file, link, ["line"], "delim = '\x01', quote = '', escape = '', header = false", rejects)
+    pointers = ", ".join(literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in keys)
+    record = "CASE WHEN json_valid(line) THEN line END"
+    parsed = f"SELECT coalesce(json_type({record}) <> 'OBJECT', true) AS is_malformed, " + (
+        f"json_extract_string({record}, [{pointers}]) AS found FROM {lines} WHERE line IS NOT NULL"
+    )
+    columns = ", ".join(f"found[{place}] AS {identifier(key)}" for place, key in enumerate(keys, start=1))
+    return _Rows(keys, f"(SELECT {columns}, is_malformed FROM ({parsed}))", malformed="is_malformed")
+
+
+def _read_csv(file: RawFile, link: Path, names: list[str], quoting: str, rejects: str | None) -> str:
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+    return (
+        f"read_csv({literal(str(link))}, columns = {{{columns}}}, {quoting}, auto_detect = false, nullstr = '', "
+        f"compression = {literal('gzip' if file.is_compressed else 'none')}, ignore_errors = true, "
+        f"store_rejects = true, rejects_table = '{rejects}', rejects_scan = '{rejects}_scan', rejects_limit = 0)"
+    )
+
+
+def _parquet_rows(connection: duckdb.DuckDBPyConnection, file: RawFile, link: Path) -> _Rows:
+    table = f"read_parquet({literal(str(link))})"
+    try:
+        described = connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()
+    except duckdb.Error as error:
+        raise corrupt(file, error) from error
+    return _Rows({name: kind for name, kind, *_ in described}, table)
+
+
+def corrupt(file: RawFile, error: Exception) -> UserError:
+    """The error for a file whose bytes are damaged."""
+    first_line = str(error).splitlines()[0].replace(str(file.path), file.name)
+    return UserError(
+        f"{file.name} is a damaged {file.extension} file, none of its columns can be trusted: {first_line}",
+        code="corrupt_file",
+    )
+
+
+def _require_columns(file: RawFile, source: Source, present: list[str]) -> None:
+    known = {name.lower() for name in (*present, *source.optional)}
+    for raw, ours in source.raw_columns().items():
+        if raw.lower() not in known:
+            raise UserError(
+                f"{file.name} has no column {raw!r}, from which {ours} is read; "
+                f"its columns are: {', '.join(present)[:500] or 'none'}",
+                code="missing_column",
+            )
+
+
+def _tidied(raw: str, types: dict[str, str]) -> str:
+    kinds = {name.lower(): kind for name, kind in types.items()}
+    kind = kinds.get(raw.lower())
+    name = identifier(raw)
+    if kind is None:
+        return f"CAST(NULL AS VARCHAR) AS {name}"
+    return f"nullif(trim({name}, ' \t\r\n'), '') AS {name}" if kind == "VARCHAR" else name
+
+
+def _mapped(expression: str) -> str:
+    return identifier(expression) if _PLAIN_COLUMN.match(expression) else f"TRY((\n{expression}\n))"

@@ -1,0 +1,85 @@
+"""Reading every file of a batch once: good rows to ``staged``, bad ones to ``quarantine``, each with its reason.
+
+Both tables live in the connection. A clean file is read once; a file with bad rows a second time, to number its lines.
+"""
+
+# ruff: noqa: S608 - names and texts in SQL are quoted by duckdb_session, files go by our own link names
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from tenant_experience.duckdb_session import single
+from tenant_experience.errors import UserError
+from tenant_experience.raw_files import RawFile
+from tenant_experience.raw_quarantine import Rule, create_quarantine, quarantine_file
+from tenant_experience.raw_scan import Scan, corrupt, scan_file
+from tenant_experience.source import Source
+
+MALFORMED = Rule("not_a_json_object", "", "malformed")
+
+
+@dataclass(frozen=True)
+class FileCount:
+    """What one file held: lines read in all (a line is a row, save inside quotes), and how many were refused."""
+
+    name: str
+    rows: int
+    quarantined: int
+
+
+def stage_files(
+    connection: duckdb.DuckDBPyConnection,
+    files: list[RawFile],
+    source: Source,
+    typed: dict[str, str],
+    rules: list[Rule],
+    scratch: Path,
+) -> list[FileCount]:
+    """Fills ``staged`` (the columns of ``typed``, ``file`` = index into ``files``) and ``quarantine``.
+
+    Args:
+        connection: from :func:`open_session`.
+        files: of one batch.
+        source: how to map their columns.
+        typed: our column -> SQL over ``raw_<column>``; must give null, not an error, for what it cannot read.
+        rules: checked in order; the first that is broken names the reason.
+        scratch: a folder SQL may read.
+
+    Raises:
+        UserError: a file cannot be read at all, or lacks a column.
+    """
+    create_quarantine(connection, list(source.columns))
+    counts = []
+    for number, file in enumerate(files):
+        scan = scan_file(connection, file, source, scratch, number)
+        checked = _checked(scan, typed, [MALFORMED, *rules])
+        try:
+            rows, broken = _stage(connection, checked, list(typed), number)
+            refused = quarantine_file(connection, scan, checked, [MALFORMED, *rules], rows, broken)
+            counts.append(FileCount(file.name, rows - broken + refused, refused))
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            raise UserError(
+                f"a column expression of the source does not fit {file.name}: {error}", code="invalid_source"
+            ) from error
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            raise corrupt(file, error) from error
+    return counts
+
+
+def _checked(scan: Scan, typed: dict[str, str], rules: list[Rule]) -> str:
+    columns = ", ".join(f"{expression} AS {ours}" for ours, expression in typed.items())
+    cases = " ".join(f"WHEN {rule.broken} THEN {place}" for place, rule in enumerate(rules))
+    return (
+        f"SELECT *, CAST(CASE {cases} END AS SMALLINT) AS broken_rule FROM (SELECT *, {columns} FROM ({scan.mapped}))"
+    )
+
+
+def _stage(connection: duckdb.DuckDBPyConnection, checked: str, columns: list[str], number: int) -> tuple[int, int]:
+    """Reads one file into ``staged``: rows split into columns, and how many of them broke a rule."""
+    insert = "CREATE TABLE staged AS" if number == 0 else "INSERT INTO staged"
+    connection.execute(f"{insert} SELECT {', '.join(columns)}, {number} AS file, broken_rule FROM ({checked})")
+    counted = single(connection, f"SELECT count(*), count(broken_rule) FROM staged WHERE file = {number}")
+    return int(str(counted[0])), int(str(counted[1]))

@@ -1,0 +1,56 @@
+"""What one SQL expression of a source file reads, told by DuckDB's own parser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import duckdb
+
+_REFUSED = {
+    "SUBQUERY": "a subquery",
+    "STAR": "*",
+    "PARAMETER": "a parameter",
+    "WINDOW": "a window function",
+}
+
+
+@cache
+def columns_read(expression: str) -> tuple[str, ...]:
+    """The columns ``expression`` refers to, in order of appearance.
+
+    Raises:
+        ValueError: it is not one plain SQL expression over the columns of one row.
+    """
+    with duckdb.connect(":memory:") as connection:
+        row = connection.execute("SELECT json_serialize_sql($1)", [f"SELECT (\n{expression}\n)"]).fetchone()
+    document: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+    if document["error"]:
+        raise ValueError(f"not a SQL expression: {document.get('error_message', 'it cannot be parsed')}")
+    statements = document["statements"]
+    node = statements[0]["node"]
+    if len(statements) != 1 or node["type"] != "SELECT_NODE" or len(node["select_list"]) != 1:
+        raise ValueError("must be one SQL expression")
+    if node["from_table"]["type"] != "EMPTY" or node["where_clause"] or node["modifiers"]:
+        raise ValueError("must be an expression over the file's own columns, without FROM, WHERE or ORDER BY")
+    return tuple(dict.fromkeys(_column_names(node["select_list"][0])))
+
+
+def _column_names(node: object) -> Iterator[str]:
+    if isinstance(node, list):
+        for item in node:
+            yield from _column_names(item)
+    if not isinstance(node, dict):
+        return
+    kind = node.get("class")
+    if kind in _REFUSED:
+        raise ValueError(f"must not use {_REFUSED[kind]}: each row is mapped by itself")
+    if kind == "COLUMN_REF":
+        names = node["column_names"]
+        if len(names) != 1:
+            raise ValueError(f'column {".".join(names)} has a dot: write "{".".join(names)}" in double quotes')
+        yield names[0]
+    for value in node.values():
+        yield from _column_names(value)

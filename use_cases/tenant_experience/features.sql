@@ -1,0 +1,138 @@
+-- One row per tenant seen before as_of. Reads:
+--   events    one row per line of the log, times in UTC; rows with the same event_id have repeated = true
+--   settings  one row: as_of, window_start, minimum_days, provisional_below
+-- Sums are over whole microseconds: no order of rows, and no engine, changes a bit of the result.
+WITH copies AS (
+    SELECT
+        events.*,
+        settings.as_of,
+        greatest(opened_at, coalesce(first_response_at, opened_at), coalesce(resolved_at, opened_at)) AS known_at,
+        min(CASE WHEN first_response_at < settings.as_of THEN first_response_at END)
+            OVER (PARTITION BY event_id) AS earliest_response_at,
+        -- resolved again: the last resolution before as_of
+        max(CASE WHEN resolved_at < settings.as_of THEN resolved_at END)
+            OVER (PARTITION BY event_id) AS latest_resolution_at
+    FROM events
+    CROSS JOIN settings
+    WHERE repeated
+),
+
+ranked AS (
+    -- The copy that counts is the last one known before as_of; when all are later, the earliest of them.
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY event_id
+            ORDER BY
+                CASE WHEN known_at < as_of THEN 0 ELSE 1 END,
+                CASE WHEN known_at < as_of THEN known_at END DESC,
+                known_at,
+                -- the rest only settles ties, the same way whatever the order of rows
+                opened_at, tenant_id, portfolio_id, channel,
+                coalesce(direction, ''), coalesce(sentiment, ''),
+                coalesce(CAST(escalated AS INTEGER), -1), coalesce(CAST(answered AS INTEGER), -1),
+                coalesce(tenancy_start_at, TIMESTAMP '1900-01-01'), coalesce(tenancy_end_at, TIMESTAMP '1900-01-01')
+        ) AS copy
+    FROM copies
+),
+
+known AS (
+    -- late: a response or resolution at or after as_of has not happened yet
+    SELECT
+        event_id, tenant_id, portfolio_id, channel, direction, answered, escalated, sentiment,
+        opened_at, tenancy_start_at, tenancy_end_at,
+        CASE WHEN first_response_at < settings.as_of THEN first_response_at END AS first_response_at,
+        CASE WHEN resolved_at < settings.as_of THEN resolved_at END AS resolved_at
+    FROM events
+    CROSS JOIN settings
+    WHERE NOT repeated AND opened_at < settings.as_of
+    UNION ALL
+    SELECT
+        event_id, tenant_id, portfolio_id, channel, direction, answered, escalated, sentiment,
+        opened_at, tenancy_start_at, tenancy_end_at, earliest_response_at, latest_resolution_at
+    FROM ranked
+    WHERE copy = 1 AND opened_at < as_of
+),
+
+flagged AS (
+    SELECT
+        known.*,
+        settings.as_of,
+        settings.window_start,
+        opened_at >= settings.window_start AS in_window,
+        -- hours are over tickets and maintenance requests, not work orders
+        opened_at >= settings.window_start AND channel IN ('ticket', 'maintenance_request') AS has_hours
+    FROM known
+    CROSS JOIN settings
+),
+
+summed AS (
+    SELECT
+        tenant_id,
+        max_by(portfolio_id, struct_pack(opened_at := opened_at, event_id := event_id)) AS portfolio_id,
+        greatest(max(window_start), coalesce(min(tenancy_start_at), min(opened_at))) AS exposed_from,
+        least(max(as_of), coalesce(max(tenancy_end_at), max(as_of))) AS exposed_until,
+        max(as_of) AS as_of,
+        count(CASE WHEN in_window AND channel = 'work_order' THEN 1 END) AS work_orders,
+        count(CASE WHEN in_window AND escalated THEN 1 END) AS escalations,
+        count(CASE WHEN in_window AND channel = 'maintenance_request' THEN 1 END) AS maintenance_requests,
+        count(CASE WHEN in_window AND channel = 'ticket' THEN 1 END) AS tickets,
+        count(CASE WHEN in_window AND channel = 'ticket' AND sentiment = 'positive' THEN 1 END) AS positive_tickets,
+        count(CASE WHEN in_window AND channel = 'ticket' AND sentiment = 'negative' THEN 1 END) AS negative_tickets,
+        count(CASE WHEN in_window AND channel = 'call' AND direction = 'outbound' THEN 1 END) AS outbound_calls,
+        count(CASE WHEN in_window AND channel = 'call' AND direction = 'inbound' THEN answered END) AS known_calls,
+        count(CASE WHEN in_window AND channel = 'call' AND direction = 'inbound' AND answered THEN 1 END)
+            AS answered_calls,
+        count(CASE WHEN has_hours THEN first_response_at END) AS responses,
+        sum(CASE WHEN has_hours THEN date_diff('microsecond', opened_at, first_response_at) END) AS response_us,
+        count(CASE WHEN has_hours THEN resolved_at END) AS resolutions,
+        sum(CASE WHEN has_hours THEN date_diff('microsecond', opened_at, resolved_at) END) AS resolution_us,
+        -- still open: not in the means
+        count(CASE WHEN has_hours AND resolved_at IS NULL THEN 1 END) AS open_items,
+        min(CASE WHEN has_hours AND resolved_at IS NULL THEN opened_at END) AS oldest_open_at
+    FROM flagged
+    GROUP BY tenant_id
+),
+
+exposed AS (
+    SELECT
+        summed.*,
+        greatest(date_diff('microsecond', exposed_from, exposed_until), 0) / 86400000000.0 AS exposure_days
+    FROM summed
+),
+
+classed AS (
+    SELECT
+        exposed.*,
+        CASE
+            WHEN exposure_days < settings.minimum_days THEN 'insufficient'
+            WHEN exposure_days < settings.provisional_below THEN 'provisional'
+            ELSE 'sufficient'
+        END AS history,
+        -- annualised; null, not a wild guess, when there is too little history
+        CASE WHEN exposure_days > 0 AND exposure_days >= settings.minimum_days THEN 365.0 / exposure_days END AS per_year
+    FROM exposed
+    CROSS JOIN settings
+)
+
+-- A count is 0 when there is none of its kind; a mean or rate without denominator is null, never 0 or 1.
+SELECT
+    tenant_id,
+    portfolio_id,
+    as_of,
+    history,
+    history = 'sufficient' AS may_train,
+    work_orders * per_year AS work_order_count,
+    escalations * per_year AS escalation_count,
+    maintenance_requests * per_year AS total_maintenance_tickets,
+    CAST(response_us AS DOUBLE) / nullif(responses, 0) / 3600000000.0 AS mean_first_response_hr,
+    CAST(resolution_us AS DOUBLE) / nullif(resolutions, 0) / 3600000000.0 AS mean_full_resolution_hr,
+    tickets * per_year AS total_tickets,
+    CAST(answered_calls AS DOUBLE) / nullif(known_calls, 0) AS answer_rate,
+    outbound_calls * per_year AS outbound_call_count,
+    CAST(positive_tickets AS DOUBLE) / nullif(tickets, 0) AS positive_rate,
+    CAST(negative_tickets AS DOUBLE) / nullif(tickets, 0) AS negative_rate,
+    exposure_days,
+    CAST(open_items AS DOUBLE) AS open_count,
+    date_diff('microsecond', oldest_open_at, as_of) / 3600000000.0 AS oldest_open_hr
+FROM classed
