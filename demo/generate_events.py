@@ -1,0 +1,208 @@
+"""Realistic communication events with a known truth: which tenants have a bad time.
+
+Five systems export what they know: tickets and maintenance requests (CSV), calls (CSV.gz), messages and e-mails
+(Parquet), work orders (JSON lines). As in life there are open tickets, tickets resolved twice, blanks, duplicates,
+tenants who moved in lately, portfolios of different size and speed, and about 0.5% rows that cannot be right.
+
+    python -m demo.generate_events /tmp/batch --as-of 2026-11-01T00:00:00Z --tenants 1500 --seed 0
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from demo.event_files import EventTable, write_files
+
+DAYS_OF_LOG = 420
+# The export is a day younger than as_of: what happened in that day must not leak into features.
+EXPORT_DELAY = timedelta(days=1)
+_PORTFOLIOS = ("Elm Court", "North Quay", "Tower 7", "Garden Mews", "Mill Lofts", "Harbour View", "Station Yard")
+
+_Floats = npt.NDArray[np.float64]
+_Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Channel:
+    """Events of one kind; pairs are (good, bad).
+
+    Attributes:
+        name: of the channel.
+        yearly: events per tenant and year.
+        response_hr: median hours to the first response; None when there is none to wait for.
+        resolution_hr: median hours from opening to resolution.
+        escalated: share.
+    """
+
+    name: str
+    yearly: tuple[float, float]
+    response_hr: tuple[float, float] | None = None
+    resolution_hr: tuple[float, float] | None = None
+    escalated: tuple[float, float] = (0.0, 0.0)
+
+
+CHANNELS = (
+    Channel("ticket", (8.0, 13.0), (4.0, 16.0), (26.0, 95.0), (0.012, 0.12)),
+    Channel("maintenance_request", (1.6, 6.5), (3.5, 14.0), (30.0, 110.0), (0.03, 0.2)),
+    Channel("work_order", (2.2, 7.5), (6.0, 20.0), (40.0, 120.0)),
+    Channel("call", (7.0, 12.0)),
+    Channel("message", (6.0, 8.0), (2.0, 7.0)),
+    Channel("email", (4.0, 6.0), (6.0, 20.0)),
+)
+_INBOUND = 0.65
+_ANSWERED = (0.95, 0.58)
+_ANSWER_UNKNOWN = 0.04
+_NEGATIVE = (0.02, 0.22)
+_POSITIVE = (0.14, 0.03)
+_NO_SENTIMENT = 0.4
+_RESOLVED_AGAIN = 0.02
+_NEVER_RESOLVED = 0.01
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the generator knows and the files do not say.
+
+    Attributes:
+        tenant_ids: ``T000000`` and so on, shape (tenants,).
+        bad: whether each has a bad time, shape (tenants,).
+        portfolio_ids: of each, shape (tenants,).
+        events: rows written, dirty ones included.
+    """
+
+    tenant_ids: npt.NDArray[np.str_]
+    bad: npt.NDArray[np.bool_]
+    portfolio_ids: npt.NDArray[np.str_]
+    events: int
+
+    def write(self, path: Path) -> None:
+        """Writes JSON: tenant id -> ``good`` or ``bad``."""
+        named = zip(self.tenant_ids.tolist(), self.bad.tolist(), strict=True)
+        path.write_text(json.dumps({tenant: "bad" if bad else "good" for tenant, bad in named}, indent=1) + "\n")
+
+
+def generate(folder: Path, *, as_of: datetime, tenants: int = 1_500, portfolios: int = 6, seed: int = 0) -> Truth:
+    """Writes a batch of event files into ``folder``, made when missing; the same arguments give the same bytes.
+
+    Args:
+        folder: gets five files; ``manifest.json`` is for the caller to add.
+        as_of: with a zone; the log spans the 420 days before it and the day after.
+        tenants: at least 1.
+        portfolios: at least 1; the first are the largest, their speeds differ.
+        seed: of everything random.
+    """
+    rng = np.random.default_rng(seed)
+    names = np.array([_PORTFOLIOS[i] if i < len(_PORTFOLIOS) else f"Portfolio {i + 1}" for i in range(portfolios)])
+    sizes = 1.0 / np.arange(1, portfolios + 1) ** 0.7
+    portfolio = rng.choice(portfolios, tenants, p=sizes / sizes.sum())
+    slowness = np.exp(rng.normal(0, 0.15, portfolios))
+    # Slower portfolios also have more tenants who fare badly.
+    bad = rng.random(tenants) < np.clip(0.3 + 0.5 * np.log(slowness), 0.1, 0.6)[portfolio]
+    moved_in = np.where(rng.random(tenants) < 0.2, rng.uniform(0, DAYS_OF_LOG - 5, tenants), 0.0)
+    pace = slowness[portfolio] * np.exp(rng.normal(0, 0.2, tenants))
+    tables = [_events(rng, channel, bad, moved_in, pace, as_of) for channel in CHANNELS]
+    ids = np.array([f"T{i:06d}" for i in range(tenants)])
+    events = write_files(folder, tables, ids, names[portfolio], rng)
+    return Truth(ids, bad, names[portfolio], events)
+
+
+def _events(
+    rng: np.random.Generator,
+    channel: Channel,
+    bad: npt.NDArray[np.bool_],
+    moved_in: _Floats,
+    pace: _Floats,
+    as_of: datetime,
+) -> EventTable:
+    end = as_of.astimezone(UTC) + EXPORT_DELAY
+    days = DAYS_OF_LOG + EXPORT_DELAY.days
+    years = (days - moved_in) / 365
+    liveliness = rng.gamma(8.0, 1 / 8.0, len(bad))
+    who = np.repeat(np.arange(len(bad)), rng.poisson(_by_class(channel.yearly, bad) * years * liveliness))
+    opened = _opening_seconds(rng, moved_in[who], days)
+    is_bad, size = bad[who], len(who)
+    table = EventTable.blank(channel.name, who, opened, end - timedelta(days=days))
+    exported = days * 86_400
+    if channel.response_hr:
+        wait = _hours(rng, channel.response_hr, is_bad, pace[who], spread=0.6)
+        table.response = _known(opened + wait, exported, rng.random(size) < 0.03)
+    if channel.resolution_hr:
+        wait = _hours(rng, channel.resolution_hr, is_bad, pace[who], spread=0.7)
+        done = opened + wait
+        done = np.where(np.isnan(table.response), done, np.fmax(done, table.response))
+        table.resolution = _known(done, exported, rng.random(size) < _NEVER_RESOLVED)
+        again = rng.random(size) < _RESOLVED_AGAIN
+        table.resolved_again = np.where(again, _known(done + wait * 2, exported, ~again), np.nan)
+        table.escalated = rng.random(size) < _by_class(channel.escalated, is_bad)
+    if channel.name in ("call", "message", "email"):
+        table.direction = np.where(rng.random(size) < _INBOUND, "inbound", "outbound")
+    if channel.name == "call":
+        answered = np.where(rng.random(size) < _by_class(_ANSWERED, is_bad), "true", "false")
+        unknown = (table.direction == "outbound") | (rng.random(size) < _ANSWER_UNKNOWN)
+        table.answered = np.where(unknown, "", answered)
+    if channel.name == "ticket":
+        table.sentiment = _sentiments(rng, is_bad)
+    return table
+
+
+def _by_class(pair: tuple[float, float], bad: npt.NDArray[np.bool_]) -> _Floats:
+    return np.where(bad, pair[1], pair[0])
+
+
+def _opening_seconds(rng: np.random.Generator, moved_in: _Floats, days: int) -> _Floats:
+    """Seconds since the log began: any day of the tenancy, mostly by daylight, whole seconds."""
+    day = np.floor(rng.uniform(moved_in, days))
+    return np.floor(day * 86_400 + np.clip(rng.normal(13.5, 3.5, len(day)), 0, 23.9) * 3_600)
+
+
+def _hours(
+    rng: np.random.Generator, medians: tuple[float, float], bad: npt.NDArray[np.bool_], pace: _Floats, spread: float
+) -> _Floats:
+    """Log-normal waits in whole seconds."""
+    return np.ceil(_by_class(medians, bad) * pace * np.exp(rng.normal(0, spread, len(bad))) * 3_600)
+
+
+def _known(moment: _Floats, exported: float, never: npt.NDArray[np.bool_]) -> _Floats:
+    """``moment`` where it had happened when the export was made, else NaN."""
+    return np.where(never | (moment >= exported), np.nan, moment)
+
+
+def _sentiments(rng: np.random.Generator, bad: npt.NDArray[np.bool_]) -> npt.NDArray[np.str_]:
+    draw, negative = rng.random(len(bad)), _by_class(_NEGATIVE, bad)
+    positive = negative + _by_class(_POSITIVE, bad)
+    other = np.where(rng.random(len(bad)) < _NO_SENTIMENT, "", "neutral")
+    return np.where(draw < negative, "negative", np.where(draw < positive, "positive", other))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m demo.generate_events", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--as-of", type=datetime.fromisoformat, default=None, help="default: midnight UTC, today")
+    parser.add_argument("--tenants", type=int, default=1_500)
+    parser.add_argument("--portfolios", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--truth", type=Path, help="also write which tenants are bad (keep it out of the batch)")
+    options = parser.parse_args(arguments)
+    as_of = options.as_of or datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    if as_of.tzinfo is None:
+        parser.error("--as-of needs an offset: end it with Z for UTC")
+    truth = generate(
+        options.folder, as_of=as_of, tenants=options.tenants, portfolios=options.portfolios, seed=options.seed
+    )
+    if options.truth:
+        truth.write(options.truth)
+    print(f"{truth.events} events of {options.tenants} tenants in {options.folder}, {int(truth.bad.sum())} of them bad")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
