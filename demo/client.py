@@ -1,0 +1,55 @@
+"""A client of the HTTPS API, which prints what it asks and what it is answered."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.markup import escape
+
+
+class Client:
+    """Asks by tenant id, with an API key.
+
+    Args:
+        api_url: without a slash at its end.
+        api_key: of the usage plan.
+        console: where to print.
+    """
+
+    def __init__(self, api_url: str, api_key: str | None, console: Console) -> None:
+        self._http = httpx.Client(base_url=api_url, headers={"x-api-key": api_key} if api_key else {}, timeout=30)
+        self._api_key = api_key
+        self._console = console
+
+    def get(self, path: str, *, show: bool = True) -> httpx.Response:
+        """Ask; print the request as a command and the answer as it came."""
+        answer = self._http.get(path)
+        if show:
+            self._show(f"GET {path}", answer)
+        return answer
+
+    def predictions(self, tenant_ids: list[str]) -> list[dict[str, Any]]:
+        """``POST /predictions`` for at most 100 tenants."""
+        answer = self._http.post("/predictions", json={"tenant_ids": tenant_ids})
+        answer.raise_for_status()
+        rows: list[dict[str, Any]] = answer.json()["predictions"]
+        return rows
+
+    def _show(self, request: str, answer: httpx.Response) -> None:
+        key = "with the API key" if self._api_key else "without a key"
+        self._console.print(f"\n[bold]{escape(request)}[/bold]  [dim]{key}[/dim]  -> {answer.status_code}")
+        self._console.print_json(json.dumps(_short(answer.json())))
+
+
+def _short(document: Any) -> Any:
+    """Numbers as a person reads them."""
+    if isinstance(document, float):
+        return float(f"{document:.6g}")
+    if isinstance(document, dict):
+        return {name: _short(value) for name, value in document.items()}
+    if isinstance(document, list):
+        return [_short(value) for value in document]
+    return document

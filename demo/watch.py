@@ -1,0 +1,129 @@
+"""An execution, followed live by the names of its states, those of the children of a Distributed Map included."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+_POLL_SECONDS = 0.4
+
+
+@dataclass
+class Watched:
+    """What has been seen of one execution.
+
+    Attributes:
+        arn: the execution's.
+        label: what stands before a state's name: empty, or the shard.
+        entered: state -> when it was entered last, Unix seconds.
+        visited: states in the order they were entered first.
+        seen: how many history events have been read.
+    """
+
+    arn: str
+    label: str = ""
+    entered: dict[str, float] = field(default_factory=dict)
+    visited: list[str] = field(default_factory=list)
+    seen: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """A state was entered (``seconds`` is None) or left."""
+
+    label: str
+    state: str
+    seconds: float | None
+
+
+def follow(
+    client: SFNClient, arn: str, *, on_step: Callable[[Step], None], on_poll: Callable[[list[str]], None]
+) -> tuple[dict[str, Any], list[str]]:
+    """Follow an execution to its end.
+
+    Args:
+        client: Step Functions.
+        arn: the execution.
+        on_step: called for every state entered or left.
+        on_poll: called at every look, with the states that run.
+
+    Returns:
+        the execution as described at its end, and the states visited in order (children as ``TrainModels/State``).
+    """
+    parent = Watched(arn)
+    children: dict[str, Watched] = {}
+    while True:
+        execution = client.describe_execution(executionArn=arn)  # before the histories: none of its events is missed
+        for step in _news(client, parent):
+            on_step(step)
+        for child in _children(client, arn):
+            watched = children.setdefault(child, Watched(child, label=f"shard {len(children)}"))
+            for step in _news(client, watched):
+                on_step(step)
+        on_poll([_name(watched.label, state) for watched in (parent, *children.values()) for state in watched.entered])
+        if execution["status"] != "RUNNING":
+            return dict(execution), _order(parent, children)
+        time.sleep(_POLL_SECONDS)
+
+
+def _name(label: str, state: str) -> str:
+    return f"{state} ({label})" if label else state
+
+
+def _order(parent: Watched, children: dict[str, Watched]) -> list[str]:
+    order: list[str] = []
+    below = list(dict.fromkeys(state for child in children.values() for state in child.visited))
+    for state in parent.visited:
+        order.append(state)
+        if state == "TrainModels":
+            order += [f"TrainModels/{name}" for name in below]
+    return order
+
+
+def _news(client: SFNClient, watched: Watched) -> Iterator[Step]:
+    events = [
+        event
+        for page in client.get_paginator("get_execution_history").paginate(executionArn=watched.arn)
+        for event in page["events"]
+    ]
+    for event in events[watched.seen :]:
+        at = event["timestamp"].timestamp()
+        if "stateEnteredEventDetails" in event:
+            name = event["stateEnteredEventDetails"]["name"]
+            watched.entered[name] = at
+            if name not in watched.visited:
+                watched.visited.append(name)
+            yield Step(watched.label, name, None)
+        elif "stateExitedEventDetails" in event:
+            name = event["stateExitedEventDetails"]["name"]
+            yield Step(watched.label, name, at - watched.entered.pop(name, at))
+    watched.seen = len(events)
+
+
+def _children(client: SFNClient, arn: str) -> list[str]:
+    runs = client.list_map_runs(executionArn=arn)["mapRuns"]
+    found = [
+        (child["startDate"], child["executionArn"])
+        for run in runs
+        for page in client.get_paginator("list_executions").paginate(mapRunArn=run["mapRunArn"])
+        for child in page["executions"]
+    ]
+    return [child for _, child in sorted(found)]
+
+
+def reason(execution: dict[str, Any]) -> str:
+    """Why an execution ended as it did, in a line or two."""
+    cause = str(execution.get("cause", ""))
+    try:
+        document = json.loads(cause)
+    except ValueError:
+        document = None
+    if isinstance(document, dict):
+        cause = str(document.get("FailureReason") or document.get("errorMessage") or cause)
+    return f"{execution.get('error', execution['status'])}: {cause[:600]}"
