@@ -20,7 +20,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 # A transformed template is not written by hand: what it repeats or leaves unused is SAM's affair.
 _REGION = "us-east-1"
-_IGNORED = ("W3005", "W2001", "W8001", "I3042")
+_IGNORED = ("W3005", "W2001", "W8001", "I3042", "W1020")
 
 
 def transform(template: Path) -> dict[str, Any]:
