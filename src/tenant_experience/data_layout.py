@@ -57,12 +57,6 @@ def partition_slug(partition: str) -> str:
     """A partition's name as it may stand in keys and AWS names: ``[a-z0-9-]``, at most 40 characters.
 
     Different partitions never share a slug: a name that had to be altered carries eight digits of its hash.
-
-    Example:
-        >>> partition_slug("north")
-        'north'
-        >>> partition_slug("Tower 7")
-        'tower-7-' + hashlib.sha256(b"Tower 7").hexdigest()[:8]
     """
     if _SLUG.match(partition):
         return partition

@@ -1,0 +1,103 @@
+"""The conditional writes of releases and approvals, on moto's DynamoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from tenant_experience.approval import Approval
+from tenant_experience.aws import approvals, release_table
+from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.release import LiveRelease
+
+REQUEST = Approval("r1", "arn:execution:r1", 1000, "pending", {"release": "r1"})
+
+
+@pytest.fixture(autouse=True)
+def _table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("RELEASE_TABLE", "releases")
+    with mock_aws():
+        boto3.client("dynamodb").create_table(
+            TableName="releases",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        )
+        release_table.dynamodb.cache_clear()
+        yield
+        release_table.dynamodb.cache_clear()
+
+
+def decide(request: Approval, decision: str = "approved", now: int = 10) -> Approval:
+    assert decision in ("approved", "rejected")
+    return approvals.decide(
+        request,
+        "approved" if decision == "approved" else "rejected",
+        approver="Ada",
+        reason="because",
+        decided_at="t",
+        now=now,
+    )
+
+
+def test_opening_again_keeps_the_expiry_and_takes_the_new_token() -> None:
+    approvals.open_approval(REQUEST, "token-1")
+    again = approvals.open_approval(replace(REQUEST, expires_at=5000), "token-2")
+    assert again.expires_at == 1000
+    assert approvals.read_approval("r1") == (again, "token-2")
+
+
+def test_a_decision_is_taken_once() -> None:
+    request = approvals.open_approval(REQUEST, "token")
+    assert decide(request).status == "approved"
+    with pytest.raises(UserError, match="already_decided"):
+        decide(request, "rejected")
+    assert approvals.read_approval("r1")[0].status == "approved"
+
+
+def test_no_decision_after_the_expiry_nor_for_another_execution() -> None:
+    request = approvals.open_approval(REQUEST, "token")
+    with pytest.raises(UserError, match="already_decided"):
+        decide(request, now=1000)
+    with pytest.raises(UserError, match="already_decided"):
+        decide(replace(request, execution_arn="arn:execution:other"))
+
+
+def test_a_decided_approval_keeps_its_decision_when_the_execution_is_redriven() -> None:
+    decide(approvals.open_approval(REQUEST, "token"))
+    approvals.mark_delivered("r1")
+    again = approvals.open_approval(REQUEST, "token-2")
+    assert (again.status, again.delivered) == ("approved", False)
+    assert approvals.read_approval("r1")[1] == "token-2"
+
+
+def test_one_email_is_sent_unless_the_first_could_not_be() -> None:
+    approvals.open_approval(REQUEST, "token")
+    assert approvals.mark_mailed("r1")
+    assert not approvals.mark_mailed("r1")
+    approvals.forget_mailed("r1")
+    assert approvals.mark_mailed("r1")
+
+
+def test_an_unknown_approval_is_refused_by_name() -> None:
+    with pytest.raises(UserError, match="unknown_approval"):
+        approvals.read_approval("r9")
+
+
+def test_the_pointer_is_read_back_as_written() -> None:
+    live = LiveRelease("r2", "2026-01-01T00:00:00Z", 1, {"all": "r2"}, "r1")
+    assert release_table.read_live("tenant_experience") is None
+    release_table.write_live("tenant_experience", live)
+    assert release_table.read_live("tenant_experience") == live
+
+
+def test_two_writers_of_the_pointer_cannot_both_win() -> None:
+    live = LiveRelease("r1", "t", 1, {"all": "r1"})
+    release_table.write_live("tenant_experience", live)
+    with pytest.raises(PlatformError, match="pointer_moved"):
+        release_table.write_live("tenant_experience", replace(live, release="r2"))
+    assert release_table.read_live("tenant_experience") == live

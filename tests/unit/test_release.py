@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenant_experience import data_layout
+from tenant_experience.errors import UserError
+from tenant_experience.release import LiveRelease, ManifestArrival, next_live, ready_rows
+
+EVENT = json.loads((Path(__file__).parents[2] / "events" / "start_release.json").read_text())
+
+
+def with_object(**changes: str) -> dict[str, Any]:
+    return {**EVENT, "detail": {**EVENT["detail"], "object": {**EVENT["detail"]["object"], **changes}}}
+
+
+def test_the_sample_event_names_its_batch() -> None:
+    arrival = ManifestArrival.from_event(EVENT)
+    assert (arrival.use_case, arrival.batch) == ("tenant_experience", "2026-11")
+
+
+def test_a_repeated_event_gives_the_same_release_and_a_new_upload_another() -> None:
+    first = ManifestArrival.from_event(EVENT).release
+    assert ManifestArrival.from_event(json.loads(json.dumps(EVENT))).release == first
+    assert ManifestArrival.from_event(with_object(sequencer="00617F08299329D190")).release != first
+    assert data_layout.RELEASE_ID.match(first)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "raw/manifest.json",
+        "raw/x/manifest.json",
+        "raw/../x/manifest.json",
+        "raw/UPPER/b/manifest.json",
+        "raw/u/b/c/manifest.json",
+    ],
+)
+def test_other_keys_are_refused_by_name(key: str) -> None:
+    with pytest.raises(UserError) as refusal:
+        ManifestArrival.from_event(with_object(key=key))
+    assert refusal.value.code == "not_a_manifest"
+    assert key in refusal.value.message
+
+
+def test_the_pointer_moves_keeps_partitions_and_remembers_its_predecessor() -> None:
+    first = next_live(None, release="r1", started_at="2026-01-01T00:00:00Z", models={"all": "r1", "north": "r1"})
+    assert first is not None
+    second = next_live(first, release="r2", started_at="2026-01-02T00:00:00Z", models={"all": "r2"})
+    assert second == LiveRelease("r2", "2026-01-02T00:00:00Z", 2, {"all": "r2", "north": "r1"}, "r1")
+
+
+def test_publishing_twice_changes_nothing() -> None:
+    live = LiveRelease("r1", "2026-01-01T00:00:00Z", 1, {"all": "r1"})
+    assert next_live(live, release="r1", started_at=live.started_at, models={"all": "r1"}) is None
+
+
+def test_an_older_release_never_replaces_a_newer_one() -> None:
+    live = LiveRelease("r2", "2026-01-02T00:00:00Z", 1, {"all": "r2"})
+    with pytest.raises(UserError) as refusal:
+        next_live(live, release="r1", started_at="2026-01-01T00:00:00Z", models={"all": "r1"})
+    assert refusal.value.code == "superseded"
+
+
+def test_a_tenant_is_answered_by_its_own_model_else_the_global_one() -> None:
+    live = LiveRelease("r2", "t", 1, {"all": "r2", "north": "r1"})
+    assert live.model_for("north") == ("north", "r1")
+    assert live.model_for("south") == ("all", "r2")
+    assert LiveRelease("r", "t", 1, {"north": "r"}).model_for("south") is None
+
+
+def test_only_ready_partitions_are_released() -> None:
+    rows = [{"slug": "a", "status": "ready"}, {"slug": "b", "status": "refused"}]
+    assert list(ready_rows([{"shard": 3, "partitions": rows}])) == [{"slug": "a", "status": "ready", "shard": 3}]
+
+
+def test_slugs_fit_aws_names_and_never_collide() -> None:
+    names = ["north", "North", "nörth", "Tower 7", "tower-7", "x" * 200, "x" * 201, "!!!", "???", "a--b", "-a"]
+    slugs = [data_layout.partition_slug(name) for name in names]
+    assert len(set(slugs)) == len(names)
+    for slug in slugs:
+        assert len(slug) <= 40
+        assert data_layout.partition_slug(slug) == slug
