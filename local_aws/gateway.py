@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from local_aws import ministack_adapter
+from local_aws.mail import Mailbox, SnsPostman
+from local_aws.pages import Pages
 from local_aws.serve import started_at
 from local_aws.state import State
 
@@ -24,19 +26,31 @@ class Gateway:
         self._url = f"http://127.0.0.1:{port}"
         self._port = port
         self._region = region
-        self._ministack = ministack_adapter.install()
+        mailbox = Mailbox(state.mail)
+        self._ministack = ministack_adapter.install(SnsPostman(mailbox, self._url))
+        # These take hold of private names too: not before `install` has checked them.
+        from local_aws import sagemaker_service
+        from local_aws.ministack_adapter import callers, email_subscriptions
+
+        self._callers = callers
+        self._pages = Pages(mailbox, self._url, email_subscriptions.confirm, email_subscriptions.unsubscribe)
+        self._sagemaker = sagemaker_service.start(
+            folder=state.folder, url=self._url, region=region, account=account, image_files=image_files
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         if scope["type"] == "lifespan":
             await self._ministack(scope, receive, self._announcing(send))
         elif scope["type"] == "http" and scope["path"].startswith("/_local/"):
-            await _answer(send, 200, "application/json", b'{"status": "ok"}')
+            query = scope["query_string"].decode()
+            await _answer(send, *self._pages.answer(scope["method"], scope["path"], query))
         else:
             await self._ministack(scope, receive, send)
 
     def close(self) -> None:
-        """Stop what MiniStack leaves running."""
+        """Stop every job, endpoint and Lambda worker."""
+        self._sagemaker.stop()
         ministack_adapter.stop_workers()
 
     def _announcing(self, send: Send) -> Send:
@@ -50,7 +64,7 @@ class Gateway:
         return send_announcing
 
     def _announce(self) -> None:
-        access_key, secret_key = ministack_adapter.administrator_keys()
+        access_key, secret_key = self._callers.administrator_keys()
         self._state.announce(
             {
                 "pid": os.getppid(),  # the supervisor's: stopping it stops everything
@@ -71,6 +85,11 @@ class Gateway:
 
 
 async def _answer(send: Send, status: int, content_type: str, body: bytes) -> None:
-    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+    headers = [
+        (b"content-type", content_type.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"),
+        (b"cache-control", b"no-store"),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,32 +1,51 @@
-"""The only place that touches MiniStack's private names. ``private_names.py`` lists and checks them at start-up."""
+"""The only place that touches MiniStack's private names. ``private_names.py`` lists and checks them at start-up.
+
+Its modules take hold of what they wrap when they are imported, so they are imported after the check.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ministack import app
-from ministack.core import lambda_runtime
+from local_aws.ministack_adapter import private_names
 
-from local_aws.ministack_adapter import callers
-
-__all__ = ["administrator_keys", "install", "stop_workers"]
-
-administrator_keys = callers.administrator_keys
+if TYPE_CHECKING:
+    from local_aws.ministack_adapter.email_subscriptions import Postman
+    from local_aws.ministack_adapter.services import Handler
 
 
-def install() -> Callable[..., Awaitable[None]]:
-    """Check the private names, mend what is mended, and return MiniStack's ASGI application."""
+def install(postman: Postman) -> Callable[..., Awaitable[None]]:
+    """Check the private names, mend what is mended, and return MiniStack's ASGI application.
+
+    Raises:
+        LocalAwsError: this MiniStack lacks a name.
+    """
+    private_names.check()
+    from ministack import app
+
+    from local_aws.ministack_adapter import callers, email_subscriptions, lambda_errors, rest_api, states
+
     callers.install()
+    lambda_errors.install()
+    rest_api.install()
+    states.install()
+    email_subscriptions.install(postman)
     application: Callable[..., Awaitable[None]] = app.app
     return application
 
 
+def register_sagemaker(handler: Handler, call: Callable[[str, dict[str, Any]], dict[str, Any]]) -> None:
+    """Serve SageMaker over HTTP by ``handler``, and in state machines by ``call`` (see ``states.sagemaker``)."""
+    from local_aws.ministack_adapter import services
+    from local_aws.ministack_adapter.states import sagemaker
+
+    services.register("sagemaker", "SageMaker.", handler)
+    sagemaker.install(call)
+
+
 def stop_workers() -> None:
     """End every warm Lambda worker and remove its unpacked code."""
+    from ministack.core import lambda_runtime
+
     lambda_runtime.reset()
-
-
-def session_credentials(role_arn: str, session_name: str, service: str) -> dict[str, Any]:
-    """See ``callers.session_credentials``."""
-    return callers.session_credentials(role_arn, session_name, service)

@@ -1,0 +1,74 @@
+"""The "Step Functions Execution Status Change" event, with the error and cause of every unhappy end.
+
+Source: https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ministack.services import eventbridge
+from ministack.services import stepfunctions as sfn
+
+_MAX_PAYLOAD_BYTES = 248 * 1024
+REDRIVABLE = ("FAILED", "TIMED_OUT", "ABORTED")
+
+
+def install() -> None:
+    """Replace MiniStack's emitter, which knows no time-outs and no aborts' causes."""
+    sfn._emit_execution_status_event = emit
+
+
+def emit(execution: dict[str, Any]) -> None:
+    """Put the event of an execution's present status on the default bus."""
+    if execution.get("sync"):
+        return
+    eventbridge._put_events(
+        {
+            "Entries": [
+                {
+                    "Source": "aws.states",
+                    "DetailType": "Step Functions Execution Status Change",
+                    "Detail": json.dumps(_detail(execution)),
+                    "Resources": [execution["executionArn"]],
+                }
+            ]
+        },
+        allow_aws_source=True,
+    )
+
+
+def _detail(execution: dict[str, Any]) -> dict[str, Any]:
+    status = execution["status"]
+    failed = status in REDRIVABLE
+    given, given_details = _payload(execution["input"])
+    output, output_details = _payload(execution["output"] if status == "SUCCEEDED" else None)
+    return {
+        "executionArn": execution["executionArn"],
+        "stateMachineArn": execution["stateMachineArn"],
+        "stateMachineVersionArn": None,
+        "stateMachineAliasArn": None,
+        "name": execution["name"],
+        "status": status,
+        "startDate": sfn._iso_to_epoch_ms(execution["startDate"]),
+        "stopDate": sfn._iso_to_epoch_ms(execution["stopDate"]),
+        "input": given,
+        "inputDetails": given_details,
+        "output": output,
+        "outputDetails": output_details,
+        "error": execution.get("error") if failed else None,
+        "cause": execution.get("cause") if failed else None,
+        "redriveCount": execution.get("redriveCount", 0),
+        "redriveDate": sfn._iso_to_epoch_ms(execution.get("redriveDate")),
+        "redriveStatus": "REDRIVABLE" if failed else "NOT_REDRIVABLE",
+        "redriveStatusReason": None if failed else f"Execution is {status} and cannot be redriven",
+    }
+
+
+def _payload(text: str | None) -> tuple[str | None, dict[str, bool] | None]:
+    """The text and its details; text over 248 KiB is left out, and the details say so."""
+    if text is None:
+        return None, None
+    included = len(text.encode()) <= _MAX_PAYLOAD_BYTES
+    return (text if included else None), {"included": included}

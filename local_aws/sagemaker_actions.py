@@ -1,0 +1,66 @@
+"""Which IAM actions on which resources a SageMaker call needs.
+
+Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+REGION = "us-east-1"
+_VERBS = re.compile(r"(Create|Describe|Update|Delete|Stop|List|Add|Search|Batch)")
+_PASSED_ROLES = ("RoleArn", "ExecutionRoleArn")
+
+
+@dataclass(frozen=True)
+class Action:
+    """One check: an action, what it is done to, and the condition keys it brings."""
+
+    name: str
+    resource: str
+    conditions: dict[str, str] = field(default_factory=dict)
+
+
+def of_control_plane(operation: str, request: dict[str, Any], account: str) -> list[Action]:
+    """The operation itself, and ``iam:PassRole`` for each role the request hands to SageMaker."""
+    actions = [Action(f"sagemaker:{operation}", _resource(operation, request, account))]
+    actions += [
+        Action("iam:PassRole", request[member], {"iam:PassedToService": "sagemaker.amazonaws.com"})
+        for member in _PASSED_ROLES
+        if member in request
+    ]
+    return actions
+
+
+def of_feature_store(operation: str, request: dict[str, Any], account: str) -> list[Action]:
+    """One action a feature group."""
+    named = [request, *request.get("Identifiers", [])]
+    groups = [item["FeatureGroupName"] for item in named if "FeatureGroupName" in item]
+    return [Action(f"sagemaker:{operation}", _arn("feature-group", group, account)) for group in groups]
+
+
+def invoke(endpoint: str, account: str) -> Action:
+    """InvokeEndpoint on an endpoint."""
+    return Action("sagemaker:InvokeEndpoint", _arn("endpoint", endpoint, account))
+
+
+def _resource(operation: str, request: dict[str, Any], account: str) -> str:
+    """The ARN of what the operation is about; ``*`` for lists and searches."""
+    for member in ("ResourceArn", "ModelPackageArn"):
+        if member in request:
+            return str(request[member])
+    kind = _VERBS.sub("", operation, count=1)
+    name = request.get(f"{kind}Name")
+    if name is None and kind == "ModelPackage" and "ModelPackageGroupName" in request:
+        return _arn("model-package", f"{request['ModelPackageGroupName']}/*", account)
+    if operation.startswith(("List", "Search")) or name is None:
+        return "*"
+    return _arn(re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind).lower(), name, account)
+
+
+def _arn(kind: str, name: str, account: str) -> str:
+    if name.startswith("arn:"):
+        return name
+    return f"arn:aws:sagemaker:{REGION}:{account}:{kind}/{name.lower()}"
