@@ -1,0 +1,78 @@
+"""The design's table of feature rules, once more, in plain Python: slow, obvious, and independent of the SQL."""
+
+from datetime import datetime, timedelta
+
+
+def hours(delta: timedelta) -> float:
+    return delta / timedelta(hours=1)
+
+
+def mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def settle(copies: list[dict], as_of: datetime) -> dict:
+    """One event from the rows that carry its id."""
+
+    def known_at(row: dict) -> datetime:
+        return max(row[key] for key in ("opened_at", "first_response_at", "resolved_at") if row[key])
+
+    known = [row for row in copies if known_at(row) < as_of]
+    kept = max(known, key=known_at) if known else min(copies, key=known_at)
+    responses = [row["first_response_at"] for row in copies if row["first_response_at"]]
+    resolutions = [row["resolved_at"] for row in copies if row["resolved_at"]]
+    return kept | {
+        "first_response_at": min((t for t in responses if t < as_of), default=None),
+        "resolved_at": max((t for t in resolutions if t < as_of), default=None),
+    }
+
+
+def plain_features(events: list[dict], as_of: datetime) -> dict[str, dict]:
+    by_id: dict[str, list[dict]] = {}
+    for event in events:
+        by_id.setdefault(event["event_id"], []).append(event)
+    by_tenant: dict[str, list[dict]] = {}
+    for copies in by_id.values():
+        event = settle(copies, as_of)
+        if event["opened_at"] < as_of:
+            by_tenant.setdefault(event["tenant_id"], []).append(event)
+    return {tenant: one_tenant(seen, as_of) for tenant, seen in by_tenant.items()}
+
+
+def one_tenant(seen: list[dict], as_of: datetime) -> dict:
+    window = as_of - timedelta(days=365)
+    starts = [event["tenancy_start_at"] for event in seen if event.get("tenancy_start_at")]
+    ends = [event["tenancy_end_at"] for event in seen if event.get("tenancy_end_at")]
+    began = max(window, min(starts) if starts else min(event["opened_at"] for event in seen))
+    ended = min(as_of, max(ends) if ends else as_of)
+    exposure = max((ended - began) / timedelta(days=1), 0.0)
+    inside = [event for event in seen if event["opened_at"] >= window]
+    of = {channel: [e for e in inside if e["channel"] == channel] for channel in ("ticket", "work_order", "call")}
+    requests = [e for e in inside if e["channel"] == "maintenance_request"]
+    timed = of["ticket"] + requests
+    inbound = [e for e in of["call"] if e["direction"] == "inbound" and e["answered"] is not None]
+    still_open = [e for e in timed if e["resolved_at"] is None]
+
+    def yearly(count: int) -> float | None:
+        return None if exposure < 90 else count * 365 / exposure
+
+    return {
+        "portfolio_id": max(seen, key=lambda e: (e["opened_at"], e["event_id"]))["portfolio_id"],
+        "history": "insufficient" if exposure < 90 else "provisional" if exposure < 180 else "sufficient",
+        "may_train": exposure >= 180,
+        "exposure_days": exposure,
+        "work_order_count": yearly(len(of["work_order"])),
+        "escalation_count": yearly(sum(bool(e["escalated"]) for e in inside)),
+        "total_maintenance_tickets": yearly(len(requests)),
+        "total_tickets": yearly(len(of["ticket"])),
+        "outbound_call_count": yearly(sum(e["direction"] == "outbound" for e in of["call"])),
+        "mean_first_response_hr": mean(
+            [hours(e["first_response_at"] - e["opened_at"]) for e in timed if e["first_response_at"]]
+        ),
+        "mean_full_resolution_hr": mean([hours(e["resolved_at"] - e["opened_at"]) for e in timed if e["resolved_at"]]),
+        "answer_rate": mean([float(e["answered"]) for e in inbound]),
+        "positive_rate": mean([float(e["sentiment"] == "positive") for e in of["ticket"]]),
+        "negative_rate": mean([float(e["sentiment"] == "negative") for e in of["ticket"]]),
+        "open_count": float(len(still_open)),
+        "oldest_open_hr": max((hours(as_of - e["opened_at"]) for e in still_open), default=None),
+    }

@@ -1,0 +1,259 @@
+"""Every rule of the design's table of features, by name; then all of them at once against plain Python."""
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tenant_experience.errors import UserError
+from tenant_experience.features import features_from_events
+from tenant_experience.use_case import load_use_case
+from tests.unit.plain_features import plain_features
+
+USE_CASE_FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
+USE_CASE = load_use_case(USE_CASE_FOLDER)
+SQL = (USE_CASE_FOLDER / "features.sql").read_text()
+AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
+COLUMNS = {
+    **dict.fromkeys(("event_id", "tenant_id", "portfolio_id", "channel", "direction"), "VARCHAR"),
+    **dict.fromkeys(("opened_at", "first_response_at", "resolved_at"), "TIMESTAMP"),
+    **dict.fromkeys(("answered", "escalated"), "BOOLEAN"),
+    "sentiment": "VARCHAR",
+    "tenancy_start_at": "TIMESTAMP",
+    "tenancy_end_at": "TIMESTAMP",
+}
+
+
+def ago(days: float = 0, **parts: float) -> datetime:
+    return AS_OF - timedelta(days=days, **parts)
+
+
+def event(opened_at: datetime, channel: str = "ticket", **columns) -> dict:
+    event.count += 1
+    row = dict.fromkeys(COLUMNS) | {
+        "event_id": f"E{event.count}",
+        "tenant_id": "T1",
+        "portfolio_id": "all",
+        "channel": channel,
+        "opened_at": opened_at,
+        "escalated": False,
+    }
+    return row | columns
+
+
+event.count = 0
+
+
+def build(events: list[dict], as_of: datetime = AS_OF) -> dict[str, dict]:
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE staged ({', '.join(f'{n} {t}' for n, t in COLUMNS.items())})")
+        rows = [[v.replace(tzinfo=None) if isinstance(v, datetime) else v for v in e.values()] for e in events]
+        connection.executemany(f"INSERT INTO staged VALUES ({', '.join('?' * len(COLUMNS))})", rows)  # noqa: S608
+        connection.execute(
+            "CREATE VIEW events AS SELECT *, count(*) OVER (PARTITION BY event_id) > 1 AS repeated FROM staged"
+        )
+        features_from_events(connection, USE_CASE, SQL, as_of)
+        table = connection.execute("SELECT * FROM features")
+        names = [column[0] for column in table.description]
+        return {row[0]: dict(zip(names, row, strict=True)) for row in table.fetchall()}
+
+
+def one(*events: dict, days_of_history: float = 365) -> dict:
+    """Features of T1 with these events and a message long ago to give it history; T9 keeps the log fresh."""
+    first = event(ago(days_of_history), "message", direction="inbound")
+    return build([first, event(ago(1), tenant_id="T9"), *events])["T1"]
+
+
+def test_window_includes_its_first_moment_and_excludes_as_of():
+    row = one(event(ago(365)), event(ago(365, microseconds=1)), event(AS_OF), event(ago(0, microseconds=1)))
+    assert row["total_tickets"] == pytest.approx(2)
+
+
+def test_exposure_runs_from_the_first_event_ever_seen():
+    assert one(days_of_history=200)["exposure_days"] == pytest.approx(200)
+
+
+def test_exposure_is_at_most_the_window():
+    assert one(days_of_history=800)["exposure_days"] == pytest.approx(365)
+
+
+def test_exposure_runs_from_the_start_to_the_end_of_the_tenancy():
+    row = one(event(ago(250), tenancy_start_at=ago(300), tenancy_end_at=ago(100)))
+    assert row["exposure_days"] == pytest.approx(200)
+
+
+def test_a_tenancy_that_ends_after_as_of_has_not_ended():
+    assert one(event(ago(9), tenancy_end_at=ago(-30)), days_of_history=200)["exposure_days"] == pytest.approx(200)
+
+
+def test_counts_are_annualised_by_exposure():
+    row = one(event(ago(10), "work_order"), event(ago(20), "work_order"), days_of_history=182.5)
+    assert row["work_order_count"] == pytest.approx(4)
+
+
+@pytest.mark.parametrize(
+    ("days", "history", "may_train"),
+    [
+        (89.999, "insufficient", False),
+        (90, "provisional", False),
+        (179.999, "provisional", False),
+        (180, "sufficient", True),
+    ],
+)
+def test_history_classes(days: float, history: str, may_train: bool):
+    row = one(event(ago(1)), days_of_history=days)
+    assert (row["history"], row["may_train"]) == (history, may_train)
+    counts = [row[n] for n in ("work_order_count", "escalation_count", "total_maintenance_tickets", "total_tickets")]
+    assert all((count is None) == (history == "insufficient") for count in (*counts, row["outbound_call_count"]))
+
+
+def test_none_of_a_kind_is_zero_for_a_count_and_null_for_a_mean_or_rate():
+    row = one()
+    for name in ("work_order_count", "escalation_count", "total_maintenance_tickets", "outbound_call_count"):
+        assert row[name] == 0
+    for name in ("mean_first_response_hr", "mean_full_resolution_hr", "answer_rate", "positive_rate", "negative_rate"):
+        assert row[name] is None
+
+
+def test_late_responses_and_resolutions_have_not_happened():
+    row = one(event(ago(2), first_response_at=AS_OF, resolved_at=ago(-1)))
+    assert (row["mean_first_response_hr"], row["mean_full_resolution_hr"], row["open_count"]) == (None, None, 1)
+
+
+def test_still_open_is_not_in_the_means_but_counted_with_its_age():
+    row = one(event(ago(3)), event(ago(2)), event(ago(9), resolved_at=ago(8)))
+    assert (row["open_count"], row["oldest_open_hr"], row["mean_full_resolution_hr"]) == (2, 72, 24)
+
+
+def test_nothing_open_has_no_oldest_age():
+    assert one()["oldest_open_hr"] is None
+
+
+def test_hours_are_over_tickets_and_maintenance_requests_only():
+    closed = {"first_response_at": ago(9), "resolved_at": ago(8)}
+    others = [event(ago(10), c, direction="inbound", **closed) for c in ("work_order", "call", "message", "email")]
+    row = one(*others, event(ago(5), resolved_at=ago(4)), event(ago(5), "maintenance_request", resolved_at=ago(2)))
+    assert (row["mean_first_response_hr"], row["mean_full_resolution_hr"]) == (None, 48)
+
+
+def test_total_tickets_counts_channel_ticket_only():
+    row = one(*(event(ago(5), c) for c in ("ticket", "maintenance_request", "work_order", "email")))
+    assert row["total_tickets"] == pytest.approx(1)
+    assert row["total_maintenance_tickets"] == pytest.approx(1)
+
+
+def test_escalations_count_in_every_channel():
+    row = one(event(ago(5), escalated=True), event(ago(5), "work_order", escalated=True), event(ago(5), escalated=None))
+    assert row["escalation_count"] == pytest.approx(2)
+
+
+def test_answer_rate_is_over_inbound_calls_whose_answer_is_known():
+    calls = [("inbound", True), ("inbound", True), ("inbound", False), ("inbound", None), ("outbound", False)]
+    row = one(*(event(ago(5), "call", direction=d, answered=a) for d, a in calls))
+    assert row["answer_rate"] == pytest.approx(2 / 3)
+    assert row["outbound_call_count"] == pytest.approx(1)
+
+
+def test_sentiment_rates_are_over_all_tickets():
+    row = one(*(event(ago(5), sentiment=s) for s in ("positive", "negative", "negative", "neutral", None)))
+    assert (row["positive_rate"], row["negative_rate"]) == (pytest.approx(0.2), pytest.approx(0.4))
+
+
+def test_sentiment_of_other_channels_does_not_count():
+    assert one(event(ago(5), "email", direction="inbound", sentiment="negative"))["negative_rate"] is None
+
+
+def test_resolved_again_takes_the_last_resolution_before_as_of():
+    copies = [event(ago(10), event_id="X", resolved_at=r) for r in (ago(9), ago(7), ago(-1))]
+    row = one(*copies)
+    assert row["mean_full_resolution_hr"] == 72
+    assert row["total_tickets"] == pytest.approx(1)
+
+
+def test_a_tenant_never_seen_before_as_of_has_no_row():
+    assert set(build([event(ago(9)), event(AS_OF, tenant_id="T2")])) == {"T1"}
+
+
+def test_portfolio_is_the_one_of_the_latest_event_before_as_of():
+    row = one(event(ago(2), portfolio_id="new"), event(ago(5), portfolio_id="old"), event(ago(-1), portfolio_id="next"))
+    assert row["portfolio_id"] == "new"
+
+
+def test_the_portfolio_of_events_at_the_same_moment_is_settled_by_event_id():
+    tie = [event(ago(2), event_id=i, portfolio_id=p) for i, p in (("A", "one"), ("B", "two"))]
+    assert one(*tie)["portfolio_id"] == one(*reversed(tie))["portfolio_id"] == "two"
+
+
+def test_as_of_itself_is_carried():
+    assert one()["as_of"] == AS_OF.replace(tzinfo=None)
+
+
+def test_no_event_before_as_of_is_refused_by_name():
+    with pytest.raises(UserError, match="opened_at") as caught:
+        build([event(ago(-5))])
+    assert caught.value.code == "no_events_before_as_of"
+
+
+def test_a_log_that_ends_long_before_as_of_is_refused_by_its_gate():
+    with pytest.raises(UserError, match="freshness_days allows 45") as caught:
+        build([event(ago(46))])
+    assert caught.value.code == "stale_events"
+
+
+def awkward_events(seed: int, count: int = 600) -> list[dict]:
+    """Events that sit on the edges: exact bounds, missing parts, copies, late knowledge, many tenants with little."""
+    rng = random.Random(seed)
+    edges = [0.0, 1e-6, 90.0, 180.0, 365.0, 365.00001, 364.99999, 400.0, -3.0]
+
+    def moment(base: datetime) -> datetime:
+        shift = timedelta(days=rng.choice([0, 0, 1, rng.random() * 40]), seconds=rng.randrange(9), microseconds=7)
+        return base + shift * rng.choice([0, 1])
+
+    events = []
+    for number in range(count):
+        opened = ago(rng.choice([*edges, *(rng.random() * 420 for _ in range(20))]))
+        row = event(
+            opened,
+            rng.choice(["ticket", "maintenance_request", "work_order", "call", "message", "email"]),
+            tenant_id=f"T{rng.randrange(60)}",
+            portfolio_id=rng.choice("abc"),
+            direction=rng.choice(["inbound", "outbound"]),
+            first_response_at=rng.choice([None, moment(opened)]),
+            resolved_at=rng.choice([None, moment(opened), moment(opened)]),
+            answered=rng.choice([True, False, None]),
+            escalated=rng.choice([True, False, None]),
+            sentiment=rng.choice(["positive", "negative", "neutral", None]),
+        )
+        if rng.random() < 0.1:
+            row["tenancy_start_at"] = ago(rng.random() * 500)
+        if rng.random() < 0.05:
+            row["tenancy_end_at"] = ago(rng.random() * 200 - 50)
+        events.append(row)
+        if rng.random() < 0.15 and number:
+            # Known later: another resolution of the same event. Its knowledge time differs, so no tie is left open.
+            again = max(opened, row["resolved_at"] or opened) + timedelta(days=rng.random() * 30 + 1)
+            events.append(row | {"resolved_at": again})
+    return events
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sql_and_plain_python_agree(seed: int):
+    events = awkward_events(seed)
+    expected, found = plain_features(events, AS_OF), build(events)
+    assert set(found) == set(expected)
+    assert len(found) > 40
+    for tenant, row in expected.items():
+        for name, value in row.items():
+            about = pytest.approx(value, rel=1e-12) if isinstance(value, float) else value
+            assert found[tenant][name] == about, (tenant, name)
+
+
+def test_order_of_rows_duplicates_and_later_events_do_not_move_one_bit():
+    events = awkward_events(9)
+    shuffled = [*events, *events[:50], *(event(ago(-i), tenant_id=f"T{i}") for i in range(1, 20))]
+    random.Random(1).shuffle(shuffled)
+    as_text = [json.dumps(build(rows), sort_keys=True, default=str) for rows in (events, shuffled)]
+    assert as_text[0] == as_text[1]

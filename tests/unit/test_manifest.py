@@ -1,0 +1,72 @@
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tenant_experience.errors import UserError
+from tenant_experience.manifest import Manifest, parse_manifest, read_manifest
+
+
+def test_an_empty_manifest_says_nothing():
+    assert parse_manifest({}) == Manifest(source=None, as_of=None, hyperparameters={}, models=None)
+
+
+def test_everything_is_read_and_hyperparameters_become_strings():
+    manifest = parse_manifest(
+        {
+            "source": "events",
+            "as_of": "2026-11-01T02:00:00+02:00",
+            "hyperparameters": {"max_depth": 4, "eta": 0.1, "fast": True, "booster": "dart"},
+            "models": "per_partition",
+        }
+    )
+    assert manifest.as_of == datetime(2026, 11, 1, tzinfo=UTC)
+    assert manifest.hyperparameters == {"max_depth": "4", "eta": "0.1", "fast": "true", "booster": "dart"}
+    assert manifest.models == "per_partition"
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ([], ["object"]),
+        ({"sauce": 1}, ["sauce", "source, as_of"]),
+        ({"source": 3}, ["source"]),
+        ({"as_of": "yesterday"}, ["as_of", "yesterday"]),
+        ({"as_of": "2026-11-01T00:00:00"}, ["as_of", "offset"]),
+        ({"as_of": 5}, ["as_of"]),
+        ({"as_of": "0001-01-01T00:00:00+14:00"}, ["as_of"]),
+        ({"models": "local"}, ["models", "per_partition"]),
+        ({"models": ["global"]}, ["models"]),
+        ({"hyperparameters": [1]}, ["hyperparameters"]),
+        ({"hyperparameters": {"release": "x"}}, ["hyperparameters.release", "state machine"]),
+        ({"hyperparameters": {"shard": 1}}, ["hyperparameters.shard"]),
+        ({"hyperparameters": {"eta": None}}, ["hyperparameters.eta"]),
+        ({"hyperparameters": {"eta": float("nan")}}, ["hyperparameters.eta", "finite"]),
+        ({"hyperparameters": {"eta": "x" * 2501}}, ["hyperparameters.eta", "2500"]),
+        ({"hyperparameters": {str(i): i for i in range(91)}}, ["91"]),
+    ],
+)
+def test_what_is_wrong_is_named(document, words):
+    with pytest.raises(UserError) as caught:
+        parse_manifest(document)
+    assert caught.value.code == "invalid_manifest"
+    for word in ["manifest.json", *words]:
+        assert word in caught.value.message
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
+def test_a_file_that_is_no_json_is_named(tmp_path: Path, content: bytes):
+    (tmp_path / "manifest.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"manifest\.json is not valid JSON"):
+        read_manifest(tmp_path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path):
+    with pytest.raises(UserError, match=r"manifest\.json is missing"):
+        read_manifest(tmp_path)
+
+
+def test_a_byte_order_mark_does_no_harm(tmp_path: Path):
+    (tmp_path / "manifest.json").write_bytes(b"\xef\xbb\xbf" + json.dumps({"source": "events"}).encode())
+    assert read_manifest(tmp_path).source == "events"
