@@ -8,10 +8,14 @@ from typing import Any
 
 from local_aws.sagemaker import tags
 from local_aws.sagemaker.context import Context, Timing
+from local_aws.sagemaker.endpoints import Endpoints
 from local_aws.sagemaker.errors import ServiceError, not_emulated
 from local_aws.sagemaker.images import Image, load_image
+from local_aws.sagemaker.invocation import Invocations
 from local_aws.sagemaker.jobs import Jobs
+from local_aws.sagemaker.models import Models
 from local_aws.sagemaker.processing_jobs import ProcessingJobs
+from local_aws.sagemaker.registry import Registry
 from local_aws.sagemaker.state import Store
 from local_aws.sagemaker.training_jobs import TrainingJobs
 from local_aws.sagemaker.validation import check_request
@@ -50,6 +54,11 @@ class SageMaker:
         self._operations: dict[str, Operation] = tags.operations(context)
         for jobs in self._jobs:
             self._operations |= jobs.operations()
+        models = Models(context)
+        self._endpoints = Endpoints(context, models)
+        self._invocations = Invocations(self._endpoints)
+        self._operations |= models.operations() | self._endpoints.operations()
+        self._operations |= Registry(context).operations()
 
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one control-plane operation.
@@ -75,9 +84,8 @@ class SageMaker:
         return next((path for jobs in self._jobs if (path := jobs.log_path(name))), None)
 
     def invoke_endpoint(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Answer InvokeEndpoint."""
-        del name, headers, body
-        raise not_emulated("InvokeEndpoint")
+        """Answer InvokeEndpoint, refusals included: status, headers, body."""
+        return self._invocations.invoke(name, headers, body)
 
     def feature_store_runtime(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Answer PutRecord, GetRecord, DeleteRecord and BatchGetRecord."""
@@ -88,4 +96,5 @@ class SageMaker:
         """End every process."""
         for jobs in self._jobs:
             jobs.stop()
+        self._endpoints.stop()
         self._context.store.close()

@@ -76,6 +76,17 @@ class Storage:
         file.parent.mkdir(parents=True, exist_ok=True)
         self.client.download_file(bucket, key, str(file), Config=_TRANSFER)
 
+    def download_file(self, uri: str, file: Path) -> None:
+        """Put the one object of ``uri`` into ``file``.
+
+        Raises:
+            StorageError: S3 refused, or it is not there.
+        """
+        try:
+            self._download(*split_uri(uri), file)
+        except (ClientError, BotoCoreError, Boto3Error) as error:
+            raise StorageError(f"{uri}: {error}") from error
+
     def upload_file(self, file: Path, uri: str) -> None:
         """Upload one file to exactly ``uri``.
 
