@@ -26,7 +26,7 @@ class Mailbox:
         """Every message, newest first: subject, text, links."""
         answer = httpx.get(self._url)
         answer.raise_for_status()
-        messages: list[dict[str, Any]] = answer.json()["messages"]
+        messages: list[dict[str, Any]] = answer.json()
         return messages
 
     def find(self, subject: str) -> dict[str, Any] | None:

@@ -125,5 +125,7 @@ def reason(execution: dict[str, Any]) -> str:
     except ValueError:
         document = None
     if isinstance(document, dict):
-        cause = str(document.get("FailureReason") or document.get("errorMessage") or cause)
+        cause = str(
+            document.get("ExitMessage") or document.get("FailureReason") or document.get("errorMessage") or cause
+        )
     return f"{execution.get('error', execution['status'])}: {cause[:600]}"

@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _REDRIVE = (
-    (
     "Nothing that answers now was changed. When the cause is gone, redrive the execution: it goes on where it stopped."
-)
 )
 _ADVICE = {
     "UserError": "Nothing that answers now was changed. Mend the input and upload it as a new batch.",
@@ -56,5 +54,5 @@ def _readable(cause: str) -> str:
     if name is None:
         return cause
     status = document.get("ProcessingJobStatus") or document.get("TrainingJobStatus")
-    reason = document.get("FailureReason") or document.get("ExitMessage") or "no reason given: see its log"
+    reason = document.get("ExitMessage") or document.get("FailureReason") or "no reason given: see its log"
     return f"Job {name} is {status}: {reason}"
