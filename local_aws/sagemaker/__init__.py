@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,14 @@ from local_aws.sagemaker import tags
 from local_aws.sagemaker.context import Context, Timing
 from local_aws.sagemaker.endpoints import Endpoints
 from local_aws.sagemaker.errors import ServiceError, not_emulated
+from local_aws.sagemaker.feature_groups import FeatureGroups
+from local_aws.sagemaker.feature_records import FeatureRecords
 from local_aws.sagemaker.images import Image, load_image
 from local_aws.sagemaker.invocation import Invocations
 from local_aws.sagemaker.jobs import Jobs
 from local_aws.sagemaker.models import Models
+from local_aws.sagemaker.offline_store import OfflineStore
+from local_aws.sagemaker.online_store import OnlineStore
 from local_aws.sagemaker.processing_jobs import ProcessingJobs
 from local_aws.sagemaker.registry import Registry
 from local_aws.sagemaker.state import Store
@@ -59,6 +64,11 @@ class SageMaker:
         self._invocations = Invocations(self._endpoints)
         self._operations |= models.operations() | self._endpoints.operations()
         self._operations |= Registry(context).operations()
+        self._online = OnlineStore(state_dir / "feature_store.sqlite")
+        groups = FeatureGroups(context, self._online)
+        self._operations |= groups.operations()
+        self._offline = OfflineStore(context, groups, self._online)
+        self._records = FeatureRecords(groups, self._online, self._offline.wake)
 
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one control-plane operation.
@@ -77,7 +87,7 @@ class SageMaker:
         if answer is None:
             raise not_emulated(operation)
         check_request(operation, request)
-        return answer(request)
+        return answer(copy.deepcopy(request))  # what is kept is not the caller's to change
 
     def job_log_path(self, name: str) -> Path | None:
         """The file that a job's output goes to (the training job's, when both kinds have the name); None if unknown."""
@@ -88,13 +98,18 @@ class SageMaker:
         return self._invocations.invoke(name, headers, body)
 
     def feature_store_runtime(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer PutRecord, GetRecord, DeleteRecord and BatchGetRecord."""
-        del request
-        raise not_emulated(operation)
+        """Answer PutRecord, GetRecord, DeleteRecord and BatchGetRecord.
+
+        Raises:
+            ServiceError: AWS's refusal, or UnsupportedOperation.
+        """
+        return self._records.call(operation, request)
 
     def stop(self) -> None:
         """End every process."""
         for jobs in self._jobs:
             jobs.stop()
         self._endpoints.stop()
+        self._offline.stop()
+        self._online.close()
         self._context.store.close()

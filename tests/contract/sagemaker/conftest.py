@@ -16,7 +16,7 @@ import boto3
 import pytest
 
 from local_aws.sagemaker import Image, SageMaker, Timing
-from tests.contract.sagemaker.support import BUCKET, LABELS, PROGRAM, ROOT, Make, wait_for
+from tests.contract.sagemaker.support import BUCKET, LABELS, PROGRAM, ROOT, CheckedSageMaker, Make, wait_for
 
 
 def ministack_python() -> Path:
@@ -103,7 +103,7 @@ def make(tmp_path: Path, endpoint_url: str, image: Image, s3: Any) -> Iterator[M
 
     def start(**settings: Any) -> SageMaker:
         chosen: dict[str, Any] = {"images": [image], "timing": Timing(stop_grace=5, startup=15, offline_delay=0.2)}
-        sagemaker = SageMaker(
+        sagemaker = CheckedSageMaker(
             state_dir=tmp_path / "state",
             endpoint_url=endpoint_url,
             region="us-east-1",

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.validate import ParamValidator
 
 from local_aws.sagemaker import SageMaker
+from local_aws.sagemaker.validation import operation_model
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = Path(__file__).parent / "program"
@@ -17,6 +19,23 @@ IMAGE_URI = "000000000000.dkr.ecr.us-east-1.amazonaws.com/program:1"
 ROLE = "arn:aws:iam::000000000000:role/jobs"
 BUCKET = "contract"
 LABELS = {"com.amazonaws.sagemaker.capabilities.multi-models": "true"}
+
+
+class CheckedSageMaker(SageMaker):
+    """The class under test, every answer held to botocore's own description of it."""
+
+    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        answer = super().call(operation, request)
+        shape = operation_model(operation).output_shape
+        if shape is None:
+            assert answer == {}, operation
+            return answer
+        report = ParamValidator().validate(answer, shape)
+        # ModelArtifacts is "required" of DescribeTrainingJob and absent until there is a model, on AWS too
+        faults = [line for line in report.generate_report().splitlines() if "ModelArtifacts" not in line]
+        assert not faults, f"{operation}: {faults}"
+        return answer
+
 
 Make = Callable[..., SageMaker]
 

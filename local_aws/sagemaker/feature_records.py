@@ -1,0 +1,156 @@
+"""The Feature Store runtime: records in and out. The hot path: checked by hand, not against the service model."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from local_aws.sagemaker.errors import ServiceError, not_emulated
+from local_aws.sagemaker.feature_groups import FeatureGroups
+from local_aws.sagemaker.feature_schema import Schema, iso, refused, seconds
+from local_aws.sagemaker.online_store import OnlineStore, Write
+
+_STORES = frozenset({"OnlineStore", "OfflineStore"})
+_MOST = 100
+
+
+class FeatureRecords:
+    """PutRecord, GetRecord, DeleteRecord, BatchGetRecord."""
+
+    def __init__(self, groups: FeatureGroups, online: OnlineStore, wake_offline: Callable[[], None]) -> None:
+        self._groups = groups
+        self._online = online
+        self._wake_offline = wake_offline
+        self._operations: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "PutRecord": self.put,
+            "GetRecord": self.get,
+            "DeleteRecord": self.delete,
+            "BatchGetRecord": self.batch_get,
+        }
+
+    def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Answer one runtime operation.
+
+        Raises:
+            ServiceError: AWS's refusal, or UnsupportedOperation.
+        """
+        answer = self._operations.get(operation)
+        if answer is None:
+            raise not_emulated(operation)
+        try:
+            return answer(request)
+        except KeyError as error:
+            raise refused(f"Missing required parameter in input: {error}.") from error
+        except (TypeError, AttributeError) as error:
+            raise refused(f"A parameter is of the wrong type: {error}.") from error
+
+    def put(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Write a record: online when its event is later than the one there, offline in any case."""
+        schema = self._groups.schema(request["FeatureGroupName"])
+        online, offline = _stores(schema, request.get("TargetStores"))
+        values = schema.check(request["Record"])
+        event_time = schema.event_seconds(values[schema.event_time])
+        now = time.time()
+        write = None
+        if online:
+            ttl = seconds(request["TtlDuration"]) if request.get("TtlDuration") else schema.ttl
+            expires = None if ttl is None else event_time + ttl
+            body = json.dumps([{"FeatureName": name, "ValueAsString": value} for name, value in values.items()])
+            write = Write(schema.group_id, values[schema.identifier], event_time, expires, body)
+        self._online.write(write, schema.group_id, _row(values, event_time, now) if offline else None, now)
+        if offline:
+            self._wake_offline()
+        return {}
+
+    def get(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The latest record, or an empty answer."""
+        schema = self._groups.schema(request["FeatureGroupName"])
+        if not schema.online:
+            raise refused(f"FeatureGroup {schema.name} has no online store.")
+        record_id, names = request["RecordIdentifierValueAsString"], request.get("FeatureNames")
+        return self._read(schema, record_id, names, request.get("ExpirationTimeResponse"))
+
+    def _read(
+        self, schema: Schema, record_id: str, names: list[str] | None, with_expiration: str | None
+    ) -> dict[str, Any]:
+        if not isinstance(record_id, str):
+            raise refused("RecordIdentifierValueAsString must be a string.")
+        found = self._online.read(schema.group_id, record_id, time.time())
+        unknown = [name for name in names or () if name not in schema.types]
+        if unknown:
+            raise refused(f"FeatureGroup {schema.name} has no feature {', '.join(unknown)}.")
+        if found is None:
+            return {}
+        record: list[dict[str, str]] = json.loads(found[0])
+        if names is not None:
+            record = [value for value in record if value["FeatureName"] in names]
+        if with_expiration == "Enabled" and found[1] is not None:
+            return {"Record": record, "ExpiresAt": iso(found[1])}
+        return {"Record": record}
+
+    def batch_get(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Records of several groups; one that fails does not fail the rest."""
+        identifiers = request["Identifiers"]
+        asked = sum(len(each["RecordIdentifiersValueAsString"]) for each in identifiers)
+        if not 1 <= asked <= _MOST:
+            raise refused(f"BatchGetRecord takes 1 to {_MOST} record identifiers, and was given {asked}.")
+        records, errors = [], []
+        for each in identifiers:
+            name = each["FeatureGroupName"]
+            for record_id in each["RecordIdentifiersValueAsString"]:
+                told = {"FeatureGroupName": name, "RecordIdentifierValueAsString": record_id}
+                try:
+                    found = self.get({**told, **_asked(each, request)})
+                except ServiceError as error:
+                    errors.append({**told, "ErrorCode": error.code, "ErrorMessage": error.message})
+                    continue
+                if found:
+                    records.append({**told, **found})
+        return {"Records": records, "Errors": errors, "UnprocessedIdentifiers": []}
+
+    def delete(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Delete a record whose event is earlier than the deletion's (API reference, DeleteRecord)."""
+        schema = self._groups.schema(request["FeatureGroupName"])
+        online, offline = _stores(schema, request.get("TargetStores"))
+        record_id, event = request["RecordIdentifierValueAsString"], request["EventTime"]
+        event_time, now = schema.event_seconds(event), time.time()
+        values = {schema.identifier: record_id, schema.event_time: event}
+        row = _row(values, event_time, now, deleted=True) if offline else None
+        mode = request.get("DeletionMode", "SoftDelete")
+        if mode not in {"SoftDelete", "HardDelete"}:
+            raise refused(f"DeletionMode {mode} is neither SoftDelete nor HardDelete.")
+        if mode == "HardDelete" and online:
+            if not self._online.remove(schema.group_id, record_id, event_time, row):
+                raise refused(f"EventTime {event} is not later than the EventTime of the record in the OnlineStore.")
+        else:
+            write = Write(schema.group_id, record_id, event_time, None, None) if online else None
+            self._online.write(write, schema.group_id, row, now)
+        if offline:
+            self._wake_offline()
+        return {}
+
+
+def _asked(identifier: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **({"FeatureNames": identifier["FeatureNames"]} if "FeatureNames" in identifier else {}),
+        **({"ExpirationTimeResponse": "Enabled"} if request.get("ExpirationTimeResponse") == "Enabled" else {}),
+    }
+
+
+def _stores(schema: Schema, targets: list[str] | None) -> tuple[bool, bool]:
+    """Whether to write online, and offline."""
+    if targets is None:
+        return schema.online, schema.offline
+    wanted = set(targets)
+    if not wanted or not wanted <= _STORES:
+        raise refused(f"TargetStores {targets} are not among {sorted(_STORES)}.")
+    online, offline = "OnlineStore" in wanted, "OfflineStore" in wanted
+    if (online and not schema.online) or (offline and not schema.offline):
+        raise refused(f"FeatureGroup {schema.name} does not have the store named in TargetStores {targets}.")
+    return online, offline
+
+
+def _row(values: dict[str, str], event_time: float, now: float, *, deleted: bool = False) -> str:
+    return json.dumps({"values": values, "event_time": event_time, "invoked": now, "deleted": deleted})

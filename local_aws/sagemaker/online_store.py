@@ -1,0 +1,128 @@
+"""The online store and the outbox of the offline store: one SQLite file, one commit a write.
+
+``synchronous=NORMAL`` on a write-ahead log: a killed process loses nothing, a power cut may lose the last moments and
+never the file's consistency. That is what makes a write take microseconds instead of a disk flush.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS records (
+    group_id INTEGER NOT NULL, record_id TEXT NOT NULL, event_time REAL NOT NULL,
+    expires REAL, body TEXT, PRIMARY KEY (group_id, record_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY, group_id INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS outbox_by_group ON outbox (group_id, number);
+"""
+_PUT = """
+INSERT INTO records (group_id, record_id, event_time, expires, body) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (group_id, record_id) DO UPDATE
+SET event_time = excluded.event_time, expires = excluded.expires, body = excluded.body
+WHERE excluded.event_time > event_time OR expires <= ?
+"""
+_OUTBOX = "INSERT INTO outbox (group_id, body) VALUES (?, ?)"
+_GET = "SELECT body, expires FROM records WHERE group_id = ? AND record_id = ? AND (expires IS NULL OR expires > ?)"
+
+
+@dataclass(frozen=True)
+class Write:
+    """One record as it goes to the online store. ``body`` None is a record that was softly deleted.
+
+    Times are Unix seconds.
+    """
+
+    group_id: int
+    record_id: str
+    event_time: float
+    expires: float | None
+    body: str | None
+
+
+class OnlineStore:
+    """Records by group and identifier, and rows that are still to go to the offline store."""
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.executescript(_SCHEMA)
+        self._execute = self._database.execute
+
+    def write(self, record: Write | None, group_id: int, outbox: str | None, now: float) -> None:
+        """Put a record online if its event is later than the one there, and a row into the outbox; both or neither."""
+        with self._lock:
+            self._execute("BEGIN IMMEDIATE")
+            try:
+                if record is not None:
+                    values = (record.group_id, record.record_id, record.event_time, record.expires, record.body, now)
+                    self._execute(_PUT, values)
+                if outbox is not None:
+                    self._execute(_OUTBOX, (group_id, outbox))
+                self._execute("COMMIT")
+            except BaseException:
+                self._execute("ROLLBACK")
+                raise
+
+    def read(self, group_id: int, record_id: str, now: float) -> tuple[str, float | None] | None:
+        """A record's body and when it expires; None when it is not there, deleted or expired."""
+        with self._lock:
+            row = self._execute(_GET, (group_id, record_id, now)).fetchone()
+        return None if row is None or row[0] is None else row
+
+    def remove(self, group_id: int, record_id: str, event_time: float, outbox: str | None) -> bool:
+        """Remove a record whole; False, and nothing done, when the one there is as late or later."""
+        with self._lock:
+            self._execute("BEGIN IMMEDIATE")
+            try:
+                key = (group_id, record_id)
+                found = self._execute("SELECT event_time FROM records WHERE group_id = ? AND record_id = ?", key)
+                row = found.fetchone()
+                allowed = row is None or row[0] < event_time
+                if allowed:
+                    self._execute("DELETE FROM records WHERE group_id = ? AND record_id = ?", key)
+                    if outbox is not None:
+                        self._execute(_OUTBOX, (group_id, outbox))
+                self._execute("COMMIT")
+            except BaseException:
+                self._execute("ROLLBACK")
+                raise
+        return allowed
+
+    def remove_group(self, group_id: int) -> None:
+        """Remove every record of a group; what is in the outbox goes on its way."""
+        with self._lock:
+            self._execute("DELETE FROM records WHERE group_id = ?", (group_id,))
+
+    def size(self, group_id: int) -> int:
+        """The bytes of a group's records."""
+        with self._lock:
+            query = "SELECT COALESCE(SUM(LENGTH(body)), 0) FROM records WHERE group_id = ?"
+            return int(self._execute(query, (group_id,)).fetchone()[0])
+
+    def outbox_groups(self) -> list[int]:
+        """The groups that have rows in the outbox."""
+        with self._lock:
+            return [row[0] for row in self._execute("SELECT DISTINCT group_id FROM outbox")]
+
+    def outbox(self, group_id: int, most: int) -> list[tuple[int, str]]:
+        """The oldest rows of a group: (number, body)."""
+        with self._lock:
+            query = "SELECT number, body FROM outbox WHERE group_id = ? ORDER BY number LIMIT ?"
+            return self._execute(query, (group_id, most)).fetchall()
+
+    def sent(self, group_id: int, last: int) -> None:
+        """Rows up to number ``last`` are in S3."""
+        with self._lock:
+            self._execute("DELETE FROM outbox WHERE group_id = ? AND number <= ?", (group_id, last))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._database.close()
