@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,9 +14,9 @@ from tenant_experience.duckdb_session import identifier, literal
 from tenant_experience.errors import UserError
 from tenant_experience.raw_files import RawFile, read_csv_header
 from tenant_experience.source import Source
+from tenant_experience.source_expression import is_plain_column
 
 _JSON_LINES_SAMPLED = 1_000
-_PLAIN_COLUMN = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,9 @@ class Scan:
 
     Attributes:
         file: the file.
-        mapped: a SELECT of ``raw_<column>`` for each column of the source, of any type, and of ``malformed`` (the line
-            is no record at all) and ``newlines`` (line breaks inside the record's values).
+        mapped: a SELECT of ``raw_<column>`` for each column of the source, of any type, null when its expression
+            failed (then ``failed_<column>``; plain columns have none); of ``malformed`` (the line is no record at all)
+            and ``newlines`` (line breaks inside the record's values).
         rejects: the table in which DuckDB notes the lines that do not split into columns; None for Parquet.
     """
 
@@ -66,11 +66,12 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Sour
         rows = _json_rows(file, link, rejects)
     _require_columns(file, source, list(rows.types))
     selected = ", ".join(_tidied(raw, rows.types) for raw in source.raw_columns())
-    columns = ", ".join(f"{_mapped(expression)} AS raw_{ours}" for ours, expression in source.columns.items())
+    attempts = ", ".join(_attempt(ours, expression) for ours, expression in source.columns.items())
+    results = ", ".join(_result(ours, expression) for ours, expression in source.columns.items())
     return Scan(
         file,
-        f"SELECT {columns}, malformed, newlines FROM "
-        f"(SELECT {selected}, {rows.malformed} AS malformed, {rows.newlines} AS newlines FROM {rows.table})",
+        f"SELECT {results}, malformed, newlines FROM (SELECT {attempts}, malformed, newlines FROM "
+        f"(SELECT {selected}, {rows.malformed} AS malformed, {rows.newlines} AS newlines FROM {rows.table}))",
         rejects,
     )
 
@@ -154,5 +155,14 @@ def _tidied(raw: str, types: dict[str, str]) -> str:
     return f"nullif(trim({name}, ' \t\r\n'), '') AS {name}" if kind == "VARCHAR" else name
 
 
-def _mapped(expression: str) -> str:
-    return identifier(expression) if _PLAIN_COLUMN.match(expression) else f"TRY((\n{expression}\n))"
+def _attempt(ours: str, expression: str) -> str:
+    if is_plain_column(expression):
+        return f"{expression} AS raw_{ours}"
+    # In a list: a null list is an expression that failed, a list of null is one that gave null.
+    return f"TRY([(\n{expression}\n)]) AS attempt_{ours}"
+
+
+def _result(ours: str, expression: str) -> str:
+    if is_plain_column(expression):
+        return f"raw_{ours}"
+    return f"attempt_{ours}[1] AS raw_{ours}, attempt_{ours} IS NULL AS failed_{ours}"

@@ -17,6 +17,7 @@ from tenant_experience.raw_files import RawFile
 from tenant_experience.raw_quarantine import Rule, create_quarantine, quarantine_file
 from tenant_experience.raw_scan import Scan, corrupt, scan_file
 from tenant_experience.source import Source
+from tenant_experience.source_expression import is_plain_column
 
 MALFORMED = Rule("not_a_json_object", "", "malformed")
 
@@ -51,14 +52,15 @@ def stage_files(
     Raises:
         UserError: a file cannot be read at all, or lacks a column.
     """
+    rules = [MALFORMED, *_expression_rules(source), *rules]
     create_quarantine(connection, list(source.columns))
     counts = []
     for number, file in enumerate(files):
         scan = scan_file(connection, file, source, scratch, number)
-        checked = _checked(scan, typed, [MALFORMED, *rules])
+        checked = _checked(scan, typed, rules)
         try:
             rows, broken = _stage(connection, checked, list(typed), number)
-            refused = quarantine_file(connection, scan, checked, [MALFORMED, *rules], rows, broken)
+            refused = quarantine_file(connection, scan, checked, rules, rows, broken)
             counts.append(FileCount(file.name, rows - broken + refused, refused))
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             raise UserError(
@@ -67,6 +69,14 @@ def stage_files(
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
             raise corrupt(file, error) from error
     return counts
+
+
+def _expression_rules(source: Source) -> list[Rule]:
+    return [
+        Rule("unreadable_value", ours, f"failed_{ours}")
+        for ours, expression in source.columns.items()
+        if not is_plain_column(expression)
+    ]
 
 
 def _checked(scan: Scan, typed: dict[str, str], rules: list[Rule]) -> str:

@@ -38,6 +38,11 @@ def columns_read(expression: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_column_names(node["select_list"][0])))
 
 
+def is_plain_column(expression: str) -> bool:
+    """Whether ``expression`` is the unquoted name of a column and nothing else."""
+    return columns_read(expression) == (expression,)
+
+
 def _column_names(node: object) -> Iterator[str]:
     if isinstance(node, list):
         for item in node:
