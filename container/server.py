@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, request
@@ -19,6 +20,8 @@ from container.payload_codecs import DECODERS, ENCODERS, JSON, Answer
 from container.serving_errors import BadRequestError, NotAcceptableError, ServingError, UnsupportedMediaTypeError
 from container.serving_settings import MIB, ServingSettings
 from tenant_experience.scoring import Scorer
+
+DISCARD_LIMIT = 128 * MIB
 
 
 def create_app(settings: ServingSettings | None = None) -> Flask:
@@ -150,5 +153,18 @@ def _refusal(error: ServingError) -> Response:
 def _http_error(error: HTTPException) -> Response:
     """Flask's own refusals (404, 405, 413) and unexpected errors (500, already logged), in the same form."""
     status = error.code or 500
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        _discard_body()
     code = error.name.lower().replace(" ", "_")
     return _json({"error": {"code": code, "message": error.description or error.name}}, status)
+
+
+def _discard_body() -> None:
+    """Reads what is left of a body that was refused for its size, so that the connection can be used again.
+
+    gunicorn itself promises keep-alive and then closes a connection with much left unread: the caller's next request,
+    not the refused one, would fail. SageMaker passes at most 100 MiB, in batch transform.
+    """
+    stream, left = request.environ["wsgi.input"], DISCARD_LIMIT
+    while left > 0 and (chunk := stream.read(min(left, 1 << 16))):
+        left -= len(chunk)

@@ -1,0 +1,148 @@
+"""What may be sent to a model, and what comes back, driven over HTTP against the real server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from tests.contract.container.conftest import FEATURES
+
+CSV, JSON = {"content-type": "text/csv"}, {"content-type": "application/json"}
+
+
+@pytest.fixture
+def invoke(multi_model: httpx.Client, loaded: str) -> Any:
+    def send(content: Any, headers: dict[str, str] = JSON) -> httpx.Response:
+        content = content if isinstance(content, str | bytes) else json.dumps(content)
+        return multi_model.post(f"/models/{loaded}/invoke", content=content, headers=headers)
+
+    return send
+
+
+def instance(**features: Any) -> dict[str, Any]:
+    return {"instances": [{"tenant_id": "U1", "features": features}]}
+
+
+def message(answer: httpx.Response, status: int) -> str:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    return str(answer.json()["error"]["message"])
+
+
+def test_json_answers_with_version_scale_and_tenant(invoke: Any) -> None:
+    answer = invoke(instance(work_order_count=2.0, mean_first_response_hr=1)).json()
+    assert (answer["model_version"], answer["partition"], answer["scale"]) == ("r1", "all", "global")
+    [prediction] = answer["predictions"]
+    assert set(prediction) == {"tenant_id", "probability", "experience"}
+    assert (prediction["tenant_id"], prediction["experience"]) == ("U1", "bad")
+    assert prediction["probability"] > 0.5
+
+
+def test_contributions_come_when_asked_for(invoke: Any) -> None:
+    answer = invoke(instance(work_order_count=2.0) | {"explain": True}).json()
+    contributions = answer["predictions"][0]["contributions"]
+    assert tuple(contributions) == FEATURES
+    assert contributions["work_order_count"] > 0.1
+
+
+def test_absent_null_and_empty_are_the_same_missing(invoke: Any) -> None:
+    absent = invoke(instance(work_order_count=1.5)).json()["predictions"]
+    null = invoke(instance(work_order_count=1.5, answer_rate=None, mean_first_response_hr=None)).json()["predictions"]
+    empty = invoke("1.5,,\n", CSV).json()["predictions"]
+    assert absent == null
+    assert empty[0]["probability"] == absent[0]["probability"]
+
+
+def test_csv_gives_a_probability_a_line(invoke: Any) -> None:
+    answer = invoke("2,1,0.5\n-2,-1,0.5\n", CSV | {"accept": "text/csv"})
+    assert answer.headers["content-type"].startswith("text/csv")
+    high, low = map(float, answer.text.splitlines())
+    assert high > 0.5 > low
+
+
+def test_a_header_decides_the_order_and_may_name_fewer(invoke: Any) -> None:
+    plain = invoke("2,1,0.5\n", CSV | {"accept": "text/csv"}).text
+    named = invoke("answer_rate, work_order_count,mean_first_response_hr\r\n0.5,2,1\r\n", CSV | {"accept": "text/csv"})
+    assert named.text == plain
+    fewer = invoke("work_order_count\n2\n", CSV | {"accept": "text/csv"}).text
+    assert fewer == invoke("2,,\n", CSV | {"accept": "text/csv"}).text
+
+
+def test_quotes_and_line_ends_of_other_systems_are_read(invoke: Any) -> None:
+    plain = invoke("2,1,0.5\n-2,1,0.5\n", CSV | {"accept": "text/csv"}).text
+    assert invoke('"2","1","0.5"\r\n"-2","1","0.5"', CSV | {"accept": "text/csv"}).text == plain
+
+
+def test_all_missing_is_answered(invoke: Any) -> None:
+    assert np.isfinite(invoke(instance()).json()["predictions"][0]["probability"])
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        (None, "application/json"),
+        ("*/*", "application/json"),
+        ("text/csv", "text/csv"),
+        ("application/json;q=0.1, text/csv", "text/csv"),
+    ],
+)
+def test_accept_decides_the_kind(invoke: Any, accept: str | None, kind: str) -> None:
+    headers = JSON | ({"accept": accept} if accept else {})
+    assert invoke(instance(), headers).headers["content-type"].startswith(kind)
+
+
+def test_406_415_413_and_204(invoke: Any) -> None:
+    assert "text/html" in message(invoke(instance(), JSON | {"accept": "text/html"}), 406)
+    assert "text/plain" in message(invoke("1,2,3", {"content-type": "text/plain"}), 415)
+    for _attempt in range(5):
+        # Again and again on one connection: a refused body must not spoil the next request.
+        message(invoke("1,2,3\n" * 200_000, CSV), 413)
+        assert invoke("1,2,3\n", CSV).status_code == 200
+    for nothing, headers in (("", CSV), ("\n\n", CSV), ("", JSON), ({"instances": []}, JSON)):
+        answer = invoke(nothing, headers)
+        assert (answer.status_code, answer.content) == (204, b"")
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ("{", "not JSON"),
+        ("[]", "must be an object"),
+        ('{"rows": []}', "unknown rows"),
+        ('{"instances": 3}', "instances must be a list"),
+        ('{"instances": [], "explain": 1}', "explain must be true or false"),
+        ('{"instances": [{"features": {}}, 3]}', "instance 1 must be an object"),
+        ('{"instances": [{"features": 3}]}', "instance 0: features must be an object"),
+        ('{"instances": [{"tenant_id": 3, "features": {}}]}', "instance 0: tenant_id"),
+        ('{"instances": [{"features": {"colour": 1}}]}', "instance 0: unknown feature colour"),
+        ('{"instances": [{"features": {"answer_rate": "high"}}]}', 'instance 0: answer_rate is "high"'),
+        ('{"instances": [{"features": {"answer_rate": true}}]}', "instance 0: answer_rate is true"),
+        ('{"instances": [{"features": {"answer_rate": NaN}}]}', "NaN is not a JSON number"),
+        ('{"instances": [{"features": {"answer_rate": 1e999}}]}', "instance 0: answer_rate is infinite"),
+        ('{"instances": [{"features": {"answer_rate": 1e39}}]}', "instance 0: answer_rate is infinite"),
+        ("[" * 100_000, "not JSON"),
+    ],
+)
+def test_wrong_json_is_400_and_says_where(invoke: Any, body: str, named: str) -> None:
+    assert named in message(invoke(body), 400)
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b"1,2\n", "line 1: 2 cells, expected 3"),
+        (b"1,2,3\n1,x,3\n", "line 2: mean_first_response_hr is 'x'"),
+        (b"1,2,3\n\n1,2,inf\n", "answer_rate is infinite"),
+        (b"x,y,z\n", "line 1: work_order_count is 'x'"),
+        (b"work_order_count,colour\n1,2\n", "line 1: unknown feature colour"),
+        (b"answer_rate,answer_rate\n1,2\n", "line 1: a feature is named twice"),
+        (b"answer_rate\n1\n1,2\n", "line 3: 2 cells, expected 1"),
+        (b"\xff\xfe", "not UTF-8"),
+    ],
+)
+def test_wrong_csv_is_400_and_says_where(invoke: Any, body: bytes, named: str) -> None:
+    assert named in message(invoke(body, CSV), 400)

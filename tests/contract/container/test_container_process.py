@@ -1,0 +1,115 @@
+"""The server as a process: one model, settings, start and end; and the image's own description."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from container.serving_settings import ServingSettings
+from tenant_experience.errors import UserError
+from tenant_experience.instance_resources import available_cpus, available_memory
+from tests.model.generated_tenants import REPOSITORY
+from tests.model.serving_process import free_port, serving
+
+
+def test_one_model_answers_at_invocations(tmp_path: Path, model_folder: Path) -> None:
+    shutil.copytree(model_folder, tmp_path / "model")
+    with serving(tmp_path, SERVING_WORKERS="2") as (client, process):
+        answer = client.post("/invocations", json={"instances": [{"tenant_id": "U1", "features": {}}]})
+        assert answer.json()["model_version"] == "r1"
+        parameters = client.get("/execution-parameters").json()
+        assert parameters["BatchStrategy"] == "MULTI_RECORD"
+        assert parameters["MaxPayloadInMB"] == 6
+        assert client.get("/models").status_code == 404
+        assert client.get("/nowhere").json()["error"]["code"] == "not_found"
+        assert client.get("/invocations").json()["error"]["code"] == "method_not_allowed"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+
+
+def test_sigterm_lets_a_request_in_hand_finish(tmp_path: Path, model_folder: Path) -> None:
+    """The body arrives slowly; SIGTERM comes in between; the answer comes all the same."""
+    shutil.copytree(model_folder, tmp_path / "model")
+    half_sent = threading.Event()
+
+    def body() -> object:
+        yield b"1,2,3\n"
+        half_sent.set()
+        time.sleep(0.5)
+        yield b"1,2,3\n"
+
+    with serving(tmp_path, SERVING_WORKERS="1") as (client, process):
+        threading.Thread(target=lambda: (half_sent.wait(10), process.send_signal(signal.SIGTERM))).start()
+        headers = {"content-type": "text/csv", "accept": "text/csv"}
+        answer = client.post("/invocations", content=body(), headers=headers)  # type: ignore[arg-type]
+        assert len(answer.text.splitlines()) == 2
+        assert process.wait(timeout=30) == 0
+
+
+def test_without_a_model_the_server_ends_and_says_why(tmp_path: Path) -> None:
+    environment = os.environ | {"SAGEMAKER_BASE_DIR": str(tmp_path), "SAGEMAKER_BIND_TO_PORT": str(free_port())}
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, str(REPOSITORY / "container" / "serve")],
+        env=environment | {"SERVING_WORKERS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert "model.ubj is missing" in done.stderr
+
+
+@pytest.mark.parametrize("value", ["eighty", "0", "-1"])
+def test_a_wrong_setting_is_named(value: str) -> None:
+    with pytest.raises(UserError, match="SAGEMAKER_BIND_TO_PORT"):
+        ServingSettings.from_environment({"SAGEMAKER_BIND_TO_PORT": value})
+
+
+def test_many_models_are_served_by_one_process() -> None:
+    settings = ServingSettings.from_environment({"SAGEMAKER_MULTI_MODEL": "true", "SERVING_WORKERS": "4"})
+    assert (settings.multi_model, settings.workers, settings.port) == (True, 1, 8080)
+
+
+def test_a_plain_process_is_reachable_from_its_own_machine_only() -> None:
+    assert ServingSettings.from_environment({"SAGEMAKER_BASE_DIR": "/somewhere"}).host == "127.0.0.1"
+    assert ServingSettings.from_environment({}).host == "0.0.0.0"  # noqa: S104
+
+
+def test_the_containers_quota_counts_not_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "cpu.max").write_text("100000 100000\n")
+    (tmp_path / "memory.max").write_text(f"{512 << 20}\n")
+    assert available_cpus(tmp_path) == 1
+    assert available_memory(tmp_path) == 512 << 20
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    assert available_cpus(tmp_path) == len(os.sched_getaffinity(0))
+    assert available_memory(tmp_path) > 512 << 20
+
+
+def test_dockerfile_and_local_image_describe_one_image() -> None:
+    dockerfile = (REPOSITORY / "container" / "Dockerfile").read_text()
+    image = json.loads((REPOSITORY / "container" / "local_image.json").read_text())
+    for label, value in image["labels"].items():
+        assert f"{label}={value}" in dockerfile
+    for inside, folder in image["mounts"].items():
+        assert f"COPY {folder} {inside}" in dockerfile
+    assert f"PATH={image['path'][0]}:$PATH" in dockerfile
+    for command in ("train", "serve"):
+        path = REPOSITORY / "container" / command
+        assert os.access(path, os.X_OK)
+        assert path.read_text().startswith("#!/usr/bin/env python3\n")
+
+
+def test_the_server_loads_no_pandas() -> None:
+    code = "import sys, container.server; sys.exit('pandas' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False)  # noqa: S603
+    assert done.returncode == 0

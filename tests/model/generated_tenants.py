@@ -1,0 +1,138 @@
+"""Tenants with a known truth: a hidden lot, good or bad, that moves every marker a little, under noise."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tenant_experience.data_layout import partition_slug
+from tenant_experience.feature_table import FeatureTable
+from tenant_experience.use_case import UseCase, load_use_case
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+USE_CASE_FOLDER = REPOSITORY / "use_cases" / "tenant_experience"
+REAL_TABLE = REPOSITORY.parent / "shared" / "data" / "tenant_communications.parquet"
+AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def use_case() -> UseCase:
+    return load_use_case(USE_CASE_FOLDER)
+
+
+def generated_table(
+    count: int, seed: int = 0, portfolios: Sequence[str] = ("all",), noise: float = 0.35
+) -> FeatureTable:
+    """``count`` tenants, half of them badly off; a tenth have no inbound calls, so no answer rate.
+
+    Args:
+        count: how many.
+        seed: of everything drawn; ``true_lots`` tells the truth of the same seed.
+        portfolios: taken in turn.
+        noise: standard deviation of a tenant's lot around 0 (good) or 1 (bad).
+    """
+    chance = np.random.default_rng(seed)
+    bad = _lots(chance, count)
+    lot = np.where(bad, 1.0, 0.0) + chance.normal(0, noise, count)
+    counts = {
+        "work_order_count": chance.poisson(np.exp(0.8 + 0.8 * lot)),
+        "escalation_count": chance.poisson(np.exp(-1.5 + 2.0 * lot)),
+        "total_maintenance_tickets": chance.poisson(np.exp(0.2 + 1.3 * lot)),
+        "mean_first_response_hr": chance.gamma(3, np.exp(0.4 + 1.2 * lot)),
+        "mean_full_resolution_hr": chance.gamma(3, np.exp(2.0 + 1.2 * lot)),
+        "total_tickets": chance.poisson(6, count),
+        "answer_rate": np.clip(chance.normal(0.95 - 0.25 * lot, 0.1), 0, 1),
+        "outbound_call_count": chance.poisson(3, count),
+        "positive_rate": chance.beta(1, 20, count),
+        "negative_rate": np.clip(chance.normal(0.02 + 0.1 * lot, 0.05), 0, 1),
+    }
+    values = np.column_stack([counts[name] for name in use_case().feature_names]).astype(np.float64)
+    values[chance.random(count) < 0.1, use_case().feature_names.index("answer_rate")] = np.nan
+    portfolio = np.asarray(portfolios)[np.arange(count) % len(portfolios)]
+    return FeatureTable(
+        tenant_id=np.asarray([f"T{number:06d}" for number in range(count)]),
+        portfolio_id=portfolio,
+        partition_slug=np.full(count, "all"),
+        history=np.full(count, "sufficient"),
+        may_train=np.ones(count, dtype=bool),
+        values=values,
+        features=tuple(use_case().feature_names),
+        as_of="2026-11-01T00:00:00Z",
+    )
+
+
+def true_lots(count: int, seed: int = 0) -> np.ndarray:
+    """Which of the generated tenants are badly off."""
+    return _lots(np.random.default_rng(seed), count)
+
+
+def _lots(chance: np.random.Generator, count: int) -> np.ndarray:
+    return chance.random(count) < 0.5
+
+
+def write_table(table: FeatureTable, path: Path, order: np.ndarray | None = None) -> None:
+    """The table as BuildFeatures writes it, its rows in another order when wanted."""
+    count = len(table)
+    columns: dict[str, pa.Array] = {
+        "tenant_id": pa.array(table.tenant_id.tolist()),
+        "portfolio_id": pa.array(table.portfolio_id.tolist()),
+        "partition": pa.array(table.partition_slug.tolist()),
+        "partition_slug": pa.array(table.partition_slug.tolist()),
+        "as_of": pa.array([AS_OF] * count, pa.timestamp("us", "UTC")),
+        "history": pa.array(table.history.tolist()),
+        "may_train": pa.array(table.may_train.tolist()),
+    }
+    for name in table.features:
+        columns[name] = pa.array([None if np.isnan(value) else value for value in table.column(name).tolist()])
+    for name in ("exposure_days", "open_count", "oldest_open_hr"):
+        columns[name] = pa.nulls(count, pa.float64())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrow = pa.table(columns)
+    pq.write_table(arrow if order is None else arrow.take(pa.array(order)), path)
+
+
+def write_job_inputs(
+    base: Path,
+    table: FeatureTable,
+    partitions: Sequence[str] = ("all",),
+    hyperparameters: Mapping[str, str] | None = None,
+    order: np.ndarray | None = None,
+) -> None:
+    """Lays out the inputs of ClusterTenants below ``base``, one shard with the given partitions."""
+    features = base / "processing" / "input" / "features"
+    write_table(table, features / "features.parquet", order)
+    entry = {
+        "shard": 0,
+        "partitions": [
+            {"partition": name, "slug": partition_slug(name), "tenants": len(table.of_partition(partition_slug(name)))}
+            for name in partitions
+        ],
+        "hyperparameters": dict(hyperparameters or {"n_estimators": "60", "max_depth": "4"}),
+    }
+    (features / "partitions.json").write_text(json.dumps([entry]))
+    shutil.copytree(USE_CASE_FOLDER, base / "processing" / "input" / "use_case", dirs_exist_ok=True)
+
+
+def real_table() -> FeatureTable:
+    """The real households, as the source ``tenant_table`` maps them."""
+    renamed = {"tenant_id": "household_id", "positive_rate": "zd_positive_rate", "negative_rate": "zd_negative_rate"}
+    source = pq.read_table(REAL_TABLE)
+    ids = np.asarray(source["household_id"].to_pylist())
+    order = np.argsort(ids)
+    names = use_case().feature_names
+    return FeatureTable(
+        tenant_id=ids[order],
+        portfolio_id=np.full(len(ids), "all"),
+        partition_slug=np.full(len(ids), "all"),
+        history=np.full(len(ids), "sufficient"),
+        may_train=np.ones(len(ids), dtype=bool),
+        values=np.column_stack([source[renamed.get(name, name)].to_numpy() for name in names])[order],
+        features=tuple(names),
+        as_of="2026-11-01T00:00:00Z",
+    )

@@ -1,0 +1,125 @@
+"""What a model of ours does, whatever its score: direction, missing values, and the same answer everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import numpy as np
+import pytest
+
+from tenant_experience.feature_table import FeatureTable
+from tenant_experience.scoring import Scorer
+from tests.model.conftest import Release
+from tests.model.generated_tenants import generated_table, use_case
+from tests.model.serving_process import serving
+
+# A tree may step back a little; on average over tenants more of what is worse must not look better.
+TOLERANCE = 0.005
+
+
+@pytest.fixture(scope="module")
+def scorer(release: Release) -> Scorer:
+    return Scorer.load(release.models["all"])
+
+
+@pytest.fixture(scope="module")
+def newcomers() -> FeatureTable:
+    """1,000 tenants the model has never seen; a tenth have no answer rate."""
+    return generated_table(1_000, seed=77)
+
+
+def matrix_of(table: FeatureTable, scorer: Scorer) -> np.ndarray:
+    return table.matrix(scorer.manifest.features).astype(np.float32)
+
+
+@pytest.mark.parametrize("marker", use_case().clustering.markers)
+@pytest.mark.parametrize("step", [0.1, 0.5, 1.0])
+def test_more_of_what_is_worse_does_not_look_better(
+    scorer: Scorer, newcomers: FeatureTable, marker: str, step: float
+) -> None:
+    matrix = matrix_of(newcomers, scorer)
+    column = scorer.manifest.features.index(marker)
+    worse = matrix.copy()
+    if use_case().features[marker].direction > 0:
+        worse[:, column] = matrix[:, column] * (1 + step) + step
+    else:
+        worse[:, column] = matrix[:, column] * (1 - step)
+    rise = scorer.probabilities(worse) - scorer.probabilities(matrix)
+    assert rise.mean() >= -TOLERANCE
+
+
+def test_what_is_no_marker_hardly_moves_the_answer(scorer: Scorer, newcomers: FeatureTable) -> None:
+    matrix = matrix_of(newcomers, scorer)
+    more = matrix.copy()
+    more[:, scorer.manifest.features.index("total_tickets")] += 5
+    assert np.abs(scorer.probabilities(more) - scorer.probabilities(matrix)).mean() < 0.05
+
+
+def test_the_best_and_the_worst_tenant_are_told_apart(scorer: Scorer) -> None:
+    """Minimum function: nothing ever went wrong, and everything did."""
+    best = {"answer_rate": 1.0}
+    worst = dict.fromkeys(scorer.manifest.features, 30.0) | {
+        "answer_rate": 0.1,
+        "negative_rate": 0.9,
+        "mean_full_resolution_hr": 400.0,
+        "mean_first_response_hr": 100.0,
+    }
+    rows = [[tenant.get(name, 0.0) for name in scorer.manifest.features] for tenant in (best, worst)]
+    low, high = scorer.probabilities(np.array(rows, dtype=np.float32))
+    assert low < 0.1
+    assert high > 0.9
+
+
+@pytest.mark.parametrize("missing", [1, 3, 10])
+def test_missing_features_still_give_an_answer(scorer: Scorer, newcomers: FeatureTable, missing: int) -> None:
+    matrix = matrix_of(newcomers, scorer)
+    matrix[:, :missing] = np.nan
+    probabilities = scorer.probabilities(matrix)
+    assert np.all((probabilities > 0) & (probabilities < 1))
+
+
+def test_a_row_is_answered_alike_alone_and_among_others(scorer: Scorer, newcomers: FeatureTable) -> None:
+    matrix = matrix_of(newcomers, scorer)
+    together = scorer.probabilities(matrix)
+    alone = np.concatenate([scorer.probabilities(matrix[row : row + 1]) for row in range(100)])
+    assert np.array_equal(together[:100], alone)
+
+
+@pytest.fixture(scope="module")
+def endpoint(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    with serving(tmp_path_factory.mktemp("endpoint"), SAGEMAKER_MULTI_MODEL="true") as (client, _):
+        body = {"model_name": "all", "url": str(release.models["all"])}
+        assert client.post("/models", json=body).status_code == 200
+        yield client
+
+
+def test_the_endpoint_answers_json_as_the_process_does(
+    endpoint: httpx.Client, scorer: Scorer, newcomers: FeatureTable
+) -> None:
+    instances = [
+        {
+            "tenant_id": str(tenant),
+            "features": {n: None if np.isnan(v) else v for n, v in zip(newcomers.features, row, strict=True)},
+        }
+        for tenant, row in zip(newcomers.tenant_id, newcomers.values.tolist(), strict=True)
+    ]
+    answer = endpoint.post("/models/all/invoke", json={"instances": instances, "explain": True}).json()
+    expected = scorer.probabilities(matrix_of(newcomers, scorer))
+    predictions = answer["predictions"]
+    assert [prediction["tenant_id"] for prediction in predictions] == newcomers.tenant_id.tolist()
+    assert np.abs(np.array([p["probability"] for p in predictions]) - expected).max() < 1e-6
+    assert [p["experience"] for p in predictions] == [scorer.label(value) for value in expected.tolist()]
+    contributions = np.array([list(p["contributions"].values()) for p in predictions])
+    assert np.abs(contributions - scorer.contributions(matrix_of(newcomers, scorer))).max() < 1e-6
+
+
+def test_the_endpoint_answers_csv_as_the_process_does(
+    endpoint: httpx.Client, scorer: Scorer, newcomers: FeatureTable
+) -> None:
+    rows = newcomers.matrix(scorer.manifest.features).tolist()
+    body = "".join(",".join("" if np.isnan(value) else repr(value) for value in row) + "\n" for row in rows)
+    headers = {"content-type": "text/csv", "accept": "text/csv"}
+    answer = endpoint.post("/models/all/invoke", content=body, headers=headers)
+    probabilities = np.array([float(line) for line in answer.text.splitlines()])
+    assert np.abs(probabilities - scorer.probabilities(matrix_of(newcomers, scorer))).max() < 1e-6

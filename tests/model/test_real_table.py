@@ -1,0 +1,63 @@
+"""The real households: what the report must show of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.model.conftest import Release, make_release
+from tests.model.generated_tenants import REAL_TABLE, real_table, use_case, write_job_inputs
+
+pytestmark = pytest.mark.skipif(
+    not REAL_TABLE.is_file(), reason=f"the real table is not on this machine: {REAL_TABLE.name} in ../shared/data"
+)
+
+MUST_BE_WORSE = (
+    "mean_first_response_hr",
+    "mean_full_resolution_hr",
+    "total_maintenance_tickets",
+    "work_order_count",
+    "escalation_count",
+    "answer_rate",
+)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    base: Path = tmp_path_factory.mktemp("real")
+    hyperparameters = {name: str(value) for name, value in use_case().hyperparameters.items()}
+    write_job_inputs(base, real_table(), hyperparameters=hyperparameters)
+    return make_release(base)
+
+
+@pytest.fixture(scope="module")
+def evaluation(real: Release) -> dict[str, Any]:
+    document = json.loads((real.output("reports") / "evaluation.json").read_text())
+    partition: dict[str, Any] = document["partitions"][0]
+    return partition
+
+
+@pytest.mark.parametrize("feature", MUST_BE_WORSE)
+def test_the_bad_group_is_worse_off(evaluation: dict[str, Any], feature: str) -> None:
+    row = next(row for row in evaluation["profile"] if row["feature"] == feature)
+    assert row["probability_worse"] >= 0.58
+    direction = use_case().features[feature].direction
+    assert direction * (row["bad"]["mean"] - row["good"]["mean"]) > 0
+
+
+def test_nobody_is_lost(evaluation: dict[str, Any]) -> None:
+    assert evaluation["tenants"] == 28_299
+    parts = {name: row["tenants"] for name, row in evaluation["counts"].items()}
+    shares = np.array([parts["train"], parts["validation"], parts["test"]]) / 28_299
+    assert shares == pytest.approx([0.7, 0.2, 0.1], abs=1e-3)
+    assert parts["none"] == 0
+    assert 0.4 < evaluation["bad_share"] < 0.6
+
+
+def test_the_model_copies_the_definition(evaluation: dict[str, Any]) -> None:
+    assert evaluation["metrics"]["roc_auc"] > 0.995
+    assert evaluation["metrics"]["log_loss"] < 0.06

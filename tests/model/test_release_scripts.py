@@ -1,0 +1,146 @@
+"""cluster, train, evaluate: the scripts as processes, one after another, as the state machine chains them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from tenant_experience.model_artifact import read_manifest
+from tests.model.conftest import Release, make_release
+from tests.model.generated_tenants import generated_table, write_job_inputs
+from tests.model.job_processes import cluster, evaluate, run_script, train
+
+METRICS = {"roc_auc", "pr_auc", "log_loss", "brier", "f1", "precision", "recall", "accuracy"}
+
+
+def test_a_release_ends_with_a_model_its_figures_and_a_report(release: Release) -> None:
+    assert [outcome["status"] for outcome in (release.clustered, release.trained, release.evaluated)] == ["ok"] * 3
+    [row] = release.evaluated["partitions"]
+    assert (row["status"], row["model_key"], row["version"], row["scale"]) == (
+        "ready",
+        "all/r1/model.tar.gz",
+        "r1",
+        "global",
+    )
+    assert set(row["metrics"]) == METRICS
+    assert row["tenants"] == 2_000
+    assert row["metrics"]["roc_auc"] > 0.95
+    assert sorted(path.name for path in release.models["all"].iterdir()) == ["grouping.json", "model.json", "model.ubj"]
+    reports = release.output("reports")
+    names = sorted(path.name for path in reports.iterdir())
+    assert names == ["evaluation.json", "outcome.json", "report.html", "smoke_test.json"]
+    assert "&lt;east&gt; &amp; co" in (reports / "report.html").read_text()
+    portfolios = json.loads((reports / "evaluation.json").read_text())["partitions"][0]["portfolios"]
+    assert sum(row["tenants"] for row in portfolios) == 2_000
+
+
+def test_groups_have_the_agreed_columns(release: Release) -> None:
+    table = pq.read_table(release.output("clusters") / "groups.parquet")
+    assert table.column_names == ["tenant_id", "partition_slug", "split", "score", "group", "label"]
+    assert str(table.schema.field("label").type) == "int8"
+    counts = {part: table["split"].to_pylist().count(part) for part in ("train", "validation", "test")}
+    assert sum(counts.values()) == 2_000
+    assert [round(counts[part] / 2_000, 2) for part in ("train", "validation", "test")] == [0.7, 0.2, 0.1]
+
+
+def test_the_smoke_test_is_of_the_test_part_and_small(release: Release) -> None:
+    smoke = json.loads((release.output("reports") / "smoke_test.json").read_text())
+    [model] = smoke["models"]
+    assert smoke["tolerance"] == 1e-6
+    assert model["model_key"] == "all/r1/model.tar.gz"
+    assert len(model["instances"]) == len(model["probabilities"]) == 8
+    assert model["probabilities"] == sorted(model["probabilities"])
+    groups = pq.read_table(release.output("clusters") / "groups.parquet")
+    tests = {row["tenant_id"] for row in groups.to_pylist() if row["split"] == "test"}
+    assert {instance["tenant_id"] for instance in model["instances"]} <= tests
+
+
+def test_another_row_order_gives_the_same_bytes(release: Release, tmp_path: Path) -> None:
+    order = np.random.default_rng(9).permutation(2_000)
+    table = generated_table(2_000, portfolios=("north", "south", "<east> & co"))
+    write_job_inputs(tmp_path, table, order=order)
+    again = make_release(tmp_path)
+    for name in ("clusters/groups.parquet", "clusters/all/grouping.json", "models/all/r1/model.tar.gz"):
+        assert (again.output(name)).read_bytes() == release.output(name).read_bytes(), name
+    for name in ("reports/report.html", "reports/evaluation.json", "reports/smoke_test.json"):
+        assert (again.output(name)).read_bytes() == release.output(name).read_bytes(), name
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """Four partitions: two good ones, one whose tenants are all alike, one whose folder was lost after clustering."""
+    base = tmp_path_factory.mktemp("several")
+    table = generated_table(1_600, portfolios=("north", "south", "alike", "lost"))
+    values = table.values.copy()
+    values[table.portfolio_id == "alike"] = 1.0
+    table = replace(table, values=values, partition_slug=table.portfolio_id)
+    write_job_inputs(base, table, partitions=("north", "alike", "lost", "all"))
+    clustered = cluster(base)
+    shutil.rmtree(base / "processing" / "output" / "clusters" / "lost")
+    return Release(base, clustered, train(base), evaluate(base), {})
+
+
+def test_one_partitions_failure_is_a_row_not_the_end(several: Release) -> None:
+    told = [(row["slug"], row["status"], row["code"]) for row in several.evaluated["partitions"]]
+    assert told == [
+        ("north", "ready", None),
+        ("alike", "refused", "no_markers"),
+        ("lost", "failed", "unexpected"),
+        ("all", "ready", None),
+    ]
+    assert several.evaluated["status"] == "ok"
+    assert "FileNotFoundError" in several.evaluated["partitions"][2]["message"]
+    archives = several.output("models").rglob("*.tar.gz")
+    assert sorted(path.parts[-3] for path in archives) == ["all", "north"]
+
+
+def test_local_and_global_models_say_so(several: Release) -> None:
+    scales = {row["slug"]: row.get("scale") for row in several.evaluated["partitions"]}
+    assert (scales["north"], scales["all"]) == ("local", "global")
+    tenants = {row["slug"]: row.get("tenants") for row in several.evaluated["partitions"]}
+    assert (tenants["north"], tenants["all"]) == (400, 1_600)
+    page = (several.output("reports") / "report.html").read_text()
+    assert "no marker can tell tenants apart" in page
+
+
+def test_a_refused_release_exits_0_and_says_why(tmp_path: Path) -> None:
+    write_job_inputs(tmp_path, generated_table(100))
+    outcome = cluster(tmp_path)
+    assert (outcome["status"], outcome["fault"], outcome["code"]) == ("refused", "algorithm", "too_few_tenants")
+    assert "100 tenants may train" in outcome["message"]
+    assert "too_few_tenants" in (tmp_path / "output" / "message").read_text()
+
+
+def test_a_wrong_hyperparameter_is_the_users_and_reaches_the_report(release: Release, tmp_path: Path) -> None:
+    shutil.copytree(release.base / "processing", tmp_path / "processing")
+    outcome = train(tmp_path, {"max_depth": "deep"})
+    assert (outcome["status"], outcome["fault"], outcome["code"]) == ("refused", "user", "bad_hyperparameter")
+    assert "max_depth='deep'" in (tmp_path / "output" / "failure").read_text()
+    evaluated = evaluate(tmp_path)
+    assert (evaluated["status"], evaluated["code"]) == ("refused", "bad_hyperparameter")
+
+
+def test_what_nobody_expected_fails_the_job(tmp_path: Path) -> None:
+    write_job_inputs(tmp_path, generated_table(600))
+    (tmp_path / "processing" / "input" / "features" / "features.parquet").write_bytes(b"PAR1 not really")
+    done = run_script(tmp_path, "sagemaker_scripts/cluster_tenants.py", "--release", "r1", "--shard", "0")
+    assert done.returncode == 1
+    assert "PlatformError: unexpected" in (tmp_path / "output" / "message").read_text()
+
+
+def test_a_marker_nobody_has_is_left_out_and_said(tmp_path: Path) -> None:
+    table = generated_table(1_000)
+    values = table.values.copy()
+    values[:, table.features.index("negative_rate")] = np.nan
+    write_job_inputs(tmp_path, replace(table, values=values))
+    release = make_release(tmp_path)
+    assert release.clustered["partitions"][0]["left_out"] == {"negative_rate": "null for every tenant"}
+    assert release.trained["partitions"][0]["left_out_features"] == ["negative_rate"]
+    assert "negative_rate" not in read_manifest(release.models["all"]).features
+    assert "negative rate (null for every tenant)" in (release.output("reports") / "report.html").read_text()

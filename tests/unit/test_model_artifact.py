@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tenant_experience.archive import extract_archive, write_archive
+from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.model_artifact import ModelManifest, read_manifest
+
+MANIFEST = ModelManifest(
+    partition="all",
+    slug="all",
+    version="r1",
+    trainer="xgboost",
+    features=("a", "b"),
+    scale="global",
+    as_of="2026-11-01T00:00:00Z",
+    hyperparameters={"max_depth": 4},
+    code_version="1",
+)
+
+
+def test_a_manifest_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    (tmp_path / "model.ubj").write_bytes(b"")
+    MANIFEST.write(tmp_path)
+    assert read_manifest(tmp_path) == MANIFEST
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('"format": 1', '"format": 2', "format: Input should be 1"),
+        ('"scale": "global"', '"scale": "huge"', "scale: "),
+        ('"a",', '"b",', "features: .*named twice"),
+        ("{", "", "document: Invalid JSON"),
+    ],
+)
+def test_a_manifest_of_another_kind_is_refused_by_name(tmp_path: Path, old: str, new: str, named: str) -> None:
+    (tmp_path / "model.ubj").write_bytes(b"")
+    MANIFEST.write(tmp_path)
+    path = tmp_path / "model.json"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(UserError, match=named) as refusal:
+        read_manifest(tmp_path)
+    assert refusal.value.code == "model_manifest"
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    MANIFEST.write(tmp_path)
+    with pytest.raises(UserError, match=r"model\.ubj is missing"):
+        read_manifest(tmp_path)
+
+
+def test_an_archive_has_the_same_bytes_whenever_it_is_packed(tmp_path: Path) -> None:
+    import os
+
+    files = [tmp_path / name for name in ("b", "a")]
+    for file in files:
+        file.write_text(file.name)
+    write_archive(tmp_path / "1.tar.gz", files)
+    os.utime(files[0], (1, 1))
+    files[0].chmod(0o600)
+    write_archive(tmp_path / "2.tar.gz", files[::-1])
+    assert (tmp_path / "1.tar.gz").read_bytes() == (tmp_path / "2.tar.gz").read_bytes()
+    extract_archive(tmp_path / "1.tar.gz", tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "b"]
+
+
+def crafted(path: Path, *members: tarfile.TarInfo) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for member in members:
+            archive.addfile(member, io.BytesIO(b"x" * member.size))
+    return path
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 1) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.size, info.linkname = kind, size if kind == tarfile.REGTYPE else 0, "/etc/passwd"
+    return info
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        member("../outside"),
+        member("link", tarfile.SYMTYPE),
+        member("hard", tarfile.LNKTYPE),
+        member("f", tarfile.FIFOTYPE),
+    ],
+)
+def test_an_archive_that_reaches_outside_is_refused(tmp_path: Path, hostile: tarfile.TarInfo) -> None:
+    with pytest.raises(PlatformError) as refusal:
+        extract_archive(crafted(tmp_path / "x.tar.gz", hostile), tmp_path / "out")
+    assert refusal.value.code == "unsafe_archive"
+    assert not (tmp_path / "outside").exists()
+
+
+def test_an_archive_over_the_limits_is_refused(tmp_path: Path) -> None:
+    path = crafted(tmp_path / "x.tar.gz", member("a", size=600), member("b", size=600))
+    with pytest.raises(PlatformError, match="more than"):
+        extract_archive(path, tmp_path / "out", bytes_limit=1_000)
+    with pytest.raises(PlatformError, match="more than"):
+        extract_archive(path, tmp_path / "out", member_limit=1)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an archive", b"\x1f\x8b\x08\x00garbage"])
+def test_a_broken_archive_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.tar.gz"
+    path.write_bytes(content)
+    with pytest.raises(PlatformError, match=r"model\.tar\.gz cannot be read") as refusal:
+        extract_archive(path, tmp_path / "out")
+    assert refusal.value.code == "corrupt_archive"

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tenant_experience.clustering import group_partition
+from tenant_experience.errors import AlgorithmError, PlatformError, UserError
+from tenant_experience.feature_table import FeatureTable
+from tenant_experience.group_file import GroupRows
+from tenant_experience.model_artifact import read_manifest
+from tenant_experience.partition_runs import Partition
+from tenant_experience.scoring import Scorer
+from tenant_experience.training import TrainingRun, trainer_named
+from tests.model.generated_tenants import generated_table, use_case
+
+ALL = Partition("all", "all")
+TRAINER = trainer_named("xgboost")
+SETTINGS = TRAINER.settings({"n_estimators": "30", "max_depth": "3"})
+
+
+@pytest.fixture(scope="module")
+def table() -> FeatureTable:
+    return generated_table(600)
+
+
+@pytest.fixture(scope="module")
+def groups(table: FeatureTable) -> GroupRows:
+    return group_partition(table, ALL, use_case(), "r1")[1]
+
+
+def train(table: FeatureTable, groups: GroupRows, folder: Path, threads: int = 2) -> dict:
+    return TrainingRun(use_case(), SETTINGS, "r1", threads).train_partition(table, groups, ALL, folder)
+
+
+def test_strings_become_settings_with_defaults() -> None:
+    assert (SETTINGS["n_estimators"], SETTINGS["max_depth"], SETTINGS["learning_rate"]) == (30, 3, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "named"),
+    [
+        ({"max_dept": "4"}, "unknown_hyperparameter", "max_dept"),
+        ({"max_depth": "deep"}, "bad_hyperparameter", "max_depth='deep'"),
+        ({"max_depth": "0"}, "bad_hyperparameter", "max_depth='0'"),
+        ({"learning_rate": "nan"}, "bad_hyperparameter", "learning_rate='nan'"),
+    ],
+)
+def test_wrong_hyperparameters_are_named(given: dict[str, str], code: str, named: str) -> None:
+    with pytest.raises(UserError) as refusal:
+        TRAINER.settings(given)
+    assert refusal.value.code == code
+    assert named in refusal.value.message
+
+
+def test_an_unknown_trainer_is_named() -> None:
+    with pytest.raises(UserError, match="'oracle' is not one of"):
+        trainer_named("oracle")
+
+
+def test_same_input_and_settings_give_the_same_bytes(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
+    digests = set()
+    for attempt, threads in enumerate((1, 2, 2)):
+        folder = tmp_path / str(attempt)
+        train(table, groups, folder, threads)
+        digests.add(tuple(hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in ("model.ubj", "model.json")))
+    assert len(digests) == 1
+
+
+def test_only_the_trees_up_to_the_best_round_are_kept(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
+    import xgboost
+
+    figures = train(table, groups, tmp_path)
+    booster = xgboost.Booster(model_file=tmp_path / "model.ubj")
+    assert booster.num_boosted_rounds() == figures["rounds"] <= 30
+
+
+def test_a_feature_without_values_is_left_out_and_said(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
+    values = table.values.copy()
+    values[:, table.features.index("positive_rate")] = np.nan
+    figures = train(replace(table, values=values), groups, tmp_path)
+    assert figures["left_out_features"] == ["positive_rate"]
+    assert "positive_rate" not in read_manifest(tmp_path).features
+    assert len(read_manifest(tmp_path).features) == 9
+
+
+def test_one_group_alone_is_refused(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
+    with pytest.raises(AlgorithmError, match="0 of 420 tenants of the train part"):
+        train(table, replace(groups, bad=np.zeros(600, dtype=bool)), tmp_path)
+
+
+def test_groups_of_another_release_are_refused(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
+    with pytest.raises(PlatformError, match="not of one release"):
+        train(table.take(np.arange(500)), groups, tmp_path)
+
+
+def test_the_test_part_teaches_nothing(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
+    values = table.values.copy()
+    values[groups.split == "test"] = 1e6
+    train(table, groups, tmp_path / "a")
+    train(replace(table, values=values), groups, tmp_path / "b")
+    assert (tmp_path / "a" / "model.ubj").read_bytes() == (tmp_path / "b" / "model.ubj").read_bytes()
+
+
+def test_the_model_answers_as_a_plain_booster_would(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
+    import xgboost
+
+    train(table, groups, tmp_path)
+    scorer = Scorer.load(tmp_path)
+    matrix = table.matrix(scorer.manifest.features).astype(np.float32)
+    booster = xgboost.Booster(model_file=tmp_path / "model.ubj")
+    data = xgboost.DMatrix(matrix, feature_names=list(scorer.manifest.features))
+    assert np.abs(scorer.probabilities(matrix) - booster.predict(data)).max() < 1e-6
+    margins = scorer.contributions(matrix).sum(axis=1)
+    bias = booster.predict(data, output_margin=True) - margins
+    assert bias == pytest.approx(np.full(len(bias), bias[0]), abs=1e-4)
