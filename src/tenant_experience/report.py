@@ -15,16 +15,19 @@ PORTFOLIO_LIMIT = 200
 # What stands in a table where there is no number: an en dash.
 NOTHING = "\N{EN DASH}"
 
-# What each metric says, in a sentence a non-statistician can use; and where better lies.
+# What each metric is called, and what it says in a sentence that needs no statistics.
 METRIC_MEANINGS = {
-    "roc_auc": "Chance that a bad tenant gets a higher probability than a good one. 0.5 is guessing, 1 is perfect.",
-    "pr_auc": "Precision averaged over all thresholds. Guessing gives the share of bad, 1 is perfect.",
-    "log_loss": "Punishes confident mistakes. 0 is perfect; guessing half and half gives 0.69.",
-    "brier": "Mean squared error of the probability. 0 is perfect; guessing half and half gives 0.25.",
-    "f1": "Balance of precision and recall. 1 is perfect.",
-    "precision": "Of the tenants called bad, the share that is.",
-    "recall": "Of the bad tenants, the share that is called bad.",
-    "accuracy": "Share of right answers.",
+    name: {"name": title, "meaning": meaning}
+    for name, title, meaning in (
+        ("roc_auc", "ROC AUC", "Chance that a bad tenant gets a higher probability than a good one; 0.5 is guessing."),
+        ("pr_auc", "PR AUC", "Precision averaged over all thresholds; guessing gives the share of bad."),
+        ("log_loss", "Log loss", "Punishes confident mistakes: 0 is perfect, guessing half and half gives 0.69."),
+        ("brier", "Brier score", "Mean squared error of the probability: 0 is perfect, half and half gives 0.25."),
+        ("f1", "F1", "Balance of precision and recall: 1 is perfect."),
+        ("precision", "Precision", "Of the tenants called bad, the share that is."),
+        ("recall", "Recall", "Of the bad tenants, the share that is called bad."),
+        ("accuracy", "Accuracy", "Share of right answers."),
+    )
 }
 
 
@@ -67,11 +70,12 @@ def render_report(release: str, shard: int, rows: Sequence[Row], evaluations: Se
 
 
 def _partition(evaluation: PartitionEvaluation) -> dict[str, Any]:
-    test = evaluation.counts["test"]
+    test, manifest = evaluation.counts["test"], evaluation.manifest
     return {
         "evaluation": evaluation,
-        "manifest": evaluation.manifest,
+        "manifest": manifest,
         "grouping": evaluation.grouping,
+        "negative": next(name for name in manifest.labels if name != manifest.positive_label),
         "known_features": [row for row in evaluation.profile if row["good"]["known"] or row["bad"]["known"]],
         "unknown_features": [
             row["feature"] for row in evaluation.profile if not (row["good"]["known"] or row["bad"]["known"])

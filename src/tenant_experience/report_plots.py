@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#6b7280"
-WIDTH = 5.4
+WIDTH = 4.6
 Points = Sequence[tuple[float, float]]
 
 
@@ -50,7 +50,7 @@ def curves(roc: Points, precision_recall: Points, bad_share: float) -> str:
     """The ROC curve beside the precision-recall curve, each with what guessing would give."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
     left.plot(*zip(*roc, strict=True), color=BLUE, linewidth=2)
@@ -77,7 +77,7 @@ def calibration(table: Sequence[dict[str, Any]]) -> str:
         axes.set(xlabel="probability the model gives", ylabel="share that is bad")
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
 
-    return _svg(draw, height=3.2)
+    return _svg(draw, height=3.0)
 
 
 def importance(rows: Sequence[dict[str, Any]]) -> str:

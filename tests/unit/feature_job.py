@@ -1,0 +1,48 @@
+"""Running the BuildFeatures script as SageMaker would: a process, its folders, its exit code."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+USE_CASE_FOLDER = ROOT / "use_cases" / "tenant_experience"
+SHARED_DATA = ROOT.parent / "shared" / "data"
+REQUESTED_AT = "2026-11-20T10:00:00Z"
+
+
+class FeatureJob:
+    """One run below ``base``; put files into ``raw`` first."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.raw = base / "processing/input/raw"
+        self.raw.mkdir(parents=True)
+        self.use_case = base / "processing/input/use_case"
+        shutil.copytree(USE_CASE_FOLDER, self.use_case)
+
+    def output(self, name: str) -> Path:
+        return self.base / "processing/output" / name
+
+    def read(self, path: str):
+        return json.loads((self.base / "processing/output" / path).read_text())
+
+    def run(self, manifest: dict | None = None) -> dict:
+        """Runs the script; answers with ``outcome.json``."""
+        if manifest is not None:
+            (self.raw / "manifest.json").write_text(json.dumps(manifest))
+        script = ROOT / "sagemaker_scripts" / "build_features.py"
+        names = ["--release", "r1", "--use-case", "tenant_experience", "--batch", "b1", "--requested-at", REQUESTED_AT]
+        environment = {
+            "PATH": os.environ["PATH"],
+            "SAGEMAKER_BASE_DIR": str(self.base),
+            "PYTHONPATH": str(ROOT / "src"),
+        }
+        command = [sys.executable, str(script), *names]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd="/")  # noqa: S603
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        assert not list(self.base.glob("scratch-*"))
+        return self.read("features/outcome.json")
