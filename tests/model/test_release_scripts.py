@@ -76,10 +76,11 @@ def test_another_row_order_gives_the_same_bytes(release: Release, tmp_path: Path
 def several(tmp_path_factory: pytest.TempPathFactory) -> Release:
     """Four partitions: two good ones, one whose tenants are all alike, one whose folder was lost after clustering."""
     base = tmp_path_factory.mktemp("several")
-    table = generated_table(1_600, portfolios=("north", "south", "alike", "lost"))
+    table = generated_table(2_000)
+    portfolio = np.repeat(["alike", "lost", "north", "south"], [100, 400, 900, 600])
     values = table.values.copy()
-    values[table.portfolio_id == "alike"] = 1.0
-    table = replace(table, values=values, partition_slug=table.portfolio_id)
+    values[portfolio == "alike"] = np.nanmedian(values, axis=0)
+    table = replace(table, values=values, portfolio_id=portfolio, partition_slug=portfolio)
     write_job_inputs(base, table, partitions=("north", "alike", "lost", "all"))
     clustered = cluster(base)
     shutil.rmtree(base / "processing" / "output" / "clusters" / "lost")
@@ -104,7 +105,7 @@ def test_local_and_global_models_say_so(several: Release) -> None:
     scales = {row["slug"]: row.get("scale") for row in several.evaluated["partitions"]}
     assert (scales["north"], scales["all"]) == ("local", "global")
     tenants = {row["slug"]: row.get("tenants") for row in several.evaluated["partitions"]}
-    assert (tenants["north"], tenants["all"]) == (400, 1_600)
+    assert (tenants["north"], tenants["all"]) == (900, 2_000)
     page = (several.output("reports") / "report.html").read_text()
     assert "no marker can tell tenants apart" in page
 
