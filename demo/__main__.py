@@ -50,7 +50,7 @@ def demo(stack: Stack, options: argparse.Namespace, console: Console) -> int:
     """One release from raw input to answers over HTTP; 0 when it ended as the decision says."""
     work = batch.of_file(Path(options.input), options.source) if options.input else batch.generated(options.seed)
     choice = run.Choice(options.decision)
-    done = run.release(stack, work, choice, console)
+    done = run.release(stack, work, console, lambda mail: run.decide(mail, choice, console))
     status = done.execution["status"]
     colour = "green" if status == "SUCCEEDED" else "yellow"
     console.print(f"\n[{colour}]{status}[/{colour}] after {done.seconds:.1f} s")

@@ -42,18 +42,28 @@ class Stack:
     mailbox_url: str
 
 
-def start(*extra: str) -> dict[str, Any]:
-    """Start the laptop's AWS unless it runs, and point this process's AWS clients at it."""
+def start(state: Path = LOCAL / "aws", *extra: str) -> dict[str, Any]:
+    """Start the laptop's AWS unless it runs, and point this process's AWS clients at it.
+
+    Args:
+        state: where it keeps everything.
+        extra: further words of ``local_aws up``.
+    """
     _run(
-        [str(_LOCAL_AWS), "-m", "local_aws", "up", *extra],
+        [str(_LOCAL_AWS), "-m", "local_aws", "up", "--state", str(state), *extra],
         "the laptop's AWS did not start",
-        LOCAL / "aws" / "server.log",
+        state / "server.log",
     )
-    for line in (LOCAL / "aws" / "env").read_text().splitlines():
+    for line in (state / "env").read_text().splitlines():
         name, _, value = line.partition("=")
         os.environ[name] = value
-    server: dict[str, Any] = json.loads((LOCAL / "aws" / "server.json").read_text())
+    server: dict[str, Any] = json.loads((state / "server.json").read_text())
     return server
+
+
+def stop(state: Path) -> None:
+    """Stop a laptop's AWS and everything it started."""
+    _run([str(_LOCAL_AWS), "-m", "local_aws", "down", "--state", str(state)], "it did not stop", state / "server.log")
 
 
 def build_and_deploy() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,8 +46,8 @@ class Release:
     seconds: float
 
 
-def release(stack: Stack, work: batch.Batch, choice: Choice, console: Console) -> Release:
-    """Upload, follow, decide."""
+def release(stack: Stack, work: batch.Batch, console: Console, decide: Callable[[dict[str, Any]], None]) -> Release:
+    """Upload, follow to the end; ``decide`` is given the e-mail that asks for a decision."""
     client: SFNClient = boto3.client("stepfunctions")
     machine = stack.outputs["StateMachineArn"]
     before = {execution["executionArn"] for execution in client.list_executions(stateMachineArn=machine)["executions"]}
@@ -74,7 +75,7 @@ def release(stack: Stack, work: batch.Batch, choice: Choice, console: Console) -
                 and (mail := mailbox.find(f"Decision needed: release {name}"))
             ):
                 decided = True
-                decide(mail, choice, console)
+                decide(mail)
 
         execution, visited = watch.follow(client, arn, on_step=on_step, on_poll=on_poll)
     return Release(name, execution, visited, time.monotonic() - started)

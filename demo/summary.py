@@ -28,7 +28,7 @@ def write(stack: Stack, done: Release, choice: Choice, prediction: dict[str, Any
         "seconds": round(done.seconds, 1),
         "states": done.visited,
         "decision": {"decision": choice.decision, "approver": choice.approver, "reason": choice.reason},
-        "model_packages": _packages(stack, done.release),
+        "model_packages": packages(stack, done.release),
         "endpoint": _endpoint(stack),
         "api_url": stack.api_url,
         "mailbox_url": stack.mailbox_url,
@@ -41,7 +41,8 @@ def write(stack: Stack, done: Release, choice: Choice, prediction: dict[str, Any
     return summary
 
 
-def _packages(stack: Stack, release: str) -> list[dict[str, Any]]:
+def packages(stack: Stack, release: str) -> list[dict[str, Any]]:
+    """The model packages that a release registered: arn, status, reason, metrics."""
     sagemaker = boto3.client("sagemaker")
     prefix = stack.outputs["ModelPackageGroupPrefix"]
     found = []

@@ -12,8 +12,8 @@ import secrets
 from typing import Any
 
 from ministack import app
-from ministack.core import iam_evaluator
-from ministack.services import iam, sts
+from ministack.core import iam_actions, iam_evaluator
+from ministack.services import iam, stepfunctions, sts
 
 ADMINISTRATOR = "local-administrator"
 
@@ -22,6 +22,7 @@ def install() -> None:
     """Close the root keys, and let the loopback interface count as a private transport."""
     iam_evaluator.is_root_access_key = _nobody_is_root
     app.pin_request_origin = _pin_private_origin
+    iam_actions.extract_resource_arn = _resource_arn
 
 
 _pin_request_origin = iam_evaluator.pin_request_origin
@@ -33,6 +34,18 @@ def _pin_private_origin(source_ip: str, _secure_transport: bool) -> None:
     Bucket policies that deny ``aws:SecureTransport: false`` (SAM's own managed bucket has one) then hold here too.
     """
     _pin_request_origin(source_ip, True)
+
+
+_extract_resource_arn = iam_actions.extract_resource_arn
+
+
+def _resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, *more: Any) -> str:
+    """What a request acts on. An answer to a task token acts on the state machine whose task waits for it."""
+    if service == "states" and b'"taskToken"' in body:
+        token = json.loads(body).get("taskToken")
+        waiting = stepfunctions._task_tokens.get(token, {})
+        return str(waiting.get("state_machine", "*"))
+    return str(_extract_resource_arn(service, method, path, headers, body, *more))
 
 
 def _nobody_is_root(_access_key_id: str) -> bool:

@@ -14,18 +14,26 @@ from local_aws.ministack_adapter import worker_script
 WRITTEN_FOR = "1.5.33"
 
 _NAMES = {
-    "ministack.app": ("SERVICE_HANDLERS", "app", "pin_request_origin"),
+    "ministack.app": ("SERVICE_HANDLERS", "_execute_api_authorization_type", "app", "pin_request_origin"),
+    "ministack.core.iam_actions": ("extract_resource_arn",),
     "ministack.core.iam_evaluator": ("enforce", "is_root_access_key", "pin_request_origin"),
     "ministack.core.lambda_runtime": ("Worker.invoke", "_PYTHON_WORKER_SCRIPT", "reset"),
     "ministack.core.responses": ("error_response_json", "json_response", "new_uuid", "now_iso"),
     "ministack.core.router": ("SERVICE_PATTERNS", "extract_access_key_id", "extract_region"),
     "ministack.services.apigateway_v1": (
+        "_authorizers_v1",
         "_build_lambda_event_v1",
         "_check_api_key",
+        "_delete_rest_api",
+        "_documentation_parts",
+        "_gateway_responses",
         "_import_rest_api",
+        "_models",
         "_put_gateway_response",
+        "_resources",
+        "_rest_apis",
     ),
-    "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS",),
+    "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_apigw_rest_api_attrs"),
     "ministack.services.eventbridge": ("_put_events",),
     "ministack.services.iam": (
         "_access_keys",

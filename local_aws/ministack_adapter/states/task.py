@@ -108,6 +108,7 @@ def _invoke_and_wait(resource: str, arguments: Any, token: str, timeout: float |
     """Call, then wait for the token's answer. A call that fails fails the task: nobody would ever answer."""
     answered = threading.Event()
     info: dict[str, Any] = {"event": answered, "result": None, "error": None, "heartbeat": None}
+    info["state_machine"] = running.current().execution["stateMachineArn"]
     sfn._task_tokens[token] = info
 
     def work() -> None:

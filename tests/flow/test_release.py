@@ -1,0 +1,242 @@
+"""From raw messages to an answer over HTTP, through the deployed state machine."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import pyarrow.parquet as parquet
+import pytest
+
+from demo.run import Release
+from tests.flow.conftest import Flow
+
+STAGES = [
+    "BuildFeatures",
+    "CheckDataQuality",
+    "IngestFeatures",
+    "TrainModels",
+    "RequestApproval",
+    "RegisterModels",
+    "DeployEndpoint",
+    "SmokeTest",
+    "PublishRelease",
+]
+
+
+def features_of(flow: Flow, release: str, tmp_path: Path) -> list[dict[str, object]]:
+    path = tmp_path / "features.parquet"
+    boto3.client("s3").download_file(flow.bucket, f"features/{release}/features.parquet", str(path))
+    rows: list[dict[str, object]] = parquet.read_table(path).to_pylist()
+    return rows
+
+
+def test_all_stages_run_in_their_order(first: Release) -> None:
+    assert [state for state in first.visited if state in STAGES] == STAGES
+    children = [state.split("/")[1] for state in first.visited if "/" in state]
+    assert [state for state in children if state in ("ClusterTenants", "TrainModel", "EvaluateModel")] == [
+        "ClusterTenants",
+        "TrainModel",
+        "EvaluateModel",
+    ]
+
+
+def test_the_package_is_approved_with_who_and_why(flow: Flow, first: Release) -> None:
+    packages = flow.packages(first.release)
+    assert [package["status"] for package in packages] == ["Approved"]
+    assert packages[0]["reason"] == "approved by Tess Ter: looks right"
+    assert packages[0]["metrics"]["roc_auc"] > 0.9
+
+
+def test_the_endpoint_serves_and_the_pointer_points_to_the_release(flow: Flow, first: Release) -> None:
+    assert flow.endpoint_status() == "InService"
+    live = flow.live()
+    assert live is not None
+    assert first.release in live["models"].values()
+
+
+def test_a_client_reads_features_and_a_prediction_with_reasons(flow: Flow, first: Release, tmp_path: Path) -> None:
+    row = next(row for row in features_of(flow, first.release, tmp_path) if row["history"] == "sufficient")
+    served = flow.get(f"/tenants/{row['tenant_id']}/features").json()
+    for name, value in served["features"].items():
+        assert value == pytest.approx(row[name]), name
+    answer = flow.get(f"/tenants/{row['tenant_id']}/prediction")
+    assert answer.status_code == 200
+    document = answer.json()
+    assert 0 <= document["probability"] <= 1
+    assert document["experience"] in ("good", "bad")
+    assert document["as_of"] == served["as_of"]
+    assert len(document["reasons"]) == 3
+    assert not document["stale"]
+
+
+def test_too_little_history_is_an_answer_not_a_guess(flow: Flow, first: Release, tmp_path: Path) -> None:
+    row = next(row for row in features_of(flow, first.release, tmp_path) if row["history"] == "insufficient")
+    document = flow.get(f"/tenants/{row['tenant_id']}/prediction").json()
+    assert (document["experience"], document["probability"]) == ("insufficient_history", None)
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "status", "code"),
+    [
+        ("/tenants/NOBODY-0/prediction", True, 404, "unknown_tenant"),
+        ("/tenants/NOBODY-0/features", True, 404, "unknown_tenant"),
+        ("/tenants/%20/prediction", True, 400, "malformed_tenant_id"),
+        ("/tenants/a%0Ab/features", True, 400, "malformed_tenant_id"),
+        ("/tenants/NOBODY-0/prediction", False, 403, "invalid_api_key"),
+        ("/nothing/here", True, 404, "unknown_route"),
+    ],
+)
+def test_what_a_client_sent_wrong_has_a_code(
+    flow: Flow, first: Release, path: str, key: bool, status: int, code: str
+) -> None:
+    assert first.execution["status"] == "SUCCEEDED"
+    answer = flow.get(path, key=key)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_one_bad_id_does_not_fail_the_rest(flow: Flow, first: Release, tmp_path: Path) -> None:
+    known = str(features_of(flow, first.release, tmp_path)[0]["tenant_id"])
+    answer = httpx.post(
+        flow.stack.api_url + "/predictions",
+        headers={"x-api-key": flow.stack.api_key},
+        json={"tenant_ids": [known, "bad id", "NOBODY-0"]},
+    )
+    rows = {row["tenant_id"]: row for row in answer.json()["predictions"]}
+    assert rows[known]["model_version"] == first.release or rows[known]["experience"] == "insufficient_history"
+    assert rows["bad id"]["code"] == "malformed_tenant_id"
+    assert rows["NOBODY-0"]["code"] == "unknown_tenant"
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "[]", '{"tenant_ids": []}', '{"tenant_ids": [1]}', json.dumps({"tenant_ids": [f"T{n}" for n in range(101)]})],
+)
+def test_a_malformed_request_is_400(flow: Flow, body: str) -> None:
+    answer = httpx.post(flow.stack.api_url + "/predictions", headers={"x-api-key": flow.stack.api_key}, content=body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request")
+
+
+def test_the_dirty_rows_are_in_quarantine_with_their_reasons(flow: Flow, first: Release) -> None:
+    outcome = flow.json_object(f"features/{first.release}/outcome.json")
+    assert outcome["status"] == "ok"
+    assert outcome["quarantined"] > 0
+
+
+def test_everyone_is_told_that_it_is_released(flow: Flow, first: Release) -> None:
+    mail = flow.mailbox.wait_for(f"Released: {first.release}", seconds=5)
+    assert "/prediction" in mail["text"]
+    assert "Tess Ter" in mail["text"]
+
+
+def test_the_page_of_a_decided_release_shows_the_decision_and_its_report(flow: Flow, first: Release) -> None:
+    link = flow.mailbox.wait_for(f"Decision needed: release {first.release}", seconds=5)["links"][0]
+    page = httpx.get(link)
+    assert "was approved" in page.text
+    assert "Tess Ter" in page.text
+    assert "<form" not in page.text
+    report = httpx.get(link.replace(f"/{first.release}?", f"/{first.release}/report/0?"), follow_redirects=True)
+    assert report.status_code == 200
+    assert "<html" in report.text.lower()
+
+
+def test_a_decision_cannot_be_taken_twice_nor_by_another_link(flow: Flow, first: Release) -> None:
+    link = flow.mailbox.wait_for(f"Decision needed: release {first.release}", seconds=5)["links"][0]
+    form = {"decision": "reject", "approver": "Mallory", "reason": "changed my mind"}
+    assert httpx.post(link, data=form).status_code == 409
+    for wrong in (link[:-4] + "AAAA", link.split("signature=")[0], link.replace(first.release, "20200101-0000000")):
+        assert httpx.get(wrong).status_code == 403
+        assert httpx.post(wrong, data=form).status_code == 403
+    assert flow.packages(first.release)[0]["status"] == "Approved"
+
+
+def test_the_same_event_twice_starts_one_release(flow: Flow, first: Release) -> None:
+    executions = boto3.client("stepfunctions").list_executions(stateMachineArn=flow.stack.outputs["StateMachineArn"])
+    event = json.loads((Path(__file__).parents[2] / "events" / "start_release.json").read_text())
+    event["detail"]["bucket"]["name"] = flow.bucket
+    functions = boto3.client("lambda").get_paginator("list_functions").paginate()
+    name = next(
+        f["FunctionName"] for page in functions for f in page["Functions"] if "StartRelease" in f["FunctionName"]
+    )
+    answers = [
+        json.loads(boto3.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))["Payload"].read())
+        for _ in range(2)
+    ]
+    assert answers[0]["release"] == answers[1]["release"]
+    assert [answer["started"] for answer in answers] == [True, False]
+    after = boto3.client("stepfunctions").list_executions(stateMachineArn=flow.stack.outputs["StateMachineArn"])
+    assert len(after["executions"]) == len(executions["executions"]) + 1
+
+
+class Caller(threading.Thread):
+    """Asks for one prediction again and again, and keeps every answer that was not 200."""
+
+    def __init__(self, flow: Flow, tenant: str) -> None:
+        super().__init__(daemon=True)
+        self._flow, self._tenant = flow, tenant
+        self._stop = threading.Event()
+        self.versions: list[str] = []
+        self.failures: list[tuple[int, str]] = []
+
+    def run(self) -> None:
+        while not self._stop.is_set():
+            answer = self._flow.get(f"/tenants/{self._tenant}/prediction")
+            if answer.status_code == 200:
+                self.versions.append(answer.json()["model_version"])
+            else:
+                self.failures.append((answer.status_code, answer.text))
+            time.sleep(0.05)
+
+    def end(self) -> None:
+        self._stop.set()
+        self.join()
+
+
+def test_further_releases_move_the_version_and_the_api_never_stops(flow: Flow, first: Release, tmp_path: Path) -> None:
+    row = next(row for row in features_of(flow, first.release, tmp_path) if row["history"] == "sufficient")
+    caller = Caller(flow, str(row["tenant_id"]))
+    caller.start()
+    second = flow.release(flow.events(seed=1))
+    third = flow.release(flow.events(seed=2, models="per_partition", hyperparameters={"max_depth": 3}))
+    caller.end()
+    assert [second.execution["status"], third.execution["status"]] == ["SUCCEEDED", "SUCCEEDED"]
+    assert caller.failures == []
+    assert list(dict.fromkeys(caller.versions))[:2] == [first.release, second.release]
+    live = flow.live()
+    assert live is not None
+    assert set(live["models"].values()) <= {second.release, third.release}
+
+
+def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: Release) -> None:
+    before = flow.live()
+
+    def scan(mail: dict[str, Any]) -> None:
+        """A mail scanner follows the link, as often as it likes; a person sends the form too early."""
+        (link,) = [link for link in mail["links"] if "/approvals/" in link]
+        for _ in range(3):
+            page = httpx.get(link)
+            assert page.status_code == 200
+            assert "<form" in page.text
+        for empty in ({}, {"decision": "approve"}, {"decision": "approve", "approver": "Tess Ter", "reason": " "}):
+            refused = httpx.post(link, data=empty)
+            assert refused.status_code == 400
+            assert "Not recorded yet" in refused.text
+
+    done = flow.release(flow.events(seed=3), decision="reject", reason="the groups look wrong", before=scan)
+    assert done.execution["status"] == "FAILED"
+    assert done.execution["error"] == "ReleaseRejected"
+    assert done.visited[-1] == "ReleaseRejected"
+    assert flow.live() == before
+    packages = flow.packages(done.release)
+    assert [(package["status"], package["reason"]) for package in packages] == [
+        ("Rejected", "rejected by Tess Ter: the groups look wrong")
+    ]
+    assert (
+        "the groups look wrong" in flow.mailbox.wait_for(f"Release {done.release}: ReleaseRejected", seconds=10)["text"]
+    )
+    assert first.release != done.release
