@@ -18,7 +18,7 @@ from tenant_experience.data_layout import MODEL_FILE
 from tenant_experience.errors import UserError
 from tenant_experience.scoring import Scorer
 
-# A booster in memory against its file: 1.9 times, measured with 100 models of 200 trees; and a little for the rest.
+# A booster takes 1.0 to 1.5 times its file (tests/contract/container/test_container_memory.py measures it).
 MEMORY_PER_FILE_BYTE = 2
 MEMORY_PER_MODEL = 64 << 10
 
