@@ -123,6 +123,11 @@ def test_late_responses_and_resolutions_have_not_happened():
     assert (row["mean_first_response_hr"], row["mean_full_resolution_hr"], row["open_count"]) == (None, None, 1)
 
 
+def test_a_resolution_at_as_of_itself_has_not_happened():
+    row = one(event(ago(2), first_response_at=AS_OF, resolved_at=AS_OF))
+    assert (row["mean_first_response_hr"], row["mean_full_resolution_hr"], row["open_count"]) == (None, None, 1)
+
+
 def test_still_open_is_not_in_the_means_but_counted_with_its_age():
     row = one(event(ago(3)), event(ago(2)), event(ago(9), resolved_at=ago(8)))
     assert (row["open_count"], row["oldest_open_hr"], row["mean_full_resolution_hr"]) == (2, 72, 24)
@@ -171,6 +176,23 @@ def test_resolved_again_takes_the_last_resolution_before_as_of():
     row = one(*copies)
     assert row["mean_full_resolution_hr"] == 72
     assert row["total_tickets"] == pytest.approx(1)
+
+
+def test_of_several_copies_the_last_one_known_before_as_of_counts():
+    days = {9: False, 7: True, -1: False}
+    row = one(*(event(ago(10), event_id="X", resolved_at=ago(d), escalated=e) for d, e in days.items()))
+    assert row["escalation_count"] == pytest.approx(1)
+
+
+def test_when_all_copies_are_later_the_earliest_counts():
+    days = {-2: False, -1: True, -3: False}
+    row = one(*(event(ago(10), event_id="X", resolved_at=ago(d), escalated=e) for d, e in days.items()))
+    assert (row["escalation_count"], row["open_count"]) == (pytest.approx(1), 1)
+
+
+def test_responded_again_takes_the_first_response():
+    row = one(*(event(ago(10), event_id="X", first_response_at=ago(d)) for d in (7, 9, 8)))
+    assert row["mean_first_response_hr"] == 24
 
 
 def test_a_tenant_never_seen_before_as_of_has_no_row():
@@ -235,7 +257,8 @@ def awkward_events(seed: int, count: int = 600) -> list[dict]:
         if rng.random() < 0.15 and number:
             # Known later: another resolution of the same event. Its knowledge time differs, so no tie is left open.
             again = max(opened, row["resolved_at"] or opened) + timedelta(days=rng.random() * 30 + 1)
-            events.append(row | {"resolved_at": again})
+            changed = {"escalated": rng.choice([True, False]), "portfolio_id": rng.choice("abc")}
+            events.append(row | {"resolved_at": again, "first_response_at": moment(opened)} | changed)
     return events
 
 
