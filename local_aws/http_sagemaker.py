@@ -70,9 +70,6 @@ class SageMakerHttp:
         self._service_error: Any = service_error
         self._authorize = authorize
         self._account = account
-        self._control = service_model("sagemaker")
-        self._runtime = service_model("sagemaker-runtime")
-        self._features = service_model("sagemaker-featurestore-runtime")
 
     async def handle(
         self, method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
@@ -100,9 +97,10 @@ class SageMakerHttp:
             return _error(error.code, error.message, error.status, is_rest=not target)
 
     def _control_plane(self, name: str, headers: dict[str, str], body: bytes) -> Response:
-        if name not in self._control.operation_names:
+        model = service_model("sagemaker")
+        if name not in model.operation_names:
             raise RefusedError("UnknownOperationException", f"SageMaker has no operation {name}")
-        request = parse_request(self._control, name, _decode(body))
+        request = parse_request(model, name, _decode(body))
         self._check(headers, sagemaker_actions.of_control_plane(name, request, self._account))
         answer = self._service.call(name, request)
         return 200, {"content-type": _JSON}, json.dumps(dump_answer(answer)).encode()
@@ -128,11 +126,12 @@ class SageMakerHttp:
                 raise RefusedError("AccessDeniedException", refused, 400)
 
     def _rest_operation(self, method: str, path: str) -> OperationModel:
-        for model in (self._runtime, self._features):
+        runtime = service_model("sagemaker-runtime")
+        for model in (runtime, service_model("sagemaker-featurestore-runtime")):
             for name in model.operation_names:
                 operation = model.operation_model(name)
                 if operation.http["method"] == method and uri_pattern(operation).fullmatch(path):
-                    if model is self._runtime and name != "InvokeEndpoint":
+                    if model is runtime and name != "InvokeEndpoint":
                         raise RefusedError("ValidationError", f"sagemaker-runtime:{name} is not emulated on a laptop")
                     return operation
         raise RefusedError("ValidationError", f"SageMaker has no {method} {path}", 404)

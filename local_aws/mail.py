@@ -114,5 +114,5 @@ def _read(path: Path) -> Mail:
         sender=str(message["From"]),
         subject=str(message["Subject"]),
         date=parsedate_to_datetime(str(message["Date"])),
-        text=str(message.get_content()),
+        text=str(message.get_content()).replace("\r\n", "\n"),
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.state import State
-from local_aws.supervisor import run_supervised
+from local_aws.supervisor import adopt_orphans, kill_descendants, run_supervised
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -32,7 +32,9 @@ def _serve_here(state: State, port: int, images: Sequence[Path]) -> int:
 
     gateway = Gateway(state=state, port=port, region=REGION, account=ACCOUNT, image_files=images)
     asyncio.run(_run(gateway, port))
+    adopt_orphans()  # the supervisor may have been killed: then nobody else ends what is left
     gateway.close()
+    kill_descendants()
     return 0
 
 

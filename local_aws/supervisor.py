@@ -24,7 +24,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 def run_supervised(server: Callable[[], int]) -> int:
     """Run ``server`` in a child and return its exit code once nothing of it is left."""
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    adopt_orphans()
     supervisor = os.getpid()
     child = os.fork()
     if child == 0:
@@ -45,6 +45,11 @@ def run_supervised(server: Callable[[], int]) -> int:
     code = _wait_for(child)
     kill_descendants()
     return code
+
+
+def adopt_orphans() -> None:
+    """From now on processes below this one that lose their parent become its children, in any session."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def kill_descendants(patience_s: float = 3.0) -> None:

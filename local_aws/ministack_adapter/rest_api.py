@@ -1,16 +1,28 @@
-"""API Gateway: the caller's key in the event, and gateway responses of an OpenAPI body (SAM's ``GatewayResponses``)."""
+"""API Gateway: the caller's key, gateway responses of an OpenAPI body, and an API that keeps its id.
+
+SAM writes ``GatewayResponses`` into the body. MiniStack replaces an API whose body a stack update changes; here it
+stays, and links that were sent before go on working.
+"""
 
 from __future__ import annotations
 
 import contextvars
+import functools
 from typing import Any
 
+from ministack import app
 from ministack.services import apigateway_v1
+from ministack.services.cloudformation import provisioners
 
 _key: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("local_aws_api_key", default=None)
 _check_api_key = apigateway_v1._check_api_key
 _build_event = apigateway_v1._build_lambda_event_v1
 _import_rest_api = apigateway_v1._import_rest_api
+_handlers = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]
+_create_api = _handlers["create"]
+_update_api = _handlers["update"]
+# What the import of a body fills; stages and deployments stay the old API's.
+_FILLED_BY_IMPORT = ("_resources", "_authorizers_v1", "_models", "_gateway_responses", "_documentation_parts")
 _RESPONSES = "x-amazon-apigateway-gateway-responses"
 
 
@@ -19,6 +31,10 @@ def install() -> None:
     apigateway_v1._check_api_key = _check_and_remember
     apigateway_v1._build_lambda_event_v1 = _build_event_with_key
     apigateway_v1._import_rest_api = _import_with_responses
+    _handlers["update"] = _update_in_place
+    authorization_type = app._execute_api_authorization_type
+    # A route that does not exist asks for no credentials: API Gateway answers for itself.
+    app._execute_api_authorization_type = lambda *route: authorization_type(*route) or "NONE"
 
 
 def _check_and_remember(*arguments: Any) -> Any:
@@ -43,3 +59,23 @@ def _import_with_responses(spec: dict[str, Any], base_data: dict[str, Any] | Non
         if status >= 400:
             raise ValueError(f"{_RESPONSES}/{response_type}: {body!r}")
     return api_id
+
+
+@functools.wraps(_update_api)  # CloudFormation looks at the signature
+def _update_in_place(
+    physical_id: str, old_props: dict[str, Any], new_props: dict[str, Any], stack_name: str, logical_id: str = ""
+) -> tuple[str, dict[str, str]]:
+    """AWS overwrites the API (PutRestApi); MiniStack would replace it by one with another id."""
+    if new_props.get("Body") == old_props.get("Body"):
+        unchanged: tuple[str, dict[str, str]] = _update_api(physical_id, old_props, new_props, stack_name, logical_id)
+        return unchanged
+    imported_id, _ = _create_api(logical_id, new_props, stack_name)
+    for name in _FILLED_BY_IMPORT:
+        store = getattr(apigateway_v1, name)
+        store[physical_id] = store[imported_id]
+    imported = apigateway_v1._rest_apis[imported_id]
+    kept = {field: apigateway_v1._rest_apis[physical_id][field] for field in ("id", "createdDate")}
+    apigateway_v1._rest_apis[physical_id] = {**imported, **kept}
+    apigateway_v1._delete_rest_api(imported_id)
+    attributes: dict[str, str] = provisioners._apigw_rest_api_attrs(physical_id)
+    return physical_id, attributes

@@ -167,7 +167,7 @@ def _failed_run_of(execution: Execution, name_start: str, total: int) -> MapRun 
     """The unfinished Map Run that a redrive goes on with: same state, same number of items."""
     for record in sfn._map_runs.values():
         same = record["executionArn"] == execution["executionArn"] and f":mapRun:{name_start}" in record["mapRunArn"]
-        if not same or record["status"] not in ("FAILED", "ABORTED") or not execution.get("redriveCount"):
+        if not same or record["status"] == "SUCCEEDED" or not execution.get("redriveCount"):
             continue
         if record["executionCounts"]["total"] != total or record["redriveCount"] >= execution["redriveCount"]:
             continue

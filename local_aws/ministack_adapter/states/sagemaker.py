@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
@@ -50,7 +51,7 @@ class ServiceFaultError(Exception):
 
 def install(call: Call) -> None:
     """Serve both kinds of integration by ``call``, which answers one operation and raises ServiceFaultError."""
-    integration = _Integration(call, service_model("sagemaker"))
+    integration = _Integration(call)
     invoke_other = sfn._invoke_aws_sdk_integration
 
     def invoke_sdk(resource: str, arguments: Any) -> Any:
@@ -65,9 +66,12 @@ def install(call: Call) -> None:
 
 
 class _Integration:
-    def __init__(self, call: Call, model: ServiceModel) -> None:
+    def __init__(self, call: Call) -> None:
         self._call = call
-        self._model = model
+
+    @cached_property
+    def _model(self) -> ServiceModel:
+        return service_model("sagemaker")  # large: read at the first use
 
     def sdk(self, action: str, arguments: Any) -> Any:
         """One action of the service by its SDK name; member names are the SDK's, too."""

@@ -138,6 +138,8 @@ def finish(execution: Execution, status: str, **outcome: str | None) -> bool:
             return False
         said = {name: value for name, value in outcome.items() if value is not None}
         execution.update(said, stopDate=now_iso())
+        if status == "SUCCEEDED":
+            execution.pop("_position", None)  # where a redrive would go on
         event = f"Execution{_FINAL_EVENT[status]}"
         add_event(execution, event, {f"{event[0].lower()}{event[1:]}EventDetails": said})
         execution["status"] = status  # last: whoever sees it finds the rest

@@ -68,7 +68,9 @@ def server(state_folder: Path, image_file: Path) -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="session")
 def env(server: dict[str, Any], state_folder: Path) -> dict[str, str]:
     lines = (state_folder / "env").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines)
+    found = dict(line.split("=", 1) for line in lines)
+    assert found["AWS_ENDPOINT_URL"] == server["url"]
+    return found
 
 
 @pytest.fixture(scope="session")

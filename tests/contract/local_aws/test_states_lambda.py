@@ -89,7 +89,7 @@ def waiting(arn: str, failures: int, **state: Any) -> dict[str, Any]:
 
 
 def test_a_raising_lambda_fails_its_waiting_task_and_each_retry_has_its_token(
-    machines: Machines, function: Callable[[str], str], client: Callable[..., Any], role_arn: str
+    machines: Machines, function: Callable[[str], str]
 ) -> None:
     arn = function(TOKENS)
     retry = [{"ErrorEquals": ["ValueError"], "IntervalSeconds": 1, "MaxAttempts": 3, "JitterStrategy": "FULL"}]

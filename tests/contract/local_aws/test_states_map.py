@@ -64,7 +64,7 @@ def test_items_come_from_an_object(machines: Machines, bucket: str, items_key: s
         "ReaderConfig": {"InputType": "JSON"},
         "Arguments": {"Bucket": bucket, "Key": "{% $states.input.key %}"},
     }
-    output = machines.output(each(ItemReader=reader, MaxConcurrency=2, **{}), {"key": items_key})
+    output = machines.output(each(ItemReader=reader, MaxConcurrency=2), {"key": items_key})
     assert output == {"count": 3, "greetings": ["hello a-r1", "hello b-r1", "hello c-r1"]}
 
 

@@ -1,0 +1,117 @@
+"""API Gateway as a template makes it: gateway responses, the caller's key, an id that stays."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+ECHO = """
+import json
+def handler(event, context):
+    return {"statusCode": 200, "body": json.dumps(event["requestContext"]["identity"])}
+"""
+PROBLEM = {"gatewayresponse.header.Content-Type": "'application/problem+json'"}
+
+
+def template(function_arn: str, *paths: str) -> dict[str, Any]:
+    integration = {
+        "type": "aws_proxy",
+        "httpMethod": "POST",
+        "uri": f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function_arn}/invocations",
+    }
+    method = {"x-amazon-apigateway-integration": integration, "security": [{"api_key": []}]}
+    body = {
+        "swagger": "2.0",
+        "info": {"title": "t", "version": "1"},
+        "paths": {path: {"get": method} for path in paths},
+        "securityDefinitions": {"api_key": {"type": "apiKey", "name": "x-api-key", "in": "header"}},
+        "x-amazon-apigateway-gateway-responses": {
+            "INVALID_API_KEY": {
+                "statusCode": 401,
+                "responseParameters": PROBLEM,
+                "responseTemplates": {"application/json": '{"code": "invalid_api_key"}'},
+            }
+        },
+    }
+    key = {"KeyId": {"Ref": "Key"}, "KeyType": "API_KEY", "UsagePlanId": {"Ref": "Plan"}}
+    plan = {"ApiStages": [{"ApiId": {"Ref": "Api"}, "Stage": {"Ref": "Stage"}}]}
+    return {
+        "Resources": {
+            "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Body": body}},
+            f"Deployment{len(paths)}": {
+                "Type": "AWS::ApiGateway::Deployment",
+                "Properties": {"RestApiId": {"Ref": "Api"}},
+            },
+            "Stage": {
+                "Type": "AWS::ApiGateway::Stage",
+                "Properties": {
+                    "RestApiId": {"Ref": "Api"},
+                    "StageName": "v1",
+                    "DeploymentId": {"Ref": f"Deployment{len(paths)}"},
+                },
+            },
+            "Key": {"Type": "AWS::ApiGateway::ApiKey", "Properties": {"Enabled": True}},
+            "Plan": {"Type": "AWS::ApiGateway::UsagePlan", "Properties": plan},
+            "PlanKey": {"Type": "AWS::ApiGateway::UsagePlanKey", "Properties": key},
+        },
+        "Outputs": {"Api": {"Value": {"Ref": "Api"}}, "Key": {"Value": {"Ref": "Key"}}},
+    }
+
+
+def fetch(url: str, **headers: str) -> tuple[int, dict[str, str], Any]:
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
+            return response.status, dict(response.headers), json.loads(response.read())
+    except urllib.error.HTTPError as error:
+        return error.code, dict(error.headers), json.loads(error.read())
+
+
+@pytest.fixture(scope="module")
+def api(client: Callable[..., Any], function: Callable[[str], str], server: dict[str, Any]) -> dict[str, str]:
+    """A deployed API, then updated with a second path: ids before and after, its address, and its key."""
+    cloudformation = client("cloudformation")
+    arn = function(ECHO)
+    client("lambda").add_permission(
+        FunctionName=arn, StatementId="api", Action="lambda:InvokeFunction", Principal="apigateway.amazonaws.com"
+    )
+
+    def outputs() -> dict[str, str]:
+        found = cloudformation.describe_stacks(StackName="api")["Stacks"][0]["Outputs"]
+        return {item["OutputKey"]: item["OutputValue"] for item in found}
+
+    cloudformation.create_stack(StackName="api", TemplateBody=json.dumps(template(arn, "/one")))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="api", WaiterConfig={"Delay": 1})
+    before = outputs()
+    cloudformation.update_stack(StackName="api", TemplateBody=json.dumps(template(arn, "/one", "/two")))
+    cloudformation.get_waiter("stack_update_complete").wait(StackName="api", WaiterConfig={"Delay": 1})
+    after = outputs()
+    value = client("apigateway").get_api_key(apiKey=after["Key"], includeValue=True)["value"]
+    url = f"{server['url']}/_aws/execute-api/{before['Api']}/v1"
+    return {"before": before["Api"], "after": after["Api"], "url": url, "key_id": after["Key"], "key": value}
+
+
+def test_an_updated_api_keeps_its_id_and_has_the_new_path(api: dict[str, str]) -> None:
+    assert api["before"] == api["after"]
+    for path in ("one", "two"):
+        assert fetch(f"{api['url']}/{path}", **{"x-api-key": api["key"]})[0] == 200
+
+
+def test_the_event_names_the_callers_key(api: dict[str, str]) -> None:
+    status, _, identity = fetch(f"{api['url']}/one", **{"x-api-key": api["key"]})
+    assert (status, identity["apiKeyId"]) == (200, api["key_id"])
+
+
+def test_gateway_made_errors_use_the_gateways_responses(api: dict[str, str]) -> None:
+    status, headers, body = fetch(f"{api['url']}/one")
+    assert (status, headers["Content-Type"], body["code"]) == (401, "application/problem+json", "invalid_api_key")
+
+
+def test_a_route_that_does_not_exist_is_the_gateways_answer(api: dict[str, str]) -> None:
+    status, _, body = fetch(f"{api['url']}/nowhere")
+    assert (status, body) == (403, {"message": "Missing Authentication Token"})
