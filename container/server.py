@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import xgboost  # noqa: F401 - a second's import, paid before the first ping instead of by the first model's load
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
