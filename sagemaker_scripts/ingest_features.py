@@ -15,14 +15,12 @@ import sys
 import boto3
 
 from tenant_experience.aws.feature_store_writer import FeatureGroup, ensure_feature_group, runtime_client
-from tenant_experience.data_layout import FEATURES_FILE, processing_input, processing_output
+from tenant_experience.data_layout import FAILED_RECORDS_FILE, FEATURES_FILE, processing_input, processing_output
 from tenant_experience.feature_records import feature_types, read_records
 from tenant_experience.ingestion import ingest
 from tenant_experience.job import run_job
 from tenant_experience.outcome import Outcome
 from tenant_experience.use_case import load_use_case
-
-FAILED_RECORDS_FILE = "failed_records.json"
 
 
 def main(arguments: list[str] | None = None) -> Outcome:

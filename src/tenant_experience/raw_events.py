@@ -58,9 +58,10 @@ def read_events(
     """
     counts = stage_files(connection, files, source, _typed(source), _rules(source), scratch)
     connection.execute(
-        "CREATE TABLE repeated_ids AS SELECT event_id, count(*) AS copies, count(DISTINCT resolved_at) AS resolutions, "
-        "count(DISTINCT row(tenant_id, channel, opened_at)) AS identities "
-        "FROM staged WHERE broken_rule IS NULL GROUP BY event_id HAVING count(*) > 1"
+        "CREATE TABLE repeated_ids AS SELECT event_id, copies, count(DISTINCT resolved_at) AS resolutions, "
+        "count(DISTINCT row(tenant_id, channel, opened_at)) AS identities FROM staged JOIN "
+        "(SELECT event_id, count(*) AS copies FROM staged WHERE broken_rule IS NULL GROUP BY 1 HAVING count(*) > 1) "
+        "USING (event_id) WHERE broken_rule IS NULL GROUP BY ALL"
     )
     connection.execute(
         "CREATE VIEW events AS SELECT * EXCLUDE (file, broken_rule), event_id IN (SELECT event_id FROM repeated_ids) "

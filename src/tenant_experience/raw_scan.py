@@ -152,7 +152,7 @@ def _tidied(raw: str, types: dict[str, str]) -> str:
     name = identifier(raw)
     if kind is None:
         return f"CAST(NULL AS VARCHAR) AS {name}"
-    return f"nullif(trim({name}, ' \t\r\n'), '') AS {name}" if kind == "VARCHAR" else name
+    return f"nullif(trim({name}), '') AS {name}" if kind == "VARCHAR" else name
 
 
 def _attempt(ours: str, expression: str) -> str:
