@@ -5,7 +5,17 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from collections.abc import Callable
 from typing import Any
+
+
+def eventually(look: Callable[[], Any], limit_s: float = 20.0) -> Any:
+    """The first truthy answer of ``look``; an AssertionError when none comes in time."""
+    deadline = time.monotonic() + limit_s
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"still {found!r}"
+        time.sleep(0.05)
+    return found
 
 
 class Machines:
@@ -39,13 +49,13 @@ class Machines:
         return json.loads(done["output"])
 
     def wait(self, execution_arn: str, limit_s: float = 30.0) -> dict[str, Any]:
-        deadline = time.monotonic() + limit_s
-        while True:
+
+        def ended() -> dict[str, Any] | None:
             found: dict[str, Any] = self.client.describe_execution(executionArn=execution_arn)
-            if found["status"] != "RUNNING":
-                return found
-            assert time.monotonic() < deadline, f"{execution_arn} still runs"
-            time.sleep(0.02)
+            return found if found["status"] != "RUNNING" else None
+
+        found: dict[str, Any] = eventually(ended, limit_s)
+        return found
 
     def events(self, execution_arn: str) -> list[dict[str, Any]]:
         found = self.client.get_execution_history(executionArn=execution_arn, maxResults=1000)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.contract.local_aws.machines import Machines
+from tests.contract.local_aws.machines import Machines, eventually
 
 RAISES = """
 import os
@@ -121,13 +120,15 @@ def test_a_token_is_answered_once(machines: Machines, function: Callable[[str], 
     }
     after = {"Type": "Wait", "Seconds": 1, "End": True}
     execution = machines.start({"Ask": ask, "After": after})
-    token = None
-    deadline = time.monotonic() + 10
-    while token is None and time.monotonic() < deadline:
+
+    def scheduled_token() -> str | None:
         for event in machines.events(execution):
             if event["type"] == "TaskScheduled":
-                token = json.loads(event["taskScheduledEventDetails"]["parameters"])["Payload"]["token"]
-    assert token
+                token: str = json.loads(event["taskScheduledEventDetails"]["parameters"])["Payload"]["token"]
+                return token
+        return None
+
+    token = eventually(scheduled_token)
     machines.client.send_task_failure(taskToken=token, error="Rejected", cause="no")
     with pytest.raises(machines.client.exceptions.TaskTimedOut):
         machines.client.send_task_success(taskToken=token, output="{}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.local_aws.machines import Machines
+from tests.contract.local_aws.machines import Machines, eventually
 
 GREET = {"Type": "Pass", "Output": "{% 'hello ' & $states.input.name & $states.input.release %}", "Next": "Check"}
 CHECK = {
@@ -151,12 +151,13 @@ def test_stopping_the_parent_aborts_its_children(machines: Machines) -> None:
         "States": {"Sleep": {"Type": "Wait", "Seconds": 60, "End": True}},
     }
     arn = machines.start(each(Items=people("a", "b"), ItemProcessor=processor))
-    runs: list[Any] = []
-    while not runs:
-        runs = machines.client.list_map_runs(executionArn=arn)["mapRuns"]
+    (run,) = eventually(lambda: machines.client.list_map_runs(executionArn=arn)["mapRuns"])
+
+    def children(status: str) -> bool:
+        found = machines.client.list_executions(mapRunArn=run["mapRunArn"])["executions"]
+        return [child["status"] for child in found] == [status] * 2
+
+    eventually(lambda: children("RUNNING"))
     machines.client.stop_execution(executionArn=arn)
-    children: list[Any] = []
-    while not children or any(child["status"] == "RUNNING" for child in children):
-        children = machines.client.list_executions(mapRunArn=runs[0]["mapRunArn"])["executions"]
-    assert {child["status"] for child in children} == {"ABORTED"}
-    assert machines.client.describe_map_run(mapRunArn=runs[0]["mapRunArn"])["status"] == "ABORTED"
+    eventually(lambda: children("ABORTED"))
+    assert machines.client.describe_map_run(mapRunArn=run["mapRunArn"])["status"] == "ABORTED"

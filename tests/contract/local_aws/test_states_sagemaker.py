@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.local_aws.machines import Machines
+from tests.contract.local_aws.machines import Machines, eventually
 
 _numbers = itertools.count()
 
@@ -111,8 +111,7 @@ def test_stopping_the_execution_stops_its_job(
     sagemaker = client("sagemaker")
     slow = task("sagemaker:createProcessingJob.sync", processing(job_name, role_arn, seconds=60))
     arn = machines.start({"Run": slow})
-    while not sagemaker.list_processing_jobs(NameContains=job_name)["ProcessingJobSummaries"]:
-        pass
+    eventually(lambda: sagemaker.list_processing_jobs(NameContains=job_name)["ProcessingJobSummaries"])
     machines.client.stop_execution(executionArn=arn)
     _wait_until_stopped(sagemaker, job_name)
 
