@@ -15,6 +15,7 @@ from tenant_experience.errors import PlatformError, UserError
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "5"
 _TENANT_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$")
+_WELL_FORMED = "a tenant id is 1 to 128 letters, digits, or one of . _ : @ + -, and begins with a letter or digit"
 _STATUS = {"unknown_tenant": 404, "unknown_route": 404}
 
 
@@ -46,6 +47,8 @@ def api(logger: Logger) -> APIGatewayRestResolver:
         return problem(503, error.code, "no answer can be given just now: try again shortly")
 
     def unknown(_error: NotFoundError) -> Response[str]:
+        if "tenant_id" in (app.current_event.path_parameters or {}):  # the gateway knew the route: the id is at fault
+            return problem(400, "malformed_tenant_id", _WELL_FORMED)
         return problem(404, "unknown_route", "there is no such route")
 
     app.exception_handler(UserError)(refuse)
@@ -62,7 +65,7 @@ def tenant_id(text: str) -> str:
     """
     if not _TENANT_ID.match(text):
         raise UserError(
-            "a tenant id is 1 to 128 letters, digits, or one of . _ : @ + -, and begins with a letter or digit",
+            _WELL_FORMED,
             code="malformed_tenant_id",
         )
     return text

@@ -58,7 +58,7 @@ class Flow:
         work: batch.Batch,
         decision: str = "approve",
         reason: str = "looks right",
-        before: Callable[[dict[str, Any]], None] = lambda mail: None,
+        before: Callable[[dict[str, Any]], None] = lambda _mail: None,
     ) -> run.Release:
         """One release, decided as said; ``before`` sees the e-mail first."""
 

@@ -10,7 +10,10 @@ from demo import batch
 from demo.run import Release
 from tests.flow.conftest import Flow
 
-HEADER = "event_id,tenant_id,portfolio_id,channel,direction,opened_at,first_response_at,resolved_at,answered,escalated,sentiment"
+HEADER = (
+    "event_id,tenant_id,portfolio_id,channel,direction,opened_at,first_response_at,resolved_at,"
+    "answered,escalated,sentiment"
+)
 
 
 def write(path: Path, content: bytes) -> Path:

@@ -155,7 +155,8 @@ def test_a_decision_cannot_be_taken_twice_nor_by_another_link(flow: Flow, first:
     assert flow.packages(first.release)[0]["status"] == "Approved"
 
 
-def test_the_same_event_twice_starts_one_release(flow: Flow, first: Release) -> None:
+@pytest.mark.usefixtures("first")
+def test_the_same_event_twice_starts_one_release(flow: Flow) -> None:
     executions = boto3.client("stepfunctions").list_executions(stateMachineArn=flow.stack.outputs["StateMachineArn"])
     event = json.loads((Path(__file__).parents[2] / "events" / "start_release.json").read_text())
     event["detail"]["bucket"]["name"] = flow.bucket
@@ -179,12 +180,12 @@ class Caller(threading.Thread):
     def __init__(self, flow: Flow, tenant: str) -> None:
         super().__init__(daemon=True)
         self._flow, self._tenant = flow, tenant
-        self._stop = threading.Event()
+        self._ended = threading.Event()
         self.versions: list[str] = []
         self.failures: list[tuple[int, str]] = []
 
     def run(self) -> None:
-        while not self._stop.is_set():
+        while not self._ended.is_set():
             answer = self._flow.get(f"/tenants/{self._tenant}/prediction")
             if answer.status_code == 200:
                 self.versions.append(answer.json()["model_version"])
@@ -193,7 +194,7 @@ class Caller(threading.Thread):
             time.sleep(0.05)
 
     def end(self) -> None:
-        self._stop.set()
+        self._ended.set()
         self.join()
 
 

@@ -8,16 +8,19 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_CONFIG = Config(signature_version="s3v4")  # links too: the older signature is not taken in every region
+
 
 @cache
 def s3() -> S3Client:
     """One client per process, made on first use."""
-    return boto3.client("s3")
+    return boto3.client("s3", config=_CONFIG)
 
 
 def read_json(bucket: str, key: str) -> Any:
