@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -128,11 +127,9 @@ def test_retry_waits_no_longer_than_its_maximum(machines: Machines) -> None:
         ],
         "End": True,
     }
-    started = time.monotonic()
-    arn = machines.start({"Read": missing})
+    arn = machines.start({"Read": missing})  # without the maximum it would outlast what `wait` allows
     assert machines.wait(arn)["error"] == "S3.NoSuchBucketException"
     assert sum(event["type"] == "TaskFailed" for event in machines.events(arn)) == 3
-    assert time.monotonic() - started < 30  # not 60 + 120: the test would hang, it does not measure
 
 
 def test_runtime_errors_are_not_caught(machines: Machines) -> None:
