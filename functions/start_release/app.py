@@ -15,17 +15,17 @@ logger = Logger(service="start_release")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Take an EventBridge ``Object Created`` event; answer the release and whether this event started it."""
+    """Take an EventBridge ``Object Created`` event; answer the release it stands for."""
     arrival = ManifestArrival.from_event(event)
     try:
         files = use_case_files.find(arrival.use_case)
     except UserError as refusal:
         notifications.send(f"Batch {arrival.batch} was refused", refusal.message)
         logger.warning("batch refused", extra={"code": refusal.code, "batch": arrival.batch})
-        return {"release": None, "started": False, "code": refusal.code}
+        return {"release": None, "code": refusal.code}
     for name, content in files.items():
         objects.write_once(arrival.bucket, data_layout.use_case_snapshot(arrival.release) + name, content)
-    started = executions.start(
+    executions.start(
         arrival.release,
         {
             "release": arrival.release,
@@ -34,5 +34,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             "requested_at": arrival.arrived_at,
         },
     )
-    logger.info("release started" if started else "release exists", extra={"release": arrival.release})
-    return {"release": arrival.release, "started": started}
+    logger.info("release started", extra={"release": arrival.release})
+    return {"release": arrival.release}

@@ -6,14 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-_REDRIVE = (
-    "Nothing that answers now was changed. When the cause is gone, redrive the execution: it goes on where it stopped."
-)
+_UNCHANGED = "Nothing that answers now was changed."
+_REDRIVE = f"{_UNCHANGED} When the cause is gone, redrive the execution: it goes on where it stopped."
 _ADVICE = {
-    "UserError": "Nothing that answers now was changed. Mend the input and upload it as a new batch.",
-    "AlgorithmError": "Nothing that answers now was changed. The data does not carry an honest model: see the message.",
-    "ReleaseRejected": "Nothing that answers now was changed. The models are in the registry, Rejected, with the reason.",
-    "ApprovalExpired": "Nothing that answers now was changed. Upload the batch again for a new decision.",
+    "UserError": f"{_UNCHANGED} Mend the input and upload it as a new batch.",
+    "AlgorithmError": f"{_UNCHANGED} The data does not carry an honest model: see the message.",
+    "ReleaseRejected": f"{_UNCHANGED} The models are in the registry, Rejected, with the reason.",
+    "ApprovalExpired": f"{_UNCHANGED} Upload the batch again for a new decision.",
     "ReleaseSuperseded": "A later release answers. Upload the batch again if this one should.",
 }
 _MAX_CAUSE = 4000

@@ -25,17 +25,18 @@ def stepfunctions() -> SFNClient:
     return boto3.client("stepfunctions")
 
 
-def start(name: str, execution_input: Mapping[str, Any]) -> bool:
-    """Start an execution called ``name``; False when there is one of that name already."""
+def start(name: str, execution_input: Mapping[str, Any]) -> None:
+    """Start an execution called ``name``, unless there is, or was, one of that name.
+
+    While that one runs Step Functions answers as if it had started it just now; afterwards it refuses the name.
+    """
     try:
         stepfunctions().start_execution(
             stateMachineArn=setting("STATE_MACHINE"), name=name, input=json.dumps(execution_input, sort_keys=True)
         )
     except ClientError as error:
-        if error.response["Error"]["Code"] == "ExecutionAlreadyExists":
-            return False
-        raise
-    return True
+        if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+            raise
 
 
 def answer(task_token: str, output: Mapping[str, Any]) -> None:

@@ -1,0 +1,52 @@
+"""What the API answers is what the model says: a thousand tenants, against plain XGBoost in this process."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+import boto3
+import httpx
+import numpy as np
+import pyarrow.parquet as parquet
+import xgboost
+
+from demo.run import Release
+from tests.flow.conftest import Flow
+
+TENANTS = 1000
+
+
+def test_a_thousand_answers_equal_the_models_own(flow: Flow, first: Release, tmp_path: Path) -> None:
+    live = flow.live()
+    assert live is not None
+    version = live["models"]["all"]
+    s3 = boto3.client("s3")
+    s3.download_file(flow.bucket, f"models/all/{version}/model.tar.gz", str(tmp_path / "model.tar.gz"))
+    with tarfile.open(tmp_path / "model.tar.gz") as archive:
+        archive.extractall(tmp_path / "model", filter="data")
+    names = json.loads((tmp_path / "model" / "model.json").read_text())["features"]
+    booster = xgboost.Booster(model_file=tmp_path / "model" / "model.ubj")
+
+    s3.download_file(flow.bucket, f"features/{first.release}/features.parquet", str(tmp_path / "features.parquet"))
+    table = parquet.read_table(tmp_path / "features.parquet").to_pylist()
+    known = [row for row in table if row["history"] != "insufficient"][:TENANTS]
+    assert len(known) == TENANTS
+    matrix = np.array([[np.nan if row[name] is None else row[name] for name in names] for row in known])
+    expected = booster.predict(xgboost.DMatrix(matrix, feature_names=names))
+
+    answered: dict[str, float] = {}
+    for start in range(0, TENANTS, 100):
+        ids = [row["tenant_id"] for row in known[start : start + 100]]
+        answer = httpx.post(
+            flow.stack.api_url + "/predictions",
+            headers={"x-api-key": flow.stack.api_key},
+            json={"tenant_ids": ids},
+            timeout=30,
+        )
+        assert answer.status_code == 200, answer.text
+        answered |= {row["tenant_id"]: row["probability"] for row in answer.json()["predictions"]}
+    found = np.array([answered[row["tenant_id"]] for row in known])
+    assert np.abs(found - expected).max() <= 1e-6
+    assert 0.05 < found.mean() < 0.95
