@@ -9,11 +9,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import boto3
-import httpx
 
-from demo.mailbox import Form, Mailbox
+from demo.mailbox import Mailbox
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCAL = ROOT / ".local"
@@ -89,14 +89,18 @@ def read_stack(name: str, server: dict[str, Any]) -> Stack:
 
 
 def confirm_subscription(stack: Stack, mailbox: Mailbox) -> bool:
-    """Do what the approver does first: open the confirmation e-mail and confirm. False when it was done before."""
-    subscriptions = boto3.client("sns").list_subscriptions_by_topic(TopicArn=stack.outputs["TopicArn"])["Subscriptions"]
+    """Confirm the approver's subscription with the token of its e-mail. False when it was confirmed before.
+
+    Signed, with AuthenticateOnUnsubscribe: otherwise every e-mail carries a link that unsubscribes whoever, or whatever
+    mail scanner, opens it.
+    """
+    sns, topic = boto3.client("sns"), stack.outputs["TopicArn"]
+    subscriptions = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     if all(subscription["SubscriptionArn"].startswith("arn:") for subscription in subscriptions):
         return False
-    mail = mailbox.wait_for("Confirm", seconds=20)
-    page = httpx.get(mail["links"][0], follow_redirects=True)
-    page.raise_for_status()
-    Form.of(page).submit({})
+    link = mailbox.wait_for("Subscription Confirmation", seconds=20)["links"][0]
+    token = parse_qs(urlsplit(link).query)["token"][0]
+    sns.confirm_subscription(TopicArn=topic, Token=token, AuthenticateOnUnsubscribe="true")
     return True
 
 
