@@ -21,7 +21,7 @@ help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 demo: setup ## The whole path on this machine: INPUT=file SOURCE=name DECISION=approve|reject (all optional)
-	$(PY) -m demo run $(if $(INPUT),--input "$(INPUT)") $(if $(SOURCE),--source "$(SOURCE)") --decision "$(DECISION)"
+	@$(PY) -m demo run $(if $(INPUT),--input "$(INPUT)") $(if $(SOURCE),--source "$(SOURCE)") --decision "$(DECISION)"
 
 test: setup ## Every test, the flow through the real state machine included
 	$(PY) -m pytest $(PYTEST_ARGS)
@@ -35,13 +35,13 @@ check: setup ## Lint, types, templates and state machines
 	$(PY) -m checks.state_machines statemachine/*.asl.json
 
 up: setup ## Start the laptop's AWS and deploy to it
-	$(PY) -m demo up
+	@$(PY) -m demo up
 
 down: setup ## Stop the laptop's AWS; its state stays
-	$(VENVS)/local_aws/bin/python -m local_aws down
+	@$(VENVS)/local_aws/bin/python -m local_aws down
 
 status: setup ## Say whether the laptop's AWS runs, and where
-	$(VENVS)/local_aws/bin/python -m local_aws status
+	@$(VENVS)/local_aws/bin/python -m local_aws status
 
 clean: ## Remove the laptop's AWS and everything built (environments stay)
 	@if [ -x $(VENVS)/local_aws/bin/python ]; then $(VENVS)/local_aws/bin/python -m local_aws down; fi
@@ -51,13 +51,13 @@ setup: .venv/.ready $(VENVS)/sam/.ready $(VENVS)/local_aws/.ready ## Make the vi
 
 .venv/.ready: requirements/project.txt pyproject.toml
 	@echo "Making .venv (the project's own packages; about a minute) ..."
-	$(PYTHON) -m venv .venv
-	$(PY) -m pip install --quiet --no-deps --require-hashes -r requirements/project.txt
-	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(PYTHON) -m venv .venv
+	@$(PY) -m pip install --quiet --no-deps --require-hashes -r requirements/project.txt
+	@$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENVS)/%/.ready: requirements/%.txt
 	@echo "Making $(VENVS)/$* ..."
-	$(PYTHON) -m venv $(VENVS)/$*
-	$(VENVS)/$*/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/$*.txt
+	@$(PYTHON) -m venv $(VENVS)/$*
+	@$(VENVS)/$*/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/$*.txt
 	@touch $@
