@@ -1,8 +1,9 @@
-"""The one ASGI application: ``/_local`` pages here, everything else to MiniStack."""
+"""The one ASGI application: ``/_local`` pages and most record operations here, everything else to MiniStack."""
 
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class Gateway:
 
         self._callers = callers
         self._pages = Pages(mailbox, self._url, email_subscriptions.confirm, email_subscriptions.unsubscribe)
-        self._sagemaker = sagemaker_service.start(
+        self._sagemaker, self._records = sagemaker_service.start(
             folder=state.folder, url=self._url, region=region, account=account, image_files=image_files
         )
 
@@ -45,8 +46,22 @@ class Gateway:
         elif scope["type"] == "http" and scope["path"].startswith("/_local/"):
             query = scope["query_string"].decode()
             await _answer(send, *self._pages.answer(scope["method"], scope["path"], query))
+        elif scope["type"] == "http" and self._records.may_answer(scope):
+            await self._answer_records(scope, receive, send)
         else:
             await self._ministack(scope, receive, send)
+
+    async def _answer_records(self, scope: Scope, receive: Receive, send: Send) -> None:
+        received = [await receive()]
+        while received[-1].get("more_body"):
+            received.append(await receive())
+        body = b"".join(message.get("body", b"") for message in received)
+        whole = received[-1]["type"] == "http.request"
+        answer = self._records.answer(scope, body) if whole else None
+        if answer is None:
+            await self._ministack(scope, _again(received, receive), send)
+        else:
+            await _send_json(send, answer)
 
     def close(self) -> None:
         """Stop every job, endpoint and Lambda worker."""
@@ -93,3 +108,25 @@ async def _answer(send: Send, status: int, content_type: str, body: bytes) -> No
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _send_json(send: Send, body: bytes) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _again(received: Sequence[MutableMapping[str, Any]], receive: Receive) -> Receive:
+    """What was received once more, and then the rest."""
+    messages = iter(received)
+
+    async def receive_again() -> MutableMapping[str, Any]:
+        for message in messages:
+            return message
+        return await receive()
+
+    return receive_again

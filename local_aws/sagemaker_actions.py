@@ -35,10 +35,12 @@ def of_control_plane(operation: str, request: dict[str, Any], account: str) -> l
 
 
 def of_feature_store(operation: str, request: dict[str, Any], account: str) -> list[Action]:
-    """One action a feature group."""
+    """One action a feature group, which a request may name by its ARN: the one the name ends in is the one meant."""
     named = [request, *request.get("Identifiers", [])]
     groups = [item["FeatureGroupName"] for item in named if "FeatureGroupName" in item]
-    return [Action(f"sagemaker:{operation}", _arn("feature-group", group, account)) for group in groups]
+    return [
+        Action(f"sagemaker:{operation}", _arn("feature-group", group.rpartition("/")[2], account)) for group in groups
+    ]
 
 
 def invoke(endpoint: str, account: str) -> Action:

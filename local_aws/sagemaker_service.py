@@ -8,6 +8,7 @@ from typing import Any
 
 from local_aws import ministack_adapter
 from local_aws.errors import LocalAwsError
+from local_aws.http_records import RecordsHttp
 from local_aws.http_sagemaker import SageMakerHttp
 from local_aws.ministack_adapter import callers, services
 from local_aws.ministack_adapter.states.sagemaker import ServiceFaultError
@@ -17,8 +18,10 @@ from local_aws.sagemaker.images import ImageError
 _PRINCIPAL = "sagemaker.amazonaws.com"
 
 
-def start(*, folder: Path, url: str, region: str, account: str, image_files: Sequence[Path]) -> SageMaker:
-    """Build the service and register it with MiniStack.
+def start(
+    *, folder: Path, url: str, region: str, account: str, image_files: Sequence[Path]
+) -> tuple[SageMaker, RecordsHttp]:
+    """Build the service, register it with MiniStack, and return it with the short way to its records.
 
     Raises:
         LocalAwsError: an image file is wrong.
@@ -39,7 +42,7 @@ def start(*, folder: Path, url: str, region: str, account: str, image_files: Seq
 
     http = SageMakerHttp(service, ServiceError, services.authorize, account)
     ministack_adapter.register_sagemaker(http.handle, call)
-    return service
+    return service, RecordsHttp(service, ServiceError, services.is_allowed, account)
 
 
 def _credentials(role_arn: str, session_name: str) -> dict[str, str]:

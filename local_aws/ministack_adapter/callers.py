@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from functools import lru_cache
 from typing import Any
 
 from ministack import app
@@ -19,10 +20,11 @@ ADMINISTRATOR = "local-administrator"
 
 
 def install() -> None:
-    """Close the root keys, and let the loopback interface count as a private transport."""
+    """Close the root keys, let the loopback interface count as a private transport, read each policy once."""
     iam_evaluator.is_root_access_key = _nobody_is_root
     app.pin_request_origin = _pin_private_origin
     iam_actions.extract_resource_arn = _resource_arn
+    iam_evaluator.parse_policy_document = _parse_policy
 
 
 _pin_request_origin = iam_evaluator.pin_request_origin
@@ -46,6 +48,19 @@ def _resource_arn(service: str, method: str, path: str, headers: Any, body: byte
         waiting = stepfunctions._task_tokens.get(token, {})
         return str(waiting.get("state_machine", "*"))
     return str(_extract_resource_arn(service, method, path, headers, body, *more))
+
+
+_parse_policy_document = iam_evaluator.parse_policy_document
+
+
+def _parse_policy(document: str | dict[str, Any]) -> Any:
+    """A policy's statements. What is kept is kept by the policy's text: a changed policy is another one."""
+    return _parse_policy_text(document) if isinstance(document, str) else _parse_policy_document(document)
+
+
+@lru_cache(maxsize=1024)
+def _parse_policy_text(text: str) -> Any:
+    return _parse_policy_document(text)
 
 
 def _nobody_is_root(_access_key_id: str) -> bool:

@@ -14,11 +14,32 @@ from local_aws.ministack_adapter import worker_script
 WRITTEN_FOR = "1.5.33"
 
 _NAMES = {
-    "ministack.app": ("SERVICE_HANDLERS", "_execute_api_authorization_type", "app", "pin_request_origin"),
+    "ministack.app": (
+        "SERVICE_HANDLERS",
+        "_execute_api_authorization_type",
+        "_request_account_scope",
+        "app",
+        "pin_request_origin",
+    ),
     "ministack.core.iam_actions": ("extract_resource_arn",),
-    "ministack.core.iam_evaluator": ("enforce", "is_root_access_key", "pin_request_origin"),
+    "ministack.core.iam_evaluator": (
+        "AmbiguousAccessKeyError",
+        "enforce",
+        "is_root_access_key",
+        "parse_policy_document",
+        "pin_request_origin",
+        "pin_signed_body",
+        "pin_signed_request",
+    ),
     "ministack.core.lambda_runtime": ("Worker.invoke", "_PYTHON_WORKER_SCRIPT", "reset"),
-    "ministack.core.responses": ("error_response_json", "json_response", "new_uuid", "now_iso"),
+    "ministack.core.responses": (
+        "error_response_json",
+        "json_response",
+        "new_uuid",
+        "now_iso",
+        "set_request_account_id",
+        "set_request_region",
+    ),
     "ministack.core.router": ("SERVICE_PATTERNS", "extract_access_key_id", "extract_region"),
     "ministack.services.apigateway_v1": (
         "_authorizers_v1",

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from ministack import app
-from ministack.core import iam_evaluator, router
+from ministack.core import iam_evaluator, responses, router
 
 Handler = Callable[
     [str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[tuple[int, dict[str, str], bytes]]
 ]
+
+
+class Check(Protocol):
+    """One action on one resource, see ``sagemaker_actions.Action``."""
+
+    @property
+    def name(self) -> str:
+        """The action, e.g. ``sagemaker:PutRecord``."""
+
+    @property
+    def resource(self) -> str:
+        """The resource's ARN."""
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Condition keys and their values."""
 
 
 def register(name: str, target_prefix: str, handler: Handler) -> None:
@@ -44,4 +60,42 @@ def authorize(headers: dict[str, str], action: str, resource: str, conditions: d
     return (
         f"User: {caller} is not authorized to perform: {action} on resource: {resource} "
         f"because no identity-based policy allows the {action} action"
+    )
+
+
+def is_allowed(scope: Mapping[str, Any], query: dict[str, list[str]], body: bytes, checks: Sequence[Check]) -> bool:
+    """Verify a signed request and authorise all that it does, as MiniStack does on its way to a handler.
+
+    The same functions in the same order, without the routing between them, and the caller resolved once.
+
+    Args:
+        scope: ASGI's.
+        query: the parsed query string.
+        body: as it arrived.
+        checks: what the request does, at least one thing: the first check is also the signature's.
+    """
+    if not checks:
+        return False
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    access_key = router.extract_access_key_id(headers, query)
+    region = router.extract_region(headers, query)
+    try:
+        responses.set_request_account_id(app._request_account_scope(access_key))
+    except iam_evaluator.AmbiguousAccessKeyError:
+        return False
+    responses.set_request_region(region)
+    app.pin_request_origin((scope.get("client") or ("127.0.0.1",))[0], False)
+    iam_evaluator.pin_signed_request(scope["method"], scope["raw_path"].decode("latin-1"), query, scope["headers"])
+    iam_evaluator.pin_signed_body(body)
+    return all(
+        iam_evaluator.enforce(
+            access_key,
+            check.name,
+            check.name.partition(":")[0],
+            region,
+            resource_arn=check.resource,
+            service_context=check.conditions,
+        )
+        is None
+        for check in checks
     )

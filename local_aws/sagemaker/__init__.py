@@ -105,6 +105,10 @@ class SageMaker:
         """
         return self._records.call(operation, request)
 
+    def feature_store_json(self, operation: str, request: dict[str, Any]) -> str:
+        """As ``feature_store_runtime``, the answer in JSON."""
+        return self._records.call_json(operation, request)
+
     def stop(self) -> None:
         """End every process."""
         for jobs in self._jobs:

@@ -2,6 +2,9 @@
 
 ``synchronous=NORMAL`` on a write-ahead log: a killed process loses nothing, a power cut may lose the last moments and
 never the file's consistency. That is what makes a write take microseconds instead of a disk flush.
+
+Records are written and read on the server's event loop, so nothing may hold them up for long: what the offline store
+and DescribeFeatureGroup read, they read through a connection of their own, and sent rows are deleted a few at a time.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ SET event_time = excluded.event_time, expires = excluded.expires, body = exclude
 WHERE excluded.event_time > event_time OR expires <= ?
 """
 _OUTBOX = "INSERT INTO outbox (group_id, body) VALUES (?, ?)"
+_FEW = 500
 _GET = "SELECT body, expires FROM records WHERE group_id = ? AND record_id = ? AND (expires IS NULL OR expires > ?)"
 
 
@@ -54,6 +58,8 @@ class OnlineStore:
         self._database.execute("PRAGMA synchronous=NORMAL")
         self._database.executescript(_SCHEMA)
         self._execute = self._database.execute
+        self._reading_lock = threading.Lock()
+        self._reading = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
 
     def write(self, record: Write | None, group_id: int, outbox: str | None, now: float) -> None:
         """Put a record online if its event is later than the one there, and a row into the outbox; both or neither."""
@@ -102,27 +108,32 @@ class OnlineStore:
 
     def size(self, group_id: int) -> int:
         """The bytes of a group's records."""
-        with self._lock:
+        with self._reading_lock:
             query = "SELECT COALESCE(SUM(LENGTH(body)), 0) FROM records WHERE group_id = ?"
-            return int(self._execute(query, (group_id,)).fetchone()[0])
+            return int(self._reading.execute(query, (group_id,)).fetchone()[0])
 
     def outbox_groups(self) -> list[int]:
         """The groups that have rows in the outbox."""
-        with self._lock:
-            return [row[0] for row in self._execute("SELECT DISTINCT group_id FROM outbox")]
+        with self._reading_lock:
+            return [row[0] for row in self._reading.execute("SELECT DISTINCT group_id FROM outbox")]
 
     def outbox(self, group_id: int, most: int) -> list[tuple[int, str]]:
         """The oldest rows of a group: (number, body)."""
-        with self._lock:
+        with self._reading_lock:
             query = "SELECT number, body FROM outbox WHERE group_id = ? ORDER BY number LIMIT ?"
-            return self._execute(query, (group_id, most)).fetchall()
+            return self._reading.execute(query, (group_id, most)).fetchall()
 
     def sent(self, group_id: int, last: int) -> None:
         """Rows up to number ``last`` are in S3."""
-        with self._lock:
-            self._execute("DELETE FROM outbox WHERE group_id = ? AND number <= ?", (group_id, last))
+        few = "SELECT number FROM outbox WHERE group_id = ? AND number <= ? ORDER BY number LIMIT ?"
+        deleted = _FEW
+        while deleted == _FEW:
+            with self._lock:
+                done = self._execute(f"DELETE FROM outbox WHERE number IN ({few})", (group_id, last, _FEW))  # noqa: S608
+                deleted = done.rowcount
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
+        with self._lock, self._reading_lock:
+            self._reading.close()
             self._database.close()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import time
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from local_aws.sagemaker import SageMaker, ServiceError, Timing
+from local_aws.sagemaker.online_store import OnlineStore
 from tests.contract.sagemaker.support import BUCKET, ROLE, Make, wait_for
 
 T1, T2, T3 = "2026-11-20T10:00:00Z", "2026-11-20T10:00:00.500Z", "2026-11-20T11:00:00Z"
@@ -255,3 +257,14 @@ def test_records_survive_a_restart(make: Make) -> None:
     put(first, note="kept")
     first.stop()
     assert get(make())["note"] == "kept"
+
+
+def test_rows_that_were_sent_leave_the_outbox_and_no_others(tmp_path: Path) -> None:
+    store = OnlineStore(tmp_path / "store.sqlite")
+    for number in range(1203):
+        store.write(None, number % 2, str(number), now=0)
+    first = store.outbox(0, 5000)
+    store.sent(0, first[-2][0])
+    assert store.outbox(0, 5000) == first[-1:]
+    assert len(store.outbox(1, 5000)) == 601
+    store.close()
