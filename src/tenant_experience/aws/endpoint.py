@@ -84,8 +84,8 @@ def ensure_in_service(settings: EndpointSettings) -> str:
 
 def _describe(name: str) -> dict[str, Any] | None:
     """The endpoint, or None. Absence is read from a listing: a refused Describe does not say why by a code."""
-    listed = sagemaker().list_endpoints(NameContains=name)["Endpoints"]
-    if not any(endpoint["EndpointName"] == name for endpoint in listed):
+    pages = sagemaker().get_paginator("list_endpoints").paginate(NameContains=name)  # other names may contain it
+    if not any(endpoint["EndpointName"] == name for page in pages for endpoint in page["Endpoints"]):
         return None
     return dict(sagemaker().describe_endpoint(EndpointName=name))
 

@@ -50,13 +50,19 @@ class Candidate:
 def register(candidate: Candidate) -> str:
     """Create the package, pending; the same release of the same group always gives the same package.
 
+    How long SageMaker remembers a ClientToken is not said, and a redrive may come days later: the group is asked first.
+
     Returns:
         the package's ARN.
     """
     _ensure_group(candidate.group)
+    description = f"Release {candidate.release}"
+    registered = _find(candidate.group, description)
+    if registered is not None:
+        return registered
     return sagemaker().create_model_package(
         ModelPackageGroupName=candidate.group,
-        ModelPackageDescription=f"Release {candidate.release}",
+        ModelPackageDescription=description,
         ModelApprovalStatus="PendingManualApproval",
         InferenceSpecification={
             "Containers": [{"Image": candidate.image, "ModelDataUrl": candidate.model_url}],
@@ -96,6 +102,15 @@ def _ensure_group(name: str) -> None:
         )
     except ClientError:
         sagemaker().describe_model_package_group(ModelPackageGroupName=name)
+
+
+def _find(group: str, description: str) -> str | None:
+    """The ARN of the package of that description, or None."""
+    pages = sagemaker().get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+    for package in (package for page in pages for package in page["ModelPackageSummaryList"]):
+        if package.get("ModelPackageDescription") == description:
+            return package["ModelPackageArn"]
+    return None
 
 
 def metadata_of(row: Mapping[str, Any]) -> dict[str, str]:
