@@ -23,7 +23,7 @@ from tenant_experience.errors import UserError
 logger = Logger(service="approvals")
 app = APIGatewayRestResolver()
 
-_STATUS = {"bad_link": 403, "unknown_approval": 403, "already_decided": 409, "nobody_waits": 410}
+_STATUS = {"bad_link": 403, "unknown_report": 404, "already_decided": 409, "nobody_waits": 410}
 _REPORT_LINK_SECONDS = 300
 
 
@@ -33,9 +33,12 @@ def _signed(approval_id: str) -> tuple[Approval, str, str]:
     An unknown id answers as a bad signature does: the page tells nobody which releases exist.
     """
     signature = app.current_event.get_query_string_value("signature", "")
-    if not data_layout.RELEASE_ID.match(approval_id):
-        raise UserError("this link is not valid: open it from the e-mail, whole", code="bad_link")
-    request, token = approvals.read_approval(approval_id)
+    if not data_layout.RELEASE_ID.fullmatch(approval_id):
+        raise link_signature.bad_link()
+    try:
+        request, token = approvals.read_approval(approval_id)
+    except UserError as unknown:
+        raise link_signature.bad_link() from unknown
     link_signature.check(request.signed_text, signature)
     return request, token, signature
 
@@ -52,7 +55,7 @@ def report(approval_id: str, shard: str) -> Response[str]:
     """Send the reader to the full report, by a link that ends after five minutes."""
     request, _, _ = _signed(approval_id)
     if not shard.isdecimal():
-        raise UserError("there is no such report", code="unknown_approval")
+        raise UserError("there is no such report", code="unknown_report")
     key = data_layout.reports(request.approval_id, int(shard)) + data_layout.REPORT_FILE
     return page.redirect(objects.page_link(setting("DATA_BUCKET"), key, seconds=_REPORT_LINK_SECONDS))
 
@@ -61,7 +64,7 @@ def report(approval_id: str, shard: str) -> Response[str]:
 def decide(approval_id: str) -> Response[str]:
     """Record the decision of the form, and tell the execution that waits for it."""
     request, token, signature = _signed(approval_id)
-    form = dict(parse_qsl(app.current_event.decoded_body or "", max_num_fields=20))
+    form = _form(app.current_event.decoded_body)
     now = int(time.time())
     if request.status == "pending":
         try:
@@ -78,6 +81,18 @@ def decide(approval_id: str) -> Response[str]:
     executions.answer(token, request.decision)
     approvals.mark_delivered(approval_id)
     return page.answer(200, page.show(request, signature, now=now))
+
+
+def _form(body: str | None) -> dict[str, str]:
+    """The fields of the form.
+
+    Raises:
+        UserError: ``bad_form`` when it holds more fields than ours ever could.
+    """
+    try:
+        return dict(parse_qsl(body or "", max_num_fields=20))
+    except ValueError as error:
+        raise UserError("this is not the form of the page", code="bad_form") from error
 
 
 def refuse(refusal: UserError) -> Response[str]:

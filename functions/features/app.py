@@ -19,10 +19,11 @@ app = api_problem.api(logger)
 @app.get("/tenants/<tenant_id>/features")
 def features(tenant_id: str) -> Response[str]:
     """The tenant's features as of the last ingestion; 404 when never seen."""
-    known = served_features.read_tenants([api_problem.tenant_id(tenant_id)])
-    if tenant_id not in known:
+    wanted = api_problem.tenant_id_of_path(tenant_id)
+    known = served_features.read_tenants([wanted])
+    if wanted not in known:
         raise UserError("this tenant was never seen", code="unknown_tenant")
-    return api_problem.answer(prediction.describe_features(known[tenant_id]))
+    return api_problem.answer(prediction.describe_features(known[wanted]))
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

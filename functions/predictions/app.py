@@ -19,15 +19,17 @@ logger = Logger(service="predictions")
 app = api_problem.api(logger)
 
 MAX_TENANTS = 100
+MAX_BODY = 100_000  # characters: a hundred of the longest ids take a seventh of it, and a bad id is echoed
 
 
 @app.get("/tenants/<tenant_id>/prediction")
 def predict_one(tenant_id: str) -> Response[str]:
     """One tenant, with reasons; 404 when never seen."""
-    found = _predict([api_problem.tenant_id(tenant_id)], explain=True)
-    if tenant_id not in found:
+    wanted = api_problem.tenant_id_of_path(tenant_id)
+    found = _predict([wanted], explain=True)
+    if wanted not in found:
         raise UserError("this tenant was never seen", code="unknown_tenant")
-    return api_problem.answer(found[tenant_id])
+    return api_problem.answer(found[wanted])
 
 
 @app.post("/predictions")
@@ -52,9 +54,11 @@ def _tenant_ids(body: str | None) -> list[str]:
     Raises:
         UserError: ``malformed_request``.
     """
+    if len(body or "") > MAX_BODY:
+        raise UserError(f"the body is longer than {MAX_BODY} characters", code="malformed_request")
     try:
         document = json.loads(body or "")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"the body is not JSON: {error}", code="malformed_request") from error
     ids = document.get("tenant_ids") if isinstance(document, dict) else None
     if not isinstance(ids, list) or not ids or not all(isinstance(text, str) for text in ids):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from http import HTTPStatus
+from urllib.parse import unquote
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -14,7 +15,7 @@ from tenant_experience.errors import PlatformError, UserError
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "5"
-_TENANT_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}$")
+_TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}")
 _WELL_FORMED = "a tenant id is 1 to 128 letters, digits, or one of . _ : @ + -, and begins with a letter or digit"
 _STATUS = {"unknown_tenant": 404, "unknown_route": 404}
 
@@ -63,9 +64,15 @@ def tenant_id(text: str) -> str:
     Raises:
         UserError: ``malformed_tenant_id``.
     """
-    if not _TENANT_ID.match(text):
-        raise UserError(
-            _WELL_FORMED,
-            code="malformed_tenant_id",
-        )
+    if not _TENANT_ID.fullmatch(text):
+        raise UserError(_WELL_FORMED, code="malformed_tenant_id")
     return text
+
+
+def tenant_id_of_path(text: str) -> str:
+    """The same, from a path: a REST API hands it on as the client wrote it, ``%40`` for ``@``.
+
+    Raises:
+        UserError: ``malformed_tenant_id``.
+    """
+    return tenant_id(unquote(text))

@@ -86,6 +86,8 @@ def test_too_little_history_is_an_answer_not_a_guess(flow: Flow, first: Release,
     [
         ("/tenants/NOBODY-0/prediction", True, 404, "unknown_tenant"),
         ("/tenants/NOBODY-0/features", True, 404, "unknown_tenant"),
+        ("/tenants/NOBODY%2D0/prediction", True, 404, "unknown_tenant"),
+        ("/tenants/NOBODY%400/features", True, 404, "unknown_tenant"),
         ("/tenants/%20/prediction", True, 400, "malformed_tenant_id"),
         ("/tenants/a%0Ab/features", True, 400, "malformed_tenant_id"),
         ("/tenants/NOBODY-0/prediction", False, 403, "invalid_api_key"),
@@ -115,7 +117,16 @@ def test_one_bad_id_does_not_fail_the_rest(flow: Flow, first: Release, tmp_path:
 
 @pytest.mark.parametrize(
     "body",
-    ["", "[]", '{"tenant_ids": []}', '{"tenant_ids": [1]}', json.dumps({"tenant_ids": [f"T{n}" for n in range(101)]})],
+    [
+        "",
+        "[]",
+        '{"tenant_ids": []}',
+        '{"tenant_ids": [1]}',
+        json.dumps({"tenant_ids": [f"T{n}" for n in range(101)]}),
+        json.dumps({"tenant_ids": ["é" * 200_000]}),
+        "[" * 50_000,
+    ],
+    ids=["empty", "no_object", "no_ids", "no_text", "too_many", "too_long", "too_deep"],
 )
 def test_a_malformed_request_is_400(flow: Flow, body: str) -> None:
     answer = httpx.post(flow.stack.api_url + "/predictions", headers={"x-api-key": flow.stack.api_key}, content=body)
@@ -149,9 +160,11 @@ def test_a_decision_cannot_be_taken_twice_nor_by_another_link(flow: Flow, first:
     link = flow.mailbox.wait_for(f"Decision needed: release {first.release}", seconds=5)["links"][0]
     form = {"decision": "reject", "approver": "Mallory", "reason": "changed my mind"}
     assert httpx.post(link, data=form).status_code == 409
-    for wrong in (link[:-4] + "AAAA", link.split("signature=")[0], link.replace(first.release, "20200101-0000000")):
+    wrong_links = (link[:-4] + "AAAA", link.split("signature=")[0], link.replace(first.release, "20200101-0000000"))
+    for wrong in wrong_links:
         assert httpx.get(wrong).status_code == 403
         assert httpx.post(wrong, data=form).status_code == 403
+    assert len({httpx.get(wrong).text for wrong in wrong_links}) == 1  # nor does it tell which releases there are
     assert flow.packages(first.release)[0]["status"] == "Approved"
 
 

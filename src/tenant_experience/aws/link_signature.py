@@ -31,22 +31,26 @@ def sign(text: bytes) -> str:
     return base64.urlsafe_b64encode(mac).decode().rstrip("=")
 
 
+def bad_link() -> UserError:
+    """The one refusal for every link that is not ours, whatever is wrong with it."""
+    return UserError("this link is not valid: open it from the e-mail, whole", code="bad_link")
+
+
 def check(text: bytes, signature: str) -> None:
     """Accept ``signature`` as the MAC of ``text``.
 
     Raises:
         UserError: ``bad_link`` when it is not.
     """
-    refusal = UserError("this link is not valid: open it from the e-mail, whole", code="bad_link")
     try:
         mac = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
     except (binascii.Error, ValueError) as error:
-        raise refusal from error
+        raise bad_link() from error
     if len(mac) != 32:
-        raise refusal
+        raise bad_link()
     try:
         kms().verify_mac(KeyId=setting("LINK_KEY"), MacAlgorithm=_ALGORITHM, Message=text, Mac=mac)
     except ClientError as error:
         if error.response["Error"]["Code"] == "KMSInvalidMacException":
-            raise refusal from error
+            raise bad_link() from error
         raise
