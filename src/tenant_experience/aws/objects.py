@@ -14,7 +14,9 @@ from botocore.exceptions import ClientError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_CONFIG = Config(signature_version="s3v4")  # links too: the older signature is not taken in every region
+# Links are signed for the bucket's own region: the older signature, and the address without a region that botocore
+# signs when no style is asked for, are not taken in every region.
+_CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 
 
 @cache
