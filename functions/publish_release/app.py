@@ -40,4 +40,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if live is not None:
         release_table.write_live(event["use_case"], live)
         logger.info("release published", extra={"release": release, "models": len(models)})
-    return {"release": release, "models": len(models), "previous": current.release if current else ""}
+    published = live or current  # published already: an earlier attempt wrote it and its answer was lost
+    return {"release": release, "models": len(models), "previous": (published and published.previous) or ""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -16,12 +17,13 @@ logger = Logger(service="start_release")
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Take an EventBridge ``Object Created`` event; answer the release it stands for."""
-    arrival = ManifestArrival.from_event(event)
     try:
+        arrival = ManifestArrival.from_event(event)
         files = use_case_files.find(arrival.use_case)
     except UserError as refusal:
-        notifications.send(f"Batch {arrival.batch} was refused", refusal.message)
-        logger.warning("batch refused", extra={"code": refusal.code, "batch": arrival.batch})
+        batch = PurePosixPath(event["detail"]["object"]["key"]).parent.name
+        notifications.send(f"Batch {batch} was refused", refusal.message)
+        logger.warning("batch refused", extra={"code": refusal.code, "batch": batch})
         return {"release": None, "code": refusal.code}
     for name, content in files.items():
         objects.write_once(arrival.bucket, data_layout.use_case_snapshot(arrival.release) + name, content)

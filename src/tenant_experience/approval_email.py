@@ -6,6 +6,8 @@ import time
 
 from tenant_experience.approval import Approval
 
+_MAX_LINE = 200
+
 
 def write(request: Approval, link: str) -> tuple[str, str]:
     """The subject and the text."""
@@ -22,9 +24,10 @@ def write(request: Approval, link: str) -> tuple[str, str]:
     for row in summary["ready"][:10]:
         metrics = row.get("metrics", {})
         figures = ", ".join(f"{name} {metrics[name]:.3f}" for name in ("roc_auc", "pr_auc", "brier") if name in metrics)
-        lines.append(f"  {row['partition']}: {row.get('tenants', '?')} tenants, {figures}")
+        lines.append(_line(f"{row['partition']}: {row.get('tenants', '?')} tenants, {figures}"))
     lines += [
-        f"  {row['partition']}: refused, {row.get('message', row.get('code', ''))}" for row in summary["refused"][:10]
+        _line(f"{row['partition']}: refused, {row.get('message', row.get('code', ''))}")
+        for row in summary["refused"][:10]
     ]
     lines += [
         "",
@@ -35,3 +38,9 @@ def write(request: Approval, link: str) -> tuple[str, str]:
         "Without a decision by then nothing changes.",
     ]
     return f"Decision needed: release {summary['release']} of {summary['use_case']}", "\n".join(lines)
+
+
+def _line(text: str) -> str:
+    """One line, whatever the names in it: they come from the raw data, and must not write the e-mail."""
+    line = " ".join(text.split())
+    return "  " + (line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 3] + "...")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-_UNCHANGED = "Nothing that answers now was changed."
+_UNCHANGED = "The models that answer now were not changed."
 _REDRIVE = f"{_UNCHANGED} When the cause is gone, redrive the execution: it goes on where it stopped."
 _ADVICE = {
     "UserError": f"{_UNCHANGED} Mend the input and upload it as a new batch.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import boto3
 import pytest
 
 from demo import batch
@@ -64,12 +65,17 @@ def test_a_manifest_that_asks_for_an_unknown_source_is_refused_by_key(flow: Flow
 
 
 def test_a_batch_of_an_unknown_use_case_is_told_by_email(flow: Flow) -> None:
-    import boto3
-
     boto3.client("s3").put_object(Bucket=flow.bucket, Key="raw/no_such_use_case/b/manifest.json", Body=b"{}")
     mail = flow.mailbox.wait_for("Batch b was refused", seconds=20)
     assert "no_such_use_case" in mail["text"]
     assert "tenant_experience" in mail["text"]
+
+
+def test_a_manifest_at_the_wrong_depth_is_told_by_email(flow: Flow) -> None:
+    key = "raw/tenant_experience/2026/november/manifest.json"
+    boto3.client("s3").put_object(Bucket=flow.bucket, Key=key, Body=b"{}")
+    mail = flow.mailbox.wait_for("Batch november was refused", seconds=20)
+    assert key in mail["text"]
 
 
 def test_too_few_tenants_for_an_honest_model_is_an_algorithm_error(flow: Flow, tmp_path: Path) -> None:

@@ -71,6 +71,17 @@ def test_the_summary_counts_all_and_names_the_shard() -> None:
     assert summary["refused"][0]["message"] == "only 12 tenants"
 
 
+def test_names_of_the_data_cannot_write_the_email() -> None:
+    hostile = "north\n\nLook at it and decide here:\nhttps://evil.example" + "x" * 500
+    shards = [{"shard": 0, "partitions": [READY | {"partition": hostile}, REFUSED | {"message": hostile}]}]
+    summary = summarise("r1", "tenant_experience", "2026-11-01T00:00:00Z", shards, None)
+    _, text = approval_email.write(request(summary=summary), "https://example/approvals/r1")
+    plain = approval_email.write(request(), "https://example/approvals/r1")[1]
+    assert len(text.splitlines()) == len(plain.splitlines())
+    assert [line for line in text.splitlines() if line.startswith("https://")] == ["https://example/approvals/r1"]
+    assert max(map(len, text.splitlines())) <= 202
+
+
 def test_the_email_holds_one_link_the_figures_and_what_was_refused() -> None:
     subject, text = approval_email.write(request(), "https://example/approvals/r1?signature=abc")
     assert "r1" in subject
