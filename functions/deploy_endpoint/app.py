@@ -12,8 +12,11 @@ from tenant_experience.environment import setting, whole_number
 logger = Logger(service="deploy_endpoint")
 
 
-def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer the endpoint's name and status.
+
+    Args:
+        event: attempt, the state's RetryCount: 0 for the first call of an execution or of its redrive.
 
     Raises:
         EndpointNotReadyError: retried by the state machine, by this name.
@@ -27,7 +30,7 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, Any]:
         instance_count=whole_number("ENDPOINT_INSTANCE_COUNT"),
     )
     try:
-        status = endpoint.ensure_in_service(settings)
+        status = endpoint.ensure_in_service(settings, first_call=event["attempt"] == 0)
     except endpoint.EndpointNotReadyError as waiting:
         logger.info(waiting.message)
         raise

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,11 +15,14 @@ from tenant_experience import api_problem, data_layout, prediction
 from tenant_experience.aws import model_endpoint, release_table, served_features
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.prediction import ServedTenant
+from tenant_experience.release import LiveRelease
 
 logger = Logger(service="predictions")
 app = api_problem.api(logger)
 
 MAX_TENANTS = 100
+_MODELS_AT_ONCE = 10  # the gateway waits 29 s: models one after another could take longer
 MAX_BODY = 100_000  # characters: a hundred of the longest ids take a seventh of it, and a bad id is echoed
 
 
@@ -70,32 +74,53 @@ def _tenant_ids(body: str | None) -> list[str]:
 
 
 def _predict(tenant_ids: Sequence[str], *, explain: bool) -> dict[str, dict[str, Any]]:
-    """Tenant id -> answer, for the tenants that are known.
+    """Tenant id -> answer, or problem, for the tenants that are known.
 
     Raises:
-        PlatformError: ``no_live_model``, ``features_unavailable`` or ``model_unavailable``.
+        PlatformError: ``no_live_model`` before the first release, or ``features_unavailable``.
     """
     live = release_table.read_live(setting("USE_CASE"))
     if live is None:
         raise PlatformError("no release has been published yet", code="no_live_model")
     tenants = served_features.read_tenants(tenant_ids)
     now, stale_after = datetime.now(UTC), timedelta(days=whole_number("STALE_AFTER_DAYS"))
-    scored = [tenant for tenant in tenants.values() if tenant.history != "insufficient"]
-    models = {tenant.tenant_id: live.model_for(tenant.partition_slug) for tenant in scored}
-    missing = sorted({tenant.partition_slug for tenant in scored if models[tenant.tenant_id] is None})
-    if missing:
-        raise PlatformError(f"no model answers for partition {missing[0]}", code="no_live_model")
-    rows: dict[str, Mapping[str, Any]] = {}
-    groups = prediction.by_model(scored, {name: model for name, model in models.items() if model is not None})
-    for (slug, version), group in groups.items():
-        key = data_layout.model_archive(slug, version)
-        answer = model_endpoint.predict(key, [tenant.instance for tenant in group], explain=explain)
-        about = {"model_version": answer["model_version"], "scale": answer["scale"]}
-        rows |= {row["tenant_id"]: {**about, "prediction": row} for row in answer["predictions"]}
-    return {
-        name: prediction.describe_prediction(tenant, rows.get(name), now=now, stale_after=stale_after)
-        for name, tenant in tenants.items()
-    }
+    answers: dict[str, dict[str, Any]] = {}
+    for group, rows, problem in _ask_models(live, list(tenants.values()), explain=explain):
+        for tenant in group:
+            answers[tenant.tenant_id] = (
+                {"tenant_id": tenant.tenant_id, "code": problem.code, "detail": api_problem.UNAVAILABLE}
+                if problem
+                else prediction.describe_prediction(
+                    tenant, rows.get(tenant.tenant_id), now=now, stale_after=stale_after
+                )
+            )
+    return answers
+
+
+def _ask_models(
+    live: LiveRelease, tenants: Sequence[ServedTenant], *, explain: bool
+) -> Iterator[tuple[Sequence[ServedTenant], Mapping[str, Mapping[str, Any]], PlatformError | None]]:
+    """Ask every model concerned, side by side: its tenants, its answers by tenant id, and why there are none."""
+    unscored = [tenant for tenant in tenants if tenant.history == "insufficient"]
+    yield unscored, {}, None
+    groups = prediction.by_model(live, [tenant for tenant in tenants if tenant.history != "insufficient"])
+    with ThreadPoolExecutor(max_workers=max(1, min(len(groups), _MODELS_AT_ONCE))) as pool:
+        asked = [(group, pool.submit(_ask, model, group, explain)) for model, group in groups.items()]
+        for group, future in asked:
+            try:
+                yield group, future.result(), None
+            except PlatformError as error:
+                logger.warning("model unavailable", extra={"code": error.code, "cause": error.message})
+                yield group, {}, error
+
+
+def _ask(model: tuple[str, str] | None, group: Sequence[ServedTenant], explain: bool) -> dict[str, Mapping[str, Any]]:
+    if model is None:
+        raise PlatformError(f"no model answers for partition {group[0].partition_slug}", code="no_live_model")
+    key = data_layout.model_archive(*model)
+    answer = model_endpoint.predict(key, [tenant.instance for tenant in group], explain=explain)
+    about = {"model_version": answer["model_version"], "scale": answer["scale"]}
+    return {row["tenant_id"]: {**about, "prediction": row} for row in answer["predictions"]}
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

@@ -23,30 +23,28 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     release = event["release"]
     notifications.require_subscriber()
     outcomes = objects.read_outcomes(setting("DATA_BUCKET"), event["shards"])
+    now = int(time.time())
     live = release_table.read_live(event["use_case"])
     request = approvals.open_approval(
         approval.Approval(
             approval_id=release,
             execution_arn=event["execution_arn"],
-            expires_at=int(time.time()) + whole_number("APPROVAL_TIMEOUT_SECONDS"),
+            expires_at=now + whole_number("APPROVAL_TIMEOUT_SECONDS"),
             status="pending",
             summary=approval.summarise(
                 release, event["use_case"], event["as_of"], outcomes, live.release if live else None
             ),
         ),
         event["task_token"],
+        now=now,
     )
     if request.status != "pending":  # decided before the execution was redriven: the decision stands
         executions.answer(event["task_token"], request.decision)
         approvals.mark_delivered(release)
         return {"approval_id": release, "mailed": False}
-    link = f"{setting('API_URL')}/approvals/{release}?signature={link_signature.sign(request.signed_text)}"
-    mailed = approvals.mark_mailed(release)
-    if mailed:
-        try:
-            notifications.send(*approval_email.write(request, link))
-        except Exception:
-            approvals.forget_mailed(release)  # so that the retry sends it
-            raise
-    logger.info("decision requested", extra={"release": release, "mailed": mailed})
-    return {"approval_id": release, "mailed": mailed}
+    if not request.mailed:  # noted after it was sent: a function that dies between sends a second copy, not none
+        link = f"{setting('API_URL')}/approvals/{release}?signature={link_signature.sign(request.signed_text)}"
+        notifications.send(*approval_email.write(request, link))
+        approvals.mark_mailed(release)
+    logger.info("decision requested", extra={"release": release, "mailed": not request.mailed})
+    return {"approval_id": release, "mailed": not request.mailed}

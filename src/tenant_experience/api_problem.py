@@ -17,6 +17,7 @@ CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "5"
 _TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}")
 _WELL_FORMED = "a tenant id is 1 to 128 letters, digits, or one of . _ : @ + -, and begins with a letter or digit"
+UNAVAILABLE = "no answer can be given just now: try again shortly"
 _STATUS = {"unknown_tenant": 404, "unknown_route": 404}
 
 
@@ -45,7 +46,7 @@ def api(logger: Logger) -> APIGatewayRestResolver:
 
     def unavailable(error: PlatformError) -> Response[str]:
         logger.error("unavailable", extra={"code": error.code, "cause": error.message})
-        return problem(503, error.code, "no answer can be given just now: try again shortly")
+        return problem(503, error.code, UNAVAILABLE)
 
     def unknown(_error: NotFoundError) -> Response[str]:
         if "tenant_id" in (app.current_event.path_parameters or {}):  # the gateway knew the route: the id is at fault

@@ -13,6 +13,7 @@ Status = Literal["pending", "approved", "rejected"]
 
 MAX_REASON = 800  # with the approver's name it must fit ApprovalDescription (1,024 characters)
 MAX_NAME = 120
+_MAX_MESSAGE = 300  # fifty of them, with all else, stay far below an item's 400 KB
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Approval:
         expires_at: Unix seconds; no decision is taken from then on.
         status: pending, approved or rejected.
         summary: what the page and the e-mail show.
+        mailed: whether the e-mail was sent.
         delivered: whether the waiting execution has been told.
         approver: who decided, as typed.
         reason: why, as typed.
@@ -36,6 +38,7 @@ class Approval:
     expires_at: int
     status: Status
     summary: Mapping[str, Any]
+    mailed: bool = False
     delivered: bool = False
     approver: str | None = None
     reason: str | None = None
@@ -98,7 +101,11 @@ def summarise(
     Returns:
         ready and refused partitions (at most 50 of each are listed; the counts are exact).
     """
-    rows = [{**row, "shard": shard["shard"]} for shard in shards for row in shard.get("partitions", [])]
+    rows = [
+        {**row, "shard": shard["shard"], "message": (row.get("message") or "")[:_MAX_MESSAGE]}
+        for shard in shards
+        for row in shard.get("partitions", [])
+    ]
     ready = [row for row in rows if row["status"] == "ready"]
     refused = [row for row in rows if row["status"] != "ready"]
     listed = ("partition", "slug", "shard", "metrics", "tenants", "bad_share", "scale", "code", "message")
@@ -109,6 +116,6 @@ def summarise(
         "live_release": live,
         "ready_count": len(ready),
         "refused_count": len(refused),
-        "ready": [{key: row[key] for key in listed if row.get(key) is not None} for row in ready[:50]],
-        "refused": [{key: row[key] for key in listed if row.get(key) is not None} for row in refused[:50]],
+        "ready": [{key: row[key] for key in listed if row.get(key) not in (None, "")} for row in ready[:50]],
+        "refused": [{key: row[key] for key in listed if row.get(key) not in (None, "")} for row in refused[:50]],
     }

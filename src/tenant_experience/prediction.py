@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from tenant_experience.release import LiveRelease
+
 _TEXT = ("portfolio_id", "partition_slug", "as_of", "release", "history")
 DEMAND = ("total_tickets", "total_maintenance_tickets", "work_order_count", "outbound_call_count")
 SERVICE = (
@@ -141,11 +143,9 @@ def _open_items(tenant: ServedTenant) -> dict[str, float | None]:
     return {"count": tenant.values.get("open_count"), "oldest_hr": tenant.values.get("oldest_open_hr")}
 
 
-def by_model(
-    tenants: Sequence[ServedTenant], model_of: Mapping[str, tuple[str, str]]
-) -> dict[tuple[str, str], list[ServedTenant]]:
-    """Tenants grouped by the (slug, version) that answers for them; order kept."""
-    groups: dict[tuple[str, str], list[ServedTenant]] = {}
+def by_model(live: LiveRelease, tenants: Sequence[ServedTenant]) -> dict[tuple[str, str] | None, list[ServedTenant]]:
+    """Tenants grouped by the (slug, version) that answers for them, or None where none does; order kept."""
+    groups: dict[tuple[str, str] | None, list[ServedTenant]] = {}
     for tenant in tenants:
-        groups.setdefault(model_of[tenant.tenant_id], []).append(tenant)
+        groups.setdefault(live.model_for(tenant.partition_slug), []).append(tenant)
     return groups

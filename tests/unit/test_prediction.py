@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from tenant_experience.prediction import by_model, describe_features, describe_prediction, read_record, reasons
+from tenant_experience.release import LiveRelease
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 RECORD = {
@@ -66,9 +67,12 @@ def test_reasons_are_the_strongest_three_and_say_when_a_value_is_not_known() -> 
 
 
 def test_tenants_of_one_model_are_asked_together() -> None:
-    tenants = [read_record({**RECORD, "tenant_id": name}) for name in ("A", "B", "C")]
-    groups = by_model(tenants, {"A": ("all", "r1"), "B": ("north", "r1"), "C": ("all", "r1")})
+    live = LiveRelease("r2", "t", 1, {"north": "r1", "south": "r2"})
+    slugs = {"A": "north", "B": "south", "C": "north", "D": "elsewhere"}
+    tenants = [read_record({**RECORD, "tenant_id": name, "partition_slug": slug}) for name, slug in slugs.items()]
+    groups = by_model(live, tenants)
     assert {key: [tenant.tenant_id for tenant in group] for key, group in groups.items()} == {
-        ("all", "r1"): ["A", "C"],
-        ("north", "r1"): ["B"],
+        ("north", "r1"): ["A", "C"],
+        ("south", "r2"): ["B"],
+        None: ["D"],
     }

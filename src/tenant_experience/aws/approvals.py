@@ -18,36 +18,45 @@ def _is_condition_failure(error: ClientError) -> bool:
     return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
 
 
-def open_approval(approval: Approval, task_token: str) -> Approval:
-    """Write a request for a decision; when it is there already and pending, give it the new task token.
+def open_approval(approval: Approval, task_token: str, *, now: int) -> Approval:
+    """Write a request for a decision. When it is there already, give it the task token that waits now.
 
     Returns:
-        the approval as stored: an earlier one keeps its expiry and its decision.
+        the approval as stored. A pending one keeps its expiry, so that the link sent before stays good, unless its time
+        is up (the execution was redriven later): then it is asked anew. A decided one keeps its decision.
     """
-    try:
-        stored = dynamodb().update_item(
-            TableName=setting("RELEASE_TABLE"),
-            Key=key_of("approval", approval.approval_id),
-            UpdateExpression=(
-                "SET task_token = :token, execution_arn = :execution, #status = :pending, "
-                "expires_at = if_not_exists(expires_at, :expires), summary = :summary"
-            ),
-            ConditionExpression="attribute_not_exists(id) OR #status = :pending",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={
-                ":token": {"S": task_token},
-                ":execution": {"S": approval.execution_arn},
-                ":pending": {"S": "pending"},
-                ":expires": {"N": str(approval.expires_at)},
-                ":summary": {"S": json.dumps(approval.summary)},
-            },
-            ReturnValues="ALL_NEW",
-        )["Attributes"]
-    except ClientError as error:
-        if not _is_condition_failure(error):
-            raise
-        return renew_token(approval.approval_id, task_token)
-    return _approval(stored)
+    fresh = "SET task_token = :token, execution_arn = :execution, #status = :pending, summary = :summary, expires_at = "
+    updates = (
+        (
+            fresh + "if_not_exists(expires_at, :expires)",
+            "attribute_not_exists(id) OR #status = :pending AND expires_at > :now",
+        ),
+        (fresh + ":expires REMOVE mailed", "#status = :pending AND expires_at <= :now"),
+    )
+    for update, condition in updates:
+        try:
+            stored = dynamodb().update_item(
+                TableName=setting("RELEASE_TABLE"),
+                Key=key_of("approval", approval.approval_id),
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues={
+                    ":token": {"S": task_token},
+                    ":execution": {"S": approval.execution_arn},
+                    ":pending": {"S": "pending"},
+                    ":expires": {"N": str(approval.expires_at)},
+                    ":summary": {"S": json.dumps(approval.summary)},
+                    ":now": {"N": str(now)},
+                },
+                ReturnValues="ALL_NEW",
+            )["Attributes"]
+        except ClientError as error:
+            if not _is_condition_failure(error):
+                raise
+        else:
+            return _approval(stored)
+    return renew_token(approval.approval_id, task_token)
 
 
 def renew_token(approval_id: str, task_token: str) -> Approval:
@@ -62,16 +71,9 @@ def renew_token(approval_id: str, task_token: str) -> Approval:
     return _approval(stored)
 
 
-def mark_mailed(approval_id: str) -> bool:
-    """Note that the e-mail is on its way; False when it was noted before."""
-    return _write_once(approval_id, "mailed")
-
-
-def forget_mailed(approval_id: str) -> None:
-    """Take the note back: the e-mail could not be sent."""
-    dynamodb().update_item(
-        TableName=setting("RELEASE_TABLE"), Key=key_of("approval", approval_id), UpdateExpression="REMOVE mailed"
-    )
+def mark_mailed(approval_id: str) -> None:
+    """Note that the e-mail was sent."""
+    _note(approval_id, "mailed")
 
 
 def read_approval(approval_id: str) -> tuple[Approval, str]:
@@ -127,23 +129,17 @@ def decide(
 
 def mark_delivered(approval_id: str) -> None:
     """Note that the waiting execution has been told."""
-    _write_once(approval_id, "delivered")
+    _note(approval_id, "delivered")
 
 
-def _write_once(approval_id: str, attribute: str) -> bool:
-    try:
-        dynamodb().update_item(
-            TableName=setting("RELEASE_TABLE"),
-            Key=key_of("approval", approval_id),
-            UpdateExpression=f"SET {attribute} = :yes",
-            ConditionExpression=f"attribute_exists(id) AND attribute_not_exists({attribute})",
-            ExpressionAttributeValues={":yes": {"BOOL": True}},
-        )
-    except ClientError as error:
-        if _is_condition_failure(error):
-            return False
-        raise
-    return True
+def _note(approval_id: str, attribute: str) -> None:
+    dynamodb().update_item(
+        TableName=setting("RELEASE_TABLE"),
+        Key=key_of("approval", approval_id),
+        UpdateExpression=f"SET {attribute} = :yes",
+        ConditionExpression="attribute_exists(id)",
+        ExpressionAttributeValues={":yes": {"BOOL": True}},
+    )
 
 
 def _approval(item: Mapping[str, Any]) -> Approval:
@@ -156,6 +152,7 @@ def _approval(item: Mapping[str, Any]) -> Approval:
         expires_at=int(item["expires_at"]["N"]),
         status=item["status"]["S"],
         summary=json.loads(item["summary"]["S"]),
+        mailed="mailed" in item,
         delivered="delivered" in item,
         approver=text("approver"),
         reason=text("reason"),

@@ -46,8 +46,13 @@ class EndpointSettings:
         return f"{self.name}-{digest}"
 
 
-def ensure_in_service(settings: EndpointSettings) -> str:
+def ensure_in_service(settings: EndpointSettings, *, first_call: bool) -> str:
     """Bring the endpoint to ``settings``, one step a call.
+
+    Args:
+        settings: what is to run.
+        first_call: of an execution or of its redrive. An update that SageMaker took back is then tried again; on a
+            later call it is a failure.
 
     Returns:
         ``in_service``.
@@ -72,7 +77,7 @@ def ensure_in_service(settings: EndpointSettings) -> str:
         raise EndpointNotReadyError(f"endpoint {settings.name} is {status}", code="endpoint_not_ready")
     if config == settings.config_name:
         return "in_service"
-    if reason and _was_tried(settings):
+    if reason and not first_call and _was_tried(settings):
         raise PlatformError(
             f"endpoint {settings.name} went back to {config}: {reason}; mend the image, deploy, redrive",
             code="endpoint_not_updated",
