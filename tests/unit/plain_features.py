@@ -21,10 +21,13 @@ def settle(copies: list[dict], as_of: datetime) -> dict:
     kept = max(known, key=known_at) if known else min(copies, key=known_at)
     responses = [row["first_response_at"] for row in copies if row["first_response_at"]]
     resolutions = [row["resolved_at"] for row in copies if row["resolved_at"]]
-    return kept | {
-        "first_response_at": min((t for t in responses if t < as_of), default=None),
-        "resolved_at": max((t for t in resolutions if t < as_of), default=None),
-    }
+    first = min((t for t in responses if t < as_of), default=None)
+    last = max((t for t in resolutions if t < as_of), default=None)
+    if first is not None and first < kept["opened_at"]:
+        first = kept["first_response_at"] if kept["first_response_at"] and kept["first_response_at"] < as_of else None
+    if last is not None and last < kept["opened_at"]:
+        last = None
+    return kept | {"first_response_at": first, "resolved_at": last}
 
 
 def plain_features(events: list[dict], as_of: datetime) -> dict[str, dict]:

@@ -280,3 +280,12 @@ def test_order_of_rows_duplicates_and_later_events_do_not_move_one_bit():
     random.Random(1).shuffle(shuffled)
     as_text = [json.dumps(build(rows), sort_keys=True, default=str) for rows in (events, shuffled)]
     assert as_text[0] == as_text[1]
+
+
+def test_what_happened_before_a_copy_opened_takes_no_negative_time():
+    early = event(ago(200), first_response_at=ago(199), resolved_at=ago(198))
+    late = event(ago(30), event_id=early["event_id"], first_response_at=ago(29))
+    features = build([event(ago(300)), early, late])["T1"]
+    assert features["mean_first_response_hr"] == pytest.approx(24)
+    assert features["mean_full_resolution_hr"] is None
+    assert features["open_count"] == 2

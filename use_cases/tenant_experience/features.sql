@@ -49,7 +49,11 @@ known AS (
     UNION ALL
     SELECT
         event_id, tenant_id, portfolio_id, channel, direction, answered, escalated, sentiment,
-        opened_at, tenancy_start_at, tenancy_end_at, earliest_response_at, latest_resolution_at
+        opened_at, tenancy_start_at, tenancy_end_at,
+        -- what another copy says happened before this one opened is not this one's: nothing takes negative time
+        CASE WHEN earliest_response_at >= opened_at THEN earliest_response_at
+             WHEN first_response_at < as_of THEN first_response_at END,
+        CASE WHEN latest_resolution_at >= opened_at THEN latest_resolution_at END
     FROM ranked
     WHERE copy = 1 AND opened_at < as_of
 ),
