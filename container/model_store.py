@@ -57,7 +57,10 @@ class ModelStore:
         """
         folder = Path(url)
         model_file = folder / MODEL_FILE
-        size = model_file.stat().st_size if model_file.is_file() else 0
+        try:
+            size = model_file.stat().st_size
+        except (OSError, ValueError) as error:
+            raise ModelRefusedError(f"model {name}: {MODEL_FILE} is missing in {url[:200]}") from error
         memory = MEMORY_PER_MODEL + MEMORY_PER_FILE_BYTE * size
         with self._reserved(name, memory):
             try:

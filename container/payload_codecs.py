@@ -74,10 +74,12 @@ def decode_csv(body: bytes, features: Sequence[str]) -> Batch:
         BadRequestError: naming the line, counted from 1, and the column.
     """
     try:
-        lines = body.decode().splitlines()
+        lines = body.decode("utf-8-sig").splitlines()
+        rows = [cells for cells in csv.reader(lines) if cells]
     except UnicodeDecodeError as error:
         raise BadRequestError(f"the body is not UTF-8: {error}") from error
-    rows = [cells for cells in csv.reader(lines) if cells]
+    except csv.Error as error:
+        raise BadRequestError(f"the body is not CSV: {error}") from error
     if not rows:
         return Batch(np.empty((0, len(features)), dtype=np.float32), [])
     order = _header(rows[0], features)
@@ -134,7 +136,7 @@ def _only_keys(value: Any, allowed: Sequence[str], where: str) -> None:
         raise BadRequestError(f"{where} must be an object with {', '.join(allowed)}")
     unknown = sorted(set(value) - set(allowed))
     if unknown:
-        raise BadRequestError(f"{where}: unknown {', '.join(unknown)}; known are {', '.join(allowed)}")
+        raise BadRequestError(f"{where}: unknown {', '.join(unknown)[:200]}; known are {', '.join(allowed)}")
 
 
 def _fill_row(row: Matrix, instance: Any, columns: dict[str, int], number: int) -> str | None:
@@ -147,7 +149,7 @@ def _fill_row(row: Matrix, instance: Any, columns: dict[str, int], number: int) 
         raise BadRequestError(f"{where}: features must be an object of numbers")
     for name, value in values.items():
         if name not in columns:
-            raise BadRequestError(f"{where}: unknown feature {name}; known are {', '.join(columns)}")
+            raise BadRequestError(f"{where}: unknown feature {name[:200]}; known are {', '.join(columns)}")
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -170,7 +172,7 @@ def _header(cells: list[str], features: Sequence[str]) -> list[str] | None:
     if len(unknown) == len(names):
         return None  # not one known name: a row of bad data, which is refused with its line and column
     if unknown:
-        raise BadRequestError(f"line 1: unknown feature {', '.join(unknown)}; known are {', '.join(features)}")
+        raise BadRequestError(f"line 1: unknown feature {', '.join(unknown)[:200]}; known are {', '.join(features)}")
     if len(set(names)) != len(names):
         raise BadRequestError("line 1: a feature is named twice")
     return names

@@ -14,6 +14,7 @@ from typing import Any
 
 import xgboost  # noqa: F401 - a second's import, paid before the first ping instead of by the first model's load
 from flask import Flask, Response, request
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
 
 from container.model_store import ModelStore
@@ -23,6 +24,8 @@ from container.serving_settings import MIB, ServingSettings
 from tenant_experience.scoring import Scorer
 
 DISCARD_LIMIT = 128 * MIB
+# Of a model's name and folder; no part of a path may be longer on Linux than 255 bytes, no path than 4,096.
+TEXT_LIMIT = 1_024
 
 
 def create_app(settings: ServingSettings | None = None) -> Flask:
@@ -91,7 +94,7 @@ def _predict(scorer: Scorer) -> Response:
     """Decodes, scores and encodes the current request; 204 when it holds no row."""
     content_type = request.mimetype
     if content_type not in DECODERS:
-        raise UnsupportedMediaTypeError(f"Content-Type {content_type or '(none)'}: send {' or '.join(DECODERS)}")
+        raise UnsupportedMediaTypeError(f"Content-Type {content_type[:80] or '(none)'}: send {' or '.join(DECODERS)}")
     accept = _accepted()
     manifest = scorer.manifest
     body = request.get_data(cache=False)
@@ -111,9 +114,11 @@ def _predict(scorer: Scorer) -> Response:
 
 def _accepted() -> str:
     """The kind to answer in: JSON when the caller does not mind."""
-    if "Accept" not in request.headers:
+    # Parameters, such as charset, change nothing of what is sent; werkzeug would want them to match.
+    wanted = MIMEAccept([(kind.partition(";")[0].strip(), quality) for kind, quality in request.accept_mimetypes])
+    if not wanted:
         return JSON
-    accept = request.accept_mimetypes.best_match(ENCODERS)
+    accept = wanted.best_match(ENCODERS)
     if accept is None:
         raise NotAcceptableError(f"Accept {request.headers['Accept'][:80]}: offered are {', '.join(ENCODERS)}")
     return accept
@@ -123,10 +128,10 @@ def _load_request(body: bytes) -> tuple[str, str]:
     try:
         document = json.loads(body)
         name, url = document["model_name"], document["url"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BadRequestError('loading a model takes {"model_name": "...", "url": "<folder>"}') from error
-    if not (isinstance(name, str) and name and isinstance(url, str) and url):
-        raise BadRequestError("model_name and url must be texts, not empty")
+    if not all(isinstance(text, str) and 0 < len(text) <= TEXT_LIMIT for text in (name, url)):
+        raise BadRequestError(f"model_name and url must be texts of 1 to {TEXT_LIMIT} characters")
     return name, url
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -95,3 +96,11 @@ def test_a_newly_loaded_model_is_known_to_every_request(multi_model: httpx.Clien
             body = {"instances": [{"features": {}}]}
             assert new_connection.post(f"/models/{name}/invoke", json=body).status_code == 200
         assert multi_model.delete(f"/models/{name}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 200_000, json.dumps({"model_name": "m", "url": "/" + "a" * 5_000}).encode(), b'{"model_name": "m"}']
+)
+def test_a_hostile_load_is_400(multi_model: httpx.Client, body: bytes) -> None:
+    assert multi_model.post("/models", content=body).status_code == 400
+    assert multi_model.post("/models", json={"model_name": "m", "url": "/" + "a" * 500}).status_code == 400

@@ -146,3 +146,23 @@ def test_wrong_json_is_400_and_says_where(invoke: Any, body: str, named: str) ->
 )
 def test_wrong_csv_is_400_and_says_where(invoke: Any, body: bytes, named: str) -> None:
     assert named in message(invoke(body, CSV), 400)
+
+
+def test_a_cell_too_long_for_csv_is_400(invoke: Any) -> None:
+    assert "not CSV" in message(invoke("9" * 200_000, CSV), 400)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(invoke: Any) -> None:
+    body = ",".join(FEATURES) + "\n" + ",".join(["1"] * len(FEATURES))
+    assert invoke(b"\xef\xbb\xbf" + body.encode(), CSV).json() == invoke(body, CSV).json()
+
+
+def test_parameters_of_accept_change_nothing(invoke: Any) -> None:
+    answer = invoke(instance(), JSON | {"accept": "text/csv; charset=utf-8"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv")
+    assert invoke(instance(), JSON | {"accept": ""}).headers["content-type"] == "application/json"
+
+
+def test_a_refusal_is_short_however_long_the_request(invoke: Any) -> None:
+    assert len(message(invoke(instance(**{"x" * 1_000_000: 1})), 400)) < 2_000
+    assert len(message(invoke({f"key{number}": 1 for number in range(50_000)}), 400)) < 2_000
