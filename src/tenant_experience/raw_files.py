@@ -128,7 +128,8 @@ def read_csv_header(file: RawFile, delimiter: str) -> list[str]:
     """The column names of a CSV file, trimmed.
 
     Raises:
-        UserError: ``wrong_encoding`` when it is not UTF-8, ``duplicate_column`` when a name stands twice.
+        UserError: ``wrong_encoding`` when it is not UTF-8, ``corrupt_file`` when it is no line of CSV,
+            ``duplicate_column`` when a name stands twice.
     """
     with file.open() as stream:
         start = stream.readline(_MAXIMUM_HEADER_BYTES)
@@ -138,7 +139,14 @@ def read_csv_header(file: RawFile, delimiter: str) -> list[str]:
         raise UserError(
             f"{file.name}: the header is not UTF-8: save the file as UTF-8", code="wrong_encoding"
         ) from error
-    names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter), [])]
+    try:
+        names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter), [])]
+    except csv.Error as error:
+        raise UserError(
+            f"{file.name}: the header cannot be split into columns ({error}): save the file with a header line and "
+            "line feeds at the ends of lines",
+            code="corrupt_file",
+        ) from error
     lowered = [name.lower() for name in names]
     twice = sorted({name for name in names if lowered.count(name.lower()) > 1})
     if twice:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,8 @@ from tenant_experience.source import Source
 from tenant_experience.source_expression import is_plain_column
 
 _JSON_LINES_SAMPLED = 1_000
+# Our own link to a file, as DuckDB's messages spell it.
+_PATH = re.compile(r"/\S*/\d{6}\.[a-z.]+[a-z]")
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Sour
     elif file.format == "csv":
         rows = _csv_rows(file, link, source.csv.delimiter, rejects)
     else:
-        rows = _json_rows(file, link, rejects)
+        rows = _json_rows(file, link, rejects, source)
     _require_columns(file, source, list(rows.types))
     selected = ", ".join(_tidied(raw, rows.types) for raw in source.raw_columns())
     attempts = ", ".join(_attempt(ours, expression) for ours, expression in source.columns.items())
@@ -87,16 +90,19 @@ def _csv_rows(file: RawFile, link: Path, delimiter: str, rejects: str | None) ->
     )
 
 
-def _json_rows(file: RawFile, link: Path, rejects: str | None) -> _Rows:
+def _json_rows(file: RawFile, link: Path, rejects: str | None, source: Source) -> _Rows:
     keys: dict[str, str] = {}
     with file.open() as stream:
         for line in islice(stream, _JSON_LINES_SAMPLED):
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue  # quarantined when it is read for good
             if isinstance(record, dict):
                 keys |= dict.fromkeys(record, "VARCHAR")
+    # An exporter that leaves nulls out may name an optional column for the first time after the sample.
+    sampled = {key.lower() for key in keys}
+    keys |= {name: "VARCHAR" for name in source.optional if name.lower() not in sampled}
     # A delimiter that text does not hold: the line stays whole.
     lines = _read_csv(file, link, ["line"], "delim = '\x01', quote = '', escape = '', header = false", rejects)
     pointers = ", ".join(literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in keys)
@@ -128,7 +134,7 @@ def _parquet_rows(connection: duckdb.DuckDBPyConnection, file: RawFile, link: Pa
 
 def corrupt(file: RawFile, error: Exception) -> UserError:
     """The error for a file whose bytes are damaged."""
-    first_line = str(error).splitlines()[0].replace(str(file.path), file.name)
+    first_line = _PATH.sub(file.name.replace("\\", "\\\\"), str(error).splitlines()[0])
     return UserError(
         f"{file.name} is a damaged {file.extension} file, none of its columns can be trusted: {first_line}",
         code="corrupt_file",
@@ -136,6 +142,15 @@ def corrupt(file: RawFile, error: Exception) -> UserError:
 
 
 def _require_columns(file: RawFile, source: Source, present: list[str]) -> None:
+    header = "\n".join(present).lower()
+    if not any(raw.lower() in header for raw in source.raw_columns()):
+        # Without a header line these "names" would be somebody's data: they are not told.
+        wanted = ", ".join(source.raw_columns())
+        raise UserError(
+            f"{file.name} has none of the columns that are read, {wanted}: is its first line a header, and is this "
+            "its source?",
+            code="missing_column",
+        )
     known = {name.lower() for name in (*present, *source.optional)}
     for raw, ours in source.raw_columns().items():
         if raw.lower() not in known:

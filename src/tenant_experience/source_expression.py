@@ -24,9 +24,7 @@ def columns_read(expression: str) -> tuple[str, ...]:
     Raises:
         ValueError: it is not one plain SQL expression over the columns of one row.
     """
-    with duckdb.connect(":memory:") as connection:
-        row = connection.execute("SELECT json_serialize_sql($1)", [f"SELECT (\n{expression}\n)"]).fetchone()
-    document: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+    document = _parsed(expression)
     if document["error"]:
         raise ValueError(f"not a SQL expression: {document.get('error_message', 'it cannot be parsed')}")
     statements = document["statements"]
@@ -41,6 +39,14 @@ def columns_read(expression: str) -> tuple[str, ...]:
 def is_plain_column(expression: str) -> bool:
     """Whether ``expression`` is the unquoted name of a column and nothing else."""
     return columns_read(expression) == (expression,)
+
+
+def _parsed(expression: str) -> dict[str, Any]:
+    """DuckDB's parse tree. A refusal is raised outside: its traceback must not keep the connection alive."""
+    with duckdb.connect(":memory:") as connection:
+        row = connection.execute("SELECT json_serialize_sql($1)", [f"SELECT (\n{expression}\n)"]).fetchone()
+    document: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+    return document
 
 
 def _column_names(node: object) -> Iterator[str]:

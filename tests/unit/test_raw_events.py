@@ -15,6 +15,7 @@ from tenant_experience.errors import UserError
 from tenant_experience.raw_events import read_events
 from tenant_experience.raw_files import find_raw_files
 from tenant_experience.source import load_source
+from tenant_experience.source_expression import columns_read
 from tenant_experience.use_case import load_use_case
 
 FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
@@ -274,3 +275,59 @@ def test_a_source_expression_cannot_read_other_files(raw: Path, tmp_path: Path):
     with pytest.raises(UserError) as caught:
         Read(write_csv(raw, GOOD), tmp_path)
     assert caught.value.code == "invalid_source"
+
+
+def test_an_optional_column_that_appears_late_in_json_lines_counts(raw: Path):
+    raw.mkdir()
+    record = {
+        "tenant_id": "T1",
+        "channel": "ticket",
+        "opened_at": "2026-01-01",
+        "first_response_at": "",
+        "resolved_at": "",
+    }
+    lines = [json.dumps({"event_id": f"E{number}"} | record) for number in range(1_500)]
+    lines.append(json.dumps({"event_id": "E9999", "escalated": True} | record))
+    (raw / "e.jsonl").write_text("\n".join(lines))
+    assert [e["event_id"] for e in Read(raw).events if e["escalated"]] == ["E9999"]
+
+
+def test_nesting_without_end_is_a_bad_line_not_a_crash(raw: Path):
+    raw.mkdir()
+    record = json.dumps(dict(zip(HEADER.split(","), GOOD.split(","), strict=True)))
+    (raw / "e.jsonl").write_text(f"{'[' * 100_000}\n{record}\n")
+    assert Read(raw).reasons == [("not_a_json_object", "", 1)]
+
+
+def test_a_file_without_header_is_refused_without_telling_what_it_holds(raw: Path):
+    with pytest.raises(UserError, match="is its first line a header") as caught:
+        Read(write_csv(raw, "Jane Roe,jane@example.org", header="John Doe,john@example.org"))
+    assert caught.value.code == "missing_column"
+    assert "example.org" not in caught.value.message
+
+
+def test_a_header_that_is_no_csv_is_refused_by_name(raw: Path):
+    write_csv(raw)
+    (raw / "events.csv").write_bytes(f"{HEADER}\r{GOOD}\r".encode())
+    with pytest.raises(UserError, match=r"events\.csv: the header cannot be split") as caught:
+        Read(raw)
+    assert caught.value.code == "corrupt_file"
+
+
+def test_a_damaged_file_is_called_by_its_own_name(raw: Path):
+    write_csv(raw, *[row(event_id=f"E{number}") for number in range(50_000)])
+    whole = gzip.compress((raw / "events.csv").read_bytes())
+    (raw / "events.csv").unlink()
+    (raw / "late.csv.gz").write_bytes(whole[:-1_000])
+    with pytest.raises(UserError, match=r"late\.csv\.gz is a damaged") as caught:
+        Read(raw)
+    assert caught.value.code == "corrupt_file"
+    assert "scratch" not in caught.value.message
+    assert "/" not in caught.value.message
+
+
+def test_a_refused_expression_holds_no_connection():
+    with pytest.raises(ValueError, match="subquery") as caught:
+        columns_read("(SELECT 1)")
+    frames = [entry.frame.f_locals.values() for entry in caught.traceback[1:]]
+    assert not [value for values in frames for value in values if isinstance(value, duckdb.DuckDBPyConnection)]
