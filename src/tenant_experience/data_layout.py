@@ -31,7 +31,7 @@ MODELS = "models"
 GLOBAL_PARTITION = "all"
 
 RELEASE_ID = re.compile(r"^[a-z0-9](-*[a-z0-9]){0,15}$")
-_SLUG = re.compile(r"^[a-z0-9](-?[a-z0-9]){0,39}$")
+_SLUG = re.compile(r"[a-z0-9](-?[a-z0-9]){0,39}")
 
 
 def ml_root() -> Path:
@@ -59,7 +59,7 @@ def partition_slug(partition: str) -> str:
 
     Different partitions never share a slug: a name that had to be altered carries eight digits of its hash.
     """
-    if _SLUG.match(partition):
+    if _SLUG.fullmatch(partition):
         return partition
     digest = hashlib.sha256(partition.encode()).hexdigest()[:8]
     stem = re.sub(r"[^a-z0-9]+", "-", partition.lower()).strip("-")[:31].strip("-")

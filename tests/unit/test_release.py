@@ -78,7 +78,20 @@ def test_only_ready_partitions_are_released() -> None:
 
 
 def test_slugs_fit_aws_names_and_never_collide() -> None:
-    names = ["north", "North", "nörth", "Tower 7", "tower-7", "x" * 200, "x" * 201, "!!!", "???", "a--b", "-a"]
+    names = [
+        "north",
+        "North",
+        "nörth",
+        "Tower 7",
+        "tower-7",
+        "x" * 200,
+        "x" * 201,
+        "!!!",
+        "???",
+        "a--b",
+        "-a",
+        "north\n",
+    ]
     slugs = [data_layout.partition_slug(name) for name in names]
     assert len(set(slugs)) == len(names)
     for slug in slugs:
