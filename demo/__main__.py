@@ -16,6 +16,7 @@ from demo.laptop import DemoError, Stack, build_and_deploy, confirm_subscription
 from demo.mailbox import Mailbox
 
 STACK_NAME = "tenant-experience"
+_REASONS = {"approve": "Reviewed the report on this laptop.", "reject": "To see that nothing changes."}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,8 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     try:
-        stack = up(console)
-        return 0 if options.command == "up" else demo(stack, options, console)
+        if options.command == "up":
+            up(console)
+            return 0
+        work = batch.of_file(Path(options.input), options.source) if options.input else batch.generated(options.seed)
+        return demo(up(console), work, options, console)
     except (DemoError, TimeoutError) as error:
         console.print(f"[red]Stopped:[/red] {escape(str(error))}")
         return 1
@@ -46,10 +50,9 @@ def up(console: Console) -> Stack:
     return stack
 
 
-def demo(stack: Stack, options: argparse.Namespace, console: Console) -> int:
+def demo(stack: Stack, work: batch.Batch, options: argparse.Namespace, console: Console) -> int:
     """One release from raw input to answers over HTTP; 0 when it ended as the decision says."""
-    work = batch.of_file(Path(options.input), options.source) if options.input else batch.generated(options.seed)
-    choice = run.Choice(options.decision)
+    choice = run.Choice(options.decision, reason=_REASONS[options.decision])
     done = run.release(stack, work, console, lambda mail: run.decide(mail, choice, console))
     status = done.execution["status"]
     colour = "green" if status == "SUCCEEDED" else "yellow"

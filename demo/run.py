@@ -33,7 +33,7 @@ class Choice:
 
     decision: str
     approver: str = "Ada Approver"
-    reason: str = "Reviewed the report on this laptop."
+    reason: str = "as the demo was told"
 
 
 @dataclass(frozen=True)
