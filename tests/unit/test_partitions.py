@@ -1,0 +1,20 @@
+"""Which portfolios share a model."""
+
+from pathlib import Path
+
+from tenant_experience.partitions import assign_partitions
+from tenant_experience.use_case import load_use_case
+
+USE_CASE = load_use_case(Path(__file__).parents[2] / "use_cases" / "tenant_experience")
+
+
+def test_a_portfolio_called_all_shares_the_global_model_however_large():
+    portfolios = {"all": (9_000, 8_000), "north": (3_000, 2_000), "south": (100, 90)}
+    assigned = assign_partitions(portfolios, USE_CASE, "per_partition")
+    assert {name: (p.slug, p.scale) for name, p in assigned.items()} == {
+        "all": ("all", "global"),
+        "north": ("north", "local"),
+        "south": ("all", "global"),
+    }
+    assert (assigned["all"].tenants, assigned["all"].training_tenants) == (9_100, 10_090)
+    assert assigned["all"] is assigned["south"]
