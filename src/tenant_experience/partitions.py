@@ -37,7 +37,8 @@ def assign_partitions(
     """Portfolio -> partition.
 
     Under ``global`` all share ``all``. Under ``per_partition`` a portfolio with at least ``minimum_tenants`` that may
-    train has its own; the others share ``all``, as does a portfolio that is itself called ``all``.
+    train has its own; the others share ``all``, as does a portfolio that is itself called ``all``. ``all`` is always
+    there, even when no portfolio shares it: it answers for whoever has no model of their own by the next release.
 
     Args:
         portfolios: portfolio -> (tenants, tenants that may train).
@@ -69,8 +70,11 @@ def assign_partitions(
         training_tenants=pooled,
     )
     return {
-        name: Partition(name, partition_slug(name), "local", tenants, trainable) if name in own else shared
-        for name, (tenants, trainable) in portfolios.items()
+        GLOBAL_PARTITION: shared,
+        **{
+            name: Partition(name, partition_slug(name), "local", tenants, trainable) if name in own else shared
+            for name, (tenants, trainable) in portfolios.items()
+        },
     }
 
 

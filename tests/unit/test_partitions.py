@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tenant_experience.partitions import assign_partitions
+from tenant_experience.partitions import assign_partitions, shards
 from tenant_experience.use_case import load_use_case
 
 USE_CASE = load_use_case(Path(__file__).parents[2] / "use_cases" / "tenant_experience")
@@ -18,3 +18,14 @@ def test_a_portfolio_called_all_shares_the_global_model_however_large():
     }
     assert (assigned["all"].tenants, assigned["all"].training_tenants) == (9_100, 10_090)
     assert assigned["all"] is assigned["south"]
+
+
+def test_the_shared_partition_is_trained_even_when_every_portfolio_has_its_own():
+    partitions = assign_partitions({"north": (3000, 3000), "south": (2500, 2500)}, USE_CASE, "per_partition")
+    assert {name: partition.slug for name, partition in partitions.items()} == {
+        "all": "all",
+        "north": "north",
+        "south": "south",
+    }
+    trained = [row["slug"] for item in shards(partitions, 10, {}) for row in item["partitions"]]
+    assert trained == ["all", "north", "south"]
