@@ -1,0 +1,52 @@
+"""Several partitions: large portfolios have a model of their own, and each tenant is answered by the right one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import boto3
+import httpx
+import pyarrow.parquet as parquet
+
+from demo import batch
+from demo.generate_events import generate
+from demo.run import Release
+from tests.flow.conftest import Flow
+
+AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def test_large_portfolios_get_models_of_their_own(flow: Flow, first: Release, tmp_path: Path) -> None:
+    generate(tmp_path / "events", as_of=AS_OF, tenants=8000, portfolios=2, seed=4)
+    manifest = {"source": "events", "as_of": AS_OF.strftime("%Y-%m-%dT%H:%M:%SZ"), "models": "per_partition"}
+    work = batch.Batch("own-models", tuple(sorted((tmp_path / "events").iterdir())), manifest)
+    done = flow.release(work)
+    assert done.execution["status"] == "SUCCEEDED", done.execution.get("cause")
+
+    packages = flow.packages(done.release)
+    groups = {package["arn"].split("/")[1] for package in packages}
+    assert {package["status"] for package in packages} == {"Approved"}
+    assert len(packages) == len(groups) == 3
+    live = flow.live()
+    assert live is not None
+    assert set(live["models"].values()) == {done.release}
+    assert "all" in live["models"]
+
+    boto3.client("s3").download_file(
+        flow.bucket, f"features/{done.release}/features.parquet", str(tmp_path / "features.parquet")
+    )
+    rows = [
+        row for row in parquet.read_table(tmp_path / "features.parquet").to_pylist() if row["history"] == "sufficient"
+    ]
+    portfolios = sorted({row["portfolio_id"] for row in rows})
+    assert len(portfolios) == 2
+    ids = [next(row["tenant_id"] for row in rows if row["portfolio_id"] == name) for name in portfolios]
+    answer = httpx.post(
+        flow.stack.api_url + "/predictions", headers={"x-api-key": flow.stack.api_key}, json={"tenant_ids": ids}
+    )
+    found = answer.json()["predictions"]
+    assert [row["portfolio_id"] for row in found] == portfolios
+    assert {row["scale"] for row in found} == {"local"}
+    assert {row["model_version"] for row in found} == {done.release}
+    assert first.release != done.release
