@@ -14,6 +14,7 @@ from local_aws.sagemaker.errors import ServiceError, not_emulated
 from local_aws.sagemaker.feature_groups import FeatureGroups
 from local_aws.sagemaker.feature_records import FeatureRecords
 from local_aws.sagemaker.images import Image, load_image
+from local_aws.sagemaker.instance_types import InstanceType, instance_type
 from local_aws.sagemaker.invocation import Invocations
 from local_aws.sagemaker.jobs import Jobs
 from local_aws.sagemaker.models import Models
@@ -22,8 +23,9 @@ from local_aws.sagemaker.online_store import OnlineStore
 from local_aws.sagemaker.processing_jobs import ProcessingJobs
 from local_aws.sagemaker.registry import Registry
 from local_aws.sagemaker.state import Store
+from local_aws.sagemaker.state_events import PublishEvent
 from local_aws.sagemaker.training_jobs import TrainingJobs
-from local_aws.sagemaker.validation import check_request
+from local_aws.sagemaker.validation import check_answer, check_request
 
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -43,6 +45,8 @@ class SageMaker:
         images: Sequence[Image],
         credentials: Callable[[str, str], dict[str, str]],
         timing: Timing | None = None,
+        publish_event: PublishEvent | None = None,
+        instance_type: Callable[[str], InstanceType | None] = instance_type,
     ) -> None:
         context = Context(
             state_dir=state_dir,
@@ -53,6 +57,8 @@ class SageMaker:
             credentials=credentials,
             store=Store(state_dir / "sagemaker.sqlite"),
             timing=timing or Timing(),
+            publish_event=publish_event,
+            instance_type=instance_type,
         )
         self._context = context
         self._jobs: tuple[Jobs, ...] = (TrainingJobs(context), ProcessingJobs(context))
@@ -81,13 +87,16 @@ class SageMaker:
             As boto3 gives it, times as datetime objects.
 
         Raises:
-            ServiceError: AWS's refusal, or UnsupportedOperation for what is not emulated.
+            ServiceError: AWS's refusal, UnsupportedOperation for what is not emulated, or InternalFailure for an
+                answer that AWS's own model does not allow.
         """
         answer = self._operations.get(operation)
         if answer is None:
             raise not_emulated(operation)
         check_request(operation, request)
-        return answer(copy.deepcopy(request))  # what is kept is not the caller's to change
+        found = answer(copy.deepcopy(request))  # what is kept is not the caller's to change
+        check_answer(operation, found)
+        return found
 
     def job_log_path(self, name: str) -> Path | None:
         """The file that a job's output goes to (the training job's, when both kinds have the name); None if unknown."""
@@ -111,6 +120,8 @@ class SageMaker:
 
     def stop(self) -> None:
         """End every process."""
+        self._context.logs.stop()
+        self._context.memory.stop()
         for jobs in self._jobs:
             jobs.stop()
         self._endpoints.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tarfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 _MAXIMUM_BYTES = 20 * 1024**3
@@ -14,11 +15,16 @@ class ArchiveError(Exception):
     """Not an archive, or not one that may be unpacked."""
 
 
-def pack(folder: Path, archive: Path) -> None:
-    """Everything in ``folder`` as a gzipped tar, names relative to it."""
+def pack(folders: Sequence[Path], archive: Path) -> None:
+    """Everything in the folders as one gzipped tar, names relative to theirs; of two files of one name the first."""
+    seen: set[str] = set()
     with tarfile.open(archive, "w:gz", compresslevel=6) as tar:
-        for entry in sorted(folder.iterdir()):
-            tar.add(entry, arcname=entry.name)
+        for folder in folders:
+            for entry in sorted(folder.rglob("*")):
+                name = entry.relative_to(folder).as_posix()
+                if name not in seen:
+                    seen.add(name)
+                    tar.add(entry, arcname=name, recursive=False)
 
 
 def unpack(archive: Path, folder: Path) -> None:

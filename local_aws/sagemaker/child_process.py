@@ -20,17 +20,24 @@ class ChildProcess:
         interpreter: the Python that runs the launcher.
         environment: the command's whole environment.
         folder: working directory; also holds ``pid`` and ``log`` (standard output and error, appended).
+        cpus: the machine's CPUs that it may use; none named: all.
     """
 
     def __init__(
-        self, command: Sequence[str], *, interpreter: Path, environment: Mapping[str, str], folder: Path
+        self,
+        command: Sequence[str],
+        *,
+        interpreter: Path,
+        environment: Mapping[str, str],
+        folder: Path,
+        cpus: Sequence[int] = (),
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._pid_file = folder / "pid"
         self._pid_file.unlink(missing_ok=True)
         with (folder / "log").open("ab") as log:
             self._launcher = subprocess.Popen(  # noqa: S603 the command is the caller's own job
-                [str(interpreter), "-I", "-S", str(_LAUNCHER), str(self._pid_file), *command],
+                [str(interpreter), "-I", "-S", str(_LAUNCHER), str(self._pid_file), _cpu_list(cpus), *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -82,3 +89,7 @@ class ChildProcess:
                 os.killpg(pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 return  # nothing of it is left
+
+
+def _cpu_list(cpus: Sequence[int]) -> str:
+    return ",".join(str(cpu) for cpu in cpus) or "all"

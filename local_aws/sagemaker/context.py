@@ -7,14 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local_aws.sagemaker.child_process import ChildProcess
+from local_aws.sagemaker.container_logs import ContainerLogs, FollowedFile
 from local_aws.sagemaker.errors import ServiceError, validation_error
 from local_aws.sagemaker.images import Image
+from local_aws.sagemaker.instance_types import InstanceType, instance_type
+from local_aws.sagemaker.memory_watch import MemoryWatch
 from local_aws.sagemaker.state import Store
+from local_aws.sagemaker.state_events import PublishEvent, publish
 from local_aws.sagemaker.storage import Storage
 
 Credentials = Callable[[str, str], dict[str, str]]
@@ -46,6 +52,10 @@ class Context:
     credentials: Credentials
     store: Store
     timing: Timing = field(default_factory=Timing)
+    publish_event: PublishEvent | None = None
+    instance_type: Callable[[str], InstanceType | None] = instance_type
+    logs: ContainerLogs = field(default_factory=ContainerLogs)
+    memory: MemoryWatch = field(default_factory=MemoryWatch)
 
     def __post_init__(self) -> None:
         self._session = boto3.session.Session()
@@ -92,14 +102,35 @@ class Context:
 
     def storage_with(self, variables: dict[str, str]) -> Storage:
         """S3 with credentials that :meth:`assume` gave."""
+        config = Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "max_attempts": 3})
+        return Storage(self._client("s3", variables, config))
+
+    def _client(self, service: str, variables: dict[str, str], config: Config) -> Any:
         with self._session_lock:  # a session's clients may be used, but not made, by several threads at once
-            client = self._session.client(
-                "s3",
+            return self._session.client(
+                service,  # type: ignore[call-overload]
                 endpoint_url=self.endpoint_url,
                 region_name=self.region,
                 aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
                 aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
                 aws_session_token=variables.get("AWS_SESSION_TOKEN"),
-                config=Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "max_attempts": 3}),
+                config=config,
             )
-        return Storage(client)
+
+    def follow_log(self, file: Path, group: str, stream: str, variables: dict[str, str]) -> FollowedFile:
+        """Send what is written to ``file`` to CloudWatch Logs, with credentials that :meth:`assume` gave."""
+        config = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "max_attempts": 1})
+        return self.logs.follow(
+            file, f"/aws/sagemaker/{group}", stream, lambda: self._client("logs", variables, config)
+        )
+
+    def limit_memory(self, process: ChildProcess, instance: str, exceeded: Callable[[], None]) -> None:
+        """Kill a container that needs more memory than its instance type has, after a call of ``exceeded``."""
+        kind = self.instance_type(instance)
+        if kind is not None:
+            self.memory.watch(process, kind.memory, exceeded)
+
+    def tell(self, kind: str, document: dict[str, Any]) -> None:
+        """Publish the event of a resource's new status."""
+        kept = self.store.get("Tags", document[f"{kind}Arn"]) or {"Tags": []}
+        publish(self.publish_event, kind, document, kept["Tags"])

@@ -79,6 +79,7 @@ class Endpoints:
         if not self.context.store.insert(KIND, name, document):
             raise validation_error(f'Cannot create already existing endpoint "{arn}".')
         tags.keep(self.context.store, arn, request.get("Tags", []))
+        self.context.tell(KIND, document)
         self._in_background(self._deploy, name, config)
         return {"EndpointArn": arn}
 
@@ -180,7 +181,7 @@ class Endpoints:
         else:
             variant = self._models.config(config_name)["ProductionVariants"][0]
             model = self._models.model(variant["ModelName"])
-        serving = ServingProcess(self.context, model, variant, self._next_folder(name))
+        serving = ServingProcess(self.context, model, variant, self._next_folder(name), f"Endpoints/{name}")
         live = Live(serving)
         with self._lock:
             if self._stopped:
@@ -295,10 +296,19 @@ class Endpoints:
             edit(found)
             found["LastModifiedTime"] = self.context.now()
 
+        before: list[str] = []
+
+        def note_and_apply(found: dict[str, Any]) -> None:
+            before.append(found["EndpointStatus"])
+            apply(found)
+
         try:
-            return self.context.store.change(KIND, name, apply)
+            changed = self.context.store.change(KIND, name, note_and_apply)
         except KeyError:
             raise self._not_there(name) from None
+        if changed["EndpointStatus"] != before[0]:
+            self.context.tell(KIND, changed)
+        return changed
 
     def _not_there(self, name: str) -> ServiceError:
         return not_there("endpoint", self.context.arn("endpoint", name))

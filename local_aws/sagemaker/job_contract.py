@@ -14,7 +14,6 @@ from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.images import Image
 
 ML = "/opt/ml"
-_HOST = "algo-1"
 _MESSAGE_BYTES = 1024
 _FAILURE_CHARACTERS = 1024
 
@@ -36,7 +35,12 @@ def on_disk(ml: Path, inside: str) -> Path:
     return ml / inside.removeprefix(ML).strip("/")
 
 
-def write_training_configuration(ml: Path, job: dict[str, Any]) -> None:
+def host_names(count: int) -> list[str]:
+    """The instances of a job: ``algo-1``, ``algo-2``, ..."""
+    return [f"algo-{number}" for number in range(1, count + 1)]
+
+
+def write_training_configuration(ml: Path, job: dict[str, Any], host: str) -> None:
     """``input/config/{hyperparameters,inputdataconfig,resourceconfig}.json`` and the folders a container finds."""
     channels = {
         channel["ChannelName"]: {
@@ -54,10 +58,10 @@ def write_training_configuration(ml: Path, job: dict[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     _write(config / "hyperparameters.json", job.get("HyperParameters", {}))
     _write(config / "inputdataconfig.json", channels)
-    _write(config / "resourceconfig.json", _resources(job["ResourceConfig"]["InstanceType"]))
+    _write(config / "resourceconfig.json", _resources(job["ResourceConfig"], host))
 
 
-def write_processing_configuration(ml: Path, job: dict[str, Any]) -> None:
+def write_processing_configuration(ml: Path, job: dict[str, Any], host: str) -> None:
     """``config/{processingjobconfig,resourceconfig}.json`` (not ``input/config``) and the outputs' folders.
 
     An output's folder "will be created by the platform and exist when your container's entrypoint is invoked"
@@ -79,18 +83,17 @@ def write_processing_configuration(ml: Path, job: dict[str, Any]) -> None:
             **{name: job[name] for name in told if name in job},
         },
     )
-    _write(config / "resourceconfig.json", _resources(job["ProcessingResources"]["ClusterConfig"]["InstanceType"]))
+    _write(config / "resourceconfig.json", _resources(job["ProcessingResources"]["ClusterConfig"], host))
 
 
-def _resources(instance_type: str) -> dict[str, Any]:
+def _resources(cluster: dict[str, Any], host: str) -> dict[str, Any]:
+    hosts, kind, group = host_names(cluster["InstanceCount"]), cluster["InstanceType"], "homogeneousCluster"
     return {
-        "current_host": _HOST,
-        "current_instance_type": instance_type,
-        "current_group_name": "homogeneousCluster",
-        "hosts": [_HOST],
-        "instance_groups": [
-            {"instance_group_name": "homogeneousCluster", "instance_type": instance_type, "hosts": [_HOST]}
-        ],
+        "current_host": host,
+        "current_instance_type": kind,
+        "current_group_name": group,
+        "hosts": hosts,
+        "instance_groups": [{"instance_group_name": group, "instance_type": kind, "hosts": hosts}],
         "network_interface_name": "lo",
     }
 

@@ -1,8 +1,9 @@
-"""What processing and training jobs have in common: one thread and one process each, a status, an end."""
+"""What jobs have in common: a thread, one process an instance, a status, an end."""
 
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -12,11 +13,14 @@ from typing import Any, ClassVar
 
 from local_aws.sagemaker import listing, tags
 from local_aws.sagemaker.child_process import ChildProcess
+from local_aws.sagemaker.container_logs import FollowedFile
 from local_aws.sagemaker.context import Context
-from local_aws.sagemaker.errors import ServiceError, resource_in_use, validation_error
-from local_aws.sagemaker.images import ImageError
-from local_aws.sagemaker.job_contract import environment
-from local_aws.sagemaker.storage import Storage
+from local_aws.sagemaker.errors import ServiceError, not_found, resource_in_use, validation_error
+from local_aws.sagemaker.images import Image, ImageError
+from local_aws.sagemaker.instance_types import choose_cpus
+from local_aws.sagemaker.job_contract import environment, host_names
+from local_aws.sagemaker.memory_watch import OUT_OF_MEMORY
+from local_aws.sagemaker.storage import S3Object, Storage
 
 log = logging.getLogger(__name__)
 
@@ -33,20 +37,35 @@ class JobFailure(Exception):  # noqa: N818 it is what SageMaker calls it: a fail
 
 
 @dataclass
+class Host:
+    """One instance of a job: the first in the job's own folder, the others in folders below it."""
+
+    name: str
+    folder: Path
+    process: ChildProcess | None = None
+
+    @property
+    def ml(self) -> Path:
+        """The instance's ``/opt/ml``."""
+        return self.folder / "opt" / "ml"
+
+
+@dataclass
 class Run:
     """One job under way."""
 
     name: str
     folder: Path
+    hosts: list[Host]
     thread: threading.Thread | None = None
-    process: ChildProcess | None = None
-    end: str | None = None  # why it was made to end: "stopped", "timed out", "server"
+    end: str | None = None  # why it was made to end: "stopped", "timed out", "out of memory", "server"
+    failed: Host | None = None  # the first instance that ended with another exit code than 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def ml(self) -> Path:
-        """The job's ``/opt/ml``."""
-        return self.folder / "opt" / "ml"
+    def told_by(self) -> Host:
+        """The instance whose words are the job's: the one that failed, else the first."""
+        return self.failed or self.hosts[0]
 
 
 class Jobs(ABC):
@@ -54,6 +73,7 @@ class Jobs(ABC):
 
     kind: ClassVar[str]  # as in operation names, e.g. "TrainingJob"
     arn_kind: ClassVar[str]
+    words: ClassVar[str]  # as the service calls it in a sentence
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -69,6 +89,7 @@ class Jobs(ABC):
             f"Create{self.kind}": self.create,
             f"Describe{self.kind}": self.describe,
             f"Stop{self.kind}": self.stop_job,
+            f"Delete{self.kind}": self.delete_job,
             f"List{self.kind}s": self.list_jobs,
         }
 
@@ -89,6 +110,10 @@ class Jobs(ABC):
     @abstractmethod
     def command(self, job: dict[str, Any]) -> tuple[str, list[str], dict[str, str]]:
         """Image URI, words, and the variables of this kind of job."""
+
+    @abstractmethod
+    def cluster(self, job: dict[str, Any]) -> tuple[str, int]:
+        """Instance type and count."""
 
     @abstractmethod
     def finish(self, run: Run, job: dict[str, Any], exit_code: int) -> None:
@@ -112,7 +137,10 @@ class Jobs(ABC):
             raise self._taken(arn)
         self.check(request)
         now = self.context.now()
-        run = Run(name, self._new_folder(name))
+        folder = self._new_folder(name)
+        _, count = self.cluster(request)
+        hosts = [Host(host, folder / host if host != "algo-1" else folder) for host in host_names(count)]
+        run = Run(name, folder, hosts)
         job = {key: value for key, value in request.items() if key != "Tags"}
         job |= {
             f"{self.kind}Arn": arn,
@@ -125,6 +153,7 @@ class Jobs(ABC):
         if not self.context.store.insert(self.kind, name, job):
             raise self._taken(arn)
         tags.keep(self.context.store, arn, request.get("Tags", []))
+        self.context.tell(self.kind, job)
         self._start(run)
         return {f"{self.kind}Arn": arn}
 
@@ -146,10 +175,23 @@ class Jobs(ABC):
         run = self._runs.get(name)
         if status != "InProgress" or run is None:
             # Wording: awslabs/benchmark-ai issue 928
-            words = {"TrainingJob": "training job", "ProcessingJob": "processing job"}[self.kind]
-            raise validation_error(f"The request was rejected because the {words} is in status {status}.")
+            raise validation_error(f"The request was rejected because the {self.words} is in status {status}.")
         self.change(name, self.stopping())
         self._end(run, "stopped")
+        return {}
+
+    def delete_job(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Forget a job that has ended, and its files on this machine; its name is free again."""
+        name = request[f"{self.kind}Name"]
+        job = self.context.store.get(self.kind, name)
+        if job is None:
+            raise not_found("Requested resource not found.")
+        status = job[f"{self.kind}Status"]
+        if status in {"InProgress", "Stopping"}:
+            raise resource_in_use(f"The request was rejected because the {self.words} is in status {status}.")
+        self.context.store.delete(self.kind, name)
+        tags.forget(self.context.store, job[f"{self.kind}Arn"])
+        shutil.rmtree(self.context.state_dir / "jobs" / job["_folder"], ignore_errors=True)
         return {}
 
     def list_jobs(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -179,12 +221,20 @@ class Jobs(ABC):
 
     def change(self, name: str, edit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
         """Edit a job's description and say when."""
+        before: list[Any] = []
 
         def apply(job: dict[str, Any]) -> None:
+            before.append(self._statuses(job))
             edit(job)
             job["LastModifiedTime"] = self.context.now()
 
-        return self.context.store.change(self.kind, name, apply)
+        job = self.context.store.change(self.kind, name, apply)
+        if self._statuses(job) != before[0]:
+            self.context.tell(self.kind, job)
+        return job
+
+    def _statuses(self, job: dict[str, Any]) -> tuple[Any, Any]:
+        return job[f"{self.kind}Status"], job.get("SecondaryStatus")
 
     def stopping(self) -> Callable[[dict[str, Any]], None]:
         """The edit that says a job is being stopped."""
@@ -203,7 +253,10 @@ class Jobs(ABC):
             status, reason = ("Failed", f"InternalServerError: {type(error).__name__}: {error}")
         with self._runs_lock:
             self._runs.pop(run.name, None)
-        self._close(run.name, status, reason, run)
+        try:
+            self._close(run.name, status, reason, run)
+        except KeyError:
+            log.info("job %s: deleted meanwhile", run.name)
 
     def _lead(self, run: Run, job: dict[str, Any]) -> tuple[str, str | None]:
         credentials = self.context.assume(job["RoleArn"], "SageMaker")
@@ -211,6 +264,8 @@ class Jobs(ABC):
         exit_code = self._execute(run, job, credentials)
         if run.end == "server":
             raise JobFailure(INTERRUPTED)
+        if run.end == "out of memory":
+            raise JobFailure(OUT_OF_MEMORY)
         if run.end is None:
             self.finish(run, job, exit_code)
             return "Completed", None
@@ -224,28 +279,70 @@ class Jobs(ABC):
     def _execute(self, run: Run, job: dict[str, Any], credentials: dict[str, str]) -> int:
         uri, words, variables = self.command(job)
         image = self.context.image(uri)
+        followed = [self._follow(run, host, credentials) for host in run.hosts]
+        limit = threading.Timer(self._seconds(job), self._end, args=(run, "timed out"))
+        limit.daemon = True
         try:
-            command = image.command(words, run.ml)
+            for host in run.hosts:
+                base = environment(self.context, image, host.ml, credentials)
+                self._start_host(run, host, job, image, words, {**base, **variables, **job.get("Environment", {})})
+            limit.start()
+            return self._wait(run)
         except ImageError as error:
             (run.folder / "log").write_text(f"{error}\n")
             return _NOT_FOUND
-        base = environment(self.context, image, run.ml, credentials)
-        with run.lock:
-            if run.end is not None:
-                return 0
-            run.process = ChildProcess(
-                command,
-                interpreter=image.interpreter,
-                environment={**base, **variables, **job.get("Environment", {})},
-                folder=run.folder,
-            )
-        limit = threading.Timer(self._seconds(job), self._end, args=(run, "timed out"))
-        limit.daemon = True
-        limit.start()
-        try:
-            return run.process.wait()
         finally:
             limit.cancel()
+            if run.end != "server":
+                for each in followed:
+                    self.context.logs.finish(each)
+
+    def _follow(self, run: Run, host: Host, credentials: dict[str, str]) -> FollowedFile:
+        stream = f"{run.name}/{host.name}-{int(self.context.now().timestamp())}"
+        return self.context.follow_log(host.folder / "log", f"{self.kind}s", stream, credentials)
+
+    def _start_host(
+        self, run: Run, host: Host, job: dict[str, Any], image: Image, words: list[str], variables: dict[str, str]
+    ) -> None:
+        command = image.command(words, host.ml)
+        instance, _ = self.cluster(job)
+        with run.lock:
+            if run.end is not None:
+                return
+            host.process = ChildProcess(
+                command,
+                interpreter=image.interpreter,
+                environment=variables,
+                folder=host.folder,
+                cpus=choose_cpus(self.context.instance_type(instance)),
+            )
+        self.context.limit_memory(host.process, instance, lambda: self._end(run, "out of memory"))
+
+    def _wait(self, run: Run) -> int:
+        """Wait for every instance; the exit code of the first that failed, which ends the others, else 0."""
+        codes: list[int] = []
+
+        def wait(host: Host, process: ChildProcess) -> None:
+            code = process.wait()
+            with run.lock:
+                if code == 0 or run.failed is not None:
+                    return
+                run.failed = host
+                codes.append(code)
+                others = [other.process for other in run.hosts if other.process and other is not host]
+            for other in others:
+                if other.running:
+                    other.terminate(self.context.timing.stop_grace)
+
+        started = [(host, host.process) for host in run.hosts if host.process is not None]
+        threads = [threading.Thread(target=wait, args=each, daemon=True) for each in started[1:]]
+        for thread in threads:
+            thread.start()
+        for each in started[:1]:
+            wait(*each)
+        for thread in threads:
+            thread.join()
+        return codes[0] if codes else 0
 
     def _seconds(self, job: dict[str, Any]) -> float:
         return float(job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", 86400))
@@ -253,12 +350,12 @@ class Jobs(ABC):
     def _end(self, run: Run, why: str) -> None:
         with run.lock:
             run.end = run.end or why
-            if run.process is None:
-                return
-        if why == "server":
-            run.process.kill()
-        else:
-            run.process.terminate(self.context.timing.stop_grace)
+            processes = [host.process for host in run.hosts if host.process is not None]
+        for process in processes:
+            if why in {"server", "out of memory"}:
+                process.kill()
+            elif process.running:
+                process.terminate(self.context.timing.stop_grace)
 
     def _close(self, name: str, status: str, reason: str | None, run: Run | None = None) -> None:
         edit = self.closing(run, status, reason and reason[:_REASON_CHARACTERS])
@@ -285,3 +382,10 @@ class Jobs(ABC):
         return resource_in_use(
             f"Job name must be unique within an AWS account and region, and a job with this name already exists ({arn})"
         )
+
+
+def share(hosts: list[Host], objects: list[S3Object], distribution: str | None) -> list[tuple[Host, list[S3Object]]]:
+    """What each instance downloads: everything, or with ShardedByS3Key its part of the keys."""
+    if distribution != "ShardedByS3Key":
+        return [(host, objects) for host in hosts]
+    return [(host, objects[number :: len(hosts)]) for number, host in enumerate(hosts)]

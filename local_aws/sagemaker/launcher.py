@@ -1,6 +1,7 @@
 """Runs one command as SageMaker runs a container: when it ends, or its host does, nothing of it is left.
 
-Run by an image's interpreter as a script, ``launcher.py <pid file> <command...>``, with the standard library alone.
+Run by an image's interpreter as a script, ``launcher.py <pid file> <CPUs> <command...>``, with the standard library
+alone.
 The host holds the other end of standard input and never writes to it. The command runs in a session of its own.
 
 - the command ends: what it left running is killed, and its exit code is the launcher's (128 + the signal, as Docker);
@@ -29,9 +30,11 @@ def _prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def _become(command: list[str], launcher: int) -> None:
+def _become(command: list[str], cpus: str, launcher: int) -> None:
     """In the child: turn into the command. Never returns."""
     os.setsid()
+    if cpus != "all":
+        os.sched_setaffinity(0, {int(cpu) for cpu in cpus.split(",")})
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != launcher:  # the launcher died before the line above
         os._exit(1)
@@ -72,13 +75,13 @@ def _kill_leftovers() -> None:
             time.sleep(0.005)
 
 
-def main(pid_file: str, command: list[str]) -> int:
-    """Run the command; its exit code."""
+def main(pid_file: str, cpus: str, command: list[str]) -> int:
+    """Run the command on some CPUs (``0,1`` or ``all``); its exit code."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     launcher = os.getpid()
     child = os.fork()
     if child == 0:
-        _become(command, launcher)
+        _become(command, cpus, launcher)
     Path(pid_file).write_text(str(child))
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
     threading.Thread(target=_kill_when_host_ends, args=(child,), daemon=True).start()
@@ -91,4 +94,4 @@ def main(pid_file: str, command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    os._exit(main(sys.argv[1], sys.argv[2:]))
+    os._exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))

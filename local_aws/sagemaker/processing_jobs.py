@@ -7,7 +7,7 @@ from typing import Any
 
 from local_aws.sagemaker import job_contract
 from local_aws.sagemaker.errors import not_emulated, validation_error
-from local_aws.sagemaker.jobs import JobFailure, Jobs, Run
+from local_aws.sagemaker.jobs import JobFailure, Jobs, Run, share
 from local_aws.sagemaker.storage import Storage, StorageError
 from local_aws.sagemaker.validation import refuse_others
 
@@ -25,13 +25,12 @@ class ProcessingJobs(Jobs):
 
     kind = "ProcessingJob"
     arn_kind = "processing-job"
+    words = "processing job"
 
     def check(self, request: dict[str, Any]) -> None:
         """Refuse what is not emulated, and paths that SageMaker does not mount."""
         operation = "CreateProcessingJob"
         refuse_others(operation, request, _REQUEST)
-        if request["ProcessingResources"]["ClusterConfig"]["InstanceCount"] != 1:
-            raise not_emulated(operation, "any InstanceCount but 1")
         for given in request.get("ProcessingInputs", []):
             refuse_others(operation, given, _INPUT, "ProcessingInputs.")
             _check_input(operation, given)
@@ -46,17 +45,25 @@ class ProcessingJobs(Jobs):
 
     def prepare(self, run: Run, job: dict[str, Any], storage: Storage) -> None:
         """Configuration, then every input into its LocalPath."""
-        job_contract.write_processing_configuration(run.ml, job)
+        for host in run.hosts:
+            job_contract.write_processing_configuration(host.ml, job, host.name)
         for given in job.get("ProcessingInputs", []):
-            uri = given["S3Input"]["S3Uri"]
-            folder = job_contract.on_disk(run.ml, given["S3Input"]["LocalPath"])
-            folder.mkdir(parents=True, exist_ok=True)
+            source = given["S3Input"]
             try:
-                storage.download_prefix(uri, folder)
+                objects = storage.objects(source["S3Uri"], source["S3DataType"])
+                for host, mine in share(run.hosts, objects, source.get("S3DataDistributionType")):
+                    folder = job_contract.on_disk(host.ml, source["LocalPath"])
+                    folder.mkdir(parents=True, exist_ok=True)
+                    storage.download(mine, folder)
             except StorageError as error:  # wording: aws-samples/sagemaker-run-notebook issue 32
                 raise JobFailure(f"ClientError: Failed to download data. {error}") from error
         now = self.context.now()
         self.change(run.name, lambda found: found.update({"ProcessingStartTime": now}))
+
+    def cluster(self, job: dict[str, Any]) -> tuple[str, int]:
+        """As ProcessingResources says."""
+        found = job["ProcessingResources"]["ClusterConfig"]
+        return found["InstanceType"], found["InstanceCount"]
 
     def command(self, job: dict[str, Any]) -> tuple[str, list[str], dict[str, str]]:
         """The request's own entry point and arguments."""
@@ -79,9 +86,10 @@ class ProcessingJobs(Jobs):
             raise JobFailure("AlgorithmError: See job logs for more information")
         storage = self.context.storage(job["RoleArn"], "SageMaker")
         for output in job.get("ProcessingOutputConfig", {}).get("Outputs", []):
-            folder = job_contract.on_disk(run.ml, output["S3Output"]["LocalPath"])
             try:
-                storage.upload_folder(folder, output["S3Output"]["S3Uri"])
+                for host in run.hosts:
+                    folder = job_contract.on_disk(host.ml, output["S3Output"]["LocalPath"])
+                    storage.upload_folder(folder, output["S3Output"]["S3Uri"])
             except StorageError as error:
                 raise JobFailure(f"ClientError: Failed to upload output {output['OutputName']}. {error}") from error
 
@@ -90,7 +98,7 @@ class ProcessingJobs(Jobs):
 
     def closing(self, run: Run | None, status: str, reason: str | None) -> Callable[[dict[str, Any]], None]:
         """After its time "the processing job is stopped" (API reference, ProcessingJob): Stopped, not Failed."""
-        message = job_contract.exit_message(run.ml) if run else None
+        message = job_contract.exit_message(run.told_by.ml) if run else None
         if status == "Stopped" and run is not None and run.end == "timed out":
             reason = "The processing job exceeded its MaxRuntimeInSeconds and was stopped."  # ours: AWS gives no reason
 
@@ -115,7 +123,9 @@ def _check_input(operation: str, given: dict[str, Any]) -> None:
     if given.get("AppManaged") or "S3Input" not in given:
         raise not_emulated(operation, f"input {given['InputName']}, which is not a plain S3Input")
     source = given["S3Input"]
-    for key, only in (("S3DataType", "S3Prefix"), ("S3InputMode", "File"), ("S3CompressionType", "None")):
+    if source["S3DataType"] not in {"S3Prefix", "ManifestFile"}:
+        raise not_emulated(operation, f"S3DataType {source['S3DataType']}")
+    for key, only in (("S3InputMode", "File"), ("S3CompressionType", "None")):
         if source.get(key, only) != only:
             raise not_emulated(operation, f"{key} {source[key]}")
     _check_path(source)

@@ -117,9 +117,15 @@ class Registry:
         if not self.context.store.insert(PACKAGE, document[f"{PACKAGE}Arn"], document):
             raise validation_error(f"Model Package already exists: {document[f'{PACKAGE}Arn']}")
         tags.keep(self.context.store, document[f"{PACKAGE}Arn"], request.get("Tags", []))
+        self._tell(document)
         if client_token:
             self.context.store.put(_TOKEN, client_token, {"Arn": document[f"{PACKAGE}Arn"]})
         return {f"{PACKAGE}Arn": document[f"{PACKAGE}Arn"]}
+
+    def _tell(self, package: dict[str, Any]) -> None:
+        """An event has a version's group in the place of its name, as DescribeModelPackage has."""
+        named = {f"{PACKAGE}Name": package[f"{GROUP}Name"]} if f"{GROUP}Name" in package else {}
+        self.context.tell(PACKAGE, package | named)
 
     def _identity(self, request: dict[str, Any]) -> dict[str, Any]:
         if f"{PACKAGE}Name" in request:
@@ -159,7 +165,7 @@ class Registry:
                     found[key] = request[key]
             found |= {"LastModifiedTime": self.context.now(), "LastModifiedBy": self._creator}
 
-        self.context.store.change(PACKAGE, arn, apply)
+        self._tell(self.context.store.change(PACKAGE, arn, apply))
         return {f"{PACKAGE}Arn": arn}
 
     def delete_package(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -183,6 +189,9 @@ class Registry:
         ]
         status = ("ModelApprovalStatus", "ModelApprovalStatus")
         found, token = listing.page(items, request, name=f"{PACKAGE}Name", status=status, default_size=_PAGE)
+        for item in found:
+            if f"{GROUP}Name" in item:  # the service names a version by its group, its number and its ARN
+                del item[f"{PACKAGE}Name"]
         return listing.answer(f"{PACKAGE}SummaryList", found, token)
 
     def _group(self, name: str) -> dict[str, Any]:

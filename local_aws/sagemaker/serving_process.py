@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import shutil
 import socket
 import threading
@@ -15,9 +16,11 @@ from typing import Any
 from local_aws.sagemaker import archives, job_contract
 from local_aws.sagemaker.child_process import ChildProcess
 from local_aws.sagemaker.container_client import Answer, ContainerClient, ContainerUnreachableError
+from local_aws.sagemaker.container_logs import FollowedFile
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError
 from local_aws.sagemaker.images import ImageError
+from local_aws.sagemaker.instance_types import choose_cpus
 from local_aws.sagemaker.storage import StorageError
 
 log = logging.getLogger(__name__)
@@ -44,14 +47,22 @@ class ServingProcess:
         model: the model's description.
         variant: the production variant's.
         folder: its own folder: ``opt/ml``, ``log``, ``pid``.
+        log_group: where its log goes, below ``/aws/sagemaker/``.
     """
 
-    def __init__(self, context: Context, model: dict[str, Any], variant: dict[str, Any], folder: Path) -> None:
+    def __init__(
+        self, context: Context, model: dict[str, Any], variant: dict[str, Any], folder: Path, log_group: str
+    ) -> None:
         self.context = context
         self.model = model
         self.variant = variant
         self.folder = folder
         self.on_restart: Callable[[], None] = lambda: None
+        self.instance_id = f"i-{secrets.token_hex(9)[:17]}"
+        self.log_stream = f"{variant['VariantName']}/{self.instance_id}"
+        self.log_group = log_group
+        self.out_of_memory = False
+        self._log: FollowedFile | None = None
         self._port = _free_port()
         self._client = ContainerClient(self._port)
         self._process: ChildProcess | None = None
@@ -116,6 +127,9 @@ class ServingProcess:
             command = image.command(["serve"], self.ml)
         except ImageError as error:
             raise NotHealthyError(str(error)) from error
+        if self._log is None:
+            log_file = self.folder / "log"
+            self._log = self.context.follow_log(log_file, self.log_group, self.log_stream, credentials)
         with self._spawning:
             if self._stopping.is_set():
                 raise NotHealthyError("the container was stopped before it had started")
@@ -124,7 +138,13 @@ class ServingProcess:
                 interpreter=image.interpreter,
                 environment={**base, **container.get("Environment", {}), **variables},
                 folder=self.folder,
+                cpus=choose_cpus(self.context.instance_type(self.variant["InstanceType"])),
             )
+        self.context.limit_memory(self._process, self.variant["InstanceType"], self._too_large)
+
+    def _too_large(self) -> None:
+        self.out_of_memory = True
+        log.warning("%s: the container needs more memory than %s has", self.folder, self.variant["InstanceType"])
 
     def _wait_until_healthy(self) -> None:
         seconds = self.variant.get("ContainerStartupHealthCheckTimeoutInSeconds", self.context.timing.startup)
@@ -200,14 +220,15 @@ class ServingProcess:
             self._stopping.set()
         with self._idle:
             self._idle.notify_all()
-        if self._process is None:
-            return
-        if at_once:
-            self._process.kill()
-        else:
-            self._process.terminate(_STOP_GRACE)
-        self._process.wait()
-        self._client.close()
+        if self._process is not None:
+            if at_once:
+                self._process.kill()
+            else:
+                self._process.terminate(_STOP_GRACE)
+            self._process.wait()
+            self._client.close()
+        if self._log is not None and not at_once:
+            self.context.logs.finish(self._log)
 
 
 def _free_port() -> int:

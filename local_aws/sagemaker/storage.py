@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
@@ -29,6 +32,20 @@ def split_uri(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
+@dataclass(frozen=True)
+class S3Object:
+    """One object of an input, and its path below the folder that the input is downloaded to."""
+
+    bucket: str
+    key: str
+    path: str
+
+    @property
+    def uri(self) -> str:
+        """``s3://bucket/key``."""
+        return f"s3://{self.bucket}/{self.key}"
+
+
 class Storage:
     """Downloads and uploads as one role."""
 
@@ -47,30 +64,80 @@ class Storage:
         except (ClientError, BotoCoreError) as error:
             raise StorageError(f"ListObjectsV2 failed for {uri}: {error}") from error
 
-    def download_prefix(self, uri: str, folder: Path) -> int:
-        """Put every object whose key begins with the URI's into ``folder``; the number of them.
+    def objects(self, uri: str, kind: str = "S3Prefix") -> list[S3Object]:
+        """The objects of an input, in order of key, or of the manifest.
 
-        A URI that is one object's key gives that one file (and whatever else begins with it: S3Prefix is a prefix of
-        keys, not a folder).
+        A URI that is one object's key gives that object, and whatever else begins with it: S3Prefix is a prefix of
+        keys, not a folder.
+
+        Args:
+            uri: a prefix, or a manifest's.
+            kind: ``S3Prefix`` or ``ManifestFile`` (API reference, S3DataSource).
 
         Raises:
             NothingFoundError: no object there.
+            StorageError: S3 refused, or the manifest is none.
+        """
+        found = self._manifest(uri) if kind == "ManifestFile" else self._below(uri)
+        if not found:
+            raise NothingFoundError(f"no objects found under {uri}")
+        return [each for each in found if not each.key.endswith("/")]  # a console's folder marker is no file
+
+    def _below(self, uri: str) -> list[S3Object]:
+        bucket, prefix = split_uri(uri)
+        try:
+            pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+            keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
+        except (ClientError, BotoCoreError) as error:
+            raise StorageError(f"ListObjectsV2 failed for {uri}: {error}") from error
+        return [S3Object(bucket, key, _relative(key, prefix)) for key in keys]
+
+    def _manifest(self, uri: str) -> list[S3Object]:
+        try:
+            manifest = json.loads(self.read(uri))
+        except ValueError as error:
+            raise StorageError(f"the manifest {uri} is not JSON: {error}") from error
+        if not _is_manifest(manifest):
+            raise StorageError(f'the manifest {uri} is not [{{"prefix": "s3://..."}}, "relative/path", ...]')
+        prefix = manifest[0]["prefix"]
+        places = [(*split_uri(f"{prefix}{path}"), path) for path in manifest[1:]]
+        return [S3Object(bucket, key, path.lstrip("/")) for bucket, key, path in places]
+
+    def read(self, uri: str) -> bytes:
+        """The one object of ``uri``.
+
+        Raises:
+            StorageError: S3 refused, or it is not there.
+        """
+        bucket, key = split_uri(uri)
+        try:
+            return self.client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            raise StorageError(f"{uri}: {error}") from error
+
+    def write(self, uri: str, body: bytes) -> None:
+        """Put one object.
+
+        Raises:
+            StorageError: S3 refused.
+        """
+        bucket, key = split_uri(uri)
+        try:
+            self.client.put_object(Bucket=bucket, Key=key, Body=body)
+        except (ClientError, BotoCoreError) as error:
+            raise StorageError(f"{uri}: {error}") from error
+
+    def download(self, objects: Sequence[S3Object], folder: Path) -> None:
+        """Put each object into its place below ``folder``.
+
+        Raises:
             StorageError: S3 refused, or a key would leave the folder.
         """
-        bucket, prefix = split_uri(uri)
-        count = 0
-        try:
-            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-                for found in page.get("Contents", []):
-                    key = found["Key"]
-                    count += 1
-                    if not key.endswith("/"):  # a console's folder marker, not a file
-                        self._download(bucket, key, _inside(folder, _relative(key, prefix)))
-        except (ClientError, BotoCoreError, Boto3Error) as error:
-            raise StorageError(f"ListObjectsV2 or GetObject failed for {uri}: {error}") from error
-        if not count:
-            raise NothingFoundError(f"no objects found under {uri}")
-        return count
+        for each in objects:
+            try:
+                self._download(each.bucket, each.key, _inside(folder, each.path))
+            except (ClientError, BotoCoreError, Boto3Error) as error:
+                raise StorageError(f"GetObject failed for {each.uri}: {error}") from error
 
     def _download(self, bucket: str, key: str, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -119,3 +186,9 @@ def _inside(folder: Path, relative: str) -> Path:
     if not relative or ".." in PurePosixPath(relative).parts or relative.startswith("/"):
         raise StorageError(f"the key {relative!r} would be written outside its folder")
     return folder / relative
+
+
+def _is_manifest(found: Any) -> bool:
+    if not isinstance(found, list) or not found or not isinstance(found[0], dict):
+        return False
+    return isinstance(found[0].get("prefix"), str) and all(isinstance(path, str) for path in found[1:])

@@ -11,7 +11,7 @@ from typing import Any
 
 from local_aws.sagemaker import archives, job_contract
 from local_aws.sagemaker.errors import not_emulated, validation_error
-from local_aws.sagemaker.jobs import JobFailure, Jobs, Run
+from local_aws.sagemaker.jobs import JobFailure, Jobs, Run, share
 from local_aws.sagemaker.storage import NothingFoundError, Storage, StorageError, split_uri
 from local_aws.sagemaker.validation import refuse_others
 
@@ -26,6 +26,7 @@ _ALGORITHM = frozenset(
 )
 _CHANNEL = frozenset(["ChannelName", "DataSource", "ContentType", "CompressionType", "RecordWrapperType", "InputMode"])
 _SOURCE = frozenset(["S3DataType", "S3Uri", "S3DataDistributionType"])
+_RESOURCES = frozenset({"InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId"})
 _TOLD = {  # StatusMessage of each SecondaryStatus, as the service words them
     "Starting": "Preparing the instances for training",
     "Downloading": "Downloading input data",
@@ -43,6 +44,7 @@ class TrainingJobs(Jobs):
 
     kind = "TrainingJob"
     arn_kind = "training-job"
+    words = "training job"
 
     def check(self, request: dict[str, Any]) -> None:
         """Refuse what is not emulated; and, as the service does at creation, a channel without objects."""
@@ -56,8 +58,10 @@ class TrainingJobs(Jobs):
             raise not_emulated(operation, "an AlgorithmSpecification without TrainingImage")
         if request["AlgorithmSpecification"].get("TrainingInputMode", "File") != "File":
             raise not_emulated(operation, f"input mode {request['AlgorithmSpecification']['TrainingInputMode']}")
-        if request["ResourceConfig"].get("InstanceCount") != 1:
-            raise not_emulated(operation, "any InstanceCount but 1")
+        refuse_others(operation, request["ResourceConfig"], _RESOURCES, "ResourceConfig.")
+        for name in ("InstanceType", "InstanceCount"):
+            if not request["ResourceConfig"].get(name):
+                raise validation_error(f"ResourceConfig.{name} is required for a training job.")
         if request["OutputDataConfig"].get("CompressionType", "GZIP") != "GZIP":
             raise not_emulated(operation, "OutputDataConfig.CompressionType NONE")
         channels = request.get("InputDataConfig", [])
@@ -95,12 +99,17 @@ class TrainingJobs(Jobs):
 
     def prepare(self, run: Run, job: dict[str, Any], storage: Storage) -> None:
         """Configuration, then every channel into ``input/data/<channel>``."""
-        job_contract.write_training_configuration(run.ml, job)
+        for host in run.hosts:
+            job_contract.write_training_configuration(host.ml, job, host.name)
         self.change(run.name, self._enter("Downloading"))
         for channel in job.get("InputDataConfig", []):
-            uri = channel["DataSource"]["S3DataSource"]["S3Uri"]
+            source = channel["DataSource"]["S3DataSource"]
             try:
-                storage.download_prefix(uri, run.ml / "input" / "data" / channel["ChannelName"])
+                objects = storage.objects(source["S3Uri"], source["S3DataType"])
+                for host, mine in share(run.hosts, objects, source.get("S3DataDistributionType")):
+                    folder = host.ml / "input" / "data" / channel["ChannelName"]
+                    folder.mkdir(parents=True, exist_ok=True)
+                    storage.download(mine, folder)
             except NothingFoundError as error:
                 raise JobFailure(f"ClientError: Data download failed:NoSuchKey: {error}") from error
             except StorageError as error:
@@ -108,6 +117,10 @@ class TrainingJobs(Jobs):
         now = self.context.now()
         self.change(run.name, lambda found: found.update({"TrainingStartTime": now}))
         self.change(run.name, self._enter("Training"))
+
+    def cluster(self, job: dict[str, Any]) -> tuple[str, int]:
+        """As ResourceConfig says."""
+        return job["ResourceConfig"]["InstanceType"], job["ResourceConfig"]["InstanceCount"]
 
     def command(self, job: dict[str, Any]) -> tuple[str, list[str], dict[str, str]]:
         """``train``, unless the request says what to run."""
@@ -119,7 +132,7 @@ class TrainingJobs(Jobs):
     def finish(self, run: Run, job: dict[str, Any], exit_code: int) -> None:
         """Upload the model, or tell why there is none."""
         if exit_code != 0:
-            raise JobFailure(job_contract.training_failure_reason(run.ml, exit_code))
+            raise JobFailure(job_contract.training_failure_reason(run.told_by.ml, exit_code))
         self.change(run.name, self._enter("Uploading"))
         self._upload(run, job)
 
@@ -131,10 +144,9 @@ class TrainingJobs(Jobs):
         storage = self.context.storage(job["RoleArn"], "SageMaker")
         prefix = f"{job['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{run.name}/output"
         try:
-            _upload_archive(storage, run.ml / "model", run.folder / "model.tar.gz", f"{prefix}/model.tar.gz")
-            _upload_archive(
-                storage, run.ml / "output" / "data", run.folder / "output.tar.gz", f"{prefix}/output.tar.gz"
-            )
+            for inside, archive in (("model", "model.tar.gz"), ("output/data", "output.tar.gz")):
+                folders = [host.ml / inside for host in run.hosts]
+                _upload_archive(storage, folders, run.folder / archive, f"{prefix}/{archive}")
         except StorageError as error:
             raise JobFailure(f"ClientError: Artifact upload failed:{error}") from error
         artifacts = {"S3ModelArtifacts": f"{prefix}/model.tar.gz"}
@@ -183,6 +195,15 @@ class TrainingJobs(Jobs):
 
         return apply
 
+    def operations(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+        """Those of every kind of job, and an update, of which nothing is emulated."""
+        return super().operations() | {"UpdateTrainingJob": self.update}
+
+    def update(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Refuse, by name, all that an update can change: profiler, warm pool, remote debugging."""
+        refuse_others("UpdateTrainingJob", request, frozenset({"TrainingJobName"}))
+        return {"TrainingJobArn": self._job(request["TrainingJobName"])["TrainingJobArn"]}
+
     def summary(self, job: dict[str, Any]) -> dict[str, Any]:
         """A line of ListTrainingJobs."""
         told = ("TrainingJobName", "TrainingJobArn", "CreationTime", "TrainingEndTime", "LastModifiedTime")
@@ -206,16 +227,19 @@ def _check_channel(operation: str, channel: dict[str, Any]) -> None:
     if set(source) != {"S3DataSource"}:
         raise not_emulated(operation, f"data source {', '.join(sorted(source))}")
     refuse_others(operation, source["S3DataSource"], _SOURCE, "S3DataSource.")
-    if source["S3DataSource"]["S3DataType"] != "S3Prefix":
+    if source["S3DataSource"]["S3DataType"] not in {"S3Prefix", "ManifestFile"}:
         raise not_emulated(operation, f"S3DataType {source['S3DataSource']['S3DataType']}")
     for key, only in (("CompressionType", "None"), ("RecordWrapperType", "None"), ("InputMode", "File")):
         if channel.get(key, only) != only:
             raise not_emulated(operation, f"{key} {channel[key]}")
 
 
-def _upload_archive(storage: Storage, folder: Path, archive: Path, uri: str) -> None:
-    """An empty folder gives no archive: the service uploads nothing then (aws/sagemaker-python-sdk issue 3455)."""
-    if any(folder.iterdir()):
-        archives.pack(folder, archive)
+def _upload_archive(storage: Storage, folders: list[Path], archive: Path, uri: str) -> None:
+    """Every instance's folder in one archive.
+
+    Empty folders give no archive: the service uploads nothing then (aws/sagemaker-python-sdk issue 3455).
+    """
+    if any(any(folder.iterdir()) for folder in folders):
+        archives.pack(folders, archive)
         storage.upload_file(archive, uri)
         archive.unlink()

@@ -1,4 +1,4 @@
-"""Requests are held to botocore's own service model: names, types, lengths, patterns, enumerations."""
+"""Requests and answers are held to botocore's own service model: names, types, lengths, patterns, enumerations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import botocore.session
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
 from botocore.validate import ParamValidator
 
-from local_aws.sagemaker.errors import not_emulated, validation_error
+from local_aws.sagemaker.errors import ServiceError, not_emulated, validation_error
 
 _JAVA_CLASSES = {
     r"\p{L}": r"a-zA-Z\u00aa-\uffdc",
@@ -56,6 +56,43 @@ def check_request(operation: str, request: dict[str, Any]) -> None:
     if faults:
         count = f"{len(faults)} validation error{'s' if len(faults) > 1 else ''} detected"
         raise validation_error(f"{count}: {'; '.join(faults)}")
+
+
+def check_answer(operation: str, answer: dict[str, Any]) -> None:
+    """Refuse to send what AWS would never send: a fault of this emulation, told by name.
+
+    Raises:
+        ServiceError: InternalFailure.
+    """
+    shape = operation_model(operation).output_shape
+    faults = shape_faults(shape, answer)
+    if faults:
+        told = "; ".join(faults)
+        raise ServiceError("InternalFailure", f"The laptop's AWS answered {operation} wrongly: {told}", 500)
+
+
+def shape_faults(shape: Shape | None, answer: dict[str, Any]) -> list[str]:
+    """What of an answer is not as botocore's model describes it."""
+    if shape is None:
+        return [f"{name} in an answer that has no members" for name in answer]
+    faults = [f"unknown member {name}" for name in _unknown(shape, answer, "")]
+    report = ParamValidator().validate(answer, shape).generate_report().splitlines()
+    # ModelArtifacts is "required" of DescribeTrainingJob and absent until there is a model, on AWS too
+    faults += [line for line in report if "ModelArtifacts" not in line]
+    return faults or list(_faults(shape, answer, ""))
+
+
+def _unknown(shape: Shape, value: Any, path: str) -> Iterator[str]:
+    """Members that the model does not have: botocore's validator lets them pass."""
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
+        for name, item in value.items():
+            if name not in shape.members:
+                yield f"{path}{name}"
+            else:
+                yield from _unknown(shape.members[name], item, f"{path}{name}.")
+    elif isinstance(shape, ListShape) and isinstance(value, list):
+        for item in value:
+            yield from _unknown(shape.member, item, path)
 
 
 def _faults(shape: Shape, value: Any, path: str) -> Iterator[str]:
