@@ -11,6 +11,7 @@ from typing import Any
 
 REGION = "us-east-1"
 _VERBS = re.compile(r"(Create|Describe|Update|Delete|Stop|List|Add|Search|Batch)")
+_OF_ENDPOINT_AND_CONFIG = ("CreateEndpoint", "UpdateEndpoint")  # actions on two resources
 _PASSED_ROLES = ("RoleArn", "ExecutionRoleArn")
 
 
@@ -24,8 +25,14 @@ class Action:
 
 
 def of_control_plane(operation: str, request: dict[str, Any], account: str) -> list[Action]:
-    """The operation itself, and ``iam:PassRole`` for each role the request hands to SageMaker."""
-    actions = [Action(f"sagemaker:{operation}", _resource(operation, request, account))]
+    """The operation itself, ``AddTags`` where it brings tags, ``iam:PassRole`` for each role it hands to SageMaker."""
+    resource = _resource(operation, request, account)
+    actions = [Action(f"sagemaker:{operation}", resource)]
+    if operation in _OF_ENDPOINT_AND_CONFIG and "EndpointConfigName" in request:
+        config = _arn("endpoint-config", request["EndpointConfigName"], account)
+        actions.append(Action(f"sagemaker:{operation}", config))
+    if request.get("Tags") and operation.startswith("Create"):
+        actions.append(Action("sagemaker:AddTags", resource))
     actions += [
         Action("iam:PassRole", request[member], {"iam:PassedToService": "sagemaker.amazonaws.com"})
         for member in _PASSED_ROLES

@@ -31,6 +31,9 @@ def _serve_here(state: State, port: int, images: Sequence[Path]) -> int:
     from local_aws.gateway import Gateway  # after the environment: MiniStack reads it when it is imported
 
     gateway = Gateway(state=state, port=port, region=REGION, account=ACCOUNT, image_files=images)
+    from local_aws.ministack_adapter.action_log import LOG
+
+    LOG.open(state.folder / "iam_actions.jsonl")
     asyncio.run(_run(gateway, port))
     adopt_orphans()  # the supervisor may have been killed: then nobody else ends what is left
     gateway.close()

@@ -24,10 +24,22 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
     private_names.check()
     from ministack import app
 
-    from local_aws.ministack_adapter import callers, email_subscriptions, lambda_errors, rest_api, states
+    from local_aws.ministack_adapter import (
+        callers,
+        deliveries,
+        email_subscriptions,
+        lambda_errors,
+        lambda_sandbox,
+        permissions,
+        rest_api,
+        states,
+    )
 
     callers.install()
+    permissions.install()
+    deliveries.install()
     lambda_errors.install()
+    lambda_sandbox.install()
     rest_api.install()
     states.install()
     email_subscriptions.install(postman)

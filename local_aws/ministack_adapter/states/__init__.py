@@ -12,6 +12,7 @@ from local_aws.ministack_adapter.states import (
     distributed_map,
     parallel,
     retry,
+    rights,
     sagemaker,
     status_events,
     task,
@@ -23,5 +24,5 @@ __all__ = ["install", "sagemaker"]
 
 def install() -> None:
     """Put every mend in its place."""
-    for module in (walk, task, retry, parallel, distributed_map, status_events, aws_sdk, definition, api):
+    for module in (walk, task, retry, parallel, distributed_map, status_events, aws_sdk, definition, rights, api):
         module.install()

@@ -17,7 +17,7 @@ from typing import Any
 from ministack.core.responses import new_uuid, now_iso
 from ministack.services import stepfunctions as sfn
 
-from local_aws.ministack_adapter.states import limits, running, walk
+from local_aws.ministack_adapter.states import limits, rights, running, walk
 from local_aws.ministack_adapter.states.map_run import MapRun
 from local_aws.ministack_adapter.states.running import Execution, InterruptedRunError, Run, add_event
 
@@ -52,7 +52,12 @@ def run_distributed_map(
             raise sfn._ExecutionError("States.Runtime", f"{field} of a Distributed Map is not emulated on a laptop")
     items = _items(state, raw_input, context)
     inputs = [_child_input(state, raw_input, context, index, item) for index, item in enumerate(items)]
+    machine_arn = context["StateMachine"]["Id"]
+    rights.demand_for_children("StartExecution", machine_arn)
     map_run = MapRun.start(state, execution, len(inputs), _limits(state, raw_input, context))
+    if map_run.redrive_count:
+        rights.demand_for_children("RedriveExecution", map_run.child_arn("*"))
+    map_run.may_stop = rights.asker_about_children(map_run.child_arn("*"))
     add_event(execution, "MapStateStarted", {"mapStateStartedEventDetails": {"length": len(inputs)}})
     add_event(execution, "MapRunStarted", {"mapRunStartedEventDetails": {"mapRunArn": map_run.arn}})
     _run_children(map_run, processor, inputs, context)
@@ -78,6 +83,7 @@ def _items(state: dict[str, Any], raw_input: Any, context: dict[str, Any]) -> li
     """What ItemReader or Items gives, else the input; an object's items are its key and value pairs."""
     if "ItemReader" in state:
         reader = sfn._apply_jsonata_template(state["ItemReader"], raw_input, context)
+        rights.demand_for_reader(reader)
         try:
             items = sfn._read_map_items(reader, raw_input, context)
         except (ValueError, KeyError, TypeError) as error:
@@ -148,7 +154,7 @@ def _run_child(map_run: MapRun, processor: dict[str, Any], index: int, given: An
     }
     add_event(child, "ExecutionStarted", {"executionStartedEventDetails": {"input": child["input"]}})
     sfn._executions[child["executionArn"]] = child
-    run = Run(child)
+    run = Run(child, context["Execution"].get("RoleArn", ""))
     run.activate()
     with map_run.child(index, run):
         _walk_child(child, processor, given, context)

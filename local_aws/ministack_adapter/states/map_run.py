@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,6 +35,7 @@ class MapRun:
         self._lock = threading.Lock()
         self._running: set[Run] = set()
         self._aborted = False
+        self.may_stop: Callable[[], bool] = lambda: True  # children that may not be stopped run to their end
 
     @classmethod
     def start(cls, state: dict[str, Any], execution: Execution, total: int, limits: dict[str, float]) -> MapRun:
@@ -155,8 +156,9 @@ class MapRun:
     def _end_children(self) -> None:
         with self._lock:
             running = list(self._running)
-        for run in running:
-            run.end()
+        if running and self.may_stop():
+            for run in running:
+                run.end()
 
     def _count(self, what: str, change: int) -> None:
         for counts in (self._record["itemCounts"], self._record["executionCounts"]):

@@ -25,8 +25,9 @@ class InterruptedRunError(Exception):
 class Run:
     """One execution while it runs. Everything that blocks on its behalf waits through it, so ``end`` wakes it."""
 
-    def __init__(self, execution: Execution) -> None:
+    def __init__(self, execution: Execution, role_arn: str) -> None:
         self.execution = execution
+        self.role_arn = role_arn  # whose rights its tasks have
         self._ended = threading.Event()
         self._waiting: set[threading.Event] = set()
         self._at_end: list[Callable[[], None]] = []

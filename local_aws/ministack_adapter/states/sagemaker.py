@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,9 +10,12 @@ from functools import cached_property
 from typing import Any
 
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
+from ministack.core import responses
 from ministack.services import stepfunctions as sfn
 
-from local_aws.ministack_adapter.states import running, task
+from local_aws import sagemaker_actions
+from local_aws.ministack_adapter.permissions import Action
+from local_aws.ministack_adapter.states import rights, running, task
 from local_aws.ministack_adapter.states.aws_sdk import sdk_member_name
 from local_aws.service_model import ParseError, parse_request, service_model
 
@@ -77,7 +81,7 @@ class _Integration:
         """One action of the service by its SDK name; member names are the SDK's, too."""
         operation = self._operation(action)
         try:
-            answer = self._send(operation, arguments, sdk_member_name)
+            answer = self._send(_SDK, operation, arguments, sdk_member_name)
         except ServiceFaultError as fault:
             name = _modelled_exception(self._model, fault.code) or "SageMakerException"
             cause = f"{fault.message} (Service: SageMaker, Status Code: {fault.status})"
@@ -91,7 +95,7 @@ class _Integration:
             raise sfn._ExecutionError("States.Runtime", f"Step Functions has no integration {_OPTIMIZED}{action}")
         try:
             operation = self._operation(plain)
-            answer = self._send(operation, arguments, _unchanged)
+            answer = self._send(_OPTIMIZED, operation, arguments, _unchanged)
             described = operation
             if action.endswith(_SYNC):
                 described = operation.replace("Create", "Describe", 1)
@@ -112,11 +116,19 @@ class _Integration:
             raise sfn._ExecutionError("States.Runtime", f"SageMaker has no action {action}")
         return operation
 
-    def _send(self, operation: str, arguments: Any, member_name: Callable[[str], str]) -> dict[str, Any]:
+    def _send(
+        self, integration: str, operation: str, arguments: Any, member_name: Callable[[str], str]
+    ) -> dict[str, Any]:
         try:
             request = parse_request(self._model, operation, arguments or {}, member_name)
         except ParseError as error:
             raise sfn._ExecutionError("States.Runtime", f"sagemaker:{operation}: {error}") from error
+        return self._authorized(integration, operation, request)
+
+    def _authorized(self, integration: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Call as the state machine's role."""
+        for needed in sagemaker_actions.of_control_plane(operation, request, responses.get_account_id()):
+            rights.demand(integration, Action(needed.name, needed.resource, dict(needed.conditions)))
         return self._call(operation, request)
 
     def _wait_for_job(self, job: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +137,7 @@ class _Integration:
         pause = _FIRST_POLL_S
         unwanted = task.cancelled.get()
         while True:
-            description = self._call(f"Describe{job}", name)
+            description = self._authorized(_OPTIMIZED, f"Describe{job}", name)
             status = description[f"{job}Status"]
             if status in _SUCCEEDED:
                 return description
@@ -133,7 +145,8 @@ class _Integration:
                 cause = _as_json(description, self._output(f"Describe{job}"), _unchanged, _milliseconds)
                 raise sfn._ExecutionError("States.TaskFailed", json.dumps(cause))
             if unwanted.wait(pause):
-                self._call(f"Stop{job}", name)
+                with contextlib.suppress(sfn._ExecutionError):  # not allowed to: then it runs on, as on AWS
+                    self._authorized(_OPTIMIZED, f"Stop{job}", name)
                 raise running.InterruptedRunError
             pause = min(pause * 1.5, _LAST_POLL_S)
 

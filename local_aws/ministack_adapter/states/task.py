@@ -12,7 +12,7 @@ from typing import Any
 from ministack.core.responses import error_response_json, new_uuid
 from ministack.services import stepfunctions as sfn
 
-from local_aws.ministack_adapter.states import limits, retry, running
+from local_aws.ministack_adapter.states import limits, retry, rights, running
 from local_aws.ministack_adapter.states.running import Execution, add_event
 
 _TOKEN = ".waitForTaskToken"  # noqa: S105 the name of a pattern, not a secret
@@ -71,6 +71,7 @@ def _attempt(
 
 def _invoke(state: dict[str, Any], resource: str, arguments: Any, raw_input: Any, context: dict[str, Any]) -> Any:
     timeout = _seconds(state, "TimeoutSeconds", raw_input, context)
+    rights.demand_for_task(resource, arguments)
     if _TOKEN in resource:
         heartbeat = _seconds(state, "HeartbeatSeconds", raw_input, context)
         return _invoke_and_wait(resource.replace(_TOKEN, ""), arguments, context["Task"]["Token"], timeout, heartbeat)

@@ -41,7 +41,7 @@ def run_execution(execution_arn: str) -> None:
         finish(execution, "FAILED", error="States.Runtime", cause="The state machine does not exist any more")
         return
     definition = json.loads(machine["definition"])
-    run = Run(execution)
+    run = Run(execution, machine.get("roleArn", ""))
     run.activate()
     timer = _machine_timer(definition, run)
     try:

@@ -44,6 +44,14 @@ def image_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+# All that the machines and functions of these tests do, and no sagemaker:*, which one of them must not be allowed.
+_SAGEMAKER = ["CreateProcessingJob", "DescribeProcessingJob", "StopProcessingJob", "CreateModel", "DescribeModel"]
+_ALLOWED = [
+    *(f"{service}:*" for service in ("s3", "states", "lambda", "sns", "sqs", "dynamodb", "events", "logs")),
+    *(f"sagemaker:{name}" for name in _SAGEMAKER),
+    "iam:PassRole",
+]
+
 # Exits with the code it is given, after the seconds it is given.
 JOB = """
 import sys, time
@@ -89,7 +97,7 @@ def client(env: dict[str, str]) -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def role_arn(client: Callable[..., Any]) -> str:
-    """A role that states, Lambda and SageMaker may assume, allowed everything on S3."""
+    """A role that states, Lambda and SageMaker may assume, allowed what the tests do."""
     trust = {
         "Version": "2012-10-17",
         "Statement": [
@@ -104,7 +112,7 @@ def role_arn(client: Callable[..., Any]) -> str:
     role = iam.create_role(RoleName="everything", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
     policy = {
         "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": ["s3:*", "states:*"], "Resource": "*"}],
+        "Statement": [{"Effect": "Allow", "Action": _ALLOWED, "Resource": "*"}],
     }
     iam.put_role_policy(RoleName="everything", PolicyName="p", PolicyDocument=json.dumps(policy))
     return str(role["Arn"])

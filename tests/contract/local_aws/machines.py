@@ -21,16 +21,17 @@ def eventually(look: Callable[[], Any], limit_s: float = 20.0) -> Any:
 class Machines:
     """Creates a machine a definition and waits for its executions."""
 
-    def __init__(self, client: Any, role_arn: str) -> None:
+    def __init__(self, client: Any, role_arn: str, prefix: str = "machine") -> None:
         self.client = client
         self._role_arn = role_arn
+        self._prefix = prefix
         self._numbers = itertools.count()
 
     def create(self, states: dict[str, Any], **machine: Any) -> str:
         """A JSONata machine that starts with the first state; ``machine`` adds or replaces top-level fields."""
         definition = {"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states, **machine}
         made = self.client.create_state_machine(
-            name=f"machine-{next(self._numbers)}", definition=json.dumps(definition), roleArn=self._role_arn
+            name=f"{self._prefix}-{next(self._numbers)}", definition=json.dumps(definition), roleArn=self._role_arn
         )
         return str(made["stateMachineArn"])
 
