@@ -25,6 +25,8 @@ from local_aws.sagemaker.registry import Registry
 from local_aws.sagemaker.state import Store
 from local_aws.sagemaker.state_events import PublishEvent
 from local_aws.sagemaker.training_jobs import TrainingJobs
+from local_aws.sagemaker.transform_jobs import TransformJobs
+from local_aws.sagemaker.tuning_jobs import TuningJobs
 from local_aws.sagemaker.validation import check_answer, check_request
 
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
@@ -61,11 +63,14 @@ class SageMaker:
             instance_type=instance_type,
         )
         self._context = context
-        self._jobs: tuple[Jobs, ...] = (TrainingJobs(context), ProcessingJobs(context))
+        models = Models(context)
+        training = TrainingJobs(context)
+        self._jobs: tuple[Jobs, ...] = (training, ProcessingJobs(context), TransformJobs(context, models))
         self._operations: dict[str, Operation] = tags.operations(context)
         for jobs in self._jobs:
             self._operations |= jobs.operations()
-        models = Models(context)
+        self._tuning = TuningJobs(context, training)
+        self._operations |= self._tuning.operations()
         self._endpoints = Endpoints(context, models)
         self._invocations = Invocations(self._endpoints)
         self._operations |= models.operations() | self._endpoints.operations()
@@ -122,6 +127,7 @@ class SageMaker:
         """End every process."""
         self._context.logs.stop()
         self._context.memory.stop()
+        self._tuning.stop()
         for jobs in self._jobs:
             jobs.stop()
         self._endpoints.stop()

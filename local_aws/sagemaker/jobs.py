@@ -129,8 +129,8 @@ class Jobs(ABC):
 
     # Operations
 
-    def create(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Start a job."""
+    def create(self, request: dict[str, Any], **more: Any) -> dict[str, Any]:
+        """Start a job; ``more`` is told of it that no request says."""
         name = request[f"{self.kind}Name"]
         arn = self.context.arn(self.arn_kind, name)
         if self.context.store.get(self.kind, name):
@@ -148,6 +148,7 @@ class Jobs(ABC):
             "CreationTime": now,
             "LastModifiedTime": now,
             "_folder": run.folder.name,
+            **more,
         }
         self.begin(job)
         if not self.context.store.insert(self.kind, name, job):

@@ -181,13 +181,15 @@ class ServingProcess:
             except (NotHealthyError, ServiceError) as error:  # tried again after the next pause
                 log.warning("%s: %s", self.folder, error)
 
-    def request(self, method: str, path: str, headers: dict[str, str], body: bytes | None) -> Answer:
-        """One request to the container.
+    def request(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None, seconds: float | None = None
+    ) -> Answer:
+        """One request to the container, which may take ``seconds``, or as long as an invocation of an endpoint.
 
         Raises:
             ContainerUnreachableError: it is down, or takes too long.
         """
-        return self._client.request(method, path, headers, body, self.context.timing.invocation)
+        return self._client.request(method, path, headers, body, seconds or self.context.timing.invocation)
 
     @contextmanager
     def lease(self) -> Iterator[None]:
