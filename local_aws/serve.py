@@ -8,7 +8,7 @@ import resource
 import shutil
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,10 @@ def _serve_here(state: State, port: int, images: Sequence[Path]) -> int:
     from local_aws.gateway import Gateway  # after the environment: MiniStack reads it when it is imported
 
     gateway = Gateway(state=state, port=port, region=REGION, account=ACCOUNT, image_files=images)
-    from local_aws.ministack_adapter.action_log import LOG
+    from local_aws import ministack_adapter
 
-    LOG.open(state.folder / "iam_actions.jsonl")
-    asyncio.run(_run(gateway, port))
+    application, saver = ministack_adapter.keep(gateway, state.folder)
+    asyncio.run(_run(application, saver, port))
     adopt_orphans()  # the supervisor may have been killed: then nobody else ends what is left
     gateway.close()
     kill_descendants()
@@ -70,7 +70,7 @@ def _prepare_environment(state: State, port: int) -> None:
         os.environ.pop(name, None)
 
 
-async def _run(gateway: Any, port: int) -> None:
+async def _run(application: Any, saver: Any, port: int) -> None:
     from hypercorn.asyncio import serve as serve_asgi
     from hypercorn.config import Config
 
@@ -83,7 +83,26 @@ async def _run(gateway: Any, port: int) -> None:
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1  # long polls must not hold up `down`
     config.loglevel = os.environ.get("LOG_LEVEL", "INFO")
-    await serve_asgi(gateway, config, shutdown_trigger=stopping.wait)
+
+    async def stop() -> None:
+        await stopping.wait()
+        await asyncio.to_thread(saver.stop)
+
+    answering = asyncio.create_task(_once_it_answers(port, saver.start))
+    await serve_asgi(application, config, shutdown_trigger=stop)
+    answering.cancel()
+
+
+async def _once_it_answers(port: int, call: Callable[[], None]) -> None:
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+            continue
+        writer.close()
+        break
+    await asyncio.to_thread(call)
 
 
 def started_at() -> str:

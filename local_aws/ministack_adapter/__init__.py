@@ -6,12 +6,14 @@ Its modules take hold of what they wrap when they are imported, so they are impo
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local_aws.ministack_adapter import private_names
 
 if TYPE_CHECKING:
     from local_aws.ministack_adapter.email_subscriptions import Postman
+    from local_aws.ministack_adapter.saving import Application, Saver
     from local_aws.ministack_adapter.services import Handler
 
 
@@ -54,6 +56,22 @@ def register_sagemaker(handler: Handler, call: Callable[[str, dict[str, Any]], d
 
     services.register("sagemaker", "SageMaker.", handler)
     sagemaker.install(call)
+
+
+def keep(application: Application, folder: Path) -> tuple[Application, Saver]:
+    """Keep state on disk while it changes, and what roles were allowed, below ``folder``.
+
+    Returns:
+        The application to serve, and what saves: to be started once the server answers, and stopped before it ends.
+    """
+    from local_aws.ministack_adapter import permissions, saving
+    from local_aws.ministack_adapter.action_log import LOG
+    from local_aws.ministack_adapter.states import restart, running
+
+    LOG.open(folder / "iam_actions.jsonl")
+    saver = saving.Saver({folder / "iam_roles.json": permissions.roles}, restart.announce)
+    running.listen(saver.note_change)
+    return saving.noting_changes(application, saver.note_change), saver
 
 
 def stop_workers() -> None:

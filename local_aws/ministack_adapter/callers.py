@@ -14,7 +14,9 @@ from typing import Any
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import iam, stepfunctions, sts
+from ministack.services import iam, sts
+
+from local_aws.ministack_adapter.states import task_token
 
 ADMINISTRATOR = "local-administrator"
 
@@ -42,11 +44,10 @@ _extract_resource_arn = iam_actions.extract_resource_arn
 
 
 def _resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, *more: Any) -> str:
-    """What a request acts on. An answer to a task token acts on the state machine whose task waits for it."""
+    """What a request acts on. An answer to a task token acts on the state machine that made it, waiting or not."""
     if service == "states" and b'"taskToken"' in body:
         token = json.loads(body).get("taskToken")
-        waiting = stepfunctions._task_tokens.get(token, {})
-        return str(waiting.get("state_machine", "*"))
+        return task_token.state_machine(str(token)) or "*"
     return str(_extract_resource_arn(service, method, path, headers, body, *more))
 
 

@@ -16,6 +16,7 @@ WRITTEN_FOR = "1.5.33"
 _NAMES = {
     "ministack.app": (
         "SERVICE_HANDLERS",
+        "_build_persistence_save_dict",
         "_execute_api_authorization_type",
         "_request_account_scope",
         "app",
@@ -43,6 +44,7 @@ _NAMES = {
         "pin_signed_request",
     ),
     "ministack.core.lambda_runtime": ("Worker.invoke", "_PYTHON_WORKER_SCRIPT", "reset", "subprocess"),
+    "ministack.core.persistence": ("STATE_DIR", "_json_default", "_state_format_version"),
     "ministack.core.responses": (
         "error_response_json",
         "get_account_id",
@@ -169,6 +171,7 @@ _NAMES = {
         "_validate_definition_jsonata",
         "_with_retry_and_catch",
         "handle_request",
+        "load_persisted_state",
     ),
     "ministack.services.sts": ("_sessions", "register_session"),
 }

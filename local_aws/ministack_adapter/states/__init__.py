@@ -11,6 +11,7 @@ from local_aws.ministack_adapter.states import (
     definition,
     distributed_map,
     parallel,
+    restart,
     retry,
     rights,
     sagemaker,
@@ -24,5 +25,17 @@ __all__ = ["install", "sagemaker"]
 
 def install() -> None:
     """Put every mend in its place."""
-    for module in (walk, task, retry, parallel, distributed_map, status_events, aws_sdk, definition, rights, api):
+    for module in (
+        walk,
+        task,
+        retry,
+        parallel,
+        distributed_map,
+        status_events,
+        aws_sdk,
+        definition,
+        rights,
+        restart,
+        api,
+    ):
         module.install()

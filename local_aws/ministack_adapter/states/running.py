@@ -14,6 +14,7 @@ from ministack.services import stepfunctions as sfn
 Execution = dict[str, Any]
 
 _events_lock = threading.Lock()
+_listeners: list[Callable[[], None]] = []
 _current: contextvars.ContextVar[Run] = contextvars.ContextVar("local_aws_run")
 _runs: dict[str, Run] = {}
 
@@ -96,6 +97,11 @@ class Run:
         _runs.pop(self.execution["executionArn"], None)
 
 
+def listen(listener: Callable[[], None]) -> None:
+    """Call ``listener`` after every event of any execution's history."""
+    _listeners.append(listener)
+
+
 def current() -> Run:
     """The run this thread works for."""
     return _current.get()
@@ -128,4 +134,6 @@ def add_event(execution: Execution, event_type: str, details: dict[str, Any] | N
             **(details or {}),
         }
         events.append(event)
+    for listener in _listeners:
+        listener()
     return event

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core.responses import error_response_json, new_uuid
+from ministack.core.responses import error_response_json
 from ministack.services import stepfunctions as sfn
 
-from local_aws.ministack_adapter.states import limits, retry, rights, running
+from local_aws.ministack_adapter.states import limits, retry, rights, running, task_token
 from local_aws.ministack_adapter.states.running import Execution, add_event
 
 _TOKEN = ".waitForTaskToken"  # noqa: S105 the name of a pattern, not a secret
@@ -40,7 +40,7 @@ def _attempt(
     is_jsonata = sfn._state_query_language(state, context) == "JSONata"
     resource = state["Resource"]
     if _TOKEN in resource:
-        context["Task"] = {"Token": new_uuid()}  # each attempt has its own
+        context["Task"] = {"Token": task_token.new(execution["stateMachineArn"])}  # each attempt has its own
     try:
         if is_jsonata:
             arguments = sfn._apply_jsonata_arguments(state, raw_input, context)
@@ -109,7 +109,6 @@ def _invoke_and_wait(resource: str, arguments: Any, token: str, timeout: float |
     """Call, then wait for the token's answer. A call that fails fails the task: nobody would ever answer."""
     answered = threading.Event()
     info: dict[str, Any] = {"event": answered, "result": None, "error": None, "heartbeat": None}
-    info["state_machine"] = running.current().execution["stateMachineArn"]
     sfn._task_tokens[token] = info
 
     def work() -> None:

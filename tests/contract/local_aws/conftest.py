@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,24 +11,8 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.contract.local_aws.laptops import Laptop, free_port, run_local_aws
 from tests.contract.local_aws.machines import Machines
-
-ROOT = Path(__file__).parents[3]
-PYTHON = os.environ.get("LOCAL_AWS_PYTHON", str(ROOT / ".local/venvs/local_aws/bin/python"))
-
-
-def run_local_aws(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603
-        [PYTHON, "-m", "local_aws", *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=90
-    )
-
-
-def free_port() -> str:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +53,14 @@ def server(state_folder: Path, image_file: Path) -> Iterator[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     yield json.loads((state_folder / "server.json").read_text())
     run_local_aws("down", "--state", str(state_folder))
+
+
+@pytest.fixture
+def laptop(tmp_path: Path, image_file: Path) -> Iterator[Laptop]:
+    """A laptop's AWS of the test's own, not started yet."""
+    laptop = Laptop(tmp_path / "aws", image_file)
+    yield laptop
+    laptop.down()
 
 
 @pytest.fixture(scope="session")

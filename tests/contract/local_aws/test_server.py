@@ -7,14 +7,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
-from tests.contract.local_aws.conftest import PYTHON, ROOT, free_port, run_local_aws
+from tests.contract.local_aws.laptops import PYTHON, ROOT, Laptop, free_port
 
 SLEEPER = """
 import subprocess, sys, os
@@ -23,44 +22,6 @@ def handler(event, context):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     return [os.getpid(), child.pid]
 """
-
-
-class Laptop:
-    """One state folder and its commands."""
-
-    def __init__(self, folder: Path, image: Path) -> None:
-        self.folder = folder
-        self._image = image
-
-    def up(self, *more: str) -> subprocess.CompletedProcess[str]:
-        return run_local_aws("up", "--state", str(self.folder), "--image", str(self._image), *more)
-
-    def down(self) -> subprocess.CompletedProcess[str]:
-        return run_local_aws("down", "--state", str(self.folder))
-
-    def status(self) -> subprocess.CompletedProcess[str]:
-        return run_local_aws("status", "--state", str(self.folder))
-
-    def server(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "server.json").read_text())
-        return found
-
-    def client(self, service: str) -> Any:
-        env = dict(line.split("=", 1) for line in (self.folder / "env").read_text().splitlines())
-        return boto3.client(
-            service,
-            endpoint_url=env["AWS_ENDPOINT_URL"],
-            region_name=env["AWS_REGION"],
-            aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-        )
-
-
-@pytest.fixture
-def laptop(tmp_path: Path, image_file: Path) -> Iterator[Laptop]:
-    laptop = Laptop(tmp_path / "aws", image_file)
-    yield laptop
-    laptop.down()
 
 
 def started_processes(laptop: Laptop) -> list[int]:
