@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -18,7 +19,7 @@ from tenant_experience import approval, data_layout, release
 from tenant_experience.approval import Approval
 from tenant_experience.aws import approvals, executions, link_signature, objects
 from tenant_experience.environment import setting
-from tenant_experience.errors import UserError
+from tenant_experience.errors import PlatformError, UserError
 
 logger = Logger(service="approvals")
 app = APIGatewayRestResolver()
@@ -78,9 +79,13 @@ def decide(approval_id: str) -> Response[str]:
     elif request.delivered:
         raise UserError(f"this release was {request.status} already", code="already_decided")
     # A decision that was recorded but did not reach the execution is delivered now, as it was recorded.
-    executions.answer(token, request.decision)
+    try:
+        executions.answer(token, request.decision)
+    except PlatformError:
+        logger.exception("decision not delivered", extra={"release": approval_id})
+        return page.answer(503, page.show(request, signature, now=now))
     approvals.mark_delivered(approval_id)
-    return page.answer(200, page.show(request, signature, now=now))
+    return page.answer(200, page.show(replace(request, delivered=True), signature, now=now))
 
 
 def _form(body: str | None) -> dict[str, str]:

@@ -6,12 +6,13 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from tenant_experience.aws import endpoint
+from tenant_experience.aws import client_errors, endpoint
 from tenant_experience.environment import setting, whole_number
 
 logger = Logger(service="deploy_endpoint")
 
 
+@client_errors.named
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer the endpoint's name and status.
 

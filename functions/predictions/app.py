@@ -33,7 +33,10 @@ def predict_one(tenant_id: str) -> Response[str]:
     found = _predict([wanted], explain=True)
     if wanted not in found:
         raise UserError("this tenant was never seen", code="unknown_tenant")
-    return api_problem.answer(found[wanted])
+    row = found[wanted]
+    if "code" in row:
+        raise PlatformError(row["detail"], code=row["code"])
+    return api_problem.answer(row)
 
 
 @app.post("/predictions")

@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from tenant_experience.aws import objects, release_table
+from tenant_experience.aws import client_errors, objects, release_table
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
 from tenant_experience.release import next_live, ready_rows
@@ -18,6 +18,7 @@ class ReleaseSupersededError(UserError):
     """A release that began later is live. The state machine ends in a state of this name."""
 
 
+@client_errors.named
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Move the release pointer.
 

@@ -7,13 +7,14 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from tenant_experience import data_layout
-from tenant_experience.aws import model_registry, objects
+from tenant_experience.aws import client_errors, model_registry, objects
 from tenant_experience.environment import setting
 from tenant_experience.release import ready_rows
 
 logger = Logger(service="register_models")
 
 
+@client_errors.named
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Register and decide.
 

@@ -8,12 +8,21 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from tenant_experience import approval, approval_email
-from tenant_experience.aws import approvals, executions, link_signature, notifications, objects, release_table
+from tenant_experience.aws import (
+    approvals,
+    client_errors,
+    executions,
+    link_signature,
+    notifications,
+    objects,
+    release_table,
+)
 from tenant_experience.environment import setting, whole_number
 
 logger = Logger(service="request_approval")
 
 
+@client_errors.named
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Write the request down, then send one e-mail for it.
 

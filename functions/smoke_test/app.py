@@ -7,13 +7,14 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from tenant_experience import data_layout
-from tenant_experience.aws import model_endpoint, objects
+from tenant_experience.aws import client_errors, model_endpoint, objects
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError
 
 logger = Logger(service="smoke_test")
 
 
+@client_errors.named
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Compare every model of the release.
 

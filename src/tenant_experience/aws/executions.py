@@ -11,7 +11,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from tenant_experience.environment import setting
-from tenant_experience.errors import UserError
+from tenant_experience.errors import PlatformError, UserError
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -44,10 +44,11 @@ def answer(task_token: str, output: Mapping[str, Any]) -> None:
 
     Raises:
         UserError: ``nobody_waits`` when the execution has ended or moved on.
+        PlatformError: ``not_delivered`` when it cannot be told just now.
     """
     try:
         stepfunctions().send_task_success(taskToken=task_token, output=json.dumps(output))
     except ClientError as error:
         if error.response["Error"]["Code"] in _NOBODY_WAITS:
             raise UserError("the release is no longer waiting for this decision", code="nobody_waits") from error
-        raise
+        raise PlatformError(f"the waiting execution could not be told: {error}", code="not_delivered") from error
