@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _up(state: State, options: argparse.Namespace) -> int:
+    _scale_waits(options)
     server, started = server_control.start(state, port=options.port, fresh=options.fresh, images=_images(options))
     print(f"{'Started' if started else 'Already running'}: {server['url']}  mailbox {server['mailbox_url']}")
     print(f"For boto3, sam and aws: set -a; . {state.env_file}; set +a")
@@ -50,10 +52,17 @@ def _status(state: State, _options: argparse.Namespace) -> int:
 
 
 def _serve(state: State, options: argparse.Namespace) -> int:
+    _scale_waits(options)
     from local_aws.serve import serve  # only this command needs MiniStack
 
     port = server_control.choose_port(options.port, state.last_port())
     return serve(state, port=port, images=_images(options))
+
+
+def _scale_waits(options: argparse.Namespace) -> None:
+    """Hand the factor on as MiniStack's own setting, which it reads when the server starts."""
+    if options.wait_scale is not None:
+        os.environ["SFN_WAIT_SCALE"] = str(options.wait_scale)
 
 
 def _images(options: argparse.Namespace) -> list[Path]:
@@ -89,6 +98,12 @@ def _parser() -> argparse.ArgumentParser:
     for command in (up, serve):
         command.add_argument(
             "--port", type=int, help="default: the last one used, else the first free one from 4566 on"
+        )
+        command.add_argument(
+            "--wait-scale",
+            type=float,
+            metavar="FACTOR",
+            help="shorten Step Functions' pauses before retries and its Wait states, e.g. 0.1; time-outs stay",
         )
         command.add_argument(
             "--image",

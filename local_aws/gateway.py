@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from local_aws import ministack_adapter
+from local_aws.faults import Faults
 from local_aws.mail import Mailbox, SnsPostman
 from local_aws.pages import Pages
 from local_aws.serve import started_at
@@ -27,41 +30,71 @@ class Gateway:
         self._url = f"http://127.0.0.1:{port}"
         self._port = port
         self._region = region
+        self._faults = Faults()
         mailbox = Mailbox(state.mail)
         self._ministack = ministack_adapter.install(SnsPostman(mailbox, self._url))
         # These take hold of private names too: not before `install` has checked them.
         from local_aws import sagemaker_service
-        from local_aws.ministack_adapter import callers, email_subscriptions
+        from local_aws.ministack_adapter import callers, email_subscriptions, ordered_failures
+
+        ordered_failures.install(self._faults)
 
         self._callers = callers
         self._pages = Pages(mailbox, self._url, email_subscriptions.confirm, email_subscriptions.unsubscribe)
         self._sagemaker, self._records = sagemaker_service.start(
-            folder=state.folder, url=self._url, region=region, account=account, image_files=image_files
+            folder=state.folder,
+            url=self._url,
+            region=region,
+            account=account,
+            image_files=image_files,
+            faults=self._faults,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         if scope["type"] == "lifespan":
             await self._ministack(scope, receive, self._announcing(send))
+        elif scope["type"] == "http" and scope["path"] == "/_local/faults":
+            status, document = self._faults.answer(scope["method"], _body(await _received(receive)))
+            await _answer(send, status, "application/json", json.dumps(document, indent=1).encode())
         elif scope["type"] == "http" and scope["path"].startswith("/_local/"):
             query = scope["query_string"].decode()
             await _answer(send, *self._pages.answer(scope["method"], scope["path"], query))
-        elif scope["type"] == "http" and self._records.may_answer(scope):
+        elif scope["type"] == "http" and self._faults.rules:
+            await self._answer_or_fail(scope, receive, send)
+        else:
+            await self._answer_service(scope, receive, send)
+
+    async def _answer_or_fail(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, unless a rule lets the request fail."""
+        from local_aws import http_faults  # only now: most servers never see a rule
+
+        received = await _received(receive)
+        found = http_faults.find(self._faults, http_faults.Request.of(scope, _body(received)))
+        if found is None:
+            await self._answer_service(scope, _again(received, receive), send)
+            return
+        rule, service = found
+        await asyncio.sleep(rule.delay)
+        if rule.code is None or rule.loses_answer:
+            await self._answer_service(scope, _again(received, receive), send if rule.code is None else _lose)
+        if rule.code is not None:
+            await _send_response(send, *http_faults.refusal(rule, service))
+
+    async def _answer_service(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self._records.may_answer(scope):
             await self._answer_records(scope, receive, send)
         else:
             await self._ministack(scope, receive, send)
 
     async def _answer_records(self, scope: Scope, receive: Receive, send: Send) -> None:
-        received = [await receive()]
-        while received[-1].get("more_body"):
-            received.append(await receive())
-        body = b"".join(message.get("body", b"") for message in received)
+        received = await _received(receive)
         whole = received[-1]["type"] == "http.request"
-        answer = self._records.answer(scope, body) if whole else None
+        answer = self._records.answer(scope, _body(received)) if whole else None
         if answer is None:
             await self._ministack(scope, _again(received, receive), send)
         else:
-            await _send_json(send, answer)
+            await _send_response(send, 200, {"content-type": "application/json"}, answer)
 
     def close(self) -> None:
         """Stop every job, endpoint and Lambda worker."""
@@ -110,14 +143,30 @@ async def _answer(send: Send, status: int, content_type: str, body: bytes) -> No
     await send({"type": "http.response.body", "body": body})
 
 
-async def _send_json(send: Send, body: bytes) -> None:
+async def _send_response(send: Send, status: int, named: Mapping[str, str], body: bytes) -> None:
     headers = [
-        (b"content-type", b"application/json"),
+        *((name.encode("latin-1"), value.encode("latin-1")) for name, value in named.items()),
         (b"content-length", str(len(body)).encode()),
         (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
     ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+async def _lose(_message: MutableMapping[str, Any]) -> None:
+    """Where an answer goes that nobody gets."""
+
+
+async def _received(receive: Receive) -> list[MutableMapping[str, Any]]:
+    """A whole request's messages."""
+    received = [await receive()]
+    while received[-1].get("more_body"):
+        received.append(await receive())
+    return received
+
+
+def _body(received: Sequence[MutableMapping[str, Any]]) -> bytes:
+    return b"".join(message.get("body", b"") for message in received)
 
 
 def _again(received: Sequence[MutableMapping[str, Any]], receive: Receive) -> Receive:

@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 
@@ -22,6 +23,9 @@ class ChildProcess:
         folder: working directory; also holds ``pid`` and ``log`` (standard output and error, appended).
         cpus: the machine's CPUs that it may use; none named: all.
     """
+
+    on_start: ClassVar[Callable[[ChildProcess, Path], None] | None] = None
+    """Shown every process, with its folder, once it has been started."""
 
     def __init__(
         self,
@@ -45,6 +49,8 @@ class ChildProcess:
                 cwd=folder,
                 start_new_session=True,  # a Ctrl-C at the server's terminal is the server's business
             )
+        if ChildProcess.on_start is not None:
+            ChildProcess.on_start(self, folder)
 
     @property
     def pid(self) -> int | None:
