@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,11 @@ from demo.__main__ import STACK_NAME
 from demo.generate_events import generate
 from demo.mailbox import Mailbox
 
-STATE = laptop.LOCAL / "flow"
+# Below .local/; another folder lets two runs go side by side.
+STATE = laptop.LOCAL / os.environ.get("TENANT_EXPERIENCE_FLOW_STATE", "flow")
+# Pauses before retries, in parts of what the state machine says. Time-outs, jobs and people take as long as ever.
+WAIT_SCALE = "0.05"
+LAST = "test_failures.py"  # publishes releases of its own, and kills the server in the end
 
 
 @dataclass
@@ -44,12 +49,12 @@ class Flow:
     def bucket(self) -> str:
         return self.stack.outputs["DataBucket"]
 
-    def events(self, seed: int, **settings: Any) -> batch.Batch:
+    def events(self, seed: int, tenants: int = 1_500, **settings: Any) -> batch.Batch:
         """Generated messages as a batch; further settings go into the manifest."""
         as_of = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
-        folder = self.inputs / f"seed-{seed}"
+        folder = self.inputs / f"seed-{seed}-{tenants}"
         if not folder.exists():
-            generate(folder, as_of=as_of, seed=seed)
+            generate(folder, as_of=as_of, tenants=tenants, seed=seed)
         manifest = {"source": "events", "as_of": as_of.strftime("%Y-%m-%dT%H:%M:%SZ"), **settings}
         return batch.Batch(f"seed-{seed}-{len(list(self.inputs.iterdir()))}", tuple(sorted(folder.iterdir())), manifest)
 
@@ -72,6 +77,17 @@ class Flow:
         """Ask the API."""
         headers = {"x-api-key": self.stack.api_key} if key else {}
         return httpx.get(self.stack.api_url + path, headers=headers, timeout=30)
+
+    @contextmanager
+    def failing(self, *rules: dict[str, Any]) -> Iterator[Callable[[], list[int]]]:
+        """Failure on demand (see local_aws/README.md); gives what tells how often each rule has fired."""
+        address = f"{self.stack.mailbox_url.partition('/_local/')[0]}/_local/faults"
+        refused = httpx.put(address, json=rules)
+        assert refused.status_code == 200, refused.text
+        try:
+            yield lambda: [rule["fired"] for rule in httpx.get(address).json()]
+        finally:
+            httpx.delete(address)
 
     def live(self) -> dict[str, Any] | None:
         """The release pointer as it stands."""
@@ -98,9 +114,18 @@ class Flow:
         return json.loads(boto3.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read())
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name == LAST and item.path.parent == Path(__file__).parent)
+
+
+def start_server(*extra: str) -> dict[str, Any]:
+    """Start the laptop's AWS of these tests, and point this process's AWS clients at it."""
+    return laptop.start(STATE, "--wait-scale", WAIT_SCALE, *extra)
+
+
 @pytest.fixture(scope="session")
 def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
-    server = laptop.start(STATE, "--fresh")
+    server = start_server("--fresh")
     try:
         laptop.build_and_deploy()
         stack = laptop.read_stack(STACK_NAME, server)
