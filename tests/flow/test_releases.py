@@ -29,6 +29,14 @@ STAGES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def first(flow: Flow) -> Release:
+    """A release that is live when the tests of this module begin, whatever other modules released before."""
+    done = flow.release(flow.events(seed=0))
+    assert done.execution["status"] == "SUCCEEDED", done.execution.get("cause")
+    return done
+
+
 def features_of(flow: Flow, release: str, tmp_path: Path) -> list[dict[str, object]]:
     path = tmp_path / "features.parquet"
     boto3.client("s3").download_file(flow.bucket, f"features/{release}/features.parquet", str(path))
