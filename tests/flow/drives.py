@@ -67,17 +67,32 @@ class Drive:
         """Upload a batch and wait for the execution that its arrival starts."""
         before = self.executions()
         batch.upload(work, self._flow.bucket)
-        self._until(lambda: self.executions() - before, "no execution started")
+        until(lambda: self.executions() - before, "no execution started")
         (self.arn,) = self.executions() - before
 
     def redrive(self) -> Stop:
         """Go on where it stopped, to the next stop."""
-        self._states.redrive_execution(executionArn=self.arn)
+        self.go_on()
         return self.follow()
+
+    def go_on(self) -> None:
+        """Redrive, and wait for nothing."""
+        self._states.redrive_execution(executionArn=self.arn)
+
+    def until_entered(self, state: str) -> None:
+        """Wait until a state, or one of a child, has been entered since the last redrive."""
+
+        def entered() -> bool:
+            history = self.events()
+            newest = max((n for n, event in enumerate(history) if event["type"] == "ExecutionRedriven"), default=0)
+            names = [event.get("stateEnteredEventDetails", {}).get("name") for event in history[newest:]]
+            return state in names
+
+        until(entered, f"{state} is not entered")
 
     def follow(self) -> Stop:
         """Wait for the end, deciding when asked."""
-        self._until(self._has_ended, "the execution hangs")
+        until(self._has_ended, "the execution hangs")
         return self._look()
 
     def events(self, kind: str = "") -> list[dict[str, Any]]:
@@ -129,7 +144,7 @@ class Drive:
         """The e-mail about the newest end: one for each."""
         subject = f"Release {self.release}: {error}"
         ends = self._ends(error)
-        self._until(lambda: len(self.mails(subject)) >= ends, f"no e-mail {subject!r}")
+        until(lambda: len(self.mails(subject)) >= ends, f"no e-mail {subject!r}")
         return str(self.mails(subject)[0]["text"])
 
     def _ends(self, error: str) -> int:
@@ -154,9 +169,10 @@ class Drive:
         ]
         return [child["executionArn"] for child in sorted(children, key=lambda child: child["startDate"])]
 
-    @staticmethod
-    def _until(condition: Callable[[], Any], otherwise: str) -> None:
-        deadline = time.monotonic() + LIMIT_S
-        while not condition():
-            assert time.monotonic() < deadline, f"{otherwise} after {LIMIT_S:.0f} s"
-            time.sleep(0.1)
+
+def until(condition: Callable[[], Any], otherwise: str) -> None:
+    """Wait for a condition, for a minute at most."""
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"{otherwise} after {LIMIT_S:.0f} s"
+        time.sleep(0.1)

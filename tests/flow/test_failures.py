@@ -7,6 +7,8 @@ lasting ones stop, redriven each time the cause has gone; and one whose endpoint
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +21,9 @@ import pytest
 from demo import batch
 from demo.mailbox import Form
 from demo.run import Release
-from tests.flow.conftest import Flow
-from tests.flow.drives import Drive, Stop
+from local_aws.state import State
+from tests.flow.conftest import STATE, Flow, start_server
+from tests.flow.drives import Drive, Stop, until
 from tests.flow.test_accidents import function_name
 from tests.flow.test_releases import Caller
 
@@ -387,3 +390,60 @@ def test_a_rule_that_can_never_match_is_refused_by_name(flow: Flow) -> None:
     assert refused.status_code == 400
     assert "CreateTrainJob" in json.dumps(refused.json())
     assert httpx.get(address).json() == []
+
+
+SAVED_AFTER_S = 4.0  # the server saves what has changed a few seconds later
+
+
+def kill_and_start_the_server() -> None:
+    """SIGKILL to the server, as a full memory does it, and ``local_aws up`` again."""
+    time.sleep(SAVED_AFTER_S)
+    supervisor = json.loads((STATE / "server.json").read_text())["pid"]
+    server = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()[0]
+    os.kill(int(server), signal.SIGKILL)
+    until(lambda: not State(STATE).is_locked(), "the killed server's processes stay")
+    start_server()
+
+
+def task_token(flow: Flow, release: str) -> str:
+    item = boto3.client("dynamodb").get_item(
+        TableName=flow.stack.outputs["ReleaseTableName"], Key={"id": {"S": f"approval#{release}"}}, ConsistentRead=True
+    )["Item"]
+    return item["task_token"]["S"]
+
+
+def test_a_killed_server_comes_back_and_its_release_is_redriven(flow: Flow, first: Release) -> None:
+    assert first.execution["status"] == "SUCCEEDED"
+    before = flow.live()
+    tenant = tenant_with_an_answer(flow)
+    mails: list[dict[str, Any]] = []
+    drive = Drive(flow, decide=mails.append)
+
+    with flow.failing({"operation": "sagemaker:CreateTrainingJob", "delay_seconds": 60}):
+        drive.start(flow.events(seed=24, tenants=TENANTS))
+        drive.until_entered("TrainModel")
+        kill_and_start_the_server()
+    in_training = drive.follow()
+    assert (in_training.status, in_training.error) == ("FAILED", "States.ServiceRestart")
+    assert in_training.state == "TrainModels/TrainModel"
+    assert "redrive" in in_training.mail
+    until(lambda: flow.get(f"/tenants/{tenant}/prediction").status_code == 200, "the endpoint does not come back")
+    assert flow.live() == before
+
+    drive.go_on()
+    mail = flow.mailbox.wait_for(f"Decision needed: release {drive.release}", seconds=60)
+    kill_and_start_the_server()
+    waiting = drive.follow()
+    assert (waiting.status, waiting.error, waiting.state) == ("FAILED", "States.ServiceRestart", "RequestApproval")
+    assert waiting.packages == []
+    assert flow.live() == before
+
+    lost = task_token(flow, drive.release)
+    drive.go_on()
+    until(lambda: task_token(flow, drive.release) != lost, "the approval does not wait again")
+    drive.approve(mail)  # the link that was sent first
+    end = drive.follow()
+    assert (end.status, end.live, end.endpoint) == ("SUCCEEDED", drive.release, "InService")
+    assert end.packages == [("Approved", "approved by Tess Ter: looks right")]
+    assert len(drive.mails(f"Decision needed: release {drive.release}")) == 1
+    assert flow.get(f"/tenants/{tenant}/prediction").json()["model_version"] == drive.release

@@ -1,0 +1,72 @@
+"""A permission taken away from a live role is missed where it is needed. ``make iam-drill`` does it for many."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from checks import iam_drill
+from demo import run
+from tests.flow.conftest import STATE, Flow
+
+
+def grant(role: str, action: str, resource: str = "") -> iam_drill.Grant:
+    (found,) = [
+        each
+        for each in iam_drill.grants()
+        if (each.permission.role, each.permission.action) == (role, action) and resource in each.permission.resource
+    ]
+    return found
+
+
+def some_tenant(flow: Flow, release: str) -> str:
+    return str(run.first_tenants(flow.bucket, release, 1)[0]["tenant_id"])
+
+
+@pytest.mark.parametrize(
+    ("role", "action", "route"),
+    [
+        ("FeaturesRole", "sagemaker:GetRecord", "features"),
+        ("PredictionsRole", "dynamodb:GetItem", "prediction"),
+        ("PredictionsRole", "sagemaker:InvokeEndpoint", "prediction"),
+    ],
+)
+def test_a_route_misses_its_permission(flow: Flow, first: run.Release, role: str, action: str, route: str) -> None:
+    path = f"/tenants/{some_tenant(flow, first.release)}/{route}"
+    gone = grant(role, action)
+    with iam_drill.removed(gone):
+        assert flow.get(path).status_code >= 500
+    assert iam_drill.noted(STATE, gone, allowed=False) is not None
+    assert flow.get(path).status_code == 200
+
+
+def test_the_machine_is_not_deployed_without_its_managed_rule(flow: Flow) -> None:
+    states: Any = boto3.client("stepfunctions")
+    machine = states.describe_state_machine(stateMachineArn=flow.stack.outputs["StateMachineArn"])
+    arn, definition = machine["stateMachineArn"], machine["definition"]
+    with (
+        iam_drill.removed(grant("TrainAndReleaseRole", "events:PutRule", "ProcessingJobs")),
+        pytest.raises(ClientError, match="not authorized to create managed-rule"),
+    ):
+        states.update_state_machine(stateMachineArn=arn, definition=definition)
+    states.update_state_machine(stateMachineArn=arn, definition=definition)
+
+
+def test_a_task_misses_a_permission_of_the_machines_role(flow: Flow, first: run.Release) -> None:
+    states: Any = boto3.client("stepfunctions")
+    given = json.loads(first.execution["input"])
+    states_of = {"stateMachineArn": flow.stack.outputs["StateMachineArn"], "name": f"{given['release']}-p"}
+    gone = grant("TrainAndReleaseRole", "sagemaker:DescribeProcessingJob")
+    with iam_drill.removed(gone):
+        arn = states.start_execution(**states_of, input=json.dumps({**given, "release": "missed"}))["executionArn"]
+        events = []
+        while not any(event["type"] == "TaskFailed" for event in events):
+            events = states.get_execution_history(executionArn=arn)["events"]
+        states.stop_execution(executionArn=arn)
+    failed = next(event["taskFailedEventDetails"] for event in events if event["type"] == "TaskFailed")
+    assert failed["error"] == "SageMaker.AmazonSageMakerException"
+    assert "is not authorized to perform: sagemaker:DescribeProcessingJob" in failed["cause"]
