@@ -1,4 +1,4 @@
-"""``python -m local_aws {up,down,serve,status}``."""
+"""``python -m local_aws {up,down,serve,status,operations}``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from local_aws.errors import LocalAwsError
 from local_aws.state import DEFAULT_FOLDER, State, is_healthy
 
 DEFAULT_IMAGE = Path("container/local_image.json")
+README = Path(__file__).with_name("README.md")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +66,13 @@ def _scale_waits(options: argparse.Namespace) -> None:
         os.environ["SFN_WAIT_SCALE"] = str(options.wait_scale)
 
 
+def _operations(_state: State, _options: argparse.Namespace) -> int:
+    from local_aws.sagemaker import operations_table  # boto3 is slow to import, and no other command here needs it
+
+    print(f"{README}: {'written' if operations_table.write(README) else 'was current'}")
+    return 0
+
+
 def _images(options: argparse.Namespace) -> list[Path]:
     """The image files asked for, or the default one where it exists, as absolute paths."""
     chosen: list[Path] = options.image or ([DEFAULT_IMAGE] if DEFAULT_IMAGE.exists() else [])
@@ -80,13 +88,15 @@ def _parser() -> argparse.ArgumentParser:
         description="The laptop's AWS: MiniStack, a SageMaker that really runs jobs and endpoints, and a mailbox. "
         "Everything is on 127.0.0.1 and below one folder.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{up,down,serve,status}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{up,down,serve,status,operations}")
     up = commands.add_parser("up", help="start it in the background and wait until it answers; safe to repeat")
     up.add_argument("--fresh", action="store_true", help="forget everything first: stacks, buckets, mail, jobs")
     down = commands.add_parser("down", help="stop it with every job, endpoint and Lambda worker it started")
     serve = commands.add_parser("serve", help="run it in the foreground until Ctrl-C")
     status = commands.add_parser("status", help="say what runs, as JSON; exit code 0 healthy, 1 not, 3 nothing runs")
-    for command, run in ((up, _up), (down, _down), (serve, _serve), (status, _status)):
+    operations = commands.add_parser("operations", help="write the table of SageMaker's operations into the README")
+    runs = ((up, _up), (down, _down), (serve, _serve), (status, _status), (operations, _operations))
+    for command, run in runs:
         command.set_defaults(run=run)
         command.add_argument(
             "--state",

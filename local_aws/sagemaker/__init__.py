@@ -103,6 +103,11 @@ class SageMaker:
         check_answer(operation, found)
         return found
 
+    @property
+    def operations(self) -> frozenset[str]:
+        """The control plane's operations that are emulated."""
+        return frozenset(self._operations)
+
     def job_log_path(self, name: str) -> Path | None:
         """The file that a job's output goes to (the training job's, when both kinds have the name); None if unknown."""
         return next((path for jobs in self._jobs if (path := jobs.log_path(name))), None)

@@ -44,6 +44,15 @@ def page(
         found.sort(key=lambda item: item.get(key, item["CreationTime"]))
     if request.get("SortOrder", "Descending" if newest_first else "Ascending") == "Descending":
         found.reverse()
+    return cut(found, request, default_size)
+
+
+def cut(found: list[Any], request: dict[str, Any], default_size: int) -> tuple[list[Any], str | None]:
+    """The page of ``found`` that a request asks for, and the token of the next or None.
+
+    Raises:
+        ServiceError: ValidationException, the token is none of ours.
+    """
     start = _offset(request.get("NextToken"))
     end = start + request.get("MaxResults", default_size)
     return found[start:end], _token(end) if end < len(found) else None

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from local_aws.sagemaker import listing
 from local_aws.sagemaker.context import Context
+from local_aws.sagemaker.errors import ServiceError
 from local_aws.sagemaker.state import Store
 
 _KIND = "Tags"
+_MOST = 50  # of one resource
 
 
 def keep(store: Store, arn: str, tags: list[dict[str, str]]) -> None:
@@ -29,6 +32,8 @@ def operations(context: Context) -> dict[str, Callable[[dict[str, Any]], dict[st
 
     def add(request: dict[str, Any]) -> dict[str, Any]:
         merged = {tag["Key"]: tag for tag in [*read(request), *request["Tags"]]}
+        if len(merged) > _MOST:
+            raise ServiceError("ResourceLimitExceeded", f"A resource has at most {_MOST} tags.")
         keep(context.store, request["ResourceArn"], list(merged.values()))
         return {"Tags": list(merged.values())}
 
@@ -37,4 +42,8 @@ def operations(context: Context) -> dict[str, Callable[[dict[str, Any]], dict[st
         keep(context.store, request["ResourceArn"], [tag for tag in read(request) if tag["Key"] not in gone])
         return {}
 
-    return {"AddTags": add, "DeleteTags": remove, "ListTags": lambda request: {"Tags": read(request)}}
+    def list_tags(request: dict[str, Any]) -> dict[str, Any]:
+        found, token = listing.cut(read(request), request, _MOST)
+        return listing.answer("Tags", found, token)
+
+    return {"AddTags": add, "DeleteTags": remove, "ListTags": list_tags}

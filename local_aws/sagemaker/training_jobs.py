@@ -27,6 +27,10 @@ _ALGORITHM = frozenset(
 _CHANNEL = frozenset(["ChannelName", "DataSource", "ContentType", "CompressionType", "RecordWrapperType", "InputMode"])
 _SOURCE = frozenset(["S3DataType", "S3Uri", "S3DataDistributionType"])
 _RESOURCES = frozenset({"InstanceType", "InstanceCount", "VolumeSizeInGB", "VolumeKmsKeyId"})
+_LIST = frozenset(
+    {"NextToken", "MaxResults", "CreationTimeAfter", "CreationTimeBefore", "LastModifiedTimeAfter"}
+    | {"LastModifiedTimeBefore", "NameContains", "StatusEquals", "SortBy", "SortOrder"}
+)
 _TOLD = {  # StatusMessage of each SecondaryStatus, as the service words them
     "Starting": "Preparing the instances for training",
     "Downloading": "Downloading input data",
@@ -185,8 +189,9 @@ class TrainingJobs(Jobs):
             self._enter("MaxRuntimeExceeded" if timed_out else status, reason)(job)
             job["SecondaryStatusTransitions"][-1]["EndTime"] = now
             job["TrainingEndTime"] = now
-            seconds = math.ceil((now - job.get("TrainingStartTime", now)).total_seconds())
-            job |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+            if "TrainingStartTime" in job:
+                seconds = max(1, math.ceil((now - job["TrainingStartTime"]).total_seconds()))
+                job |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
             metrics = _metrics(job["AlgorithmSpecification"].get("MetricDefinitions", []), output, now)
             if metrics:
                 job["FinalMetricDataList"] = metrics
@@ -198,6 +203,11 @@ class TrainingJobs(Jobs):
     def operations(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         """Those of every kind of job, and an update, of which nothing is emulated."""
         return super().operations() | {"UpdateTrainingJob": self.update}
+
+    def list_jobs(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Jobs by name, status and time, in pages; of warm pools and training plans there is nothing here."""
+        refuse_others("ListTrainingJobs", request, _LIST)
+        return super().list_jobs(request)
 
     def update(self, request: dict[str, Any]) -> dict[str, Any]:
         """Refuse, by name, all that an update can change: profiler, warm pool, remote debugging."""

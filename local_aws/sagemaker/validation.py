@@ -27,6 +27,11 @@ def _service() -> Any:
     return botocore.session.get_session().get_service_model("sagemaker")
 
 
+def service_operations() -> list[str]:
+    """Every operation that SageMaker's control plane has."""
+    return list(_service().operation_names)
+
+
 @lru_cache(maxsize=256)
 def operation_model(operation: str) -> OperationModel:
     """Botocore's model of an operation.
