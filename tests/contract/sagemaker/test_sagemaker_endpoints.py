@@ -135,7 +135,7 @@ def test_updates_under_load_drop_nothing_and_a_bad_one_rolls_back(make: Make) ->
             statuses.append(status)
             versions.add(seen.get("version"))
 
-    clients = [threading.Thread(target=client) for _ in range(4)]
+    clients = [threading.Thread(target=client) for _ in range(8)]
     for each in clients:
         each.start()
     sagemaker.call("UpdateEndpoint", {"EndpointName": "ep", "EndpointConfigName": "two"})

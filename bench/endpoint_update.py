@@ -1,0 +1,156 @@
+"""Whether an endpoint's update drops a request: clients that never pause, two updates, one of them not healthy.
+
+``.venv/bin/python -m bench.endpoint_update`` starts a server of its own, on a free port and below ``.local/bench``, and
+stops it. A third of the time after the start the endpoint is updated to a second version, and two thirds after it to
+one whose container ends before it is healthy, which must roll back. Exit code 0 when no request failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from bench.feature_store import PYTHON, ROOT
+from local_aws.server_control import choose_port
+
+PROGRAM = ROOT / "tests/contract/sagemaker/program"
+ENDPOINT, BUCKET, ROLE = "bench", "bench", "bench"
+_CHANGING = {"Creating", "Updating"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run and print the counts."""
+    parser = argparse.ArgumentParser(prog="python -m bench.endpoint_update", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60, help="(%(default)s)")
+    parser.add_argument("--clients", type=int, default=8, help="(%(default)s)")
+    options = parser.parse_args(arguments)
+    with server() as env:
+        counts = run(env, seconds=options.seconds, clients=options.clients)
+    failed = sum(count for (status, _), count in counts.items() if status != 200)
+    for (status, version), count in sorted(counts.items(), key=str):
+        print(f"{status} version {version}: {count}")  # noqa: T201 a benchmark's output
+    print(f"{sum(counts.values())} requests by {options.clients} clients in {options.seconds:.0f} s: {failed} failed")  # noqa: T201
+    return 1 if failed else 0
+
+
+@contextmanager
+def server() -> Iterator[dict[str, str]]:
+    """A started server's environment variables; the server and its folder are gone afterwards."""
+    (ROOT / ".local/bench").mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="endpoint-update-", dir=ROOT / ".local/bench") as name:
+        folder = Path(name)
+        image = {"name": "program", "interpreter": sys.executable, "mounts": {}, "path": [str(PROGRAM)]}
+        (folder / "image.json").write_text(json.dumps(image))
+        command, where = [PYTHON, "-m", "local_aws"], ["--state", str(folder / "aws")]
+        how = ["--port", str(choose_port(None, None)), "--image", str(folder / "image.json")]
+        try:
+            subprocess.run([*command, "up", *how, *where], cwd=ROOT, check=True, capture_output=True)  # noqa: S603
+            yield dict(line.split("=", 1) for line in (folder / "aws/env").read_text().splitlines())
+        finally:
+            subprocess.run([*command, "down", *where], cwd=ROOT, check=True, capture_output=True)  # noqa: S603
+
+
+def run(env: dict[str, str], *, seconds: float, clients: int) -> Counter[tuple[Any, Any]]:
+    """How often each (status or error, version that answered) was seen."""
+
+    def client(service: Any) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=env["AWS_ENDPOINT_URL"],
+            region_name=env["AWS_REGION"],
+            aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+            config=Config(max_pool_connections=clients, retries={"total_max_attempts": 1}),
+        )
+
+    sagemaker, runtime = client("sagemaker"), client("sagemaker-runtime")
+    prepare(sagemaker, role_with_a_model(client))
+    counts: Counter[tuple[Any, Any]] = Counter()
+    lock, stop = threading.Lock(), threading.Event()
+
+    def ask() -> None:
+        seen: tuple[Any, Any]
+        while not stop.is_set():
+            try:
+                body = runtime.invoke_endpoint(EndpointName=ENDPOINT, Body=b"sleep:0.01", ContentType="text/csv")[
+                    "Body"
+                ]
+                seen = (200, json.loads(body.read())["version"])
+            except (ClientError, BotoCoreError) as error:
+                seen = (str(error)[:200], None)
+            with lock:
+                counts[seen] += 1
+
+    threads = [threading.Thread(target=ask) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    try:
+        for config, expected in (("two", "two"), ("sick", "two")):
+            time.sleep(seconds / 3)
+            sagemaker.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName=config)
+            found = settled(sagemaker)
+            if (found["EndpointStatus"], found["EndpointConfigName"]) != ("InService", expected):
+                raise SystemExit(f"after the update to {config}: {found}")
+        time.sleep(seconds / 3)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    return counts
+
+
+def role_with_a_model(client: Any) -> str:
+    """A role that may read the bucket, and in the bucket the model."""
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}
+    allowed = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    iam, s3 = client("iam"), client("s3")
+    role = iam.create_role(
+        RoleName=ROLE, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )["Role"]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.put_role_policy(RoleName=ROLE, PolicyName="p", PolicyDocument=policy)
+    archive = io.BytesIO()
+    tarfile.open(fileobj=archive, mode="w:gz").close()
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_object(Bucket=BUCKET, Key="model.tar.gz", Body=archive.getvalue())
+    return str(role["Arn"])
+
+
+def prepare(sagemaker: Any, role: str) -> None:
+    """Three versions, and an endpoint that serves the first."""
+    for name, environment in (("one", {"VERSION": "1"}), ("two", {"VERSION": "2"}), ("sick", {"DIE": "1"})):
+        container = {"Image": "program", "ModelDataUrl": f"s3://{BUCKET}/model.tar.gz", "Environment": environment}
+        sagemaker.create_model(ModelName=name, PrimaryContainer=container, ExecutionRoleArn=role)
+        variant = {"VariantName": "all", "ModelName": name, "InitialInstanceCount": 1, "InstanceType": "ml.m5.large"}
+        sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName="one")
+    settled(sagemaker)
+
+
+def settled(sagemaker: Any) -> dict[str, Any]:
+    """The endpoint once it changes no more."""
+    while True:
+        found: dict[str, Any] = sagemaker.describe_endpoint(EndpointName=ENDPOINT)
+        if found["EndpointStatus"] not in _CHANGING:
+            return found
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
