@@ -36,7 +36,13 @@ def start(
     except ImageError as error:
         raise LocalAwsError(str(error)) from error
     service = SageMaker(
-        state_dir=folder, endpoint_url=url, region=region, account=account, images=images, credentials=_credentials
+        state_dir=folder,
+        endpoint_url=url,
+        region=region,
+        account=account,
+        images=images,
+        credentials=_credentials,
+        publish_event=services.publish_event,
     )
 
     def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:

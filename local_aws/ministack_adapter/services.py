@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ministack import app
 from ministack.core import iam_evaluator, responses, router
+from ministack.services import eventbridge
 
 Handler = Callable[
     [str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[tuple[int, dict[str, str], bytes]]
@@ -61,6 +63,17 @@ def authorize(headers: dict[str, str], action: str, resource: str, conditions: d
         f"User: {caller} is not authorized to perform: {action} on resource: {resource} "
         f"because no identity-based policy allows the {action} action"
     )
+
+
+def publish_event(detail_type: str, detail: dict[str, Any], resources: Sequence[str]) -> None:
+    """Put one of SageMaker's own events on the default bus."""
+    entry = {
+        "Source": "aws.sagemaker",
+        "DetailType": detail_type,
+        "Detail": json.dumps(detail),
+        "Resources": list(resources),
+    }
+    eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
 
 def is_allowed(scope: Mapping[str, Any], query: dict[str, list[str]], body: bytes, checks: Sequence[Check]) -> bool:

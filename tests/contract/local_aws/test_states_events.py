@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.local_aws.machines import Machines
+from tests.contract.local_aws.machines import Machines, eventually
 
 SLEEP = {"Sleep": {"Type": "Wait", "Seconds": 60, "End": True}}
 FAIL = {"End": {"Type": "Fail", "Error": "BadFile", "Cause": "it is empty"}}
@@ -72,3 +72,27 @@ def test_a_time_out_is_told(machines: Machines, next_event: Any) -> None:
 def test_a_success_carries_its_output(machines: Machines, next_event: Any) -> None:
     detail = next_event(machines.start({"Done": {"Type": "Succeed", "Output": 7}}))
     assert (detail["status"], detail["output"], detail["error"]) == ("SUCCEEDED", "7", None)
+
+
+def test_a_job_s_change_of_state_reaches_a_rule(client: Callable[..., Any], role_arn: str) -> None:
+    events, sqs = client("events"), client("sqs")
+    queue = sqs.create_queue(QueueName="job-events")["QueueUrl"]
+    pattern = {"source": ["aws.sagemaker"], "detail": {"ProcessingJobStatus": ["Completed"]}}
+    events.put_rule(Name="jobs", EventPattern=json.dumps(pattern))
+    arn = "arn:aws:sqs:us-east-1:000000000000:job-events"
+    events.put_targets(Rule="jobs", Targets=[{"Id": "1", "Arn": arn}])
+    made = client("sagemaker").create_processing_job(
+        ProcessingJobName="told",
+        RoleArn=role_arn,
+        AppSpecification={
+            "ImageUri": "000000000000.dkr.ecr.us-east-1.amazonaws.com/test-image:1",
+            "ContainerEntrypoint": ["python3", "/opt/program/job.py", "0", "0"],
+        },
+        ProcessingResources={
+            "ClusterConfig": {"InstanceCount": 1, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 1}
+        },
+    )
+    (message,) = eventually(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"))
+    event = json.loads(message["Body"])
+    assert event["detail-type"] == "SageMaker Processing Job State Change"
+    assert event["resources"] == [made["ProcessingJobArn"]]
