@@ -88,10 +88,8 @@ def run(env: dict[str, str], *, seconds: float, clients: int) -> Counter[tuple[A
         seen: tuple[Any, Any]
         while not stop.is_set():
             try:
-                body = runtime.invoke_endpoint(EndpointName=ENDPOINT, Body=b"sleep:0.01", ContentType="text/csv")[
-                    "Body"
-                ]
-                seen = (200, json.loads(body.read())["version"])
+                answer = runtime.invoke_endpoint(EndpointName=ENDPOINT, Body=b"sleep:0.01", ContentType="text/csv")
+                seen = (200, json.loads(answer["Body"].read())["version"])
             except (ClientError, BotoCoreError) as error:
                 seen = (str(error)[:200], None)
             with lock:
