@@ -16,7 +16,7 @@ INPUT ?=
 SOURCE ?=
 DECISION ?= approve
 
-.PHONY: help demo test check up down status clean setup deploy-local
+.PHONY: help demo test check up down status clean setup deploy-local iam-report iam-drill
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
@@ -36,6 +36,12 @@ check: setup ## Lint, types, templates and state machines
 
 up: setup ## Start the laptop's AWS and deploy to it
 	@$(PY) -m demo up
+
+iam-report: setup ## Which permissions of the template no test has used (after make test)
+	@$(PY) -m checks.iam_report
+
+iam-drill: setup ## Take away one permission after another and see each missed: COUNT=24 SEED=0
+	@$(PY) -m checks.iam_drill $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
 down: setup ## Stop the laptop's AWS; its state stays
 	@$(VENVS)/local_aws/bin/python -m local_aws down

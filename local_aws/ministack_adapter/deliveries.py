@@ -7,6 +7,7 @@ retries and its dead-letter queue; that queue and the log group need rights of t
 from __future__ import annotations
 
 import contextvars
+import functools
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -14,7 +15,8 @@ from typing import Any
 
 from ministack.core import arn as arns
 from ministack.core import responses
-from ministack.services import apigateway_v1, cloudwatch_logs, eventbridge, lambda_svc, sqs
+from ministack.services import apigateway_v1, cloudwatch_logs, eventbridge, lambda_svc, sns, sqs
+from ministack.services.cloudformation import provisioners
 
 from local_aws.ministack_adapter import permissions
 from local_aws.ministack_adapter.action_log import LOG
@@ -28,12 +30,15 @@ _delivery: contextvars.ContextVar[tuple[dict[str, Any], dict[str, Any]]] = conte
 _invoke_target = eventbridge._invoke_target
 _dispatch_to_sqs = eventbridge._dispatch_to_sqs
 _call_from_gateway: Callable[..., Awaitable[tuple[Any, str | None]]] = apigateway_v1._call_lambda_raw
+_topic_handlers = provisioners._RESOURCE_HANDLERS["AWS::SNS::Topic"]
+_create_topic_resource = _topic_handlers["create"]
 _route_failure = lambda_svc._route_async_failure
 _emit_logs = lambda_svc._emit_lambda_logs
 
 
 def install() -> None:
     """Put the checks in front of the calls."""
+    _topic_handlers["create"] = _create_topic
     eventbridge._invoke_target = _invoke_target_of
     eventbridge._dispatch_to_lambda = _dispatch_to_lambda
     apigateway_v1._call_lambda_raw = _call_function
@@ -66,6 +71,19 @@ def _dispatch_to_lambda(arn: str, payload: str) -> None:
     LOG.add(_EVENTS, "sqs:SendMessage", queue, allowed=allowed)
     if allowed:
         _dispatch_to_sqs(arns.parse_arn(queue), payload)
+
+
+@functools.wraps(_create_topic_resource)  # CloudFormation looks at the signature
+def _create_topic(*arguments: Any, **named: Any) -> Any:
+    """A template's topic with AWS's default policy, which has a condition: MiniStack's lets everyone publish."""
+    outcome = _create_topic_resource(*arguments, **named)
+    attributes = sns._topics[outcome[0]]["attributes"]
+    policy = json.loads(attributes.get("Policy") or "{}")
+    if policy.get("Id") == "__default_policy_ID":
+        owner = {"StringEquals": {"AWS:SourceOwner": responses.get_account_id()}}
+        policy["Statement"] = [{**statement, "Condition": owner} for statement in policy["Statement"]]
+        attributes["Policy"] = json.dumps(policy)
+    return outcome
 
 
 async def _call_function(

@@ -246,3 +246,17 @@ def test_every_decision_is_in_the_file(limited: Machines, role: Role, state_fold
     assert {"principal": role.name, "action": "sns:Publish", "resource": "arn:aws:sns:us-east-1:000000000000:x",
             "allowed": False} in found  # fmt: skip
     assert len(lines) == len({json.dumps(line) for line in lines})
+
+
+def test_a_template_s_topic_lets_only_those_publish_who_are_allowed(
+    client: Client, limited: Machines, role: Role
+) -> None:
+    cloudformation = client("cloudformation")
+    template = {"Resources": {"News": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "from-a-template"}}}}
+    cloudformation.create_stack(StackName="topics", TemplateBody=json.dumps(template))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName="topics", WaiterConfig={"Delay": 1})
+    topic = "arn:aws:sns:us-east-1:000000000000:from-a-template"
+    states = task("arn:aws:states:::sns:publish", {"TopicArn": topic, "Message": "m"})
+    assert limited.run(states)["error"] == "SNS.AuthorizationErrorException"
+    role.allow("sns:Publish")
+    assert limited.run(states)["status"] == "SUCCEEDED"
