@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -254,6 +255,32 @@ def test_model_config_and_endpoint(model: Model, client: Callable[..., Any]) -> 
     assert all(stream.startswith("AllTraffic/i-") for stream in streams)
     events = logs.get_log_events(logGroupName=group, logStreamName=streams[0], startFromHead=True)["events"]
     assert [event["message"] for event in events] == ["version 1 serves"]
+
+
+def test_the_end_of_a_job_is_an_event(bucket: str, role: str, client: Callable[..., Any]) -> None:
+    events, sqs = client("events"), client("sqs")
+    queue = sqs.create_queue(QueueName="sdk-events")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allow = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    policy = {"Version": "2012-10-17", "Statement": [{**allow, "Resource": arn}]}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
+    pattern = {
+        "source": ["aws.sagemaker"],
+        "detail-type": ["SageMaker Training Job State Change"],
+        "detail": {"TrainingJobStatus": ["Completed"], "TrainingJobName": ["sdk-told"]},
+    }
+    events.put_rule(Name="sdk-ended", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="sdk-ended", Targets=[{"Id": "queue", "Arn": arn}])
+    TrainingJob.create(
+        training_job_name="sdk-told",
+        role_arn=role,
+        algorithm_specification=shapes.AlgorithmSpecification(**algorithm()),
+        output_data_config=shapes.OutputDataConfig(s3_output_path=f"s3://{bucket}/training"),
+        resource_config=resources(),
+        stopping_condition=shapes.StoppingCondition(max_runtime_in_seconds=60),
+    ).wait(poll=POLL, timeout=60)
+    messages = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10, MaxNumberOfMessages=10)["Messages"]
+    assert [json.loads(each["Body"])["detail"]["SecondaryStatus"] for each in messages] == ["Completed"]
 
 
 def test_model_package_group_and_package(bucket: str) -> None:
