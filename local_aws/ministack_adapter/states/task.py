@@ -40,7 +40,10 @@ def _attempt(
     is_jsonata = sfn._state_query_language(state, context) == "JSONata"
     resource = state["Resource"]
     if _TOKEN in resource:
-        context["Task"] = {"Token": task_token.new(execution["stateMachineArn"])}  # each attempt has its own
+        token = task_token.new(execution["stateMachineArn"])  # each attempt has its own
+        context["Task"] = {"Token": token}
+        # Known before the history shows it: an answer may come at once.
+        sfn._task_tokens[token] = {"event": threading.Event(), "result": None, "error": None, "heartbeat": None}
     try:
         if is_jsonata:
             arguments = sfn._apply_jsonata_arguments(state, raw_input, context)
@@ -55,6 +58,8 @@ def _attempt(
         result = _invoke(state, resource, arguments, raw_input, context)
         limits.check_payload(result, f"task '{context['State']['Name']}'")
     except sfn._ExecutionError as error:
+        if _TOKEN in resource:
+            sfn._task_tokens.pop(context["Task"]["Token"], None)
         kind = "TimedOut" if error.error in ("States.Timeout", "States.HeartbeatTimeout") else "Failed"
         details = {**_resource_names(resource), "error": error.error, "cause": error.cause}
         add_event(execution, f"Task{kind}", {f"task{kind}EventDetails": details})
@@ -107,9 +112,8 @@ def _invoke_within(timeout: float | None, call: Callable[[], Any]) -> Any:
 
 def _invoke_and_wait(resource: str, arguments: Any, token: str, timeout: float | None, heartbeat: float | None) -> Any:
     """Call, then wait for the token's answer. A call that fails fails the task: nobody would ever answer."""
-    answered = threading.Event()
-    info: dict[str, Any] = {"event": answered, "result": None, "error": None, "heartbeat": None}
-    sfn._task_tokens[token] = info
+    info: dict[str, Any] = sfn._task_tokens[token]
+    answered: threading.Event = info["event"]
 
     def work() -> None:
         try:
