@@ -191,12 +191,13 @@ class TuningJobs:
         ranges = read_ranges(config["ParameterRanges"])
         search = Search(ranges, bayesian=config["Strategy"] == "Bayesian", seed=seed)
         limits = config["ResourceLimits"]
-        wanted = True
+        wanted, failure = True, None
         while not self._stopping.wait(_EVERY):
             job = self._job(name)
             summaries = [self._summary(job, trial) for trial in job["_trials"]]
             running = [each for each in summaries if each["TrainingJobStatus"] not in _ENDED]
-            failure = _hopeless(job, summaries)
+            # Once given up, always: a job that is stopped for it may still have told an objective.
+            failure = failure or _hopeless(job, summaries)
             if job[f"{KIND}Status"] == "Stopping" or failure or self._is_enough(job, summaries):
                 wanted = False
                 self._stop_trials(job)
