@@ -16,7 +16,7 @@ INPUT ?=
 SOURCE ?=
 DECISION ?= approve
 
-.PHONY: help demo test check up down status clean setup deploy-local iam-report iam-drill
+.PHONY: help demo test check up down status clean setup iam-report iam-drill
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from pathlib import Path
@@ -14,7 +15,6 @@ from local_aws import ministack_adapter
 from local_aws.faults import Faults
 from local_aws.mail import Mailbox, SnsPostman
 from local_aws.pages import Pages
-from local_aws.serve import started_at
 from local_aws.state import State
 
 Scope = MutableMapping[str, Any]
@@ -119,7 +119,7 @@ class Gateway:
                 "port": self._port,
                 "url": self._url,
                 "mailbox_url": f"{self._url}/_local/mailbox",
-                "started_at": started_at(),
+                "started_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             },
             {
                 "AWS_ENDPOINT_URL": self._url,

@@ -34,9 +34,10 @@ def of_control_plane(operation: str, request: dict[str, Any], account: str) -> l
     if request.get("Tags") and operation.startswith("Create"):
         actions.append(Action("sagemaker:AddTags", resource))
     actions += [
-        Action("iam:PassRole", request[member], {"iam:PassedToService": "sagemaker.amazonaws.com"})
+        Action("iam:PassRole", part[member], {"iam:PassedToService": "sagemaker.amazonaws.com"})
+        for part in (request, request.get("TrainingJobDefinition", {}))  # a tuning job passes its jobs' role
         for member in _PASSED_ROLES
-        if member in request
+        if member in part
     ]
     return actions
 

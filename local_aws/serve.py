@@ -7,7 +7,6 @@ import os
 import resource
 import shutil
 import signal
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -103,8 +102,3 @@ async def _once_it_answers(port: int, call: Callable[[], None]) -> None:
         writer.close()
         break
     await asyncio.to_thread(call)
-
-
-def started_at() -> str:
-    """Now, in UTC, as ``server.json`` writes it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,26 @@
+"""Which permissions a SageMaker call needs on the laptop."""
+
+from __future__ import annotations
+
+from local_aws.sagemaker_actions import of_control_plane
+
+ROLE = "arn:aws:iam::000000000000:role/jobs"
+
+
+def names(operation: str, request: dict[str, object]) -> list[str]:
+    return [action.name for action in of_control_plane(operation, request, "000000000000")]
+
+
+def test_a_job_that_brings_a_role_and_tags_needs_both_rights() -> None:
+    request = {"TrainingJobName": "j", "RoleArn": ROLE, "Tags": [{"Key": "a", "Value": "b"}]}
+    assert names("CreateTrainingJob", request) == ["sagemaker:CreateTrainingJob", "sagemaker:AddTags", "iam:PassRole"]
+
+
+def test_a_tuning_job_passes_the_role_of_its_training_jobs() -> None:
+    request = {"HyperParameterTuningJobName": "t", "TrainingJobDefinition": {"RoleArn": ROLE}}
+    actions = of_control_plane("CreateHyperParameterTuningJob", request, "000000000000")
+    assert [action.resource for action in actions if action.name == "iam:PassRole"] == [ROLE]
+
+
+def test_reading_passes_no_role() -> None:
+    assert names("DescribeTrainingJob", {"TrainingJobName": "j"}) == ["sagemaker:DescribeTrainingJob"]
