@@ -10,24 +10,17 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import subprocess
 import sys
 import tarfile
-import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from bench.feature_store import PYTHON, ROOT
-from local_aws.server_control import choose_port
+from bench.server import ROOT, client_maker, start, state_folder
 
 PROGRAM = ROOT / "tests/contract/sagemaker/program"
 ENDPOINT, BUCKET, ROLE = "bench", "bench", "bench"
@@ -40,7 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=60, help="(%(default)s)")
     parser.add_argument("--clients", type=int, default=8, help="(%(default)s)")
     options = parser.parse_args(arguments)
-    with server() as env:
+    with state_folder("endpoint-update") as folder:
+        image = {"name": "program", "interpreter": sys.executable, "mounts": {}, "path": [str(PROGRAM)]}
+        (folder / "image.json").write_text(json.dumps(image))
+        env = start(folder, "--image", str(folder / "image.json"))
         counts = run(env, seconds=options.seconds, clients=options.clients)
     failed = sum(count for (status, _), count in counts.items() if status != 200)
     for (status, version), count in sorted(counts.items(), key=str):
@@ -49,36 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-@contextmanager
-def server() -> Iterator[dict[str, str]]:
-    """A started server's environment variables; the server and its folder are gone afterwards."""
-    (ROOT / ".local/bench").mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="endpoint-update-", dir=ROOT / ".local/bench") as name:
-        folder = Path(name)
-        image = {"name": "program", "interpreter": sys.executable, "mounts": {}, "path": [str(PROGRAM)]}
-        (folder / "image.json").write_text(json.dumps(image))
-        command, where = [PYTHON, "-m", "local_aws"], ["--state", str(folder / "aws")]
-        how = ["--port", str(choose_port(None, None)), "--image", str(folder / "image.json")]
-        try:
-            subprocess.run([*command, "up", *how, *where], cwd=ROOT, check=True, capture_output=True)  # noqa: S603
-            yield dict(line.split("=", 1) for line in (folder / "aws/env").read_text().splitlines())
-        finally:
-            subprocess.run([*command, "down", *where], cwd=ROOT, check=True, capture_output=True)  # noqa: S603
-
-
 def run(env: dict[str, str], *, seconds: float, clients: int) -> Counter[tuple[Any, Any]]:
     """How often each (status or error, version that answered) was seen."""
-
-    def client(service: Any) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=env["AWS_ENDPOINT_URL"],
-            region_name=env["AWS_REGION"],
-            aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-            config=Config(max_pool_connections=clients, retries={"total_max_attempts": 1}),
-        )
-
+    client = client_maker(env, connections=clients)
     sagemaker, runtime = client("sagemaker"), client("sagemaker-runtime")
     prepare(sagemaker, role_with_a_model(client))
     counts: Counter[tuple[Any, Any]] = Counter()

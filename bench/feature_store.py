@@ -12,28 +12,18 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
+from bench.server import client_maker, start, state_folder
 
-from local_aws.server_control import choose_port
-from local_aws.state import State
-
-ROOT = Path(__file__).parents[1]
-PYTHON = os.environ.get("LOCAL_AWS_PYTHON", str(ROOT / ".local/venvs/local_aws/bin/python"))
 NAME = "tenants"
 FEATURES = [f"feature_{number}" for number in range(12)]
 THREADS = (1, 8)
@@ -48,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--calls", type=int, default=200, help="of each operation in a round (%(default)s)")
     parser.add_argument("--rounds", type=int, default=9, help="for each number of threads (%(default)s)")
     options = parser.parse_args(arguments)
-    with server() as env:
+    with state_folder("feature-store") as folder:
+        env = start(folder)
         operations = prepare(env)
         for threads in THREADS:
             rounds = measure(operations, env["server"], threads=threads, calls=options.calls, rounds=options.rounds)
@@ -56,37 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-@contextmanager
-def server() -> Iterator[dict[str, str]]:
-    """A started server's environment variables; the server and its folder are gone afterwards."""
-    (ROOT / ".local/bench").mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="feature-store-", dir=ROOT / ".local/bench"))
-    command = [PYTHON, "-m", "local_aws"]
-    where = ["--state", str(folder)]
-    try:
-        port = str(choose_port(None, None))
-        subprocess.run([*command, "up", "--port", port, *where], cwd=ROOT, check=True, capture_output=True)  # noqa: S603
-        state = State(folder)
-        env = dict(line.split("=", 1) for line in state.env_file.read_text().splitlines())
-        yield env | {"server": str((state.server() or {})["pid"])}
-    finally:
-        subprocess.run([*command, "down", *where], cwd=ROOT, check=True, capture_output=True)  # noqa: S603
-        shutil.rmtree(folder)
-
-
 def prepare(env: dict[str, str]) -> dict[str, Call]:
     """A table and a feature group, and what is measured of them; a call's argument is its number."""
-
-    def client(service: Any) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=env["AWS_ENDPOINT_URL"],
-            region_name=env["AWS_REGION"],
-            aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
-            config=Config(max_pool_connections=max(THREADS), retries={"total_max_attempts": 1}),
-        )
-
+    client = client_maker(env, connections=max(THREADS))
     dynamodb, sagemaker, runtime = (
         client(service) for service in ("dynamodb", "sagemaker", "sagemaker-featurestore-runtime")
     )

@@ -7,41 +7,30 @@ Starts it in a folder of its own, empty first and then with that state, and meas
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-_PYTHON = Path(".local/venvs/local_aws/bin/python")
+from bench.server import local_aws, start, state_folder
+
 _IDLE_S = 5.0
 
 
 def main() -> int:
     """Measure and print; exit code 1 when a limit is missed."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            times = [_start(folder, "--fresh")]
-            _run("down", "--state", folder)
-            times.append(_start(folder))
-            time.sleep(_IDLE_S)
-            megabytes = _resident_mb(json.loads((Path(folder) / "server.json").read_text())["pid"])
-        finally:
-            _run("down", "--state", folder)
+    with state_folder("local-aws") as folder:
+        times = []
+        for _ in range(2):
+            began = time.monotonic()
+            env = start(folder)
+            times.append(time.monotonic() - began)
+            if len(times) == 1:
+                local_aws(folder, "down")
+        time.sleep(_IDLE_S)
+        megabytes = _resident_mb(int(env["server"]))
     sys.stdout.write(f"start-up, empty: {times[0]:.2f} s; with state: {times[1]:.2f} s (limit 2 s)\n")
     sys.stdout.write(f"idle memory after {_IDLE_S:.0f} s: {megabytes:.0f} MB resident (limit 200 MB)\n")
     return 0 if max(times) < 2 and megabytes < 200 else 1
-
-
-def _start(folder: str, *more: str) -> float:
-    started = time.monotonic()
-    _run("up", "--state", folder, *more)
-    return time.monotonic() - started
-
-
-def _run(*arguments: str) -> None:
-    subprocess.run([str(_PYTHON), "-m", "local_aws", *arguments], check=True, capture_output=True)  # noqa: S603
 
 
 def _resident_mb(root: int) -> float:
