@@ -25,7 +25,6 @@ from demo.mailbox import Mailbox
 STATE = laptop.LOCAL / os.environ.get("TENANT_EXPERIENCE_FLOW_STATE", "flow")
 # Pauses before retries, in parts of what the state machine says. Time-outs, jobs and people take as long as ever.
 WAIT_SCALE = "0.05"
-LAST = "test_failures.py"  # publishes releases of its own, and kills the server in the end
 
 
 @dataclass
@@ -112,10 +111,6 @@ class Flow:
 
     def json_object(self, key: str) -> Any:
         return json.loads(boto3.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read())
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name == LAST and item.path.parent == Path(__file__).parent)
 
 
 def start_server(*extra: str) -> dict[str, Any]:
