@@ -11,7 +11,7 @@ import duckdb
 from tenant_experience.duckdb_session import count, single
 from tenant_experience.errors import UserError
 from tenant_experience.features import FEATURES_TABLE, SIDE_COLUMNS
-from tenant_experience.raw_events import EventCounts
+from tenant_experience.raw_events import EVENTS_BY_CHANNEL, EventCounts
 from tenant_experience.raw_staging import FileCount
 from tenant_experience.use_case import UseCase
 
@@ -48,18 +48,20 @@ def describe_events(connection: duckdb.DuckDBPyConnection, counts: EventCounts) 
     """Duplicates, channels and the time span of the events kept.
 
     Args:
-        connection: holds ``events``.
+        connection: holds ``events_by_channel``.
         counts: from reading them.
     """
-    first, last, distinct = single(
-        connection, "SELECT CAST(min(opened_at) AS VARCHAR), CAST(max(opened_at) AS VARCHAR), count(*) FROM events"
+    first, last, rows = single(
+        connection,
+        "SELECT CAST(min(first_opened_at) AS VARCHAR), CAST(max(last_opened_at) AS VARCHAR), "
+        f"CAST(sum(events) AS BIGINT) FROM {EVENTS_BY_CHANNEL}",
     )
-    channels = connection.execute("SELECT channel, count(*) FROM events GROUP BY 1 ORDER BY 1").fetchall()
+    channels = connection.execute(f"SELECT channel, events FROM {EVENTS_BY_CHANNEL} ORDER BY 1").fetchall()
     return {
         "duplicates_dropped": counts.duplicates,
         "conflicting_ids": counts.conflicting_ids,
         "resolved_again": counts.resolved_again,
-        "events": int(str(distinct)) - counts.duplicates,
+        "events": int(str(rows or 0)) - counts.duplicates,
         "first_opened_at": first,
         "last_opened_at": last,
         "rows_by_channel": dict(channels),

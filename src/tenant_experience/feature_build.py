@@ -8,8 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from tenant_experience.data_layout import DATA_QUALITY_FILE, FEATURES_FILE, PARTITIONS_FILE, QUARANTINE_FILE
 from tenant_experience.data_quality import check_quarantine_gate, describe_events, describe_features, describe_intake
 from tenant_experience.duckdb_session import literal, open_session
@@ -18,6 +16,7 @@ from tenant_experience.features import features_from_events, features_from_table
 from tenant_experience.manifest import Manifest, as_hyperparameters, read_manifest
 from tenant_experience.outcome import Outcome
 from tenant_experience.partitions import Partition, assign_partitions, shards
+from tenant_experience.processing_engine import DuckDbEngine, OpenEngine, ProcessingEngine
 from tenant_experience.raw_events import read_events
 from tenant_experience.raw_files import RawFile, find_raw_files
 from tenant_experience.raw_table import read_table
@@ -74,7 +73,14 @@ class Batch:
         )
 
 
-def build_features(folders: Folders, *, release: str, use_case_name: str, requested_at: datetime) -> Outcome:
+def build_features(
+    folders: Folders,
+    *,
+    release: str,
+    use_case_name: str,
+    requested_at: datetime,
+    open_engine: OpenEngine = DuckDbEngine,
+) -> Outcome:
     """Builds features, partitions, quarantine and the data-quality report of one release.
 
     A refused batch leaves its quarantine and its data-quality report, but no features.
@@ -84,6 +90,7 @@ def build_features(folders: Folders, *, release: str, use_case_name: str, reques
         release: its id.
         use_case_name: must be the one in the folder.
         requested_at: UTC; ``as_of`` unless the manifest says otherwise.
+        open_engine: what computes over events; a ready-made table is always DuckDB's.
 
     Raises:
         UserError: the batch or its settings are wrong.
@@ -93,8 +100,9 @@ def build_features(folders: Folders, *, release: str, use_case_name: str, reques
     files = find_raw_files(folders.raw, list(batch.source.raw_columns()))
     readable = (folders.raw, folders.features, folders.quarantine)
     with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
-        quality = _read(connection, batch, files, folders, scratch)
-        _compute(connection, batch, folders)
+        engine = open_engine(connection, scratch)
+        quality = _read(engine, batch, files, folders, scratch)
+        _compute(engine, batch, folders)
         quality |= describe_features(connection, batch.use_case)
         _write_json(folders.reports / DATA_QUALITY_FILE, quality)
         scope = batch.manifest.models or batch.use_case.models.scope
@@ -113,7 +121,7 @@ def build_features(folders: Folders, *, release: str, use_case_name: str, reques
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, files: list[RawFile], folders: Folders, scratch: Path
+    engine: ProcessingEngine, batch: Batch, files: list[RawFile], folders: Folders, scratch: Path
 ) -> dict[str, Any]:
     """Reads the files, writes the quarantine and a first data-quality report, then checks the gate on bad rows."""
     quality: dict[str, Any] = {
@@ -121,8 +129,9 @@ def _read(
         "source": batch.source_name,
         "as_of": f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}",
     }
+    connection = engine.connection
     if batch.source.kind == "events":
-        counts = read_events(connection, files, batch.source, scratch)
+        counts = read_events(engine, files, batch.source)
         intake = describe_intake(connection, counts.files)
         quality |= intake | describe_events(connection, counts)
     else:
@@ -137,12 +146,12 @@ def _read(
     return quality
 
 
-def _compute(connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Folders) -> None:
+def _compute(engine: ProcessingEngine, batch: Batch, folders: Folders) -> None:
     if batch.source.kind == "events":
         sql = (folders.use_case / SQL_FILE).read_text(encoding="utf-8")
-        features_from_events(connection, batch.use_case, sql, batch.as_of)
+        features_from_events(engine, batch.use_case, sql, batch.as_of)
     else:
-        features_from_table(connection, batch.use_case, batch.as_of)
+        features_from_table(engine.connection, batch.use_case, batch.as_of)
 
 
 def _write_partitions(batch: Batch, partition_of: dict[str, Partition], folders: Folders) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import duckdb
 from tenant_experience.duckdb_session import literal
 from tenant_experience.errors import UserError
 from tenant_experience.partitions import Partition
+from tenant_experience.processing_engine import ProcessingEngine
 from tenant_experience.use_case import UseCase
 
 FEATURES_TABLE = "features"
@@ -24,31 +25,26 @@ def utc_text(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
-def features_from_events(connection: duckdb.DuckDBPyConnection, use_case: UseCase, sql: str, as_of: datetime) -> None:
-    """Fills the table ``features`` from the view ``events``.
+def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, as_of: datetime) -> None:
+    """Fills the connection's table ``features`` from the engine's view ``events``.
 
     Args:
-        connection: holds ``events``.
+        engine: holds ``events``.
         use_case: its history settings set the window and the classes.
-        sql: ``features.sql``; one SELECT over ``events`` and ``settings``.
+        sql: ``features.sql``; one SELECT over ``events`` and ``settings``, in DuckDB's dialect.
         as_of: nothing at or after it has happened yet.
 
     Raises:
         UserError: ``no_events_before_as_of`` or ``stale_events``.
     """
-    _check_freshness(connection, use_case, as_of)
+    _check_freshness(engine, use_case, as_of)
     history = use_case.history
-    connection.execute(
-        "CREATE TABLE settings AS SELECT CAST($1 AS TIMESTAMP) AS as_of, CAST($2 AS TIMESTAMP) AS window_start, "
-        "$3 AS minimum_days, $4 AS provisional_below",
-        [
-            utc_text(as_of),
-            utc_text(as_of - timedelta(days=history.window_days)),
-            history.minimum_days,
-            history.provisional_below,
-        ],
+    engine.keep(
+        "settings",
+        f"SELECT {_timestamp(as_of)} AS as_of, {_timestamp(as_of - timedelta(days=history.window_days))} "
+        f"AS window_start, {history.minimum_days} AS minimum_days, {history.provisional_below} AS provisional_below",
     )
-    connection.execute(f"CREATE TABLE {FEATURES_TABLE} AS {sql}")
+    engine.fetch(FEATURES_TABLE, sql)
 
 
 def features_from_table(connection: duckdb.DuckDBPyConnection, use_case: UseCase, as_of: datetime) -> None:
@@ -57,7 +53,7 @@ def features_from_table(connection: duckdb.DuckDBPyConnection, use_case: UseCase
     nulls = ", ".join(f"CAST(NULL AS DOUBLE) AS {name}" for name in SIDE_COLUMNS)
     connection.execute(
         f"CREATE TABLE {FEATURES_TABLE} AS SELECT {use_case.record_id}, {use_case.partition_column}, "
-        f"CAST({literal(utc_text(as_of))} AS TIMESTAMP) AS as_of, 'sufficient' AS history, true AS may_train, "
+        f"{_timestamp(as_of)} AS as_of, 'sufficient' AS history, true AS may_train, "
         f"{features}, {nulls} FROM ready_made"
     )
 
@@ -87,12 +83,16 @@ def write_features(
     )
 
 
-def _check_freshness(connection: duckdb.DuckDBPyConnection, use_case: UseCase, as_of: datetime) -> None:
-    newest = connection.execute(
-        "SELECT max(opened_at) FILTER (opened_at < CAST($1 AS TIMESTAMP)), min(opened_at) FROM events",
-        [utc_text(as_of)],
-    ).fetchone()
-    before, first = newest or (None, None)
+def _timestamp(moment: datetime) -> str:
+    return f"CAST({literal(utc_text(moment))} AS TIMESTAMP)"
+
+
+def _check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime) -> None:
+    engine.fetch(
+        "freshness",
+        f"SELECT max(CASE WHEN opened_at < {_timestamp(as_of)} THEN opened_at END), min(opened_at) FROM events",
+    )
+    before, first = engine.connection.execute("FROM freshness").fetchone() or (None, None)
     if before is None:
         raise UserError(
             f"no event was opened before as_of {as_of:%Y-%m-%d %H:%M} UTC (column opened_at; the first is "

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-
-import duckdb
 
 from tenant_experience.duckdb_session import count
+from tenant_experience.processing_engine import ProcessingEngine
 from tenant_experience.raw_files import RawFile
 from tenant_experience.raw_quarantine import Rule
-from tenant_experience.raw_staging import FileCount, stage_files
+from tenant_experience.raw_staging import FileCount
 from tenant_experience.source import OPTIONAL_EVENT_COLUMNS, REQUIRED_EVENT_COLUMNS, Source
 
+EVENTS_BY_CHANNEL = "events_by_channel"
 CHANNELS = ("call", "message", "email", "ticket", "maintenance_request", "work_order")
 # Tickets and orders have no direction; a conversation always has one.
 CONVERSATIONS = ("call", "message", "email")
@@ -44,10 +43,8 @@ class EventCounts:
     resolved_again: int
 
 
-def read_events(
-    connection: duckdb.DuckDBPyConnection, files: list[RawFile], source: Source, scratch: Path
-) -> EventCounts:
-    """Fills the view ``events`` and the table ``quarantine``.
+def read_events(engine: ProcessingEngine, files: list[RawFile], source: Source) -> EventCounts:
+    """Fills the engine's view ``events``, and in its connection ``quarantine`` and ``events_by_channel``.
 
     ``events`` has the columns of the design's contract (times are UTC without zone), tenancy start and end, and
     ``repeated``: whether other rows have the same ``event_id``. Such rows all stay: which of them was the last word
@@ -56,22 +53,34 @@ def read_events(
     Raises:
         UserError: a file cannot be read, or lacks a column; the message names both.
     """
-    counts = stage_files(connection, files, source, _typed(source), _rules(source), scratch)
-    connection.execute(
-        "CREATE TABLE repeated_ids AS SELECT event_id, copies, count(DISTINCT resolved_at) AS resolutions, "
-        "count(DISTINCT row(tenant_id, channel, opened_at)) AS identities FROM staged JOIN "
+    counts = engine.stage(files, source, _typed(source), _rules(source))
+    engine.keep(
+        "repeated_ids",
+        "SELECT event_id, copies, count(DISTINCT resolved_at) AS resolutions, count(DISTINCT struct_pack("
+        "tenant_id := tenant_id, channel := channel, opened_at := opened_at)) AS identities FROM staged JOIN "
         "(SELECT event_id, count(*) AS copies FROM staged WHERE broken_rule IS NULL GROUP BY 1 HAVING count(*) > 1) "
-        "USING (event_id) WHERE broken_rule IS NULL GROUP BY ALL"
+        "USING (event_id) WHERE broken_rule IS NULL GROUP BY ALL",
     )
-    connection.execute(
-        "CREATE VIEW events AS SELECT * EXCLUDE (file, broken_rule), event_id IN (SELECT event_id FROM repeated_ids) "
-        "AS repeated FROM staged WHERE broken_rule IS NULL"
+    engine.view(
+        "events",
+        "SELECT staged.* EXCLUDE (file, broken_rule), repeated_ids.event_id IS NOT NULL AS repeated "
+        "FROM staged LEFT JOIN repeated_ids ON repeated_ids.event_id = staged.event_id WHERE broken_rule IS NULL",
+    )
+    engine.fetch(
+        EVENTS_BY_CHANNEL,
+        "SELECT channel, count(*) AS events, min(opened_at) AS first_opened_at, max(opened_at) AS last_opened_at "
+        "FROM events GROUP BY channel",
+    )
+    engine.fetch(
+        "repetition",
+        "SELECT sum(copies - 1) AS duplicates, count(CASE WHEN identities > 1 THEN 1 END) AS conflicting_ids, "
+        "count(CASE WHEN resolutions > 1 THEN 1 END) AS resolved_again FROM repeated_ids",
     )
     return EventCounts(
         counts,
-        duplicates=count(connection, "SELECT sum(copies - 1) FROM repeated_ids"),
-        conflicting_ids=count(connection, "SELECT count(*) FROM repeated_ids WHERE identities > 1"),
-        resolved_again=count(connection, "SELECT count(*) FROM repeated_ids WHERE resolutions > 1"),
+        duplicates=count(engine.connection, "SELECT duplicates FROM repetition"),
+        conflicting_ids=count(engine.connection, "SELECT conflicting_ids FROM repetition"),
+        resolved_again=count(engine.connection, "SELECT resolved_again FROM repetition"),
     )
 
 

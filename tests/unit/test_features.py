@@ -10,6 +10,7 @@ import pytest
 
 from tenant_experience.errors import UserError
 from tenant_experience.features import features_from_events
+from tenant_experience.processing_engine import DuckDbEngine
 from tenant_experience.use_case import load_use_case
 from tests.unit.plain_features import plain_features
 
@@ -55,7 +56,7 @@ def build(events: list[dict], as_of: datetime = AS_OF) -> dict[str, dict]:
         connection.execute(
             "CREATE VIEW events AS SELECT *, count(*) OVER (PARTITION BY event_id) > 1 AS repeated FROM staged"
         )
-        features_from_events(connection, USE_CASE, SQL, as_of)
+        features_from_events(DuckDbEngine(connection, Path()), USE_CASE, SQL, as_of)
         table = connection.execute("SELECT * FROM features")
         names = [column[0] for column in table.description]
         return {row[0]: dict(zip(names, row, strict=True)) for row in table.fetchall()}

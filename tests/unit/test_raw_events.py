@@ -12,6 +12,7 @@ import pytest
 from tenant_experience.data_quality import describe_intake
 from tenant_experience.duckdb_session import open_session
 from tenant_experience.errors import UserError
+from tenant_experience.processing_engine import DuckDbEngine
 from tenant_experience.raw_events import read_events
 from tenant_experience.raw_files import find_raw_files
 from tenant_experience.source import load_source
@@ -39,7 +40,7 @@ class Read:
         source = load_source(source_folder, source_name, USE_CASE)
         files = find_raw_files(folder, list(source.raw_columns()))
         with open_session(folder, time_zone=source.time_zone) as (connection, scratch):
-            self.counts = read_events(connection, files, source, scratch)
+            self.counts = read_events(DuckDbEngine(connection, scratch), files, source)
             self.intake = describe_intake(connection, self.counts.files)
             self.events = self._rows(connection, "SELECT * FROM events ORDER BY event_id")
             self.quarantine = self._rows(connection, "SELECT * FROM quarantine ORDER BY file, line")
