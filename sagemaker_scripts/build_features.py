@@ -3,7 +3,8 @@
 
 On a laptop: ``SAGEMAKER_BASE_DIR=/tmp/ml python sagemaker_scripts/build_features.py --release r1 --use-case
 tenant_experience --batch b1 --requested-at 2026-11-20T10:00:00Z`` with the batch in ``/tmp/ml/processing/input/raw``
-and the use case's folder in ``/tmp/ml/processing/input/use_case``.
+and the use case's folder in ``/tmp/ml/processing/input/use_case``. ``input/previous`` may hold the ``features/`` of the
+release that is live, to compare with.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def main(arguments: list[str] | None = None) -> Outcome:
     for folder in outputs.values():
         folder.mkdir(parents=True, exist_ok=True)
     outcome = build_features(
-        Folders(raw=processing_input("raw"), use_case=processing_input("use_case"), **outputs),
+        Folders(**{name: processing_input(name) for name in ("raw", "use_case", "previous")}, **outputs),
         release=options.release,
         use_case_name=options.use_case,
         requested_at=options.requested_at,

@@ -8,10 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tenant_experience.data_layout import DATA_QUALITY_FILE, FEATURES_FILE, PARTITIONS_FILE, QUARANTINE_FILE
-from tenant_experience.data_quality import check_quarantine_gate, describe_events, describe_features, describe_intake
+import duckdb
+
+from tenant_experience.data_layout import FEATURES_FILE, PARTITIONS_FILE, QUARANTINE_FILE
+from tenant_experience.data_quality import describe_events, describe_intake
+from tenant_experience.data_quality_gates import check_comparison_gates, check_quarantine_gate, shift_warnings
+from tenant_experience.data_quality_report import data_quality_report
 from tenant_experience.duckdb_session import literal, open_session
 from tenant_experience.errors import UserError
+from tenant_experience.feature_quality import describe_features, describe_tenants
 from tenant_experience.features import features_from_events, features_from_table, tenants_by_portfolio, write_features
 from tenant_experience.manifest import Manifest, as_hyperparameters, read_manifest
 from tenant_experience.outcome import Outcome
@@ -20,16 +25,18 @@ from tenant_experience.processing_engine import DuckDbEngine, OpenEngine, Proces
 from tenant_experience.raw_events import read_events
 from tenant_experience.raw_files import RawFile, find_raw_files
 from tenant_experience.raw_table import read_table
+from tenant_experience.release_comparison import compare_releases
 from tenant_experience.source import Source, load_source
 from tenant_experience.use_case import SQL_FILE, UseCase, load_use_case
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Where the job reads and writes. All outputs exist."""
+    """Where the job reads and writes. All outputs exist; ``previous`` is missing when no release is live."""
 
     raw: Path
     use_case: Path
+    previous: Path
     features: Path
     quarantine: Path
     reports: Path
@@ -96,54 +103,69 @@ def build_features(
         UserError: the batch or its settings are wrong.
         AlgorithmError: too few tenants have enough history.
     """
-    batch = Batch.open(folders, release, use_case_name, requested_at)
-    files = find_raw_files(folders.raw, list(batch.source.raw_columns()))
-    readable = (folders.raw, folders.features, folders.quarantine)
-    with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
-        engine = open_engine(connection, scratch)
-        quality = _read(engine, batch, files, folders, scratch)
-        _compute(engine, batch, folders)
-        quality |= describe_features(connection, batch.use_case)
-        _write_json(folders.reports / DATA_QUALITY_FILE, quality)
-        scope = batch.manifest.models or batch.use_case.models.scope
-        partition_of = assign_partitions(tenants_by_portfolio(connection, batch.use_case), batch.use_case, scope)
-        write_features(connection, batch.use_case, partition_of, folders.features / FEATURES_FILE)
-    items = _write_partitions(batch, partition_of, folders)
+    with data_quality_report(folders.reports, release) as quality:
+        batch = Batch.open(folders, release, use_case_name, requested_at)
+        files = find_raw_files(folders.raw, list(batch.source.raw_columns()))
+        readable = (folders.raw, folders.previous, folders.features, folders.quarantine)
+        with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
+            engine = open_engine(connection, scratch)
+            _read(engine, batch, files, folders, scratch, quality)
+            _compute(engine, batch, folders)
+            _describe(connection, batch, folders, quality)
+            scope = batch.manifest.models or batch.use_case.models.scope
+            partition_of = assign_partitions(tenants_by_portfolio(connection, batch.use_case), batch.use_case, scope)
+            write_features(connection, batch.use_case, partition_of, folders.features / FEATURES_FILE)
+        items = _write_partitions(batch, partition_of, folders)
     return Outcome.ok(
+        release=release,
         as_of=quality["as_of"],
         source=batch.source_name,
         tenants=quality["tenants"],
         rows=quality["rows"],
         quarantined=quality["quarantined"],
         shards=len(items),
-        data_quality={key: quality[key] for key in ("quarantined_share", "may_train", "tenants_by_history")},
+        data_quality={
+            key: quality[key] for key in ("quarantined_share", "may_train", "tenants_by_history", "warnings")
+        },
     )
 
 
 def _read(
-    engine: ProcessingEngine, batch: Batch, files: list[RawFile], folders: Folders, scratch: Path
-) -> dict[str, Any]:
-    """Reads the files, writes the quarantine and a first data-quality report, then checks the gate on bad rows."""
-    quality: dict[str, Any] = {
-        "release": batch.release,
+    engine: ProcessingEngine,
+    batch: Batch,
+    files: list[RawFile],
+    folders: Folders,
+    scratch: Path,
+    quality: dict[str, Any],
+) -> None:
+    """Reads the files, writes the quarantine, then checks the gate on bad rows."""
+    quality |= {
         "source": batch.source_name,
         "as_of": f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}",
+        "history": batch.use_case.history.model_dump(),
     }
     connection = engine.connection
     if batch.source.kind == "events":
         counts = read_events(engine, files, batch.source)
-        intake = describe_intake(connection, counts.files)
-        quality |= intake | describe_events(connection, counts)
+        quality |= describe_intake(connection, counts.files) | describe_events(connection, counts)
     else:
-        intake = describe_intake(connection, read_table(connection, files, batch.source, batch.use_case, scratch))
-        quality |= intake
+        quality |= describe_intake(connection, read_table(connection, files, batch.source, batch.use_case, scratch))
     connection.execute(
         "COPY (SELECT * FROM quarantine ORDER BY file, line) "  # noqa: S608 - the path is quoted
         f"TO {literal(str(folders.quarantine / QUARANTINE_FILE))} (FORMAT parquet)"
     )
-    _write_json(folders.reports / DATA_QUALITY_FILE, quality)
-    check_quarantine_gate(intake, batch.use_case, batch.source.columns)
-    return quality
+    check_quarantine_gate(quality, batch.use_case, batch.source.columns)
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Folders, quality: dict[str, Any]) -> None:
+    """Describes the features, beside those of the release that is live, and checks the gates on what has changed."""
+    use_case = batch.use_case
+    quality |= describe_tenants(connection, use_case)
+    comparison = compare_releases(connection, use_case, batch.source_name, batch.as_of, folders.previous)
+    quality["comparison"] = comparison
+    quality["features"] = describe_features(connection, use_case, compared=comparison["compared"])
+    quality["warnings"] = shift_warnings(quality, use_case)
+    check_comparison_gates(quality, use_case)
 
 
 def _compute(engine: ProcessingEngine, batch: Batch, folders: Folders) -> None:

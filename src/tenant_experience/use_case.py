@@ -72,11 +72,25 @@ class History(Settings):
 
 
 class Gates(Settings):
-    """Limits that refuse a release; None switches ``freshness_days`` off."""
+    """Limits that refuse a release; null switches one off, all but ``pooled_tenants``.
 
-    quarantine_share: float = Field(default=0.05, ge=0, le=1)
+    The last three compare with the release that is live.
+
+    Attributes:
+        quarantine_share: of the rows read, at most this share is refused.
+        pooled_tenants: at least this many tenants may train.
+        freshness_days: the newest event is at most this much older than ``as_of``.
+        feature_shift: no feature's PSI is above this.
+        null_share: no feature's share of tenants without a value grows by more.
+        vanished_portfolios: at most this share of the portfolios is gone.
+    """
+
+    quarantine_share: float | None = Field(default=0.05, ge=0, le=1)
     pooled_tenants: int = Field(default=500, ge=1)
     freshness_days: int | None = Field(default=45, ge=0)
+    feature_shift: float | None = Field(default=1.0, gt=0)
+    null_share: float | None = Field(default=0.25, ge=0, le=1)
+    vanished_portfolios: float | None = Field(default=0.5, ge=0, le=1)
 
 
 class Approval(Settings):

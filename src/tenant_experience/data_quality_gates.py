@@ -1,0 +1,91 @@
+"""Limits of the use case on the data of a release: each broken one refuses it by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tenant_experience.errors import UserError
+from tenant_experience.feature_shift import LARGE_SHIFT
+from tenant_experience.use_case import UseCase
+
+_ADVICE = "See the data-quality report: mend the export, or raise the gate in use_case.yaml if the change is real"
+
+
+def check_quarantine_gate(intake: dict[str, Any], use_case: UseCase, input_columns: dict[str, str]) -> None:
+    """Refuses a batch of which too large a share was refused row by row.
+
+    Args:
+        intake: from :func:`describe_intake`.
+        use_case: its gate ``quarantine_share``.
+        input_columns: our column -> what the source reads it from.
+
+    Raises:
+        UserError: ``no_rows`` or ``too_many_bad_rows``; names the worst reason with its column, file and line.
+    """
+    names = ", ".join(file["name"] for file in intake["files"])[:500]
+    if not intake["rows"]:
+        columns = ", ".join(input_columns.values())
+        raise UserError(f"{names}: a header but no rows; expected rows with the columns {columns}", code="no_rows")
+    limit, share = use_case.gates.quarantine_share, intake["quarantined_share"]
+    if limit is None or share <= limit:
+        return
+    worst = intake["quarantined_by_reason"][0]
+    column = input_columns.get(worst["column"], worst["column"]) or "the row as a whole"
+    raise UserError(
+        f"{intake['quarantined']} of {intake['rows']} rows ({share:.1%}) were refused; the gate quarantine_share "
+        f"allows {limit:.1%}. Most often: {worst['reason']}, column {column}, {worst['rows']} times, first in "
+        f"{worst['first_file']} line {worst['first_line']}. All of them, with reasons: the quarantine of this release",
+        code="too_many_bad_rows",
+    )
+
+
+def check_comparison_gates(quality: dict[str, Any], use_case: UseCase) -> None:
+    """Refuses a release that differs too much from the one that is live. Nothing to compare with breaks no gate.
+
+    Args:
+        quality: ``data_quality.json`` with ``comparison`` and ``features``.
+        use_case: its gates ``feature_shift``, ``null_share`` and ``vanished_portfolios``.
+
+    Raises:
+        UserError: the code is the gate's name; the message has the feature's or the portfolios' figures.
+    """
+    if not quality["comparison"]["compared"]:
+        return
+    gates, live = use_case.gates, quality["comparison"]["release"]
+    portfolios = quality["comparison"]["portfolios"]
+    gone = portfolios["gone"] / portfolios["then"]
+    if gates.vanished_portfolios is not None and gone > gates.vanished_portfolios:
+        raise UserError(
+            f"{portfolios['gone']} of the {portfolios['then']} portfolios of release {live} are gone ({gone:.1%}), "
+            f"such as {portfolios['gone_names'][0]!r}; the gate vanished_portfolios allows "
+            f"{gates.vanished_portfolios:.1%}. {_ADVICE}",
+            code="vanished_portfolios",
+        )
+    shifts = {name: quality["features"][name]["shift"] for name in use_case.features}
+    for name, shift in shifts.items():
+        if shift and gates.null_share is not None and shift["null_share_change"] > gates.null_share:
+            raise UserError(
+                f"feature {name}: the share of tenants without a value grew from {shift['null_share_then']:.1%} in "
+                f"release {live} to {quality['features'][name]['null_share']:.1%}; the gate null_share allows "
+                f"{gates.null_share:.1%} more. {_ADVICE}",
+                code="null_share",
+            )
+    for name, shift in shifts.items():
+        if shift and gates.feature_shift is not None and shift["psi"] > gates.feature_shift:
+            raise UserError(
+                f"feature {name} has shifted since release {live}: PSI {shift['psi']:.2f}; the gate feature_shift "
+                f"allows {gates.feature_shift:.2f}. {_ADVICE}",
+                code="feature_shift",
+            )
+
+
+def shift_warnings(quality: dict[str, Any], use_case: UseCase) -> list[str]:
+    """A sentence for each feature that has moved far, the farthest first. They refuse nothing.
+
+    Args:
+        quality: ``data_quality.json`` with ``features``.
+        use_case: names the features.
+    """
+    shifts = {name: quality["features"][name]["shift"] for name in use_case.features}
+    far = sorted(((s["psi"], name) for name, s in shifts.items() if s and s["psi"] > LARGE_SHIFT), reverse=True)
+    return [f"{name} has shifted: PSI {psi:.2f}, above {LARGE_SHIFT}" for psi, name in far]

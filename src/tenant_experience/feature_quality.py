@@ -1,0 +1,85 @@
+"""What the features of a release look like, beside those of the release before, for ``data_quality.json``. No rows.
+
+One column of each release is in memory at a time, so a million tenants need some tens of megabytes.
+"""
+
+# ruff: noqa: S608 - names in SQL come from validated settings
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from tenant_experience.duckdb_session import count, single
+from tenant_experience.feature_shift import Column, histogram, shift
+from tenant_experience.features import FEATURES_TABLE, SIDE_COLUMNS
+from tenant_experience.release_comparison import PREVIOUS_TABLE, columns_of
+from tenant_experience.use_case import UseCase
+
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+
+
+def describe_tenants(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, Any]:
+    """Tenants by history, and the features that cannot tell those that may train apart.
+
+    Args:
+        connection: holds ``features``.
+        use_case: names the columns.
+    """
+    by_history = connection.execute(f"SELECT history, count(*) FROM {FEATURES_TABLE} GROUP BY 1 ORDER BY 1").fetchall()
+    return {
+        "tenants": count(connection, f"SELECT count(*) FROM {FEATURES_TABLE}"),
+        "may_train": count(connection, f"SELECT count(*) FILTER (may_train) FROM {FEATURES_TABLE}"),
+        "tenants_by_history": dict(by_history),
+        "portfolios": count(connection, f"SELECT count(DISTINCT {use_case.partition_column}) FROM {FEATURES_TABLE}"),
+        "left_out": _left_out(connection, use_case),
+    }
+
+
+def _left_out(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, str]:
+    reasons = {}
+    for name in use_case.features:
+        least, most = single(connection, f"SELECT min({name}), max({name}) FROM {FEATURES_TABLE} WHERE may_train")
+        if least is None:
+            reasons[name] = "null for every tenant that may train"
+        elif least == most:
+            reasons[name] = f"{least:g} for every tenant that may train"
+    return reasons
+
+
+def describe_features(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *, compared: bool) -> dict[str, Any]:
+    """Of each feature the share of nulls, quantiles and distribution of the rest, and how far it has moved.
+
+    Args:
+        connection: holds ``features`` and, when ``compared``, ``previous_features``.
+        use_case: names the columns.
+        compared: whether there is a release to compare with.
+
+    Returns:
+        per feature null_share, quantiles, histogram, and shift: None without a column to compare with.
+    """
+    known_before = columns_of(connection, PREVIOUS_TABLE) if compared else set()
+    return {
+        name: _describe(connection, use_case, name, compared=name in known_before)
+        for name in (*use_case.features, *SIDE_COLUMNS)
+    }
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, use_case: UseCase, name: str, *, compared: bool) -> dict[str, Any]:
+    now = _column(connection, FEATURES_TABLE, name)
+    then = _column(connection, PREVIOUS_TABLE, name) if compared else None
+    known = now[~np.isnan(now)]
+    quantiles = np.quantile(known, QUANTILES).tolist() if known.size else [None] * len(QUANTILES)
+    transform = use_case.features[name].transform if name in use_case.features else "none"
+    return {
+        "null_share": 1 - known.size / now.size if now.size else None,
+        "quantiles": {str(q): value for q, value in zip(QUANTILES, quantiles, strict=True)},
+        "histogram": histogram(now, then, transform),
+        "shift": shift(then, now) if then is not None and then.size and now.size else None,
+    }
+
+
+def _column(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> Column:
+    fetched = connection.execute(f"SELECT coalesce(CAST({name} AS DOUBLE), 'nan'::DOUBLE) AS v FROM {table}")
+    return np.asarray(fetched.fetchnumpy()["v"], dtype=np.float64)
