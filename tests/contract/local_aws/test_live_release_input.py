@@ -1,0 +1,55 @@
+"""What BuildFeatures is given to compare with: the state machine's own expressions, with and without a live release."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.local_aws.machines import Machines
+
+DEFINITION = Path(__file__).parents[3] / "statemachine/train_and_release.asl.json"
+TABLE = "live-release-input"
+BEGUN = {"useCase": "tenant_experience", "batch": "b1", "release": "20261120-b"}
+
+
+@pytest.fixture(scope="module")
+def inputs_of_the_job(machines: Machines, client: Any) -> Any:
+    """ReadLiveRelease as it stands, then the processing inputs as BuildFeatures would send them."""
+    client("dynamodb").create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    text = DEFINITION.read_text().replace("${ReleaseTable}", TABLE).replace("${DataBucket}", "data")
+    states = json.loads(text)["States"]
+    inputs = states["BuildFeatures"]["Arguments"]["ProcessingInputs"]
+    return lambda: machines.output(
+        {
+            "Begin": {"Type": "Pass", "Assign": BEGUN, "Next": "ReadLiveRelease"},
+            "ReadLiveRelease": states["ReadLiveRelease"],
+            "BuildFeatures": {"Type": "Pass", "Output": inputs, "End": True},
+        }
+    )
+
+
+def test_the_features_of_the_live_release_are_an_input_once_there_is_one(inputs_of_the_job: Any, client: Any) -> None:
+    before = inputs_of_the_job()
+    assert [given["InputName"] for given in before] == ["raw", "use_case"]
+    assert before[0]["S3Input"]["S3Uri"] == "s3://data/raw/tenant_experience/b1/"
+    live = {"id": {"S": "live#tenant_experience"}, "release": {"S": "20261101-a"}, "revision": {"N": "1"}}
+    client("dynamodb").put_item(TableName=TABLE, Item=live)
+    *others, previous = inputs_of_the_job()
+    assert others == before
+    assert previous == {
+        "InputName": "previous",
+        "S3Input": {
+            "S3Uri": "s3://data/features/20261101-a/",
+            "LocalPath": "/opt/ml/processing/input/previous",
+            "S3DataType": "S3Prefix",
+            "S3InputMode": "File",
+        },
+    }
