@@ -24,7 +24,7 @@ demo: setup ## The whole path on this machine: INPUT=file SOURCE=name DECISION=a
 	@$(PY) -m demo run $(if $(INPUT),--input "$(INPUT)") $(if $(SOURCE),--source "$(SOURCE)") --decision "$(DECISION)"
 
 test: setup ## Every test, the flow through the real state machine included
-	$(PY) -m pytest --numprocesses 3 --dist loadgroup $(PYTEST_ARGS)
+	$(PY) -m pytest --numprocesses 3 $(PYTEST_ARGS)
 
 check: setup ## Lint, types, templates and state machines
 	.venv/bin/ruff check

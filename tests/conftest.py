@@ -5,15 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 FLOW = Path(__file__).parent / "flow"
 # Publishes releases of its own, and kills the server in the end.
 LAST = FLOW / "test_failures.py"
 
 
+class FlowOrFile(LoadScopeScheduling):
+    """Hands out whole units."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return "flow" if Path(file).parts[:2] == ("tests", FLOW.name) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FlowOrFile:
+    """The scheduler of `--numprocesses`."""
+    return FlowOrFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The flow first, it takes longest; the other files after it."""
-    for item in items:
-        unit = FLOW if item.path.is_relative_to(FLOW) else item.path
-        item.add_marker(pytest.mark.xdist_group(unit.stem if unit == FLOW else str(unit)))
     items.sort(key=lambda item: (not item.path.is_relative_to(FLOW), item.path == LAST))
