@@ -26,13 +26,18 @@ def check_quarantine_gate(intake: dict[str, Any], use_case: UseCase, input_colum
     if not intake["rows"]:
         columns = ", ".join(input_columns.values())
         raise UserError(f"{names}: a header but no rows; expected rows with the columns {columns}", code="no_rows")
+    meant = intake["rows"] - intake["filtered"]
+    if not meant:
+        raise UserError(
+            f"{names}: not one of {intake['rows']} rows meets the source's filter (key 'where')", code="no_rows"
+        )
     limit, share = use_case.gates.quarantine_share, intake["quarantined_share"]
     if limit is None or share <= limit:
         return
     worst = intake["quarantined_by_reason"][0]
     column = input_columns.get(worst["column"], worst["column"]) or "the row as a whole"
     raise UserError(
-        f"{intake['quarantined']} of {intake['rows']} rows ({share:.1%}) were refused; the gate quarantine_share "
+        f"{intake['quarantined']} of {meant} rows ({share:.1%}) were refused; the gate quarantine_share "
         f"allows {limit:.1%}. Most often: {worst['reason']}, column {column}, {worst['rows']} times, first in "
         f"{worst['first_file']} line {worst['first_line']}. All of them, with reasons: the quarantine of this release",
         code="too_many_bad_rows",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,6 +24,13 @@ def literal(text: str) -> str:
 def identifier(name: str) -> str:
     """``name`` as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def utc_text(moment: datetime) -> str:
+    """``moment`` (with a zone) as ``yyyy-MM-dd HH:mm:ss.ffffff``, UTC, as SQL reads it."""
+    if moment.utcoffset() != timedelta(0):
+        raise ValueError(f"{moment!r} is not in UTC")
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 @contextmanager

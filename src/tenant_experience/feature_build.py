@@ -10,8 +10,8 @@ from typing import Any
 
 import duckdb
 
-from tenant_experience.data_layout import FEATURES_FILE, PARTITIONS_FILE, QUARANTINE_FILE
-from tenant_experience.data_quality import describe_events, describe_intake
+from tenant_experience.data_layout import FEATURES_FILE, MANIFEST, PARTITIONS_FILE, QUARANTINE_FILE
+from tenant_experience.data_quality import describe_events, describe_history, describe_intake
 from tenant_experience.data_quality_gates import check_comparison_gates, check_quarantine_gate, shift_warnings
 from tenant_experience.data_quality_report import data_quality_report
 from tenant_experience.duckdb_session import literal, open_session
@@ -44,13 +44,14 @@ class Folders:
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch as asked for: the use case, its manifest, the source that maps its files."""
+    """A batch as asked for: the use case with its source's thresholds of history, its manifest, the source."""
 
     release: str
     use_case: UseCase
     manifest: Manifest
     source_name: str
     source: Source
+    requested_at: datetime
     as_of: datetime
 
     @classmethod
@@ -68,16 +69,16 @@ class Batch:
             )
         manifest = read_manifest(folders.raw)
         source_name = manifest.source or use_case.sources[0]
-        as_of = manifest.as_of or requested_at
+        source = load_source(folders.use_case, source_name, use_case)
+        as_of = manifest.as_of or source.as_of or requested_at
         if as_of > requested_at:
+            where = f"{MANIFEST} key" if manifest.as_of else f"source {source_name!r}, key"
             raise UserError(
-                f"manifest.json key 'as_of' is {as_of:%Y-%m-%dT%H:%M:%SZ}, after the request at "
+                f"{where} 'as_of' is {as_of:%Y-%m-%dT%H:%M:%SZ}, after the request at "
                 f"{requested_at:%Y-%m-%dT%H:%M:%SZ}: nobody knows the future",
-                code="invalid_manifest",
+                code="invalid_manifest" if manifest.as_of else "invalid_source",
             )
-        return cls(
-            release, use_case, manifest, source_name, load_source(folders.use_case, source_name, use_case), as_of
-        )
+        return cls(release, source.adjust(use_case), manifest, source_name, source, requested_at, as_of)
 
 
 def build_features(
@@ -105,10 +106,10 @@ def build_features(
     """
     with data_quality_report(folders.reports, release) as quality:
         batch = Batch.open(folders, release, use_case_name, requested_at)
-        files = find_raw_files(folders.raw, list(batch.source.raw_columns()))
         readable = (folders.raw, folders.previous, folders.features, folders.quarantine)
         with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
             engine = open_engine(connection, scratch)
+            files = find_raw_files(folders.raw, batch.source, scratch)
             _read(engine, batch, files, folders, scratch, quality)
             _compute(engine, batch, folders)
             _describe(connection, batch, folders, quality)
@@ -146,8 +147,9 @@ def _read(
     }
     connection = engine.connection
     if batch.source.kind == "events":
-        counts = read_events(engine, files, batch.source)
+        counts = read_events(engine, files, batch.source, batch.requested_at)
         quality |= describe_intake(connection, counts.files) | describe_events(connection, counts)
+        quality |= describe_history(batch.use_case, batch.source)
     else:
         quality |= describe_intake(connection, read_table(connection, files, batch.source, batch.use_case, scratch))
     connection.execute(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from tenant_experience.duckdb_session import literal
+from tenant_experience.duckdb_session import literal, utc_text
 from tenant_experience.errors import UserError
 from tenant_experience.partitions import Partition
 from tenant_experience.processing_engine import ProcessingEngine
@@ -16,13 +16,6 @@ from tenant_experience.use_case import UseCase
 
 FEATURES_TABLE = "features"
 SIDE_COLUMNS = ("exposure_days", "open_count", "oldest_open_hr")
-
-
-def utc_text(moment: datetime) -> str:
-    """``moment`` (with a zone) as ``yyyy-MM-dd HH:mm:ss.ffffff``, UTC, as SQL reads it."""
-    if moment.utcoffset() != timedelta(0):
-        raise ValueError(f"{moment!r} is not in UTC")
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, as_of: datetime) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from tenant_experience.duckdb_session import count
+from tenant_experience.duckdb_session import count, literal, utc_text
 from tenant_experience.processing_engine import ProcessingEngine
 from tenant_experience.raw_files import RawFile
 from tenant_experience.raw_quarantine import Rule
@@ -19,7 +20,10 @@ DIRECTIONS = ("inbound", "outbound")
 SENTIMENTS = ("positive", "neutral", "negative")
 
 _COLUMNS = (*REQUIRED_EVENT_COLUMNS, *OPTIONAL_EVENT_COLUMNS)
-_TIMES = ("opened_at", "first_response_at", "resolved_at", "tenancy_start_at", "tenancy_end_at")
+_TIMES = ("opened_at", "first_response_at", "resolved_at", "tenancy_start_at", "tenancy_end_at", "recorded_at")
+# A tenancy may end in the future.
+_PAST_TIMES = ("opened_at", "first_response_at", "resolved_at", "recorded_at")
+_CLOCKS_MAY_DIFFER = timedelta(days=1)
 _FLAGS = ("answered", "escalated")
 _WORDS = {"channel": CHANNELS, "direction": DIRECTIONS, "sentiment": SENTIMENTS}
 # Outside these no time stamp is meant; infinity, which DuckDB reads as a time, is outside too.
@@ -32,32 +36,41 @@ class EventCounts:
 
     Attributes:
         files: each with its lines and refused lines.
-        duplicates: rows dropped because their ``event_id`` had been seen.
+        duplicates: rows dropped because their ``event_id`` had been seen, with the same ``recorded_at``.
+        updates: rows dropped because another row of the same event has another ``recorded_at``.
         conflicting_ids: ids whose rows name different tenants, channels or opening times: perhaps not duplicates.
         resolved_again: ids with more than one resolution time.
     """
 
     files: list[FileCount]
     duplicates: int
+    updates: int
     conflicting_ids: int
     resolved_again: int
 
 
-def read_events(engine: ProcessingEngine, files: list[RawFile], source: Source) -> EventCounts:
+def read_events(engine: ProcessingEngine, files: list[RawFile], source: Source, requested_at: datetime) -> EventCounts:
     """Fills the engine's view ``events``, and in its connection ``quarantine`` and ``events_by_channel``.
 
-    ``events`` has the columns of the design's contract (times are UTC without zone), tenancy start and end, and
-    ``repeated``: whether other rows have the same ``event_id``. Such rows all stay: which of them was the last word
-    at ``as_of`` is for ``features.sql`` to say.
+    ``events`` has the columns of the design's contract (times are UTC without zone), tenancy start and end,
+    ``recorded_at``, and ``repeated``: whether other rows have the same ``event_id``. Such rows all stay: which of them
+    was the last word at ``as_of`` is for ``features.sql`` to say.
+
+    Args:
+        engine: empty.
+        files: of one batch.
+        source: how to map their columns.
+        requested_at: UTC; what is said to have happened more than a day later is quarantined.
 
     Raises:
         UserError: a file cannot be read, or lacks a column; the message names both.
     """
-    counts = engine.stage(files, source, _typed(source), _rules(source))
+    counts = engine.stage(files, source, _typed(source), _rules(source, requested_at))
     engine.keep(
         "repeated_ids",
         "SELECT event_id, copies, count(DISTINCT resolved_at) AS resolutions, count(DISTINCT struct_pack("
-        "tenant_id := tenant_id, channel := channel, opened_at := opened_at)) AS identities FROM staged JOIN "
+        "tenant_id := tenant_id, channel := channel, opened_at := opened_at)) AS identities, "
+        "count(DISTINCT recorded_at) + max(CASE WHEN recorded_at IS NULL THEN 1 ELSE 0 END) AS states FROM staged JOIN "
         "(SELECT event_id, count(*) AS copies FROM staged WHERE broken_rule IS NULL GROUP BY 1 HAVING count(*) > 1) "
         "USING (event_id) WHERE broken_rule IS NULL GROUP BY ALL",
     )
@@ -73,12 +86,14 @@ def read_events(engine: ProcessingEngine, files: list[RawFile], source: Source) 
     )
     engine.fetch(
         "repetition",
-        "SELECT sum(copies - 1) AS duplicates, count(CASE WHEN identities > 1 THEN 1 END) AS conflicting_ids, "
+        "SELECT sum(copies - states) AS duplicates, sum(states - 1) AS updates, "
+        "count(CASE WHEN identities > 1 THEN 1 END) AS conflicting_ids, "
         "count(CASE WHEN resolutions > 1 THEN 1 END) AS resolved_again FROM repeated_ids",
     )
     return EventCounts(
         counts,
         duplicates=count(engine.connection, "SELECT duplicates FROM repetition"),
+        updates=count(engine.connection, "SELECT updates FROM repetition"),
         conflicting_ids=count(engine.connection, "SELECT conflicting_ids FROM repetition"),
         resolved_again=count(engine.connection, "SELECT resolved_again FROM repetition"),
     )
@@ -90,8 +105,7 @@ def _typed(source: Source) -> dict[str, str]:
         raw = f"raw_{column}" if column in source.columns else "NULL"
         text = f"nullif(trim(CAST({raw} AS VARCHAR)), '')"
         if column in _TIMES:
-            # A cast to TIMESTAMP would drop an offset silently; through TIMESTAMPTZ it counts.
-            typed[column] = f"TRY_CAST({raw} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+            typed[column] = _time(raw, source.time_formats)
         elif column in _FLAGS:
             typed[column] = f"TRY_CAST({raw} AS BOOLEAN)"
         elif column in _WORDS:
@@ -102,12 +116,23 @@ def _typed(source: Source) -> dict[str, str]:
     return typed
 
 
-def _rules(source: Source) -> list[Rule]:
+def _time(raw: str, formats: list[str]) -> str:
+    # A cast to TIMESTAMP would drop an offset silently; through TIMESTAMPTZ it counts.
+    moment = f"TRY_CAST({raw} AS TIMESTAMPTZ)"
+    if formats:
+        texts = (f"TRY_CAST(try_strptime(CAST({raw} AS VARCHAR), {literal(text)}) AS TIMESTAMPTZ)" for text in formats)
+        moment = f"CASE WHEN typeof({raw}) = 'VARCHAR' THEN coalesce({', '.join(texts)}) ELSE {moment} END"
+    return f"({moment}) AT TIME ZONE 'UTC'"
+
+
+def _rules(source: Source, requested_at: datetime) -> list[Rule]:
+    latest = f"TIMESTAMP {literal(utc_text(requested_at + _CLOCKS_MAY_DIFFER))}"
     rules = [Rule("missing_value", column, f"{column} IS NULL") for column in ("event_id", "tenant_id")]
     for column in _TIMES:
         if column in source.columns:
             broken = f"raw_{column} IS NOT NULL AND coalesce({column} NOT {_PLAUSIBLE}, true)"
             rules.append(Rule("unreadable_time", column, broken))
+    rules += [Rule("future_time", column, f"{column} > {latest}") for column in _PAST_TIMES]
     rules += [Rule("missing_value", column, f"{column} IS NULL") for column in ("opened_at", "channel")]
     rules += [Rule(f"unknown_{column}", column, f"{column} NOT IN {allowed}") for column, allowed in _WORDS.items()]
     rules.append(Rule("missing_value", "direction", f"direction IS NULL AND channel IN {CONVERSATIONS}"))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
 import zlib
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal
 
 from tenant_experience.data_layout import MANIFEST
 from tenant_experience.errors import UserError
+from tenant_experience.raw_zip import unpack_zip
+from tenant_experience.source import Source
 
 FileFormat = Literal["csv", "jsonl", "parquet"]
 
@@ -28,12 +32,15 @@ _SIGNATURES = {
     b"GIF8": "a GIF image",
     b"%PDF": "a PDF document",
     b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"PK\x05\x06": "a zip archive without members",
     b"\xd0\xcf\x11\xe0": "an old Office document",
     b"\x1f\x8b": "gzip",
     b"PAR1": "Parquet",
 }
+ZIP = ".zip"
 _SNIFFED_BYTES = 65_536
 _MAXIMUM_HEADER_BYTES = 1_048_576
+_UNDECODABLE = "lone_surrogate"
 
 
 @dataclass(frozen=True)
@@ -62,33 +69,31 @@ class RawFile:
         return gzip.open(self.path) if self.is_compressed else self.path.open("rb")  # type: ignore[return-value]
 
 
-def find_raw_files(folder: Path, expected_columns: list[str]) -> list[RawFile]:
+def find_raw_files(folder: Path, source: Source, scratch: Path) -> list[RawFile]:
     """Every data file below ``folder``, by name; ``manifest.json`` and names that begin with ``.`` or ``_`` are not.
 
     Args:
         folder: the downloaded batch.
-        expected_columns: what messages say the files should hold.
+        source: says which columns the files should hold, and in which encoding.
+        scratch: where what has to be unpacked is put.
 
     Raises:
-        UserError: ``no_files``, ``unknown_extension``, ``empty_file``, ``wrong_file_type`` or ``corrupt_file``; the
-            message names the file and the columns it should have.
+        UserError: ``no_files``, ``unknown_extension``, ``empty_file``, ``wrong_file_type`` or ``corrupt_file``, or of
+            :func:`unpack_zip`; the message names the file and the columns it should have.
     """
-    wanted = f"expected columns: {', '.join(expected_columns)}"
+    wanted = f"expected columns: {', '.join(source.raw_columns())}"
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_bookkeeping(path, folder))
     if not paths:
         raise UserError(f"the batch holds no data files beside {MANIFEST}; {wanted}", code="no_files")
     files = []
-    for path in paths:
+    for number, path in enumerate(paths):
         name = path.relative_to(folder).as_posix()
-        extension = next((end for end in sorted(_FORMATS, key=len, reverse=True) if name.lower().endswith(end)), None)
-        if extension is None:
-            accepted = ", ".join(_FORMATS)
-            raise UserError(
-                f"{name}: cannot be read by its extension; accepted are {accepted}", code="unknown_extension"
-            )
-        file = RawFile(path, name, _FORMATS[extension], extension)
-        _check_content(file, wanted)
-        files.append(file)
+        if name.lower().endswith(ZIP):
+            _check_signature(path, name, ZIP, "a zip archive", wanted)
+            parts = unpack_zip(path, name, scratch / f"unpacked_{number}")
+        else:
+            parts = [(path, name)]
+        files += [_recognised(part, part_name, source.csv.encoding, wanted) for part, part_name in parts]
     return files
 
 
@@ -97,21 +102,31 @@ def _is_bookkeeping(path: Path, folder: Path) -> bool:
     return parts == (MANIFEST,) or any(part.startswith((".", "_")) for part in parts)
 
 
-def _check_content(file: RawFile, wanted: str) -> None:
-    if file.path.stat().st_size == 0:
-        raise UserError(f"{file.name} is empty (0 bytes); {wanted}", code="empty_file")
-    with file.path.open("rb") as stream:
-        start = stream.read(_SNIFFED_BYTES)
-    is_really = next((what for signature, what in _SIGNATURES.items() if start.startswith(signature)), "")
-    should_be = "gzip" if file.is_compressed else "Parquet" if file.format == "parquet" else ""
-    if is_really != should_be:
-        found = is_really or "something else"
-        raise UserError(f"{file.name} is called {file.extension} but is {found}; {wanted}", code="wrong_file_type")
+def _recognised(path: Path, name: str, encoding: str, wanted: str) -> RawFile:
+    extension = next((end for end in sorted(_FORMATS, key=len, reverse=True) if name.lower().endswith(end)), None)
+    if extension is None:
+        accepted = ", ".join((*_FORMATS, ZIP))
+        raise UserError(f"{name}: cannot be read by its extension; accepted are {accepted}", code="unknown_extension")
+    file = RawFile(path, name, _FORMATS[extension], extension)
+    content = "gzip" if file.is_compressed else "Parquet" if file.format == "parquet" else ""
+    _check_signature(path, name, extension, content, wanted)
     if file.format != "parquet":
-        _check_text(file, wanted)
+        _check_text(file, encoding, wanted)
+    return file
 
 
-def _check_text(file: RawFile, wanted: str) -> None:
+def _check_signature(path: Path, name: str, extension: str, should_be: str, wanted: str) -> None:
+    if path.stat().st_size == 0:
+        raise UserError(f"{name} is empty (0 bytes); {wanted}", code="empty_file")
+    with path.open("rb") as stream:
+        start = stream.read(max(map(len, _SIGNATURES)))
+    is_really = next((what for signature, what in _SIGNATURES.items() if start.startswith(signature)), "")
+    if not is_really.startswith(should_be) or (is_really and not should_be):
+        found = is_really or "something else"
+        raise UserError(f"{name} is called {extension} but is {found}; {wanted}", code="wrong_file_type")
+
+
+def _check_text(file: RawFile, encoding: str, wanted: str) -> None:
     try:
         with file.open() as stream:
             start = stream.read(_SNIFFED_BYTES)
@@ -119,17 +134,53 @@ def _check_text(file: RawFile, wanted: str) -> None:
         raise UserError(f"{file.name} is a damaged gzip file: {error}; {wanted}", code="corrupt_file") from error
     if not start.strip():
         raise UserError(f"{file.name} is empty; {wanted}", code="empty_file")
-    if b"\x00" in start:
-        what = "UTF-16 text: save it as UTF-8" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "a binary file"
+    if b"\x00" in start and not (file.format == "csv" and encoding.startswith(("utf-16", "utf-32"))):
+        what = (
+            "UTF-16 text: save it as UTF-8, or say csv.encoding in the source"
+            if start.startswith((b"\xff\xfe", b"\xfe\xff"))
+            else "a binary file"
+        )
         raise UserError(f"{file.name} is called {file.extension} but is {what}; {wanted}", code="wrong_file_type")
 
 
-def read_csv_header(file: RawFile, delimiter: str) -> list[str]:
-    """The column names of a CSV file, trimmed.
+def in_utf8(file: RawFile, encoding: str, path: Path) -> RawFile:
+    """A text file written again, as UTF-8, to ``path``.
+
+    DuckDB reads other encodings, but gives the whole file up for one wrong byte. Here what cannot be decoded becomes
+    bytes that are not UTF-8 either, so that it costs its row and no more.
+
+    Raises:
+        UserError: ``corrupt_file``.
+    """
+    with io.TextIOWrapper(file.open(), encoding, _UNDECODABLE, newline="") as source, path.open("wb") as target:
+        try:
+            while text := source.read(_SNIFFED_BYTES):
+                target.write(text.encode("utf-8", "surrogatepass"))
+        except (OSError, EOFError, zlib.error, UnicodeError) as error:
+            raise UserError(f"{file.name} cannot be read as {encoding}: {error}", code="corrupt_file") from error
+    return replace(file, path=path, extension=".csv")
+
+
+def _lone_surrogate(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", error.end
+
+
+codecs.register_error(_UNDECODABLE, _lone_surrogate)
+
+
+def read_csv_header(file: RawFile, delimiter: str, wanted: Collection[str]) -> list[str]:
+    """The column names of a CSV file, trimmed, each once: one without a name, or with that of another, gets its own.
+
+    Args:
+        file: CSV.
+        delimiter: one character.
+        wanted: the names that are read; upper and lower case are the same.
 
     Raises:
         UserError: ``wrong_encoding`` when it is not UTF-8, ``corrupt_file`` when it is no line of CSV,
-            ``duplicate_column`` when a name stands twice.
+            ``duplicate_column`` when a wanted name stands twice.
     """
     with file.open() as stream:
         start = stream.readline(_MAXIMUM_HEADER_BYTES)
@@ -148,7 +199,20 @@ def read_csv_header(file: RawFile, delimiter: str) -> list[str]:
             code="corrupt_file",
         ) from error
     lowered = [name.lower() for name in names]
-    twice = sorted({name for name in names if lowered.count(name.lower()) > 1})
+    twice = next((name for name in wanted if lowered.count(name.lower()) > 1), None)
     if twice:
-        raise UserError(f"{file.name}: column {twice[0]!r} stands twice in the header", code="duplicate_column")
-    return names
+        raise UserError(f"{file.name}: column {twice!r} stands twice in the header", code="duplicate_column")
+    return _each_once(names)
+
+
+def _each_once(names: list[str]) -> list[str]:
+    taken = {name.lower() for name in names}
+    unique: dict[str, str] = {}
+    for place, given in enumerate(names, start=1):
+        name = given
+        if not given or given.lower() in unique:
+            name = f"(column {place})"
+            while name in taken:
+                name += "'"
+        unique[name.lower()] = name
+    return list(unique.values())

@@ -23,6 +23,8 @@ _REJECT_REASONS = {
     "UNQUOTED VALUE": "unterminated_quote",
     "LINE SIZE OVER MAXIMUM": "line_too_long",
 }
+# In place of a rule: the source's filter passes the row over. It is neither kept nor refused.
+FILTERED = -1
 _MAY_SWALLOW_LINES = ("unterminated_quote", "line_too_long")
 
 
@@ -58,7 +60,7 @@ def quarantine_file(
     Args:
         connection: holds ``quarantine`` and the scan's table of rejects.
         scan: the file, read already.
-        checked: the scan's SELECT with ``broken_rule`` = index into ``rules``.
+        checked: the scan's SELECT with ``broken_rule`` = index into ``rules``, or FILTERED.
         rules: what rows were checked against.
         rows: how many rows the file was split into.
         broken: how many of them broke a rule.
@@ -92,7 +94,7 @@ def _number_lines(connection: duckdb.DuckDBPyConnection, scan: Scan, checked: st
     connection.execute(
         f"CREATE TABLE numbered AS SELECT * FROM (SELECT *, row_number() OVER () AS place, "
         f"sum(newlines) OVER (ROWS UNBOUNDED PRECEDING) AS breaks FROM ({checked})) "
-        "WHERE broken_rule IS NOT NULL OR newlines > 0"
+        f"WHERE broken_rule <> {FILTERED} OR newlines > 0"
     )
     rejects = scan.rejects or "(SELECT 0 AS line, '' AS error_type, '' AS column_name, 0 AS column_idx WHERE false)"
     connection.execute(
@@ -112,7 +114,7 @@ def _add_broken(connection: duckdb.DuckDBPyConnection, scan: Scan, rules: list[R
         f"[{', '.join(columns)}][broken_rule + 1], $1, "
         f"numbered.place + {_header_lines(scan.file)} + coalesce(unsplit.place, 0) + breaks - newlines, 1 + newlines, "
         f"{texts} FROM numbered ASOF LEFT JOIN unsplit ON numbered.place > unsplit.split_before "
-        "WHERE broken_rule IS NOT NULL",
+        f"WHERE broken_rule <> {FILTERED}",
         [scan.file.name],
     )
 

@@ -13,8 +13,8 @@ import duckdb
 
 from tenant_experience.duckdb_session import identifier, literal
 from tenant_experience.errors import UserError
-from tenant_experience.raw_files import RawFile, read_csv_header
-from tenant_experience.source import Source
+from tenant_experience.raw_files import RawFile, in_utf8, read_csv_header
+from tenant_experience.source import WHERE, Source
 from tenant_experience.source_expression import is_plain_column
 
 _JSON_LINES_SAMPLED = 1_000
@@ -29,8 +29,9 @@ class Scan:
     Attributes:
         file: the file.
         mapped: a SELECT of ``raw_<column>`` for each column of the source, of any type, null when its expression
-            failed (then ``failed_<column>``; plain columns have none); of ``malformed`` (the line is no record at all)
-            and ``newlines`` (line breaks inside the record's values).
+            failed (then ``failed_<column>``; plain columns have none); of ``raw_where`` and ``failed_where`` likewise,
+            true where the source has no filter; of ``malformed`` (the line is no record at all) and ``newlines`` (line
+            breaks inside the record's values).
         rejects: the table in which DuckDB notes the lines that do not split into columns; None for Parquet.
     """
 
@@ -58,19 +59,22 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Sour
     Raises:
         UserError: ``missing_column``, ``duplicate_column``, ``wrong_encoding`` or ``corrupt_file``.
     """
+    if file.format == "csv" and source.csv.encoding != "utf-8":
+        file = in_utf8(file, source.csv.encoding, scratch / f"{number:06d}.utf8.csv")
     link = scratch / f"{number:06d}{file.extension}"
     link.symlink_to(file.path.resolve())
     rejects = None if file.format == "parquet" else f"rejects_{number}"
     if file.format == "parquet":
         rows = _parquet_rows(connection, file, link)
     elif file.format == "csv":
-        rows = _csv_rows(file, link, source.csv.delimiter, rejects)
+        rows = _csv_rows(file, link, source, rejects)
     else:
         rows = _json_rows(file, link, rejects, source)
     _require_columns(file, source, list(rows.types))
-    selected = ", ".join(_tidied(raw, rows.types) for raw in source.raw_columns())
-    attempts = ", ".join(_attempt(ours, expression) for ours, expression in source.columns.items())
-    results = ", ".join(_result(ours, expression) for ours, expression in source.columns.items())
+    selected = ", ".join(_tidied(raw, rows.types, source.null_markers) for raw in source.raw_columns())
+    mapped = source.columns | {WHERE: f"CAST((\n{source.where or 'true'}\n) AS BOOLEAN)"}
+    attempts = ", ".join(_attempt(ours, expression) for ours, expression in mapped.items())
+    results = ", ".join(_result(ours, expression) for ours, expression in mapped.items())
     return Scan(
         file,
         f"SELECT {results}, malformed, newlines FROM (SELECT {attempts}, malformed, newlines FROM "
@@ -79,9 +83,9 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Sour
     )
 
 
-def _csv_rows(file: RawFile, link: Path, delimiter: str, rejects: str | None) -> _Rows:
-    names = read_csv_header(file, delimiter)
-    quoting = f"delim = {literal(delimiter)}, quote = '\"', escape = '\"', header = true"
+def _csv_rows(file: RawFile, link: Path, source: Source, rejects: str | None) -> _Rows:
+    names = read_csv_header(file, source.csv.delimiter, source.raw_columns())
+    quoting = f"delim = {literal(source.csv.delimiter)}, quote = '\"', escape = '\"', header = true"
     breaks = " + ".join(
         f"len(coalesce({identifier(n)}, '')) - len(replace(coalesce({identifier(n)}, ''), chr(10), ''))" for n in names
     )
@@ -161,13 +165,18 @@ def _require_columns(file: RawFile, source: Source, present: list[str]) -> None:
             )
 
 
-def _tidied(raw: str, types: dict[str, str]) -> str:
+def _tidied(raw: str, types: dict[str, str], null_markers: list[str]) -> str:
     kinds = {name.lower(): kind for name, kind in types.items()}
     kind = kinds.get(raw.lower())
     name = identifier(raw)
     if kind is None:
         return f"CAST(NULL AS VARCHAR) AS {name}"
-    return f"nullif(trim({name}), '') AS {name}" if kind == "VARCHAR" else name
+    if kind != "VARCHAR":
+        return name
+    if not null_markers:
+        return f"nullif(trim({name}), '') AS {name}"
+    absent = ", ".join(literal(text) for text in ("", *null_markers))
+    return f"CASE WHEN trim({name}) NOT IN ({absent}) THEN trim({name}) END AS {name}"
 
 
 def _attempt(ours: str, expression: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from tenant_experience.errors import UserError
+
+Key = tuple[int | str, ...]
 
 
 class Settings(BaseModel):
@@ -25,22 +28,55 @@ def load_settings(path: Path, model: type[AnySettings], *, code: str) -> AnySett
     """Reads ``path`` as ``model``.
 
     Raises:
-        UserError: ``code``; the file is missing, is not YAML, or a key is unknown, missing or has a wrong value. The
-            message names the file, the key and what is allowed there.
+        UserError: ``code``; the file is missing, is not YAML, or a key is unknown, missing, given twice or has a wrong
+            value. The message names the file, the line, the key and what is allowed there.
     """
     if not path.is_file():
         raise UserError(f"{path.parent.name}/{path.name} does not exist", code=code)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+        document, lines = yaml.safe_load(text), _lines(yaml.compose(text, Loader=yaml.SafeLoader))
+    except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise UserError(f"{path.name} is not valid YAML: {error}", code=code) from error
     if not isinstance(document, dict):
         raise UserError(f"{path.name} must be a mapping of keys to values", code=code)
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        complaints = "; ".join(_complaint(detail, model) for detail in error.errors())
+        complaints = "; ".join(
+            f"line {_line(lines, detail['loc'])}: {_complaint(detail, model)}" for detail in error.errors()
+        )
         raise UserError(f"{path.name}: {complaints}", code=code) from error
+
+
+def line_of(path: Path, *key: int | str) -> int:
+    """The line of ``key`` in the YAML file ``path``, which has been read before; of what holds it when it is absent."""
+    return _line(_lines(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)), key)
+
+
+def _lines(node: yaml.Node | None, key: Key = ()) -> dict[Key, int]:
+    """Each key, as pydantic names it, -> its line, from 1.
+
+    Raises:
+        ValueError: a key is given twice.
+    """
+    lines: dict[Key, int] = {}
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            inner = (*key, str(name.value))
+            if inner in lines:
+                raise ValueError(f"line {name.start_mark.line + 1}: key {name.value!r} is given twice")
+            lines |= {inner: name.start_mark.line + 1} | _lines(value, inner)
+    if isinstance(node, yaml.SequenceNode):
+        for place, item in enumerate(node.value):
+            inner = (*key, place)
+            lines |= {inner: item.start_mark.line + 1} | _lines(item, inner)
+    return lines
+
+
+def _line(lines: dict[Key, int], key: Sequence[int | str]) -> int:
+    """Of the key or, when it is missing, of the innermost one around it."""
+    return next((lines[tuple(key[:end])] for end in range(len(key), 0, -1) if tuple(key[:end]) in lines), 1)
 
 
 def _complaint(detail: ErrorDetails, model: type[BaseModel]) -> str:
@@ -49,7 +85,8 @@ def _complaint(detail: ErrorDetails, model: type[BaseModel]) -> str:
         return f"unknown key {key!r}; allowed here: {', '.join(_allowed_keys(model, detail['loc'])) or 'none'}"
     if detail["type"] == "missing":
         return f"key {key!r} is missing"
-    return f"key {key!r}: {detail['msg']} (it is {detail['input']!r})"
+    found = "" if isinstance(detail["input"], dict) else f" (it is {detail['input']!r})"
+    return f"key {key!r}: {detail['msg'].removeprefix('Value error, ')}{found}"
 
 
 def _allowed_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

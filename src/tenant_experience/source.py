@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
 from tenant_experience.errors import UserError
-from tenant_experience.settings_file import Settings, load_settings
-from tenant_experience.source_expression import columns_read
-from tenant_experience.use_case import SOURCES_FOLDER, Name, UseCase
+from tenant_experience.settings_file import Settings, line_of, load_settings
+from tenant_experience.source_expression import check_time_format, columns_read
+from tenant_experience.use_case import SOURCES_FOLDER, USE_CASE_FILE, History, Name, UseCase
 
 REQUIRED_EVENT_COLUMNS = ("event_id", "tenant_id", "channel", "opened_at", "first_response_at", "resolved_at")
 OPTIONAL_EVENT_COLUMNS = (
     *("portfolio_id", "direction", "answered", "escalated", "sentiment"),
-    *("tenancy_start_at", "tenancy_end_at"),
+    *("tenancy_start_at", "tenancy_end_at", "recorded_at"),
 )
+# What messages and the quarantine call the filter, beside our columns.
+WHERE = "where"
 
 
 def _known_zone(zone: str) -> str:
@@ -31,13 +36,39 @@ def _readable(expression: str) -> str:
     return expression
 
 
+def _usable_format(time_format: str) -> str:
+    check_time_format(time_format)
+    return time_format
+
+
+def _known_encoding(encoding: str) -> str:
+    try:
+        return codecs.lookup(io.TextIOWrapper(io.BytesIO(), encoding).encoding).name
+    except LookupError as error:
+        raise ValueError("not an encoding of text, such as utf-8, utf-16, latin-1 or cp1252") from error
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
 Expression = Annotated[str, AfterValidator(_readable)]
+TimeFormat = Annotated[str, AfterValidator(_usable_format)]
 
 
 class CsvOptions(Settings):
     """How CSV files of this source are written."""
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
+
+
+class HistoryOverride(Settings):
+    """What a source sets otherwise than its use case: a log may be too short for the use case's thresholds."""
+
+    window_days: int | None = None
+    minimum_days: int | None = None
+    provisional_below: int | None = None
 
 
 class Source(Settings):
@@ -48,36 +79,40 @@ class Source(Settings):
         columns: our column -> SQL expression over the file's columns.
         optional: columns of the file that may be missing from it; they then read as null.
         time_zone: of time stamps without an offset.
+        null_markers: texts of the file that mean that there is no value, after trimming; blank always does.
+        time_formats: strptime formats of times in text, the first that fits counts; empty means ISO 8601.
+        where: rows for which this is not true are passed over, and counted.
+        history: thresholds that differ from the use case's.
+        as_of: when the log ends, for a closed data set; a manifest's ``as_of`` wins.
     """
 
     kind: Literal["events", "table"]
     columns: dict[Name, Expression] = Field(min_length=1)
     optional: list[str] = Field(default_factory=list)
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    null_markers: list[str] = Field(default_factory=list)
+    time_formats: list[TimeFormat] = Field(default_factory=list)
+    where: Expression | None = None
     csv: CsvOptions = Field(default_factory=CsvOptions)
+    history: HistoryOverride = HistoryOverride()
+    as_of: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
     def raw_columns(self) -> dict[str, str]:
-        """Each column of the file that is read -> the first of our columns that reads it."""
+        """Each column of the file that is read -> the first of our columns, or ``where``, that reads it."""
         read_by: dict[str, str] = {}
-        for ours, expression in self.columns.items():
+        for ours, expression in (*self.columns.items(), *([(WHERE, self.where)] if self.where else [])):
             for raw in columns_read(expression):
                 read_by.setdefault(raw, ours)
         return read_by
 
-    @model_validator(mode="after")
-    def _columns_of_events(self) -> Self:
-        if self.kind == "events":
-            _check_columns(self.columns, REQUIRED_EVENT_COLUMNS, OPTIONAL_EVENT_COLUMNS)
-        return self
+    def adjust(self, use_case: UseCase) -> UseCase:
+        """The use case with this source's thresholds of history.
 
-
-def _check_columns(columns: dict[str, str], required: tuple[str, ...], optional: tuple[str, ...]) -> None:
-    missing = [name for name in required if name not in columns]
-    unknown = [name for name in columns if name not in (*required, *optional)]
-    if missing:
-        raise ValueError(f"columns lacks {', '.join(missing)}")
-    if unknown:
-        raise ValueError(f"columns has unknown {', '.join(unknown)}; allowed: {', '.join((*required, *optional))}")
+        Raises:
+            ValidationError: the thresholds, merged, are not in order.
+        """
+        merged = use_case.history.model_dump() | self.history.model_dump(exclude_none=True)
+        return use_case.model_copy(update={"history": History.model_validate(merged)})
 
 
 def load_source(folder: Path, name: str, use_case: UseCase) -> Source:
@@ -85,7 +120,7 @@ def load_source(folder: Path, name: str, use_case: UseCase) -> Source:
 
     Raises:
         UserError: ``unknown_source`` when the use case does not list it, ``invalid_source`` when the file is wrong;
-            the message names the file, the key and what is allowed there.
+            the message names the file, the line, the key and what is allowed there.
     """
     if name not in use_case.sources:
         raise UserError(
@@ -93,9 +128,33 @@ def load_source(folder: Path, name: str, use_case: UseCase) -> Source:
         )
     path = folder / SOURCES_FOLDER / f"{name}.yaml"
     source = load_settings(path, Source, code="invalid_source")
-    if source.kind == "table":
-        try:
-            _check_columns(source.columns, (use_case.record_id, *use_case.features), (use_case.partition_column,))
-        except ValueError as error:
-            raise UserError(f"{path.name}: {error}", code="invalid_source") from error
+    try:
+        source.adjust(use_case)
+    except ValidationError as error:
+        raise UserError(
+            f"{path.name}: line {line_of(path, 'history')}: key 'history', with what {USE_CASE_FILE} says: "
+            + "; ".join(detail["msg"] for detail in error.errors()),
+            code="invalid_source",
+        ) from error
+    _check_columns(source, use_case, path)
     return source
+
+
+def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
+    required: tuple[str, ...] = REQUIRED_EVENT_COLUMNS
+    optional: tuple[str, ...] = OPTIONAL_EVENT_COLUMNS
+    if source.kind == "table":
+        required, optional = (use_case.record_id, *use_case.features), (use_case.partition_column,)
+    missing = [name for name in required if name not in source.columns]
+    unknown = [name for name in source.columns if name not in (*required, *optional)]
+    if missing:
+        raise UserError(
+            f"{path.name}: line {line_of(path, 'columns')}: key 'columns' lacks {', '.join(missing)}",
+            code="invalid_source",
+        )
+    if unknown:
+        raise UserError(
+            f"{path.name}: line {line_of(path, 'columns', unknown[0])}: key 'columns' has unknown "
+            f"{', '.join(unknown)}; allowed: {', '.join((*required, *optional))}",
+            code="invalid_source",
+        )

@@ -41,6 +41,22 @@ def is_plain_column(expression: str) -> bool:
     return columns_read(expression) == (expression,)
 
 
+def check_time_format(time_format: str) -> None:
+    """Checks a strptime format.
+
+    Raises:
+        ValueError: DuckDB cannot read times by it.
+    """
+    try:
+        with duckdb.connect(":memory:") as connection:
+            connection.execute("SELECT try_strptime('', $1)", [time_format])
+    except duckdb.Error as error:
+        problem = str(error).splitlines()[0]
+    else:
+        return
+    raise ValueError(f"not a strptime format, such as %d/%m/%Y %H:%M: {problem}")
+
+
 def _parsed(expression: str) -> dict[str, Any]:
     """DuckDB's parse tree. A refusal is raised outside: its traceback must not keep the connection alive."""
     with duckdb.connect(":memory:") as connection:

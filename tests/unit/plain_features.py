@@ -11,16 +11,21 @@ def mean(values: list[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def settle(copies: list[dict], as_of: datetime) -> dict:
-    """One event from the rows that carry its id."""
+def settle(rows: list[dict], as_of: datetime) -> dict | None:
+    """One event from the rows that carry its id, as far as they had been written by then; None when none had."""
+    written = [row for row in rows if not row["recorded_at"] or row["recorded_at"] < as_of]
+    if not written:
+        return None
+    latest = max((row["recorded_at"] for row in written if row["recorded_at"]), default=None)
 
     def known_at(row: dict) -> datetime:
         return max(row[key] for key in ("opened_at", "first_response_at", "resolved_at") if row[key])
 
-    known = [row for row in copies if known_at(row) < as_of]
-    kept = max(known, key=known_at) if known else min(copies, key=known_at)
-    responses = [row["first_response_at"] for row in copies if row["first_response_at"]]
-    resolutions = [row["resolved_at"] for row in copies if row["resolved_at"]]
+    last_words = [row for row in written if row["recorded_at"] == latest]
+    known = [row for row in last_words if known_at(row) < as_of]
+    kept = max(known, key=known_at) if known else min(last_words, key=known_at)
+    responses = [row["first_response_at"] for row in written if row["first_response_at"]]
+    resolutions = [row["resolved_at"] for row in written if row["resolved_at"]]
     first = min((t for t in responses if t < as_of), default=None)
     last = max((t for t in resolutions if t < as_of), default=None)
     if first is not None and first < kept["opened_at"]:
@@ -37,7 +42,7 @@ def plain_features(events: list[dict], as_of: datetime) -> dict[str, dict]:
     by_tenant: dict[str, list[dict]] = {}
     for copies in by_id.values():
         event = settle(copies, as_of)
-        if event["opened_at"] < as_of:
+        if event and event["opened_at"] < as_of:
             by_tenant.setdefault(event["tenant_id"], []).append(event)
     return {tenant: one_tenant(seen, as_of) for tenant, seen in by_tenant.items()}
 

@@ -25,6 +25,7 @@ COLUMNS = {
     "sentiment": "VARCHAR",
     "tenancy_start_at": "TIMESTAMP",
     "tenancy_end_at": "TIMESTAMP",
+    "recorded_at": "TIMESTAMP",
 }
 
 
@@ -191,6 +192,41 @@ def test_when_all_copies_are_later_the_earliest_counts():
     assert (row["escalation_count"], row["open_count"]) == (pytest.approx(1), 1)
 
 
+def update(recorded_at: datetime, **columns) -> dict:
+    return event(ago(10), event_id="X", recorded_at=recorded_at, **columns)
+
+
+def test_of_an_event_log_the_row_last_recorded_before_as_of_counts():
+    # The second row knows nothing of the resolution that the first one names: it happened all the same.
+    rows = [update(ago(9), resolved_at=ago(3)), update(ago(8), escalated=True), update(AS_OF), update(ago(-1))]
+    row = one(*rows)
+    assert (row["escalation_count"], row["total_tickets"]) == (pytest.approx(1), pytest.approx(1))
+    assert row["mean_full_resolution_hr"] == 7 * 24
+
+
+def test_what_an_event_log_records_at_as_of_or_later_is_not_known():
+    later = update(AS_OF, escalated=True, first_response_at=ago(9), resolved_at=ago(8))
+    row = one(update(ago(9)), later)
+    assert (row["escalation_count"], row["mean_first_response_hr"], row["open_count"]) == (0, None, 1)
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_ticket_opened_before_as_of_but_first_recorded_later_is_unknown(copies: int):
+    row = one(*(update(ago(-number)) for number in range(copies)))
+    assert (row["total_tickets"], row["open_count"]) == (0, 0)
+
+
+def test_a_tenant_of_whom_nothing_was_recorded_before_as_of_has_no_row():
+    assert set(build([event(ago(9)), event(ago(9), tenant_id="T2", recorded_at=AS_OF)])) == {"T1"}
+
+
+def test_hindsight_in_an_event_log_is_not_used():
+    # Each row carries the resolution that came in the end: before it happened it is not one.
+    rows = [update(ago(d), resolved_at=ago(-5), first_response_at=ago(9)) for d in (10, 9, 8)]
+    row = one(*rows)
+    assert (row["mean_full_resolution_hr"], row["open_count"], row["mean_first_response_hr"]) == (None, 1, 24)
+
+
 def test_responded_again_takes_the_first_response():
     row = one(*(event(ago(10), event_id="X", first_response_at=ago(d)) for d in (7, 9, 8)))
     assert row["mean_first_response_hr"] == 24
@@ -227,7 +263,7 @@ def test_a_log_that_ends_long_before_as_of_is_refused_by_its_gate():
 
 
 def awkward_events(seed: int, count: int = 600) -> list[dict]:
-    """Events that sit on the edges: exact bounds, missing parts, copies, late knowledge, many tenants with little."""
+    """Events on the edges: exact bounds, missing parts, copies, late knowledge, event logs, tenants with little."""
     rng = random.Random(seed)
     edges = [0.0, 1e-6, 90.0, 180.0, 365.0, 365.00001, 364.99999, 400.0, -3.0]
 
@@ -254,6 +290,9 @@ def awkward_events(seed: int, count: int = 600) -> list[dict]:
             row["tenancy_start_at"] = ago(rng.random() * 500)
         if rng.random() < 0.05:
             row["tenancy_end_at"] = ago(rng.random() * 200 - 50)
+        if rng.random() < 0.3:
+            events += log_of(row, rng)
+            continue
         events.append(row)
         if rng.random() < 0.15 and number:
             # Known later: another resolution of the same event. Its knowledge time differs, so no tie is left open.
@@ -261,6 +300,17 @@ def awkward_events(seed: int, count: int = 600) -> list[dict]:
             changed = {"escalated": rng.choice([True, False]), "portfolio_id": rng.choice("abc")}
             events.append(row | {"resolved_at": again, "first_response_at": moment(opened)} | changed)
     return events
+
+
+def log_of(row: dict, rng: random.Random) -> list[dict]:
+    """The event as an event log tells it: a row for each update, some with hindsight, no two at the same moment."""
+    opened, rows = row["opened_at"], []
+    for place in range(rng.randrange(1, 5)):
+        recorded = opened + timedelta(days=rng.choice([0, 0.5, rng.random() * 60]), microseconds=place)
+        changed = {"escalated": rng.choice([True, False]), "portfolio_id": rng.choice("abc")}
+        later = rng.choice([row["resolved_at"], None, opened + timedelta(days=rng.random() * 30)])
+        rows.append(row | changed | {"recorded_at": recorded, "resolved_at": later})
+    return rows
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -25,6 +26,7 @@ HEADER = (
     "event_id,tenant_id,portfolio_id,channel,direction,opened_at,first_response_at,resolved_at,"
     "answered,escalated,sentiment"
 )
+REQUESTED_AT = datetime(2026, 11, 20, 10, tzinfo=UTC)
 GOOD = "E1,T1,p,ticket,,2026-01-01T10:00:00Z,,,,,"
 
 
@@ -38,9 +40,9 @@ class Read:
 
     def __init__(self, folder: Path, source_folder: Path = FOLDER, source_name: str = "events") -> None:
         source = load_source(source_folder, source_name, USE_CASE)
-        files = find_raw_files(folder, list(source.raw_columns()))
         with open_session(folder, time_zone=source.time_zone) as (connection, scratch):
-            self.counts = read_events(DuckDbEngine(connection, scratch), files, source)
+            files = find_raw_files(folder, source, scratch)
+            self.counts = read_events(DuckDbEngine(connection, scratch), files, source, REQUESTED_AT)
             self.intake = describe_intake(connection, self.counts.files)
             self.events = self._rows(connection, "SELECT * FROM events ORDER BY event_id")
             self.quarantine = self._rows(connection, "SELECT * FROM quarantine ORDER BY file, line")
@@ -90,6 +92,9 @@ def row(**columns: str) -> str:
         (row(escalated="2"), "unreadable_flag", "escalated"),
         (row(first_response_at="2026-01-01T09:59:59Z"), "negative_duration", "first_response_at"),
         (row(resolved_at="2025-01-01T00:00:00Z"), "negative_duration", "resolved_at"),
+        (row(opened_at="2026-11-21T10:00:01Z"), "future_time", "opened_at"),
+        (row(first_response_at="2027-01-01"), "future_time", "first_response_at"),
+        (row(resolved_at="2027-01-01"), "future_time", "resolved_at"),
         ("E2,T1", "ragged_row", "portfolio_id"),
         (GOOD + ",more", "ragged_row", ""),
     ],
@@ -99,6 +104,10 @@ def test_each_bad_row_is_quarantined_with_reason_column_and_line(raw: Path, line
     assert found.reasons == [(reason, column, 3)]
     assert [event["event_id"] for event in found.events] == ["E1", "E3"]
     assert (found.intake["rows"], found.intake["quarantined"]) == (3, 1)
+
+
+def test_clocks_may_differ_by_a_day(raw: Path):
+    assert not Read(write_csv(raw, row(opened_at="2026-11-21T10:00:00Z"))).reasons
 
 
 def test_lines_stay_right_across_quoted_breaks_and_torn_rows(raw: Path):

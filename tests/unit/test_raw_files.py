@@ -7,8 +7,19 @@ import pytest
 
 from tenant_experience.errors import UserError
 from tenant_experience.raw_files import find_raw_files
+from tenant_experience.source import load_source
+from tenant_experience.use_case import load_use_case
 
+FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
+SOURCE = load_source(FOLDER, "events", load_use_case(FOLDER))
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -31,28 +42,29 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
         ("README", b"hello", "unknown_extension", ".parquet"),
     ],
 )
-def test_a_file_that_cannot_be_data_is_named(tmp_path: Path, name: str, content: bytes, code: str, words: str):
-    (tmp_path / "manifest.json").write_text("{}")
-    (tmp_path / name).write_bytes(content)
+def test_a_file_that_cannot_be_data_is_named(raw: Path, name: str, content: bytes, code: str, words: str):
+    (raw / "manifest.json").write_text("{}")
+    (raw / name).write_bytes(content)
     with pytest.raises(UserError) as caught:
-        find_raw_files(tmp_path, ["event_id", "tenant_id"])
+        find_raw_files(raw, SOURCE, raw.parent)
     assert caught.value.code == code
     assert name in caught.value.message
     assert words in caught.value.message
     assert code == "unknown_extension" or "tenant_id" in caught.value.message
 
 
-def test_a_batch_without_data_is_named(tmp_path: Path):
-    (tmp_path / "manifest.json").write_text("{}")
-    (tmp_path / ".DS_Store").write_bytes(b"x")
-    (tmp_path / "_SUCCESS").touch()
+def test_a_batch_without_data_is_named(raw: Path):
+    (raw / "manifest.json").write_text("{}")
+    (raw / ".DS_Store").write_bytes(b"x")
+    (raw / "_SUCCESS").touch()
     with pytest.raises(UserError, match="no data files") as caught:
-        find_raw_files(tmp_path, ["event_id"])
+        find_raw_files(raw, SOURCE, raw.parent)
     assert caught.value.code == "no_files"
 
 
-def test_files_in_folders_are_found_in_a_fixed_order(tmp_path: Path):
+def test_files_in_folders_are_found_in_a_fixed_order(raw: Path):
     for name in ("b.csv", "a/x.csv", "a/manifest.json.csv"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("h\n1\n")
-    assert [file.name for file in find_raw_files(tmp_path, [])] == ["a/manifest.json.csv", "a/x.csv", "b.csv"]
+        (raw / name).parent.mkdir(exist_ok=True)
+        (raw / name).write_text("h\n1\n")
+    found = find_raw_files(raw, SOURCE, raw.parent)
+    assert [file.name for file in found] == ["a/manifest.json.csv", "a/x.csv", "b.csv"]

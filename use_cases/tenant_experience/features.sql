@@ -14,16 +14,18 @@ WITH copies AS (
             OVER (PARTITION BY event_id) AS latest_resolution_at
     FROM events
     CROSS JOIN settings
-    WHERE repeated
+    -- an event log: what was recorded at or after as_of is not known
+    WHERE repeated AND coalesce(recorded_at < settings.as_of, true)
 ),
 
 ranked AS (
-    -- The copy that counts is the last one known before as_of; when all are later, the earliest of them.
+    -- The copy that counts is the last recorded; else the last one known before as_of; when all are later, the earliest.
     SELECT
         *,
         row_number() OVER (
             PARTITION BY event_id
             ORDER BY
+                coalesce(recorded_at, TIMESTAMP '1900-01-01') DESC,
                 CASE WHEN known_at < as_of THEN 0 ELSE 1 END,
                 CASE WHEN known_at < as_of THEN known_at END DESC,
                 known_at,
@@ -45,7 +47,7 @@ known AS (
         CASE WHEN resolved_at < settings.as_of THEN resolved_at END AS resolved_at
     FROM events
     CROSS JOIN settings
-    WHERE NOT repeated AND opened_at < settings.as_of
+    WHERE NOT repeated AND opened_at < settings.as_of AND coalesce(recorded_at < settings.as_of, true)
     UNION ALL
     SELECT
         event_id, tenant_id, portfolio_id, channel, direction, answered, escalated, sentiment,

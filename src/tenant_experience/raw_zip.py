@@ -1,0 +1,93 @@
+"""Zip archives of raw files: unpacked without trust."""
+
+from __future__ import annotations
+
+import lzma
+import shutil
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+from tenant_experience.errors import UserError
+
+# An export is a file a table or a month; more members than this are not an export.
+MEMBER_LIMIT = 1_000
+# A processing instance has a volume of 30 GB, which also holds the archive itself and what does not fit in memory.
+BYTES_LIMIT = 8 << 30
+# Logs shrink to a tenth or a thirtieth. What shrinks more than this, and is large, was made to fill the disk.
+RATIO_LIMIT = 200
+RATIO_COUNTS_FROM_BYTES = 100 << 20
+_ENCRYPTED = 0x1
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, ValueError)
+
+
+def unpack_zip(path: Path, name: str, folder: Path) -> list[tuple[Path, str]]:
+    """Unpacks the files of an archive, under names of our own, into ``folder``, which it makes.
+
+    Folders are gone through; names that begin with ``.`` or ``_`` (``__MACOSX``) are passed over.
+
+    Args:
+        path: the archive.
+        name: what messages call it.
+        folder: does not exist.
+
+    Returns:
+        Where each file is, and what messages call it: ``archive.zip/folder/member.csv``; by name.
+
+    Raises:
+        UserError: ``corrupt_file`` (a checksum that is wrong, too), ``unsafe_archive`` above the limits,
+            ``encrypted_archive``, ``nested_archive``, or ``empty_file`` when it holds no file.
+    """
+    folder.mkdir()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if not info.is_dir() and not _is_bookkeeping(info.filename)]
+            _check_members(members, path, name)
+            unpacked = []
+            for place, info in enumerate(sorted(members, key=lambda info: info.filename)):
+                target = folder / f"{place:06d}"
+                with archive.open(info) as content, target.open("wb") as copy:
+                    shutil.copyfileobj(content, copy)
+                unpacked.append((target, f"{name}/{_told(info.filename)}"))
+    except NotImplementedError as error:
+        raise UserError(f"{name} is packed in a way that cannot be read: {error}", code="corrupt_file") from error
+    except _DAMAGE as error:
+        raise UserError(f"{name} is a damaged zip archive: {_told(str(error))}", code="corrupt_file") from error
+    return unpacked
+
+
+def _is_bookkeeping(member: str) -> bool:
+    return any(part.startswith((".", "_")) for part in member.split("/"))
+
+
+def _told(text: str) -> str:
+    """Names inside an archive are anybody's: nothing that would write over a terminal or a log."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def _check_members(members: list[zipfile.ZipInfo], path: Path, name: str) -> None:
+    if not members:
+        raise UserError(f"{name} holds no files", code="empty_file")
+    for info in members:
+        if info.flag_bits & _ENCRYPTED:
+            raise UserError(
+                f"{name}/{_told(info.filename)} is encrypted: send it without a password", code="encrypted_archive"
+            )
+        if info.filename.lower().endswith(".zip"):
+            raise UserError(
+                f"{name}/{_told(info.filename)} is an archive in an archive: unpack the outer one",
+                code="nested_archive",
+            )
+    # A member gives at most the size it declares: reading stops there, and the checksum is then wrong.
+    size = sum(info.file_size for info in members)
+    if len(members) > MEMBER_LIMIT or size > BYTES_LIMIT:
+        raise UserError(
+            f"{name} holds {len(members)} files of {size} bytes; at most {MEMBER_LIMIT} files and {BYTES_LIMIT} bytes "
+            "are unpacked: send the files by themselves, or several archives in several batches",
+            code="unsafe_archive",
+        )
+    if size > max(RATIO_COUNTS_FROM_BYTES, RATIO_LIMIT * path.stat().st_size):
+        raise UserError(
+            f"{name} would unpack to {size} bytes, more than {RATIO_LIMIT} times its own size", code="unsafe_archive"
+        )
