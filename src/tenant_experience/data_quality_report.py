@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tenant_experience.data_layout import DATA_QUALITY_FILE
+from tenant_experience.data_layout import DATA_QUALITY_FILE, DATA_QUALITY_PAGE
+from tenant_experience.data_quality_page import render_data_quality
 from tenant_experience.errors import AlgorithmError, UserError
 
 
@@ -35,3 +36,4 @@ def data_quality_report(folder: Path, release: str) -> Iterator[dict[str, Any]]:
 
 def _write(folder: Path, quality: dict[str, Any]) -> None:
     (folder / DATA_QUALITY_FILE).write_text(json.dumps(quality, indent=2, allow_nan=False) + "\n")
+    (folder / DATA_QUALITY_PAGE).write_text(render_data_quality(quality), encoding="utf-8")

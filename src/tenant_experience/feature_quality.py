@@ -14,10 +14,12 @@ import numpy as np
 from tenant_experience.duckdb_session import count, single
 from tenant_experience.feature_shift import Column, histogram, shift
 from tenant_experience.features import FEATURES_TABLE, SIDE_COLUMNS
+from tenant_experience.grouping import Transform
 from tenant_experience.release_comparison import PREVIOUS_TABLE, columns_of
 from tenant_experience.use_case import UseCase
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+_SIDE_TRANSFORMS: dict[str, Transform] = {"exposure_days": "none", "open_count": "log1p", "oldest_open_hr": "log1p"}
 
 
 def describe_tenants(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def describe_features(connection: duckdb.DuckDBPyConnection, use_case: UseCase, 
         compared: whether there is a release to compare with.
 
     Returns:
-        per feature null_share, quantiles, histogram, and shift: None without a column to compare with.
+        per feature null_share, transform, quantiles, histogram, and shift: None without a column to compare with.
     """
     known_before = columns_of(connection, PREVIOUS_TABLE) if compared else set()
     return {
@@ -71,9 +73,10 @@ def _describe(connection: duckdb.DuckDBPyConnection, use_case: UseCase, name: st
     then = _column(connection, PREVIOUS_TABLE, name) if compared else None
     known = now[~np.isnan(now)]
     quantiles = np.quantile(known, QUANTILES).tolist() if known.size else [None] * len(QUANTILES)
-    transform = use_case.features[name].transform if name in use_case.features else "none"
+    transform = use_case.features[name].transform if name in use_case.features else _SIDE_TRANSFORMS[name]
     return {
         "null_share": 1 - known.size / now.size if now.size else None,
+        "transform": transform,
         "quantiles": {str(q): value for q, value in zip(QUANTILES, quantiles, strict=True)},
         "histogram": histogram(now, then, transform),
         "shift": shift(then, now) if then is not None and then.size and now.size else None,

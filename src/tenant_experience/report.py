@@ -8,12 +8,11 @@ from typing import Any
 from tenant_experience import report_plots
 from tenant_experience.evaluation import PartitionEvaluation
 from tenant_experience.group_checks import LEAST_PROBABILITY_WORSE
+from tenant_experience.html_page import render
 from tenant_experience.partition_runs import READY, Row
 
 TEMPLATE = "report.html.j2"
 PORTFOLIO_LIMIT = 200
-# What stands in a table where there is no number: an en dash.
-NOTHING = "\N{EN DASH}"
 
 # What each metric is called, and what it says in a sentence that needs no statistics.
 METRIC_MEANINGS = {
@@ -43,22 +42,8 @@ def render_report(release: str, shard: int, rows: Sequence[Row], evaluations: Se
     Returns:
         HTML without any address to fetch; everything from the data is escaped.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("tenant_experience", "report_templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "words": report_plots.words,
-        "share": _share,
-        "figure": _figure,
-        "count": lambda number: f"{number:,}",
-    }
-    return environment.get_template(TEMPLATE).render(
+    return render(
+        TEMPLATE,
         release=release,
         shard=shard,
         refused=[row for row in rows if row["status"] != READY],
@@ -87,14 +72,3 @@ def _partition(evaluation: PartitionEvaluation) -> dict[str, Any]:
             "importance": report_plots.importance(evaluation.importance),
         },
     }
-
-
-def _share(value: float | None) -> str:
-    return NOTHING if value is None else f"{100 * value:.1f}%"
-
-
-def _figure(value: float | None, digits: int = 3) -> str:
-    """A number a person can read: three decimals below ten, fewer above."""
-    if value is None:
-        return NOTHING
-    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.{digits}f}"

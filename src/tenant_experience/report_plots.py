@@ -10,6 +10,8 @@ import io
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tenant_experience.html_page import words
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -43,7 +45,7 @@ def group_difference(profile: Sequence[dict[str, Any]], least: float) -> str:
         axes.set_xlim(0.3, 1.05)
         axes.set_xlabel("P(worse): 0.5 means no difference")
 
-    return _svg(draw, height=0.9 + 0.34 * len(rows))
+    return plot(draw, height=0.9 + 0.34 * len(rows))
 
 
 def curves(roc: Points, precision_recall: Points, bad_share: float) -> str:
@@ -77,7 +79,7 @@ def calibration(table: Sequence[dict[str, Any]]) -> str:
         axes.set(xlabel="probability the model gives", ylabel="share that is bad")
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
 
-    return _svg(draw, height=3.0)
+    return plot(draw, height=3.0)
 
 
 def importance(rows: Sequence[dict[str, Any]]) -> str:
@@ -88,18 +90,14 @@ def importance(rows: Sequence[dict[str, Any]]) -> str:
         axes.barh([words(row["feature"]) for row in rows], [row["mean_contribution"] for row in rows], color=BLUE)
         axes.set_xlabel("mean effect on the log-odds of bad")
 
-    return _svg(draw, height=0.9 + 0.3 * len(rows))
+    return plot(draw, height=0.9 + 0.3 * len(rows))
 
 
-def words(name: str) -> str:
-    """A column's name as a person reads it."""
-    return name.replace("_hr", " (hours)").replace("_", " ")
-
-
-def _svg(draw: Callable[[Axes], None], height: float) -> str:
+def plot(draw: Callable[[Axes], None], height: float, width: float = WIDTH) -> str:
+    """One pair of axes as a ``data:`` address; sizes in inches."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     draw(axes)
     _plain(axes)
@@ -107,6 +105,7 @@ def _svg(draw: Callable[[Axes], None], height: float) -> str:
 
 
 def _plain(axes: Axes) -> None:
+    """No box around the axes."""
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -1,0 +1,50 @@
+"""``data_quality.html``: one self-contained page about the data of a release, from its ``data_quality.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tenant_experience.feature_shift import LARGE_SHIFT, SLIGHT_SHIFT
+from tenant_experience.html_page import render
+
+TEMPLATE = "data_quality.html.j2"
+ROW_LIMIT = 100
+
+
+def render_data_quality(quality: Mapping[str, Any]) -> str:
+    """The page, as far as the figures go: a batch that was refused early has few.
+
+    Args:
+        quality: ``data_quality.json``; names of files, columns and portfolios in it are hostile, and escaped.
+
+    Returns:
+        HTML without any address to fetch.
+    """
+    return render(
+        TEMPLATE,
+        quality=quality,
+        compared=quality.get("comparison", {}).get("compared", False),
+        plots=_plots(quality) if "features" in quality else {},
+        row_limit=ROW_LIMIT,
+        slight_shift=SLIGHT_SHIFT,
+        large_shift=LARGE_SHIFT,
+    )
+
+
+def _plots(quality: Mapping[str, Any]) -> dict[str, Any]:
+    """Matplotlib takes a second to load: a page that needs no plot does not."""
+    from tenant_experience.data_quality_plots import distribution, exposure, shift_bars
+
+    features, history = quality["features"], quality["history"]
+    thresholds = (history["minimum_days"], history["provisional_below"])
+    days = features["exposure_days"]["histogram"]
+    return {
+        "shift": shift_bars(features) if any(entry["shift"] for entry in features.values()) else None,
+        "exposure": exposure(days, thresholds) if days else None,
+        "distributions": {
+            name: distribution(entry["histogram"], logarithmic=entry["transform"] == "log1p")
+            for name, entry in features.items()
+            if entry["histogram"] and name != "exposure_days"
+        },
+    }

@@ -1,0 +1,92 @@
+"""The plots of the data-quality page: distributions now and then, and how far each feature has moved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tenant_experience.feature_shift import LARGE_SHIFT, SLIGHT_SHIFT
+from tenant_experience.html_page import words
+from tenant_experience.report_plots import BLUE, GREY, VERMILION, plot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_ROUND = tuple(base * 10**power for power in range(7) for base in (1, 3))
+
+
+def exposure(histogram: Mapping[str, Any], thresholds: Sequence[float]) -> str:
+    """Days of exposure, with a line at each threshold of the use case."""
+
+    def draw(axes: Axes) -> None:
+        _stairs(axes, histogram)
+        for days in thresholds:
+            axes.axvline(days, color=GREY, linestyle=":", linewidth=1.5)
+
+    return plot(draw, height=2.2)
+
+
+def distribution(histogram: Mapping[str, Any], *, logarithmic: bool) -> str:
+    """This release filled, the release before as a dashed outline.
+
+    Args:
+        histogram: from ``feature_shift.histogram``.
+        logarithmic: whether the axis is that of log1p.
+    """
+
+    def draw(axes: Axes) -> None:
+        _stairs(axes, histogram)
+        if logarithmic:
+            axes.set_xscale("function", functions=(_log1p, np.expm1))
+            axes.set_xticks(_ticks(histogram["edges"][0], histogram["edges"][-1]))
+            axes.minorticks_off()
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
+        axes.tick_params(labelsize=11)
+
+    return plot(draw, height=1.9, width=3.4)
+
+
+def _stairs(axes: Axes, histogram: Mapping[str, Any]) -> None:
+    edges, now = histogram["edges"], 100 * np.asarray(histogram["now"])
+    axes.stairs(now, edges, fill=True, color=BLUE, alpha=0.35)
+    axes.stairs(now, edges, color=BLUE, linewidth=1.2)
+    if histogram["then"] is not None:
+        axes.stairs(100 * np.asarray(histogram["then"]), edges, color=VERMILION, linewidth=1.8, linestyle="--")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}%")
+    axes.locator_params(axis="y", nbins=4)
+
+
+def _log1p(values: Any) -> Any:
+    return np.log1p(np.maximum(values, 0))
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """At most five round values between the two, evenly apart on the axis."""
+    inside = [float(value) for value in (0, *_ROUND) if low <= value <= high]
+    if len(inside) < 2:
+        return [round(low, 2), round(high, 2)]
+    return inside[:: -(-len(inside) // 5)]
+
+
+def shift_bars(features: Mapping[str, Any]) -> str:
+    """PSI of each feature that has one, the largest on top; what is above the upper line is hatched too.
+
+    Args:
+        features: of ``data_quality.json``, at least one with a shift.
+    """
+    rows = sorted((entry["shift"]["psi"], name) for name, entry in features.items() if entry["shift"])
+
+    def draw(axes: Axes) -> None:
+        for place, (psi, _) in enumerate(rows):
+            large = psi > LARGE_SHIFT
+            axes.barh(place, psi, color=VERMILION if large else BLUE, hatch="//" if large else None, edgecolor="white")
+            axes.annotate(f"{psi:.2f}", (psi, place), xytext=(5, 0), textcoords="offset points", va="center")
+        for line in (SLIGHT_SHIFT, LARGE_SHIFT):
+            axes.axvline(line, color=GREY, linestyle=":", linewidth=1.5)
+        axes.set_yticks(range(len(rows)), [words(name) for _, name in rows])
+        axes.set_xlim(0, 1.2 * max(rows[-1][0], 1.3 * LARGE_SHIFT))
+        axes.set_xlabel("PSI against the release before")
+
+    return plot(draw, height=0.9 + 0.3 * len(rows))
