@@ -61,6 +61,14 @@ def report(approval_id: str, shard: str) -> Response[str]:
     return page.redirect(objects.page_link(setting("DATA_BUCKET"), key, seconds=_REPORT_LINK_SECONDS))
 
 
+@app.get("/approvals/<approval_id>/data-quality")
+def data_quality(approval_id: str) -> Response[str]:
+    """Send the reader to the page about the release's data, by such a link too."""
+    request, _, _ = _signed(approval_id)
+    key = data_layout.reports(request.approval_id) + data_layout.DATA_QUALITY_PAGE
+    return page.redirect(objects.page_link(setting("DATA_BUCKET"), key, seconds=_REPORT_LINK_SECONDS))
+
+
 @app.post("/approvals/<approval_id>")
 def decide(approval_id: str) -> Response[str]:
     """Record the decision of the form, and tell the execution that waits for it."""

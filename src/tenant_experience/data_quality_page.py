@@ -36,12 +36,11 @@ def _plots(quality: Mapping[str, Any]) -> dict[str, Any]:
     """Matplotlib takes a second to load: a page that needs no plot does not."""
     from tenant_experience.data_quality_plots import distribution, exposure, shift_bars
 
-    features, history = quality["features"], quality["history"]
-    thresholds = (history["minimum_days"], history["provisional_below"])
+    features = quality["features"]
     days = features["exposure_days"]["histogram"]
     return {
         "shift": shift_bars(features) if any(entry["shift"] for entry in features.values()) else None,
-        "exposure": exposure(days, thresholds) if days else None,
+        "exposure": exposure(days, quality["history"]) if days else None,
         "distributions": {
             name: distribution(entry["histogram"], logarithmic=entry["transform"] == "log1p")
             for name, entry in features.items()

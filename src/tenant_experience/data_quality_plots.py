@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 _ROUND = tuple(base * 10**power for power in range(7) for base in (1, 3))
 
 
-def exposure(histogram: Mapping[str, Any], thresholds: Sequence[float]) -> str:
-    """Days of exposure, with a line at each threshold of the use case."""
+def exposure(histogram: Mapping[str, Any], history: Mapping[str, Any]) -> str:
+    """Days of exposure, with a line at each threshold.
+
+    Args:
+        histogram: from ``feature_shift.histogram``.
+        history: minimum_days and provisional_below.
+    """
 
     def draw(axes: Axes) -> None:
         _stairs(axes, histogram)
-        for days in thresholds:
+        for days in (history["minimum_days"], history["provisional_below"]):
             axes.axvline(days, color=GREY, linestyle=":", linewidth=1.5)
 
     return plot(draw, height=2.2)

@@ -143,7 +143,6 @@ def _read(
     quality |= {
         "source": batch.source_name,
         "as_of": f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}",
-        "history": batch.use_case.history.model_dump() | {"overridden_by_source": []},
     }
     connection = engine.connection
     if batch.source.kind == "events":

@@ -159,9 +159,10 @@ def test_the_page_of_a_decided_release_shows_the_decision_and_its_report(flow: F
     assert "was approved" in page.text
     assert "Tess Ter" in page.text
     assert "<form" not in page.text
-    report = httpx.get(link.replace(f"/{first.release}?", f"/{first.release}/report/0?"), follow_redirects=True)
-    assert report.status_code == 200
-    assert "<html" in report.text.lower()
+    for path, title in (("report/0", "Tenant experience: release"), ("data-quality", "Data quality: release")):
+        report = httpx.get(link.replace(f"/{first.release}?", f"/{first.release}/{path}?"), follow_redirects=True)
+        assert report.status_code == 200
+        assert f"<title>{title} {first.release}</title>" in report.text
 
 
 def test_a_decision_cannot_be_taken_twice_nor_by_another_link(flow: Flow, first: Release) -> None:
@@ -231,6 +232,10 @@ def test_further_releases_move_the_version_and_the_api_never_stops(flow: Flow, f
     live = flow.live()
     assert live is not None
     assert live["models"]["all"] == third.release
+    for before, after in ((first, second), (second, third)):
+        quality = flow.json_object(f"reports/{after.release}/data_quality.json")
+        assert quality["comparison"]["release"] == before.release
+        assert quality["warnings"] == []
 
 
 def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: Release) -> None:
