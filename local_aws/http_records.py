@@ -1,9 +1,9 @@
-"""The record operations of the Feature Store the short way: a release makes one call a tenant.
+"""The record operations of the Feature Store the short way: ingestion and the API make many such calls.
 
-PutRecord, GetRecord and BatchGetRecord in their usual form, rightly signed and allowed, are answered on the event loop.
-Whatever else there is about a call (another form, a signature that does not fit, a refusal) gets no answer here, and
-goes the long way by MiniStack and ``http_sagemaker``, which finds the words for it. A refused call has changed nothing,
-so that it may be made again.
+PutRecord, GetRecord, BatchGetRecord and BatchWriteRecord in their usual form, rightly signed and allowed, are answered
+on the event loop. Whatever else there is about a call (another form, a signature that does not fit, a refusal) gets no
+answer here, and goes the long way by MiniStack and ``http_sagemaker``, which finds the words for it. A refused call has
+changed nothing, so that it may be made again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ Request = dict[str, Any]
 IsAllowed = Callable[[Mapping[str, Any], dict[str, list[str]], bytes, list[sagemaker_actions.Action]], bool]
 
 _GROUP = "/FeatureGroup/"
-_BATCH = "/BatchGetRecord"
+_BATCH_GET = "/BatchGetRecord"
+_BATCH_WRITE = "/BatchWriteRecord"
 _SIGNED_FOR_SAGEMAKER = re.compile(
     rb"AWS4-HMAC-SHA256 Credential=\w+/\d{8}/[a-z0-9-]+/sagemaker/aws4_request, "
     rb"SignedHeaders=[a-z0-9;-]+, Signature=\w+"
@@ -56,7 +57,7 @@ class RecordsHttp:
     def may_answer(scope: Mapping[str, Any]) -> bool:
         """Whether this is a record operation, signed for SageMaker in a header."""
         path: str = scope["path"]
-        if not path.startswith(_GROUP) and path != _BATCH:
+        if not path.startswith(_GROUP) and path not in (_BATCH_GET, _BATCH_WRITE):
             return False
         headers = dict(scope["headers"])
         if len(headers) != len(scope["headers"]) or not _UNUSUAL_HEADERS.isdisjoint(headers):
@@ -66,7 +67,8 @@ class RecordsHttp:
     def answer(self, scope: Mapping[str, Any], body: bytes) -> bytes | None:
         """The JSON of the answer (status 200); None when the long way has to answer."""
         query = parse_qs(scope["query_string"].decode(), keep_blank_values=True)
-        read = _READERS.get((scope["method"], scope["path"] == _BATCH))
+        path = _GROUP if scope["path"].startswith(_GROUP) else scope["path"]
+        read = _READERS.get((scope["method"], path))
         found = read(scope["raw_path"].decode(), query, body) if read else None
         if found is None:
             return None
@@ -86,13 +88,8 @@ Found = tuple[str, Request] | None
 def _put(path: str, query: dict[str, list[str]], body: bytes) -> Found:
     """A record and nothing else: no TargetStores, no TtlDuration."""
     group, members = _group(path), _members(body)
-    if not group or query or members is None or members.keys() != {"Record"} or not isinstance(members["Record"], list):
+    if not group or query or members is None or members.keys() != {"Record"} or not _is_record(members["Record"]):
         return None
-    for feature in members["Record"]:
-        if not isinstance(feature, dict) or feature.keys() != {"FeatureName", "ValueAsString"}:
-            return None
-        if not _is_text(feature["FeatureName"]) or not isinstance(feature["ValueAsString"], str):
-            return None
     return "PutRecord", {"FeatureGroupName": group, "Record": members["Record"]}
 
 
@@ -104,7 +101,7 @@ def _get(path: str, query: dict[str, list[str]], body: bytes) -> Found:
     return "GetRecord", {"FeatureGroupName": group, "RecordIdentifierValueAsString": ids[0]}
 
 
-def _batch(_path: str, query: dict[str, list[str]], body: bytes) -> Found:
+def _batch_get(_path: str, query: dict[str, list[str]], body: bytes) -> Found:
     """Whole records of any groups."""
     members = _members(body)
     if query or members is None or members.keys() != {"Identifiers"} or not isinstance(members["Identifiers"], list):
@@ -123,8 +120,26 @@ def _batch(_path: str, query: dict[str, list[str]], body: bytes) -> Found:
     return ("BatchGetRecord", members) if members["Identifiers"] else None
 
 
-# (method, whether it is BatchGetRecord's path)
-_READERS = {("PUT", False): _put, ("GET", False): _get, ("POST", True): _batch}
+def _batch_write(_path: str, query: dict[str, list[str]], body: bytes) -> Found:
+    """Records of any groups and nothing else, as ``_put``."""
+    members = _members(body)
+    if query or members is None or members.keys() != {"Entries"} or not isinstance(members["Entries"], list):
+        return None
+    for each in members["Entries"]:
+        if not isinstance(each, dict) or each.keys() != {"FeatureGroupName", "Record"}:
+            return None
+        if not _is_text(each["FeatureGroupName"]) or not _is_record(each["Record"]):
+            return None
+    return ("BatchWriteRecord", members) if members["Entries"] else None
+
+
+# (method, beginning of the path)
+_READERS = {
+    ("PUT", _GROUP): _put,
+    ("GET", _GROUP): _get,
+    ("POST", _BATCH_GET): _batch_get,
+    ("POST", _BATCH_WRITE): _batch_write,
+}
 
 
 def _group(path: str) -> str:
@@ -137,6 +152,16 @@ def _members(body: bytes) -> Request | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
+
+
+def _is_record(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(feature, dict)
+        and feature.keys() == {"FeatureName", "ValueAsString"}
+        and _is_text(feature["FeatureName"])
+        and isinstance(feature["ValueAsString"], str)
+        for feature in value
+    )
 
 
 def _is_text(value: Any) -> bool:

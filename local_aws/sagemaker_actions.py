@@ -13,6 +13,7 @@ REGION = "us-east-1"
 _VERBS = re.compile(r"(Create|Describe|Update|Delete|Stop|List|Add|Search|Batch)")
 _OF_ENDPOINT_AND_CONFIG = ("CreateEndpoint", "UpdateEndpoint")  # actions on two resources
 _PASSED_ROLES = ("RoleArn", "ExecutionRoleArn")
+_FEATURE_STORE_ACTIONS = {"BatchWriteRecord": ("BatchWriteRecord", "PutRecord")}
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,14 @@ def of_control_plane(operation: str, request: dict[str, Any], account: str) -> l
 
 
 def of_feature_store(operation: str, request: dict[str, Any], account: str) -> list[Action]:
-    """One action a feature group, which a request may name by its ARN: the one the name ends in is the one meant."""
-    named = [request, *request.get("Identifiers", [])]
-    groups = [item["FeatureGroupName"] for item in named if "FeatureGroupName" in item]
-    return [
-        Action(f"sagemaker:{operation}", _arn("feature-group", group.rpartition("/")[2], account)) for group in groups
-    ]
+    """The actions on each feature group, which a request may name by its ARN: the one it ends in is the one meant.
+
+    Source of which: SageMaker developer guide, Feature Store, "Security and access control".
+    """
+    named = [request, *request.get("Identifiers", []), *request.get("Entries", [])]
+    groups = dict.fromkeys(item["FeatureGroupName"].rpartition("/")[2] for item in named if "FeatureGroupName" in item)
+    names = _FEATURE_STORE_ACTIONS.get(operation, (operation,))
+    return [Action(f"sagemaker:{name}", _arn("feature-group", group, account)) for group in groups for name in names]
 
 
 def invoke(endpoint: str, account: str) -> Action:

@@ -1,8 +1,8 @@
 """EvaluateModel: judges each model of a shard on its test part, writes the report, packs an archive per partition.
 
 On a laptop: ``SAGEMAKER_BASE_DIR=<folder> python sagemaker_scripts/evaluate_model.py --release r1 --shard 0`` with
-the inputs in ``<folder>/processing/input/{features,clusters,use_case,model}``; ``model`` holds the training job's
-model.tar.gz.
+the inputs in ``<folder>/processing/input/{features,clusters,use_case,model,ingestion}``; ``model`` holds the training
+job's model.tar.gz, ``ingestion`` may be missing.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from tenant_experience.data_layout import (
 from tenant_experience.evaluation import SMOKE_TEST_TOLERANCE, PartitionEvaluation, evaluate_partition
 from tenant_experience.feature_table import read_features
 from tenant_experience.group_file import read_groups
+from tenant_experience.ingestion_result import read_ingestion
 from tenant_experience.job import run_job
 from tenant_experience.outcome import Outcome
 from tenant_experience.partition_runs import (
@@ -69,7 +70,8 @@ def main(arguments: list[str] | None) -> Outcome:
     }
     _write_json(output / EVALUATION_FILE, document)
     _write_json(output / SMOKE_TEST_FILE, _smoke_test(evaluations))
-    (output / REPORT_FILE).write_text(render_report(options.release, options.shard, rows, evaluations))
+    ingestion = read_ingestion(processing_input("ingestion"))
+    (output / REPORT_FILE).write_text(render_report(options.release, options.shard, rows, evaluations, ingestion))
     return shard_outcome(rows, release=options.release, shard=options.shard)
 
 

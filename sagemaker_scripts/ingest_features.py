@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """IngestFeatures: the features of a release into the Feature Store, online and offline; only what changed.
 
+Each instance of the job writes the tenants that are its own, and keeps its outcome in a folder of its own.
+
 On a laptop: ``SAGEMAKER_BASE_DIR=/tmp/ml python sagemaker_scripts/ingest_features.py --release r1 --feature-group
 tenants --offline-role-arn arn:aws:iam::000000000000:role/store --offline-uri s3://bucket/feature-store/`` with
 ``AWS_ENDPOINT_URL`` set and the features in ``/tmp/ml/processing/input/features``.
@@ -9,18 +11,22 @@ tenants --offline-role-arn arn:aws:iam::000000000000:role/store --offline-uri s3
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 
 import boto3
 
-from tenant_experience.aws.feature_store_writer import FeatureGroup, ensure_feature_group, runtime_client
-from tenant_experience.data_layout import FAILED_RECORDS_FILE, FEATURES_FILE, processing_input, processing_output
+from tenant_experience.aws.feature_group import ensure_feature_group
+from tenant_experience.aws.feature_store_writer import FeatureGroup, runtime_client
+from tenant_experience.data_layout import FEATURES_FILE, processing_input, processing_output
 from tenant_experience.feature_records import feature_types, read_records
 from tenant_experience.ingestion import ingest
+from tenant_experience.instance_resources import instance_share
 from tenant_experience.job import run_job
 from tenant_experience.outcome import Outcome
 from tenant_experience.use_case import load_use_case
+
+OUTPUT = "ingestion"
+BOTH_STORES = "online,offline"
 
 
 def main(arguments: list[str] | None = None) -> Outcome:
@@ -30,6 +36,12 @@ def main(arguments: list[str] | None = None) -> Outcome:
     parser.add_argument("--feature-group", required=True)
     parser.add_argument("--offline-role-arn", required=True)
     parser.add_argument("--offline-uri", required=True, help="s3://bucket/prefix/")
+    parser.add_argument(
+        "--stores",
+        choices=(BOTH_STORES, "offline"),
+        default=BOTH_STORES,
+        help="offline: history, beside what is served (%(default)s)",
+    )
     options = parser.parse_args(arguments)
     use_case = load_use_case(processing_input("use_case"))
     ensure_feature_group(
@@ -40,24 +52,17 @@ def main(arguments: list[str] | None = None) -> Outcome:
         offline_uri=options.offline_uri,
         role_arn=options.offline_role_arn,
     )
+    share = instance_share()
     result = ingest(
-        FeatureGroup(runtime_client(), options.feature_group),
-        use_case.record_id,
-        read_records(processing_input("features") / FEATURES_FILE, use_case, options.release),
+        FeatureGroup(runtime_client(), options.feature_group, use_case.record_id),
+        read_records(processing_input("features") / FEATURES_FILE, use_case, options.release, share),
+        history_only=options.stores != BOTH_STORES,
         report=lambda text: print(text, flush=True),  # noqa: T201 - the job's log
     )
-    output = processing_output("ingestion")
-    output.mkdir(parents=True, exist_ok=True)
-    (output / FAILED_RECORDS_FILE).write_text(json.dumps(result.failed, indent=1) + "\n")
-    result.raise_over_limit()
-    return Outcome.ok(
-        feature_group=options.feature_group,
-        records=result.records,
-        written=result.written,
-        unchanged=result.unchanged,
-        failed=len(result.failed),
-    )
+    result.write_failed(processing_output(OUTPUT) / share.host)
+    result.raise_over_limit(use_case.gates.failed_records_share)
+    return Outcome.ok(feature_group=options.feature_group, **result.counts())
 
 
 if __name__ == "__main__":
-    sys.exit(run_job(main, output="ingestion"))
+    sys.exit(run_job(main, output=f"{OUTPUT}/{instance_share().host}"))

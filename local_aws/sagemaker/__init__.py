@@ -117,7 +117,7 @@ class SageMaker:
         return self._invocations.invoke(name, headers, body)
 
     def feature_store_runtime(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer PutRecord, GetRecord, DeleteRecord and BatchGetRecord.
+        """Answer one of the record operations.
 
         Raises:
             ServiceError: AWS's refusal, or UnsupportedOperation.

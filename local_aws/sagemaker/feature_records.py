@@ -10,14 +10,15 @@ from typing import Any
 from local_aws.sagemaker.errors import ServiceError, not_emulated
 from local_aws.sagemaker.feature_groups import FeatureGroups
 from local_aws.sagemaker.feature_schema import Schema, iso, refused, seconds
-from local_aws.sagemaker.online_store import OnlineStore, Write
+from local_aws.sagemaker.online_store import OnlineRecord, OnlineStore, Write
 
 _STORES = frozenset({"OnlineStore", "OfflineStore"})
-_MOST = 100
+_MOST_READ = 100
+_MOST_WRITTEN = 25
 
 
 class FeatureRecords:
-    """PutRecord, GetRecord, DeleteRecord, BatchGetRecord."""
+    """PutRecord, GetRecord, DeleteRecord, BatchGetRecord, BatchWriteRecord."""
 
     def __init__(self, groups: FeatureGroups, online: OnlineStore, wake_offline: Callable[[], None]) -> None:
         self._groups = groups
@@ -28,6 +29,7 @@ class FeatureRecords:
             "GetRecord": self.get,
             "DeleteRecord": self.delete,
             "BatchGetRecord": self.batch_get,
+            "BatchWriteRecord": self.batch_write,
         }
 
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +69,7 @@ class FeatureRecords:
         plain = {"FeatureGroupName", "RecordIdentifiersValueAsString"}
         if any(each.keys() != plain for each in identifiers):
             return None
-        if not 1 <= sum(len(each["RecordIdentifiersValueAsString"]) for each in identifiers) <= _MOST:
+        if not 1 <= sum(len(each["RecordIdentifiersValueAsString"]) for each in identifiers) <= _MOST_READ:
             return None
         records, now = [], time.time()
         for each in identifiers:
@@ -84,21 +86,44 @@ class FeatureRecords:
 
     def put(self, request: dict[str, Any]) -> dict[str, Any]:
         """Write a record: online when its event is later than the one there, offline in any case."""
-        schema = self._groups.schema(request["FeatureGroupName"])
-        online, offline = _stores(schema, request.get("TargetStores"))
-        values = schema.check(request["Record"])
-        event_time = schema.event_seconds(values[schema.event_time])
         now = time.time()
-        write = None
-        if online:
-            ttl = seconds(request["TtlDuration"]) if request.get("TtlDuration") else schema.ttl
-            expires = None if ttl is None else event_time + ttl
-            body = json.dumps([{"FeatureName": name, "ValueAsString": value} for name, value in values.items()])
-            write = Write(schema.group_id, values[schema.identifier], event_time, expires, body)
-        self._online.write(write, schema.group_id, _row(values, event_time, now) if offline else None, now)
-        if offline:
-            self._wake_offline()
+        self._write([self._checked(request, request.get("TtlDuration"), now)], now)
         return {}
+
+    def batch_write(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Write records of several groups as PutRecord does; one that is refused does not fail the rest.
+
+        An entry's own TtlDuration goes before the request's, and that before the group's (API reference).
+        """
+        entries, now = request["Entries"], time.time()
+        if not 1 <= len(entries) <= _MOST_WRITTEN:
+            raise refused(f"BatchWriteRecord takes 1 to {_MOST_WRITTEN} entries, and was given {len(entries)}.")
+        writes, errors = [], []
+        for entry in entries:
+            try:
+                writes.append(self._checked(entry, entry.get("TtlDuration") or request.get("TtlDuration"), now))
+            except ServiceError as error:
+                errors.append({"Entry": entry, "ErrorCode": error.code, "ErrorMessage": error.message})
+        self._write(writes, now)
+        return {"Errors": errors, "UnprocessedEntries": []}
+
+    def _checked(self, entry: dict[str, Any], ttl: dict[str, Any] | None, now: float) -> Write:
+        schema = self._groups.schema(entry["FeatureGroupName"])
+        online, offline = _stores(schema, entry.get("TargetStores"))
+        values = schema.check(entry["Record"])
+        event_time = schema.event_seconds(values[schema.event_time])
+        record = None
+        if online:
+            lives = seconds(ttl) if ttl else schema.ttl
+            body = json.dumps([{"FeatureName": name, "ValueAsString": value} for name, value in values.items()])
+            expires = None if lives is None else event_time + lives
+            record = OnlineRecord(values[schema.identifier], event_time, expires, body)
+        return Write(schema.group_id, record, _row(values, event_time, now) if offline else None)
+
+    def _write(self, writes: list[Write], now: float) -> None:
+        self._online.write(writes, now)
+        if any(each.offline for each in writes):
+            self._wake_offline()
 
     def get(self, request: dict[str, Any]) -> dict[str, Any]:
         """The latest record, or an empty answer."""
@@ -134,8 +159,8 @@ class FeatureRecords:
         """Records of several groups; one that fails does not fail the rest."""
         identifiers = request["Identifiers"]
         asked = sum(len(each["RecordIdentifiersValueAsString"]) for each in identifiers)
-        if not 1 <= asked <= _MOST:
-            raise refused(f"BatchGetRecord takes 1 to {_MOST} record identifiers, and was given {asked}.")
+        if not 1 <= asked <= _MOST_READ:
+            raise refused(f"BatchGetRecord takes 1 to {_MOST_READ} record identifiers, and was given {asked}.")
         records, errors = [], []
         for each in identifiers:
             name = each["FeatureGroupName"]
@@ -165,8 +190,8 @@ class FeatureRecords:
             if not self._online.remove(schema.group_id, record_id, event_time, row):
                 raise refused(f"EventTime {event} is not later than the EventTime of the record in the OnlineStore.")
         else:
-            write = Write(schema.group_id, record_id, event_time, None, None) if online else None
-            self._online.write(write, schema.group_id, row, now)
+            gone = OnlineRecord(record_id, event_time, None, None) if online else None
+            self._online.write([Write(schema.group_id, gone, row)], now)
         if offline:
             self._wake_offline()
         return {}

@@ -30,7 +30,7 @@ def seconds(ttl: dict[str, Any] | None) -> float | None:
 
 @dataclass(frozen=True)
 class Schema:
-    """What PutRecord needs to know of a group, kept in memory."""
+    """What a write needs to know of a group, kept in memory."""
 
     group_id: int
     name: str

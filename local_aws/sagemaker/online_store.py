@@ -1,4 +1,4 @@
-"""The online store and the outbox of the offline store: one SQLite file, one commit a write.
+"""The online store and the outbox of the offline store: one SQLite file, one commit a call.
 
 ``synchronous=NORMAL`` on a write-ahead log: a killed process loses nothing, a power cut may lose the last moments and
 never the file's consistency. That is what makes a write take microseconds instead of a disk flush.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,17 +35,25 @@ _GET = "SELECT body, expires FROM records WHERE group_id = ? AND record_id = ? A
 
 
 @dataclass(frozen=True)
-class Write:
+class OnlineRecord:
     """One record as it goes to the online store. ``body`` None is a record that was softly deleted.
 
     Times are Unix seconds.
     """
 
-    group_id: int
     record_id: str
     event_time: float
     expires: float | None
     body: str | None
+
+
+@dataclass(frozen=True)
+class Write:
+    """What one write does to a group: a record for the online store, a row for the offline store, or both."""
+
+    group_id: int
+    online: OnlineRecord | None
+    offline: str | None
 
 
 class OnlineStore:
@@ -61,16 +70,17 @@ class OnlineStore:
         self._reading_lock = threading.Lock()
         self._reading = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
 
-    def write(self, record: Write | None, group_id: int, outbox: str | None, now: float) -> None:
-        """Put a record online if its event is later than the one there, and a row into the outbox; both or neither."""
+    def write(self, writes: Iterable[Write], now: float) -> None:
+        """Put records online whose event is later than the one there, and rows into the outbox; all or nothing."""
         with self._lock:
             self._execute("BEGIN IMMEDIATE")
             try:
-                if record is not None:
-                    values = (record.group_id, record.record_id, record.event_time, record.expires, record.body, now)
-                    self._execute(_PUT, values)
-                if outbox is not None:
-                    self._execute(_OUTBOX, (group_id, outbox))
+                for each in writes:
+                    if (record := each.online) is not None:
+                        values = (record.record_id, record.event_time, record.expires, record.body)
+                        self._execute(_PUT, (each.group_id, *values, now))
+                    if each.offline is not None:
+                        self._execute(_OUTBOX, (each.group_id, each.offline))
                 self._execute("COMMIT")
             except BaseException:
                 self._execute("ROLLBACK")

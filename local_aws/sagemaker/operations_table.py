@@ -18,6 +18,7 @@ _RUNTIME = {
     "GetRecord": "sagemaker-featurestore-runtime",
     "DeleteRecord": "sagemaker-featurestore-runtime",
     "BatchGetRecord": "sagemaker-featurestore-runtime",
+    "BatchWriteRecord": "sagemaker-featurestore-runtime",
     "InvokeEndpoint": "sagemaker-runtime",
 }
 

@@ -1,7 +1,11 @@
 """Features into the Feature Store: only what changed, nothing twice, and every failure by name.
 
-What is compared is the record without its ``event_time``. An online record changes only when its EventTime is greater,
-so EventTime is the ingestion's own clock in whole seconds, moved past the stored one when it has to be.
+What is compared is the record without ``event_time`` and ``release``: a served record's release is the one that last
+changed it. A record that is served as of a later time is left alone, whatever the order in which releases arrive.
+
+An online record changes only when its EventTime is greater, so EventTime is the ingestion's own clock in whole seconds,
+moved past the stored one when it has to be. History, which goes to the offline store alone, has its ``as_of`` as
+EventTime: writing it again gives the same rows, and it never looks later than what is served.
 """
 
 from __future__ import annotations
@@ -10,18 +14,19 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Protocol
 
-from tenant_experience.errors import PlatformError
+from tenant_experience.ingestion_result import IngestionResult
 
 EVENT_TIME = "event_time"
+AS_OF = "as_of"
+RELEASE = "release"
 BATCH_SIZE = 100
 THREADS = 8
-# A tenant that could not be written keeps being served as before: one is a blip, more than this a fault.
-FAILED_SHARE = 0.001
+_NOT_COMPARED = frozenset({EVENT_TIME, RELEASE})
 _SECONDS_BETWEEN_REPORTS = 3.0
 _BATCHES_AHEAD = 4 * THREADS
 
@@ -32,63 +37,26 @@ logger = logging.getLogger("ingestion")
 class FeatureStore(Protocol):
     """One feature group of the store. Absent features are absent keys."""
 
+    @property
+    def record_id(self) -> str:
+        """The feature that identifies a record."""
+
     def read(self, ids: Sequence[str]) -> dict[str, Record]:
-        """The stored records of at most 100 ids; ids that are not stored are missing from the answer."""
+        """The online records of at most 100 ids; ids that are not there are missing from the answer."""
 
-    def write(self, record: Record) -> None:
-        """Writes one record.
+    def write(self, records: Sequence[Record], *, offline_only: bool) -> dict[str, str]:
+        """Writes records to the offline store, and online unless ``offline_only``.
 
-        Raises:
-            RecordRefusedError: this record could not be written, others may be.
+        Returns:
+            The ids of records that could not be written, with the store's error codes; all others were.
         """
-
-
-class RecordRefusedError(Exception):
-    """The store did not take one record; ``reason`` is its error code."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-@dataclass
-class IngestionResult:
-    """What an ingestion did; ``failed`` maps record ids to the store's error codes."""
-
-    records: int = 0
-    written: int = 0
-    unchanged: int = 0
-    failed: dict[str, str] = field(default_factory=dict)
-
-    def __iadd__(self, other: IngestionResult) -> IngestionResult:
-        """Adds the figures of another part."""
-        self.records += other.records
-        self.written += other.written
-        self.unchanged += other.unchanged
-        self.failed |= other.failed
-        return self
-
-    def raise_over_limit(self) -> None:
-        """Fails when more than 0.1% of the records, and more than one, could not be written.
-
-        Raises:
-            PlatformError: ``ingestion_failed``.
-        """
-        allowed = max(1, int(self.records * FAILED_SHARE))
-        if len(self.failed) > allowed:
-            reasons = ", ".join(sorted(set(self.failed.values())))
-            raise PlatformError(
-                f"{len(self.failed)} of {self.records} records could not be written to the feature store ({reasons}); "
-                f"at most {allowed} may fail. They are listed in failed_records.json; running again writes only them",
-                code="ingestion_failed",
-            )
 
 
 def ingest(
     store: FeatureStore,
-    record_id: str,
     records: Iterable[Record],
     *,
+    history_only: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     report: Callable[[str], None] | None = None,
 ) -> IngestionResult:
@@ -96,12 +64,13 @@ def ingest(
 
     Args:
         store: the feature group.
-        record_id: the feature that identifies a record.
-        records: without ``event_time``; read lazily, a few thousand ahead.
+        records: without ``event_time``; each id once; read lazily, a few thousand ahead.
+        history_only: all records go to the offline store, and what is served stays as it is.
         now: the clock, UTC.
         report: told the progress every few seconds; the log when None.
     """
     tell = report or logger.info
+    ingest_batch = _write_history if history_only else partial(_write_changes, now=now)
     total, started, reported = IngestionResult(), time.monotonic(), time.monotonic()
     batches = _batches(records)
     with ThreadPoolExecutor(THREADS) as pool:
@@ -109,7 +78,7 @@ def ingest(
         try:
             while True:
                 for batch in islice(batches, _BATCHES_AHEAD - len(pending)):
-                    pending.add(pool.submit(_ingest_batch, store, record_id, batch, now))
+                    pending.add(pool.submit(ingest_batch, store, batch))
                 if not pending:
                     break
                 done, pending = wait(pending, timeout=_SECONDS_BETWEEN_REPORTS, return_when=FIRST_COMPLETED)
@@ -139,28 +108,29 @@ def event_time_after(now: datetime, stored: str | None) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _ingest_batch(
-    store: FeatureStore, record_id: str, batch: list[Record], now: Callable[[], datetime]
-) -> IngestionResult:
-    stored = store.read([record[record_id] for record in batch])
-    result = IngestionResult(records=len(batch))
+def _write_changes(store: FeatureStore, batch: list[Record], now: Callable[[], datetime]) -> IngestionResult:
+    stored = store.read([record[store.record_id] for record in batch])
+    result, changed = IngestionResult(records=len(batch)), []
     for record in batch:
-        known = stored.get(record[record_id])
-        if known is not None and _same(record, known):
+        known = stored.get(record[store.record_id], {})
+        if known.get(AS_OF, "") > record[AS_OF]:
+            result.newer += 1
+        elif _compared(known) == _compared(record):
             result.unchanged += 1
-            continue
-        event_time = event_time_after(now(), known[EVENT_TIME] if known else None)
-        try:
-            store.write({**record, EVENT_TIME: event_time})
-        except RecordRefusedError as refusal:
-            result.failed[record[record_id]] = refusal.reason
         else:
-            result.written += 1
+            changed.append({**record, EVENT_TIME: event_time_after(now(), known.get(EVENT_TIME))})
+    result.failed = store.write(changed, offline_only=False)
+    result.written = len(changed) - len(result.failed)
     return result
 
 
-def _same(record: Mapping[str, str], stored: Mapping[str, str]) -> bool:
-    return record == {name: value for name, value in stored.items() if name != EVENT_TIME}
+def _write_history(store: FeatureStore, batch: list[Record]) -> IngestionResult:
+    failed = store.write([{**record, EVENT_TIME: record[AS_OF]} for record in batch], offline_only=True)
+    return IngestionResult(records=len(batch), written=len(batch) - len(failed), failed=failed)
+
+
+def _compared(record: Mapping[str, str]) -> Record:
+    return {name: value for name, value in record.items() if name not in _NOT_COMPARED}
 
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
@@ -171,7 +141,6 @@ def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:
 
 def _progress(total: IngestionResult, seconds: float) -> str:
     rate = total.records / seconds if seconds else 0.0
-    return (
-        f"{total.records} records in {seconds:.1f} s ({rate:.0f}/s): "
-        f"{total.written} written, {total.unchanged} unchanged, {len(total.failed)} failed"
+    return f"{total.records} records in {seconds:.1f} s ({rate:.0f}/s): " + (
+        ", ".join(f"{count} {name}" for name, count in total.counts().items() if name != "records")
     )

@@ -1,13 +1,41 @@
-"""What this container was given: CPUs and memory, which may be less than the machine has."""
+"""What this container was given: CPUs and memory, which may be less than the machine has; and its part of the job."""
 
 from __future__ import annotations
 
+import json
 import math
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
+
+from tenant_experience.data_layout import ml_root
 
 _CGROUP = Path("/sys/fs/cgroup")
 _UNLIMITED = 1 << 60
+
+
+@dataclass(frozen=True)
+class InstanceShare:
+    """One instance of a job's ``count``, the ``number``-th from 0, and what of the work is its own."""
+
+    host: str
+    number: int
+    count: int
+
+    def owns(self, key: str) -> bool:
+        """Whether ``key`` is this instance's. Every key is exactly one instance's, in every process."""
+        return crc32(key.encode()) % self.count == self.number
+
+
+def instance_share() -> InstanceShare:
+    """Which instance this is, from a processing job's ``resourceconfig.json``; the only one where there is none."""
+    path = ml_root() / "config" / "resourceconfig.json"
+    if not path.exists():
+        return InstanceShare("algo-1", 0, 1)
+    config = json.loads(path.read_text())
+    hosts = sorted(config["hosts"])
+    return InstanceShare(config["current_host"], hosts.index(config["current_host"]), len(hosts))
 
 
 def available_cpus(cgroup: Path = _CGROUP) -> int:

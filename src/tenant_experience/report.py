@@ -9,10 +9,12 @@ from tenant_experience import report_plots
 from tenant_experience.evaluation import PartitionEvaluation
 from tenant_experience.group_checks import LEAST_PROBABILITY_WORSE
 from tenant_experience.html_page import render
+from tenant_experience.ingestion_result import IngestionResult
 from tenant_experience.partition_runs import READY, Row
 
 TEMPLATE = "report.html.j2"
 PORTFOLIO_LIMIT = 200
+FAILED_RECORDS_LIMIT = 100
 
 # What each metric is called, and what it says in a sentence that needs no statistics.
 METRIC_MEANINGS = {
@@ -30,7 +32,13 @@ METRIC_MEANINGS = {
 }
 
 
-def render_report(release: str, shard: int, rows: Sequence[Row], evaluations: Sequence[PartitionEvaluation]) -> str:
+def render_report(
+    release: str,
+    shard: int,
+    rows: Sequence[Row],
+    evaluations: Sequence[PartitionEvaluation],
+    ingestion: IngestionResult,
+) -> str:
     """The page.
 
     Args:
@@ -38,6 +46,7 @@ def render_report(release: str, shard: int, rows: Sequence[Row], evaluations: Se
         shard: the shard's number.
         rows: a row per partition of the shard, ready or not.
         evaluations: of the ready ones.
+        ingestion: what became of the whole release's features; without records there is no section about it.
 
     Returns:
         HTML without any address to fetch; everything from the data is escaped.
@@ -50,6 +59,8 @@ def render_report(release: str, shard: int, rows: Sequence[Row], evaluations: Se
         partitions=[_partition(evaluation) for evaluation in evaluations],
         metric_meanings=METRIC_MEANINGS,
         portfolio_limit=PORTFOLIO_LIMIT,
+        ingestion=ingestion,
+        failed_records=list(ingestion.failed.items())[:FAILED_RECORDS_LIMIT],
         least_probability_worse=LEAST_PROBABILITY_WORSE,
     )
 

@@ -78,6 +78,7 @@ class Gates(Settings):
 
     Attributes:
         quarantine_share: of the rows read, at most this share is refused.
+        failed_records_share: of the tenants an instance ingests, at most this share, rounded up, is not written.
         pooled_tenants: at least this many tenants may train.
         freshness_days: the newest event is at most this much older than ``as_of``.
         feature_shift: no feature's PSI is above this.
@@ -86,6 +87,7 @@ class Gates(Settings):
     """
 
     quarantine_share: float | None = Field(default=0.05, ge=0, le=1)
+    failed_records_share: float | None = Field(default=0.001, ge=0, le=1)
     pooled_tenants: int = Field(default=500, ge=1)
     freshness_days: int | None = Field(default=45, ge=0)
     feature_shift: float | None = Field(default=1.0, gt=0)

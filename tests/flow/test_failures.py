@@ -46,7 +46,9 @@ SHORT = {
         "s3:GetObject", "InternalError", 500, match={"Key": "features/*/outcome.json"}, times=2
     ),
     "record refused": operation(
-        "sagemaker-featurestore-runtime:PutRecord", "ValidationError", match={"Record.tenant_id": [UNWRITABLE]}
+        "sagemaker-featurestore-runtime:BatchWriteRecord",
+        "ValidationError",
+        match={"Entries.Record.tenant_id": [UNWRITABLE]},
     ),
     "request unsent": operation("sns:Publish", "KMSThrottling", match={"Subject": "Decision needed*"}, times=1),
     "decision undelivered": operation("stepfunctions:SendTaskSuccess", "KmsThrottlingException", times=1),
@@ -142,8 +144,8 @@ def test_a_throttled_job_is_tried_again_under_another_name(stormy: Stormy) -> No
 
 def test_one_record_that_cannot_be_written_is_reported_and_the_release_goes_on(flow: Flow, stormy: Stormy) -> None:
     release = stormy.drive.release
-    assert flow.json_object(f"ingestion/{release}/failed_records.json") == {UNWRITABLE: "ValidationError"}
-    assert flow.json_object(f"ingestion/{release}/outcome.json")["failed"] == 1
+    assert flow.json_object(f"ingestion/{release}/algo-1/failed_records.json") == {UNWRITABLE: "ValidationError"}
+    assert flow.json_object(f"ingestion/{release}/algo-1/outcome.json")["failed"] == 1
 
 
 def test_a_request_that_could_not_be_sent_is_sent_once(stormy: Stormy) -> None:
@@ -175,7 +177,9 @@ LASTING: dict[str, dict[str, Any]] = {
     "jobs throttled": operation("sagemaker:CreateProcessingJob", THROTTLED),
     "features' job killed": {"job": "*-build-features-*", "kill_after_seconds": 0.3},
     "records refused": operation(
-        "sagemaker-featurestore-runtime:PutRecord", "ValidationError", match={"Record.tenant_id": ["T00001*"]}
+        "sagemaker-featurestore-runtime:BatchWriteRecord",
+        "ValidationError",
+        match={"Entries.Record.tenant_id": ["T00001*"]},
     ),
     "training killed": {"job": "*-train-model-*", "kill_after_seconds": 0.3},
     "packages refused": operation("sagemaker:CreateModelPackage", "ResourceLimitExceeded"),

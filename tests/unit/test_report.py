@@ -9,6 +9,7 @@ import pytest
 
 from tenant_experience.clustering import group_partition
 from tenant_experience.evaluation import PartitionEvaluation, evaluate_partition
+from tenant_experience.ingestion_result import IngestionResult
 from tenant_experience.partition_runs import Partition
 from tenant_experience.report import render_report
 from tenant_experience.training import TrainingRun, trainer_named
@@ -24,6 +25,15 @@ REFUSED = {
     "code": "too_few_tenants",
     "message": "12 tenants & no more",
 }
+
+
+INGESTION = IngestionResult(
+    records=12_345,
+    written=1_234,
+    unchanged=10_000,
+    newer=1_000,
+    failed={f"<i>T{number}</i>": "ValidationError" for number in range(111)},
+)
 
 
 class Tags(HTMLParser):
@@ -58,7 +68,7 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> PartitionEvaluation:
 @pytest.fixture(scope="module")
 def page(evaluation: PartitionEvaluation) -> Tags:
     tags = Tags()
-    tags.feed(render_report("r1", 0, [REFUSED], [evaluation]))
+    tags.feed(render_report("r1", 0, [REFUSED], [evaluation], INGESTION))
     return tags
 
 
@@ -93,8 +103,21 @@ def test_features_that_nobody_has_are_said(page: Tags) -> None:
 
 
 def test_the_same_figures_give_the_same_page(evaluation: PartitionEvaluation) -> None:
-    assert render_report("r1", 0, [], [evaluation]) == render_report("r1", 0, [], [evaluation])
+    assert render_report("r1", 0, [], [evaluation], INGESTION) == render_report("r1", 0, [], [evaluation], INGESTION)
 
 
 def test_a_shard_without_a_ready_model_has_a_page_too() -> None:
-    assert "12 tenants &amp; no more" in render_report("r1", 0, [REFUSED], [])
+    assert "12 tenants &amp; no more" in render_report("r1", 0, [REFUSED], [], IngestionResult())
+
+
+def test_records_that_were_not_taken_are_listed_up_to_a_limit(page: Tags) -> None:
+    text = " ".join(page.text.split())
+    assert "Of the 12,345 tenants of the release, 1,234 got new features and 10,000 had the same before." in text
+    assert "1,000 keep features that are as of a later time" in text
+    assert "111 could not be written and are served as before" in text
+    assert len(re.findall(r"<i>T\d+</i>", page.text)) == 100
+    assert "And 11 more" in text
+
+
+def test_a_report_without_ingestion_says_nothing_of_it(evaluation: PartitionEvaluation) -> None:
+    assert "Features that are served" not in render_report("r1", 0, [], [evaluation], IngestionResult())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local_aws.sagemaker_actions import of_control_plane
+from local_aws.sagemaker_actions import of_control_plane, of_feature_store
 
 ROLE = "arn:aws:iam::000000000000:role/jobs"
 
@@ -24,3 +24,15 @@ def test_a_tuning_job_passes_the_role_of_its_training_jobs() -> None:
 
 def test_reading_passes_no_role() -> None:
     assert names("DescribeTrainingJob", {"TrainingJobName": "j"}) == ["sagemaker:DescribeTrainingJob"]
+
+
+def test_a_batch_of_writes_needs_two_rights_to_each_group_once() -> None:
+    arn = "arn:aws:sagemaker:us-east-1:000000000000:feature-group"
+    request = {"Entries": [{"FeatureGroupName": name} for name in ("a", "b", f"{arn}/a")]}
+    actions = of_feature_store("BatchWriteRecord", request, "000000000000")
+    assert [(action.name, action.resource) for action in actions] == [
+        ("sagemaker:BatchWriteRecord", f"{arn}/a"),
+        ("sagemaker:PutRecord", f"{arn}/a"),
+        ("sagemaker:BatchWriteRecord", f"{arn}/b"),
+        ("sagemaker:PutRecord", f"{arn}/b"),
+    ]

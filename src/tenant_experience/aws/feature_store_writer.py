@@ -1,7 +1,8 @@
-"""The SageMaker Feature Store as ingestion needs it: the group ensured, records read by the hundred and written."""
+"""Records of the SageMaker Feature Store as ingestion needs them: read by the hundred, written by twenty-five."""
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -11,25 +12,27 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tenant_experience.errors import PlatformError
-from tenant_experience.ingestion import EVENT_TIME, THREADS, Record, RecordRefusedError
+from tenant_experience.ingestion import THREADS, Record
 
 if TYPE_CHECKING:
-    from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker_featurestore_runtime import SageMakerFeatureStoreRuntimeClient
 
-# Codes that say something of one record, or of one moment after all retries; any other would meet every record.
-_OF_ONE_RECORD = frozenset(
-    {"ValidationError", "ValidationException", "InternalFailure", "ServiceUnavailable", "ThrottlingException"}
-)
-_READ_ATTEMPTS = 6
-_GROUP_WAIT_SECONDS = 600.0
+Entry = dict[str, Any]
+
+# Codes that say something of a record, and of a moment; any other would meet every record.
+_INVALID = frozenset({"ValidationError", "ValidationException"})
+_TRANSIENT = frozenset({"InternalFailure", "ServiceUnavailable", "ThrottlingException"})
+_UNPROCESSED = "Unprocessed"
+_WRITTEN_AT_ONCE = 25
+_ATTEMPTS = 6
 
 
 def runtime_client() -> SageMakerFeatureStoreRuntimeClient:
     """One client for all threads of a process.
 
-    Adaptive retries slow the whole client down when the service throttles, instead of failing records. Our own records
-    are well formed, so botocore need not check every one against its model: that is a fifth of the time of a call.
+    Adaptive retries keep within the service's limits, which are the account's and may be raised: when it throttles, the
+    whole client slows down instead of failing records. Our own records are well formed, so botocore need not check
+    every one against its model.
     """
     config = Config(
         max_pool_connections=THREADS,
@@ -48,6 +51,7 @@ class FeatureGroup:
     Args:
         client: shared by threads.
         name: of the group.
+        record_id: the feature that identifies a record.
         sleep: for tests.
     """
 
@@ -55,157 +59,106 @@ class FeatureGroup:
         self,
         client: SageMakerFeatureStoreRuntimeClient,
         name: str,
+        record_id: str,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self._name = name
+        self.record_id = record_id
         self._sleep = sleep
 
     def read(self, ids: Sequence[str]) -> dict[str, Record]:
-        """The stored records of at most 100 ids.
+        """The online records of at most 100 ids.
 
         Raises:
             PlatformError: ``feature_store_read``; some ids stayed unanswered after several attempts.
         """
         found: dict[str, Record] = {}
         left, reason = list(ids), ""
-        for attempt in range(_READ_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             identifier = {"FeatureGroupName": self._name, "RecordIdentifiersValueAsString": left}
             answer = cast(dict[str, Any], self._client.batch_get_record(Identifiers=[cast(Any, identifier)]))
             for item in answer["Records"]:
-                record = {value["FeatureName"]: value["ValueAsString"] for value in item["Record"]}
-                found[item["RecordIdentifierValueAsString"]] = record
+                found[item["RecordIdentifierValueAsString"]] = _record(item)
             left = [i for item in answer["UnprocessedIdentifiers"] for i in item["RecordIdentifiersValueAsString"]]
             left += [item["RecordIdentifierValueAsString"] for item in answer["Errors"]]
             if not left:
                 return found
-            reason = answer["Errors"][0]["ErrorCode"] if answer["Errors"] else "unprocessed"
-            self._sleep(min(5.0, 0.2 * 2**attempt))
+            reason = answer["Errors"][0]["ErrorCode"] if answer["Errors"] else _UNPROCESSED
+            self._pause(attempt)
         raise PlatformError(
-            f"feature group {self._name}: {len(left)} records stayed unread after {_READ_ATTEMPTS} attempts: {reason}",
+            f"feature group {self._name}: {len(left)} records stayed unread after {_ATTEMPTS} attempts: {reason}",
             code="feature_store_read",
         )
 
-    def write(self, record: Record) -> None:
-        """Writes one record to the online and the offline store.
+    def write(self, records: Sequence[Record], *, offline_only: bool = False) -> dict[str, str]:
+        """Writes records, 25 a call, to the offline store and, unless ``offline_only``, online.
+
+        Returns:
+            The ids of records that the store refused, or did not take in several attempts, with its error codes.
 
         Raises:
-            RecordRefusedError: the store refused it after all retries.
+            PlatformError: ``feature_store_write``; an error that every record would meet.
         """
+        entries = [self._entry(record, offline_only=offline_only) for record in records]
+        failed: dict[str, str] = {}
+        for start in range(0, len(entries), _WRITTEN_AT_ONCE):
+            failed |= self._write_entries(entries[start : start + _WRITTEN_AT_ONCE])
+        return failed
+
+    def _entry(self, record: Record, *, offline_only: bool) -> Entry:
         values = [{"FeatureName": name, "ValueAsString": value} for name, value in record.items()]
+        entry: Entry = {"FeatureGroupName": self._name, "Record": values}
+        return entry | {"TargetStores": ["OfflineStore"]} if offline_only else entry
+
+    def _write_entries(self, entries: list[Entry]) -> dict[str, str]:
+        failed: dict[str, str] = {}
+        again: dict[str, str] = {}
+        for attempt in range(_ATTEMPTS):
+            refused, again = self._attempt(entries)
+            failed |= refused
+            entries = [entry for entry in entries if self._id(entry) in again]
+            if not entries:
+                return failed
+            self._pause(attempt)
+        return failed | again
+
+    def _attempt(self, entries: list[Entry]) -> tuple[dict[str, str], dict[str, str]]:
+        """One call: the codes of records that were refused, and of those that may be tried again."""
         try:
-            self._client.put_record(FeatureGroupName=self._name, Record=cast(Any, values))
+            answer = cast(dict[str, Any], self._client.batch_write_record(Entries=cast(Any, entries)))
         except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code not in _OF_ONE_RECORD:
-                raise PlatformError(f"feature group {self._name}: {error}", code="feature_store_write") from error
-            raise RecordRefusedError(code) from error
+            return self._refused_call(entries, error), {}
+        again = {self._id(entry): _UNPROCESSED for entry in answer["UnprocessedEntries"]}
+        refused: dict[str, str] = {}
+        for each in answer["Errors"]:
+            code = each["ErrorCode"]
+            self._check_scope(code, code)
+            (again if code in _TRANSIENT else refused)[self._id(each["Entry"])] = code
+        return refused, again
+
+    def _refused_call(self, entries: list[Entry], error: ClientError) -> dict[str, str]:
+        """The codes of the records of a call that was refused whole, which the client has repeated if that may help."""
+        code = error.response["Error"]["Code"]
+        self._check_scope(code, str(error))
+        if code in _INVALID and len(entries) > 1:
+            failed: dict[str, str] = {}
+            for entry in entries:  # one of them must not fail those beside it
+                failed |= self._write_entries([entry])
+            return failed
+        return {self._id(entry): code for entry in entries}
+
+    def _check_scope(self, code: str, cause: str) -> None:
+        if code not in _INVALID | _TRANSIENT:
+            raise PlatformError(f"feature group {self._name}: {cause}", code="feature_store_write")
+
+    def _id(self, entry: Entry) -> str:
+        return _record(entry)[self.record_id]
+
+    def _pause(self, attempt: int) -> None:
+        """Waits longer from attempt to attempt; by chance, so that threads and instances do not come back together."""
+        self._sleep(random.uniform(0.0, min(5.0, 0.2 * 2**attempt)))  # noqa: S311 - no secret
 
 
-def ensure_feature_group(
-    client: SageMakerClient,
-    name: str,
-    types: Mapping[str, str],
-    record_id: str,
-    *,
-    offline_uri: str,
-    role_arn: str,
-    sleep: Callable[[float], None] = time.sleep,
-) -> None:
-    """Creates the group, or adds the features it lacks, and waits until it can be written.
-
-    Args:
-        client: of SageMaker.
-        name: of the group.
-        types: feature -> ``String`` or ``Fractional``.
-        record_id: the record identifier; a group's identity never changes.
-        offline_uri: ``s3://bucket/prefix/`` of the offline store.
-        role_arn: what the service writes there as.
-        sleep: for tests.
-
-    Raises:
-        PlatformError: ``feature_group``; it exists with another identity or type, or could not be made in 10 minutes.
-    """
-    existing = _describe(client, name)
-    if existing is None:
-        _create(client, name, types, record_id, offline_uri, role_arn)
-    existing = _wait(client, name, sleep)
-    _check_identity(existing, name, record_id)
-    present = {item["FeatureName"]: item["FeatureType"] for item in existing["FeatureDefinitions"]}
-    other = sorted(feature for feature, kind in types.items() if present.get(feature, kind) != kind)
-    if other:
-        raise PlatformError(
-            f"feature group {name} holds {', '.join(other)} with another type; types never change: use a new name",
-            code="feature_group",
-        )
-    missing = {feature: kind for feature, kind in types.items() if feature not in present}
-    if missing:
-        client.update_feature_group(FeatureGroupName=name, FeatureAdditions=_definitions(missing))
-        _wait(client, name, sleep)
-
-
-def _definitions(types: Mapping[str, str]) -> Any:
-    return [{"FeatureName": feature, "FeatureType": kind} for feature, kind in types.items()]
-
-
-def _describe(client: SageMakerClient, name: str) -> dict[str, Any] | None:
-    """The whole group: its definitions come in pages."""
-    try:
-        page = cast(dict[str, Any], client.describe_feature_group(FeatureGroupName=name))
-        group = page
-        while page.get("NextToken"):
-            page = cast(
-                dict[str, Any], client.describe_feature_group(FeatureGroupName=name, NextToken=page["NextToken"])
-            )
-            group["FeatureDefinitions"] += page["FeatureDefinitions"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ResourceNotFound":
-            return None
-        raise
-    return group
-
-
-def _create(
-    client: SageMakerClient, name: str, types: Mapping[str, str], record_id: str, offline_uri: str, role_arn: str
-) -> None:
-    try:
-        client.create_feature_group(
-            FeatureGroupName=name,
-            RecordIdentifierFeatureName=record_id,
-            EventTimeFeatureName=EVENT_TIME,
-            FeatureDefinitions=_definitions(types),
-            OnlineStoreConfig={"EnableOnlineStore": True},
-            OfflineStoreConfig={"S3StorageConfig": {"S3Uri": offline_uri}},
-            RoleArn=role_arn,
-        )
-    except ClientError as error:
-        # Another release made it in the meantime: the same group.
-        if error.response["Error"]["Code"] != "ResourceInUse":
-            raise
-
-
-def _wait(client: SageMakerClient, name: str, sleep: Callable[[float], None]) -> dict[str, Any]:
-    waited, pause = 0.0, 0.2
-    while waited < _GROUP_WAIT_SECONDS:
-        group = _describe(client, name) or {"FeatureGroupStatus": "Creating"}
-        update = group.get("LastUpdateStatus", {}).get("Status", "Successful")
-        if group["FeatureGroupStatus"] == "Created" and update == "Successful":
-            return group
-        if group["FeatureGroupStatus"] not in ("Creating", "Created") or update == "Failed":
-            reason = group.get("FailureReason") or group.get("LastUpdateStatus", {}).get("FailureReason", "unknown")
-            raise PlatformError(
-                f"feature group {name} is {group['FeatureGroupStatus']}, last update {update}: {reason}",
-                code="feature_group",
-            )
-        sleep(pause)
-        waited, pause = waited + pause, min(5.0, pause * 1.5)
-    raise PlatformError(f"feature group {name} was not ready after {_GROUP_WAIT_SECONDS:.0f} s", code="feature_group")
-
-
-def _check_identity(group: Mapping[str, Any], name: str, record_id: str) -> None:
-    identity = (group["RecordIdentifierFeatureName"], group["EventTimeFeatureName"])
-    if identity != (record_id, EVENT_TIME):
-        raise PlatformError(
-            f"feature group {name} is identified by {identity}, not {(record_id, EVENT_TIME)}: use a new name",
-            code="feature_group",
-        )
+def _record(item: Mapping[str, Any]) -> Record:
+    return {value["FeatureName"]: value["ValueAsString"] for value in item["Record"]}

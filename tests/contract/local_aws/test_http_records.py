@@ -78,6 +78,9 @@ class Role:
     def may(self, operation: str, group: str = GROUP) -> bool:
         calls: dict[str, Callable[[], Any]] = {
             "PutRecord": lambda: self.runtime.put_record(FeatureGroupName=group, Record=record("by-role")),
+            "BatchWriteRecord": lambda: self.runtime.batch_write_record(
+                Entries=[{"FeatureGroupName": name, "Record": record("by-role")} for name in (GROUP, group)]
+            ),
             "GetRecord": lambda: self.runtime.get_record(FeatureGroupName=group, RecordIdentifierValueAsString="kept"),
             "BatchGetRecord": lambda: self.runtime.batch_get_record(
                 Identifiers=[
@@ -115,6 +118,19 @@ def test_a_policy_holds_from_the_next_call_on(client: Client) -> None:
     assert role.may("GetRecord")
     role.delete_policy("p")
     assert not role.may("GetRecord")
+
+
+def test_writing_a_batch_needs_the_right_to_write_a_record_too(client: Client) -> None:
+    role = Role(client, "records-batches")
+    role.put_policy("p", "Allow", "BatchWriteRecord")
+    assert not role.may("BatchWriteRecord")
+    role.put_policy("p", "Allow", "PutRecord")
+    assert not role.may("BatchWriteRecord")
+    role.put_policy("p", "Allow", "BatchWriteRecord", "PutRecord")
+    assert role.may("BatchWriteRecord")
+    assert not role.may("BatchWriteRecord", "secret")
+    role.put_policy("d", "Deny", "PutRecord")
+    assert not role.may("BatchWriteRecord")
 
 
 def test_a_managed_policy_holds_in_its_default_version(client: Client) -> None:
@@ -201,6 +217,10 @@ BATCH = {"Identifiers": [{"FeatureGroupName": GROUP, "RecordIdentifiersValueAsSt
 QUERY = "RecordIdentifierValueAsString"
 
 
+def entries(*records: list[dict[str, str]], group: str = GROUP) -> bytes:
+    return json.dumps({"Entries": [{"FeatureGroupName": group, "Record": each} for each in records]}).encode()
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
@@ -213,6 +233,15 @@ QUERY = "RecordIdentifierValueAsString"
         ("POST", "/BatchGetRecord", b'{"Identifiers": []}'),
         ("POST", "/BatchGetRecord", json.dumps({"Identifiers": [BATCH["Identifiers"][0]] * 34}).encode()),
         ("POST", "/BatchGetRecord", json.dumps(BATCH).replace(GROUP, "nowhere").encode()),
+        ("POST", "/BatchWriteRecord", entries(record("b-1", total="1"), record("b-2", note='"ü"'))),
+        ("POST", "/BatchWriteRecord", entries(record("b-1"), record("x", total="many"), record("x", mood="bad"))),
+        ("POST", "/BatchWriteRecord", entries(record("x"), group="nowhere")),
+        ("POST", "/BatchWriteRecord", entries(*[record("x")] * 26)),
+        ("POST", "/BatchWriteRecord", b'{"Entries": []}'),
+        ("POST", "/BatchWriteRecord", b'{"Entries": [{"FeatureGroupName": "records"}]}'),
+        ("POST", "/BatchWriteRecord", b'{"Entries": [{"FeatureGroupName": "records", "Record": ["x"]}]}'),
+        ("POST", "/BatchWriteRecord", entries(record("x")).replace(b'"Record"', b'"TtlDuration": {}, "Record"')),
+        ("GET", "/BatchWriteRecord", None),
         ("PUT", "/FeatureGroup/nowhere", put_body("x")),
         ("PUT", f"/FeatureGroup/{GROUP}", put_body("x", event_time="yesterday")),
         ("PUT", f"/FeatureGroup/{GROUP}", put_body("x", total="many")),
@@ -242,6 +271,10 @@ def test_the_client_reads_what_it_wrote(client: Client) -> None:
     identifiers = [{"FeatureGroupName": GROUP, "RecordIdentifiersValueAsString": ["round", "nobody"]}]
     (found,) = runtime.batch_get_record(Identifiers=identifiers)["Records"]
     assert found == {"FeatureGroupName": GROUP, "RecordIdentifierValueAsString": "round", "Record": values}
+    batch = runtime.batch_write_record(Entries=[{"FeatureGroupName": GROUP, "Record": record("batched", note="x")}])
+    assert "x-amz-id-2" not in batch["ResponseMetadata"]["HTTPHeaders"]
+    assert (batch["Errors"], batch["UnprocessedEntries"]) == ([], [])
+    assert runtime.get_record(FeatureGroupName=GROUP, RecordIdentifierValueAsString="batched")["Record"]
     with pytest.raises(ClientError) as refused:
         runtime.put_record(FeatureGroupName="nowhere", Record=values)
     assert refused.value.response["Error"]["Code"] == "ResourceNotFound"

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from local_aws.sagemaker import SageMaker, ServiceError, Timing
-from local_aws.sagemaker.online_store import OnlineStore
+from local_aws.sagemaker.online_store import OnlineStore, Write
 from tests.contract.sagemaker.support import BUCKET, ROLE, Make, wait_for
 
 T1, T2, T3 = "2026-11-20T10:00:00Z", "2026-11-20T10:00:00.500Z", "2026-11-20T11:00:00Z"
@@ -202,6 +202,79 @@ def test_a_batch_of_reads_reports_each_one(sagemaker: SageMaker) -> None:
         sagemaker.feature_store_runtime("BatchGetRecord", {"Identifiers": identifiers})
 
 
+def entry(record_id: str, event_time: str = T1, group: str = "tenants", **more: Any) -> dict[str, Any]:
+    values = {"tenant_id": record_id, "event_time": event_time} | more.pop("values", {})
+    record = [{"FeatureName": name, "ValueAsString": value} for name, value in values.items()]
+    return {"FeatureGroupName": group, "Record": record, **more}
+
+
+def test_a_batch_of_writes_takes_what_fits_and_reports_the_rest(sagemaker: SageMaker) -> None:
+    create(sagemaker)
+    put(sagemaker, T2, note="first")
+    entries = [
+        entry("t1", T1, values={"note": "stale"}),  # not later: what is online stays
+        entry("t2", values={"rate": "0.5"}),
+        entry("t3", values={"rate": "nan"}),
+        entry("t4", "yesterday"),
+        entry("t5", group="nobody"),
+        entry("t6", TargetStores=["OfflineStore"]),  # the group has none
+        entry("t7", T3),
+    ]
+    answer = sagemaker.feature_store_runtime("BatchWriteRecord", {"Entries": entries})
+    assert [(each["Entry"], each["ErrorCode"]) for each in answer["Errors"]] == [
+        (entries[2], "ValidationError"),
+        (entries[3], "ValidationError"),
+        (entries[4], "ResourceNotFound"),
+        (entries[5], "ValidationError"),
+    ]
+    assert answer["UnprocessedEntries"] == []
+    asked = {"FeatureGroupName": "tenants", "RecordIdentifiersValueAsString": [f"t{n}" for n in range(1, 8)]}
+    found = sagemaker.feature_store_runtime("BatchGetRecord", {"Identifiers": [asked]})["Records"]
+    assert [each["RecordIdentifierValueAsString"] for each in found] == ["t1", "t2", "t7"]
+    assert get(sagemaker)["note"] == "first"
+
+
+@pytest.mark.parametrize("count", [0, 26])
+def test_a_batch_of_writes_has_one_to_twenty_five_entries(sagemaker: SageMaker, count: int) -> None:
+    create(sagemaker)
+    with pytest.raises(ServiceError, match=f"takes 1 to 25 entries, and was given {count}") as refused:
+        sagemaker.feature_store_runtime("BatchWriteRecord", {"Entries": [entry(f"t{n}") for n in range(count)]})
+    assert refused.value.code == "ValidationError"
+
+
+def test_a_records_own_time_to_live_goes_before_the_requests_and_that_before_the_groups(sagemaker: SageMaker) -> None:
+    create(sagemaker, OnlineStoreConfig={"EnableOnlineStore": True, "TtlDuration": {"Unit": "Weeks", "Value": 1}})
+    minute, hour = {"Unit": "Minutes", "Value": 1}, {"Unit": "Hours", "Value": 1}
+    start = "2099-01-01T00:00:00Z"
+    request = {"Entries": [entry("t1", start), entry("t2", start, TtlDuration=minute)], "TtlDuration": hour}
+    assert sagemaker.feature_store_runtime("BatchWriteRecord", request)["Errors"] == []
+    sagemaker.feature_store_runtime("BatchWriteRecord", {"Entries": [entry("t3", start)]})
+
+    def expires(record_id: str) -> str:
+        return get(sagemaker, RecordIdentifierValueAsString=record_id, ExpirationTimeResponse="Enabled")["ExpiresAt"]
+
+    ends = [expires(record_id) for record_id in ("t1", "t2", "t3")]
+    assert ends == ["2099-01-01T01:00:00Z", "2099-01-01T00:01:00Z", "2099-01-08T00:00:00Z"]
+
+
+def test_a_batch_of_writes_goes_to_the_stores_each_entry_names(sagemaker: SageMaker, s3: Any) -> None:
+    offline = {"S3StorageConfig": {"S3Uri": f"s3://{BUCKET}/batches/"}}
+    found = create(sagemaker, OfflineStoreConfig=offline, RoleArn=ROLE)
+    prefix = found["OfflineStoreConfig"]["S3StorageConfig"]["ResolvedOutputS3Uri"].removeprefix(f"s3://{BUCKET}/")
+    entries = [entry("t1"), entry("t2", TargetStores=["OfflineStore"]), entry("t3", TargetStores=["OnlineStore"])]
+    assert sagemaker.feature_store_runtime("BatchWriteRecord", {"Entries": entries})["Errors"] == []
+    asked = {"FeatureGroupName": "tenants", "RecordIdentifiersValueAsString": ["t1", "t2", "t3"]}
+    online = sagemaker.feature_store_runtime("BatchGetRecord", {"Identifiers": [asked]})["Records"]
+    assert [each["RecordIdentifierValueAsString"] for each in online] == ["t1", "t3"]
+
+    def rows() -> list[str]:
+        keys = [each["Key"] for each in s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])]
+        bodies = [s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys]
+        return sorted(row["tenant_id"] for body in bodies for row in pq.read_table(io.BytesIO(body)).to_pylist())
+
+    assert wait_for(lambda: (found := rows()) and len(found) == 2 and found, what="the offline store") == ["t1", "t2"]
+
+
 def test_malformed_requests_are_refused_not_crashed_on(sagemaker: SageMaker) -> None:
     create(sagemaker)
     for operation, request in (
@@ -210,6 +283,9 @@ def test_malformed_requests_are_refused_not_crashed_on(sagemaker: SageMaker) -> 
         ("PutRecord", {"FeatureGroupName": "tenants", "Record": [{"FeatureName": "note"}]}),
         ("GetRecord", {"FeatureGroupName": "tenants", "RecordIdentifierValueAsString": 7}),
         ("BatchGetRecord", {"Identifiers": []}),
+        ("BatchWriteRecord", {}),
+        ("BatchWriteRecord", {"Entries": ["x"]}),
+        ("BatchWriteRecord", {"Entries": [entry("t1"), {"Record": []}]}),
     ):
         with pytest.raises(ServiceError) as refused:
             sagemaker.feature_store_runtime(operation, request)
@@ -262,7 +338,7 @@ def test_records_survive_a_restart(make: Make) -> None:
 def test_rows_that_were_sent_leave_the_outbox_and_no_others(tmp_path: Path) -> None:
     store = OnlineStore(tmp_path / "store.sqlite")
     for number in range(1203):
-        store.write(None, number % 2, str(number), now=0)
+        store.write([Write(number % 2, None, str(number))], now=0)
     first = store.outbox(0, 5000)
     store.sent(0, first[-2][0])
     assert store.outbox(0, 5000) == first[-1:]
