@@ -145,7 +145,7 @@ def test_one_record_that_fails_is_listed_and_the_rest_are_written():
 
 
 @pytest.mark.parametrize(
-    ("share", "count", "allowed"), [(0.001, 300, 1), (0.001, 3000, 3), (0.001, 3001, 4), (0.0, 300, 0), (1.0, 10, 10)]
+    ("share", "count", "allowed"), [(0.001, 300, 1), (0.001, 3000, 3), (0.001, 3001, 4), (0.0, 300, 0), (0.5, 10, 5)]
 )
 def test_more_failures_than_the_gate_allows_fail_the_run(share: float, count: int, allowed: int):
     def result(failing: int) -> IngestionResult:

@@ -11,16 +11,17 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.contract.local_aws.laptops import Laptop, free_port, run_local_aws
+from tests.contract.local_aws.laptops import ROOT, Laptop, free_port, run_local_aws
 from tests.contract.local_aws.machines import Machines
 
 
 @pytest.fixture(scope="session")
 def image_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An image of this interpreter with one script, so that jobs start without the project's packages."""
+    """An image of this interpreter: a script without the project's packages, so that jobs start soon, and its own."""
     folder = tmp_path_factory.mktemp("image")
     (folder / "job.py").write_text(JOB)
-    image = {"name": "test-image", "interpreter": sys.executable, "mounts": {"/opt/program": str(folder)}, "path": []}
+    mounts = {"/opt/program": str(folder), "/opt/scripts": str(ROOT / "sagemaker_scripts")}
+    image = {"name": "test-image", "interpreter": sys.executable, "mounts": mounts, "path": []}
     path = folder / "image.json"
     path.write_text(json.dumps(image))
     return path

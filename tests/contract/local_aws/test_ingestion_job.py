@@ -1,0 +1,228 @@
+"""IngestFeatures against the laptop's Feature Store: real processes, one of them killed, and a job of two instances."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tenant_experience.feature_records import feature_types
+from tenant_experience.use_case import load_use_case
+from tests.contract.local_aws.machines import eventually
+
+ROOT = Path(__file__).parents[3]
+FOLDER = ROOT / "use_cases" / "tenant_experience"
+USE_CASE = load_use_case(FOLDER)
+AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
+WRITES = "sagemaker-featurestore-runtime:BatchWriteRecord"
+_ACTIONS = ["CreateFeatureGroup", "DescribeFeatureGroup", "UpdateFeatureGroup"]
+_ACTIONS += ["BatchGetRecord", "BatchWriteRecord", "PutRecord"]
+
+Client = Callable[..., Any]
+Served = dict[str, dict[str, str]]
+
+
+def write_features(folder: Path, tickets: dict[str, float], as_of: datetime = AS_OF) -> None:
+    """A ``features.parquet`` of tenants that differ in their tickets."""
+    types = feature_types(USE_CASE)
+    row: dict[str, Any] = {name: 1 / 3 if kind == "Fractional" else "x" for name, kind in types.items()}
+    del row["event_time"], row["release"]
+    rows = [row | {"tenant_id": i, "as_of": as_of, "total_tickets": value} for i, value in tickets.items()]
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), folder / "features.parquet", row_group_size=200)
+
+
+@pytest.fixture(scope="module")
+def role(client: Client, bucket: str) -> str:
+    """What the jobs may do: the feature store's part of the template's FeatureJobRole, and their files."""
+    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    made = client("iam").create_role(RoleName="ingestion", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    names = [f"sagemaker:{name}" for name in _ACTIONS]
+    group = "arn:aws:sagemaker:us-east-1:000000000000:feature-group/*"
+    objects = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    statements = [
+        {"Effect": "Allow", "Action": names, "Resource": group},
+        {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:GetObject", "s3:PutObject"], "Resource": objects},
+        {"Effect": "Allow", "Action": "iam:PassRole", "Resource": made},
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    client("iam").put_role_policy(RoleName="ingestion", PolicyName="p", PolicyDocument=policy)
+    return str(made)
+
+
+class Ingestion:
+    """Runs of the script as processes of their own, and what is served afterwards."""
+
+    def __init__(self, base: Path, env: dict[str, str], client: Client, role: str, bucket: str) -> None:
+        self.features = base / "processing" / "input" / "features"
+        self._base, self._env, self._runtime = base, env, client("sagemaker-featurestore-runtime")
+        self._role, self._bucket = role, bucket
+        shutil.copytree(FOLDER, base / "processing" / "input" / "use_case")
+
+    def arguments(self, group: str, release: str, *more: str) -> list[str]:
+        stores = ["--offline-role-arn", self._role, "--offline-uri", f"s3://{self._bucket}/store/"]
+        return ["--release", release, "--feature-group", group, *stores, *more]
+
+    def start(self, group: str, release: str, *more: str) -> subprocess.Popen[str]:
+        command = [sys.executable, str(ROOT / "sagemaker_scripts" / "ingest_features.py")]
+        environment = {"PATH": os.environ["PATH"], "SAGEMAKER_BASE_DIR": str(self._base), **self._env}
+        return subprocess.Popen(  # noqa: S603
+            [*command, *self.arguments(group, release, *more)], env=environment, stderr=subprocess.PIPE, text=True
+        )
+
+    def run(self, group: str, release: str, *more: str) -> dict[str, Any]:
+        process = self.start(group, release, *more)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+        outcome = self._base / "processing" / "output" / "ingestion" / "algo-1" / "outcome.json"
+        found: dict[str, Any] = json.loads(outcome.read_text())
+        return {name: found[name] for name in ("records", "written", "unchanged", "newer", "failed")}
+
+    def served(self, group: str, ids: list[str]) -> Served:
+        found: Served = {}
+        for start in range(0, len(ids), 100):
+            asked = {"FeatureGroupName": group, "RecordIdentifiersValueAsString": ids[start : start + 100]}
+            for item in self._runtime.batch_get_record(Identifiers=[asked])["Records"]:
+                record = {value["FeatureName"]: value["ValueAsString"] for value in item["Record"]}
+                found[item["RecordIdentifierValueAsString"]] = record
+        return found
+
+
+@pytest.fixture
+def ingestion(tmp_path: Path, env: dict[str, str], client: Client, role: str, bucket: str) -> Ingestion:
+    return Ingestion(tmp_path / "ml", env, client, role, bucket)
+
+
+def counts(**named: int) -> dict[str, int]:
+    return dict.fromkeys(("records", "written", "unchanged", "newer", "failed"), 0) | named
+
+
+def test_a_correction_is_served_for_whom_it_concerns_and_a_repetition_writes_nothing(ingestion: Ingestion) -> None:
+    tickets = {f"T{number:03}": float(number) for number in range(250)}
+    write_features(ingestion.features, tickets)
+    assert ingestion.run("corrected", "r1") == counts(records=250, written=250)
+    first = ingestion.served("corrected", list(tickets))
+    assert {i: float(record["total_tickets"]) for i, record in first.items()} == tickets
+
+    concerned = [f"T{number:03}" for number in range(0, 250, 10)]
+    write_features(ingestion.features, tickets | dict.fromkeys(concerned, 0.1))
+    assert ingestion.run("corrected", "r2") == counts(records=250, written=25, unchanged=225)
+    second = ingestion.served("corrected", list(tickets))
+    assert {i: record for i, record in second.items() if i not in concerned} == {
+        i: record for i, record in first.items() if i not in concerned
+    }
+    for i in concerned:
+        assert second[i] | {"event_time": ""} == first[i] | {"total_tickets": "0.1", "release": "r2", "event_time": ""}
+        assert second[i]["event_time"] > first[i]["event_time"]
+
+    assert ingestion.run("corrected", "r2") == counts(records=250, unchanged=250)
+    assert ingestion.served("corrected", list(tickets)) == second
+
+    write_features(ingestion.features, dict.fromkeys(tickets, 7.0), datetime(2026, 10, 1, tzinfo=UTC))
+    assert ingestion.run("corrected", "late") == counts(records=250, newer=250)
+    assert ingestion.run("corrected", "past", "--stores=offline") == counts(records=250, written=250)
+    assert ingestion.served("corrected", list(tickets)) == second
+
+
+@contextmanager
+def slow_writes(env: dict[str, str]) -> Iterator[None]:
+    def faults(method: str, rules: list[dict[str, Any]]) -> None:
+        url = f"{env['AWS_ENDPOINT_URL']}/_local/faults"
+        call = urllib.request.Request(url, json.dumps(rules).encode(), method=method)  # noqa: S310
+        urllib.request.urlopen(call, timeout=10).close()  # noqa: S310
+
+    faults("PUT", [{"operation": WRITES, "delay_seconds": 0.3}])
+    try:
+        yield
+    finally:
+        faults("DELETE", [])
+
+
+def test_a_run_that_was_killed_half_way_and_repeated_ends_as_one_that_was_not(
+    ingestion: Ingestion, env: dict[str, str]
+) -> None:
+    tickets = {f"T{number:03}": float(number) for number in range(800)}
+    write_features(ingestion.features, tickets)
+    with slow_writes(env), ingestion.start("killed", "r1") as process:
+        try:
+            eventually(lambda: ingestion.served("killed", list(tickets)))
+        finally:
+            process.kill()
+        process.communicate(timeout=10)
+    assert process.returncode == -signal.SIGKILL
+    time.sleep(0.5)  # calls that were under way arrive
+    half = ingestion.served("killed", list(tickets))
+    assert 0 < len(half) < len(tickets)
+
+    assert ingestion.run("killed", "r1") == counts(records=800, written=len(tickets) - len(half), unchanged=len(half))
+    assert ingestion.run("undisturbed", "r1") == counts(records=800, written=800)
+    ended = ingestion.served("killed", list(tickets))
+    assert _values(ended) == _values(ingestion.served("undisturbed", list(tickets)))
+    assert {i: ended[i] for i in half} == half
+
+
+def _values(served: Served) -> Served:
+    return {i: {name: value for name, value in record.items() if name != "event_time"} for i, record in served.items()}
+
+
+def test_two_instances_write_every_tenant_once(
+    ingestion: Ingestion, client: Client, role: str, bucket: str, tmp_path: Path
+) -> None:
+    tickets = {f"T{number:03}": float(number) for number in range(500)}
+    write_features(tmp_path, tickets)
+    s3, sagemaker = client("s3"), client("sagemaker")
+    s3.upload_file(str(tmp_path / "features.parquet"), bucket, "features/two/features.parquet")
+    s3.upload_file(str(FOLDER / "use_case.yaml"), bucket, "use_cases/two/use_case.yaml")
+
+    def source(name: str) -> dict[str, Any]:
+        place = {"LocalPath": f"/opt/ml/processing/input/{name}", "S3DataType": "S3Prefix", "S3InputMode": "File"}
+        folder = {"features": "features", "use_case": "use_cases"}[name]
+        return {"InputName": name, "S3Input": {"S3Uri": f"s3://{bucket}/{folder}/two/", **place}}
+
+    target = {"S3Uri": f"s3://{bucket}/ingestion/two/", "LocalPath": "/opt/ml/processing/output/ingestion"}
+    sagemaker.create_processing_job(
+        ProcessingJobName="ingest-two",
+        RoleArn=role,
+        AppSpecification={
+            "ImageUri": "000000000000.dkr.ecr.us-east-1.amazonaws.com/test-image:1",
+            "ContainerEntrypoint": ["python3", "/opt/scripts/ingest_features.py"],
+            "ContainerArguments": ingestion.arguments("two", "r1"),
+        },
+        ProcessingResources={"ClusterConfig": {"InstanceCount": 2, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}},
+        ProcessingInputs=[source("features"), source("use_case")],
+        ProcessingOutputConfig={
+            "Outputs": [{"OutputName": "ingestion", "S3Output": {**target, "S3UploadMode": "EndOfJob"}}]
+        },
+    )
+    job = eventually(
+        lambda: (
+            (found := sagemaker.describe_processing_job(ProcessingJobName="ingest-two"))
+            and found["ProcessingJobStatus"] != "InProgress"
+            and found
+        ),
+        limit_s=60,
+    )
+    assert job["ProcessingJobStatus"] == "Completed", job.get("ExitMessage")
+    outcomes = [
+        json.loads(s3.get_object(Bucket=bucket, Key=f"ingestion/two/{host}/outcome.json")["Body"].read())
+        for host in ("algo-1", "algo-2")
+    ]
+    assert all(outcome["records"] == outcome["written"] > 0 for outcome in outcomes)
+    assert sum(outcome["written"] for outcome in outcomes) == len(tickets)
+    served = ingestion.served("two", list(tickets))
+    assert {i: float(record["total_tickets"]) for i, record in served.items()} == tickets
