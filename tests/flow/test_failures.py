@@ -43,7 +43,7 @@ SHORT = {
     "throttled job": operation("sagemaker:CreateTrainingJob", THROTTLED, times=1),
     "throttled second job": operation("sagemaker:CreateProcessingJob", THROTTLED, skip=1, times=1),
     "outcome unreadable": operation(
-        "s3:GetObject", "InternalError", 500, match={"Key": "features/*/outcome.json"}, times=2
+        "s3:GetObject", "InternalError", 500, match={"Key": "clusters/*/outcome.json"}, times=2
     ),
     "record refused": operation(
         "sagemaker-featurestore-runtime:BatchWriteRecord",
@@ -279,7 +279,7 @@ def test_redriven_jobs_have_names_of_their_own(stopped: Stopped) -> None:
 
 
 def test_refused_records_are_written_by_the_redrive(flow: Flow, stopped: Stopped) -> None:
-    outcome = flow.json_object(f"ingestion/{stopped.drive.release}/outcome.json")
+    outcome = flow.json_object(f"ingestion/{stopped.drive.release}/algo-1/outcome.json")
     assert outcome["failed"] == 0
     assert 0 < outcome["written"] <= 10
 
