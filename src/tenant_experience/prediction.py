@@ -75,7 +75,10 @@ def read_record(record: Mapping[str, str]) -> ServedTenant:
 
 
 def describe_features(tenant: ServedTenant) -> dict[str, Any]:
-    """The answer of ``GET /tenants/{tenant_id}/features``. A feature that has no denominator is null."""
+    """The answer of ``GET /tenants/{tenant_id}/features``. A feature that has no denominator is null.
+
+    ``release`` is the one that last changed any of it, while later ones found the same values.
+    """
     return {
         "tenant_id": tenant.tenant_id,
         "portfolio_id": tenant.portfolio_id,
