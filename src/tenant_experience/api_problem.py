@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from http import HTTPStatus
 from urllib.parse import unquote
 
@@ -12,11 +11,11 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.tenant_id import RULE, is_tenant_id
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "5"
-_TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,127}")
-_WELL_FORMED = "a tenant id is 1 to 128 letters, digits, or one of . _ : @ + -, and begins with a letter or digit"
+_WELL_FORMED = f"a tenant id is {RULE}"
 UNAVAILABLE = "no answer can be given just now: try again shortly"
 _STATUS = {"unknown_tenant": 404, "unknown_route": 404}
 
@@ -65,15 +64,19 @@ def tenant_id(text: str) -> str:
     Raises:
         UserError: ``malformed_tenant_id``.
     """
-    if not _TENANT_ID.fullmatch(text):
+    if not is_tenant_id(text):
         raise UserError(_WELL_FORMED, code="malformed_tenant_id")
     return text
 
 
 def tenant_id_of_path(text: str) -> str:
-    """The same, from a path: a REST API hands it on as the client wrote it, ``%40`` for ``@``.
+    """The same, from a path: a REST API hands it on as the client wrote it, ``%20`` for a space.
 
     Raises:
         UserError: ``malformed_tenant_id``.
     """
-    return tenant_id(unquote(text))
+    try:
+        meant = unquote(text, errors="strict")
+    except UnicodeDecodeError as error:
+        raise UserError(_WELL_FORMED, code="malformed_tenant_id") from error
+    return tenant_id(meant)

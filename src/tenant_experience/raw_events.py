@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from tenant_experience.duckdb_session import count, literal, utc_text
 from tenant_experience.processing_engine import ProcessingEngine
 from tenant_experience.raw_files import RawFile
-from tenant_experience.raw_quarantine import Rule
+from tenant_experience.raw_quarantine import Rule, malformed
 from tenant_experience.raw_staging import FileCount
 from tenant_experience.source import OPTIONAL_EVENT_COLUMNS, REQUIRED_EVENT_COLUMNS, Source
+from tenant_experience.tenant_id import NAME_PATTERN, PATTERN
 
 EVENTS_BY_CHANNEL = "events_by_channel"
 CHANNELS = ("call", "message", "email", "ticket", "maintenance_request", "work_order")
@@ -128,6 +129,8 @@ def _time(raw: str, formats: list[str]) -> str:
 def _rules(source: Source, requested_at: datetime) -> list[Rule]:
     latest = f"TIMESTAMP {literal(utc_text(requested_at + _CLOCKS_MAY_DIFFER))}"
     rules = [Rule("missing_value", column, f"{column} IS NULL") for column in ("event_id", "tenant_id")]
+    rules += [Rule("malformed_id", column, malformed(column, PATTERN)) for column in ("event_id", "tenant_id")]
+    rules.append(Rule("malformed_portfolio", "portfolio_id", malformed("portfolio_id", NAME_PATTERN)))
     for column in _TIMES:
         if column in source.columns:
             broken = f"raw_{column} IS NOT NULL AND coalesce({column} NOT {_PLAUSIBLE}, true)"

@@ -10,9 +10,10 @@ import duckdb
 from tenant_experience.duckdb_session import count
 from tenant_experience.errors import UserError
 from tenant_experience.raw_files import RawFile
-from tenant_experience.raw_quarantine import Rule
+from tenant_experience.raw_quarantine import Rule, malformed
 from tenant_experience.raw_staging import FileCount, stage_files
 from tenant_experience.source import Source
+from tenant_experience.tenant_id import NAME_PATTERN, PATTERN
 from tenant_experience.use_case import Feature, UseCase
 
 # From this share of a file's rows on, it is the column that is wrong, not the rows.
@@ -46,7 +47,11 @@ def _typed(source: Source, use_case: UseCase) -> dict[str, str]:
 
 
 def _rules(use_case: UseCase) -> list[Rule]:
-    rules = [Rule("missing_value", use_case.record_id, f"{use_case.record_id} IS NULL")]
+    rules = [
+        Rule("missing_value", use_case.record_id, f"{use_case.record_id} IS NULL"),
+        Rule("malformed_id", use_case.record_id, malformed(use_case.record_id, PATTERN)),
+        Rule("malformed_portfolio", use_case.partition_column, malformed(use_case.partition_column, NAME_PATTERN)),
+    ]
     for name, feature in use_case.features.items():
         rules.append(Rule("not_a_number", name, f"raw_{name} IS NOT NULL AND {name} IS NULL"))
         rules.append(Rule("out_of_range", name, _outside(name, feature)))

@@ -98,6 +98,7 @@ def test_too_little_history_is_an_answer_not_a_guess(flow: Flow, first: Release,
         ("/tenants/NOBODY%400/features", True, 404, "unknown_tenant"),
         ("/tenants/%20/prediction", True, 400, "malformed_tenant_id"),
         ("/tenants/a%0Ab/features", True, 400, "malformed_tenant_id"),
+        ("/tenants/Caller%202403/features", True, 404, "unknown_tenant"),
         ("/tenants/NOBODY-0/prediction", False, 403, "invalid_api_key"),
         ("/nothing/here", True, 404, "unknown_route"),
     ],
@@ -115,11 +116,11 @@ def test_one_bad_id_does_not_fail_the_rest(flow: Flow, first: Release, tmp_path:
     answer = httpx.post(
         flow.stack.api_url + "/predictions",
         headers={"x-api-key": flow.stack.api_key},
-        json={"tenant_ids": [known, "bad id", "NOBODY-0"]},
+        json={"tenant_ids": [known, "bad/id", "NOBODY-0"]},
     )
     rows = {row["tenant_id"]: row for row in answer.json()["predictions"]}
     assert rows[known]["model_version"] == first.release or rows[known]["experience"] == "insufficient_history"
-    assert rows["bad id"]["code"] == "malformed_tenant_id"
+    assert rows["bad/id"]["code"] == "malformed_tenant_id"
     assert rows["NOBODY-0"]["code"] == "unknown_tenant"
 
 

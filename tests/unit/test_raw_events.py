@@ -78,6 +78,14 @@ def row(**columns: str) -> str:
     [
         (row(event_id=""), "missing_value", "event_id"),
         (row(tenant_id="  "), "missing_value", "tenant_id"),
+        (row(event_id="E\x1b[31m"), "malformed_id", "event_id"),
+        (row(event_id="E" * 129), "malformed_id", "event_id"),
+        (row(tenant_id="../T1"), "malformed_id", "tenant_id"),
+        (row(tenant_id=".T1"), "malformed_id", "tenant_id"),
+        (row(tenant_id="a\\b"), "malformed_id", "tenant_id"),
+        (row(tenant_id="T" * 129), "malformed_id", "tenant_id"),
+        (row(portfolio_id="p" * 129), "malformed_portfolio", "portfolio_id"),
+        (row(portfolio_id="a\x07b"), "malformed_portfolio", "portfolio_id"),
         (row(opened_at=""), "missing_value", "opened_at"),
         (row(opened_at="31/02/2026"), "unreadable_time", "opened_at"),
         (row(opened_at="infinity"), "unreadable_time", "opened_at"),
@@ -104,6 +112,14 @@ def test_each_bad_row_is_quarantined_with_reason_column_and_line(raw: Path, line
     assert found.reasons == [(reason, column, 3)]
     assert [event["event_id"] for event in found.events] == ["E1", "E3"]
     assert (found.intake["rows"], found.intake["quarantined"]) == (3, 1)
+
+
+@pytest.mark.parametrize("good", ["Caller 2403", "Zoë", "a@b.c", "-1", "12 A ST, BRONX", "é" * 128, "U~1", "100%"])
+def test_ids_with_spaces_and_other_characters_are_taken(raw: Path, good: str):
+    (event,) = Read(
+        write_csv(raw, row(tenant_id=f'"{good}"', event_id=f'"{good}"', portfolio_id=f'".{good[2:]}/"'))
+    ).events
+    assert (event["tenant_id"], event["event_id"]) == (good, good)
 
 
 def test_clocks_may_differ_by_a_day(raw: Path):
