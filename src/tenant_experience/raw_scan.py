@@ -13,11 +13,12 @@ import duckdb
 
 from tenant_experience.duckdb_session import identifier, literal
 from tenant_experience.errors import UserError
-from tenant_experience.raw_files import RawFile, in_utf8, read_csv_header
+from tenant_experience.raw_files import RawFile, in_utf8, read_csv_header, require_once
 from tenant_experience.source import WHERE, Source
 from tenant_experience.source_expression import is_plain_column
 
 _JSON_LINES_SAMPLED = 1_000
+_IDS = ("event_id", "tenant_id", "portfolio_id")
 # Our own link to a file, as DuckDB's messages spell it.
 _PATH = re.compile(r"/\S*/\d{6}\.[a-z.]+[a-z]")
 
@@ -57,7 +58,8 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Sour
     would be patterns.
 
     Raises:
-        UserError: ``missing_column``, ``duplicate_column``, ``wrong_encoding`` or ``corrupt_file``.
+        UserError: ``missing_column``, ``duplicate_column``, ``wrong_column_type``, ``wrong_encoding`` or
+            ``corrupt_file``.
     """
     if file.format == "csv" and source.csv.encoding != "utf-8":
         file = in_utf8(file, source.csv.encoding, scratch / f"{number:06d}.utf8.csv")
@@ -65,7 +67,7 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Sour
     link.symlink_to(file.path.resolve())
     rejects = None if file.format == "parquet" else f"rejects_{number}"
     if file.format == "parquet":
-        rows = _parquet_rows(connection, file, link)
+        rows = _parquet_rows(connection, file, link, source)
     elif file.format == "csv":
         rows = _csv_rows(file, link, source, rejects)
     else:
@@ -127,13 +129,42 @@ def _read_csv(file: RawFile, link: Path, names: list[str], quoting: str, rejects
     )
 
 
-def _parquet_rows(connection: duckdb.DuckDBPyConnection, file: RawFile, link: Path) -> _Rows:
+def _parquet_rows(connection: duckdb.DuckDBPyConnection, file: RawFile, link: Path, source: Source) -> _Rows:
     table = f"read_parquet({literal(str(link))})"
     try:
         described = connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()
+        nodes = connection.execute(f"SELECT name, num_children FROM parquet_schema({literal(str(link))})").fetchall()
     except duckdb.Error as error:
         raise corrupt(file, error) from error
-    return _Rows({name: kind for name, kind, *_ in described}, table)
+    # DuckDB calls the second of two columns with one name something else: the file's own names tell.
+    require_once(file, _top_level(nodes), source.raw_columns())
+    types = {name: kind for name, kind, *_ in described}
+    _require_readable_types(file, source, types)
+    return _Rows(types, table)
+
+
+def _top_level(nodes: list[tuple[str, int | None]]) -> list[str]:
+    """Names of the columns in a Parquet schema: its nodes depth first, each with its number of children."""
+    names, within = [], 0
+    for name, children in nodes[1:]:
+        if within == 0:
+            names.append(name)
+        within += (children or 0) - (1 if within else 0)
+    return names
+
+
+def _require_readable_types(file: RawFile, source: Source, types: dict[str, str]) -> None:
+    """A nested or binary value has no one text, and 7 as a floating-point number would be called 7.0."""
+    kinds = {name.lower(): kind for name, kind in types.items()}
+    for ours, expression in source.columns.items():
+        kind = kinds.get(expression.lower(), "") if is_plain_column(expression) else ""
+        is_float_id = ours in _IDS and kind in ("FLOAT", "DOUBLE")
+        if is_float_id or kind == "BLOB" or kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
+            raise UserError(
+                f"{file.name}: column {expression!r}, read as {ours}, is {kind.split('(')[0]}: it must hold "
+                + ("text or whole numbers" if ours in _IDS else "one plain value a row"),
+                code="wrong_column_type",
+            )
 
 
 def corrupt(file: RawFile, error: Exception) -> UserError:

@@ -200,6 +200,44 @@ def test_typed_parquet_columns_are_read_as_they_are(raw: Path):
     assert (event["event_id"], event["answered"], str(event["opened_at"])) == ("7", True, "2026-01-01 00:00:00")
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "words"),
+    [
+        ("tenant_id", pa.array([[7]]), r"'tenant_id', read as tenant_id, is INTEGER|BIGINT\[\]"),
+        ("event_id", pa.array([{"a": 1}]), "is STRUCT: it must hold text"),
+        ("portfolio_id", pa.array([b"x"]), "is BLOB"),
+        ("tenant_id", pa.array([7.0]), "is DOUBLE: it must hold text or whole numbers"),
+        ("sentiment", pa.array([["positive"]]), "one plain value a row"),
+    ],
+)
+def test_parquet_columns_without_one_text_are_refused_by_name(raw: Path, column: str, values: pa.Array, words: str):
+    raw.mkdir()
+    table = pa.table({name: pa.array([""]) for name in HEADER.split(",")})
+    pq.write_table(table.set_column(table.schema.get_field_index(column), column, values), raw / "e.parquet")
+    with pytest.raises(UserError, match=words) as caught:
+        Read(raw)
+    assert caught.value.code == "wrong_column_type"
+
+
+def test_parquet_columns_with_one_name_are_refused_only_when_read(raw: Path):
+    raw.mkdir()
+    values = dict(zip(HEADER.split(","), GOOD.split(","), strict=True))
+    others = [pa.array([{"tenant_id": {"deep": 1}, "b": [1]}]), pa.array(["x"]), pa.array(["y"])]
+    arrays = [*others, *(pa.array([value]) for value in values.values())]
+    pq.write_table(pa.table(arrays, names=["nested", "note", "Note", *values]), raw / "e.parquet")
+    assert len(Read(raw).events) == 1
+    pq.write_table(pa.table(arrays, names=["nested", "note", "Tenant_ID", *values]), raw / "e.parquet")
+    with pytest.raises(UserError, match="'tenant_id' stands twice") as caught:
+        Read(raw)
+    assert caught.value.code == "duplicate_column"
+
+
+def test_a_header_that_is_data_is_not_told_when_values_stand_twice(raw: Path):
+    with pytest.raises(UserError, match="is its first line a header") as caught:
+        Read(write_csv(raw, "Jane Roe,Jane Roe,,", header="John Doe,John Doe,,"))
+    assert "Doe" not in caught.value.message
+
+
 def test_json_lines_that_are_no_objects_are_quarantined(raw: Path):
     write_csv(raw, GOOD)
     record = json.dumps(dict(zip(HEADER.split(","), row(event_id="E9").split(","), strict=True)))
