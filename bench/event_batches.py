@@ -55,7 +55,9 @@ def batch(folder: Path, events: int, form: Format) -> Path:
 def _as_text(path: Path) -> str:
     """The rows as an exporter writes them to CSV; times end with Z, and a few are no times at all."""
     times = ", ".join(f"strftime({name}, '%Y-%m-%dT%H:%M:%SZ') AS {name}" for name in TIMES if name != "opened_at")
-    opened = "CASE WHEN hash(event_id) % 5000 = 0 THEN '31/02/2026 25:61' ELSE strftime(opened_at, '%Y-%m-%dT%H:%M:%SZ')"
+    opened = (
+        "CASE WHEN hash(event_id) % 5000 = 0 THEN '31/02/2026 25:61' ELSE strftime(opened_at, '%Y-%m-%dT%H:%M:%SZ')"
+    )
     return f"SELECT * REPLACE ({times}, {opened} END AS opened_at) FROM '{path}'"
 
 
@@ -74,7 +76,7 @@ def _month(events: int, month: int) -> str:
         normal = f"sqrt(-2 * ln({u(key)} + 1e-12)) * cos(6.283185307 * {u(key + 1)})"
         return f"to_seconds(ceil({median} * (1 + bad) * exp(0.7 * {normal}) * 3600)::BIGINT)"
 
-    # A fifth of the tenants moved in during the log; who has not moved in yet is replaced by one who always lived there.
+    # A fifth of the tenants moved in during the log; one who has not yet is replaced by one who always lived there.
     return f"""
     WITH drawn AS (
         SELECT i, {_BEGAN} + to_seconds(floor(i * {_DAYS * 86_400.0} / {events})::BIGINT) AS opened_at,

@@ -130,8 +130,8 @@ def _compare(ours: Path, pandas: Path) -> None:
     with duckdb.connect() as connection:
         described = connection.execute("DESCRIBE FROM read_parquet($1)", [str(pandas)]).fetchall()
         differences = " OR ".join(
-            f"abs(a.{name} - b.{name}) > {_TOLERANCE} * greatest(1, abs(a.{name})) OR (a.{name} IS NULL) <> "  # noqa: S608
-            f"(b.{name} IS NULL OR isnan(b.{name}))"
+            f"abs(a.{name} - b.{name}) > {_TOLERANCE} * greatest(1, abs(a.{name})) "
+            f"OR (a.{name} IS NULL) <> (b.{name} IS NULL OR isnan(b.{name}))"
             if kind == "DOUBLE"
             else f"a.{name} IS DISTINCT FROM CAST(b.{name} AS VARCHAR)"
             for name, kind, *_ in described

@@ -21,7 +21,6 @@ _WORDS = {
     "direction": ("inbound", "outbound"),
     "sentiment": ("positive", "neutral", "negative"),
 }
-_DAY, _HOUR = pd.Timedelta(days=1), pd.Timedelta(hours=1)
 
 
 def build(folder: Path) -> pd.DataFrame:
@@ -118,8 +117,9 @@ def _features(events: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
         first=("opened_at", "min"), start=("tenancy_start_at", "min"), end=("tenancy_end_at", "max")
     ).reindex(total.index)
     oldest = opened.where(waiting).groupby(tenant, observed=True, sort=False).min().reindex(total.index)
-    began = ends["start"].fillna(ends["first"]).clip(lower=window)
-    exposure = ((ends["end"].fillna(as_of).clip(upper=as_of) - began) / _DAY).clip(lower=0)
+    began, ended = ends["start"].fillna(ends["first"]), ends["end"].fillna(as_of)
+    lived = ended.where(ended < as_of, as_of) - began.where(began > window, window)
+    exposure = (lived.dt.total_seconds() / 86_400).clip(lower=0)
     yearly = (365.0 / exposure).where((exposure > 0) & (exposure >= MINIMUM_DAYS))
     features = pd.DataFrame(
         {
@@ -136,7 +136,7 @@ def _features(events: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
             "negative_rate": total["negative"] / total["tickets"],
             "exposure_days": exposure,
             "open_count": total["waiting"].astype("float64"),
-            "oldest_open_hr": (as_of - oldest) / _HOUR,
+            "oldest_open_hr": (as_of - oldest).dt.total_seconds() / 3_600,
         }
     )
     features["history"] = pd.cut(
@@ -152,9 +152,11 @@ def _last_portfolio(events: pd.DataFrame) -> pd.Series:
     """Of each tenant's last event; of several at that moment, the one with the highest id."""
     last = events.groupby("tenant_id", observed=True, sort=False)["opened_at"].transform("max")
     candidates = events.loc[events["opened_at"] == last, ["tenant_id", "event_id", "portfolio_id"]]
-    return candidates.sort_values("event_id").drop_duplicates("tenant_id", keep="last").set_index("tenant_id")[
-        "portfolio_id"
-    ]
+    return (
+        candidates.sort_values("event_id")
+        .drop_duplicates("tenant_id", keep="last")
+        .set_index("tenant_id")["portfolio_id"]
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

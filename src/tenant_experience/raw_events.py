@@ -123,7 +123,8 @@ def _time(raw: str, formats: list[str]) -> str:
     if formats:
         texts = (f"TRY_CAST(try_strptime(CAST({raw} AS VARCHAR), {literal(text)}) AS TIMESTAMPTZ)" for text in formats)
         moment = f"CASE WHEN typeof({raw}) = 'VARCHAR' THEN coalesce({', '.join(texts)}) ELSE {moment} END"
-    return f"({moment}) AT TIME ZONE 'UTC'"
+    # As AT TIME ZONE 'UTC', without asking the calendar about each value; infinity becomes null.
+    return f"make_timestamp(epoch_us({moment}))"
 
 
 def _rules(source: Source, requested_at: datetime) -> list[Rule]:

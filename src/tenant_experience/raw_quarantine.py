@@ -7,12 +7,14 @@ Line numbers count the file's physical lines from 1, the header included; blank 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 
 from tenant_experience.duckdb_session import count, literal
 from tenant_experience.raw_files import RawFile
 from tenant_experience.raw_scan import Scan
+from tenant_experience.source import Source
 from tenant_experience.tenant_id import LONGEST
 
 _KEPT_CHARACTERS = 64
@@ -63,15 +65,21 @@ def create_quarantine(connection: duckdb.DuckDBPyConnection, columns: list[str])
     )
 
 
+def kept_values(source: Source) -> str:
+    """SQL over ``raw_<column>``: what the quarantine keeps of a refused row, a list in the order of its columns."""
+    return f"[{', '.join(f'left(CAST(raw_{column} AS VARCHAR), {_KEPT_CHARACTERS})' for column in source.columns)}]"
+
+
 def quarantine_file(
-    connection: duckdb.DuckDBPyConnection, scan: Scan, checked: str, rules: list[Rule], rows: int, broken: int
+    connection: duckdb.DuckDBPyConnection, scan: Scan, staged: Path, rules: list[Rule], rows: int, broken: int
 ) -> int:
     """Adds the refused rows of one file to ``quarantine``.
 
     Args:
         connection: holds ``quarantine`` and the scan's table of rejects.
         scan: the file, read already.
-        checked: the scan's SELECT with ``broken_rule`` = index into ``rules``, or FILTERED.
+        staged: its rows in their order, with ``broken_rule`` = index into ``rules``, or FILTERED; ``newlines``; and
+            ``refused``, the :func:`kept_values` of those that broke a rule.
         rules: what rows were checked against.
         rows: how many rows the file was split into.
         broken: how many of them broke a rule.
@@ -82,7 +90,7 @@ def quarantine_file(
     rejected = count(connection, f"SELECT count(DISTINCT line) FROM {scan.rejects}") if scan.rejects else 0
     if not broken and not rejected:
         return 0
-    _number_lines(connection, scan, checked)
+    _number_lines(connection, scan, staged)
     _add_broken(connection, scan, rules)
     if rejected:
         _add_rejected(connection, scan)
@@ -96,20 +104,21 @@ def _header_lines(file: RawFile) -> int:
     return 1 if file.format == "csv" else 0
 
 
-def _number_lines(connection: duckdb.DuckDBPyConnection, scan: Scan, checked: str) -> None:
-    """Reads the file again, in order, into ``numbered`` (rows worth knowing) and ``unsplit`` (rejected lines).
+def _number_lines(connection: duckdb.DuckDBPyConnection, scan: Scan, staged: Path) -> None:
+    """Finds ``numbered`` (rows worth knowing) and ``unsplit`` (rejected lines).
 
     DuckDB's ``line`` of a reject counts records, not physical lines: those before it that were split are
     ``line - header - place``, and each line break inside a value moves what follows one line down.
     """
     connection.execute(
-        f"CREATE TABLE numbered AS SELECT * FROM (SELECT *, row_number() OVER () AS place, "
-        f"sum(newlines) OVER (ROWS UNBOUNDED PRECEDING) AS breaks FROM ({checked})) "
+        "CREATE TEMP TABLE numbered AS SELECT *, file_row_number + 1 AS place, "
+        "sum(newlines) OVER (ORDER BY file_row_number) AS breaks "
+        f"FROM read_parquet({literal(str(staged))}, file_row_number = true) "
         f"WHERE broken_rule <> {FILTERED} OR newlines > 0"
     )
     rejects = scan.rejects or "(SELECT 0 AS line, '' AS error_type, '' AS column_name, 0 AS column_idx WHERE false)"
     connection.execute(
-        "CREATE TABLE unsplit AS SELECT *, row_number() OVER (ORDER BY line) AS place, "
+        "CREATE TEMP TABLE unsplit AS SELECT *, row_number() OVER (ORDER BY line) AS place, "
         f"line - {_header_lines(scan.file)} - row_number() OVER (ORDER BY line) AS split_before "
         "FROM (SELECT CAST(line AS BIGINT) AS line, arg_min(CAST(error_type AS VARCHAR), column_idx) AS error_type, "
         f"arg_min(column_name, column_idx) AS column_name FROM {rejects} GROUP BY line)"
@@ -117,8 +126,8 @@ def _number_lines(connection: duckdb.DuckDBPyConnection, scan: Scan, checked: st
 
 
 def _add_broken(connection: duckdb.DuckDBPyConnection, scan: Scan, rules: list[Rule]) -> None:
-    raw = [name for (name, *_) in connection.execute("DESCRIBE quarantine").fetchall() if name.startswith("raw_")]
-    texts = ", ".join(f"left(CAST({name} AS VARCHAR), {_KEPT_CHARACTERS})" for name in raw)
+    raw = sum(name.startswith("raw_") for (name, *_) in connection.execute("DESCRIBE quarantine").fetchall())
+    texts = ", ".join(f"refused[{place}]" for place in range(1, raw + 1))
     reasons, columns = ([literal(getattr(rule, key)) for rule in rules] for key in ("reason", "column"))
     connection.execute(
         f"INSERT INTO quarantine SELECT [{', '.join(reasons)}][broken_rule + 1], "

@@ -88,11 +88,14 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Sour
 def _csv_rows(file: RawFile, link: Path, source: Source, rejects: str | None) -> _Rows:
     names = read_csv_header(file, source.csv.delimiter, source.raw_columns())
     quoting = f"delim = {literal(source.csv.delimiter)}, quote = '\"', escape = '\"', header = true"
-    breaks = " + ".join(
-        f"len(coalesce({identifier(n)}, '')) - len(replace(coalesce({identifier(n)}, ''), chr(10), ''))" for n in names
-    )
+    texts = [f"coalesce({identifier(name)}, '')" for name in names]
+    breaks = " + ".join(f"len({text}) - len(replace({text}, chr(10), ''))" for text in texts)
+    # Hardly a row has any: looking for one is much cheaper than counting.
+    found = " OR ".join(f"contains({identifier(name)}, chr(10))" for name in names)
     return _Rows(
-        dict.fromkeys(names, "VARCHAR"), _read_csv(file, link, names, quoting, rejects), newlines=breaks or "0"
+        dict.fromkeys(names, "VARCHAR"),
+        _read_csv(file, link, names, quoting, rejects),
+        newlines=f"CASE WHEN {found} THEN {breaks} ELSE 0 END" if names else "0",
     )
 
 
