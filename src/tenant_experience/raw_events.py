@@ -11,6 +11,7 @@ from tenant_experience.raw_files import RawFile
 from tenant_experience.raw_quarantine import Rule, malformed
 from tenant_experience.raw_staging import FileCount
 from tenant_experience.source import OPTIONAL_EVENT_COLUMNS, REQUIRED_EVENT_COLUMNS, Source
+from tenant_experience.source_expression import is_plain_column
 from tenant_experience.tenant_id import NAME_PATTERN, PATTERN
 
 EVENTS_BY_CHANNEL = "events_by_channel"
@@ -105,6 +106,9 @@ def _typed(source: Source) -> dict[str, str]:
     for column in _COLUMNS:
         raw = f"raw_{column}" if column in source.columns else "NULL"
         text = f"nullif(trim(CAST({raw} AS VARCHAR)), '')"
+        if column in source.columns and is_plain_column(source.columns[column]):
+            # The text of a file comes trimmed. The type is known beforehand: no row asks for it.
+            text = f"CASE WHEN typeof({raw}) = 'VARCHAR' THEN CAST({raw} AS VARCHAR) ELSE {text} END"
         if column in _TIMES:
             typed[column] = _time(raw, source.time_formats)
         elif column in _FLAGS:
