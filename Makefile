@@ -16,7 +16,7 @@ INPUT ?=
 SOURCE ?=
 DECISION ?= approve
 
-.PHONY: help demo test check up down status clean setup iam-report iam-drill
+.PHONY: help demo test check up down status clean setup iam-report iam-drill bench-features
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
@@ -33,6 +33,9 @@ check: setup ## Lint, types, templates and state machines
 	$(SAM) validate --lint --region us-east-1
 	$(VENVS)/sam/bin/python -m checks.transformed_template template.yaml
 	$(PY) -m checks.state_machines statemachine/*.asl.json
+
+bench-features: setup ## BuildFeatures beside pandas on generated events: ARGS="--events 20000000 --repeat 3"
+	@$(PY) -m bench.features $(ARGS)
 
 up: setup ## Start the laptop's AWS and deploy to it
 	@$(PY) -m demo up
