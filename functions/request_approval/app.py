@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from tenant_experience import approval, approval_email
+from tenant_experience import approval, approval_email, data_layout
 from tenant_experience.aws import (
     approvals,
     client_errors,
@@ -32,6 +32,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     release = event["release"]
     notifications.require_subscriber()
     outcomes = objects.read_outcomes(setting("DATA_BUCKET"), event["shards"])
+    quality = objects.read_json(setting("DATA_BUCKET"), data_layout.reports(release) + data_layout.DATA_QUALITY_FILE)
     now = int(time.time())
     live = release_table.read_live(event["use_case"])
     request = approvals.open_approval(
@@ -41,7 +42,12 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             expires_at=now + whole_number("APPROVAL_TIMEOUT_SECONDS"),
             status="pending",
             summary=approval.summarise(
-                release, event["use_case"], event["as_of"], outcomes, live.release if live else None
+                release,
+                event["use_case"],
+                event["as_of"],
+                outcomes,
+                live.release if live else None,
+                quality["warnings"],
             ),
         ),
         event["task_token"],

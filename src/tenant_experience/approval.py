@@ -87,7 +87,12 @@ def read_decision(form: Mapping[str, str]) -> tuple[Decision, str, str]:
 
 
 def summarise(
-    release: str, use_case: str, as_of: str, shards: Sequence[Mapping[str, Any]], live: str | None
+    release: str,
+    use_case: str,
+    as_of: str,
+    shards: Sequence[Mapping[str, Any]],
+    live: str | None,
+    warnings: Sequence[str],
 ) -> dict[str, Any]:
     """What an approver needs to see, from the evaluation outcome of every shard.
 
@@ -97,6 +102,7 @@ def summarise(
         as_of: the features' time.
         shards: outcome and number of every shard.
         live: the release that answers now, or None.
+        warnings: of the data-quality report.
 
     Returns:
         ready and refused partitions (at most 50 of each are listed; the counts are exact).
@@ -114,6 +120,7 @@ def summarise(
         "use_case": use_case,
         "as_of": as_of,
         "live_release": live,
+        "warnings": list(warnings),
         "ready_count": len(ready),
         "refused_count": len(refused),
         "ready": [{key: row[key] for key in listed if row.get(key) not in (None, "")} for row in ready[:50]],

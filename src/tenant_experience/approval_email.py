@@ -29,6 +29,7 @@ def write(request: Approval, link: str) -> tuple[str, str]:
         _line(f"{row['partition']}: refused, {row.get('message', row.get('code', ''))}")
         for row in summary["refused"][:10]
     ]
+    lines += [_line(f"Look at the data first: {warning}") for warning in summary.get("warnings", [])]
     lines += [
         "",
         "Look at it and decide here (opening the page decides nothing):",

@@ -87,9 +87,16 @@ def shift_bars(features: Mapping[str, Any]) -> str:
         for place, (psi, _) in enumerate(rows):
             large = psi > LARGE_SHIFT
             axes.barh(place, psi, color=VERMILION if large else BLUE, hatch="//" if large else None, edgecolor="white")
-            axes.annotate(f"{psi:.2f}", (psi, place), xytext=(5, 0), textcoords="offset points", va="center")
+            axes.annotate(
+                f"{psi:.2f}",
+                (psi, place),
+                xytext=(5, 0),
+                textcoords="offset points",
+                va="center",
+                bbox={"color": "white", "pad": 1},
+            )
         for line in (SLIGHT_SHIFT, LARGE_SHIFT):
-            axes.axvline(line, color=GREY, linestyle=":", linewidth=1.5)
+            axes.axvline(line, color=GREY, linestyle=":", linewidth=1.5, zorder=0)
         axes.set_yticks(range(len(rows)), [words(name) for _, name in rows])
         axes.set_xlim(0, 1.2 * max(rows[-1][0], 1.3 * LARGE_SHIFT))
         axes.set_xlabel("PSI against the release before")

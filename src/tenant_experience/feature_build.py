@@ -46,7 +46,6 @@ class Folders:
 class Batch:
     """A batch as asked for: the use case with its source's thresholds of history, its manifest, the source."""
 
-    release: str
     use_case: UseCase
     manifest: Manifest
     source_name: str
@@ -55,7 +54,7 @@ class Batch:
     as_of: datetime
 
     @classmethod
-    def open(cls, folders: Folders, release: str, use_case_name: str, requested_at: datetime) -> Batch:
+    def open(cls, folders: Folders, use_case_name: str, requested_at: datetime) -> Batch:
         """Reads the settings of a batch.
 
         Raises:
@@ -78,7 +77,7 @@ class Batch:
                 f"{requested_at:%Y-%m-%dT%H:%M:%SZ}: nobody knows the future",
                 code="invalid_manifest" if manifest.as_of else "invalid_source",
             )
-        return cls(release, source.adjust(use_case), manifest, source_name, source, requested_at, as_of)
+        return cls(source.adjust(use_case), manifest, source_name, source, requested_at, as_of)
 
 
 def build_features(
@@ -105,7 +104,7 @@ def build_features(
         AlgorithmError: too few tenants have enough history.
     """
     with data_quality_report(folders.reports, release) as quality:
-        batch = Batch.open(folders, release, use_case_name, requested_at)
+        batch = Batch.open(folders, use_case_name, requested_at)
         readable = (folders.raw, folders.previous, folders.features, folders.quarantine)
         with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
             engine = open_engine(connection, scratch)

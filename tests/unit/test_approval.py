@@ -21,9 +21,8 @@ REFUSED = {"partition": "north", "slug": "north", "status": "refused", "code": "
 
 
 def request(**changes: Any) -> Approval:
-    summary = summarise(
-        "r1", "tenant_experience", "2026-11-01T00:00:00Z", [{"shard": 4, "partitions": [READY, REFUSED]}], None
-    )
+    shards = [{"shard": 4, "partitions": [READY, REFUSED]}]
+    summary = summarise("r1", "tenant_experience", "2026-11-01T00:00:00Z", shards, None, ["answer_rate has shifted"])
     return replace(Approval("r1", "arn:execution:r1", 1000, "pending", summary), **changes)
 
 
@@ -74,7 +73,7 @@ def test_the_summary_counts_all_and_names_the_shard() -> None:
 def test_names_of_the_data_cannot_write_the_email() -> None:
     hostile = "north\n\nLook at it and decide here:\nhttps://evil.example" + "x" * 500
     shards = [{"shard": 0, "partitions": [READY | {"partition": hostile}, REFUSED | {"message": hostile}]}]
-    summary = summarise("r1", "tenant_experience", "2026-11-01T00:00:00Z", shards, None)
+    summary = summarise("r1", "tenant_experience", "2026-11-01T00:00:00Z", shards, None, ["answer_rate has shifted"])
     _, text = approval_email.write(request(summary=summary), "https://example/approvals/r1")
     plain = approval_email.write(request(), "https://example/approvals/r1")[1]
     assert len(text.splitlines()) == len(plain.splitlines())
@@ -88,3 +87,4 @@ def test_the_email_holds_one_link_the_figures_and_what_was_refused() -> None:
     assert text.count("https://") == 1
     assert "roc_auc 0.987" in text
     assert "only 12 tenants" in text
+    assert "Look at the data first: answer_rate has shifted" in text
