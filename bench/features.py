@@ -2,8 +2,9 @@
 
 For each format and for a tenth of the events and all of them: the job itself (validation, quarantine, duplicates,
 features, report) and ``bench.pandas_features`` take turns, each run in a fresh process that reads the same files; then
-their features are compared. Time is wall time from start to exit, imports included; memory is the peak resident size
-of the process. Generated files stay in .local/bench for the next run.
+their features are compared. Time is wall time from start to exit, imports included; CPU is what all threads used, which
+a busy machine disturbs least; memory is the peak resident size of the process. Generated files stay in .local/bench for
+the next run.
 
     python -m bench.features --events 20000000 --format parquet,csv,csv.gz --repeat 3
 """
@@ -16,7 +17,7 @@ import shutil
 import statistics
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import duckdb
@@ -30,9 +31,10 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Run:
-    """One process: wall time in seconds, peak resident size in MB (10^6 bytes)."""
+    """One process: wall and CPU time in seconds, peak resident size in MB (10^6 bytes)."""
 
     seconds: float
+    cpu: float
     megabytes: float
 
 
@@ -57,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     formats = [form for form in FORMATS if form in options.format.split(",")]
     sizes = (options.events // 10, options.events)
     batches = {(events, form): batch(_FOLDER, events, form) for events in sizes for form in formats}
-    print(f"{'events':>10}  format   ours s  pandas s   ratio   ours MB  pandas MB   load")  # noqa: T201
+    print(f"{'events':>10}  format   ours s (CPU)    pandas s (CPU)   ratio (CPU)   ours MB  pandas MB   load")  # noqa: T201
     for form in formats:
         small, large = (_measure(batches[events, form], events, form, options.repeat) for events in sizes)
         growth = large.ours.seconds / small.ours.seconds, large.ours.megabytes / small.ours.megabytes
@@ -78,8 +80,10 @@ def _measure(raw: Path, events: int, form: Format, repeat: int) -> Measured:
         _compare(features, expected)
     found = Measured(_median(ours), _median(pandas))
     print(  # noqa: T201
-        f"{events:>10}  {form:<8}{found.ours.seconds:>7.2f}{found.pandas.seconds:>10.2f}"
-        f"{found.pandas.seconds / found.ours.seconds:>7.2f}x{found.ours.megabytes:>10.0f}"
+        f"{events:>10}  {form:<8}{found.ours.seconds:>7.1f} ({found.ours.cpu:.1f})"
+        f"{found.pandas.seconds:>12.1f} ({found.pandas.cpu:.1f})"
+        f"{found.pandas.seconds / found.ours.seconds:>9.2f}x ({found.pandas.cpu / found.ours.cpu:.2f}x)"
+        f"{found.ours.megabytes:>10.0f}"
         f"{found.pandas.megabytes:>11.0f}{os.getloadavg()[0]:>7.1f}",
         flush=True,
     )
@@ -87,7 +91,7 @@ def _measure(raw: Path, events: int, form: Format, repeat: int) -> Measured:
 
 
 def _median(runs: list[Run]) -> Run:
-    return Run(statistics.median(run.seconds for run in runs), statistics.median(run.megabytes for run in runs))
+    return Run(*(statistics.median(getattr(run, each.name) for run in runs) for each in fields(Run)))
 
 
 def _prepare_job(raw: Path) -> Path:
@@ -122,7 +126,7 @@ def _run(arguments: list[str], **environment: str) -> Run:
         seconds = time.perf_counter() - began
     if status:
         raise SystemExit(f"{' '.join(arguments)} failed:\n{log.read_text(errors='replace')}")
-    return Run(seconds, usage.ru_maxrss * 1024 / 1e6)
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
 
 
 def _compare(ours: Path, pandas: Path) -> None:
