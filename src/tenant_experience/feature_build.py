@@ -17,7 +17,13 @@ from tenant_experience.data_quality_report import data_quality_report
 from tenant_experience.duckdb_session import literal, open_session
 from tenant_experience.errors import UserError
 from tenant_experience.feature_quality import describe_features, describe_tenants
-from tenant_experience.features import features_from_events, features_from_table, tenants_by_portfolio, write_features
+from tenant_experience.features import (
+    check_freshness,
+    features_from_events,
+    features_from_table,
+    tenants_by_portfolio,
+    write_features,
+)
 from tenant_experience.manifest import Manifest, as_hyperparameters, read_manifest
 from tenant_experience.outcome import Outcome
 from tenant_experience.partitions import Partition, assign_partitions, shards
@@ -109,8 +115,11 @@ def build_features(
         with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
             engine = open_engine(connection, scratch)
             files = find_raw_files(folders.raw, batch.source, scratch)
-            _read(engine, batch, files, folders, scratch, quality)
-            _compute(engine, batch, folders)
+            read_batch(engine, batch, files, folders, scratch, quality)
+            check_quarantine_gate(quality, batch.use_case, batch.source.columns)
+            if batch.source.kind == "events":
+                check_freshness(engine, batch.use_case, batch.as_of)
+            compute_features(engine, batch, folders)
             _describe(connection, batch, folders, quality)
             scope = batch.manifest.models or batch.use_case.models.scope
             partition_of = assign_partitions(tenants_by_portfolio(connection, batch.use_case), batch.use_case, scope)
@@ -130,7 +139,7 @@ def build_features(
     )
 
 
-def _read(
+def read_batch(
     engine: ProcessingEngine,
     batch: Batch,
     files: list[RawFile],
@@ -138,7 +147,7 @@ def _read(
     scratch: Path,
     quality: dict[str, Any],
 ) -> None:
-    """Reads the files, writes the quarantine, then checks the gate on bad rows."""
+    """Reads the files and writes the quarantine; what was found goes into ``quality``."""
     quality |= {
         "source": batch.source_name,
         "as_of": f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}",
@@ -154,7 +163,6 @@ def _read(
         "COPY (SELECT * FROM quarantine ORDER BY file, line) "  # noqa: S608 - the path is quoted
         f"TO {literal(str(folders.quarantine / QUARANTINE_FILE))} (FORMAT parquet)"
     )
-    check_quarantine_gate(quality, batch.use_case, batch.source.columns)
 
 
 def _describe(connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Folders, quality: dict[str, Any]) -> None:
@@ -168,7 +176,8 @@ def _describe(connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Fold
     check_comparison_gates(quality, use_case)
 
 
-def _compute(engine: ProcessingEngine, batch: Batch, folders: Folders) -> None:
+def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -> None:
+    """Fills the connection's table ``features`` from what was read."""
     if batch.source.kind == "events":
         sql = (folders.use_case / SQL_FILE).read_text(encoding="utf-8")
         features_from_events(engine, batch.use_case, sql, batch.as_of)

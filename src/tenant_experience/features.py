@@ -26,11 +26,7 @@ def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, 
         use_case: its history settings set the window and the classes.
         sql: ``features.sql``; one SELECT over ``events`` and ``settings``, in DuckDB's dialect.
         as_of: nothing at or after it has happened yet.
-
-    Raises:
-        UserError: ``no_events_before_as_of`` or ``stale_events``.
     """
-    _check_freshness(engine, use_case, as_of)
     history = use_case.history
     engine.keep(
         "settings",
@@ -80,7 +76,12 @@ def _timestamp(moment: datetime) -> str:
     return f"CAST({literal(utc_text(moment))} AS TIMESTAMP)"
 
 
-def _check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime) -> None:
+def check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime) -> None:
+    """Refuses a log without events before ``as_of``, or whose newest is older than the gate ``freshness_days`` allows.
+
+    Raises:
+        UserError: ``no_events_before_as_of`` or ``stale_events``.
+    """
     engine.fetch(
         "freshness",
         f"SELECT max(CASE WHEN opened_at < {_timestamp(as_of)} THEN opened_at END), min(opened_at) FROM events",
