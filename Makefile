@@ -16,7 +16,7 @@ INPUT ?=
 SOURCE ?=
 DECISION ?= approve
 
-.PHONY: help demo test check up down status clean setup iam-report iam-drill bench-features
+.PHONY: help demo preview test check up down status clean setup iam-report iam-drill bench-features
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
@@ -36,6 +36,10 @@ check: setup ## Lint, types, templates and state machines
 
 bench-features: setup ## BuildFeatures beside pandas on generated events: ARGS="--events 20000000 --repeat 3"
 	@$(PY) -m bench.features $(ARGS)
+
+preview: setup ## What a source makes of an export: INPUT=file SOURCE=name AS_OF=time ROWS=3 TENANT=id (without deploying)
+	@$(PY) -m operations preview --input "$(INPUT)" $(if $(SOURCE),--source "$(SOURCE)") $(if $(AS_OF),--as-of "$(AS_OF)") \
+	  $(if $(ROWS),--rows "$(ROWS)") $(if $(TENANT),--tenant "$(TENANT)")
 
 up: setup ## Start the laptop's AWS and deploy to it
 	@$(PY) -m demo up

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_TOGETHER = ["src/tenant_experience", "demo", "checks", "container", "local_aws", "bench"]
+_TOGETHER = ["src/tenant_experience", "demo", "checks", "container", "local_aws", "bench", "operations"]
 
 
 def main() -> int:

@@ -73,7 +73,7 @@ class Batch:
                 code="invalid_use_case",
             )
         manifest = read_manifest(folders.raw)
-        source_name = manifest.source or use_case.sources[0]
+        source_name = manifest.source or use_case.default_source
         source = load_source(folders.use_case, source_name, use_case)
         as_of = manifest.as_of or source.as_of or requested_at
         if as_of > requested_at:

@@ -119,13 +119,12 @@ def load_source(folder: Path, name: str, use_case: UseCase) -> Source:
     """Reads ``folder/sources/<name>.yaml`` of the use case in ``folder``.
 
     Raises:
-        UserError: ``unknown_source`` when the use case does not list it, ``invalid_source`` when the file is wrong;
+        UserError: ``unknown_source`` when there is no such file, ``invalid_source`` when the file is wrong;
             the message names the file, the line, the key and what is allowed there.
     """
-    if name not in use_case.sources:
-        raise UserError(
-            f"there is no source {name!r}; choose one of {', '.join(use_case.sources)}", code="unknown_source"
-        )
+    known = sorted(path.stem for path in (folder / SOURCES_FOLDER).glob("*.yaml"))
+    if name not in known:
+        raise UserError(f"there is no source {name!r}; choose one of {', '.join(known)}", code="unknown_source")
     path = folder / SOURCES_FOLDER / f"{name}.yaml"
     source = load_settings(path, Source, code="invalid_source")
     try:

@@ -114,7 +114,7 @@ class UseCase(Settings):
     name: Name
     record_id: Name
     partition_column: Name
-    sources: list[Name] = Field(min_length=1)
+    default_source: Name
     features: dict[Name, Feature] = Field(min_length=1)
     clustering: Clustering
     labels: Labels

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from tenant_experience.errors import UserError
-from tenant_experience.features import features_from_events
+from tenant_experience.features import check_freshness, features_from_events
 from tenant_experience.processing_engine import DuckDbEngine
 from tenant_experience.use_case import load_use_case
 from tests.unit.plain_features import plain_features
@@ -57,7 +57,9 @@ def build(events: list[dict], as_of: datetime = AS_OF) -> dict[str, dict]:
         connection.execute(
             "CREATE VIEW events AS SELECT *, count(*) OVER (PARTITION BY event_id) > 1 AS repeated FROM staged"
         )
-        features_from_events(DuckDbEngine(connection, Path()), USE_CASE, SQL, as_of)
+        engine = DuckDbEngine(connection, Path())
+        check_freshness(engine, USE_CASE, as_of)
+        features_from_events(engine, USE_CASE, SQL, as_of)
         table = connection.execute("SELECT * FROM features")
         names = [column[0] for column in table.description]
         return {row[0]: dict(zip(names, row, strict=True)) for row in table.fetchall()}

@@ -22,14 +22,14 @@ def test_the_shipped_use_case_is_valid():
     assert use_case.feature_names[0] == "work_order_count"
     assert len(use_case.features) == 10
     assert use_case.features["answer_rate"].direction == -1
-    assert use_case.sources[0] == "events"
+    assert use_case.default_source == "events"
     assert use_case.models.scope == "global"
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda d: d.update(sauces=[]), ["use_case.yaml", "sauces", "sources"]),
+        (lambda d: d.update(default_sauce="x"), ["use_case.yaml", "default_sauce", "default_source"]),
         (lambda d: d["models"].update(minimum=1), ["models.minimum", "minimum_tenants", "shard_size"]),
         (lambda d: d["features"]["answer_rate"].update(log=1), ["features.answer_rate.log", "more_is"]),
         (lambda d: d["models"].update(scope="local"), ["models.scope", "global", "per_partition", "local"]),

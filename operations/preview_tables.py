@@ -1,0 +1,79 @@
+"""How a preview looks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+_LONGEST_CELL = 48
+
+
+def show_intake(quality: dict[str, Any], console: Console) -> None:
+    """The files with their counts, the events in them, and why rows were rejected.
+
+    Args:
+        quality: from reading the batch, as in ``data_quality.json``.
+        console: to print on.
+    """
+    history = quality["history"]
+    overridden = history.get("overridden_by_source")
+    console.print(
+        f"source {quality['source']}, as of {quality['as_of']}; a tenant needs {history['minimum_days']} days of "
+        f"history, and {history['provisional_below']} to train on"
+        + (f" (this source's own: {', '.join(overridden)})" if overridden else "")
+    )
+    table = Table("file", "rows", "filtered", "rejected", title="Files", title_justify="left")
+    for file in quality["files"]:
+        table.add_row(escape(file["name"]), *(str(file[key]) for key in ("rows", "filtered", "quarantined")))
+    console.print(table)
+    if "events" in quality:
+        channels = ", ".join(f"{rows} of {channel}" for channel, rows in quality["rows_by_channel"].items())
+        console.print(
+            f"{quality['events']} events (rows: {channels or 'none'}; {quality['duplicates_dropped']} are duplicates, "
+            f"{quality['updates']} updates), opened {quality['first_opened_at']} to {quality['last_opened_at']} UTC"
+        )
+    if quality["quarantined_by_reason"]:
+        table = Table("reason", "column", "rows", "first place", title="Why rows were rejected", title_justify="left")
+        for reason in quality["quarantined_by_reason"]:
+            place = f"{reason['first_file']} line {reason['first_line']}"
+            table.add_row(reason["reason"], reason["column"], str(reason["rows"]), escape(place))
+        console.print(table)
+
+
+def show_tenants(quality: dict[str, Any], console: Console) -> None:
+    """Tenants by history, and the features that say nothing.
+
+    Args:
+        quality: as in ``data_quality.json``.
+        console: to print on.
+    """
+    classes = ", ".join(f"{tenants} {history}" for history, tenants in quality["tenants_by_history"].items())
+    console.print(
+        f"{quality['tenants']} tenants in {quality['portfolios']} portfolios, {quality['may_train']} of them may train "
+        f"(history: {classes or 'none'})"
+    )
+    for feature, reason in quality["left_out"].items() if quality["may_train"] else ():
+        console.print(f"  left out of groups and models: {feature}, {reason}")
+
+
+def show_rows(connection: duckdb.DuckDBPyConnection, query: str, title: str, rows: int, console: Console) -> None:
+    """The first rows of a query side by side, a line for each of their columns that holds anything."""
+    found = connection.execute(f"FROM ({query}) LIMIT {int(rows)}")
+    names = [column[0] for column in found.description]
+    records = found.fetchall()
+    if not records:
+        return
+    table = Table(title=title, title_justify="left", show_header=False)
+    for name, values in zip(names, zip(*records, strict=True), strict=True):
+        if any(value is not None for value in values):
+            table.add_row(name, *map(_cell, values))
+    console.print(table)
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return escape(text if len(text) <= _LONGEST_CELL else f"{text[: _LONGEST_CELL - 3]}...")
