@@ -51,11 +51,11 @@ def read(tmp_path: Path, settings: str, *lines: str, header: str = HEADER, encod
 
 def test_null_markers_read_as_no_value(tmp_path: Path):
     found = read(
-        tmp_path, 'null_markers: ["?", "n/a"]\n', "1,7,2026-01-01, ? ,x", "2,n/a,2026-01-01,,x", "3,N/A?,2026-01-01,,"
+        tmp_path, 'null_markers: ["?", "n/a"]\n', "1,7,2026-01-01, ? ,x", "2,n/a,2026-01-01,,x", "3,na?,2026-01-01,,"
     )
     assert [(event["event_id"], event["tenant_id"], event["resolved_at"]) for event in found.events] == [
         ("1", "7", None),
-        ("3", "N/A?", None),
+        ("3", "na?", None),
     ]
     assert found.reasons == [("missing_value", "tenant_id", 3)]
 
