@@ -54,7 +54,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     with TemporaryDirectory(prefix="preview-") as scratch:
         os.environ["SAGEMAKER_BASE_DIR"] = scratch  # where a job, too, puts what does not fit in memory
         folders = _folders(Path(scratch), options)
-        batch = Batch.open(folders, "preview", options.use_case.resolve().name, datetime.now(UTC))
+        batch = Batch.open(folders, options.use_case.resolve().name, datetime.now(UTC))
         show(batch, folders, options, console)
     return 0
 
