@@ -17,9 +17,10 @@ from tenant_experience.feature_build import Folders, build_features
 from tenant_experience.job import run_job
 from tenant_experience.manifest import parse_utc
 from tenant_experience.outcome import Outcome
+from tenant_experience.processing_engine import DuckDbEngine, OpenEngine
 
 
-def main(arguments: list[str] | None = None) -> Outcome:
+def main(arguments: list[str] | None = None, open_engine: OpenEngine = DuckDbEngine) -> Outcome:
     """Parses, builds, answers."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--release", required=True)
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> Outcome:
         release=options.release,
         use_case_name=options.use_case,
         requested_at=options.requested_at,
+        open_engine=open_engine,
     )
     sys.stdout.write(f"batch {options.batch}: {outcome.figures}\n")
     return outcome

@@ -34,13 +34,16 @@ def utc_text(moment: datetime) -> str:
 
 
 @contextmanager
-def open_session(*folders: Path, time_zone: str = "UTC") -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+def open_session(
+    *folders: Path, time_zone: str = "UTC", threads: int | None = None
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
     """A connection and its scratch folder, both gone afterwards.
 
     Args:
         folders: what SQL may read and write beside the scratch folder. Everything else, the network included, is out
             of reach, so an expression in a source file cannot read the machine it runs on.
         time_zone: how time stamps without an offset are read.
+        threads: None: one for each CPU.
 
     Yields:
         The connection and the scratch folder; what does not fit in memory spills there.
@@ -51,7 +54,7 @@ def open_session(*folders: Path, time_zone: str = "UTC") -> Iterator[tuple[duckd
         connection = duckdb.connect(":memory:")
         try:
             for setting in (
-                f"threads = {len(os.sched_getaffinity(0))}",
+                f"threads = {threads or len(os.sched_getaffinity(0))}",
                 f"memory_limit = {literal(MEMORY_LIMIT)}",
                 f"temp_directory = {literal(scratch + '/spill')}",
                 # It moves what two columns share out of TRY (DuckDB 2.0.0), and one bad value then ends the query.

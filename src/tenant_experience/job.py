@@ -22,17 +22,17 @@ EXIT_MESSAGE_BYTES = 1_024
 logger = logging.getLogger("job")
 
 
-def run_job(main: Main, output: str) -> int:
+def run_job(main: Main, output: str | None) -> int:
     """Runs a processing script to its exit code.
 
     Args:
         main: parses the arguments (None: ``sys.argv``), does the work, and returns its outcome.
-        output: the name of the processing output that gets ``outcome.json``.
+        output: the name of the processing output that gets ``outcome.json``; None: another instance writes it.
 
     Returns:
         0 when ``main`` returned or refused (UserError, AlgorithmError), 1 for everything else.
     """
-    return _run(main, processing_output(output), ("message",))
+    return _run(main, processing_output(output) if output else None, ("message",))
 
 
 def run_training_job(main: Main) -> int:
@@ -40,14 +40,15 @@ def run_training_job(main: Main) -> int:
     return _run(main, ml_root() / "model", ("message", "failure"))
 
 
-def _run(main: Main, folder: Path, reports: tuple[str, ...]) -> int:
+def _run(main: Main, folder: Path | None, reports: tuple[str, ...]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         outcome = main(None)
     except (UserError, AlgorithmError) as refusal:
         logger.warning("refused: %s", refusal)
         _report(str(refusal), reports)
-        Outcome.refused(refusal).write(folder)
+        if folder:
+            Outcome.refused(refusal).write(folder)
         return 0
     except PlatformError as error:
         logger.exception("failed")
@@ -59,7 +60,8 @@ def _run(main: Main, folder: Path, reports: tuple[str, ...]) -> int:
         return 1
     if outcome.status != "ok":
         _report(f"{outcome.fault} error: {outcome.code}: {outcome.message}", reports)
-    outcome.write(folder)
+    if folder:
+        outcome.write(folder)
     return 0
 
 

@@ -1,0 +1,1 @@
+"""BuildFeatures on Spark: the second :class:`ProcessingEngine`. Only here is pyspark imported."""

@@ -1,0 +1,78 @@
+"""The rows of a batch in Spark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from pyspark import StorageLevel
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from tenant_experience.data_layout import ml_root
+from tenant_experience.errors import UserError
+from tenant_experience.raw_files import RawFile
+from tenant_experience.raw_quarantine import Rule, create_quarantine
+from tenant_experience.raw_staging import FileCount
+from tenant_experience.source import Source
+from tenant_experience.spark.dialect import to_spark
+from tenant_experience.spark.intake import Intake, add_quarantine, counted_files, on_any_instance, staged_schema
+
+
+class SparkEngine:
+    """A :class:`ProcessingEngine`: rows are kept on the instances' disks, results come back as Arrow.
+
+    Args:
+        spark: with Python workers that can import this package.
+        connection: DuckDB in the driver.
+    """
+
+    def __init__(self, spark: SparkSession, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self._spark = spark
+
+    def stage(self, files: list[RawFile], source: Source, typed: dict[str, str], rules: list[Rule]) -> list[FileCount]:
+        """One task a file. Rows and notes are one frame, kept on disk: every file is read once."""
+        create_quarantine(self.connection, list(source.columns))
+        schema = staged_schema(self.connection, typed, list(source.columns))
+        here = [on_any_instance(file, ml_root()) for file in files]
+        intake = Intake(here, source, typed, rules, schema)
+        numbers = self._spark.range(0, len(files), 1, numPartitions=len(files))
+        read = numbers.mapInArrow(intake.read, from_arrow_schema(schema, prefer_timestamp_ntz=True))
+        read.persist(StorageLevel.DISK_ONLY)
+        notes = read.where("note IS NOT NULL").select("note", "content").toArrow()
+        counts = counted_files(notes)
+        add_quarantine(self.connection, notes)
+        read.where("note IS NULL").drop("note", "content").createOrReplaceTempView("staged")
+        return counts
+
+    def view(self, name: str, sql: str) -> None:
+        """As the protocol says."""
+        self._frame(sql).createOrReplaceTempView(name)
+
+    def keep(self, name: str, sql: str) -> None:
+        """On disk. Counted at once: Spark plans joins by the size of what it has, and guesses of what it has not."""
+        frame = self._frame(sql).persist(StorageLevel.DISK_ONLY)
+        frame.count()
+        frame.createOrReplaceTempView(name)
+
+    def fetch(self, name: str, sql: str) -> None:
+        """Through Arrow."""
+        rows: pa.Table = self._frame(sql).toArrow()
+        with self.connection.cursor() as cursor:
+            cursor.register("fetched", rows)
+            cursor.execute(f"CREATE TABLE {name} AS FROM fetched")
+
+    def _frame(self, sql: str) -> DataFrame:
+        translated = to_spark(sql)
+        try:
+            return self._spark.sql(translated)
+        except AnalysisException as error:
+            raise UserError(f"Spark cannot run this SQL: {error.getMessage()}", code="invalid_sql") from error
+
+
+def open_spark_engine(spark: SparkSession, connection: duckdb.DuckDBPyConnection, _scratch: Path) -> SparkEngine:
+    """An engine for one batch; what spills goes to Spark's own folders."""
+    return SparkEngine(spark, connection)

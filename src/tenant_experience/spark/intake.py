@@ -1,0 +1,141 @@
+"""Reading raw files inside Spark's tasks: one file a task, by the same DuckDB code that reads them in one process."""
+
+# ruff: noqa: S608 - names in SQL are the project's own
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from tenant_experience.data_layout import ml_root
+from tenant_experience.duckdb_session import open_session
+from tenant_experience.errors import AlgorithmError, PlatformError, TenantExperienceError, UserError
+from tenant_experience.raw_files import RawFile
+from tenant_experience.raw_quarantine import Rule
+from tenant_experience.raw_staging import FileCount, stage_files
+from tenant_experience.source import Source
+
+BATCH_ROWS = 10_000
+# Beside the columns of ``staged``: what a row that is no event tells of its file.
+NOTE_COLUMNS = {"note": pa.string(), "content": pa.binary()}
+_ERRORS = {error.__name__: error for error in (UserError, AlgorithmError, PlatformError)}
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Everything a task needs to read any file of the batch.
+
+    Attributes:
+        files: of the batch; ``path`` is relative to the folder that SageMaker gives each instance.
+        source: maps their columns.
+        typed: our column -> SQL, as for :func:`stage_files`.
+        rules: checked in order.
+        schema: of what comes out: the columns of ``staged``, then ``note`` and ``content``.
+    """
+
+    files: list[RawFile]
+    source: Source
+    typed: dict[str, str]
+    rules: list[Rule]
+    schema: pa.Schema
+
+    def read(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Takes numbers of files, column ``id``; gives their good rows, then notes: counts, quarantine, an error.
+
+        Errors travel as notes, because Spark would try the file again and then show a traceback.
+        """
+        for batch in batches:
+            for number in batch.column("id").to_pylist():
+                try:
+                    yield from self._read_file(number)
+                except TenantExperienceError as error:
+                    told = {"type": type(error).__name__, "code": error.code, "message": error.message}
+                    yield self._note("error", json.dumps({"file": number, **told}).encode())
+
+    def _read_file(self, number: int) -> Iterator[pa.RecordBatch]:
+        file = self.files[number]
+        file = replace(file, path=ml_root() / file.path)
+        # Spark runs one task a core, so each has one thread.
+        with open_session(file.path.parent, time_zone=self.source.time_zone, threads=1) as (connection, scratch):
+            (counted,) = stage_files(connection, [file], self.source, self.typed, self.rules, scratch)
+            yield from self._good_rows(connection, number)
+            if counted.quarantined:
+                quarantine = (
+                    connection.cursor().sql("SELECT * FROM quarantine ORDER BY line").to_arrow_reader(BATCH_ROWS)
+                )
+                for batch in quarantine:
+                    yield self._note("quarantine", pack(batch))
+        yield self._note("count", json.dumps({"file": number, **asdict(counted)}).encode())
+
+    def _good_rows(self, connection: duckdb.DuckDBPyConnection, number: int) -> Iterator[pa.RecordBatch]:
+        notes = ", ".join(f"NULL AS {name}" for name in NOTE_COLUMNS)
+        good = f"SELECT * REPLACE ({number} AS file), {notes} FROM staged WHERE broken_rule IS NULL"
+        for batch in connection.cursor().sql(good).to_arrow_reader(BATCH_ROWS):
+            yield batch.cast(self.schema)
+
+    def _note(self, kind: str, content: bytes) -> pa.RecordBatch:
+        rows = [{"note": kind, "content": content}]
+        return pa.RecordBatch.from_pylist(rows, schema=self.schema)
+
+
+def staged_schema(connection: duckdb.DuckDBPyConnection, typed: dict[str, str], raw_columns: list[str]) -> pa.Schema:
+    """The columns that :func:`stage_files` will give ``staged``, and those of notes.
+
+    Args:
+        connection: any.
+        typed: our column -> SQL over ``raw_<column>``.
+        raw_columns: our columns that the source maps.
+    """
+    raw = ", ".join(f"CAST(NULL AS VARCHAR) AS raw_{column}" for column in raw_columns)
+    columns = ", ".join(f"{expression} AS {ours}" for ours, expression in typed.items())
+    row = f"SELECT {columns}, CAST(0 AS INTEGER) AS file, CAST(NULL AS SMALLINT) AS broken_rule FROM (SELECT {raw})"
+    staged = connection.cursor().sql(row).to_arrow_table().schema
+    return pa.schema([*staged, *(pa.field(name, kind) for name, kind in NOTE_COLUMNS.items())])
+
+
+def on_any_instance(file: RawFile, folder: Path) -> RawFile:
+    """The file with its path relative to ``folder``, the driver's, as it is on every instance."""
+    return replace(file, path=file.path.resolve().relative_to(folder.resolve()))
+
+
+def counted_files(notes: pa.Table) -> list[FileCount]:
+    """What each file held, in order of the files.
+
+    Raises:
+        TenantExperienceError: what the first file that could not be read was refused with.
+    """
+    told = [(note, json.loads(content)) for note, content in _pairs(notes) if note != "quarantine"]
+    told.sort(key=lambda pair: pair[1]["file"])
+    counts = []
+    for note, document in told:
+        document.pop("file")
+        if note == "error":
+            raise _ERRORS[document["type"]](document["message"], code=document["code"])
+        counts.append(FileCount(**document))
+    return counts
+
+
+def add_quarantine(connection: duckdb.DuckDBPyConnection, notes: pa.Table) -> None:
+    """Adds the refused rows of every file to ``quarantine``."""
+    for note, content in _pairs(notes):
+        if note == "quarantine":
+            with connection.cursor() as cursor:
+                cursor.register("refused", pa.ipc.open_stream(content).read_all())
+                cursor.execute("INSERT INTO quarantine FROM refused")
+
+
+def pack(batch: pa.RecordBatch) -> bytes:
+    """A record batch as an Arrow stream."""
+    stream = io.BytesIO()
+    with pa.ipc.new_stream(stream, batch.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_batch(batch)
+    return stream.getvalue()
+
+
+def _pairs(notes: pa.Table) -> list[tuple[str, bytes]]:
+    return list(zip(notes["note"].to_pylist(), notes["content"].to_pylist(), strict=True))

@@ -1,0 +1,75 @@
+"""A Spark session on the instances of this job: in this process when there is one, else on a cluster of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pyspark.sql import SparkSession
+
+from tenant_experience.data_layout import ml_root
+from tenant_experience.errors import PlatformError
+from tenant_experience.instance_resources import available_cpus, available_memory
+
+_MIB = 1 << 20
+
+
+def heap_mib() -> int:
+    """The Java heap that computes, in MiB: a third of the memory; Python's and DuckDB's share is the rest."""
+    return max(1_024, available_memory() // _MIB // 3)
+
+
+def require_java() -> None:
+    """Refuses by name a machine without Java.
+
+    Raises:
+        PlatformError: ``java_missing``.
+    """
+    home = os.environ.get("JAVA_HOME")
+    found = (Path(home) / "bin" / "java").is_file() if home else shutil.which("java")
+    if not found:
+        raise PlatformError(
+            "Spark needs Java 17 or later, and there is no java on PATH nor in JAVA_HOME: install a runtime "
+            "(Debian, Ubuntu: openjdk-17-jre-headless)",
+            code="java_missing",
+        )
+
+
+@contextmanager
+def spark_session(master: str | None = None, **settings: str) -> Iterator[SparkSession]:
+    """A session, stopped afterwards; what it spilled is removed.
+
+    Args:
+        master: URL of a cluster's master; None: this process, with all its CPUs.
+        settings: further Spark settings, with ``_`` for ``.``.
+
+    Raises:
+        PlatformError: ``java_missing``.
+    """
+    require_java()
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    ml_root().mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="scratch-spark-", dir=ml_root()) as folder:
+        chosen = {
+            "spark.sql.session.timeZone": "UTC",
+            "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
+            "spark.local.dir": folder,
+            "spark.driver.memory": f"{heap_mib()}m" if master is None else "1g",
+            "spark.driver.maxResultSize": "0",
+            **{name.replace("_", "."): value for name, value in settings.items()},
+        }
+        builder = SparkSession.builder.appName("build_features").master(master or f"local[{available_cpus()}]")
+        for name, value in chosen.items():
+            builder = builder.config(name, value)
+        spark = builder.getOrCreate()
+        try:
+            spark.sparkContext.setLogLevel("ERROR")
+            yield spark
+        finally:
+            spark.stop()
