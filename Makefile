@@ -1,5 +1,5 @@
 # Everything a person does here. `make` alone says what there is.
-# The virtual environments (three, because their pins disagree) are made by the rules that need them, under this folder;
+# The virtual environments (four, because their pins disagree) are made by the rules that need them, under this folder;
 # --no-deps, because the requirements are locked whole and pip before 24 cannot match extras to hashed pins.
 
 SHELL := /bin/bash
@@ -16,14 +16,14 @@ INPUT ?=
 SOURCE ?=
 DECISION ?= approve
 
-.PHONY: help demo preview test check up down status clean setup iam-report iam-drill bench-features
+.PHONY: help demo preview test check up down status clean setup iam-report iam-drill bench-features spark
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 demo: setup ## The whole path on this machine: INPUT=file SOURCE=name DECISION=approve|reject (all optional)
 	@$(PY) -m demo run $(if $(INPUT),--input "$(INPUT)") $(if $(SOURCE),--source "$(SOURCE)") --decision "$(DECISION)"
 
-test: setup ## Every test, the flow through the real state machine included
+test: setup spark ## Every test, the flow through the real state machine included
 	$(PY) -m pytest --numprocesses 3 $(PYTEST_ARGS)
 
 check: setup ## Lint, types, templates and state machines
@@ -61,6 +61,13 @@ clean: ## Remove the laptop's AWS and everything built (environments stay)
 	rm -rf .local/aws .local/demo* .aws-sam
 
 setup: .venv/.ready $(VENVS)/sam/.ready $(VENVS)/local_aws/.ready ## Make the virtual environments
+
+spark: $(VENVS)/spark/.package ## Make the environment of the Spark image: 700 MB, and Java 17 must be there
+
+# The checkout as an installed package: the environment has nothing to build it with.
+$(VENVS)/spark/.package: $(VENVS)/spark/.ready
+	@site=$$($(VENVS)/spark/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))"); echo "$(CURDIR)/src" > "$$site/tenant_experience.pth"
+	@touch $@
 
 .venv/.ready: requirements/project.txt pyproject.toml
 	@echo "Making .venv (the project's own packages; about a minute) ..."

@@ -13,7 +13,7 @@ from local_aws import server_control
 from local_aws.errors import LocalAwsError
 from local_aws.state import DEFAULT_FOLDER, State, is_healthy
 
-DEFAULT_IMAGE = Path("container/local_image.json")
+DEFAULT_IMAGES = (Path("container/local_image.json"), Path("container/local_spark_image.json"))
 README = Path(__file__).with_name("README.md")
 
 
@@ -74,8 +74,8 @@ def _operations(_state: State, _options: argparse.Namespace) -> int:
 
 
 def _images(options: argparse.Namespace) -> list[Path]:
-    """The image files asked for, or the default one where it exists, as absolute paths."""
-    chosen: list[Path] = options.image or ([DEFAULT_IMAGE] if DEFAULT_IMAGE.exists() else [])
+    """The image files asked for, or the default ones where they exist, as absolute paths."""
+    chosen: list[Path] = options.image or [path for path in DEFAULT_IMAGES if path.exists()]
     for path in chosen:
         if not path.is_file():
             raise LocalAwsError(f"--image {path}: there is no such file.")
@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
             type=Path,
             action="append",
             metavar="JSON",
-            help=f"what an image URI means on this machine; may be repeated (default: {DEFAULT_IMAGE} when present)",
+            help="what an image URI means on this machine; may be repeated (default: those of container/)",
         )
     return parser
 

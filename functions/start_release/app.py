@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -10,6 +11,7 @@ from aws_lambda_powertools import Logger
 from tenant_experience import data_layout, use_case_files
 from tenant_experience.aws import executions, notifications, objects
 from tenant_experience.errors import UserError
+from tenant_experience.processing import read_processing
 from tenant_experience.release import ManifestArrival
 
 logger = Logger(service="start_release")
@@ -20,6 +22,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     try:
         arrival = ManifestArrival.from_event(event)
         files = use_case_files.find(arrival.use_case)
+        processing = read_processing(files["use_case.yaml"], os.environ.get("SPARK_IMAGE_URI", ""))
     except UserError as refusal:
         batch = PurePosixPath(event["detail"]["object"]["key"]).parent.name
         notifications.send(f"Batch {batch} was refused", refusal.message)
@@ -34,6 +37,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             "use_case": arrival.use_case,
             "batch": arrival.batch,
             "requested_at": arrival.arrived_at,
+            "processing": processing,
         },
     )
     logger.info("release started", extra={"release": arrival.release})

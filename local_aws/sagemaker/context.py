@@ -74,10 +74,12 @@ class Context:
         """The image of a URI.
 
         Raises:
-            ServiceError: ValidationException, no such image here.
+            ServiceError: ValidationException, no such image here, or its environment is not made yet.
         """
         for image in self.images:
             if image.matches(uri):
+                if not image.interpreter.exists():
+                    raise validation_error(f"Requested image {uri} is not on this machine yet: run {image.made_by}.")
                 return image
         known = ", ".join(image.name for image in self.images) or "none"
         raise validation_error(f"Requested image {uri} not found. (On this machine: {known}.)")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _PYTHON_WORDS = frozenset({"python", "python3"})
-_KEYS = frozenset({"name", "interpreter", "mounts", "path", "labels"})
+_KEYS = frozenset({"name", "interpreter", "mounts", "path", "labels", "made_by"})
 
 
 class ImageError(Exception):
@@ -28,6 +28,7 @@ class Image:
         mounts: folder in the image -> folder on this machine.
         path: folders of the image, searched for commands before the machine's own PATH.
         labels: the image's Docker labels.
+        made_by: the command that makes the interpreter, when it need not be there from the start.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Image:
     mounts: Mapping[str, Path] = field(default_factory=dict)
     path: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    made_by: str | None = None
 
     def matches(self, uri: str) -> bool:
         """Whether ``uri`` names this image, whatever its registry, tag or digest."""
@@ -92,7 +94,7 @@ def load_image(path: Path, root: Path) -> Image:
     if unknown or not {"name", "interpreter"} <= set(found):
         raise ImageError(f"{path}: needs name and interpreter, and may have {sorted(_KEYS)}; found {sorted(found)}")
     interpreter = root / found["interpreter"]
-    if not interpreter.exists():
+    if not interpreter.exists() and "made_by" not in found:
         raise ImageError(f"{path}: the interpreter {interpreter} does not exist: install the environment first")
     return Image(
         name=found["name"],
@@ -100,4 +102,5 @@ def load_image(path: Path, root: Path) -> Image:
         mounts={inside: (root / outside).absolute() for inside, outside in found.get("mounts", {}).items()},
         path=tuple(found.get("path", ())),
         labels=dict(found.get("labels", {})),
+        made_by=found.get("made_by"),
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from tenant_experience.manifest import RESERVED_HYPERPARAMETERS, Scope
+from tenant_experience.processing import check_processing
 from tenant_experience.settings_file import Settings, load_settings
 
 USE_CASE_FILE = "use_case.yaml"
@@ -95,6 +96,18 @@ class Gates(Settings):
     vanished_portfolios: float | None = Field(default=0.5, ge=0, le=1)
 
 
+class Processing(Settings):
+    """What builds features: DuckDB in one process, or Spark on ``instances`` machines."""
+
+    engine: str = "duckdb"
+    instances: int = 1
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        check_processing(self.engine, self.instances)
+        return self
+
+
 class Approval(Settings):
     """Who lets a release pass."""
 
@@ -123,6 +136,7 @@ class UseCase(Settings):
     trainer: Literal["xgboost"] = "xgboost"
     hyperparameters: dict[str, Scalar] = Field(default_factory=dict)
     gates: Gates = Gates()
+    processing: Processing = Processing()
     approval: Approval = Approval()
     costs: Costs = Costs()
 

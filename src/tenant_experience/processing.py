@@ -1,0 +1,64 @@
+"""The key ``processing`` of use_case.yaml: which engine builds features, on how many instances.
+
+Apart from ``use_case.py``, because the function that starts a release reads it without pydantic.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from tenant_experience.errors import UserError
+
+ENGINES = ("duckdb", "spark")
+MAXIMUM_INSTANCES = 100  # of a processing job (SageMaker, ProcessingClusterConfig)
+
+
+def check_processing(engine: object, instances: object) -> None:
+    """Refuses what is no engine, and instances that nothing would use.
+
+    Raises:
+        ValueError: says which value, and what is allowed.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"engine must be one of {', '.join(ENGINES)} (it is {engine!r})")
+    if not isinstance(instances, int) or isinstance(instances, bool) or not 1 <= instances <= MAXIMUM_INSTANCES:
+        raise ValueError(f"instances must be a whole number from 1 to {MAXIMUM_INSTANCES} (it is {instances!r})")
+    if engine == "duckdb" and instances > 1:
+        raise ValueError(f"engine duckdb runs on one instance (instances is {instances}): choose engine: spark")
+
+
+def read_processing(use_case_yaml: bytes, spark_image_uri: str) -> dict[str, Any]:
+    """What an execution is told: ``{"engine": ..., "instances": ...}``; duckdb on one instance unless said otherwise.
+
+    Args:
+        use_case_yaml: the file's content.
+        spark_image_uri: the stack's; may be empty.
+
+    Raises:
+        UserError: ``invalid_use_case``, or ``no_spark_image`` when the stack was deployed without one.
+    """
+    try:
+        processing = {"engine": "duckdb", "instances": 1, **_given(use_case_yaml)}
+        check_processing(**processing)
+    except ValueError as error:
+        raise UserError(f"use_case.yaml: key 'processing': {error}", code="invalid_use_case") from error
+    if processing["engine"] == "spark" and not spark_image_uri:
+        raise UserError(
+            "use_case.yaml asks for processing: {engine: spark}, but this stack has no Spark image: deploy it with the "
+            "parameter SparkImageUri (see container/README.md), or choose engine: duckdb",
+            code="no_spark_image",
+        )
+    return processing
+
+
+def _given(use_case_yaml: bytes) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(use_case_yaml)
+    except yaml.YAMLError as error:
+        raise UserError(f"use_case.yaml is not valid YAML: {error}", code="invalid_use_case") from error
+    given = (document.get("processing") if isinstance(document, dict) else None) or {}
+    if not isinstance(given, dict) or not given.keys() <= {"engine", "instances"}:
+        raise ValueError(f"may hold engine and instances (it is {given!r})")
+    return given
