@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StrictInt, StringConstraints, model_validator
 
 from tenant_experience.manifest import RESERVED_HYPERPARAMETERS, Scope
 from tenant_experience.processing import check_processing
@@ -100,7 +100,7 @@ class Processing(Settings):
     """What builds features: DuckDB in one process, or Spark on ``instances`` machines."""
 
     engine: str = "duckdb"
-    instances: int = 1
+    instances: StrictInt = 1
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

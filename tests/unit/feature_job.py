@@ -16,8 +16,9 @@ REQUESTED_AT = "2026-11-20T10:00:00Z"
 class FeatureJob:
     """One run below ``base``; put files into ``raw`` first."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, script: str = "build_features.py", python: Path | str = sys.executable) -> None:
         self.base = base
+        self.command = [str(python), str(ROOT / "sagemaker_scripts" / script)]
         self.raw = base / "processing/input/raw"
         self.raw.mkdir(parents=True)
         self.use_case = base / "processing/input/use_case"
@@ -33,14 +34,13 @@ class FeatureJob:
         """Runs the script; answers with ``outcome.json``."""
         if manifest is not None:
             (self.raw / "manifest.json").write_text(json.dumps(manifest))
-        script = ROOT / "sagemaker_scripts" / "build_features.py"
         names = ["--release", "r1", "--use-case", "tenant_experience", "--batch", "b1", "--requested-at", REQUESTED_AT]
         environment = {
             "PATH": os.environ["PATH"],
             "SAGEMAKER_BASE_DIR": str(self.base),
             "PYTHONPATH": str(ROOT / "src"),
         }
-        command = [sys.executable, str(script), *names]
+        command = [*self.command, *names]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd="/")  # noqa: S603
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr

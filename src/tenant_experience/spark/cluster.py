@@ -19,7 +19,7 @@ import pyspark
 from pyspark.sql import SparkSession
 
 from tenant_experience.data_layout import ml_root
-from tenant_experience.errors import PlatformError
+from tenant_experience.errors import PlatformError, TenantExperienceError
 from tenant_experience.instance_resources import available_cpus
 from tenant_experience.spark.instances import Instances
 from tenant_experience.spark.session import heap_mib, require_java, spark_session
@@ -27,7 +27,7 @@ from tenant_experience.spark.session import heap_mib, require_java, spark_sessio
 START_SECONDS = 300
 # An executor that crashed is started again by its worker within this time.
 ABSENCE_SECONDS = 30
-GONE_AFTER = 3
+GONE_AFTER = 2
 _STOP_SECONDS = 10
 _SPARK_CLASS = Path(pyspark.__file__).parent / "bin" / "spark-class"
 logger = logging.getLogger("spark_cluster")
@@ -44,25 +44,25 @@ def lead_cluster(instances: Instances) -> Iterator[SparkSession]:
     address, port = instances.leader, str(instances.port)
     with (
         _daemon("master.Master", "--host", address, "--port", port, "--webui-port", "0") as master,
-        _worker(instances) as worker,
-        spark_session(
-            f"spark://{address}:{port}",
-            spark_executor_memory=f"{heap_mib()}m",
-            spark_driver_host=address,
-            spark_network_timeout="60s",
-        ) as spark,
+        _worker(instances, master) as worker,
     ):
-        _wait_for_executors(spark, len(instances.hosts), master)
-        watch = _Watch(spark, len(instances.hosts), {"master": master, "worker": worker})
-        watch.start()
+        watch = _Watch(len(instances.hosts), {"master": master, "worker": worker})
         try:
-            yield spark
-        except Exception as error:
-            if watch.found:
-                raise watch.found from error
+            with spark_session(
+                f"spark://{address}:{port}",
+                spark_executor_memory=f"{heap_mib()}m",
+                spark_driver_host=address,
+                spark_network_timeout="60s",
+            ) as spark:
+                _wait_for_executors(spark, watch)
+                with watch.over(spark):
+                    yield spark
+        except TenantExperienceError:
             raise
-        finally:
-            watch.stop()
+        except Exception as error:  # Spark's own words for it are a page of Java
+            if lost := watch.found or watch.ended_daemon():
+                raise lost from error
+            raise
 
 
 def follow_cluster(instances: Instances) -> None:
@@ -75,25 +75,34 @@ def follow_cluster(instances: Instances) -> None:
     with _worker(instances) as worker:
         failures = 0
         while failures < GONE_AFTER:
-            time.sleep(1)
+            time.sleep(2)
             failures = 0 if instances.leader_answers() else failures + 1
             if worker.poll() is not None and not failures:
-                raise _lost("worker", instances.current, worker.returncode)
+                raise _lost("worker", worker.returncode)
     logger.info("the master is gone: so is this worker")
 
 
 @contextmanager
-def _worker(instances: Instances) -> Iterator[subprocess.Popen[bytes]]:
-    if not instances.wait_for_leader(START_SECONDS):
-        raise PlatformError(
-            f"no Spark master answered at {instances.leader}:{instances.port} within {START_SECONDS} s",
-            code="spark_master_lost",
-        )
+def _worker(instances: Instances, master: subprocess.Popen[bytes] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    _wait_for_master(instances, master)
     words = ("--host", instances.here, "--port", "0", "--webui-port", "0", "--cores", str(available_cpus()))
     folder = ml_root() / "spark-worker"
     memory = ("--memory", f"{heap_mib()}m", "--work-dir", str(folder))
     with _daemon("worker.Worker", *words, *memory, f"spark://{instances.leader}:{instances.port}") as worker:
         yield worker
+
+
+def _wait_for_master(instances: Instances, master: subprocess.Popen[bytes] | None) -> None:
+    end = time.monotonic() + START_SECONDS
+    while not instances.leader_answers():
+        if master is not None and master.poll() is not None:
+            raise _lost("master", master.returncode)
+        if time.monotonic() > end:
+            raise PlatformError(
+                f"no Spark master answered at {instances.leader}:{instances.port} within {START_SECONDS} s",
+                code="spark_master_lost",
+            )
+        time.sleep(0.5)
 
 
 @contextmanager
@@ -103,8 +112,8 @@ def _daemon(name: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
         **os.environ,
         "SPARK_DAEMON_MEMORY": "512m",
         "SPARK_LOCAL_DIRS": str(ml_root() / "spark-local"),
-        # A port that is taken must not become another one that nobody knows.
-        "SPARK_DAEMON_JAVA_OPTS": "-Dspark.port.maxRetries=0",
+        # A port that is taken must not become another one that nobody knows; nobody else submits work here.
+        "SPARK_DAEMON_JAVA_OPTS": "-Dspark.port.maxRetries=0 -Dspark.master.rest.enabled=false",
     }
     command = [str(_SPARK_CLASS), f"org.apache.spark.deploy.{name}", *words]
     process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own words
@@ -124,58 +133,70 @@ def _executors(spark: SparkSession) -> int:
     return len(spark.sparkContext._jsc.sc().statusTracker().getExecutorInfos()) - 1
 
 
-def _wait_for_executors(spark: SparkSession, wanted: int, master: subprocess.Popen[bytes]) -> None:
+def _wait_for_executors(spark: SparkSession, watch: _Watch) -> None:
     end = time.monotonic() + START_SECONDS
-    while (found := _executors(spark)) < wanted:
-        if master.poll() is not None:
-            raise _lost("master", "the first instance", master.returncode)
+    while (found := _executors(spark)) < watch.wanted:
+        if lost := watch.ended_daemon():
+            raise lost
         if time.monotonic() > end:
             raise PlatformError(
-                f"{found} of {wanted} instances joined the Spark cluster within {START_SECONDS} s: see the log of "
-                "each; a subnet with a security group of its own must let the instances reach each other",
+                f"{found} of {watch.wanted} instances joined the Spark cluster within {START_SECONDS} s: see the log "
+                "of each; a security group of one's own must let the instances reach each other",
                 code="spark_worker_missing",
             )
         time.sleep(0.2)
 
 
-def _lost(what: str, where: str, exit_code: int | None) -> PlatformError:
+def _lost(what: str, exit_code: int | None) -> PlatformError:
     return PlatformError(
-        f"the Spark {what} on {where} ended with exit code {exit_code} before the work was done: see its log",
+        f"a Spark {what} ended with exit code {exit_code} before the work was done: see the job's log",
         code=f"spark_{what}_lost",
     )
 
 
-class _Watch(threading.Thread):
-    """Cancels what Spark does once an instance is lost: Spark itself would wait for another one."""
+class _Watch:
+    """Cancels what Spark does once an instance is lost: Spark itself would wait for another one.
 
-    def __init__(self, spark: SparkSession, wanted: int, daemons: dict[str, subprocess.Popen[bytes]]) -> None:
-        super().__init__(name="spark watch", daemon=True)
+    Attributes:
+        wanted: how many instances compute.
+        found: what was lost, if anything was.
+    """
+
+    def __init__(self, wanted: int, daemons: dict[str, subprocess.Popen[bytes]]) -> None:
+        self.wanted = wanted
         self.found: PlatformError | None = None
-        self._spark, self._wanted, self._daemons = spark, wanted, daemons
+        self._daemons = daemons
         self._over = threading.Event()
 
-    def run(self) -> None:
-        """Look once a second; after a loss, cancel again and again: work that begins later must not wait either."""
+    @contextmanager
+    def over(self, spark: SparkSession) -> Iterator[None]:
+        """Looks once a second while the body runs."""
+        thread = threading.Thread(target=self._look, args=(spark,), name="spark watch", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
+
+    def ended_daemon(self) -> PlatformError | None:
+        """The error for a process of this instance that has ended."""
+        for name, process in self._daemons.items():
+            if process.poll() is not None:
+                return _lost(name, process.returncode)
+        return None
+
+    def _look(self, spark: SparkSession) -> None:
+        """After a loss, cancel again and again: work that begins later must not wait either."""
         seen = time.monotonic()
         while not self._over.wait(1):
-            present = _executors(self._spark)
-            seen = time.monotonic() if present >= self._wanted else seen
-            self.found = self.found or self._ended_daemon()
+            present = _executors(spark)
+            seen = time.monotonic() if present >= self.wanted else seen
+            self.found = self.found or self.ended_daemon()
             if self.found is None and time.monotonic() - seen > ABSENCE_SECONDS:
                 self.found = PlatformError(
-                    f"{present} of {self._wanted} instances are left of the Spark cluster: see the logs of the others",
+                    f"{present} of {self.wanted} instances are left of the Spark cluster: see the logs of the others",
                     code="spark_worker_lost",
                 )
             if self.found:
-                self._spark.sparkContext.cancelAllJobs()
-
-    def stop(self) -> None:
-        """No more looking."""
-        self._over.set()
-        self.join()
-
-    def _ended_daemon(self) -> PlatformError | None:
-        for name, process in self._daemons.items():
-            if process.poll() is not None:
-                return _lost(name, "the first instance", process.returncode)
-        return None
+                spark.sparkContext.cancelAllJobs()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 import zlib
 from dataclasses import dataclass
 
@@ -64,15 +63,6 @@ class Instances:
             socket.create_connection((self.leader, self.port), timeout=seconds).close()
         except OSError:
             return False
-        return True
-
-    def wait_for_leader(self, seconds: float) -> bool:
-        """Whether the leader's port can be reached within some seconds."""
-        end = time.monotonic() + seconds
-        while not self.leader_answers():
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.5)
         return True
 
 

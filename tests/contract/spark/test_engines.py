@@ -1,0 +1,95 @@
+"""DuckDB and Spark, held to the same rows: every feature, every figure, every refused row."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tenant_experience.use_case import load_use_case
+from tests.contract.spark.awkward_events import AS_OF, EVENTS, write_awkward_events
+from tests.unit.feature_job import USE_CASE_FOLDER, FeatureJob
+
+MANIFEST = {"as_of": f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}"}
+
+
+class Jobs:
+    """The same batch, built by both."""
+
+    def __init__(self, folder: Path, spark_python: Path) -> None:
+        self.duckdb = FeatureJob(folder / "duckdb")
+        self.spark = FeatureJob(folder / "spark", script="build_features_spark.py", python=spark_python)
+
+    def run(self) -> list[dict[str, Any]]:
+        shutil.copytree(self.duckdb.raw, self.spark.raw, dirs_exist_ok=True)
+        return [job.run(MANIFEST) for job in (self.duckdb, self.spark)]
+
+    def tables(self, path: str) -> list[pa.Table]:
+        return [pq.read_table(job.base / "processing/output" / path) for job in (self.duckdb, self.spark)]
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory: pytest.TempPathFactory, spark_python: Path) -> Jobs:
+    jobs = Jobs(tmp_path_factory.mktemp("engines"), spark_python)
+    write_awkward_events(jobs.duckdb.raw)
+    outcomes = jobs.run()
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0]["status"] == "ok", outcomes[0]
+    assert outcomes[0]["rows"] == EVENTS
+    return jobs
+
+
+def test_every_feature_is_the_same(jobs: Jobs) -> None:
+    duckdb, spark = (table.to_pylist() for table in jobs.tables("features/features.parquet"))
+    assert len(duckdb) == len(spark) > 3_000
+    names = [*load_use_case(USE_CASE_FOLDER).features, "exposure_days", "open_count", "oldest_open_hr"]
+    for ours, theirs in zip(duckdb, spark, strict=True):
+        for name in names:
+            assert theirs[name] == pytest.approx(ours[name], rel=1e-9, abs=1e-9), (ours["tenant_id"], name)
+        assert {key: theirs[key] for key in theirs if key not in names} == {
+            key: ours[key] for key in ours if key not in names
+        }
+
+
+def _numbers(row: dict[str, Any], names: list[str]) -> dict[str, float]:
+    return {name: float("nan") if row[name] is None else row[name] for name in names}
+
+
+def test_to_the_last_bit(jobs: Jobs) -> None:
+    duckdb, spark = jobs.tables("features/features.parquet")
+    assert spark.equals(duckdb)
+
+
+def test_the_events_are_awkward(jobs: Jobs) -> None:
+    """Every feature is known for some tenants and unknown, or 0, for others; each kind of repetition is there."""
+    (features, _) = jobs.tables("features/features.parquet")
+    for name in load_use_case(USE_CASE_FOLDER).features:
+        values = features[name].to_pylist()
+        assert {None} < set(values), name
+        assert len(set(values)) > 20, name
+    assert set(features["history"].to_pylist()) == {"insufficient", "provisional", "sufficient"}
+    quality = jobs.duckdb.read("reports/data_quality.json")
+    assert min(quality[key] for key in ("duplicates_dropped", "conflicting_ids", "resolved_again")) > 500
+    assert 500 < quality["quarantined"] < 0.05 * EVENTS
+    assert len(quality["rows_by_channel"]) == 6
+
+
+def test_the_figures_and_the_refused_rows_are_the_same(jobs: Jobs) -> None:
+    assert jobs.spark.read("reports/data_quality.json") == jobs.duckdb.read("reports/data_quality.json")
+    assert jobs.spark.read("features/partitions.json") == jobs.duckdb.read("features/partitions.json")
+    duckdb, spark = jobs.tables("quarantine/quarantine.parquet")
+    assert spark.equals(duckdb)
+
+
+def test_a_file_that_cannot_be_read_is_refused_in_the_same_words(tmp_path: Path, spark_python: Path) -> None:
+    jobs = Jobs(tmp_path, spark_python)
+    (jobs.duckdb.raw / "a.csv").write_text("event_id,tenant_id\nE1,T1\n")
+    (jobs.duckdb.raw / "b.csv").write_text("household\nsecret\n")
+    duckdb, spark = jobs.run()
+    assert duckdb == spark
+    assert (duckdb["status"], duckdb["code"]) == ("refused", "missing_column")
+    assert duckdb["message"].startswith("a.csv has no column")

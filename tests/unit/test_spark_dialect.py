@@ -1,0 +1,45 @@
+"""features.sql as Spark reads it: what is translated, what is refused."""
+
+from pathlib import Path
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from tenant_experience.errors import UserError
+from tenant_experience.spark.dialect import to_spark
+
+FEATURES = (Path(__file__).parents[2] / "use_cases" / "tenant_experience" / "features.sql").read_text()
+
+
+def test_features_sql_is_sparks_own_sql():
+    translated = to_spark(FEATURES)
+    assert sqlglot.parse_one(translated, read="spark").sql(dialect="spark") == translated
+    functions = {node.sql_name() for node in sqlglot.parse_one(FEATURES, read="duckdb").find_all(exp.Func)}
+    # What stands in features.sql; a new function is to be checked on both engines before it is added here.
+    assert functions <= {
+        *("ARG_MAX", "CASE", "CAST", "COALESCE", "COUNT", "DATE_DIFF", "DATEDIFF", "GREATEST", "IF", "LEAST"),
+        *("MAX", "MAX_BY", "MIN", "NULLIF", "ROW_NUMBER", "STRUCT", "SUM", "AND", "OR"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("duckdb", "spark"),
+    [
+        ("SELECT a / 24.0 FROM t", "SELECT a / CAST('24.0' AS DOUBLE) FROM t"),
+        ("SELECT date_diff('microsecond', a, b) FROM t", "SELECT DATEDIFF(MICROSECOND, a, b) FROM t"),
+        ("SELECT max_by(a, struct_pack(b := b)) FROM t", "SELECT MAX_BY(a, STRUCT(b AS b)) FROM t"),
+        ("SELECT TIMESTAMP '1900-01-01'", "SELECT CAST('1900-01-01' AS TIMESTAMP_NTZ)"),
+        ("SELECT a FROM t ORDER BY a", "SELECT a FROM t ORDER BY a NULLS LAST"),
+        ("SELECT t.* EXCLUDE (a) FROM t", "SELECT t.* EXCEPT (a) FROM t"),
+        ("SELECT CAST(a AS VARCHAR) FROM t", "SELECT CAST(a AS STRING) FROM t"),
+    ],
+)
+def test_what_is_spelled_differently(duckdb: str, spark: str):
+    assert to_spark(duckdb) == spark
+
+
+def test_sql_that_cannot_be_read_is_refused_by_name():
+    with pytest.raises(UserError, match="cannot be put into Spark's dialect") as refusal:
+        to_spark("SELECT (a FROM t")
+    assert refusal.value.code == "invalid_sql"
