@@ -12,10 +12,10 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from tenant_experience.data_layout import ml_root
+from tenant_experience.data_layout import ml_root, processing_input
 from tenant_experience.duckdb_session import open_session
 from tenant_experience.errors import AlgorithmError, PlatformError, TenantExperienceError, UserError
-from tenant_experience.raw_files import RawFile
+from tenant_experience.raw_files import RawFile, find_raw_files
 from tenant_experience.raw_quarantine import Rule
 from tenant_experience.raw_staging import FileCount, stage_files
 from tenant_experience.source import Source
@@ -60,8 +60,12 @@ class Intake:
     def _read_file(self, number: int) -> Iterator[pa.RecordBatch]:
         file = self.files[number]
         file = replace(file, path=ml_root() / file.path)
+        raw = processing_input("raw")
         # Spark runs one task a core, so each has one thread.
-        with open_session(file.path.parent, time_zone=self.source.time_zone, threads=1) as (connection, scratch):
+        with open_session(raw, file.path.parent, time_zone=self.source.time_zone, threads=1) as (connection, scratch):
+            if not file.path.exists():
+                # The driver unpacked it from an archive, on another instance.
+                file = find_raw_files(raw, self.source, scratch)[number]
             (counted,) = stage_files(connection, [file], self.source, self.typed, self.rules, scratch)
             yield from self._good_rows(connection, number)
             if counted.quarantined:

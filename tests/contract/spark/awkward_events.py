@@ -22,9 +22,11 @@ _MICROSECOND = timedelta(microseconds=1)
 _ZONES = tuple(timezone(timedelta(minutes=minutes)) for minutes in (0, 60, -300, 345, 840, -720))
 _PORTFOLIOS = ("Elm Court", "Ñandú ✿", "北楼", "é", "e\u0301", "🏠", "a b", "A b", "'; --", "", None)
 _EDGES = (AS_OF, AS_OF - _MICROSECOND, AS_OF + _MICROSECOND, WINDOW_START, WINDOW_START - _MICROSECOND)
+_EXPORTED = AS_OF + timedelta(days=15)
 _COLUMNS = (
     *("event_id", "tenant_id", "portfolio_id", "channel", "direction", "opened_at", "first_response_at"),
-    *("resolved_at", "answered", "escalated", "sentiment", "tenancy_start_at", "tenancy_end_at"),
+    *("resolved_at", "answered", "escalated", "sentiment", "recorded_at", "tenancy_start_at"),
+    "tenancy_end_at",
 )
 _CONVERSATIONS = ("call", "message", "email")
 
@@ -73,6 +75,7 @@ def _event(rng: random.Random, number: int, tenant: int) -> dict[str, Any]:
         opened = opened.replace(minute=0, second=0, microsecond=0)  # ties in time
     response = opened + rng.random() * timedelta(hours=rng.choice((0, 1, 30, 5_000)))
     resolved = response + rng.random() * timedelta(hours=rng.choice((0, 2, 90, 9_000)))
+    response, resolved = (min(moment, _EXPORTED) for moment in (response, resolved))
     started = rng.choice((None, None, AS_OF - timedelta(days=200), WINDOW_START, AS_OF, opened + timedelta(days=9)))
     return {
         "event_id": rng.choice(("E", "Ü", "件", "🎫")) + str(number),
@@ -86,6 +89,7 @@ def _event(rng: random.Random, number: int, tenant: int) -> dict[str, Any]:
         "answered": rng.choice((None, True, False)),
         "escalated": rng.choice((None, False, False, True)),
         "sentiment": rng.choice((None, "positive", "neutral", "negative")),
+        "recorded_at": rng.choice((None, None, opened, resolved, AS_OF, AS_OF - _MICROSECOND)),
         "tenancy_start_at": started,
         "tenancy_end_at": rng.choice((None, None, None, AS_OF, AS_OF - timedelta(days=40), AS_OF + _MICROSECOND)),
     }
@@ -104,6 +108,7 @@ def _copies(rng: random.Random, event: dict[str, Any]) -> Iterator[dict[str, Any
                 {"first_response_at": event["opened_at"] + rng.random() * timedelta(days=4)},
                 {"tenant_id": f"T{rng.randrange(TENANTS)}", "portfolio_id": rng.choice(_PORTFOLIOS)},
                 {"opened_at": event["opened_at"] - timedelta(hours=rng.randrange(3)), "escalated": None},
+                {"recorded_at": rng.choice((None, AS_OF, event["opened_at"] + timedelta(days=rng.randrange(9))))},
                 {"sentiment": None, "answered": None, "tenancy_start_at": None},
             )
         )
