@@ -133,7 +133,8 @@ def _stage(
         f"COPY (SELECT {', '.join(columns)}, {number} AS file, broken_rule, newlines, "
         f"CASE WHEN broken_rule <> {FILTERED} THEN {kept_values(source)} END AS refused FROM ({checked})) "
         # Dictionaries are for words: not tried for long on ids, they save a quarter of the writing.
-        f"TO {literal(str(path))} (FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1000)"
+        # In the order of the file, by which lines are numbered: several threads do not keep it by themselves.
+        f"TO {literal(str(path))} (FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1000, PRESERVE_ORDER true)"
     )
     counted = single(
         connection,
