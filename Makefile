@@ -15,8 +15,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 INPUT ?=
 SOURCE ?=
 DECISION ?= approve
+TENANT ?=
+FROM ?=
+TO ?=
+EVERY ?=
+BATCH ?=
+USE_CASE ?=
+STACK ?=
+DRY_RUN ?=
+WAIT ?=
 
-.PHONY: help demo preview test check up down status clean setup iam-report iam-drill bench-features spark
+.PHONY: help demo preview test check up down status clean setup erase backfill iam-report iam-drill bench-features spark
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
@@ -49,6 +58,14 @@ iam-report: setup ## Which permissions of the template no test has used (after m
 
 iam-drill: setup ## Take away one permission after another and see each missed: COUNT=24 SEED=0
 	@$(PY) -m checks.iam_drill $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
+
+erase: setup ## Remove a tenant from everything, and prove it: TENANT=id USE_CASE=name STACK=name DRY_RUN=1 WAIT=1
+	@$(PY) -m operations erase "$(TENANT)" $(if $(USE_CASE),--use-case "$(USE_CASE)") $(if $(STACK),--stack "$(STACK)") \
+		$(if $(DRY_RUN),--dry-run) $(if $(WAIT),--wait)
+
+backfill: setup ## Features as they were known earlier, offline: FROM=2026-01-01 TO=2026-06-01 EVERY=30d BATCH=name USE_CASE=name STACK=name
+	@$(PY) -m operations backfill --from "$(FROM)" --to "$(TO)" $(if $(EVERY),--every "$(EVERY)") \
+		$(if $(BATCH),--batch "$(BATCH)") $(if $(USE_CASE),--use-case "$(USE_CASE)") $(if $(STACK),--stack "$(STACK)")
 
 down: setup ## Stop the laptop's AWS; its state stays
 	@$(VENVS)/local_aws/bin/python -m local_aws down

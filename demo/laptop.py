@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import boto3
 
 from demo.mailbox import Mailbox
+from operations.account import use_laptop
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCAL = ROOT / ".local"
@@ -54,9 +54,7 @@ def start(state: Path = LOCAL / "aws", *extra: str) -> dict[str, Any]:
         "the laptop's AWS did not start",
         state / "server.log",
     )
-    for line in (state / "env").read_text().splitlines():
-        name, _, value = line.partition("=")
-        os.environ[name] = value
+    use_laptop(state)
     server: dict[str, Any] = json.loads((state / "server.json").read_text())
     return server
 

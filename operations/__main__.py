@@ -6,10 +6,12 @@ import argparse
 import sys
 from typing import Protocol
 
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
-from operations import preview
+from operations import backfill, erase, preview
+from operations.account import StackError
 from tenant_experience.errors import TenantExperienceError
 
 
@@ -24,6 +26,8 @@ class Command(Protocol):
 
 
 COMMANDS: dict[str, Command] = {
+    "backfill": backfill,
+    "erase": erase,
     "preview": preview,
 }
 
@@ -39,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     try:
         return COMMANDS[options.command].run(options, console)
-    except TenantExperienceError as error:
+    except (StackError, TenantExperienceError, ClientError, BotoCoreError) as error:
         console.print(f"[red]Stopped:[/red] {escape(str(error))}", soft_wrap=True)
         return 1
 

@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None, open_engine: OpenEngine = DuckDbEng
     parser.add_argument("--use-case", required=True)
     parser.add_argument("--batch", required=True, help="for the log")
     parser.add_argument("--requested-at", required=True, type=parse_utc, help="2026-11-20T10:00:00Z")
+    parser.add_argument("--as-of", type=parse_utc, help="instead of the manifest's and the source's")
     options = parser.parse_args(arguments)
     outputs = {name: processing_output(name) for name in ("features", "quarantine", "reports")}
     for folder in outputs.values():
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None, open_engine: OpenEngine = DuckDbEng
         use_case_name=options.use_case,
         requested_at=options.requested_at,
         open_engine=open_engine,
+        as_of=options.as_of,
     )
     sys.stdout.write(f"batch {options.batch}: {outcome.figures}\n")
     return outcome

@@ -34,14 +34,15 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
             continue
         key = data_layout.reports(event["release"], shard["shard"]) + data_layout.SMOKE_TEST_FILE
         test = objects.read_json(setting("DATA_BUCKET"), key)
-        for sample in test["models"]:
-            answer = model_endpoint.predict(sample["model_key"], sample["instances"])
+        for model in test["models"]:
+            answer = model_endpoint.predict(model["model_key"], [each["instance"] for each in model["samples"]])
             given = [row["probability"] for row in answer["predictions"]]
-            for here, there in zip(given, sample["probabilities"], strict=True):
+            expected = [each["probability"] for each in model["samples"]]
+            for here, there in zip(given, expected, strict=True):
                 largest = max(largest, abs(here - there))
                 if abs(here - there) > test["tolerance"]:
                     raise PlatformError(
-                        f"model {sample['model_key']} answers {here} through the endpoint and {there} offline; "
+                        f"model {model['model_key']} answers {here} through the endpoint and {there} offline; "
                         "nothing was published",
                         code="smoke_test_failed",
                     )

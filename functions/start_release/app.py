@@ -1,8 +1,12 @@
-"""A manifest has arrived: keep the use case as it is now, and start one release. However often the event comes."""
+"""A manifest has arrived, or history is asked for: keep the use case as it is now, and start one release of it.
+
+However often the event or the request comes.
+"""
 
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -10,35 +14,58 @@ from aws_lambda_powertools import Logger
 
 from tenant_experience import data_layout, use_case_files
 from tenant_experience.aws import executions, notifications, objects
+from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
 from tenant_experience.processing import read_processing
-from tenant_experience.release import ManifestArrival
+from tenant_experience.release import HistoryRequest, ManifestArrival
 
 logger = Logger(service="start_release")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Take an EventBridge ``Object Created`` event; answer the release it stands for."""
+    """Take an EventBridge ``Object Created`` event, or a request for history; answer the release it stands for."""
+    return _record_history(event) if HistoryRequest.is_meant_by(event) else _release(event)
+
+
+def _release(event: dict[str, Any]) -> dict[str, Any]:
     try:
         arrival = ManifestArrival.from_event(event)
-        files = use_case_files.find(arrival.use_case)
-        processing = read_processing(files["use_case.yaml"], os.environ.get("SPARK_IMAGE_URI", ""))
+        told = {"use_case": arrival.use_case, "batch": arrival.batch, "requested_at": arrival.arrived_at}
+        return _start(arrival.bucket, arrival.release, told)
     except UserError as refusal:
         batch = PurePosixPath(event["detail"]["object"]["key"]).parent.name
         notifications.send(f"Batch {batch} was refused", refusal.message)
         logger.warning("batch refused", extra={"code": refusal.code, "batch": batch})
         return {"release": None, "code": refusal.code}
+
+
+def _record_history(event: dict[str, Any]) -> dict[str, Any]:
+    """Who asks waits for the answer: a refusal is told here, and not by e-mail."""
+    now = datetime.now(UTC)
+    try:
+        request = HistoryRequest.from_event(event, now)
+        told = {
+            "use_case": request.use_case,
+            "batch": request.batch,
+            "requested_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            "as_of": f"{request.as_of:%Y-%m-%dT%H:%M:%SZ}",
+            "history_only": True,
+        }
+        return _start(setting("DATA_BUCKET"), request.release, told)
+    except UserError as refusal:
+        return {"release": None, "code": refusal.code, "message": refusal.message}
+
+
+def _start(bucket: str, release: str, told: dict[str, Any]) -> dict[str, Any]:
+    """Keep the use case, and start the execution.
+
+    Raises:
+        UserError: there is no such use case, or it cannot be processed by this stack.
+    """
+    files = use_case_files.find(told["use_case"])
+    processing = read_processing(files["use_case.yaml"], os.environ.get("SPARK_IMAGE_URI", ""))
     for name, content in files.items():
-        objects.write_once(arrival.bucket, data_layout.use_case_snapshot(arrival.release) + name, content)
-    executions.start(
-        arrival.release,
-        {
-            "release": arrival.release,
-            "use_case": arrival.use_case,
-            "batch": arrival.batch,
-            "requested_at": arrival.arrived_at,
-            "processing": processing,
-        },
-    )
-    logger.info("release started", extra={"release": arrival.release})
-    return {"release": arrival.release}
+        objects.write_once(bucket, data_layout.use_case_snapshot(release) + name, content)
+    executions.start(release, {"release": release, "processing": processing, **told})
+    logger.info("release started", extra={"release": release})
+    return {"release": release}

@@ -28,6 +28,7 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
 
     from local_aws.ministack_adapter import (
         callers,
+        deleted_objects,
         deliveries,
         email_subscriptions,
         lambda_errors,
@@ -39,6 +40,7 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
 
     callers.install()
     permissions.install()
+    deleted_objects.install()
     deliveries.install()
     lambda_errors.install()
     lambda_sandbox.install()

@@ -96,7 +96,7 @@ _NAMES = {
         "_route_async_failure",
         "invoke_async_with_retry",
     ),
-    "ministack.services.s3": ("_get_object",),
+    "ministack.services.s3": ("_get_object", "_object_disk_path", "_persist_delete_marker"),
     "ministack.services.sns": (
         "_build_envelope",
         "_confirm_subscription",

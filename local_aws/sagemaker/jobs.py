@@ -82,6 +82,7 @@ class Jobs(ABC):
         for job in context.store.all(self.kind):
             if job[f"{self.kind}Status"] in {"InProgress", "Stopping"}:
                 self._close(job[f"{self.kind}Name"], "Failed", INTERRUPTED)
+            self._wipe(job["_folder"])
 
     def operations(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         """Operation name -> what answers it."""
@@ -258,6 +259,13 @@ class Jobs(ABC):
             self._close(run.name, status, reason, run)
         except KeyError:
             log.info("job %s: deleted meanwhile", run.name)
+        self._wipe(run.folder.name)
+
+    def _wipe(self, folder: str) -> None:
+        """Forget the disks of an ended job's instances, as AWS does; the log stays."""
+        jobs = self.context.state_dir / "jobs" / folder
+        for disk in (jobs / "opt", *jobs.glob("algo-*/opt")):
+            shutil.rmtree(disk, ignore_errors=True)
 
     def _lead(self, run: Run, job: dict[str, Any]) -> tuple[str, str | None]:
         credentials = self.context.assume(job["RoleArn"], "SageMaker")

@@ -65,6 +65,7 @@ class OnlineStore:
         self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
+        self._database.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, not only let go of
         self._database.executescript(_SCHEMA)
         self._execute = self._database.execute
         self._reading_lock = threading.Lock()
@@ -93,7 +94,7 @@ class OnlineStore:
         return None if row is None or row[0] is None else row
 
     def remove(self, group_id: int, record_id: str, event_time: float, outbox: str | None) -> bool:
-        """Remove a record whole; False, and nothing done, when the one there is as late or later."""
+        """Remove a record whole, also from the log; False, and nothing done, when the one there is as late or later."""
         with self._lock:
             self._execute("BEGIN IMMEDIATE")
             try:
@@ -109,6 +110,7 @@ class OnlineStore:
             except BaseException:
                 self._execute("ROLLBACK")
                 raise
+            self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return allowed
 
     def remove_group(self, group_id: int) -> None:

@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 RAW = "raw"
+INGESTION = "ingestion"
 MANIFEST = "manifest.json"
 OUTCOME = "outcome.json"
 FEATURES_FILE = "features.parquet"
@@ -89,7 +90,7 @@ def quarantine(release: str) -> str:
 
 def ingestion(release: str) -> str:
     """What feature ingestion wrote, and what it could not."""
-    return f"ingestion/{release}/"
+    return f"{INGESTION}/{release}/"
 
 
 def clusters(release: str, shard: int) -> str:
@@ -105,6 +106,11 @@ def training(release: str) -> str:
 def reports(release: str, shard: int | None = None) -> str:
     """Reports of a release: data quality at the top, one folder per shard below."""
     return f"reports/{release}/" if shard is None else f"reports/{release}/{shard}/"
+
+
+def erasure(name: str) -> str:
+    """The proof that a tenant was erased; it does not say whom."""
+    return f"erasures/{name}.json"
 
 
 def model_archive(slug: str, version: str) -> str:

@@ -150,14 +150,17 @@ def _smoke_test(
     """Up to 8 tenants of the test part, spread over the whole range of probabilities, with what the model says."""
     order = np.argsort(probabilities, kind="stable")
     rows = order[np.unique(np.linspace(0, len(order) - 1, min(SMOKE_TEST_TENANTS, len(order))).round().astype(int))]
-    instances = [
+    samples = [
         {
-            "tenant_id": str(test.tenant_id[row]),
-            "features": {
-                name: None if np.isnan(value) else float(value)
-                for name, value in zip(manifest.features, matrix[row], strict=True)
+            "instance": {
+                "tenant_id": str(test.tenant_id[row]),
+                "features": {
+                    name: None if np.isnan(value) else float(value)
+                    for name, value in zip(manifest.features, matrix[row], strict=True)
+                },
             },
+            "probability": float(probabilities[row]),
         }
         for row in rows
     ]
-    return {"instances": instances, "probabilities": probabilities[rows].tolist()}
+    return {"samples": samples}

@@ -60,8 +60,10 @@ class Batch:
     as_of: datetime
 
     @classmethod
-    def open(cls, folders: Folders, use_case_name: str, requested_at: datetime) -> Batch:
-        """Reads the settings of a batch.
+    def open(
+        cls, folders: Folders, use_case_name: str, requested_at: datetime, history_as_of: datetime | None = None
+    ) -> Batch:
+        """Reads the settings of a batch. ``history_as_of`` wins over what they say.
 
         Raises:
             UserError: a setting is wrong; the message names the file and the key.
@@ -75,7 +77,7 @@ class Batch:
         manifest = read_manifest(folders.raw)
         source_name = manifest.source or use_case.default_source
         source = load_source(folders.use_case, source_name, use_case)
-        as_of = manifest.as_of or source.as_of or requested_at
+        as_of = history_as_of or manifest.as_of or source.as_of or requested_at
         if as_of > requested_at:
             where = f"{MANIFEST} key" if manifest.as_of else f"source {source_name!r}, key"
             raise UserError(
@@ -92,6 +94,7 @@ def build_features(
     release: str,
     use_case_name: str,
     requested_at: datetime,
+    as_of: datetime | None = None,
     open_engine: OpenEngine = DuckDbEngine,
 ) -> Outcome:
     """Builds features, partitions, quarantine and the data-quality report of one release.
@@ -102,7 +105,8 @@ def build_features(
         folders: what to read and where to write.
         release: its id.
         use_case_name: must be the one in the folder.
-        requested_at: UTC; ``as_of`` unless the manifest says otherwise.
+        requested_at: UTC; ``as_of`` unless the manifest or the source says otherwise.
+        as_of: UTC, for history: instead of what they say.
         open_engine: what computes over events; a ready-made table is always DuckDB's.
 
     Raises:
@@ -110,7 +114,7 @@ def build_features(
         AlgorithmError: too few tenants have enough history.
     """
     with data_quality_report(folders.reports, release) as quality:
-        batch = Batch.open(folders, use_case_name, requested_at)
+        batch = Batch.open(folders, use_case_name, requested_at, as_of)
         readable = (folders.raw, folders.previous, folders.features, folders.quarantine)
         with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
             engine = open_engine(connection, scratch)

@@ -16,7 +16,7 @@ from tenant_experience.raw_files import RawFile
 from tenant_experience.raw_scan import Scan
 from tenant_experience.source import Source
 
-_KEPT_CHARACTERS = 64
+KEPT_CHARACTERS = 64
 # DuckDB's own names of what keeps a line from being split into columns.
 _REJECT_REASONS = {
     "MISSING COLUMNS": "ragged_row",
@@ -61,7 +61,7 @@ def create_quarantine(connection: duckdb.DuckDBPyConnection, columns: list[str])
 
 def kept_values(source: Source) -> str:
     """SQL over ``raw_<column>``: what the quarantine keeps of a refused row, a list in the order of its columns."""
-    return f"[{', '.join(f'left(CAST(raw_{column} AS VARCHAR), {_KEPT_CHARACTERS})' for column in source.columns)}]"
+    return f"[{', '.join(f'left(CAST(raw_{column} AS VARCHAR), {KEPT_CHARACTERS})' for column in source.columns)}]"
 
 
 def quarantine_file(

@@ -73,7 +73,7 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Sour
     else:
         rows = _json_rows(file, link, rejects, source)
     _require_columns(file, source, list(rows.types))
-    selected = ", ".join(_tidied(raw, rows.types, source.null_markers) for raw in source.raw_columns())
+    selected = ", ".join(tidied(raw, rows.types, source.null_markers) for raw in source.raw_columns())
     mapped = source.columns | {WHERE: f"CAST((\n{source.where or 'true'}\n) AS BOOLEAN)"}
     attempts = ", ".join(_attempt(ours, expression) for ours, expression in mapped.items())
     results = ", ".join(_result(ours, expression) for ours, expression in mapped.items())
@@ -199,7 +199,8 @@ def _require_columns(file: RawFile, source: Source, present: list[str]) -> None:
             )
 
 
-def _tidied(raw: str, types: dict[str, str], null_markers: list[str]) -> str:
+def tidied(raw: str, types: dict[str, str], null_markers: list[str]) -> str:
+    """One column of a file as expressions read it: trimmed; null when it is missing, blank or a null marker."""
     kinds = {name.lower(): kind for name, kind in types.items()}
     kind = kinds.get(raw.lower())
     name = identifier(raw)

@@ -7,10 +7,12 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from tenant_experience import data_layout
 from tenant_experience.errors import UserError
+from tenant_experience.manifest import parse_utc
 
 _MANIFEST_KEY = re.compile(
     rf"^{data_layout.RAW}/(?P<use_case>[a-z0-9_]{{1,40}})/(?P<batch>[^/]{{1,128}})/{re.escape(data_layout.MANIFEST)}$"
@@ -65,6 +67,56 @@ class ManifestArrival:
         """The release id: day of arrival and seven digits of a hash, the same however often the event comes."""
         identity = "\n".join((self.bucket, self.use_case, self.batch, self.version))
         return f"{self.arrived_at[:10].replace('-', '')}-{hashlib.sha256(identity.encode()).hexdigest()[:7]}"
+
+
+_HISTORY_KEYS = {"use_case", "batch", "as_of"}
+
+
+@dataclass(frozen=True)
+class HistoryRequest:
+    """A request to record the features of a batch as they were known at an earlier time.
+
+    Attributes:
+        use_case: the folder under ``raw/``.
+        batch: the folder under the use case.
+        as_of: UTC.
+    """
+
+    use_case: str
+    batch: str
+    as_of: datetime
+
+    @classmethod
+    def is_meant_by(cls, event: Mapping[str, Any]) -> bool:
+        """Whether an event of StartRelease is such a request, and not a manifest's arrival."""
+        return "detail" not in event
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any], now: datetime) -> HistoryRequest:
+        """Read ``{"use_case": ..., "batch": ..., "as_of": "2016-04-01T00:00:00Z"}``.
+
+        Raises:
+            UserError: ``malformed_request``; the message names the key.
+        """
+        if set(event) != _HISTORY_KEYS or not all(isinstance(value, str) for value in event.values()):
+            raise UserError(f"send the texts {', '.join(sorted(_HISTORY_KEYS))}", code="malformed_request")
+        if not _MANIFEST_KEY.match(data_layout.raw_batch(event["use_case"], event["batch"]) + data_layout.MANIFEST):
+            raise UserError("keys 'use_case' and 'batch' must name a folder below raw/", code="malformed_request")
+        try:
+            as_of = parse_utc(event["as_of"]).replace(microsecond=0)
+        except (ValueError, OverflowError) as error:
+            raise UserError(
+                f"key 'as_of' must be a time like 2016-04-01T00:00:00Z: {error}", code="malformed_request"
+            ) from error
+        if as_of > now:
+            raise UserError("key 'as_of' is in the future, which nobody knows", code="malformed_request")
+        return cls(event["use_case"], event["batch"], as_of)
+
+    @property
+    def release(self) -> str:
+        """The release id: the day of ``as_of`` and seven digits of a hash, the same however often it is asked for."""
+        identity = "\n".join((self.use_case, self.batch, self.as_of.isoformat()))
+        return f"{self.as_of:%Y%m%d}-{hashlib.sha256(identity.encode()).hexdigest()[:7]}"
 
 
 @dataclass(frozen=True)

@@ -54,11 +54,12 @@ def test_the_smoke_test_is_of_the_test_part_and_small(release: Release) -> None:
     [model] = smoke["models"]
     assert smoke["tolerance"] == 1e-6
     assert model["model_key"] == "all/r1/model.tar.gz"
-    assert len(model["instances"]) == len(model["probabilities"]) == 8
-    assert model["probabilities"] == sorted(model["probabilities"])
+    probabilities = [sample["probability"] for sample in model["samples"]]
+    assert len(probabilities) == 8
+    assert probabilities == sorted(probabilities)
     groups = pq.read_table(release.output("clusters") / "groups.parquet")
     tests = {row["tenant_id"] for row in groups.to_pylist() if row["split"] == "test"}
-    assert {instance["tenant_id"] for instance in model["instances"]} <= tests
+    assert {sample["instance"]["tenant_id"] for sample in model["samples"]} <= tests
 
 
 def test_another_row_order_gives_the_same_bytes(release: Release, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from tenant_experience import data_layout
 from tenant_experience.errors import UserError
-from tenant_experience.release import LiveRelease, ManifestArrival, next_live, ready_rows
+from tenant_experience.release import HistoryRequest, LiveRelease, ManifestArrival, next_live, ready_rows
 
 EVENT = json.loads((Path(__file__).parents[2] / "events" / "start_release.json").read_text())
 
@@ -97,3 +98,37 @@ def test_slugs_fit_aws_names_and_never_collide() -> None:
     for slug in slugs:
         assert len(slug) <= 40
         assert data_layout.partition_slug(slug) == slug
+
+
+HISTORY = json.loads((Path(__file__).parents[2] / "events" / "start_release_history.json").read_text())
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def test_a_request_for_history_is_told_from_an_arrival_and_always_means_the_same_release() -> None:
+    assert HistoryRequest.is_meant_by(HISTORY)
+    assert not HistoryRequest.is_meant_by(EVENT)
+    release = HistoryRequest.from_event(HISTORY, NOW).release
+    assert release == HistoryRequest.from_event({**HISTORY, "as_of": "2016-04-01T02:00:00+02:00"}, NOW).release
+    assert release.startswith("20160401-")
+    assert data_layout.RELEASE_ID.match(release)
+    for change in ({"as_of": "2016-04-02T00:00:00Z"}, {"batch": "other"}, {"use_case": "other"}):
+        assert HistoryRequest.from_event({**HISTORY, **change}, NOW).release != release
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"as_of": "2016-04-01"}, "'as_of' must be a time like"),
+        ({"as_of": "yesterday"}, "'as_of' must be a time like"),
+        ({"as_of": "2026-11-20T00:00:01Z"}, "future"),
+        ({"as_of": 3}, "send the texts"),
+        ({"more": "x"}, "send the texts"),
+        ({"use_case": "../x"}, "must name a folder"),
+        ({"batch": "a/b"}, "must name a folder"),
+        ({"batch": ""}, "must name a folder"),
+    ],
+)
+def test_a_request_for_history_that_is_wrong_is_refused_by_key(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        HistoryRequest.from_event({**HISTORY, **change}, NOW)
+    assert caught.value.code == "malformed_request"

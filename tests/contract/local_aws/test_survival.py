@@ -218,3 +218,29 @@ def open_for_writing(root: int) -> list[Path]:
             if flags & (os.O_WRONLY | os.O_RDWR) and target.is_file():
                 found.append(target)
     return found
+
+
+def put(s3: Any, key: str, body: bytes) -> str:
+    return str(s3.put_object(Bucket="kept", Key=key, Body=body)["VersionId"])
+
+
+def test_a_deleted_version_of_an_object_is_in_no_file_and_one_below_a_marker_survives(running: Laptop) -> None:
+    s3 = running.client("s3")
+    s3.create_bucket(Bucket="kept")
+    s3.put_bucket_versioning(Bucket="kept", VersioningConfiguration={"Status": "Enabled"})
+    gone = put(s3, "gone.txt", b"words of one")
+    s3.delete_object(Bucket="kept", Key="gone.txt")
+    s3.delete_object(Bucket="kept", Key="gone.txt", VersionId=gone)
+    put(s3, "hidden.txt", b"older")
+    newer = put(s3, "hidden.txt", b"words of another")
+    marker = s3.delete_object(Bucket="kept", Key="hidden.txt")["VersionId"]
+    s3.delete_object(Bucket="kept", Key="hidden.txt", VersionId=newer)
+    files = [path for path in (running.folder / "ministack" / "s3").rglob("*") if path.is_file()]
+    assert [path.name for path in files if b"words of" in path.read_bytes()] == []
+
+    running.kill()
+    assert running.up().returncode == 0
+    s3 = running.client("s3")
+    assert s3.list_objects_v2(Bucket="kept")["KeyCount"] == 0
+    s3.delete_object(Bucket="kept", Key="hidden.txt", VersionId=marker)
+    assert s3.get_object(Bucket="kept", Key="hidden.txt")["Body"].read() == b"older"

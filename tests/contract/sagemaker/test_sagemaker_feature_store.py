@@ -344,3 +344,16 @@ def test_rows_that_were_sent_leave_the_outbox_and_no_others(tmp_path: Path) -> N
     assert store.outbox(0, 5000) == first[-1:]
     assert len(store.outbox(1, 5000)) == 601
     store.close()
+
+
+def test_a_record_that_is_hard_deleted_is_in_no_file_any_more(tmp_path: Path) -> None:
+    store = OnlineStore(tmp_path / "store.sqlite")
+    for event_time, body in ((1.0, "first-words"), (2.0, "second-words")):
+        store.write(Write(7, "t1", event_time, None, body), 7, f"row-{body}", event_time)
+    store.write(Write(7, "t2", 1.0, None, "others"), 7, None, 1.0)
+    store.sent(7, 2)
+    assert store.remove(7, "t1", 3.0, None)
+    files = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"words" not in files
+    assert b"others" in files
+    store.close()

@@ -88,6 +88,14 @@ def test_a_job_that_succeeds(sagemaker: SageMaker, s3: Any) -> None:
     assert told["environment"]["GREETING"] == "hello"
 
 
+@pytest.mark.parametrize("arguments", [(), ("--exit", "1")])
+def test_of_an_ended_job_only_its_log_stays(sagemaker: SageMaker, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    sagemaker.call("CreateProcessingJob", request("over", *arguments))
+    ended(sagemaker, "over")
+    folder = tmp_path / "state" / "jobs" / "over"
+    wait_for(lambda: {each.name for each in folder.iterdir()} == {"log", "pid"}, what="the disk to go")
+
+
 def test_one_object_as_input(sagemaker: SageMaker, s3: Any) -> None:
     sagemaker.call("CreateProcessingJob", request("single", source="lines/deep/b.txt"))
     assert ended(sagemaker, "single")["ProcessingJobStatus"] == "Completed"

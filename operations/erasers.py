@@ -1,0 +1,112 @@
+"""Which eraser an object of the data bucket needs: raw files have the mapping of their batch's source."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import yaml
+
+from operations.account import StackError
+from tenant_experience import data_layout
+from tenant_experience.aws import objects
+from tenant_experience.erasure_file import Eraser
+from tenant_experience.erasure_id import ErasedId
+from tenant_experience.erasure_mapping import RawMapping
+from tenant_experience.source import Source, load_source
+from tenant_experience.use_case import SOURCES_FOLDER, USE_CASE_FILE, UseCase, load_use_case
+
+_USE_CASES = Path(__file__).parents[1] / "use_cases"
+
+
+class Erasers:
+    """Erasers for the objects of a bucket, each source's made once."""
+
+    def __init__(self, bucket: str, use_case: str, erased: ErasedId) -> None:
+        self.erased = erased
+        self._bucket = bucket
+        self._use_case = use_case
+        self._cleanup = ExitStack()
+        self._by_source: dict[str, Eraser] = {}
+        self._source_of_batch: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cleanup.close()
+
+    def for_key(self, key: str) -> Eraser | None:
+        """What erases from this object of the data bucket; None when it belongs to another use case."""
+        first, *rest = key.split("/")
+        if first == data_layout.RAW and len(rest) > 2:
+            return self._for_batch(rest[1]) if rest[0] == self._use_case else None
+        if self._releases_of_others.intersection(rest):
+            return None
+        return self._own
+
+    def for_other(self, _key: str) -> Eraser:
+        """What erases from files that are not a batch's."""
+        return self._own
+
+    def _for_batch(self, batch: str) -> Eraser:
+        if batch not in self._source_of_batch:
+            self._source_of_batch[batch] = self._source_name(batch)
+        name = self._source_of_batch[batch]
+        if name not in self._by_source:
+            folder, use_case = self._definition
+            source = load_source(folder, name, use_case)
+            self._by_source[name] = self._eraser(source, is_raw=True)
+        return self._by_source[name]
+
+    def _source_name(self, batch: str) -> str:
+        """The source that the manifest names; the default one when it names none, or none that is known."""
+        folder, use_case = self._definition
+        key = data_layout.raw_batch(self._use_case, batch) + data_layout.MANIFEST
+        listed = objects.s3().list_object_versions(Bucket=self._bucket, Prefix=key).get("Versions", [])
+        for version in (each["VersionId"] for each in listed if each["Key"] == key):
+            body = objects.s3().get_object(Bucket=self._bucket, Key=key, VersionId=version)["Body"].read()
+            try:
+                named = str(json.loads(body)["source"])
+            except (ValueError, LookupError, TypeError):
+                continue
+            if named in [path.stem for path in (folder / SOURCES_FOLDER).glob("*.yaml")]:
+                return named
+        return use_case.default_source
+
+    @cached_property
+    def _own(self) -> Eraser:
+        record_id = self._definition[1].record_id
+        return self._eraser(Source.model_validate({"kind": "table", "columns": {record_id: record_id}}), is_raw=False)
+
+    def _eraser(self, source: Source, *, is_raw: bool) -> Eraser:
+        record_id = self._definition[1].record_id
+        mapping = self._cleanup.enter_context(RawMapping.open(source, record_id, self.erased))
+        return Eraser(self.erased, record_id, mapping, is_raw)
+
+    @cached_property
+    def _definition(self) -> tuple[Path, UseCase]:
+        folder = _USE_CASES / self._use_case
+        if not (folder / USE_CASE_FILE).exists():
+            raise StackError(f"there is no use case {self._use_case} in {_USE_CASES}/: choose one of its folders")
+        return folder, load_use_case(folder)
+
+    @cached_property
+    def _releases_of_others(self) -> frozenset[str]:
+        """Releases of other use cases, by the use case that each keeps."""
+        client, others = objects.s3(), set()
+        prefix = data_layout.use_case_snapshot("").rstrip("/") + "/"
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
+            for each in page.get("Contents", []):
+                release, _, name = each["Key"].removeprefix(prefix).partition("/")
+                if name == USE_CASE_FILE:
+                    content = yaml.safe_load(client.get_object(Bucket=self._bucket, Key=each["Key"])["Body"].read())
+                    if content.get("name") != self._use_case:
+                        others.add(release)
+        return frozenset(others)

@@ -1,0 +1,99 @@
+"""Erasing a tenant from every version of every object of a bucket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import boto3
+
+from operations.erasure_findings import Place
+from tenant_experience.erasure_file import Eraser, Erasure
+from tenant_experience.errors import PlatformError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True)
+class _Version:
+    key: str
+    id: str
+    size: int
+    is_latest: bool
+    is_alone: bool
+    """Whether the key has no other version, no delete marker either."""
+
+
+def erase_objects(bucket: str, eraser_for: Callable[[str], Eraser | None], *, removes: bool) -> Place:
+    """Looks through every version of every object.
+
+    The newest version of an object is rewritten without the tenant; older ones that hold the tenant go, and so does
+    the one that was rewritten.
+
+    Args:
+        bucket: its name.
+        eraser_for: what erases from the object with this key; None for objects that are not looked into.
+        removes: False only looks.
+
+    Raises:
+        PlatformError: ``changed_meanwhile`` when somebody else wrote an object that was being rewritten.
+    """
+    client = boto3.client("s3")
+    place = Place(f"bucket {bucket}", "objects", more={"versions": 0, "bytes": 0})
+    keys = set()
+    for version in list(_versions(client, bucket)):
+        eraser = eraser_for(version.key)
+        if eraser is None:
+            place.count("versions of other use cases, not looked into", 1)
+            continue
+        keys.add(version.key)
+        place.count("versions", 1)
+        place.count("bytes", version.size)
+        with TemporaryDirectory(prefix="erasure-") as folder:
+            source, target = Path(folder) / "object", Path(folder) / "rewritten"
+            client.download_file(bucket, version.key, str(source), ExtraArgs={"VersionId": version.id})
+            found = eraser.erase(source, version.key, target)
+            place.found += found.removed
+            place.unreadable += [f"{version.key}: {what}" for what in found.unreadable]
+            if removes and found.removed:
+                how = _remove(client, bucket, version, found, target)
+                place.removed += found.removed
+                name = eraser.erased.blot_out(version.key)
+                place.changes.append(f"{name}, version {version.id}: {how}, {found.removed} rows or entries")
+    place.units = len(keys)
+    return place
+
+
+def _versions(client: S3Client, bucket: str) -> Iterator[_Version]:
+    for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        listed = page.get("Versions", [])
+        markers = [marker["Key"] for marker in page.get("DeleteMarkers", [])]
+        names = [each["Key"] for each in listed] + markers
+        for each in listed:
+            # A key whose versions are on two pages may look alone: it then gets a delete marker too few or too many.
+            is_alone = names.count(each["Key"]) == 1
+            yield _Version(each["Key"], each["VersionId"], each["Size"], each["IsLatest"], is_alone)
+
+
+def _remove(client: S3Client, bucket: str, version: _Version, found: Erasure, target: Path) -> str:
+    how = "deleted"
+    if version.is_latest:
+        head = client.head_object(Bucket=bucket, Key=version.key)
+        if head.get("VersionId", "null") != version.id:
+            raise PlatformError(
+                f"{version.key} was written while it was being looked into: run again when nobody uploads",
+                code="changed_meanwhile",
+            )
+        if found.left == "rewritten":
+            how = "rewritten"
+            told = {"ContentType": head["ContentType"], "Metadata": head["Metadata"]}
+            client.upload_file(str(target), bucket, version.key, ExtraArgs=told)
+        elif not version.is_alone:
+            # Else the version before it would come back.
+            client.delete_object(Bucket=bucket, Key=version.key)
+    client.delete_object(Bucket=bucket, Key=version.key, VersionId=version.id)
+    return how

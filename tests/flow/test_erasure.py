@@ -1,0 +1,197 @@
+"""The erasure drill: a tenant that is everywhere is nowhere afterwards, and nobody else notices."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import httpx
+import pyarrow.parquet as parquet
+import pytest
+
+from demo import batch, run
+from operations.__main__ import main
+from operations.erasure_proof import describe_id
+from tests.flow import residues
+from tests.flow.conftest import STATE, Flow
+from tests.flow.drives import Drive, until
+
+TENANTS = 700
+
+
+@dataclass
+class Erased:
+    """A release, and what was seen before and after one of its tenants was erased."""
+
+    work: batch.Batch
+    release: str
+    tenant: str
+    others: list[str]
+    features: dict[str, Any]
+    predictions: list[dict[str, Any]]
+    while_it_ran: tuple[int, str]
+
+
+def erase(tenant: str, *words: str) -> tuple[int, str]:
+    """The command: its exit code and what it printed."""
+    with redirect_stdout(io.StringIO()) as printed:
+        code = main(["erase", tenant, "--laptop", str(STATE), *words])
+    return code, printed.getvalue()
+
+
+def batch_with_everything(flow: Flow) -> batch.Batch:
+    """CSV, CSV.gz, JSON lines, Parquet, a zip archive, and for each tenant a row that goes to the quarantine."""
+    work = flow.events(seed=30, tenants=TENANTS)
+    folder = work.files[0].parent
+    opened = f"{datetime.now(UTC) - timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"
+    header = "event_id,tenant_id,channel,opened_at,first_response_at,resolved_at\n"
+    rows = {
+        channel: header + "".join(f"{channel}-{n},T{n:06d},{channel},{opened},,\n" for n in range(TENANTS))
+        for channel in ("work_order", "smoke signal")
+    }
+    (folder / "broken.csv").write_text(rows["smoke signal"])
+    with zipfile.ZipFile(folder / "more.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("2026/orders.csv", rows["work_order"])
+    return batch.Batch(work.name, tuple(sorted(folder.iterdir())), work.manifest)
+
+
+def predictions(flow: Flow, tenants: list[str]) -> list[dict[str, Any]]:
+    headers = {"x-api-key": flow.stack.api_key}
+    answer = httpx.post(f"{flow.stack.api_url}/predictions", headers=headers, json={"tenant_ids": tenants}, timeout=30)
+    assert answer.status_code == 200
+    found: list[dict[str, Any]] = answer.json()["predictions"]
+    return found
+
+
+def rows_of(flow: Flow, release: str) -> dict[str, dict[str, Any]]:
+    body = boto3.client("s3").get_object(Bucket=flow.bucket, Key=f"features/{release}/features.parquet")["Body"].read()
+    return {row["tenant_id"]: row for row in parquet.read_table(io.BytesIO(body)).to_pylist()}
+
+
+def scatter(flow: Flow, tenant: str) -> None:
+    """More places: old versions, deleted objects, names of objects, a page, a log."""
+    s3, logs = boto3.client("s3"), boto3.client("logs")
+    for key, bodies in {
+        "predictions/1/all.jsonl": [json.dumps({"tenant_id": tenant}) + "\n", '{"tenant_id": "T-other"}\n'],
+        f"predictions/1/{tenant}.json": ["{}"],
+        "reports/1/page.html": [f"<td>{tenant}</td>"],
+        "reports/1/text.txt": ["first", f"then {tenant}"],
+    }.items():
+        for body in bodies:
+            s3.put_object(Bucket=flow.bucket, Key=key, Body=body.encode())
+    s3.put_object(Bucket=flow.bucket, Key="reports/1/utf16.txt", Body=f"for {tenant}.".encode("utf-16"))
+    s3.put_object(Bucket=flow.bucket, Key="reports/1/gone.txt", Body=tenant.encode())
+    s3.delete_object(Bucket=flow.bucket, Key="reports/1/gone.txt")
+    group = "/tenant-experience/functions"
+    logs.create_log_stream(logGroupName=group, logStreamName="a-slip")
+    logs.put_log_events(
+        logGroupName=group,
+        logStreamName="a-slip",
+        logEvents=[{"timestamp": 1_795_000_000_000, "message": f"saw {tenant}"}],
+    )
+
+
+@pytest.fixture(scope="module")
+def erased(flow: Flow) -> Erased:
+    work = batch_with_everything(flow)
+    while_it_ran: list[tuple[int, str]] = []
+    done = flow.release(work, before=lambda _mail: while_it_ran.append(erase("T000001")))
+    assert done.execution["status"] == "SUCCEEDED", done.execution.get("cause")
+    samples = flow.json_object(f"reports/{done.release}/0/smoke_test.json")["models"][0]["samples"]
+    tenant = samples[0]["instance"]["tenant_id"]
+    features = rows_of(flow, done.release)
+    others = [each for each in features if each != tenant][:99]
+    assert flow.get(f"/tenants/{tenant}/features").status_code == 200
+    assert flow.get(f"/tenants/{tenant}/prediction").status_code == 200
+    assert len(predictions(flow, [tenant, *others])) == 100
+    scatter(flow, tenant)
+    return Erased(work, done.release, tenant, others, features, predictions(flow, others), while_it_ran[0])
+
+
+def test_it_refuses_while_a_release_runs_which_would_write_the_tenant_again(erased: Erased) -> None:
+    code, said = erased.while_it_ran
+    assert code == 1
+    assert "runs, and would write the tenant again" in said
+
+
+def test_looking_first_changes_nothing(flow: Flow, erased: Erased) -> None:
+    before = sorted(residues.in_account(erased.tenant))
+    for place in (
+        "tickets.csv",
+        "calls.csv.gz!gz",
+        "work_orders.jsonl",
+        "emails.parquet!tenant_id",
+        "more.zip!2026",
+    ):
+        assert any(place in hit for hit in before), place
+    for place in ("quarantine.parquet!raw_tenant_id", "groups.parquet", "smoke_test.json", "feature-store/", "saw"):
+        assert any(place in hit for hit in before), place
+    code, said = erase(erased.tenant, "--dry-run")
+    assert code == 0
+    assert erased.tenant not in said
+    assert sorted(residues.in_account(erased.tenant)) == before
+    assert flow.get(f"/tenants/{erased.tenant}/features").status_code == 200
+
+
+def test_one_that_dies_half_way_is_completed_by_the_next(flow: Flow, erased: Erased) -> None:
+    refusal = {"operation": "s3:DeleteObject", "skip": 4, "times": 1, "error": {"code": "AccessDenied", "status": 403}}
+    with flow.failing(refusal) as fired:
+        code, said = erase(erased.tenant)
+        assert fired() == [1]
+    assert code == 1
+    assert "AccessDenied" in said
+    code, said = erase(erased.tenant)
+    assert code == 0, said
+    assert "Residues: 0" in said
+    assert erased.tenant not in said
+
+
+def test_nothing_of_the_tenant_is_left_in_any_object_table_log_or_file(erased: Erased) -> None:
+    assert residues.in_account(erased.tenant) == []
+    assert residues.in_folder(STATE, erased.tenant) == []
+
+
+def test_the_api_has_never_seen_the_tenant_and_others_are_answered_as_before(flow: Flow, erased: Erased) -> None:
+    assert flow.get(f"/tenants/{erased.tenant}/features").status_code == 404
+    assert flow.get(f"/tenants/{erased.tenant}/prediction").status_code == 404
+    assert predictions(flow, erased.others) == erased.predictions
+    kept = {tenant: row for tenant, row in erased.features.items() if tenant != erased.tenant}
+    assert rows_of(flow, erased.release) == kept
+
+
+def test_a_second_time_finds_nothing_and_proves_that_too(flow: Flow, erased: Erased) -> None:
+    code, said = erase(erased.tenant)
+    assert code == 0
+    assert "unknown here, or was erased before" in said
+    proof = flow.json_object(said.partition(f"s3://{flow.bucket}/")[2].split()[0])
+    assert (proof["found"], proof["residues"]) == (0, 0)
+
+
+def test_a_proof_says_what_was_removed_and_only_who_knows_the_id_can_tell_whose(flow: Flow, erased: Erased) -> None:
+    listed = boto3.client("s3").list_objects_v2(Bucket=flow.bucket, Prefix="erasures/")["Contents"]
+    proofs = [flow.json_object(each["Key"]) for each in listed]
+    [proof] = [each for each in proofs if each["found"]]
+    changes = [change for place in proof["removed"] for change in place["changes"]]
+    for place in ("tickets.csv", "more.zip", "quarantine.parquet", "smoke_test.json"):
+        assert any(place in change and "rewritten" in change for change in changes), place
+    told = proof["tenant"]
+    assert describe_id(erased.tenant, bytes.fromhex(told["salt"])) == told
+    assert describe_id("T000000", bytes.fromhex(told["salt"])) != told
+
+
+def test_the_batch_can_be_released_again_and_gives_the_others_the_same_features(flow: Flow, erased: Erased) -> None:
+    drive = Drive(flow, lambda mail: run.decide(mail, run.Choice("reject", "Tess Ter", "a drill"), flow.console))
+    before = drive.executions()
+    manifest = f"raw/tenant_experience/{erased.work.name}/manifest.json"
+    boto3.client("s3").put_object(Bucket=flow.bucket, Key=manifest, Body=json.dumps(erased.work.manifest).encode())
+    until(lambda: drive.executions() - before, "no execution started")
+    (drive.arn,) = drive.executions() - before
+    assert drive.follow().error == "ReleaseRejected"
+    kept = {tenant: row for tenant, row in erased.features.items() if tenant != erased.tenant}
+    assert rows_of(flow, drive.release) == kept

@@ -1,0 +1,280 @@
+"""A tenant is erased from files of every kind; everybody else's records stay as they were."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+
+from tenant_experience.erasure_file import Eraser, Erasure
+from tenant_experience.erasure_id import ErasedId
+from tenant_experience.erasure_mapping import RawMapping
+from tenant_experience.source import Source
+
+ME = "T000014"
+EVENTS = {name: name for name in ("event_id", "channel", "opened_at", "first_response_at", "resolved_at")}
+Erase = Callable[[str, bytes], tuple[Erasure, bytes]]
+
+
+@pytest.fixture(autouse=True)
+def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
+
+
+def eraser_in(tmp_path: Path, eraser: Eraser) -> Erase:
+    def erase(name: str, content: bytes) -> tuple[Erasure, bytes]:
+        source, target = tmp_path / "source", tmp_path / "target"
+        source.write_bytes(content)
+        found = eraser.erase(source, name, target)
+        return found, target.read_bytes() if found.left == "rewritten" else b""
+
+    return erase
+
+
+@contextmanager
+def erasing_from_own(tmp_path: Path, me: str = ME) -> Iterator[Erase]:
+    """From files of our own."""
+    source = Source.model_validate({"kind": "table", "columns": {"tenant_id": "tenant_id"}})
+    with RawMapping.open(source, "tenant_id", ErasedId((me,))) as mapping:
+        yield eraser_in(tmp_path, Eraser(ErasedId((me,)), "tenant_id", mapping, is_raw=False))
+
+
+@pytest.fixture
+def erase(tmp_path: Path) -> Iterator[Erase]:
+    with erasing_from_own(tmp_path) as erase_own:
+        yield erase_own
+
+
+@pytest.fixture
+def erase_raw(tmp_path: Path) -> Callable[..., tuple[Erasure, bytes]]:
+    """From raw files; the expression says how an id is made."""
+
+    def erase_mapped(name: str, content: bytes, expression: str = "tenant_id", me: str = ME) -> tuple[Erasure, bytes]:
+        source = Source.model_validate({"kind": "events", "columns": {**EVENTS, "tenant_id": expression}})
+        with RawMapping.open(source, "tenant_id", ErasedId((me,))) as mapping:
+            return eraser_in(tmp_path, Eraser(ErasedId((me,)), "tenant_id", mapping, is_raw=True))(name, content)
+
+    return erase_mapped
+
+
+CSV = (
+    "\ufeffevent_id,tenant_id,channel,note\r\n"
+    'e1,T000013,ticket,"two\nlines, and ""quotes"""\r\n'
+    "e2,T000014,ticket,mine\r\n"
+    'e3, T000014 ,call,"mine\nin two lines"\r\n'
+    'e4,"T000014",call,mine\r\n'
+    "e5,T000013,ticket,T000014 complained\r\n"
+    "e6,T000014-2,ticket,another tenant whose id begins alike\r\n"
+    "e7,XT000014,ticket,another\r\n"
+    "ragged,T000014\r\n"
+    'e8,T000015,"never closed,x\r\n'
+    "e9,T000014,ticket,after the open quote\r\n"
+    "e10,T000015,ticket,\xe9nd"
+).encode()
+CSV_LEFT = (
+    "\ufeffevent_id,tenant_id,channel,note\r\n"
+    'e1,T000013,ticket,"two\nlines, and ""quotes"""\r\n'
+    "e6,T000014-2,ticket,another tenant whose id begins alike\r\n"
+    "e7,XT000014,ticket,another\r\n"
+    'e8,T000015,"never closed,x\r\n'
+    "e10,T000015,ticket,\xe9nd"
+).encode()
+JSON_LINES = (
+    b'{"event_id": 1, "tenant_id": "T000014"}\n{"tenant_id":"T000013","note":"a\\/b"}\n'
+    b'{"Tenant_ID": "T000014"}\n{"tenant_id": "T0000\\u00314"}\n{"broken": "T000014"\n{"broken": "T000015"\n'
+)
+JSON_LINES_LEFT = b'{"tenant_id":"T000013","note":"a\\/b"}\n{"broken": "T000015"\n'
+
+
+def test_of_csv_every_other_record_stays_as_it_was_byte_for_byte(erase_raw):
+    found, left = erase_raw("tickets.csv", CSV)
+    assert found == Erasure(6, "rewritten")
+    assert left == CSV_LEFT
+
+
+def test_bytes_that_are_no_utf_8_stay(erase_raw):
+    found, left = erase_raw("x.csv", b"tenant_id,note\nT000014,a\nT000013,\xff\xfe\xe9\n")
+    assert (found.removed, left) == (1, b"tenant_id,note\nT000013,\xff\xfe\xe9\n")
+
+
+def test_of_json_lines_every_other_line_stays(erase_raw):
+    found, left = erase_raw("orders.jsonl", JSON_LINES)
+    assert found == Erasure(4, "rewritten")
+    assert left == JSON_LINES_LEFT
+
+
+def test_what_a_row_maps_to_is_for_the_source_to_say(erase_raw):
+    rows = b"caller,site\nCaller 2403,1\nCaller 24031,2403\n caller 2403 ,3\nCaller 7,2403\n"
+    found, left = erase_raw("log.csv", rows, "regexp_extract(lower(caller), '[0-9]+')", me="2403")
+    assert found.removed == 2
+    assert left == b"caller,site\nCaller 24031,2403\nCaller 7,2403\n"
+
+
+def test_an_id_of_two_columns_and_one_of_numbers(erase_raw):
+    found, left = erase_raw("x.csv", b"house,flat\n3,1\n31,\n3,2\n", "house || '/' || flat", me="3/1")
+    assert (found.removed, left) == (1, b"house,flat\n31,\n3,2\n")
+    found, left = erase_raw("x.jsonl", b'{"tenant_id": 12, "n": 3}\n{"tenant_id": 3, "n": 12}\n', me="12")
+    assert (found.removed, left) == (1, b'{"tenant_id": 3, "n": 12}\n')
+
+
+def test_a_file_without_other_records_goes_and_one_without_the_tenant_is_not_written(erase_raw):
+    assert erase_raw("x.csv", b"tenant_id\nT000014\n\n")[0] == Erasure(1, "nothing")
+    assert erase_raw("x.csv", b"tenant_id\nT000013\n")[0] == Erasure()
+
+
+def packed(kind: str, members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+    else:
+        with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+            for name, content in members.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def test_packed_raw_files_are_unpacked_and_packed_again(erase_raw):
+    found, left = erase_raw("tickets.csv.gz", gzip.compress(CSV))
+    assert (found.removed, gzip.decompress(left)) == (6, CSV_LEFT)
+    members = {"a/tickets.csv": CSV, "orders.jsonl": JSON_LINES, "T000014.csv": b"tenant_id\n", "other.csv": b"x\n1\n"}
+    found, left = erase_raw("export.zip", packed("zip", members))
+    archive = zipfile.ZipFile(io.BytesIO(left))
+    assert found.removed == 11
+    assert {name: archive.read(name) for name in archive.namelist()} == {
+        "a/tickets.csv": CSV_LEFT,
+        "orders.jsonl": JSON_LINES_LEFT,
+        "other.csv": b"x\n1\n",
+    }
+
+
+def parquet_of(table: pa.Table) -> bytes:
+    stream = io.BytesIO()
+    parquet.write_table(table, stream, row_group_size=2, compression="zstd")
+    return stream.getvalue()
+
+
+def test_rows_of_parquet_go_and_its_schema_stays(erase, erase_raw):
+    table = pa.table(
+        {
+            "tenant_id": pa.array(["T000013", ME, "T000015", "T000014-2"]).dictionary_encode(),
+            "note": ["", "", f"see {ME}", None],
+            "n": pa.array([1, 2, 3, 4], pa.int16()),
+        }
+    )
+    for each in (erase, erase_raw):
+        found, left = each("features.parquet", parquet_of(table))
+        rows = parquet.read_table(io.BytesIO(left))
+        assert found.removed == 2
+        assert rows.schema.equals(table.schema)
+        assert rows["n"].to_pylist() == [1, 4]
+        assert b"T000014\x00" not in left
+    numbers = pa.table({"tenant_id": pa.array([12, 13], pa.int64()), "n": [13, 12]})
+    found, left = erase_raw("x.parquet", parquet_of(numbers), me="12")
+    assert parquet.read_table(io.BytesIO(left)).to_pylist() == [{"tenant_id": 13, "n": 12}]
+
+
+def test_the_quarantine_and_a_table_emptied_of_its_last_row_stay_tables(erase):
+    found, left = erase("quarantine.parquet", parquet_of(pa.table({"reason": ["x"], "raw_tenant_id": [ME]})))
+    assert found == Erasure(1, "rewritten")
+    assert parquet.read_table(io.BytesIO(left)).num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("document", "left"),
+    [
+        ({"T000014": "ThrottlingException", "T000013": "x"}, {"T000013": "x"}),
+        (
+            {"models": [{"key": "k", "samples": [{"instance": {"tenant_id": ME}, "p": 1}, {"instance": {}, "p": 2}]}]},
+            {"models": [{"key": "k", "samples": [{"instance": {}, "p": 2}]}]},
+        ),
+        ([ME, "T000013", "T000014-2"], ["T000013", "T000014-2"]),
+        ({"note": f"both {ME} and T000013"}, {"note": "both [erased] and T000013"}),
+        ({"tenant_id": ME, "features": {}}, None),
+        ({"n": 14}, {"n": 14}),
+    ],
+)
+def test_entries_of_json_go_by_structure(erase, document: object, left: object):
+    found, content = erase("x.json", json.dumps(document).encode())
+    if left is None:
+        assert found.left == "nothing"
+    elif left == document:
+        assert found == Erasure()
+    else:
+        assert json.loads(content) == left
+
+
+def test_an_archive_of_a_model_is_looked_into(erase):
+    content = packed("tar", {"all/model.ubj": b"\x00\x01", "all/samples.json": json.dumps([ME, "other"]).encode()})
+    found, left = erase("model.tar.gz", content)
+    assert found == Erasure(1, "rewritten")
+    with tarfile.open(fileobj=io.BytesIO(left)) as archive:
+        assert [member.name for member in archive] == ["all/model.ubj", "all/samples.json"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<td>{ME}</td>".encode(),
+        f"GET /tenants/{ME}/features".encode(),
+        f"tenant_id={ME};".encode(),
+        f"word {ME}.".encode(),
+        f"x {ME} y".encode("utf-16-le"),
+        f"x {ME} y".encode("utf-16-be"),
+        b"." * 2_000_000 + ME.encode(),
+        b"." * ((1 << 20) - 3) + b" " + ME.encode() + b" ",
+    ],
+)
+def test_a_text_that_says_the_id_goes_as_a_whole(erase, text: bytes):
+    assert erase("report.html", text)[0] == Erasure(1, "nothing")
+
+
+def test_an_id_is_known_in_other_spellings(tmp_path: Path):
+    for me, text in (
+        ("a@b & c", b"/tenants/a%40b%20%26%20c/x"),
+        ("a@b & c", b"a@b &amp; c"),
+        ("Jos\xe9 1", b"Jos\\u00e9 1"),
+    ):
+        with erasing_from_own(tmp_path, me) as erase:
+            assert erase("x.html", text)[0].left == "nothing"
+
+
+def test_a_short_id_is_a_residue_only_where_it_can_be_nothing_else(tmp_path: Path):
+    with erasing_from_own(tmp_path, "12") as erase:
+        for text in (b"at 12:30", b"12 rows", b"2026-12-12", b"x12"):
+            assert erase("x.log", text)[0] == Erasure()
+        for text in (b"/tenants/12/features", b'"12"', b"<b>12</b>", b"tenant_id=12 "):
+            assert erase("x.log", text)[0].left == "nothing"
+        rows = pa.table({"tenant_id": ["12", "13"], "work_order_count": ["12", "12"]})
+        assert parquet.read_table(io.BytesIO(erase("x.parquet", parquet_of(rows))[1]))["tenant_id"].to_pylist() == [
+            "13"
+        ]
+
+
+def test_what_cannot_be_unpacked_is_named(erase):
+    found, _ = erase("calls.csv.gz", gzip.compress(b"a,b\n" * 999)[:40])
+    assert found == Erasure(unreadable=("calls.csv.gz: EOFError",))
+
+
+def test_files_in_other_encodings_keep_theirs(tmp_path: Path):
+    csv = {"delimiter": ";", "encoding": "utf-16"}
+    columns = {**EVENTS, "tenant_id": "tenant_id"}
+    source = Source.model_validate({"kind": "events", "columns": columns, "csv": csv})
+    rows, left = "tenant_id;note\r\nT000014;\xe9\r\nT000013;\xe9\r\n", "tenant_id;note\r\nT000013;\xe9\r\n"
+    with RawMapping.open(source, "tenant_id", ErasedId((ME,))) as mapping:
+        erase = eraser_in(tmp_path, Eraser(ErasedId((ME,)), "tenant_id", mapping, is_raw=True))
+        for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+            found, content = erase("x.csv", mark + rows.encode(encoding))
+            assert (found.removed, content) == (1, mark + left.encode(encoding))
