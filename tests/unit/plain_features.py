@@ -12,8 +12,10 @@ def mean(values: list[float]) -> float | None:
 
 
 def settle(rows: list[dict], as_of: datetime) -> dict | None:
-    """One event from the rows that carry its id, as far as they had been written by then; None when none had."""
-    written = [row for row in rows if not row["recorded_at"] or row["recorded_at"] < as_of]
+    """One event from the rows that carry its id, as far as opened and written by then; None when none had been."""
+    written = [
+        row for row in rows if row["opened_at"] < as_of and (not row["recorded_at"] or row["recorded_at"] < as_of)
+    ]
     if not written:
         return None
     latest = max((row["recorded_at"] for row in written if row["recorded_at"]), default=None)

@@ -194,6 +194,18 @@ def test_when_all_copies_are_later_the_earliest_counts():
     assert (row["escalation_count"], row["open_count"]) == (pytest.approx(1), 1)
 
 
+def test_an_id_used_again_later_does_not_take_the_place_of_the_event_that_had_it():
+    row = one(event(ago(10), event_id="X", resolved_at=ago(-5)), event(AS_OF, event_id="X"))
+    assert (row["total_tickets"], row["open_count"]) == (pytest.approx(1), 1)
+
+
+def test_copies_that_differ_in_their_response_alone_are_settled_whatever_their_order():
+    # Another copy's response, before these opened, is not theirs.
+    other = event(ago(20), event_id="X", first_response_at=ago(19))
+    tie = [event(ago(10), event_id="X", first_response_at=ago(d), resolved_at=ago(5)) for d in (9, 7)]
+    assert one(other, *tie)["mean_first_response_hr"] == one(other, *reversed(tie))["mean_first_response_hr"]
+
+
 def update(recorded_at: datetime, **columns) -> dict:
     return event(ago(10), event_id="X", recorded_at=recorded_at, **columns)
 

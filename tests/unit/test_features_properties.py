@@ -1,95 +1,211 @@
-"""What must not move the features as of a moment: the order of rows, copies of them, and all that came later."""
+"""What must not move the features as of a moment by one bit: how the log is written, and what happened later."""
 
-import json
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.test_features import AS_OF, COLUMNS, ago, build
+from tenant_experience.duckdb_session import open_session
+from tenant_experience.features import features_from_events, tenants_by_portfolio, write_features
+from tenant_experience.partitions import assign_partitions
+from tenant_experience.processing_engine import DuckDbEngine
+from tenant_experience.raw_events import read_events
+from tenant_experience.raw_files import find_raw_files
+from tenant_experience.source import load_source
+from tenant_experience.use_case import Gates, load_use_case
+from tests.unit.event_files import COLUMNS, FORMATS, Event
 
-moments = st.one_of(
-    st.sampled_from([ago(365), ago(180), ago(90), ago(0, microseconds=1)]),
-    st.floats(min_value=1e-6, max_value=420).map(ago),
-)
-waits = st.one_of(
-    st.none(), st.sampled_from([timedelta(0), timedelta(microseconds=1)]), st.timedeltas(timedelta(0), timedelta(60))
-)
-later = st.timedeltas(timedelta(0), timedelta(400)).map(lambda wait: AS_OF + wait)
+USE_CASE_FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
+USE_CASE = load_use_case(USE_CASE_FOLDER).model_copy(update={"gates": Gates(pooled_tenants=1)})
+SOURCE = load_source(USE_CASE_FOLDER, "events", USE_CASE)
+SQL_PATH = USE_CASE_FOLDER / "features.sql"
+AS_OF = datetime(2026, 6, 1)
+REQUESTED_AT = datetime(2026, 11, 1, tzinfo=UTC)
+INSTANT = timedelta(microseconds=1)
+# Every edge the rules have, and its neighbours.
+AGES = [timedelta(days=d) for d in (400, 365, 200, 180, 90, 10, 2)] + [365 * timedelta(days=1) + INSTANT, INSTANT]
+LATER = [timedelta(), INSTANT, timedelta(days=1), timedelta(days=40)]
+DELAYS = [timedelta(), INSTANT, timedelta(hours=7), timedelta(days=9), timedelta(days=120)]
+
+TENANTS = ["T1", "t1", "Zoë", "Zoe\u0308", "O'Brien", 'a "b", c', "01", "1", "NULL", "東京 3"]
+_CHANNELS = ["ticket", "ticket", "maintenance_request", "call", "call", "email", "work_order"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    base = tmp_path_factory.mktemp("properties")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAGEMAKER_BASE_DIR", str(base))
+        yield base
+
+
+def maybe(strategy: st.SearchStrategy) -> st.SearchStrategy:
+    return st.none() | strategy
+
+
+IDS = st.sampled_from([f"E{number}" for number in range(9)])
+OPENED = st.sampled_from([AS_OF - age for age in AGES] + [AS_OF + LATER[2]])
+RECORDED = st.sampled_from([None] * 5 + [AS_OF - timedelta(days=d) for d in (1, 2)] + [AS_OF, AS_OF + INSTANT])
 
 
 @st.composite
-def events(draw: st.DrawFn) -> dict:
-    opened = draw(moments)
-    waited = {name: draw(waits) for name in ("first_response_at", "resolved_at", "recorded_at")}
-    times = {name: None if wait is None else opened + wait for name, wait in waited.items()}
-    return (
-        dict.fromkeys(COLUMNS)
-        | times
-        | {
-            "event_id": f"E{draw(st.integers(0, 15))}",
-            "tenant_id": f"T{draw(st.integers(0, 3))}",
-            "portfolio_id": draw(st.sampled_from("ab")),
-            "channel": draw(st.sampled_from(["ticket", "maintenance_request", "work_order", "call"])),
-            "direction": draw(st.sampled_from(["inbound", "outbound"])),
-            "opened_at": opened,
-            "answered": draw(st.sampled_from([True, False, None])),
-            "escalated": draw(st.booleans()),
-            "sentiment": draw(st.sampled_from(["positive", "negative", None])),
-        }
-    )
+def events(
+    draw: st.DrawFn,
+    ids: st.SearchStrategy[str] = IDS,
+    opened: st.SearchStrategy[datetime] = OPENED,
+    recorded: st.SearchStrategy[datetime | None] = RECORDED,
+) -> Event:
+    """One row; not always one that the rules accept."""
+    opened_at = draw(opened)
+    row = dict.fromkeys(COLUMNS) | {
+        "event_id": draw(ids),
+        "tenant_id": draw(st.sampled_from(TENANTS)),
+        "portfolio_id": draw(st.sampled_from([None, "p1", "P1", "north, east"])),
+        "channel": draw(st.sampled_from(_CHANNELS)),
+        "opened_at": opened_at,
+        "answered": draw(maybe(st.booleans())),
+        "escalated": draw(maybe(st.booleans())),
+        "sentiment": draw(st.sampled_from([None, "positive", "neutral", "negative", "angry"])),
+        "recorded_at": draw(recorded),
+        "notes": draw(st.sampled_from([None, "plain", 'two\nlines, "quoted"'])),
+    }
+    if row["channel"] in ("call", "email"):
+        row["direction"] = draw(st.sampled_from(["inbound", "outbound"]))
+    for name in ("first_response_at", "resolved_at"):
+        row[name] = draw(maybe(st.sampled_from(DELAYS).map(lambda delay: opened_at + delay)))
+    row["tenancy_start_at"] = draw(st.sampled_from([None, None, AS_OF - AGES[2]]))
+    row["tenancy_end_at"] = draw(st.sampled_from([None, None, AS_OF - AGES[5], AS_OF + LATER[3]]))
+    return row
 
 
-def features(rows: list[dict]) -> str:
-    """Every bit of every feature; something long ago keeps the log from being empty."""
-    known = dict.fromkeys(COLUMNS) | {"event_id": "K", "tenant_id": "T0", "portfolio_id": "a", "channel": "message"}
-    found = build([known | {"opened_at": ago(1), "direction": "inbound"}, *rows])
-    return json.dumps(found, sort_keys=True, default=str)
-
-
-quick = settings(max_examples=25, deadline=None, database=None, derandomize=True)
-logs = st.lists(events(), min_size=1, max_size=25)
-
-
-@quick
-@given(logs, st.randoms(use_true_random=False))
-def test_the_order_of_rows_moves_nothing(rows: list[dict], rng):
-    shuffled = list(rows)
-    rng.shuffle(shuffled)
-    assert features(shuffled) == features(rows)
-
-
-@quick
-@given(logs, st.data())
-def test_copies_of_rows_move_nothing(rows: list[dict], data: st.DataObject):
-    copies = data.draw(st.lists(st.sampled_from(rows), max_size=10))
-    assert features([*rows, *copies]) == features(rows)
-
-
-@quick
-@given(logs, st.lists(st.tuples(events(), later), min_size=1, max_size=10))
-def test_events_opened_later_move_nothing(rows: list[dict], more: list):
-    times = dict.fromkeys(("first_response_at", "resolved_at", "recorded_at"))
-    new = [row | times | {"event_id": f"L{place}", "opened_at": opened} for place, (row, opened) in enumerate(more)]
-    assert features([*rows, *new]) == features(rows)
-
-
-@quick
-@given(logs, st.data())
-def test_rows_recorded_later_move_nothing(rows: list[dict], data: st.DataObject):
-    updates = data.draw(st.lists(st.tuples(st.sampled_from(rows), events(), later), min_size=1, max_size=10))
-    new = [changed | {"event_id": row["event_id"], "recorded_at": recorded} for row, changed, recorded in updates]
-    assert features([*rows, *new]) == features(rows)
-
-
-@quick
-@given(logs, later, later)
-def test_responses_and_resolutions_that_come_later_move_nothing(rows: list[dict], responded, resolved):
-    since = [
-        row
-        | ({"first_response_at": responded} if row["first_response_at"] is None else {})
-        | ({"resolved_at": resolved} if row["resolved_at"] is None else {})
-        for row in {row["event_id"]: row for row in rows}.values()
+def batches() -> st.SearchStrategy[list[Event]]:
+    """Two good events, so that there is something to build, and many more that share ids, times and tenants."""
+    anchor = dict.fromkeys(COLUMNS) | {"tenant_id": "T1", "channel": "ticket"}
+    anchors = [
+        anchor | {"event_id": f"A{age.days}", "opened_at": AS_OF - age} for age in (timedelta(days=300), AGES[6])
     ]
-    before = list({row["event_id"]: row for row in rows}.values())
-    assert features(since) == features(before)
+    return st.lists(events(), min_size=4, max_size=30).map(lambda more: anchors + more)
+
+
+_numbers = count()
+
+
+def build(folder: Path, files: list[tuple[list[Event], str]], as_of: datetime = AS_OF) -> bytes:
+    """The bytes of features.parquet of a batch: (rows, extension of the file they are written to)."""
+    base = folder / str(next(_numbers))
+    raw, written = base / "raw", base / "features.parquet"
+    raw.mkdir(parents=True)
+    for number, (rows, extension) in enumerate(files):
+        if rows:
+            (raw / f"{number:02d}{extension}").write_bytes(FORMATS[extension](rows))
+    with open_session(base, time_zone=SOURCE.time_zone) as (connection, scratch):
+        engine = DuckDbEngine(connection, scratch)
+        read_events(engine, find_raw_files(raw, SOURCE, scratch), SOURCE, REQUESTED_AT)
+        features_from_events(engine, USE_CASE, SQL_PATH.read_text(), as_of.replace(tzinfo=UTC))
+        partition_of = assign_partitions(tenants_by_portfolio(connection, USE_CASE), USE_CASE, "global")
+        write_features(connection, USE_CASE, partition_of, written)
+    return written.read_bytes()
+
+
+def plain(folder: Path, rows: list[Event]) -> bytes:
+    return build(folder, [(rows, ".csv")])
+
+
+quickly = settings(
+    max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
+
+
+@quickly
+@given(rows=batches(), data=st.data())
+def test_the_order_of_rows_does_not_matter(folder: Path, rows: list[Event], data: st.DataObject):
+    assert plain(folder, data.draw(st.permutations(rows))) == plain(folder, rows)
+
+
+@quickly
+@given(rows=batches(), data=st.data())
+def test_neither_do_the_files_and_their_formats(folder: Path, rows: list[Event], data: st.DataObject):
+    formats = data.draw(st.lists(st.sampled_from(list(FORMATS)), min_size=2, max_size=4))
+    parts = [(rows[place :: len(formats)], extension) for place, extension in enumerate(formats)]
+    assert build(folder, parts) == plain(folder, rows)
+
+
+@quickly
+@given(rows=batches(), data=st.data())
+def test_a_row_that_stands_twice_counts_once(folder: Path, rows: list[Event], data: st.DataObject):
+    again = data.draw(st.lists(st.sampled_from(rows), min_size=1, max_size=8))
+    extension = data.draw(st.sampled_from(list(FORMATS)))
+    assert build(folder, [(rows, ".csv"), (again, extension)]) == plain(folder, rows)
+
+
+@quickly
+@given(
+    rows=batches(),
+    later=st.lists(events(opened=st.sampled_from([AS_OF + delay for delay in LATER])), min_size=1, max_size=8),
+)
+def test_what_opens_later_is_not_known_even_under_an_id_seen_before(
+    folder: Path, rows: list[Event], later: list[Event]
+):
+    assert plain(folder, rows + later) == plain(folder, rows)
+
+
+@quickly
+@given(
+    rows=batches(),
+    later=st.lists(events(recorded=st.sampled_from([AS_OF + delay for delay in LATER])), min_size=1, max_size=8),
+)
+def test_what_is_recorded_later_is_not_known(folder: Path, rows: list[Event], later: list[Event]):
+    assert plain(folder, rows + later) == plain(folder, rows)
+
+
+def _known_at(row: Event) -> datetime:
+    return max(row[name] for name in ("opened_at", "first_response_at", "resolved_at") if row[name])
+
+
+def _is_good(row: Event) -> bool:
+    return row["sentiment"] != "angry"
+
+
+@quickly
+@given(rows=batches(), data=st.data())
+def test_copies_that_know_more_later_tell_nothing(folder: Path, rows: list[Event], data: st.DataObject):
+    """A copy of a known event, resolved at or after ``as_of`` and after all that is in the file already."""
+    seen = [row for row in rows if _is_good(row) and (not row["recorded_at"] or row["recorded_at"] < AS_OF)]
+    later = []
+    for original in data.draw(st.lists(st.sampled_from(seen), min_size=1, max_size=8)):
+        same = [row for row in rows if row["event_id"] == original["event_id"]]
+        response = data.draw(st.sampled_from([original["first_response_at"], None, AS_OF]))
+        resolution = max(AS_OF, *(_known_at(row) + INSTANT for row in (*same, original)))
+        known = {"first_response_at": response, "resolved_at": resolution, "recorded_at": None}
+        opened = {"opened_at": original["opened_at"], "event_id": original["event_id"]}
+        later.append(data.draw(events()) | opened | known)
+    assert plain(folder, rows + later) == plain(folder, rows)
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[Event]:
+    """All rows of one event: its only row; or the rows of an event log, no two recorded at the same moment."""
+    name = draw(st.uuids().map(str))
+    if draw(st.booleans()):
+        return [draw(events(st.just(name), recorded=st.none()))]
+    moments = draw(st.sets(st.sampled_from([AS_OF + s * delay for s in (-1, 1) for delay in LATER]), min_size=1))
+    return [draw(events(st.just(name), recorded=st.just(moment))) for moment in moments]
+
+
+def _as_it_stood(row: Event, moment: datetime) -> Event:
+    late = {name: None for name in ("first_response_at", "resolved_at") if row[name] and row[name] >= moment}
+    return row | late
+
+
+@quickly
+@given(told=st.lists(stories(), min_size=2, max_size=14), anchors=batches().map(lambda rows: rows[:2]))
+def test_features_of_the_past_are_those_of_the_log_as_it_stood(
+    folder: Path, told: list[list[Event]], anchors: list[Event]
+):
+    rows = anchors + [row for story in told for row in story]
+    written = [row for row in rows if row["opened_at"] < AS_OF and (row["recorded_at"] or datetime.min) < AS_OF]
+    assert plain(folder, rows) == plain(folder, [_as_it_stood(row, AS_OF) for row in written])

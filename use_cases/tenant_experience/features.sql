@@ -14,8 +14,8 @@ WITH copies AS (
             OVER (PARTITION BY event_id) AS latest_resolution_at
     FROM events
     CROSS JOIN settings
-    -- an event log: what was recorded at or after as_of is not known
-    WHERE repeated AND coalesce(recorded_at < settings.as_of, true)
+    -- an event log: what was recorded at or after as_of is not known; neither is, under any id, what opened then
+    WHERE repeated AND opened_at < settings.as_of AND coalesce(recorded_at < settings.as_of, true)
 ),
 
 ranked AS (
@@ -30,7 +30,7 @@ ranked AS (
                 CASE WHEN known_at < as_of THEN known_at END DESC,
                 known_at,
                 -- the rest only settles ties, the same way whatever the order of rows
-                opened_at, tenant_id, portfolio_id, channel,
+                opened_at, coalesce(first_response_at, TIMESTAMP '1900-01-01'), tenant_id, portfolio_id, channel,
                 coalesce(direction, ''), coalesce(sentiment, ''),
                 coalesce(CAST(escalated AS INTEGER), -1), coalesce(CAST(answered AS INTEGER), -1),
                 coalesce(tenancy_start_at, TIMESTAMP '1900-01-01'), coalesce(tenancy_end_at, TIMESTAMP '1900-01-01')
@@ -57,7 +57,7 @@ known AS (
              WHEN first_response_at < as_of THEN first_response_at END,
         CASE WHEN latest_resolution_at >= opened_at THEN latest_resolution_at END
     FROM ranked
-    WHERE copy = 1 AND opened_at < as_of
+    WHERE copy = 1
 ),
 
 flagged AS (
