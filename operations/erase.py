@@ -25,7 +25,9 @@ from operations.erasure_objects import erase_objects
 from operations.erasure_proof import write_proof
 from operations.erasure_tables import erase_items, erase_record
 from tenant_experience import data_layout
+from tenant_experience.aws.pseudonym_key import secret_key
 from tenant_experience.erasure_id import ErasedId
+from tenant_experience.pseudonyms import pseudonym
 from tenant_experience.tenant_id import RULE, is_tenant_id
 
 # Records reach the offline store up to fifteen minutes after they were written (SageMaker developer guide).
@@ -54,7 +56,8 @@ def run(options: argparse.Namespace, console: Console) -> int:
     _await_executions(stack, console, waits=options.wait)
     if not options.dry_run:
         _await_offline_store(stack, console)
-    erased = ErasedId.of(options.tenant)
+    secrets = stack.of_type("AWS::SecretsManager::Secret")
+    erased = ErasedId.of(options.tenant, *(pseudonym(secret_key(secret), options.tenant) for secret in secrets))
     with Erasers(stack.bucket, options.use_case, erased) as erasers:
         if options.dry_run:
             console.print(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from tenant_experience.aws.pseudonym_key import read_key
 from tenant_experience.data_layout import processing_input, processing_output
 from tenant_experience.feature_build import Folders, build_features
 from tenant_experience.job import run_job
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None, open_engine: OpenEngine = DuckDbEng
         release=options.release,
         use_case_name=options.use_case,
         requested_at=options.requested_at,
+        pseudonym_key=read_key(),
         open_engine=open_engine,
         as_of=options.as_of,
     )

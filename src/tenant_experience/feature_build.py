@@ -28,6 +28,7 @@ from tenant_experience.manifest import Manifest, as_hyperparameters, read_manife
 from tenant_experience.outcome import Outcome
 from tenant_experience.partitions import Partition, assign_partitions, shards
 from tenant_experience.processing_engine import DuckDbEngine, OpenEngine, ProcessingEngine
+from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.raw_events import read_events
 from tenant_experience.raw_files import RawFile, find_raw_files
 from tenant_experience.raw_table import read_table
@@ -95,6 +96,7 @@ def build_features(
     use_case_name: str,
     requested_at: datetime,
     as_of: datetime | None = None,
+    pseudonym_key: bytes | None = None,
     open_engine: OpenEngine = DuckDbEngine,
 ) -> Outcome:
     """Builds features, partitions, quarantine and the data-quality report of one release.
@@ -107,6 +109,7 @@ def build_features(
         use_case_name: must be the one in the folder.
         requested_at: UTC; ``as_of`` unless the manifest or the source says otherwise.
         as_of: UTC, for history: instead of what they say.
+        pseudonym_key: when given, pseudonyms stand for ids in everything that is written.
         open_engine: what computes over events; a ready-made table is always DuckDB's.
 
     Raises:
@@ -117,7 +120,8 @@ def build_features(
         batch = Batch.open(folders, use_case_name, requested_at, as_of)
         readable = (folders.raw, folders.previous, folders.features, folders.quarantine)
         with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
-            engine = open_engine(connection, scratch)
+            pseudonyms = None if pseudonym_key is None else Pseudonyms(pseudonym_key, batch.use_case.record_id)
+            engine = open_engine(connection, scratch, pseudonyms)
             files = find_raw_files(folders.raw, batch.source, scratch)
             read_batch(engine, batch, files, folders, scratch, quality)
             check_quarantine_gate(quality, batch.use_case, batch.source.columns)
@@ -162,7 +166,8 @@ def read_batch(
         quality |= describe_intake(connection, counts.files) | describe_events(connection, counts)
         quality |= describe_history(batch.use_case, batch.source)
     else:
-        quality |= describe_intake(connection, read_table(connection, files, batch.source, batch.use_case, scratch))
+        files_read = read_table(connection, files, batch.source, batch.use_case, scratch, engine.pseudonyms)
+        quality |= describe_intake(connection, files_read)
     connection.execute(
         "COPY (SELECT * FROM quarantine ORDER BY file, line) "  # noqa: S608 - the path is quoted
         f"TO {literal(str(folders.quarantine / QUARANTINE_FILE))} (FORMAT parquet)"

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import duckdb
 
+from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.raw_files import RawFile
 from tenant_experience.raw_quarantine import Rule
 from tenant_experience.raw_staging import FileCount, stage_files
@@ -22,9 +23,11 @@ class ProcessingEngine(Protocol):
 
     Attributes:
         connection: DuckDB in this process; has what is small, whatever the engine: ``quarantine`` and what was fetched.
+        pseudonyms: what stands for ids in the rows; None when the ids do.
     """
 
     connection: duckdb.DuckDBPyConnection
+    pseudonyms: Pseudonyms | None
 
     def stage(self, files: list[RawFile], source: Source, typed: dict[str, str], rules: list[Rule]) -> list[FileCount]:
         """Fills ``staged`` in the engine and ``quarantine`` in the connection; see :func:`stage_files`."""
@@ -42,13 +45,16 @@ class ProcessingEngine(Protocol):
 class DuckDbEngine:
     """Everything in one connection."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, scratch: Path) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, scratch: Path, pseudonyms: Pseudonyms | None = None
+    ) -> None:
         self.connection = connection
+        self.pseudonyms = pseudonyms
         self._scratch = scratch
 
     def stage(self, files: list[RawFile], source: Source, typed: dict[str, str], rules: list[Rule]) -> list[FileCount]:
         """As the protocol says."""
-        return stage_files(self.connection, files, source, typed, rules, self._scratch)
+        return stage_files(self.connection, files, source, typed, rules, self._scratch, self.pseudonyms)
 
     def view(self, name: str, sql: str) -> None:
         """As the protocol says."""
@@ -63,5 +69,5 @@ class DuckDbEngine:
         self.keep(name, sql)
 
 
-OpenEngine = Callable[[duckdb.DuckDBPyConnection, Path], ProcessingEngine]
-"""(connection, its scratch folder) -> an engine for one batch."""
+OpenEngine = Callable[[duckdb.DuckDBPyConnection, Path, Pseudonyms | None], ProcessingEngine]
+"""(connection, its scratch folder, what stands for ids) -> an engine for one batch."""

@@ -12,7 +12,9 @@ from pathlib import Path
 import duckdb
 
 from tenant_experience.duckdb_session import count, literal
+from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.raw_files import RawFile
+from tenant_experience.raw_pseudonyms import hidden
 from tenant_experience.raw_scan import Scan
 from tenant_experience.source import Source
 
@@ -59,9 +61,10 @@ def create_quarantine(connection: duckdb.DuckDBPyConnection, columns: list[str])
     )
 
 
-def kept_values(source: Source) -> str:
+def kept_values(source: Source, pseudonyms: Pseudonyms | None) -> str:
     """SQL over ``raw_<column>``: what the quarantine keeps of a refused row, a list in the order of its columns."""
-    return f"[{', '.join(f'left(CAST(raw_{column} AS VARCHAR), {KEPT_CHARACTERS})' for column in source.columns)}]"
+    values = [hidden(pseudonyms, column, f"raw_{column}") for column in source.columns]
+    return f"[{', '.join(f'left(CAST({value} AS VARCHAR), {KEPT_CHARACTERS})' for value in values)}]"
 
 
 def quarantine_file(

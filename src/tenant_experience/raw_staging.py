@@ -14,9 +14,12 @@ from pathlib import Path
 
 import duckdb
 
+from tenant_experience import raw_pseudonyms
 from tenant_experience.duckdb_session import literal, single
 from tenant_experience.errors import UserError
+from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.raw_files import RawFile
+from tenant_experience.raw_pseudonyms import hidden
 from tenant_experience.raw_quarantine import FILTERED, Rule, create_quarantine, kept_values, quarantine_file
 from tenant_experience.raw_scan import Scan, corrupt, scan_file
 from tenant_experience.source import WHERE, Source
@@ -51,6 +54,7 @@ def stage_files(
     typed: dict[str, str],
     rules: list[Rule],
     scratch: Path,
+    pseudonyms: Pseudonyms | None = None,
 ) -> list[FileCount]:
     """Fills the view ``staged`` (the columns of ``typed``, ``file`` = index into ``files``) and ``quarantine``.
 
@@ -61,17 +65,22 @@ def stage_files(
         typed: our column -> SQL over ``raw_<column>``; must give null, not an error, for what it cannot read.
         rules: checked in order; the first that is broken names the reason.
         scratch: a folder SQL may read.
+        pseudonyms: what stands for ids in ``staged`` and ``quarantine``; rules see the ids themselves.
 
     Raises:
         UserError: a file cannot be read at all, or lacks a column.
     """
     rules = [*_UNTELLABLE, *_expression_rules(source), *rules]
     create_quarantine(connection, list(source.columns))
+    if pseudonyms is not None:
+        raw_pseudonyms.install(connection, pseudonyms)
+    kept = kept_values(source, pseudonyms)
+    columns = [f"{hidden(pseudonyms, column, column)} AS {column}" for column in typed]
 
     def stage(number: int) -> FileCount:
         # A cursor of its own: a connection answers one thread at a time, and keeps its rejects to itself.
         with connection.cursor() as cursor:
-            return _stage_file(cursor, files[number], source, typed, rules, scratch, number)
+            return _stage_file(cursor, files[number], source, typed, rules, scratch, number, columns, kept)
 
     with ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), _MOST_FILES_AT_ONCE)) as pool:
         counts = list(pool.map(stage, range(len(files))))
@@ -90,11 +99,13 @@ def _stage_file(
     rules: list[Rule],
     scratch: Path,
     number: int,
+    columns: list[str],
+    kept: str,
 ) -> FileCount:
     scan = scan_file(connection, file, source, scratch, number)
     staged = _staged_path(scratch, number)
     try:
-        rows, broken, filtered = _stage(connection, _checked(scan, typed, rules), list(typed), source, number, staged)
+        rows, broken, filtered = _stage(connection, _checked(scan, typed, rules), columns, kept, number, staged)
         refused = quarantine_file(connection, scan, staged, rules, rows, broken)
     except (duckdb.BinderException, duckdb.CatalogException) as error:
         raise UserError(
@@ -126,12 +137,12 @@ def _checked(scan: Scan, typed: dict[str, str], rules: list[Rule]) -> str:
 
 
 def _stage(
-    connection: duckdb.DuckDBPyConnection, checked: str, columns: list[str], source: Source, number: int, path: Path
+    connection: duckdb.DuckDBPyConnection, checked: str, columns: list[str], kept: str, number: int, path: Path
 ) -> list[int]:
     """Reads one file into ``path``: rows split into columns, how many of them broke a rule, how many are filtered."""
     connection.execute(
         f"COPY (SELECT {', '.join(columns)}, {number} AS file, broken_rule, newlines, "
-        f"CASE WHEN broken_rule <> {FILTERED} THEN {kept_values(source)} END AS refused FROM ({checked})) "
+        f"CASE WHEN broken_rule <> {FILTERED} THEN {kept} END AS refused FROM ({checked})) "
         # Dictionaries are for words: not tried for long on ids, they save a quarter of the writing.
         # In the order of the file, by which lines are numbered: several threads do not keep it by themselves.
         f"TO {literal(str(path))} (FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1000, PRESERVE_ORDER true)"

@@ -9,6 +9,7 @@ import duckdb
 
 from tenant_experience.duckdb_session import count
 from tenant_experience.errors import UserError
+from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.raw_files import RawFile
 from tenant_experience.raw_quarantine import Rule, malformed
 from tenant_experience.raw_staging import FileCount, stage_files
@@ -21,14 +22,19 @@ _WRONG_COLUMN_SHARE = 0.5
 
 
 def read_table(
-    connection: duckdb.DuckDBPyConnection, files: list[RawFile], source: Source, use_case: UseCase, scratch: Path
+    connection: duckdb.DuckDBPyConnection,
+    files: list[RawFile],
+    source: Source,
+    use_case: UseCase,
+    scratch: Path,
+    pseudonyms: Pseudonyms | None = None,
 ) -> list[FileCount]:
     """Fills the view ``ready_made`` (record id, partition, features as DOUBLE) and the table ``quarantine``.
 
     Raises:
         UserError: ``wrong_column_type`` or ``duplicate_ids``, or a file cannot be read; names the file and the column.
     """
-    counts = stage_files(connection, files, source, _typed(source, use_case), _rules(use_case), scratch)
+    counts = stage_files(connection, files, source, _typed(source, use_case), _rules(use_case), scratch, pseudonyms)
     _check_column_types(connection, counts, source)
     _check_unique(connection, files, source, use_case)
     connection.execute(

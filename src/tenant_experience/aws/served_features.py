@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,11 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 
+from tenant_experience.aws.pseudonym_key import read_key
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError
 from tenant_experience.prediction import ServedTenant, read_record
+from tenant_experience.pseudonyms import pseudonym
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_featurestore_runtime import SageMakerFeatureStoreRuntimeClient
@@ -38,20 +41,24 @@ def read_tenants(tenant_ids: Sequence[str]) -> dict[str, ServedTenant]:
     """
     if not 0 < len(tenant_ids) <= _BATCH:
         raise ValueError(f"{len(tenant_ids)} tenants: BatchGetRecord takes 1 to {_BATCH}")
-    group = setting("FEATURE_GROUP")
+    group, key = setting("FEATURE_GROUP"), read_key()
+    asked = {text if key is None else pseudonym(key, text): text for text in tenant_ids}
     try:
-        if len(tenant_ids) == 1:
-            found = feature_store().get_record(FeatureGroupName=group, RecordIdentifierValueAsString=tenant_ids[0])
-            return {tenant_ids[0]: _tenant(found["Record"])} if found.get("Record") else {}
+        if len(asked) == 1:
+            (stored,) = asked
+            found = feature_store().get_record(FeatureGroupName=group, RecordIdentifierValueAsString=stored)
+            return {asked[stored]: _tenant(found["Record"], asked[stored])} if found.get("Record") else {}
         batch = feature_store().batch_get_record(
-            Identifiers=[{"FeatureGroupName": group, "RecordIdentifiersValueAsString": list(tenant_ids)}]
+            Identifiers=[{"FeatureGroupName": group, "RecordIdentifiersValueAsString": list(asked)}]
         )
     except (ClientError, HTTPClientError) as error:
         raise PlatformError(f"feature group {group} cannot be read: {error}", code="features_unavailable") from error
     if batch["Errors"] or batch["UnprocessedIdentifiers"]:
         raise PlatformError(f"feature group {group} answered for a part only", code="features_unavailable")
-    return {row["RecordIdentifierValueAsString"]: _tenant(row["Record"]) for row in batch["Records"]}
+    found_by_id = {asked[row["RecordIdentifierValueAsString"]]: row["Record"] for row in batch["Records"]}
+    return {tenant_id: _tenant(record, tenant_id) for tenant_id, record in found_by_id.items()}
 
 
-def _tenant(record: Iterable[Mapping[str, Any]]) -> ServedTenant:
-    return read_record({value["FeatureName"]: value["ValueAsString"] for value in record})
+def _tenant(record: Iterable[Mapping[str, Any]], tenant_id: str) -> ServedTenant:
+    """The tenant, called by the id that was asked for: the store may know a pseudonym."""
+    return replace(read_record({value["FeatureName"]: value["ValueAsString"] for value in record}), tenant_id=tenant_id)

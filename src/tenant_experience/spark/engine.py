@@ -13,6 +13,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from tenant_experience.data_layout import ml_root
 from tenant_experience.errors import UserError
+from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.raw_files import RawFile
 from tenant_experience.raw_quarantine import Rule, create_quarantine
 from tenant_experience.raw_staging import FileCount
@@ -27,10 +28,14 @@ class SparkEngine:
     Args:
         spark: with Python workers that can import this package.
         connection: DuckDB in the driver.
+        pseudonyms: what stands for ids in the rows.
     """
 
-    def __init__(self, spark: SparkSession, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, spark: SparkSession, connection: duckdb.DuckDBPyConnection, pseudonyms: Pseudonyms | None = None
+    ) -> None:
         self.connection = connection
+        self.pseudonyms = pseudonyms
         self._spark = spark
 
     def stage(self, files: list[RawFile], source: Source, typed: dict[str, str], rules: list[Rule]) -> list[FileCount]:
@@ -38,7 +43,7 @@ class SparkEngine:
         create_quarantine(self.connection, list(source.columns))
         schema = staged_schema(self.connection, typed, list(source.columns))
         here = [on_any_instance(file, ml_root()) for file in files]
-        intake = Intake(here, source, typed, rules, schema)
+        intake = Intake(here, source, typed, rules, schema, self.pseudonyms)
         numbers = self._spark.range(0, len(files), 1, numPartitions=len(files))
         read = numbers.mapInArrow(intake.read, from_arrow_schema(schema, prefer_timestamp_ntz=True))
         read.persist(StorageLevel.DISK_ONLY)
@@ -73,6 +78,8 @@ class SparkEngine:
             raise UserError(f"Spark cannot run this SQL: {error.getMessage()}", code="invalid_sql") from error
 
 
-def open_spark_engine(spark: SparkSession, connection: duckdb.DuckDBPyConnection, _scratch: Path) -> SparkEngine:
+def open_spark_engine(
+    spark: SparkSession, connection: duckdb.DuckDBPyConnection, _scratch: Path, pseudonyms: Pseudonyms | None
+) -> SparkEngine:
     """An engine for one batch; what spills goes to Spark's own folders."""
-    return SparkEngine(spark, connection)
+    return SparkEngine(spark, connection, pseudonyms)

@@ -15,6 +15,7 @@ import pyarrow as pa
 from tenant_experience.data_layout import ml_root, processing_input
 from tenant_experience.duckdb_session import open_session
 from tenant_experience.errors import AlgorithmError, PlatformError, TenantExperienceError, UserError
+from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.raw_files import RawFile, find_raw_files
 from tenant_experience.raw_quarantine import Rule
 from tenant_experience.raw_staging import FileCount, stage_files
@@ -36,6 +37,7 @@ class Intake:
         typed: our column -> SQL, as for :func:`stage_files`.
         rules: checked in order.
         schema: of what comes out: the columns of ``staged``, then ``note`` and ``content``.
+        pseudonyms: what stands for ids in the rows.
     """
 
     files: list[RawFile]
@@ -43,6 +45,7 @@ class Intake:
     typed: dict[str, str]
     rules: list[Rule]
     schema: pa.Schema
+    pseudonyms: Pseudonyms | None
 
     def read(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Takes numbers of files, column ``id``; gives their good rows, then notes: counts, quarantine, an error.
@@ -66,7 +69,8 @@ class Intake:
             if not file.path.exists():
                 # The driver unpacked it from an archive, on another instance.
                 file = find_raw_files(raw, self.source, scratch)[number]
-            (counted,) = stage_files(connection, [file], self.source, self.typed, self.rules, scratch)
+            intake = (self.source, self.typed, self.rules, scratch, self.pseudonyms)
+            (counted,) = stage_files(connection, [file], *intake)
             yield from self._good_rows(connection, number)
             if counted.quarantined:
                 quarantine = (

@@ -1,0 +1,38 @@
+"""Pseudonyms in DuckDB: each id is hashed once, however many rows have it."""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+from duckdb.func import FunctionNullHandling, PythonUDFType
+
+from tenant_experience.pseudonyms import Pseudonyms
+
+_FUNCTION = "pseudonymised"
+
+
+def install(connection: duckdb.DuckDBPyConnection, pseudonyms: Pseudonyms) -> None:
+    """Teaches a connection, and its cursors, the function that :func:`hidden` calls."""
+    known: dict[str, str] = {}
+
+    def pseudonymised(ids: pa.ChunkedArray) -> pa.Array:
+        texts = ids.to_pylist()
+        for text in set(texts) - known.keys() - {None}:
+            known[text] = pseudonyms.of(text)
+        return pa.array([known.get(text) for text in texts], pa.string())
+
+    connection.create_function(
+        _FUNCTION,
+        pseudonymised,
+        ["VARCHAR"],
+        "VARCHAR",
+        type=PythonUDFType.ARROW,
+        null_handling=FunctionNullHandling.SPECIAL,
+    )
+
+
+def hidden(pseudonyms: Pseudonyms | None, column: str, expression: str) -> str:
+    """SQL for an expression over ``column``: its pseudonym when that column holds the ids to hide."""
+    if pseudonyms is None or column != pseudonyms.column:
+        return expression
+    return f"{_FUNCTION}(trim(CAST({expression} AS VARCHAR)))"
