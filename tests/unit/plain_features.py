@@ -67,7 +67,7 @@ def one_tenant(seen: list[dict], as_of: datetime) -> dict:
         return None if exposure < 90 else count * 365 / exposure
 
     return {
-        "portfolio_id": max(seen, key=lambda e: (e["opened_at"], e["event_id"]))["portfolio_id"],
+        "portfolio_id": max(seen, key=lambda e: (e["opened_at"], e["portfolio_id"]))["portfolio_id"],
         "history": "insufficient" if exposure < 90 else "provisional" if exposure < 180 else "sufficient",
         "may_train": exposure >= 180,
         "exposure_days": exposure,

@@ -255,8 +255,8 @@ def test_portfolio_is_the_one_of_the_latest_event_before_as_of():
     assert row["portfolio_id"] == "new"
 
 
-def test_the_portfolio_of_events_at_the_same_moment_is_settled_by_event_id():
-    tie = [event(ago(2), event_id=i, portfolio_id=p) for i, p in (("A", "one"), ("B", "two"))]
+def test_the_portfolio_of_events_at_the_same_moment_is_settled_by_name():
+    tie = [event(ago(2), event_id=i, portfolio_id=p) for i, p in (("B", "one"), ("A", "two"))]
     assert one(*tie)["portfolio_id"] == one(*reversed(tie))["portfolio_id"] == "two"
 
 

@@ -18,7 +18,7 @@ WITH copies AS (
     WHERE repeated AND opened_at < settings.as_of AND coalesce(recorded_at < settings.as_of, true)
 ),
 
-ranked AS (
+ranked AS MATERIALIZED (
     -- The copy that counts is the last recorded; else the last one known before as_of; when all are later, the earliest.
     SELECT
         *,
@@ -38,10 +38,10 @@ ranked AS (
     FROM copies
 ),
 
-known AS (
+known AS NOT MATERIALIZED (
     -- late: a response or resolution at or after as_of has not happened yet
     SELECT
-        event_id, tenant_id, portfolio_id, channel, direction, answered, escalated, sentiment,
+        tenant_id, portfolio_id, channel, direction, answered, escalated, sentiment,
         opened_at, tenancy_start_at, tenancy_end_at,
         CASE WHEN first_response_at < settings.as_of THEN first_response_at END AS first_response_at,
         CASE WHEN resolved_at < settings.as_of THEN resolved_at END AS resolved_at
@@ -50,7 +50,7 @@ known AS (
     WHERE NOT repeated AND opened_at < settings.as_of AND coalesce(recorded_at < settings.as_of, true)
     UNION ALL
     SELECT
-        event_id, tenant_id, portfolio_id, channel, direction, answered, escalated, sentiment,
+        tenant_id, portfolio_id, channel, direction, answered, escalated, sentiment,
         opened_at, tenancy_start_at, tenancy_end_at,
         -- what another copy says happened before this one opened is not this one's: nothing takes negative time
         CASE WHEN earliest_response_at >= opened_at THEN earliest_response_at
@@ -60,51 +60,81 @@ known AS (
     WHERE copy = 1
 ),
 
-flagged AS (
-    SELECT
-        known.*,
-        settings.as_of,
-        settings.window_start,
-        opened_at >= settings.window_start AS in_window,
-        -- hours are over tickets and maintenance requests, not work orders
-        opened_at >= settings.window_start AND channel IN ('ticket', 'maintenance_request') AS has_hours
-    FROM known
-    CROSS JOIN settings
-),
-
-summed AS (
+-- Three narrow sums, not one wide one: a group for each tenant, with all it sums, has to fit in memory.
+seen_in AS (
     SELECT
         tenant_id,
-        max_by(portfolio_id, struct_pack(opened_at := opened_at, event_id := event_id)) AS portfolio_id,
-        greatest(max(window_start), coalesce(min(tenancy_start_at), min(opened_at))) AS exposed_from,
-        least(max(as_of), coalesce(max(tenancy_end_at), max(as_of))) AS exposed_until,
-        max(as_of) AS as_of,
-        count(CASE WHEN in_window AND channel = 'work_order' THEN 1 END) AS work_orders,
-        count(CASE WHEN in_window AND escalated THEN 1 END) AS escalations,
-        count(CASE WHEN in_window AND channel = 'maintenance_request' THEN 1 END) AS maintenance_requests,
-        count(CASE WHEN in_window AND channel = 'ticket' THEN 1 END) AS tickets,
-        count(CASE WHEN in_window AND channel = 'ticket' AND sentiment = 'positive' THEN 1 END) AS positive_tickets,
-        count(CASE WHEN in_window AND channel = 'ticket' AND sentiment = 'negative' THEN 1 END) AS negative_tickets,
-        count(CASE WHEN in_window AND channel = 'call' AND direction = 'outbound' THEN 1 END) AS outbound_calls,
-        count(CASE WHEN in_window AND channel = 'call' AND direction = 'inbound' THEN answered END) AS known_calls,
-        count(CASE WHEN in_window AND channel = 'call' AND direction = 'inbound' AND answered THEN 1 END)
-            AS answered_calls,
-        count(CASE WHEN has_hours THEN first_response_at END) AS responses,
-        sum(CASE WHEN has_hours THEN date_diff('microsecond', opened_at, first_response_at) END) AS response_us,
-        count(CASE WHEN has_hours THEN resolved_at END) AS resolutions,
-        sum(CASE WHEN has_hours THEN date_diff('microsecond', opened_at, resolved_at) END) AS resolution_us,
+        portfolio_id,
+        min(opened_at) AS first_opened_at,
+        max(opened_at) AS last_opened_at,
+        min(tenancy_start_at) AS tenancy_start_at,
+        max(tenancy_end_at) AS tenancy_end_at
+    FROM known
+    GROUP BY tenant_id, portfolio_id
+),
+
+seen AS (
+    -- of events at the same moment, the portfolio that is last by name
+    SELECT
+        tenant_id,
+        max_by(portfolio_id, struct_pack(last_opened_at := last_opened_at, portfolio_id := portfolio_id))
+            AS portfolio_id,
+        coalesce(min(tenancy_start_at), min(first_opened_at)) AS known_from,
+        max(tenancy_end_at) AS known_until
+    FROM seen_in
+    GROUP BY tenant_id
+),
+
+counted AS (
+    SELECT
+        tenant_id,
+        count(CASE WHEN channel = 'work_order' THEN 1 END) AS work_orders,
+        count(CASE WHEN escalated THEN 1 END) AS escalations,
+        count(CASE WHEN channel = 'maintenance_request' THEN 1 END) AS maintenance_requests,
+        count(CASE WHEN channel = 'ticket' THEN 1 END) AS tickets,
+        count(CASE WHEN channel = 'ticket' AND sentiment = 'positive' THEN 1 END) AS positive_tickets,
+        count(CASE WHEN channel = 'ticket' AND sentiment = 'negative' THEN 1 END) AS negative_tickets,
+        count(CASE WHEN channel = 'call' AND direction = 'outbound' THEN 1 END) AS outbound_calls,
+        count(CASE WHEN channel = 'call' AND direction = 'inbound' THEN answered END) AS known_calls,
+        count(CASE WHEN channel = 'call' AND direction = 'inbound' AND answered THEN 1 END) AS answered_calls
+    FROM known
+    CROSS JOIN settings
+    WHERE opened_at >= settings.window_start
+    GROUP BY tenant_id
+),
+
+timed AS (
+    SELECT
+        tenant_id,
+        count(first_response_at) AS responses,
+        sum(date_diff('microsecond', opened_at, first_response_at)) AS response_us,
+        count(resolved_at) AS resolutions,
+        sum(date_diff('microsecond', opened_at, resolved_at)) AS resolution_us,
         -- still open: not in the means
-        count(CASE WHEN has_hours AND resolved_at IS NULL THEN 1 END) AS open_items,
-        min(CASE WHEN has_hours AND resolved_at IS NULL THEN opened_at END) AS oldest_open_at
-    FROM flagged
+        count(CASE WHEN resolved_at IS NULL THEN 1 END) AS open_items,
+        min(CASE WHEN resolved_at IS NULL THEN opened_at END) AS oldest_open_at
+    FROM known
+    CROSS JOIN settings
+    -- hours are over tickets and maintenance requests, not work orders
+    WHERE opened_at >= settings.window_start AND channel IN ('ticket', 'maintenance_request')
     GROUP BY tenant_id
 ),
 
 exposed AS (
     SELECT
-        summed.*,
-        greatest(date_diff('microsecond', exposed_from, exposed_until), 0) / 86400000000.0 AS exposure_days
-    FROM summed
+        seen.tenant_id,
+        seen.portfolio_id,
+        settings.as_of,
+        greatest(
+            date_diff(
+                'microsecond',
+                greatest(settings.window_start, seen.known_from),
+                least(settings.as_of, coalesce(seen.known_until, settings.as_of))
+            ),
+            0
+        ) / 86400000000.0 AS exposure_days
+    FROM seen
+    CROSS JOIN settings
 ),
 
 classed AS (
@@ -123,22 +153,24 @@ classed AS (
 
 -- A count is 0 when there is none of its kind; a mean or rate without denominator is null, never 0 or 1.
 SELECT
-    tenant_id,
+    classed.tenant_id,
     portfolio_id,
     as_of,
     history,
     history = 'sufficient' AS may_train,
-    work_orders * per_year AS work_order_count,
-    escalations * per_year AS escalation_count,
-    maintenance_requests * per_year AS total_maintenance_tickets,
+    coalesce(work_orders, 0) * per_year AS work_order_count,
+    coalesce(escalations, 0) * per_year AS escalation_count,
+    coalesce(maintenance_requests, 0) * per_year AS total_maintenance_tickets,
     CAST(response_us AS DOUBLE) / nullif(responses, 0) / 3600000000.0 AS mean_first_response_hr,
     CAST(resolution_us AS DOUBLE) / nullif(resolutions, 0) / 3600000000.0 AS mean_full_resolution_hr,
-    tickets * per_year AS total_tickets,
+    coalesce(tickets, 0) * per_year AS total_tickets,
     CAST(answered_calls AS DOUBLE) / nullif(known_calls, 0) AS answer_rate,
-    outbound_calls * per_year AS outbound_call_count,
+    coalesce(outbound_calls, 0) * per_year AS outbound_call_count,
     CAST(positive_tickets AS DOUBLE) / nullif(tickets, 0) AS positive_rate,
     CAST(negative_tickets AS DOUBLE) / nullif(tickets, 0) AS negative_rate,
     exposure_days,
-    CAST(open_items AS DOUBLE) AS open_count,
+    CAST(coalesce(open_items, 0) AS DOUBLE) AS open_count,
     date_diff('microsecond', oldest_open_at, as_of) / 3600000000.0 AS oldest_open_hr
 FROM classed
+LEFT JOIN counted ON counted.tenant_id = classed.tenant_id
+LEFT JOIN timed ON timed.tenant_id = classed.tenant_id
