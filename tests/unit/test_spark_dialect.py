@@ -29,6 +29,7 @@ def test_features_sql_is_sparks_own_sql():
         ("SELECT a / 24.0 FROM t", "SELECT a / CAST('24.0' AS DOUBLE) FROM t"),
         ("SELECT date_diff('microsecond', a, b) FROM t", "SELECT DATEDIFF(MICROSECOND, a, b) FROM t"),
         ("SELECT max_by(a, struct_pack(b := b)) FROM t", "SELECT MAX_BY(a, STRUCT(b AS b)) FROM t"),
+        ("WITH t AS NOT MATERIALIZED (SELECT 1) SELECT 1 FROM t", "WITH t AS (SELECT 1) SELECT 1 FROM t"),
         ("SELECT TIMESTAMP '1900-01-01'", "SELECT CAST('1900-01-01' AS TIMESTAMP_NTZ)"),
         ("SELECT a FROM t ORDER BY a", "SELECT a FROM t ORDER BY a NULLS LAST"),
         ("SELECT t.* EXCLUDE (a) FROM t", "SELECT t.* EXCEPT (a) FROM t"),

@@ -16,6 +16,8 @@ def to_spark(sql: str) -> str:
     """
     try:
         tree = sqlglot.parse_one(sql, read="duckdb").transform(_as_double)
+        for named in tree.find_all(exp.CTE):
+            named.set("materialized", None)  # Spark has no such word: it decides by itself
         return tree.sql(dialect="spark", comments=False, unsupported_level=errors.ErrorLevel.RAISE)
     except errors.SqlglotError as error:
         raise UserError(f"SQL that cannot be put into Spark's dialect: {error}", code="invalid_sql") from error
