@@ -7,14 +7,15 @@ class TenantExperienceError(Exception):
     """The common parent. ``code`` is stable and machine-readable; the message is a sentence for a person.
 
     Args:
-        message: what is wrong, where, and what to do about it.
+        message: what is wrong, where, and what to do about it. Names of files and columns in it are anybody's: what
+            would control a terminal, or cannot be written as UTF-8, becomes ``?``.
         code: ``snake_case``, stable across versions, e.g. ``missing_column``.
     """
 
     fault = "unknown"
 
     def __init__(self, message: str, *, code: str) -> None:
-        super().__init__(message)
+        super().__init__("".join(c if c.isprintable() or c in "\n\t" else "?" for c in message))
         self.code = code
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from tenant_experience.duckdb_session import literal, utc_text
 from tenant_experience.errors import UserError
 from tenant_experience.partitions import Partition
 from tenant_experience.processing_engine import ProcessingEngine
-from tenant_experience.use_case import UseCase
+from tenant_experience.use_case import SQL_FILE, USE_CASE_FILE, UseCase
 
 FEATURES_TABLE = "features"
 SIDE_COLUMNS = ("exposure_days", "open_count", "oldest_open_hr")
@@ -26,6 +26,9 @@ def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, 
         use_case: its history settings set the window and the classes.
         sql: ``features.sql``; one SELECT over ``events`` and ``settings``, in DuckDB's dialect.
         as_of: nothing at or after it has happened yet.
+
+    Raises:
+        UserError: ``invalid_use_case``: the SQL does not give a column that the use case names.
     """
     history = use_case.history
     engine.keep(
@@ -34,6 +37,14 @@ def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, 
         f"AS window_start, {history.minimum_days} AS minimum_days, {history.provisional_below} AS provisional_below",
     )
     engine.fetch(FEATURES_TABLE, sql)
+    given = {name for name, *_ in engine.connection.execute(f"DESCRIBE {FEATURES_TABLE}").fetchall()}
+    missing = [n for n in (use_case.record_id, use_case.partition_column, *use_case.features) if n not in given]
+    if missing:
+        raise UserError(
+            f"{SQL_FILE} gives no column {missing[0]!r}, which {USE_CASE_FILE} names; it gives "
+            f"{', '.join(sorted(given))}",
+            code="invalid_use_case",
+        )
 
 
 def features_from_table(connection: duckdb.DuckDBPyConnection, use_case: UseCase, as_of: datetime) -> None:

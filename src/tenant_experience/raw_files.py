@@ -14,7 +14,7 @@ from typing import IO, Literal
 
 from tenant_experience.data_layout import MANIFEST
 from tenant_experience.errors import UserError
-from tenant_experience.raw_zip import unpack_zip
+from tenant_experience.raw_zip import printable, unpack_zip
 from tenant_experience.source import Source
 
 FileFormat = Literal["csv", "jsonl", "parquet"]
@@ -45,6 +45,7 @@ _VERIFIED_BLOCK = 1 << 20
 _VERIFIED_BLOCKS = 1 << 10
 _SNIFFED_BYTES = 65_536
 _MAXIMUM_HEADER_BYTES = 1_048_576
+_MOST_COLUMNS = 2_000
 _UNDECODABLE = "lone_surrogate"
 
 
@@ -92,7 +93,7 @@ def find_raw_files(folder: Path, source: Source, scratch: Path) -> list[RawFile]
         raise UserError(f"the batch holds no data files beside {MANIFEST}; {wanted}", code="no_files")
     files = []
     for number, path in enumerate(paths):
-        name = path.relative_to(folder).as_posix()
+        name = printable(path.relative_to(folder).as_posix())
         if name.lower().endswith(ZIP):
             _check_signature(path, name, ZIP, "a zip archive", wanted)
             parts = unpack_zip(path, name, scratch / f"unpacked_{number}")
@@ -188,7 +189,7 @@ def read_csv_header(file: RawFile, delimiter: str, wanted: Collection[str]) -> l
         wanted: the names that are read; upper and lower case are the same.
 
     Raises:
-        UserError: ``wrong_encoding`` when it is not UTF-8, ``corrupt_file`` when it is no line of CSV,
+        UserError: ``wrong_encoding`` when it is not UTF-8, ``corrupt_file`` when it is no line of CSV or far too long,
             ``duplicate_column`` when a wanted name stands twice.
     """
     with file.open() as stream:
@@ -207,6 +208,12 @@ def read_csv_header(file: RawFile, delimiter: str, wanted: Collection[str]) -> l
             "line feeds at the ends of lines",
             code="corrupt_file",
         ) from error
+    if len(names) > _MOST_COLUMNS:
+        raise UserError(
+            f"{file.name}: the header has {len(names)} columns; at most {_MOST_COLUMNS} are read: is its first line a "
+            "header, with a line feed at its end?",
+            code="corrupt_file",
+        )
     require_once(file, names, wanted)
     return _each_once(names)
 

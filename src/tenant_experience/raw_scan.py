@@ -89,14 +89,22 @@ def _csv_rows(file: RawFile, link: Path, source: Source, rejects: str | None) ->
     names = read_csv_header(file, source.csv.delimiter, source.raw_columns())
     quoting = f"delim = {literal(source.csv.delimiter)}, quote = '\"', escape = '\"', header = true"
     texts = [f"coalesce({identifier(name)}, '')" for name in names]
-    breaks = " + ".join(f"len({text}) - len(replace({text}, chr(10), ''))" for text in texts)
+    breaks = _balanced([f"len({text}) - len(replace({text}, chr(10), ''))" for text in texts], "+")
     # Hardly a row has any: looking for one is much cheaper than counting.
-    found = " OR ".join(f"contains({identifier(name)}, chr(10))" for name in names)
+    found = _balanced([f"contains({identifier(name)}, chr(10))" for name in names], "OR")
     return _Rows(
         dict.fromkeys(names, "VARCHAR"),
         _read_csv(file, link, names, quoting, rejects),
         newlines=f"CASE WHEN {found} THEN {breaks} ELSE 0 END" if names else "0",
     )
+
+
+def _balanced(terms: list[str], operator: str) -> str:
+    """DuckDB nests expressions 1,000 deep at most, and a file may have more columns."""
+    if len(terms) < 2:
+        return "".join(terms)
+    half = len(terms) // 2
+    return f"({_balanced(terms[:half], operator)} {operator} {_balanced(terms[half:], operator)})"
 
 
 def _json_rows(file: RawFile, link: Path, rejects: str | None, source: Source) -> _Rows:
@@ -109,17 +117,21 @@ def _json_rows(file: RawFile, link: Path, rejects: str | None, source: Source) -
                 continue  # quarantined when it is read for good
             if isinstance(record, dict):
                 keys |= dict.fromkeys(record, "VARCHAR")
+    require_once(file, list(keys), source.raw_columns())
     # An exporter that leaves nulls out may name an optional column for the first time after the sample.
     sampled = {key.lower() for key in keys}
     keys |= {name: "VARCHAR" for name in source.optional if name.lower() not in sampled}
     # A delimiter that text does not hold: the line stays whole.
     lines = _read_csv(file, link, ["line"], "delim = '\x01', quote = '', escape = '', header = false", rejects)
-    pointers = ", ".join(literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in keys)
+    # Other keys are anybody's: they never enter SQL.
+    read = {raw.lower() for raw in source.raw_columns()}
+    wanted = [key for key in keys if key.lower() in read]
+    pointers = ", ".join(literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in wanted)
     record = "CASE WHEN json_valid(line) THEN line END"
     parsed = f"SELECT coalesce(json_type({record}) <> 'OBJECT', true) AS is_malformed, " + (
         f"json_extract_string({record}, [{pointers}]) AS found FROM {lines} WHERE line IS NOT NULL"
     )
-    columns = ", ".join(f"found[{place}] AS {identifier(key)}" for place, key in enumerate(keys, start=1))
+    columns = ", ".join(f"found[{place}] AS {identifier(key)}" for place, key in enumerate(wanted, start=1))
     return _Rows(keys, f"(SELECT {columns}, is_malformed FROM ({parsed}))", malformed="is_malformed")
 
 
@@ -189,12 +201,15 @@ def _require_columns(file: RawFile, source: Source, present: list[str]) -> None:
             "its source?",
             code="missing_column",
         )
-    known = {name.lower() for name in (*present, *source.optional)}
+    found = {name.lower() for name in present}
+    optional = {name.lower() for name in source.optional}
     for raw, ours in source.raw_columns().items():
-        if raw.lower() not in known:
+        if raw.lower() not in found | optional:
+            # Names that nobody asked for may be data: of a torn header, or of JSON that is called CSV.
+            has = [name for name in source.raw_columns() if name.lower() in found]
             raise UserError(
-                f"{file.name} has no column {raw!r}, from which {ours} is read; "
-                f"its columns are: {', '.join(present)[:500] or 'none'}",
+                f"{file.name} has no column {raw!r}, from which {ours} is read; of the columns that are read it has "
+                f"{', '.join(has) or 'none by itself: is it delimited otherwise'}; others: {len(present) - len(has)}",
                 code="missing_column",
             )
 

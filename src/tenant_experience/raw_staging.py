@@ -109,9 +109,15 @@ def _stage_file(
         refused = quarantine_file(connection, scan, staged, rules, rows, broken)
     except (duckdb.BinderException, duckdb.CatalogException) as error:
         raise UserError(
-            f"a column expression of the source does not fit {file.name}: {error}", code="invalid_source"
+            f"a column expression of the source does not fit {file.name}: {str(error).splitlines()[0]}",
+            code="invalid_source",
         ) from error
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        # For a damaged Parquet file DuckDB has no one kind of error, and often none of its kinds.
+        if file.format != "parquet" and not isinstance(error, duckdb.IOException | duckdb.InvalidInputException):
+            raise
         raise corrupt(file, error) from error
     return FileCount(file.name, rows - broken + refused, refused, filtered)
 

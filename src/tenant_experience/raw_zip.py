@@ -49,11 +49,11 @@ def unpack_zip(path: Path, name: str, folder: Path) -> list[tuple[Path, str]]:
                 target = folder / f"{place:06d}"
                 with archive.open(info) as content, target.open("wb") as copy:
                     shutil.copyfileobj(content, copy)
-                unpacked.append((target, f"{name}/{_told(info.filename)}"))
+                unpacked.append((target, f"{name}/{printable(info.filename)}"))
     except NotImplementedError as error:
         raise UserError(f"{name} is packed in a way that cannot be read: {error}", code="corrupt_file") from error
     except _DAMAGE as error:
-        raise UserError(f"{name} is a damaged zip archive: {_told(str(error))}", code="corrupt_file") from error
+        raise UserError(f"{name} is a damaged zip archive: {printable(str(error))}", code="corrupt_file") from error
     return unpacked
 
 
@@ -61,8 +61,8 @@ def _is_bookkeeping(member: str) -> bool:
     return any(part.startswith((".", "_")) for part in member.split("/"))
 
 
-def _told(text: str) -> str:
-    """Names inside an archive are anybody's: nothing that would write over a terminal or a log."""
+def printable(text: str) -> str:
+    """Names of files are anybody's: nothing that would write over a terminal or a log, or is no Unicode."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
@@ -72,11 +72,11 @@ def _check_members(members: list[zipfile.ZipInfo], path: Path, name: str) -> Non
     for info in members:
         if info.flag_bits & _ENCRYPTED:
             raise UserError(
-                f"{name}/{_told(info.filename)} is encrypted: send it without a password", code="encrypted_archive"
+                f"{name}/{printable(info.filename)} is encrypted: send it without a password", code="encrypted_archive"
             )
         if info.filename.lower().endswith(".zip"):
             raise UserError(
-                f"{name}/{_told(info.filename)} is an archive in an archive: unpack the outer one",
+                f"{name}/{printable(info.filename)} is an archive in an archive: unpack the outer one",
                 code="nested_archive",
             )
     # A member gives at most the size it declares: reading stops there, and the checksum is then wrong.

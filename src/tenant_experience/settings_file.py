@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from tenant_experience.errors import UserError
 
 Key = tuple[int | str, ...]
+_DEEPEST = 30
 
 
 class Settings(BaseModel):
@@ -35,6 +36,7 @@ def load_settings(path: Path, model: type[AnySettings], *, code: str) -> AnySett
         raise UserError(f"{path.parent.name}/{path.name} does not exist", code=code)
     try:
         text = path.read_text(encoding="utf-8")
+        _check_shape(text)
         document, lines = yaml.safe_load(text), _lines(yaml.compose(text, Loader=yaml.SafeLoader))
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise UserError(f"{path.name} is not valid YAML: {error}", code=code) from error
@@ -52,6 +54,22 @@ def load_settings(path: Path, model: type[AnySettings], *, code: str) -> AnySett
 def line_of(path: Path, *key: int | str) -> int:
     """The line of ``key`` in the YAML file ``path``, which has been read before; of what holds it when it is absent."""
     return _line(_lines(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)), key)
+
+
+def _check_shape(text: str) -> None:
+    """A few aliases of aliases stand for more nodes than memory holds, and deep nesting takes hours to read.
+
+    Raises:
+        YAMLError: the YAML has aliases, or is nested deeper than any settings are.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else 1
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError(f"line {line}: write the value out instead of *{event.anchor}")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise yaml.YAMLError(f"line {line}: nested more than {_DEEPEST} deep")
 
 
 def _lines(node: yaml.Node | None, key: Key = ()) -> dict[Key, int]:

@@ -49,7 +49,10 @@ def _known_encoding(encoding: str) -> str:
 
 
 def _in_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("not a time in UTC's years 1 to 9999") from error
 
 
 Expression = Annotated[str, AfterValidator(_readable)]

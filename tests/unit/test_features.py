@@ -206,6 +206,13 @@ def test_copies_that_differ_in_their_response_alone_are_settled_whatever_their_o
     assert one(other, *tie)["mean_first_response_hr"] == one(other, *reversed(tie))["mean_first_response_hr"]
 
 
+def test_a_column_that_the_sql_does_not_give_is_named():
+    use_case = USE_CASE.model_copy(update={"record_id": "tennant_id"})
+    with duckdb.connect() as connection, pytest.raises(UserError, match="'tennant_id'") as caught:
+        features_from_events(DuckDbEngine(connection, Path()), use_case, "SELECT 1 AS tenant_id", AS_OF)
+    assert caught.value.code == "invalid_use_case"
+
+
 def update(recorded_at: datetime, **columns) -> dict:
     return event(ago(10), event_id="X", recorded_at=recorded_at, **columns)
 
