@@ -42,7 +42,7 @@ def _look_through(client: CloudWatchLogsClient, group: str, prefix: str, erased:
         if found and removes:
             client.delete_log_stream(logGroupName=group, logStreamName=stream)
             place.removed += found
-            place.changes.append(f"stream {erased.blot_out(stream)} of {group}: deleted, {found} events")
+            place.changes.append(f"stream {erased.blot_out_name(stream)} of {group}: deleted, {found} events")
     return place
 
 

@@ -58,11 +58,11 @@ def erase_objects(bucket: str, eraser_for: Callable[[str], Eraser | None], *, re
             client.download_file(bucket, version.key, str(source), ExtraArgs={"VersionId": version.id})
             found = eraser.erase(source, version.key, target)
             place.found += found.removed
-            place.unreadable += [f"{version.key}: {what}" for what in found.unreadable]
+            name = eraser.erased.blot_out_name(version.key)
+            place.unreadable += [f"{name}: {what}" for what in found.unreadable]
             if removes and found.removed:
                 how = _remove(client, bucket, version, found, target)
                 place.removed += found.removed
-                name = eraser.erased.blot_out(version.key)
                 place.changes.append(f"{name}, version {version.id}: {how}, {found.removed} rows or entries")
     place.units = len(keys)
     return place

@@ -41,7 +41,7 @@ def _look(folder: Path, eraser: Eraser) -> Place:
             place.units += 1
             place.found += found.removed
             if found.removed:
-                place.changes.append(f"{eraser.erased.blot_out(str(path.relative_to(folder)))}: still there")
+                place.changes.append(f"{eraser.erased.blot_out_name(str(path.relative_to(folder)))}: still there")
     return place
 
 

@@ -278,3 +278,9 @@ def test_files_in_other_encodings_keep_theirs(tmp_path: Path):
         for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
             found, content = erase("x.csv", mark + rows.encode(encoding))
             assert (found.removed, content) == (1, mark + left.encode(encoding))
+
+
+@pytest.mark.parametrize("name", ["predictions/1/T000057.json", "T000057", "a/T000057-b.csv"])
+def test_a_proof_names_no_object_by_the_tenant(name: str) -> None:
+    assert "T000057" not in ErasedId.of("T000057").blot_out_name(name)
+    assert ErasedId.of("T00005").blot_out_name(name) == name

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from local_aws.sagemaker import SageMaker, ServiceError, Timing
-from local_aws.sagemaker.online_store import OnlineStore, Write
+from local_aws.sagemaker.online_store import OnlineRecord, OnlineStore, Write
 from tests.contract.sagemaker.support import BUCKET, ROLE, Make, wait_for
 
 T1, T2, T3 = "2026-11-20T10:00:00Z", "2026-11-20T10:00:00.500Z", "2026-11-20T11:00:00Z"
@@ -349,8 +349,8 @@ def test_rows_that_were_sent_leave_the_outbox_and_no_others(tmp_path: Path) -> N
 def test_a_record_that_is_hard_deleted_is_in_no_file_any_more(tmp_path: Path) -> None:
     store = OnlineStore(tmp_path / "store.sqlite")
     for event_time, body in ((1.0, "first-words"), (2.0, "second-words")):
-        store.write(Write(7, "t1", event_time, None, body), 7, f"row-{body}", event_time)
-    store.write(Write(7, "t2", 1.0, None, "others"), 7, None, 1.0)
+        store.write([Write(7, OnlineRecord("t1", event_time, None, body), f"row-{body}")], now=event_time)
+    store.write([Write(7, OnlineRecord("t2", 1.0, None, "others"), None)], now=1.0)
     store.sent(7, 2)
     assert store.remove(7, "t1", 3.0, None)
     files = b"".join(path.read_bytes() for path in tmp_path.iterdir())

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,11 @@ def sagemaker(make: Make, batch: FeatureJob) -> SageMaker:
     return make(images=[load_image(ROOT / "container" / "local_spark_image.json", ROOT)])
 
 
-def ended(sagemaker: SageMaker, name: str) -> dict[str, Any]:
+def ended(sagemaker: SageMaker, name: str, look: Callable[[], None] = lambda: None) -> dict[str, Any]:
+    """The job when it has ended; ``look`` is called while it runs."""
+
     def done() -> dict[str, Any] | None:
+        look()
         job = sagemaker.call("DescribeProcessingJob", {"ProcessingJobName": name})
         return None if job["ProcessingJobStatus"] == "InProgress" else job
 
@@ -83,9 +87,11 @@ def test_two_instances_compute_what_one_process_does(
 ) -> None:
     sagemaker.call("CreateProcessingJob", request("two"))
     batch.run()
-    job = ended(sagemaker, "two")
     log = sagemaker.job_log_path("two")
     assert log is not None
+    executors: set[Path] = set()
+    work = log.parent / "algo-2" / "opt" / "ml" / "spark-worker"
+    job = ended(sagemaker, "two", look=lambda: executors.update(work.glob("app-*/*")))
     assert job["ProcessingJobStatus"] == "Completed", log.read_text()
     found = {}
     for stored in s3.list_objects_v2(Bucket=BUCKET, Prefix="two/")["Contents"]:
@@ -99,7 +105,7 @@ def test_two_instances_compute_what_one_process_does(
         assert pq.read_table(tmp_path / "found.parquet").equals(pq.read_table(expected / name)), name
     assert json.loads(found["features/outcome.json"]) == batch.read("features/outcome.json")
     # Both instances computed: the worker of the second one had an executor.
-    assert list((log.parent / "algo-2" / "opt" / "ml" / "spark-worker").glob("app-*/*"))
+    assert executors
 
 
 def processes(folder: Path, words: str) -> list[int]:
