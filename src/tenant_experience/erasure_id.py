@@ -74,7 +74,7 @@ class ErasedId:
         return ERASED if self.is_value(text) else self._in_line.sub(ERASED, text)
 
     def blot_out_name(self, name: str) -> str:
-        """The name of an object or a file without the id, wherever it stands: rather too much is blotted than too little."""
+        """The name of an object or a file without the id, wherever it stands: rather too much goes than too little."""
         return re.sub(rf"(?<![A-Za-z0-9_]){self._any_spelling}(?![A-Za-z0-9_])", ERASED, name)
 
     @cached_property
