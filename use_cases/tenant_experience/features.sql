@@ -1,5 +1,5 @@
 -- One row per tenant seen before as_of. Reads:
---   events    one row per line of the log, times in UTC; rows with the same event_id have repeated = true
+--   events    one row per line of the log, times in UTC; a row with repeated = false is alone with its event_id
 --   settings  one row: as_of, window_start, minimum_days, provisional_below
 -- Sums are over whole microseconds: no order of rows, and no engine, changes a bit of the result.
 WITH copies AS (
