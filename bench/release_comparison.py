@@ -17,12 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tenant_experience.data_layout import FEATURES_FILE
+from tenant_experience.data_layout import FEATURES_FILE, SIDE_COLUMNS
 from tenant_experience.data_quality_gates import shift_warnings
 from tenant_experience.data_quality_page import render_data_quality
 from tenant_experience.duckdb_session import literal, open_session
 from tenant_experience.feature_quality import describe_features, describe_tenants
-from tenant_experience.features import FEATURES_TABLE, SIDE_COLUMNS
+from tenant_experience.features import FEATURES_TABLE
 from tenant_experience.outcome import Outcome
 from tenant_experience.release_comparison import compare_releases
 from tenant_experience.use_case import UseCase, load_use_case

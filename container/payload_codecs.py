@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from container.serving_errors import BadRequestError
+from tenant_experience.encoding import Matrix
 from tenant_experience.model_artifact import ModelManifest
-from tenant_experience.scoring import Matrix
 
 CSV, JSON = "text/csv", "application/json"
 

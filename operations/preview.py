@@ -20,13 +20,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from operations.preview_tables import show_intake, show_rows, show_tenants
-from tenant_experience.data_layout import MANIFEST, QUARANTINE_FILE
+from tenant_experience.data_layout import MANIFEST, QUARANTINE_FILE, SIDE_COLUMNS
 from tenant_experience.data_quality_gates import check_quarantine_gate
 from tenant_experience.duckdb_session import literal, open_session
 from tenant_experience.errors import TenantExperienceError, UserError
 from tenant_experience.feature_build import Batch, Folders, compute_features, read_batch
 from tenant_experience.feature_quality import describe_tenants
-from tenant_experience.features import FEATURES_TABLE, SIDE_COLUMNS, check_freshness, tenants_by_portfolio
+from tenant_experience.features import FEATURES_TABLE, check_freshness, tenants_by_portfolio
 from tenant_experience.manifest import parse_utc
 from tenant_experience.partitions import assign_partitions
 from tenant_experience.processing_engine import DuckDbEngine, ProcessingEngine

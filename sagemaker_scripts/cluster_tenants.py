@@ -1,4 +1,4 @@
-"""ClusterTenants: finds the good and the bad group of each partition of a shard.
+"""ClusterTenants: finds the good and the bad group of each partition of a shard, or takes labels from a column.
 
 On a laptop: ``SAGEMAKER_BASE_DIR=<folder> python sagemaker_scripts/cluster_tenants.py --release r1 --shard 0`` with
 the inputs in ``<folder>/processing/input/{features,use_case}``.
@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from tenant_experience.clustering import group_partition
+from tenant_experience.column_labels import label_partition
 from tenant_experience.data_layout import FEATURES_FILE, GROUPS_FILE, processing_input, processing_output
 from tenant_experience.feature_table import read_features
 from tenant_experience.group_file import to_arrow, write_groups
@@ -25,21 +26,21 @@ OUTPUT = "clusters"
 
 
 def main(arguments: list[str] | None) -> Outcome:
-    """Writes groups.parquet and a grouping.json per partition; a row of the outcome per partition."""
+    """Writes groups.parquet, and per partition a grouping.json where groups are found, and a row of the outcome."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--release", required=True)
     parser.add_argument("--shard", required=True, type=int)
     options = parser.parse_args(arguments)
     use_case = load_use_case(processing_input("use_case"))
     source, output = processing_input("features"), processing_output(OUTPUT)
-    table = read_features(source / FEATURES_FILE, use_case.feature_names)
+    table = read_features(source / FEATURES_FILE, use_case)
     groups: list[pa.Table] = []
 
     def group(partition: Partition) -> dict[str, Any]:
         tenants = table.of_partition(partition.slug)
         grouping, rows = group_partition(tenants, partition, use_case, options.release)
         grouping.write(output / partition.slug)
-        groups.append(to_arrow(rows, partition.slug, use_case.labels))
+        groups.append(to_arrow(rows, partition.slug))
         return {
             "tenants": len(rows.tenant_id),
             "without_group": len(tenants) - len(rows.tenant_id),
@@ -51,7 +52,14 @@ def main(arguments: list[str] | None) -> Outcome:
             "explained_variance": grouping.explained_variance,
         }
 
-    results = run_partitions(read_shard(source, options.shard), group)
+    def label(partition: Partition) -> dict[str, Any]:
+        tenants = table.of_partition(partition.slug)
+        rows = label_partition(tenants, partition, use_case)
+        groups.append(to_arrow(rows, partition.slug))
+        return {"tenants": len(rows.tenant_id), "without_label": len(tenants) - len(rows.tenant_id)}
+
+    work = group if use_case.labels.from_ == "clusters" else label
+    results = run_partitions(read_shard(source, options.shard), work)
     output.mkdir(parents=True, exist_ok=True)
     write_groups(groups, output / GROUPS_FILE)
     return shard_outcome(results, release=options.release, shard=options.shard)

@@ -78,13 +78,13 @@ def main(arguments: list[str] | None) -> Outcome:
 def _evaluate(release: str, shard: int, trained: Path) -> tuple[list[Row], list[PartitionEvaluation]]:
     use_case = load_use_case(processing_input("use_case"))
     features, clusters = processing_input("features"), processing_input("clusters")
-    table = read_features(features / FEATURES_FILE, use_case.feature_names)
+    table = read_features(features / FEATURES_FILE, use_case)
     partitions = read_shard(features, shard)
     evaluations: list[PartitionEvaluation] = []
 
     def evaluate(partition: Partition) -> dict[str, Any]:
         folder = trained / partition.slug
-        groups = read_groups(clusters / GROUPS_FILE, partition.slug)
+        groups = read_groups(clusters / GROUPS_FILE, partition.slug, use_case.labels)
         evaluation = evaluate_partition(table, groups, folder, use_case)
         key = model_archive(partition.slug, release)
         files = [folder / name for name in (MODEL_FILE, MODEL_MANIFEST, GROUPING_FILE)]

@@ -40,13 +40,14 @@ def main(_arguments: list[str] | None) -> Outcome:
     settings = trainer_named(use_case.trainer).settings({k: v for k, v in given.items() if k not in OWN})
     training = TrainingRun(use_case, settings, release, available_cpus())
     features, clusters = training_channel("features"), training_channel("clusters")
-    table = read_features(features / FEATURES_FILE, use_case.feature_names)
+    table = read_features(features / FEATURES_FILE, use_case)
 
     def train(partition: Partition) -> dict[str, Any]:
         folder = ml_root() / "model" / partition.slug
-        groups = read_groups(clusters / GROUPS_FILE, partition.slug)
+        groups = read_groups(clusters / GROUPS_FILE, partition.slug, use_case.labels)
         figures = training.train_partition(table, groups, partition, folder)
-        shutil.copyfile(clusters / partition.slug / GROUPING_FILE, folder / GROUPING_FILE)
+        if use_case.labels.from_ == "clusters":
+            shutil.copyfile(clusters / partition.slug / GROUPING_FILE, folder / GROUPING_FILE)
         return figures
 
     partitions = read_shard(features, shard)

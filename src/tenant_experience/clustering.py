@@ -69,7 +69,10 @@ def group_partition(
     split[table.may_train] = split_tenants(list(learnable.tenant_id), thirds(_scores(learnable, markers)))
     grouping = fit_grouping(table.take(split == TRAIN), wanted, partition, use_case, version)
     check_groups(grouping, use_case)
-    return grouping, GroupRows(table.tenant_id, split, _scores(table, markers), grouping.assign(table))
+    label = grouping.assign(table).astype(np.float64)
+    return grouping, GroupRows(
+        table.tenant_id, split, _scores(table, markers), label, tuple(use_case.labels.classes or ())
+    )
 
 
 def usable_markers(
@@ -120,7 +123,7 @@ def fit_grouping(
         left_out=left_out,
         checks={
             name: probability_worse(table.column(name), bad, use_case.features[name].direction)
-            for name in use_case.clustering.checks
+            for name in use_case.grouped.checks
         },
         fitted_tenants=len(table),
         fitted_bad=int(bad.sum()),
@@ -206,7 +209,7 @@ def _two_means(standardised: Floats, scores: Floats, partition: Partition) -> tu
 def _markers(use_case: UseCase) -> list[Marker]:
     return [
         Marker(name, use_case.features[name].direction, use_case.features[name].transform)
-        for name in use_case.clustering.markers
+        for name in use_case.grouped.markers
     ]
 
 

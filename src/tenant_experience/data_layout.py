@@ -30,6 +30,8 @@ MODEL_ARCHIVE = "model.tar.gz"
 MODEL_FILE = "model.ubj"
 MODEL_MANIFEST = "model.json"
 MODELS = "models"
+# Of features.parquet, beside the features: not for the model, but for people and for rules.
+SIDE_COLUMNS = ("exposure_days", "open_count", "oldest_open_hr")
 GLOBAL_PARTITION = "all"
 
 RELEASE_ID = re.compile(r"^[a-z0-9](-*[a-z0-9]){0,15}$")

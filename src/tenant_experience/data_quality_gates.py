@@ -66,7 +66,7 @@ def check_comparison_gates(quality: dict[str, Any], use_case: UseCase) -> None:
             f"{gates.vanished_portfolios:.1%}. {_ADVICE}",
             code="vanished_portfolios",
         )
-    shifts = {name: quality["features"][name]["shift"] for name in use_case.features}
+    shifts = {name: quality["features"][name]["shift"] for name in use_case.features if name in quality["features"]}
     for name, shift in shifts.items():
         if shift and gates.null_share is not None and shift["null_share_change"] > gates.null_share:
             raise UserError(
@@ -91,6 +91,6 @@ def shift_warnings(quality: dict[str, Any], use_case: UseCase) -> list[str]:
         quality: ``data_quality.json`` with ``features``.
         use_case: names the features.
     """
-    shifts = {name: quality["features"][name]["shift"] for name in use_case.features}
+    shifts = {name: quality["features"][name]["shift"] for name in use_case.features if name in quality["features"]}
     far = sorted(((s["psi"], name) for name, s in shifts.items() if s and s["psi"] > LARGE_SHIFT), reverse=True)
     return [f"{name} has shifted: PSI {psi:.2f}, above {LARGE_SHIFT}" for psi, name in far]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tenant_experience.encoding import Matrix
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.feature_table import FeatureTable
 from tenant_experience.group_file import GroupRows
@@ -22,7 +23,7 @@ from tenant_experience.metrics import (
     roc_curve,
 )
 from tenant_experience.model_artifact import ModelManifest
-from tenant_experience.scoring import Matrix, Scorer
+from tenant_experience.scoring import Scorer
 from tenant_experience.splitting import SHARES, TEST
 from tenant_experience.use_case import UseCase
 
@@ -108,7 +109,7 @@ def evaluate_partition(table: FeatureTable, groups: GroupRows, folder: Path, use
             code="one_class",
         )
     test = table.take(chosen)
-    matrix = test.matrix(scorer.manifest.features).astype(np.float32)
+    matrix = scorer.encoding.matrix(test)
     probabilities = scorer.probabilities(matrix)
     threshold = scorer.manifest.threshold
     return PartitionEvaluation(
@@ -125,7 +126,7 @@ def evaluate_partition(table: FeatureTable, groups: GroupRows, folder: Path, use
         importance=_importance(scorer, matrix),
         roc=roc_curve(labels, probabilities),
         precision_recall=precision_recall_curve(labels, probabilities),
-        smoke_test=_smoke_test(test, matrix, probabilities, scorer.manifest),
+        smoke_test=_smoke_test(test, probabilities, scorer.manifest),
     )
 
 
@@ -144,9 +145,7 @@ def _importance(scorer: Scorer, matrix: Matrix) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-row["mean_contribution"], row["feature"]))
 
 
-def _smoke_test(
-    test: FeatureTable, matrix: Matrix, probabilities: NDArray[np.float32], manifest: ModelManifest
-) -> dict[str, Any]:
+def _smoke_test(test: FeatureTable, probabilities: NDArray[np.float32], manifest: ModelManifest) -> dict[str, Any]:
     """Up to 8 tenants of the test part, spread over the whole range of probabilities, with what the model says."""
     order = np.argsort(probabilities, kind="stable")
     rows = order[np.unique(np.linspace(0, len(order) - 1, min(SMOKE_TEST_TENANTS, len(order))).round().astype(int))]
@@ -154,13 +153,18 @@ def _smoke_test(
         {
             "instance": {
                 "tenant_id": str(test.tenant_id[row]),
-                "features": {
-                    name: None if np.isnan(value) else float(value)
-                    for name, value in zip(manifest.features, matrix[row], strict=True)
-                },
+                "features": {name: _told(test, name, row) for name in manifest.features},
             },
             "probability": float(probabilities[row]),
         }
         for row in rows
     ]
     return {"samples": samples}
+
+
+def _told(table: FeatureTable, name: str, row: int) -> float | str | None:
+    """A feature as a client tells it: 32-bit numbers, which is all a model sees of them; categories by name."""
+    value = table.column(name)[row]
+    if np.isnan(value):
+        return None
+    return table.categories[name][int(value)] if name in table.categories else float(np.float32(value))

@@ -196,7 +196,7 @@ def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -
 
 def _write_partitions(batch: Batch, partition_of: dict[str, Partition], folders: Folders) -> list[dict[str, Any]]:
     hyperparameters = as_hyperparameters(batch.use_case.hyperparameters) | batch.manifest.hyperparameters
-    items = shards(partition_of, batch.use_case.models.shard_size, hyperparameters)
+    items = shards(partition_of, batch.use_case.models, hyperparameters)
     _write_json(folders.features / PARTITIONS_FILE, items)
     return items
 

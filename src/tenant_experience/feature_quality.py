@@ -11,9 +11,10 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from tenant_experience.data_layout import SIDE_COLUMNS
 from tenant_experience.duckdb_session import count, single
 from tenant_experience.feature_shift import Column, histogram, shift
-from tenant_experience.features import FEATURES_TABLE, SIDE_COLUMNS
+from tenant_experience.features import FEATURES_TABLE
 from tenant_experience.grouping import Transform
 from tenant_experience.release_comparison import PREVIOUS_TABLE, columns_of
 from tenant_experience.use_case import UseCase
@@ -46,7 +47,8 @@ def _left_out(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[
         if least is None:
             reasons[name] = "null for every tenant that may train"
         elif least == most:
-            reasons[name] = f"{least:g} for every tenant that may train"
+            told = least if isinstance(least, str) else f"{least:g}"
+            reasons[name] = f"{told} for every tenant that may train"
     return reasons
 
 
@@ -65,6 +67,7 @@ def describe_features(connection: duckdb.DuckDBPyConnection, use_case: UseCase, 
     return {
         name: _describe(connection, use_case, name, compared=name in known_before)
         for name in (*use_case.features, *SIDE_COLUMNS)
+        if name not in use_case.categories
     }
 
 

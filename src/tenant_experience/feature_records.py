@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tenant_experience.features import SIDE_COLUMNS
+from tenant_experience.data_layout import SIDE_COLUMNS
 from tenant_experience.ingestion import AS_OF, EVENT_TIME, RELEASE, Record
 from tenant_experience.instance_resources import InstanceShare
 from tenant_experience.use_case import UseCase
@@ -20,8 +20,8 @@ _ROWS_AT_ONCE = 10_000
 def feature_types(use_case: UseCase) -> dict[str, str]:
     """Feature Store feature -> type (``String`` or ``Fractional``), the record identifier and event time first."""
     texts = (use_case.record_id, EVENT_TIME, use_case.partition_column, "partition_slug", AS_OF, RELEASE, "history")
-    numbers = (*use_case.features, *SIDE_COLUMNS)
-    return dict.fromkeys(texts, "String") | dict.fromkeys(numbers, "Fractional")
+    numbers = [*(name for name in use_case.features if name not in use_case.categories), *SIDE_COLUMNS]
+    return dict.fromkeys((*texts, *use_case.categories), "String") | dict.fromkeys(numbers, "Fractional")
 
 
 def read_records(path: Path, use_case: UseCase, release: str, share: InstanceShare) -> Iterator[Record]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from tenant_experience.data_layout import SIDE_COLUMNS
 from tenant_experience.duckdb_session import literal, utc_text
 from tenant_experience.errors import UserError
 from tenant_experience.partitions import Partition
@@ -15,7 +16,6 @@ from tenant_experience.processing_engine import ProcessingEngine
 from tenant_experience.use_case import SQL_FILE, USE_CASE_FILE, UseCase
 
 FEATURES_TABLE = "features"
-SIDE_COLUMNS = ("exposure_days", "open_count", "oldest_open_hr")
 
 
 def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, as_of: datetime) -> None:
@@ -38,7 +38,8 @@ def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, 
     )
     engine.fetch(FEATURES_TABLE, sql)
     given = {name for name, *_ in engine.connection.execute(f"DESCRIBE {FEATURES_TABLE}").fetchall()}
-    missing = [n for n in (use_case.record_id, use_case.partition_column, *use_case.features) if n not in given]
+    wanted = (use_case.record_id, use_case.partition_column, *use_case.features, *label_columns(use_case))
+    missing = [name for name in wanted if name not in given]
     if missing:
         raise UserError(
             f"{SQL_FILE} gives no column {missing[0]!r}, which {USE_CASE_FILE} names; it gives "
@@ -47,14 +48,23 @@ def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, 
         )
 
 
+def label_columns(use_case: UseCase) -> list[str]:
+    """The column that labels come from, or none."""
+    return [use_case.labels.column] if use_case.labels.column else []
+
+
 def features_from_table(connection: duckdb.DuckDBPyConnection, use_case: UseCase, as_of: datetime) -> None:
-    """Fills the table ``features`` from the view ``ready_made``: all history is taken to be sufficient."""
-    features = ", ".join(use_case.features)
+    """Fills the table ``features`` from the view ``ready_made``: all history is taken to be sufficient.
+
+    Whoever has no label may not train, when labels come from a column.
+    """
+    columns = ", ".join((*use_case.features, *label_columns(use_case)))
     nulls = ", ".join(f"CAST(NULL AS DOUBLE) AS {name}" for name in SIDE_COLUMNS)
+    known = " AND ".join(f"{name} IS NOT NULL" for name in label_columns(use_case)) or "true"
     connection.execute(
         f"CREATE TABLE {FEATURES_TABLE} AS SELECT {use_case.record_id}, {use_case.partition_column}, "
-        f"{_timestamp(as_of)} AS as_of, 'sufficient' AS history, true AS may_train, "
-        f"{features}, {nulls} FROM ready_made"
+        f"{_timestamp(as_of)} AS as_of, 'sufficient' AS history, {known} AS may_train, "
+        f"{columns}, {nulls} FROM ready_made"
     )
 
 
@@ -74,7 +84,7 @@ def write_features(
         "INSERT INTO partition_of VALUES ($1, $2, $3)",
         [[portfolio, partition.partition, partition.slug] for portfolio, partition in partition_of.items()],
     )
-    columns = ", ".join((*use_case.features, *SIDE_COLUMNS))
+    columns = ", ".join((*use_case.features, *label_columns(use_case), *SIDE_COLUMNS))
     connection.execute(
         f"COPY (SELECT {use_case.record_id}, {use_case.partition_column}, partition, slug AS partition_slug, "
         f"as_of AT TIME ZONE 'UTC' AS as_of, history, may_train, {columns} "

@@ -1,4 +1,4 @@
-"""``groups.parquet``: which tenant is of which group and part of the split, and how severe its lot is.
+"""``groups.parquet``: what a model is to say of each tenant, its part of the split, and how severe its lot is.
 
 One row a tenant and partition: a tenant may be in a local partition and in the global one.
 """
@@ -25,7 +25,7 @@ SCHEMA = pa.schema(
         ("split", pa.string()),
         ("score", pa.float64()),
         ("group", pa.string()),
-        ("label", pa.int8()),
+        ("label", pa.float64()),
     ]
 )
 
@@ -36,15 +36,22 @@ class GroupRows:
 
     Attributes:
         tenant_id: who.
-        split: train, validation or test; empty (null in the file) for tenants that only got a group.
-        score: severity s, higher is worse.
-        bad: whether the tenant is of the bad group; in the file also spelled as ``group`` and ``label``.
+        split: train, validation or test; empty (null in the file) for tenants that only got a label.
+        score: severity s, higher is worse; NaN (null in the file) when labels come from a column.
+        label: the number of the class (in the file also its name, as ``group``), or the number itself.
+        classes: names of the classes, None when labels are numbers.
     """
 
     tenant_id: NDArray[np.str_]
     split: NDArray[np.str_]
     score: NDArray[np.float64]
-    bad: NDArray[np.bool_]
+    label: NDArray[np.float64]
+    classes: tuple[str, ...] | None
+
+    @property
+    def bad(self) -> NDArray[np.bool_]:
+        """Whether each tenant is of the last class: the one that is predicted."""
+        return np.asarray(self.label == len(self.classes or ()) - 1)
 
     def align(self, table: FeatureTable) -> FeatureTable:
         """The features of exactly these tenants, in this order.
@@ -59,17 +66,17 @@ class GroupRows:
         return table.take(places)
 
 
-def to_arrow(rows: GroupRows, slug: str, labels: Labels) -> pa.Table:
-    """The rows as they stand in the file; the bad group gets the positive class's name, the good one the other's."""
-    names = sorted(labels.classes, key=lambda name: name == labels.positive)
+def to_arrow(rows: GroupRows, slug: str) -> pa.Table:
+    """The rows as they stand in the file."""
+    names = None if rows.classes is None else np.asarray(rows.classes)[rows.label.astype(int)].tolist()
     return pa.table(
         {
             "tenant_id": pa.array(rows.tenant_id.tolist(), pa.string()),
             "partition_slug": pa.array([slug] * len(rows.tenant_id), pa.string()),
             "split": pa.array([part or None for part in rows.split.tolist()], pa.string()),
-            "score": pa.array(rows.score, pa.float64()),
-            "group": pa.array(np.asarray(names)[rows.bad.astype(int)].tolist(), pa.string()),
-            "label": pa.array(rows.bad.astype(np.int8), pa.int8()),
+            "score": pa.array(rows.score, pa.float64(), from_pandas=True),
+            "group": pa.nulls(len(rows.tenant_id), pa.string()) if names is None else pa.array(names, pa.string()),
+            "label": pa.array(rows.label, pa.float64()),
         },
         schema=SCHEMA,
     )
@@ -80,7 +87,7 @@ def write_groups(tables: Sequence[pa.Table], path: Path) -> None:
     pq.write_table(pa.concat_tables([SCHEMA.empty_table(), *tables]), path)
 
 
-def read_groups(path: Path, slug: str) -> GroupRows:
+def read_groups(path: Path, slug: str, labels: Labels) -> GroupRows:
     """Reads one partition's rows."""
     table = pq.read_table(path, schema=SCHEMA, filters=[("partition_slug", "=", slug)])
     order = np.argsort(np.asarray(table["tenant_id"].to_pylist(), dtype=np.str_), kind="stable")
@@ -88,5 +95,6 @@ def read_groups(path: Path, slug: str) -> GroupRows:
         tenant_id=np.asarray(table["tenant_id"].to_pylist(), dtype=np.str_)[order],
         split=np.asarray([part or "" for part in table["split"].to_pylist()], dtype=np.str_)[order],
         score=table["score"].to_numpy()[order],
-        bad=table["label"].to_numpy()[order] == 1,
+        label=table["label"].to_numpy()[order],
+        classes=tuple(labels.classes) if labels.classes else None,
     )

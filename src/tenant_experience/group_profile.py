@@ -73,9 +73,9 @@ def portfolio_shares(portfolio_id: NDArray[np.str_], bad: NDArray[np.bool_]) -> 
 
 
 def _role(name: str, use_case: UseCase) -> str | None:
-    if name in use_case.clustering.markers:
+    if use_case.clustering and name in use_case.clustering.markers:
         return "marker"
-    return "check" if name in use_case.clustering.checks else None
+    return "check" if use_case.clustering and name in use_case.clustering.checks else None
 
 
 def _summary(values: NDArray[np.float64]) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tenant_experience.data_layout import MODEL_FILE, MODEL_MANIFEST
+from tenant_experience.encoding import Encoding
 from tenant_experience.errors import UserError
+from tenant_experience.use_case import Task
 
 FORMAT: Literal[1] = 1
 MANIFEST_LIMIT = 1 << 20
@@ -27,8 +29,11 @@ class ModelManifest(BaseModel):
         partition: whom the model is for; ``slug`` is the same, spelled for keys.
         version: the id of the release that made it.
         trainer: the registered name of the trainer.
-        features: the columns of the model's matrix, in order.
-        labels: class names by number; the probability is that of ``positive_label``.
+        task: binary (told is the probability of ``positive_label``), multiclass (of each label) or regression.
+        features: what the model reads, in order.
+        categories: of the features that are categories: the values it knows, see ``encoding.Encoding``.
+        labels: class names by number; empty for a number.
+        positive_label: the last of them, None when none is more wanted than another.
         threshold: the probability from which the answer is ``positive_label``.
         scale: ``global`` when portfolios may be compared by it, else ``local``.
         as_of: the moment the features describe, ISO 8601, UTC.
@@ -43,9 +48,11 @@ class ModelManifest(BaseModel):
     slug: str
     version: str
     trainer: str
+    task: Task = "binary"
     features: tuple[str, ...] = Field(min_length=1)
+    categories: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     labels: tuple[str, ...] = (GOOD, BAD)
-    positive_label: str = BAD
+    positive_label: str | None = BAD
     threshold: float = Field(default=0.5, ge=0, le=1)
     scale: Literal["global", "local"]
     as_of: str
@@ -58,6 +65,11 @@ class ModelManifest(BaseModel):
         if len(set(features)) != len(features):
             raise ValueError("a feature is named twice")
         return features
+
+    @property
+    def encoding(self) -> Encoding:
+        """From features to the columns of the model's matrix."""
+        return Encoding(self.features, self.categories)
 
     def write(self, folder: Path) -> None:
         """Writes ``model.json`` into ``folder``: same content, same bytes."""

@@ -9,7 +9,7 @@ from typing import Any
 from tenant_experience.data_layout import GLOBAL_PARTITION, partition_slug
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.manifest import Scope
-from tenant_experience.use_case import UseCase
+from tenant_experience.use_case import Models, UseCase
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ def assign_partitions(
     Under ``global`` all share ``all``. Under ``per_partition`` a portfolio with at least ``minimum_tenants`` that may
     train has its own; the others share ``all``, as does a portfolio that is itself called ``all``. ``all`` is always
     there, even when no portfolio shares it: it answers for whoever has no model of their own by the next release.
+    Without ``models.fallback`` it gets no model (see :func:`shards`), and nothing answers for the others.
 
     Args:
         portfolios: portfolio -> (tenants, tenants that may train).
@@ -46,7 +47,8 @@ def assign_partitions(
         scope: of this release; the manifest may override the use case's.
 
     Raises:
-        AlgorithmError: ``too_few_tenants``: all portfolios together are under the gate ``pooled_tenants``.
+        AlgorithmError: ``too_few_tenants``: all portfolios together are under the gate ``pooled_tenants``, or none has
+            a model and there is no fallback.
     """
     pooled = sum(trainable for _, trainable in portfolios.values())
     needed = use_case.gates.pooled_tenants
@@ -62,6 +64,13 @@ def assign_partitions(
         for name, (_, trainable) in portfolios.items()
         if scope == "per_partition" and name != GLOBAL_PARTITION and trainable >= use_case.models.minimum_tenants
     }
+    if not own and not use_case.models.fallback:
+        raise AlgorithmError(
+            f"no portfolio has the {use_case.models.minimum_tenants} tenants that may train which a model of its own "
+            f"takes (models.minimum_tenants), and models.fallback is off: the largest has "
+            f"{max(trainable for _, trainable in portfolios.values())}",
+            code="too_few_tenants",
+        )
     shared = Partition(
         GLOBAL_PARTITION,
         partition_slug(GLOBAL_PARTITION),
@@ -79,21 +88,22 @@ def assign_partitions(
 
 
 def shards(
-    partitions: Mapping[str, Partition], shard_size: int, hyperparameters: Mapping[str, str]
+    partitions: Mapping[str, Partition], models: Models, hyperparameters: Mapping[str, str]
 ) -> list[dict[str, Any]]:
-    """``partitions.json``: one item per training job, at most ``shard_size`` models each, largest first.
+    """``partitions.json``: one item per training job, at most ``models.shard_size`` models each, largest first.
 
     Args:
         partitions: from :func:`assign_partitions`.
-        shard_size: of the use case.
+        models: of the use case.
         hyperparameters: strings, as SageMaker passes them on.
     """
-    distinct = sorted(set(partitions.values()), key=lambda p: (-p.training_tenants, p.partition))
+    trained = {partition for partition in partitions.values() if models.fallback or partition.scale == "local"}
+    distinct = sorted(trained, key=lambda p: (-p.training_tenants, p.partition))
     return [
         {
             "shard": shard,
-            "partitions": [vars(partition) for partition in distinct[start : start + shard_size]],
+            "partitions": [vars(partition) for partition in distinct[start : start + models.shard_size]],
             "hyperparameters": dict(hyperparameters),
         }
-        for shard, start in enumerate(range(0, len(distinct), shard_size))
+        for shard, start in enumerate(range(0, len(distinct), models.shard_size))
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from tenant_experience.duckdb_session import count
+from tenant_experience.duckdb_session import count, literal
 from tenant_experience.errors import UserError
 from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.raw_files import RawFile
@@ -46,10 +46,26 @@ def read_table(
 def _typed(source: Source, use_case: UseCase) -> dict[str, str]:
     partition = f"raw_{use_case.partition_column}" if use_case.partition_column in source.columns else "NULL"
     return {
-        use_case.record_id: f"nullif(trim(CAST(raw_{use_case.record_id} AS VARCHAR)), '')",
+        use_case.record_id: _text(use_case.record_id),
         use_case.partition_column: f"coalesce(nullif(trim(CAST({partition} AS VARCHAR)), ''), 'all')",
-        **{name: f"TRY_CAST(raw_{name} AS DOUBLE)" for name in use_case.features},
+        **{name: _text(name) for name in (*use_case.categories, *_label_names(use_case))},
+        **{name: f"TRY_CAST(raw_{name} AS DOUBLE)" for name in _numbers(use_case)},
     }
+
+
+def _text(name: str) -> str:
+    return f"nullif(trim(CAST(raw_{name} AS VARCHAR)), '')"
+
+
+def _numbers(use_case: UseCase) -> list[str]:
+    """The columns that hold numbers: features, and a label that is one."""
+    labels = [use_case.labels.column] if use_case.labels.column and not use_case.labels.classes else []
+    return [name for name, feature in use_case.features.items() if feature.kind == "number"] + labels
+
+
+def _label_names(use_case: UseCase) -> list[str]:
+    """The column that holds the name of a class."""
+    return [use_case.labels.column] if use_case.labels.column and use_case.labels.classes else []
 
 
 def _rules(use_case: UseCase) -> list[Rule]:
@@ -58,9 +74,13 @@ def _rules(use_case: UseCase) -> list[Rule]:
         Rule("malformed_id", use_case.record_id, malformed(use_case.record_id, PATTERN)),
         Rule("malformed_portfolio", use_case.partition_column, malformed(use_case.partition_column, NAME_PATTERN)),
     ]
-    for name, feature in use_case.features.items():
+    for name in _numbers(use_case):
         rules.append(Rule("not_a_number", name, f"raw_{name} IS NOT NULL AND {name} IS NULL"))
-        rules.append(Rule("out_of_range", name, _outside(name, feature)))
+        rules.append(Rule("out_of_range", name, _outside(name, use_case.features.get(name, Feature()))))
+    rules.extend(Rule("malformed_category", name, malformed(name, NAME_PATTERN)) for name in use_case.categories)
+    for name in _label_names(use_case):
+        classes = ", ".join(literal(each) for each in use_case.labels.classes or ())
+        rules.append(Rule("unknown_class", name, f"{name} NOT IN ({classes})"))
     return rules
 
 

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.data_layout import MODEL_FILE
+from tenant_experience.encoding import Matrix
 from tenant_experience.errors import UserError
 from tenant_experience.model_artifact import ModelManifest, read_manifest
 
 if TYPE_CHECKING:
     import xgboost
-
-Matrix = NDArray[np.float32]
 
 
 class Scorer:
@@ -30,7 +29,8 @@ class Scorer:
         self.manifest = manifest
         self._booster = booster
         booster.set_param({"nthread": 1})
-        self.probabilities(np.full((1, len(manifest.features)), np.nan, dtype=np.float32))
+        self.encoding = manifest.encoding
+        self.probabilities(np.full((1, len(self.encoding.columns)), np.nan, dtype=np.float32))
 
     @classmethod
     def load(cls, folder: Path) -> Scorer:
@@ -48,17 +48,17 @@ class Scorer:
         except xgboost.core.XGBoostError as error:
             reason = str(error).splitlines()[0]
             raise UserError(f"{folder / MODEL_FILE} is no XGBoost model: {reason}", code="model_unreadable") from error
-        names = booster.feature_names
-        if booster.num_features() != len(manifest.features) or (names and list(names) != list(manifest.features)):
+        names, columns = booster.feature_names, list(manifest.encoding.columns)
+        if booster.num_features() != len(columns) or (names and list(names) != columns):
             raise UserError(
-                f"{folder}: model.ubj wants {names or booster.num_features()}, model.json names "
-                f"{list(manifest.features)}: they are not of one model",
+                f"{folder}: model.ubj wants {names or booster.num_features()}, model.json names {columns}: "
+                "they are not of one model",
                 code="model_features",
             )
         return cls(booster, manifest)
 
     def probabilities(self, matrix: Matrix) -> NDArray[np.float32]:
-        """P(positive label), shape (rows,), of a (rows, features) matrix in the manifest's order, NaN = missing."""
+        """P(positive label), shape (rows,), of a (rows, columns) matrix as encoded, NaN = missing."""
         return self._booster.inplace_predict(matrix, missing=np.nan, validate_features=False)
 
     def contributions(self, matrix: Matrix) -> NDArray[np.float32]:
@@ -66,11 +66,9 @@ class Scorer:
         import xgboost
 
         data = xgboost.DMatrix(matrix, missing=np.nan, nthread=1, feature_names=self._booster.feature_names)
-        return self._booster.predict(data, pred_contribs=True)[:, :-1]
+        return self.encoding.by_feature(self._booster.predict(data, pred_contribs=True)[:, :-1])
 
     def label(self, probability: float) -> str:
         """The answer in a word: the positive label from the manifest's threshold on, else the other one."""
-        positive = self.manifest.positive_label
-        if probability >= self.manifest.threshold:
-            return positive
-        return next(label for label in self.manifest.labels if label != positive)
+        negative, positive = self.manifest.labels
+        return positive if probability >= self.manifest.threshold else negative

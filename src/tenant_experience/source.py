@@ -146,7 +146,8 @@ def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
     required: tuple[str, ...] = REQUIRED_EVENT_COLUMNS
     optional: tuple[str, ...] = OPTIONAL_EVENT_COLUMNS
     if source.kind == "table":
-        required, optional = (use_case.record_id, *use_case.features), (use_case.partition_column,)
+        labels = [use_case.labels.column] if use_case.labels.column else []
+        required, optional = (use_case.record_id, *use_case.features, *labels), (use_case.partition_column,)
     missing = [name for name in required if name not in source.columns]
     unknown = [name for name in source.columns if name not in (*required, *optional)]
     if missing:

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.scoring import Matrix
+from tenant_experience.encoding import Matrix
+from tenant_experience.use_case import Task
 
 Settings = Mapping[str, Any]
 
@@ -19,12 +20,25 @@ class Dataset:
     """Rows to learn from.
 
     Attributes:
-        matrix: (rows, features) float32, NaN = missing.
-        labels: (rows,) 1 = the positive label.
+        matrix: (rows, columns) float32, NaN = missing.
+        labels: (rows,) the number of the class, or the number to learn.
     """
 
     matrix: Matrix
-    labels: NDArray[np.int8]
+    labels: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is to be learned.
+
+    Attributes:
+        task: binary (the probability of class 1), multiclass (of each class) or regression (a number).
+        classes: how many there are; 0 for a number.
+    """
+
+    task: Task
+    classes: int
 
 
 @dataclass(frozen=True)
@@ -34,7 +48,7 @@ class TrainedModel:
     Attributes:
         content: the bytes of ``model.ubj``.
         rounds: how many trees the model kept.
-        validation_loss: log loss on the validation part after those.
+        validation_loss: on the validation part after those: log loss, or root mean squared error for a number.
     """
 
     content: bytes
@@ -56,6 +70,12 @@ class Trainer(Protocol):
         """
 
     def train(
-        self, train: Dataset, validation: Dataset, features: Sequence[str], settings: Settings, threads: int
+        self,
+        train: Dataset,
+        validation: Dataset,
+        columns: Sequence[str],
+        objective: Objective,
+        settings: Settings,
+        threads: int,
     ) -> TrainedModel:
         """Learns from one part and stops by the other. Same input, settings and threads: the same bytes."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from tenant_experience.data_layout import MODEL_FILE
+from tenant_experience.encoding import Encoding, Matrix
 from tenant_experience.errors import AlgorithmError, UserError
 from tenant_experience.feature_table import FeatureTable
 from tenant_experience.group_file import GroupRows
 from tenant_experience.model_artifact import ModelManifest
 from tenant_experience.partition_runs import Partition
-from tenant_experience.scoring import Matrix
 from tenant_experience.splitting import TRAIN, VALIDATION
-from tenant_experience.trainer import Dataset, Settings, Trainer
+from tenant_experience.trainer import Dataset, Objective, Settings, Trainer
 from tenant_experience.use_case import UseCase
 from tenant_experience.xgboost_trainer import XGBoostTrainer
 
@@ -79,34 +80,39 @@ class TrainingRun:
             AlgorithmError: ``no_features``, or ``one_class`` when a part of the split holds one group only.
         """
         table = groups.align(table)
-        features, left_out = usable_features(table.take(groups.split == TRAIN))
+        learnt_from = table.take(groups.split == TRAIN)
+        features, left_out = usable_features(learnt_from)
         if not features:
             raise AlgorithmError(f"partition {partition.partition}: no feature has any value", code="no_features")
         if left_out:
             _log.warning("partition %s: left out, null for every tenant: %s", partition.slug, ", ".join(left_out))
-        matrix = table.matrix(features).astype(np.float32)
+        encoding = Encoding.fit(learnt_from, features)
+        matrix = encoding.matrix(table)
         train, validation = (_dataset(matrix, groups, part, partition) for part in (TRAIN, VALIDATION))
         trainer = trainer_named(self.use_case.trainer)
-        model = trainer.train(train, validation, features, self.settings, self.threads)
+        objective = Objective(self.use_case.labels.task, len(groups.classes or ()))
+        model = trainer.train(train, validation, encoding.columns, objective, self.settings, self.threads)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MODEL_FILE).write_bytes(model.content)
-        self._manifest(partition, features, table.as_of).write(folder)
+        self._manifest(partition, encoding, table.as_of).write(folder)
         return {
             "train_rows": len(train.labels),
             "validation_rows": len(validation.labels),
             "rounds": model.rounds,
-            "validation_log_loss": model.validation_loss,
+            "validation_loss": model.validation_loss,
             "left_out_features": left_out,
         }
 
-    def _manifest(self, partition: Partition, features: list[str], as_of: str) -> ModelManifest:
+    def _manifest(self, partition: Partition, encoding: Encoding, as_of: str) -> ModelManifest:
         return ModelManifest(
             partition=partition.partition,
             slug=partition.slug,
             version=self.release,
             trainer=self.use_case.trainer,
-            features=tuple(features),
-            labels=tuple(self.use_case.labels.classes),
+            task=self.use_case.labels.task,
+            features=encoding.features,
+            categories=dict(encoding.categories),
+            labels=tuple(self.use_case.labels.classes or ()),
             positive_label=self.use_case.labels.positive,
             scale=partition.scale,
             as_of=as_of,
@@ -125,11 +131,13 @@ def code_version() -> str:
 
 def _dataset(matrix: Matrix, groups: GroupRows, part: str, partition: Partition) -> Dataset:
     rows = groups.split == part
-    labels = groups.bad[rows].astype(np.int8)
-    if len(np.unique(labels)) < 2:
+    labels = groups.label[rows].astype(np.float32)
+    if len(np.unique(labels)) < max(2, len(groups.classes or ())):
+        counted = Counter(labels.tolist())
+        found = ", ".join(f"{counted[number]:.0f} {name}" for number, name in enumerate(groups.classes or ()))
         raise AlgorithmError(
-            f"partition {partition.partition}: {int(labels.sum())} of {len(labels)} tenants of the {part} part are of "
-            "the positive group: there is nothing to tell apart",
+            f"partition {partition.partition}: the {len(labels)} tenants of the {part} part have "
+            f"{found or f'{len(counted)} different labels'}: there is nothing to tell apart",
             code="one_class",
         )
     return Dataset(matrix[rows], labels)

@@ -20,13 +20,24 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Scalar = bool | int | float | str
 
 
-class Feature(Settings):
-    """One feature: what more of it means for the tenant, and how it enters grouping."""
+Task = Literal["binary", "multiclass", "regression"]
 
-    more_is: Literal["worse", "better", "neither"]
+
+class Feature(Settings):
+    """One feature: what more of it means for the tenant, and how it enters grouping; or a category, without order."""
+
+    kind: Literal["number", "category"] = "number"
+    more_is: Literal["worse", "better", "neither"] = "neither"
     transform: Literal["log1p", "none"] = "none"
     minimum: float | None = None
     maximum: float | None = None
+
+    @model_validator(mode="after")
+    def _categories_have_no_order(self) -> Self:
+        ordered = self.model_fields_set & {"more_is", "transform", "minimum", "maximum"}
+        if self.kind == "category" and ordered:
+            raise ValueError(f"a category has no {sorted(ordered)}")
+        return self
 
     @property
     def direction(self) -> int:
@@ -43,17 +54,55 @@ class Clustering(Settings):
 
 
 class Labels(Settings):
-    """Where labels come from. ``classes`` in the order of their numbers, ``positive`` the one predicted."""
+    """What a model learns to tell.
 
-    from_: Literal["clusters"] = Field(alias="from")
-    classes: list[Name] = Field(min_length=2, max_length=2)
-    positive: Name
+    Attributes:
+        from_: ``clusters``: the group a tenant falls into; ``column``: what the data says.
+        column: which one; a tenant without a value there teaches nothing.
+        classes: its values, in the order of their numbers; None when it holds a number.
+        positive: the last of the classes, whose probability is told; None: no class is more wanted than another.
+    """
+
+    from_: Literal["clusters", "column"] = Field(alias="from")
+    column: Name | None = None
+    classes: list[Name] | None = Field(default=None, min_length=2)
+    positive: Name | None = None
+
+    @property
+    def task(self) -> Task:
+        """What kind of learning this is."""
+        if self.classes is None:
+            return "regression"
+        return "binary" if len(self.classes) == 2 else "multiclass"
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if (self.column is not None) != (self.from_ == "column"):
+            raise ValueError("labels.column is wanted with from: column, and only then")
+        classes = self.classes or []
+        if len(set(classes)) != len(classes):
+            raise ValueError("labels.classes names a class twice")
+        if self.from_ == "clusters" and not classes:
+            raise ValueError("labels.classes are wanted with from: clusters")
+        if self.positive is None and (self.from_ == "clusters" or self.task == "binary"):
+            raise ValueError("labels.positive is wanted: the last of labels.classes")
+        if self.positive is not None and (not classes or self.positive != classes[-1]):
+            raise ValueError(f"labels.positive {self.positive!r} is not the last of labels.classes")
+        return self
 
 
 class Models(Settings):
-    """How many models there are; ``minimum_tenants`` counts tenants that may train."""
+    """How many models there are.
+
+    Attributes:
+        scope: one for all, or one for each portfolio with at least ``minimum_tenants`` that may train.
+        minimum_tenants: see ``scope``.
+        fallback: whether a global model answers for the portfolios that have none of their own.
+        shard_size: models of one training job.
+    """
 
     scope: Scope = "global"
+    fallback: bool = True
     minimum_tenants: int = Field(default=2_000, ge=1)
     shard_size: int = Field(default=10, ge=1, le=1_000)
 
@@ -129,7 +178,7 @@ class UseCase(Settings):
     partition_column: Name
     default_source: Name
     features: dict[Name, Feature] = Field(min_length=1)
-    clustering: Clustering
+    clustering: Clustering | None = None
     labels: Labels
     models: Models = Models()
     history: History = History()
@@ -145,8 +194,24 @@ class UseCase(Settings):
         """Names of the features, in order."""
         return list(self.features)
 
+    @property
+    def grouped(self) -> Clustering:
+        """How groups are found, where labels come from clusters."""
+        if self.clustering is None:
+            raise ValueError(f"labels of {self.name} do not come from clusters")
+        return self.clustering
+
+    @property
+    def categories(self) -> list[str]:
+        """Names of the features that are categories, in order."""
+        return [name for name, feature in self.features.items() if feature.kind == "category"]
+
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _groups_can_be_found(self) -> Self:
+        if (self.clustering is not None) != (self.labels.from_ == "clusters"):
+            raise ValueError("clustering is wanted with labels.from: clusters, and only then")
+        if self.clustering is None:
+            return self
         for key in ("markers", "checks"):
             unknown = [name for name in getattr(self.clustering, key) if name not in self.features]
             if unknown:
@@ -154,8 +219,16 @@ class UseCase(Settings):
         neither = [name for name in self.clustering.markers if self.features[name].direction == 0]
         if neither:
             raise ValueError(f"clustering.markers {neither} have more_is: neither; a marker is worse or better")
-        if self.labels.positive not in self.labels.classes:
-            raise ValueError(f"labels.positive {self.labels.positive!r} is not one of labels.classes")
+        return self
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.labels.column in (*self.features, self.record_id, self.partition_column):
+            raise ValueError(
+                f"labels.column {self.labels.column!r} is a feature or an id: nothing would be left to learn"
+            )
+        if self.models.scope == "global" and not self.models.fallback:
+            raise ValueError("models.fallback: false leaves no model at all under scope: global")
         reserved = sorted(RESERVED_HYPERPARAMETERS & self.hyperparameters.keys())
         if reserved:
             raise ValueError(f"hyperparameters {reserved} are set by the state machine")

@@ -10,9 +10,15 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tenant_experience.errors import UserError
-from tenant_experience.trainer import Dataset, TrainedModel
+from tenant_experience.trainer import Dataset, Objective, TrainedModel
+from tenant_experience.use_case import Task
 
 _log = logging.getLogger("training")
+_OBJECTIVES: dict[Task, dict[str, str]] = {
+    "binary": {"objective": "binary:logistic", "eval_metric": "logloss"},
+    "multiclass": {"objective": "multi:softprob", "eval_metric": "mlogloss"},
+    "regression": {"objective": "reg:squarederror", "eval_metric": "rmse"},
+}
 
 
 class XGBoostSettings(BaseModel):
@@ -59,7 +65,13 @@ class XGBoostTrainer:
             ) from error
 
     def train(
-        self, train: Dataset, validation: Dataset, features: Sequence[str], settings: Mapping[str, Any], threads: int
+        self,
+        train: Dataset,
+        validation: Dataset,
+        columns: Sequence[str],
+        objective: Objective,
+        settings: Mapping[str, Any],
+        threads: int,
     ) -> TrainedModel:
         """Fits the booster; only the trees up to the best round are kept, so that no caller has to know it."""
         import xgboost
@@ -67,12 +79,14 @@ class XGBoostTrainer:
         tree_settings = {
             key: value for key, value in settings.items() if key not in ("n_estimators", "early_stopping_rounds")
         }
-        options = {"missing": np.nan, "nthread": threads, "feature_names": list(features)}
+        options = {"missing": np.nan, "nthread": threads, "feature_names": list(columns)}
         learned = xgboost.QuantileDMatrix(train.matrix, train.labels, max_bin=settings["max_bin"], **options)
         watched = xgboost.QuantileDMatrix(validation.matrix, validation.labels, ref=learned, **options)
         booster = xgboost.train(
             tree_settings
-            | {"objective": "binary:logistic", "eval_metric": "logloss", "tree_method": "hist", "nthread": threads},
+            | _OBJECTIVES[objective.task]
+            | ({"num_class": objective.classes} if objective.task == "multiclass" else {})
+            | {"tree_method": "hist", "nthread": threads},
             learned,
             num_boost_round=settings["n_estimators"],
             evals=[(watched, "validation")],
@@ -80,7 +94,7 @@ class XGBoostTrainer:
             verbose_eval=False,
         )
         rounds = booster.best_iteration + 1
-        _log.info("kept %d of at most %d trees, log loss %.5f", rounds, settings["n_estimators"], booster.best_score)
+        _log.info("kept %d of at most %d trees, loss %.5f", rounds, settings["n_estimators"], booster.best_score)
         # Attributes (best round and score) are of the whole booster, not of the trees kept.
         kept = booster[:rounds]
         kept.set_attr(best_iteration=None, best_score=None)

@@ -43,7 +43,7 @@ def test_a_release_ends_with_a_model_its_figures_and_a_report(release: Release) 
 def test_groups_have_the_agreed_columns(release: Release) -> None:
     table = pq.read_table(release.output("clusters") / "groups.parquet")
     assert table.column_names == ["tenant_id", "partition_slug", "split", "score", "group", "label"]
-    assert str(table.schema.field("label").type) == "int8"
+    assert str(table.schema.field("label").type) == "double"
     counts = {part: table["split"].to_pylist().count(part) for part in ("train", "validation", "test")}
     assert sum(counts.values()) == 2_000
     assert [round(counts[part] / 2_000, 2) for part in ("train", "validation", "test")] == [0.7, 0.2, 0.1]

@@ -48,7 +48,7 @@ def test_fifty_row_orders_change_no_label(tmp_path: Path) -> None:
     for seed in range(50):
         path = tmp_path / "features.parquet"
         write_table(table, path, np.random.default_rng(seed).permutation(len(table)))
-        _, rows = group(read_features(path, USE_CASE.feature_names))
+        _, rows = group(read_features(path, USE_CASE))
         assert np.array_equal(rows.bad, expected.bad)
         assert np.array_equal(rows.split, expected.split)
 
@@ -141,9 +141,9 @@ def test_a_check_that_disagrees_is_refused() -> None:
 def test_groups_file_gives_back_the_rows_and_names_the_classes(tmp_path: Path) -> None:
     _, rows = group(generated_table(600))
     path = tmp_path / "groups.parquet"
-    arrow = to_arrow(rows, "all", USE_CASE.labels)
-    write_groups([arrow, to_arrow(rows, "other", USE_CASE.labels)], path)
-    read = read_groups(path, "all")
+    arrow = to_arrow(rows, "all")
+    write_groups([arrow, to_arrow(rows, "other")], path)
+    read = read_groups(path, "all", USE_CASE.labels)
     assert np.array_equal(read.bad, rows.bad)
     assert np.array_equal(read.tenant_id, rows.tenant_id)
     assert set(zip(arrow["group"].to_pylist(), arrow["label"].to_pylist(), strict=True)) == {("good", 0), ("bad", 1)}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tenant_experience.partitions import assign_partitions, shards
-from tenant_experience.use_case import load_use_case
+from tenant_experience.use_case import Models, load_use_case
 
 USE_CASE = load_use_case(Path(__file__).parents[2] / "use_cases" / "tenant_experience")
 
@@ -27,5 +27,5 @@ def test_the_shared_partition_is_trained_even_when_every_portfolio_has_its_own()
         "north": "north",
         "south": "south",
     }
-    trained = [row["slug"] for item in shards(partitions, 10, {}) for row in item["partitions"]]
+    trained = [row["slug"] for item in shards(partitions, Models(shard_size=10), {}) for row in item["partitions"]]
     assert trained == ["all", "north", "south"]

@@ -88,8 +88,8 @@ def test_a_feature_without_values_is_left_out_and_said(table: FeatureTable, grou
 
 
 def test_one_group_alone_is_refused(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
-    with pytest.raises(AlgorithmError, match="0 of 420 tenants of the train part"):
-        train(table, replace(groups, bad=np.zeros(600, dtype=bool)), tmp_path)
+    with pytest.raises(AlgorithmError, match="the 420 tenants of the train part have 420 good, 0 bad"):
+        train(table, replace(groups, label=np.zeros(600)), tmp_path)
 
 
 def test_groups_of_another_release_are_refused(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
