@@ -87,8 +87,8 @@ def _evaluate(release: str, shard: int, trained: Path) -> tuple[list[Row], list[
         groups = read_groups(clusters / GROUPS_FILE, partition.slug, use_case.labels)
         evaluation = evaluate_partition(table, groups, folder, use_case)
         key = model_archive(partition.slug, release)
-        files = [folder / name for name in (MODEL_FILE, MODEL_MANIFEST, GROUPING_FILE)]
-        write_archive(processing_output(MODELS) / key, files)
+        names = (MODEL_FILE, MODEL_MANIFEST, *((GROUPING_FILE,) if use_case.clustering else ()))
+        write_archive(processing_output(MODELS) / key, [folder / name for name in names])
         evaluations.append(evaluation)
         return {
             "model_key": key,

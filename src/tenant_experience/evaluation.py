@@ -37,7 +37,7 @@ class PartitionEvaluation:
 
     Attributes:
         manifest: of the model.
-        grouping: the rule its labels come from.
+        grouping: the rule its labels come from; None when they come from a column.
         tenants: how many have a group.
         bad: how many of these are of the bad group.
         counts: per part of the split, and ``none`` for tenants that only got a group: tenants, and how many are bad.
@@ -53,7 +53,7 @@ class PartitionEvaluation:
     """
 
     manifest: ModelManifest
-    grouping: Grouping
+    grouping: Grouping | None
     tenants: int
     bad: int
     counts: dict[str, dict[str, int]]
@@ -82,7 +82,7 @@ class PartitionEvaluation:
             "scale": self.manifest.scale,
             **{name: getattr(self, name) for name in (*told, "portfolios", "importance")},
             "model": self.manifest.model_dump(mode="json"),
-            "grouping": self.grouping.model_dump(mode="json"),
+            "grouping": self.grouping.model_dump(mode="json") if self.grouping else None,
         }
 
 
@@ -92,19 +92,20 @@ def evaluate_partition(table: FeatureTable, groups: GroupRows, folder: Path, use
     Args:
         table: features of the release's tenants.
         groups: the partition's rows of groups.parquet.
-        folder: holds model.ubj, model.json and grouping.json.
+        folder: holds model.ubj, model.json and, when labels come from clusters, grouping.json.
         use_case: directions and names.
 
     Raises:
         AlgorithmError: ``one_class`` when the test part holds tenants of one group only.
     """
-    scorer, grouping = Scorer.load(folder), Grouping.read(folder)
+    scorer = Scorer.load(folder)
+    grouping = Grouping.read(folder) if use_case.clustering else None
     table = groups.align(table)
     chosen = groups.split == TEST
     labels = groups.bad[chosen]
     if len(np.unique(labels)) < 2:
         raise AlgorithmError(
-            f"partition {grouping.partition}: {int(labels.sum())} of the {len(labels)} tenants of the test part are "
+            f"partition {scorer.manifest.partition}: {int(labels.sum())} of the {len(labels)} tenants of the test part are "
             "bad: a model cannot be judged by one group alone",
             code="one_class",
         )
