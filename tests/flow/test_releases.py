@@ -237,6 +237,14 @@ def test_further_releases_move_the_version_and_the_api_never_stops(flow: Flow, f
         quality = flow.json_object(f"reports/{after.release}/data_quality.json")
         assert quality["comparison"]["release"] == before.release
         assert quality["warnings"] == []
+        judge = boto3.client("sagemaker").describe_processing_job(
+            ProcessingJobName=f"{flow.stack.outputs['EndpointName']}-{after.release}-evaluate-model-0-0-0"
+        )
+        live_features = [
+            given["S3Input"]["S3Uri"] for given in judge["ProcessingInputs"] if given["InputName"] == "previous"
+        ]
+        assert live_features == [f"s3://{flow.bucket}/features/{before.release}/"]
+        assert judge["Environment"]["USE_CASE"] == "tenant_experience"
 
 
 def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: Release) -> None:
