@@ -15,6 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tenant_experience.action_files import ActionReport, report_actions
 from tenant_experience.archive import extract_archive, write_archive
 from tenant_experience.data_layout import (
     EVALUATION_FILE,
@@ -32,7 +35,7 @@ from tenant_experience.data_layout import (
     processing_output,
 )
 from tenant_experience.evaluation import SMOKE_TEST_TOLERANCE, PartitionEvaluation, evaluate_partition
-from tenant_experience.feature_table import read_features
+from tenant_experience.feature_table import FeatureTable, read_features
 from tenant_experience.group_file import read_groups
 from tenant_experience.ingestion_result import read_ingestion
 from tenant_experience.job import run_job
@@ -46,21 +49,27 @@ from tenant_experience.partition_runs import (
     shard_outcome,
 )
 from tenant_experience.report import render_report
-from tenant_experience.use_case import load_use_case
+from tenant_experience.use_case import UseCase, load_use_case
 
 OUTPUT = "reports"
 
 
 def main(arguments: list[str] | None) -> Outcome:
-    """Writes evaluation.json, report.html, smoke_test.json and the archives; a row of the outcome per partition."""
+    """Writes evaluation.json, report.html, the list to act on, smoke_test.json and the archives.
+
+    The outcome has a row per partition.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--release", required=True)
     parser.add_argument("--shard", required=True, type=int)
     options = parser.parse_args(arguments)
+    use_case = load_use_case(processing_input("use_case"))
+    table = read_features(processing_input("features") / FEATURES_FILE, use_case)
+    partitions = read_shard(processing_input("features"), options.shard)
     with tempfile.TemporaryDirectory() as folder:
         trained = Path(folder)
         extract_archive(processing_input("model") / MODEL_ARCHIVE, trained)
-        rows, evaluations = _evaluate(options.release, options.shard, trained)
+        rows, evaluations = _evaluate(options.release, partitions, table, use_case, trained)
     output = processing_output(OUTPUT)
     output.mkdir(parents=True, exist_ok=True)
     document = {
@@ -70,16 +79,17 @@ def main(arguments: list[str] | None) -> Outcome:
     }
     _write_json(output / EVALUATION_FILE, document)
     _write_json(output / SMOKE_TEST_FILE, _smoke_test(evaluations))
+    actions = _actions(partitions, table, use_case, evaluations)
+    actions.write(output, use_case.record_id)
     ingestion = read_ingestion(processing_input("ingestion"))
     (output / REPORT_FILE).write_text(render_report(options.release, options.shard, rows, evaluations, ingestion))
     return shard_outcome(rows, release=options.release, shard=options.shard)
 
 
-def _evaluate(release: str, shard: int, trained: Path) -> tuple[list[Row], list[PartitionEvaluation]]:
-    use_case = load_use_case(processing_input("use_case"))
-    features, clusters = processing_input("features"), processing_input("clusters")
-    table = read_features(features / FEATURES_FILE, use_case)
-    partitions = read_shard(features, shard)
+def _evaluate(
+    release: str, partitions: list[Partition], table: FeatureTable, use_case: UseCase, trained: Path
+) -> tuple[list[Row], list[PartitionEvaluation]]:
+    clusters = processing_input("clusters")
     evaluations: list[PartitionEvaluation] = []
 
     def evaluate(partition: Partition) -> dict[str, Any]:
@@ -101,6 +111,18 @@ def _evaluate(release: str, shard: int, trained: Path) -> tuple[list[Row], list[
 
     given_up = not_ready(Outcome.read(trained), partitions) | not_ready(Outcome.read(clusters), partitions)
     return run_partitions(partitions, evaluate, given_up), evaluations
+
+
+def _actions(
+    partitions: list[Partition], table: FeatureTable, use_case: UseCase, evaluations: Sequence[PartitionEvaluation]
+) -> ActionReport:
+    """The list of the tenants that this shard's models answer for, whether the models are ready or not."""
+    answered = table.take(np.isin(table.partition_slug, [partition.slug for partition in partitions]))
+    of_slug = {
+        slug: read_groups(processing_input("clusters") / GROUPS_FILE, slug, use_case.labels)
+        for slug in (evaluation.manifest.slug for evaluation in evaluations)
+    }
+    return report_actions(answered, use_case, evaluations, of_slug)
 
 
 def _smoke_test(evaluations: Sequence[PartitionEvaluation]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tenant_experience.metrics import wilson_interval
 from tenant_experience.use_case import UseCase
 
 LEAST_FOR_SHARE = 30
+LEAST_FOR_RANK = 100
 
 
 def feature_profile(table: FeatureTable, bad: NDArray[np.bool_], use_case: UseCase) -> list[dict[str, Any]]:
@@ -50,7 +51,9 @@ def portfolio_shares(portfolio_id: NDArray[np.str_], bad: NDArray[np.bool_]) -> 
     """The share of bad per portfolio with its 95% interval; under 30 tenants no share is told.
 
     Returns:
-        A row per portfolio, by name: portfolio_id, tenants, bad, share, low, high (null under 30 tenants).
+        A row per portfolio, by name: portfolio_id, tenants, bad, share, low, high (null under 30 tenants), and rank: 1
+        for the highest share among the portfolios of 100 tenants or more, equal shares alike; null for smaller ones,
+        and when there are not two to compare.
     """
     names, inverse = np.unique(portfolio_id, return_inverse=True)
     totals = np.bincount(inverse, minlength=len(names)).tolist()
@@ -67,8 +70,12 @@ def portfolio_shares(portfolio_id: NDArray[np.str_], bad: NDArray[np.bool_]) -> 
                 "share": count / total if told else None,
                 "low": low if told else None,
                 "high": high if told else None,
+                "rank": None,
             }
         )
+    ranked = [row for row in rows if row["tenants"] >= LEAST_FOR_RANK]
+    for row in ranked if len(ranked) > 1 else []:
+        row["rank"] = 1 + sum(other["share"] > row["share"] for other in ranked)
     return rows
 
 

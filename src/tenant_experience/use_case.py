@@ -20,6 +20,9 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Scalar = bool | int | float | str
 
 
+# The features that ``targets`` are about.
+FIRST_RESPONSE, RESOLUTION = TIMED_FEATURES = ("mean_first_response_hr", "mean_full_resolution_hr")
+
 Task = Literal["binary", "multiclass", "regression"]
 
 
@@ -163,6 +166,19 @@ class Approval(Settings):
     mode: Literal["manual"] = "manual"
 
 
+class Targets(Settings):
+    """What a tenant may expect, in hours: until the first response, and until the matter is resolved."""
+
+    first_response_hr: float = Field(gt=0)
+    resolution_hr: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.first_response_hr > self.resolution_hr:
+            raise ValueError("first_response_hr <= resolution_hr must hold")
+        return self
+
+
 class Costs(Settings):
     """What a false alarm and a miss cost, relative to each other."""
 
@@ -171,7 +187,11 @@ class Costs(Settings):
 
 
 class UseCase(Settings):
-    """A whole ``use_case.yaml``. ``features`` keeps the file's order: it is the order the model reads them in."""
+    """A whole ``use_case.yaml``.
+
+    ``features`` keeps the file's order: it is the order the model reads them in. ``targets`` and ``capacity`` (tenants
+    of one portfolio) make the list to act on; without targets there is none.
+    """
 
     name: Name
     record_id: Name
@@ -188,6 +208,8 @@ class UseCase(Settings):
     processing: Processing = Processing()
     approval: Approval = Approval()
     costs: Costs = Costs()
+    targets: Targets | None = None
+    capacity: int = Field(default=10, ge=1, le=1_000)
 
     @property
     def feature_names(self) -> list[str]:
@@ -227,6 +249,9 @@ class UseCase(Settings):
             raise ValueError(
                 f"labels.column {self.labels.column!r} is a feature or an id: nothing would be left to learn"
             )
+        untimed = [name for name in TIMED_FEATURES if self.targets and name not in self.features]
+        if untimed:
+            raise ValueError(f"targets are compared with the feature {untimed[0]!r}, which is not among the features")
         if self.models.scope == "global" and not self.models.fallback:
             raise ValueError("models.fallback: false leaves no model at all under scope: global")
         reserved = sorted(RESERVED_HYPERPARAMETERS & self.hyperparameters.keys())

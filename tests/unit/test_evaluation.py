@@ -56,6 +56,14 @@ def test_no_share_is_told_of_a_small_portfolio() -> None:
     assert (rows[1]["share"], rows[1]["low"], rows[1]["bad"]) == (None, None, 15)
 
 
+def test_only_large_portfolios_are_ranked_and_only_against_each_other() -> None:
+    sizes = {"calm": (100, 10), "even": (120, 60), "rough": (200, 100), "small": (99, 99)}
+    names = np.repeat(list(sizes), [tenants for tenants, _ in sizes.values()])
+    bad = np.concatenate([np.arange(tenants) < count for tenants, count in sizes.values()])
+    assert [row["rank"] for row in portfolio_shares(names, bad)] == [3, 1, 1, None]
+    assert portfolio_shares(names[:100], bad[:100])[0]["rank"] is None
+
+
 def test_the_profile_says_what_is_worse_and_what_only_is_more() -> None:
     rows = {row["feature"]: row for row in feature_profile(generated_table(500), true_lots(500), use_case())}
     assert rows["answer_rate"]["probability_worse"] > 0.5

@@ -39,6 +39,12 @@ def test_the_shipped_use_case_is_valid():
         (lambda d: d["hyperparameters"].update(shard=3), ["shard", "state machine"]),
         (lambda d: d["history"].update(minimum_days=200), ["history", "minimum_days"]),
         (lambda d: d["gates"].update(quarantine_share=2), ["gates.quarantine_share", "less than or equal to 1"]),
+        (lambda d: d["targets"].update(first_response_hr=100), ["targets", "first_response_hr <= resolution_hr"]),
+        (
+            lambda d: [d["clustering"]["markers"].pop(3), d["features"].pop("mean_full_resolution_hr")],
+            ["targets", "mean_full_resolution_hr"],
+        ),
+        (lambda d: d.update(capacity=0), ["capacity", "greater than or equal to 1"]),
         (lambda d: d.pop("record_id"), ["record_id", "missing"]),
     ],
 )
