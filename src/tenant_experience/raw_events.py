@@ -1,5 +1,6 @@
 """Communication events: from any export to one checked table, ``events``."""
 
+# ruff: noqa: S608 - only our own column names enter the SQL
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -73,11 +74,19 @@ def read_events(engine: ProcessingEngine, files: list[RawFile], source: Source, 
         "repeated_hashes",
         "SELECT event_hash FROM staged WHERE broken_rule IS NULL GROUP BY event_hash HAVING count(*) > 1",
     )
+    columns = ", ".join(_COLUMNS)
+    # Few, and asked for more than once: kept, they need not be looked for among all rows again.
+    engine.keep(
+        "repeated_rows",
+        f"SELECT {columns} FROM staged "
+        "WHERE broken_rule IS NULL AND event_hash IN (SELECT event_hash FROM repeated_hashes)",
+    )
     engine.view(
         "events",
-        "SELECT staged.* EXCLUDE (file, broken_rule, event_hash), repeated_hashes.event_hash IS NOT NULL AS repeated "
-        "FROM staged LEFT JOIN repeated_hashes ON repeated_hashes.event_hash = staged.event_hash "
-        "WHERE broken_rule IS NULL",
+        f"SELECT {columns}, false AS repeated FROM staged "
+        "LEFT JOIN repeated_hashes ON repeated_hashes.event_hash = staged.event_hash "
+        "WHERE broken_rule IS NULL AND repeated_hashes.event_hash IS NULL "
+        f"UNION ALL SELECT {columns}, true AS repeated FROM repeated_rows",
     )
     engine.fetch(
         EVENTS_BY_CHANNEL,
@@ -92,7 +101,7 @@ def read_events(engine: ProcessingEngine, files: list[RawFile], source: Source, 
         "SELECT count(*) AS copies, count(DISTINCT resolved_at) AS resolutions, count(DISTINCT struct_pack("
         "tenant_id := tenant_id, channel := channel, opened_at := opened_at)) AS identities, "
         "count(DISTINCT recorded_at) + max(CASE WHEN recorded_at IS NULL THEN 1 ELSE 0 END) AS states "
-        "FROM events WHERE repeated GROUP BY event_id)",
+        "FROM repeated_rows GROUP BY event_id)",
     )
     return EventCounts(
         counts,
@@ -136,8 +145,9 @@ def _time(raw: str, formats: list[str]) -> str:
 
 def _malformed_id(column: str) -> str:
     """The pattern is asked only about ids that are not plain: it costs three times what encoding an id does."""
-    plain = f"url_encode({column}) = {column} AND length({column}) <= {LONGEST} AND NOT starts_with({column}, '.')"
-    return f"NOT ({plain}) AND {malformed(column, PATTERN)}"
+    # Before '/' comes the dot. CASE, not AND: that asks the pattern first.
+    plain = f"url_encode({column}) = {column} AND strlen({column}) <= {LONGEST} AND {column} > '/'"
+    return f"CASE WHEN {plain} THEN false ELSE {malformed(column, PATTERN)} END"
 
 
 def _rules(source: Source, requested_at: datetime) -> list[Rule]:

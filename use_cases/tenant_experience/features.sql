@@ -99,7 +99,8 @@ counted AS (
         count(CASE WHEN channel = 'call' AND direction = 'inbound' AND answered THEN 1 END) AS answered_calls
     FROM known
     CROSS JOIN settings
-    WHERE opened_at >= settings.window_start
+    -- messages and emails are not counted, only what was escalated among them
+    WHERE opened_at >= settings.window_start AND (channel NOT IN ('message', 'email') OR escalated)
     GROUP BY tenant_id
 ),
 
