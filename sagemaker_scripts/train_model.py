@@ -22,10 +22,10 @@ from tenant_experience.data_layout import (
 from tenant_experience.errors import PlatformError
 from tenant_experience.feature_table import read_features
 from tenant_experience.group_file import read_groups
-from tenant_experience.instance_resources import available_cpus
 from tenant_experience.job import run_training_job
 from tenant_experience.outcome import Outcome
 from tenant_experience.partition_runs import Partition, not_ready, read_shard, run_partitions, shard_outcome
+from tenant_experience.trainer import parse_settings
 from tenant_experience.training import TrainingRun, trainer_named
 from tenant_experience.use_case import load_use_case
 
@@ -37,8 +37,9 @@ def main(_arguments: list[str] | None) -> Outcome:
     given = _hyperparameters()
     release, shard = given["release"], int(given["shard"])
     use_case = load_use_case(training_channel("use_case"))
-    settings = trainer_named(use_case.trainer).settings({k: v for k, v in given.items() if k not in OWN})
-    training = TrainingRun(use_case, settings, release, available_cpus())
+    own = {name: value for name, value in given.items() if name not in OWN}
+    settings = parse_settings(use_case.trainer, trainer_named(use_case.trainer), own)
+    training = TrainingRun(use_case, settings, release)
     features, clusters = training_channel("features"), training_channel("clusters")
     table = read_features(features / FEATURES_FILE, use_case)
 

@@ -105,8 +105,8 @@ def evaluate_partition(table: FeatureTable, groups: GroupRows, folder: Path, use
     labels = groups.bad[chosen]
     if len(np.unique(labels)) < 2:
         raise AlgorithmError(
-            f"partition {scorer.manifest.partition}: {int(labels.sum())} of the {len(labels)} tenants of the test part are "
-            "bad: a model cannot be judged by one group alone",
+            f"partition {scorer.manifest.partition}: {int(labels.sum())} of the {len(labels)} tenants of the test part "
+            "are bad: a model cannot be judged by one group alone",
             code="one_class",
         )
     test = table.take(chosen)
@@ -146,7 +146,7 @@ def _importance(scorer: Scorer, matrix: Matrix) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-row["mean_contribution"], row["feature"]))
 
 
-def _smoke_test(test: FeatureTable, probabilities: NDArray[np.float32], manifest: ModelManifest) -> dict[str, Any]:
+def _smoke_test(test: FeatureTable, probabilities: NDArray[np.float64], manifest: ModelManifest) -> dict[str, Any]:
     """Up to 8 tenants of the test part, spread over the whole range of probabilities, with what the model says."""
     order = np.argsort(probabilities, kind="stable")
     rows = order[np.unique(np.linspace(0, len(order) - 1, min(SMOKE_TEST_TENANTS, len(order))).round().astype(int))]

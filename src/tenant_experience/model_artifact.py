@@ -7,18 +7,61 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from tenant_experience.calibration import Calibration
 from tenant_experience.data_layout import MODEL_FILE, MODEL_MANIFEST
-from tenant_experience.encoding import Encoding
+from tenant_experience.encoding import Encoding, Matrix
 from tenant_experience.errors import UserError
 from tenant_experience.use_case import Task
 
 FORMAT: Literal[1] = 1
 MANIFEST_LIMIT = 1 << 20
 GOOD, BAD = "good", "bad"
+
+
+class Scaling(BaseModel):
+    """Of a linear model: what each column loses and is divided by; a missing value is then 0, the mean."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    centre: tuple[float, ...]
+    scale: tuple[Annotated[float, Field(gt=0)], ...]
+
+    def apply(self, matrix: Matrix) -> Matrix:
+        """The scaled (rows, columns) matrix, NaN where it was."""
+        scaled: Matrix = ((matrix - np.asarray(self.centre)) / np.asarray(self.scale)).astype(np.float32)
+        return scaled
+
+
+class TrainingRecord(BaseModel):
+    """From what, and how, the model was made: with the release's files, all it takes to make it again.
+
+    Attributes:
+        data_sha256: of the encoded matrix and the labels of the training and the validation part; nobody's id is in it.
+        seed: of everything drawn.
+        masking: share of the features hidden in a second copy of the rows.
+        rounds: how many the trainer kept.
+        validation_loss: log loss, or root mean squared error of a number, on the validation part as it was watched.
+        train_rows: tenants learnt from; ``validation_rows`` likewise.
+        left_out_features: features of the use case that have no value, or one value only, in the training part.
+        libraries: versions of what trained it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    data_sha256: str
+    seed: int
+    masking: float
+    rounds: int
+    validation_loss: float
+    train_rows: int
+    validation_rows: int
+    left_out_features: tuple[str, ...]
+    libraries: dict[str, str]
 
 
 class ModelManifest(BaseModel):
@@ -34,7 +77,10 @@ class ModelManifest(BaseModel):
         categories: of the features that are categories: the values it knows, see ``encoding.Encoding``.
         labels: class names by number; empty for a number.
         positive_label: the last of them, None when none is more wanted than another.
-        threshold: the probability from which the answer is ``positive_label``.
+        threshold: of two classes, the probability from which the answer is ``positive_label``: by the costs.
+        calibration: from margins to probabilities; None for a number.
+        scaling: of the columns, before a linear model reads them; None for trees.
+        training: None for models from before it was kept.
         scale: ``global`` when portfolios may be compared by it, else ``local``.
         as_of: the moment the features describe, ISO 8601, UTC.
         hyperparameters: as trained, defaults included.
@@ -54,6 +100,9 @@ class ModelManifest(BaseModel):
     labels: tuple[str, ...] = (GOOD, BAD)
     positive_label: str | None = BAD
     threshold: float = Field(default=0.5, ge=0, le=1)
+    calibration: Calibration | None = None
+    scaling: Scaling | None = None
+    training: TrainingRecord | None = None
     scale: Literal["global", "local"]
     as_of: str
     hyperparameters: dict[str, Any]
@@ -65,6 +114,13 @@ class ModelManifest(BaseModel):
         if len(set(features)) != len(features):
             raise ValueError("a feature is named twice")
         return features
+
+    @model_validator(mode="after")
+    def _one_scale_for_each_column(self) -> Self:
+        columns = len(self.encoding.columns)
+        if self.scaling and not len(self.scaling.centre) == len(self.scaling.scale) == columns:
+            raise ValueError(f"scaling is not of {columns} columns")
+        return self
 
     @property
     def encoding(self) -> Encoding:

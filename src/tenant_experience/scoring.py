@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tenant_experience.calibration import Calibration
 from tenant_experience.data_layout import MODEL_FILE
 from tenant_experience.encoding import Matrix
 from tenant_experience.errors import UserError
@@ -20,17 +21,40 @@ if TYPE_CHECKING:
 class Scorer:
     """One model in memory, safe to use from several threads at once.
 
-    XGBoost's prediction takes no lock and is thread-safe for tree boosters, but a booster configures itself lazily on
-    its first call. So loading ends with one prediction: after that no call changes the booster. One thread a
-    prediction: a row costs less than waking a pool, and the server's own threads already use the cores.
+    XGBoost's prediction takes no lock and is thread-safe, but a booster configures itself lazily on its first call. So
+    loading ends with one prediction: after that no call changes the booster. One thread a prediction: a row costs less
+    than waking a pool, and the server's own threads already use the cores.
+
+    Raises:
+        UserError: ``model_unreadable``, ``model_features``.
     """
 
     def __init__(self, booster: xgboost.Booster, manifest: ModelManifest) -> None:
+        import xgboost
+
         self.manifest = manifest
-        self._booster = booster
-        booster.set_param({"nthread": 1})
         self.encoding = manifest.encoding
-        self.probabilities(np.full((1, len(self.encoding.columns)), np.nan, dtype=np.float32))
+        self._booster = booster
+        # A model without a calibration is told as it is.
+        self._calibration = manifest.calibration or Calibration()
+        booster.set_param({"nthread": 1})
+        columns, names = list(self.encoding.columns), booster.feature_names
+        if booster.num_features() != len(columns) or (names and list(names) != columns):
+            raise UserError(
+                f"model.ubj wants {names or booster.num_features()}, model.json names {columns}: "
+                "they are not of one model",
+                code="model_features",
+            )
+        try:
+            shape = self.margins(np.full((1, len(columns)), np.nan, dtype=np.float32)).shape
+        except xgboost.core.XGBoostError as error:
+            raise _unreadable(error) from error
+        if shape != ((1, len(manifest.labels)) if manifest.task == "multiclass" else (1,)):
+            raise UserError(
+                f"model.ubj answers with {shape[1:]} numbers a row, model.json says {manifest.task} of "
+                f"{len(manifest.labels)} labels: they are not of one model",
+                code="model_features",
+            )
 
     @classmethod
     def load(cls, folder: Path) -> Scorer:
@@ -39,36 +63,79 @@ class Scorer:
         Raises:
             UserError: ``model_incomplete``, ``model_manifest``, ``model_unreadable`` or ``model_features``.
         """
+        manifest = read_manifest(folder)
+        return cls.of((folder / MODEL_FILE).read_bytes(), manifest)
+
+    @classmethod
+    def of(cls, content: bytes, manifest: ModelManifest) -> Scorer:
+        """From the bytes of ``model.ubj``.
+
+        Raises:
+            UserError: ``model_unreadable`` or ``model_features``.
+        """
         import xgboost
 
-        manifest = read_manifest(folder)
         booster = xgboost.Booster()
         try:
-            booster.load_model(folder / MODEL_FILE)
+            booster.load_model(bytearray(content))
         except xgboost.core.XGBoostError as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{folder / MODEL_FILE} is no XGBoost model: {reason}", code="model_unreadable") from error
-        names, columns = booster.feature_names, list(manifest.encoding.columns)
-        if booster.num_features() != len(columns) or (names and list(names) != columns):
-            raise UserError(
-                f"{folder}: model.ubj wants {names or booster.num_features()}, model.json names {columns}: "
-                "they are not of one model",
-                code="model_features",
-            )
+            raise _unreadable(error) from error
         return cls(booster, manifest)
 
-    def probabilities(self, matrix: Matrix) -> NDArray[np.float32]:
-        """P(positive label), shape (rows,), of a (rows, columns) matrix as encoded, NaN = missing."""
-        return self._booster.inplace_predict(matrix, missing=np.nan, validate_features=False)
+    def margins(self, matrix: Matrix) -> NDArray[np.float32]:
+        """What the model itself says: (rows,) log-odds or numbers; (rows, classes) logarithms up to a constant."""
+        if self.manifest.scaling is None:
+            return self._booster.inplace_predict(matrix, missing=np.nan, validate_features=False, predict_type="margin")
+        return self._booster.predict(self._data(matrix), output_margin=True)
+
+    def outputs(self, matrix: Matrix) -> NDArray[np.float64]:
+        """The model's answers to a (rows, columns) matrix as encoded, NaN = missing.
+
+        Returns:
+            Two classes: P(positive label), (rows,). Several: P(each label), (rows, labels). Regression: the number,
+            (rows,). Probabilities are calibrated.
+        """
+        margins = self.margins(matrix)
+        if self.manifest.task == "regression":
+            return margins.astype(np.float64)
+        return self._calibration.probabilities(margins)
+
+    def probabilities(self, matrix: Matrix) -> NDArray[np.float64]:
+        """P(positive label) of a model of two classes, shape (rows,)."""
+        return self.outputs(matrix)
 
     def contributions(self, matrix: Matrix) -> NDArray[np.float32]:
-        """What each feature adds to the log-odds, shape (rows, features); with the model's bias they sum to it."""
-        import xgboost
+        """What each feature adds to the answer, shape (rows, features); with the model's bias they sum to it.
 
-        data = xgboost.DMatrix(matrix, missing=np.nan, nthread=1, feature_names=self._booster.feature_names)
-        return self.encoding.by_feature(self._booster.predict(data, pred_contribs=True)[:, :-1])
+        The answer is the calibrated log-odds of the positive label; of several labels without a positive one, the
+        logarithm of each row's most likely label; in regression, the number.
+        """
+        added = self._booster.predict(self._data(matrix), pred_contribs=True)
+        if self.manifest.task == "multiclass":
+            added = added[np.arange(len(added)), self._told(matrix)]
+        return self.encoding.by_feature(added[:, :-1]) * np.float32(self._slope)
 
     def label(self, probability: float) -> str:
         """The answer in a word: the positive label from the manifest's threshold on, else the other one."""
         negative, positive = self.manifest.labels
         return positive if probability >= self.manifest.threshold else negative
+
+    @property
+    def _slope(self) -> float:
+        return 1.0 if self.manifest.task == "regression" else self._calibration.slope
+
+    def _told(self, matrix: Matrix) -> NDArray[np.intp]:
+        if self.manifest.positive_label is not None:
+            return np.full(len(matrix), len(self.manifest.labels) - 1)
+        return np.asarray(self.margins(matrix).argmax(axis=1))
+
+    def _data(self, matrix: Matrix) -> xgboost.DMatrix:
+        import xgboost
+
+        scaled = matrix if self.manifest.scaling is None else self.manifest.scaling.apply(matrix)
+        return xgboost.DMatrix(scaled, missing=np.nan, nthread=1, feature_names=self._booster.feature_names)
+
+
+def _unreadable(error: Exception) -> UserError:
+    reason = str(error).splitlines()[0]
+    return UserError(f"{MODEL_FILE} is no XGBoost model of ours: {reason}", code="model_unreadable")

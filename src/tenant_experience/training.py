@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tenant_experience.data_layout import MODEL_FILE
-from tenant_experience.encoding import Encoding, Matrix
+from tenant_experience.encoding import Encoding
 from tenant_experience.errors import AlgorithmError, UserError
 from tenant_experience.feature_table import FeatureTable
 from tenant_experience.group_file import GroupRows
+from tenant_experience.lesson import Learned, Lesson, learn
 from tenant_experience.model_artifact import ModelManifest
 from tenant_experience.partition_runs import Partition
 from tenant_experience.splitting import TRAIN, VALIDATION
-from tenant_experience.trainer import Dataset, Objective, Settings, Trainer
-from tenant_experience.use_case import UseCase
+from tenant_experience.trainer import Dataset, Trainer, TrainerSettings
+from tenant_experience.use_case import TrainerName, UseCase
 from tenant_experience.xgboost_trainer import XGBoostTrainer
 
 _log = logging.getLogger("training")
 
-TRAINERS: dict[str, Trainer] = {"xgboost": XGBoostTrainer()}
+_FIGURES = ("train_rows", "validation_rows", "rounds", "validation_loss", "left_out_features")
+
+TRAINERS: dict[TrainerName, Trainer] = {"xgboost": XGBoostTrainer()}
 
 
 def trainer_named(name: str) -> Trainer:
@@ -40,10 +44,14 @@ def trainer_named(name: str) -> Trainer:
 
 
 def usable_features(table: FeatureTable) -> tuple[list[str], list[str]]:
-    """The features that some tenant has a value of, in order; and those that none has."""
-    empty = np.isnan(table.values).all(axis=0)
-    names = np.asarray(table.features, dtype=np.str_)
-    return names[~empty].tolist(), names[empty].tolist()
+    """The features that tell some tenants from others, in order; and those that are null, or alike, for everyone."""
+    usable: list[str] = []
+    left_out: list[str] = []
+    for name in table.features:
+        column = table.column(name)
+        alike = np.isnan(column).all() or bool(np.all(column == column[0]))
+        (left_out if alike else usable).append(name)
+    return usable, left_out
 
 
 @dataclass(frozen=True)
@@ -52,15 +60,15 @@ class TrainingRun:
 
     Attributes:
         use_case: trainer, features and labels.
-        settings: from ``Trainer.settings``.
+        settings: from ``trainer.parse_settings``.
         release: the version of every model made.
-        threads: CPUs to use.
+        learn: see ``lesson.learn``; or that, done by another process.
     """
 
     use_case: UseCase
-    settings: Settings
+    settings: TrainerSettings
     release: str
-    threads: int
+    learn: Callable[[Lesson], Learned] = learn
 
     def train_partition(
         self, table: FeatureTable, groups: GroupRows, partition: Partition, folder: Path
@@ -80,28 +88,34 @@ class TrainingRun:
             AlgorithmError: ``no_features``, or ``one_class`` when a part of the split holds one group only.
         """
         table = groups.align(table)
+        labels = [_labels(groups, part, partition) for part in (TRAIN, VALIDATION)]
         learnt_from = table.take(groups.split == TRAIN)
         features, left_out = usable_features(learnt_from)
         if not features:
-            raise AlgorithmError(f"partition {partition.partition}: no feature has any value", code="no_features")
+            raise AlgorithmError(
+                f"partition {partition.partition}: every feature is null, or the same, for all tenants of the train "
+                "part: there is nothing to learn from",
+                code="no_features",
+            )
         if left_out:
-            _log.warning("partition %s: left out, null for every tenant: %s", partition.slug, ", ".join(left_out))
+            _log.warning("partition %s: left out, alike for every tenant: %s", partition.slug, ", ".join(left_out))
         encoding = Encoding.fit(learnt_from, features)
-        matrix = encoding.matrix(table)
-        train, validation = (_dataset(matrix, groups, part, partition) for part in (TRAIN, VALIDATION))
-        trainer = trainer_named(self.use_case.trainer)
-        objective = Objective(self.use_case.labels.task, len(groups.classes or ()))
-        model = trainer.train(train, validation, encoding.columns, objective, self.settings, self.threads)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / MODEL_FILE).write_bytes(model.content)
-        self._manifest(partition, encoding, table.as_of).write(folder)
-        return {
-            "train_rows": len(train.labels),
-            "validation_rows": len(validation.labels),
-            "rounds": model.rounds,
-            "validation_loss": model.validation_loss,
-            "left_out_features": left_out,
-        }
+        validated = table.take(groups.split == VALIDATION)
+        lesson = Lesson(
+            trainer=trainer_named(self.use_case.trainer),
+            settings=self.settings,
+            manifest=self._manifest(partition, encoding, table.as_of),
+            train=Dataset(encoding.matrix(learnt_from), labels[0]),
+            validation=Dataset(encoding.matrix(validated), labels[1]),
+            masking=self.use_case.masking,
+            left_out_features=tuple(left_out),
+        )
+        learned = self.learn(lesson)
+        learned.write(folder)
+        # What a tuning job looks for: see container/README.md.
+        _log.info("partition %s: validation_loss=%.6f", partition.slug, learned.record.validation_loss)
+        told = learned.record.model_dump(mode="json")
+        return {name: told[name] for name in _FIGURES}
 
     def _manifest(self, partition: Partition, encoding: Encoding, as_of: str) -> ModelManifest:
         return ModelManifest(
@@ -114,9 +128,10 @@ class TrainingRun:
             categories=dict(encoding.categories),
             labels=tuple(self.use_case.labels.classes or ()),
             positive_label=self.use_case.labels.positive,
+            threshold=self.use_case.costs.threshold,
             scale=partition.scale,
             as_of=as_of,
-            hyperparameters=dict(self.settings),
+            hyperparameters=self.settings.model_dump(),
             code_version=code_version(),
         )
 
@@ -129,9 +144,8 @@ def code_version() -> str:
         return "uninstalled"
 
 
-def _dataset(matrix: Matrix, groups: GroupRows, part: str, partition: Partition) -> Dataset:
-    rows = groups.split == part
-    labels = groups.label[rows].astype(np.float32)
+def _labels(groups: GroupRows, part: str, partition: Partition) -> NDArray[np.float32]:
+    labels: NDArray[np.float32] = groups.label[groups.split == part].astype(np.float32)
     if len(np.unique(labels)) < max(2, len(groups.classes or ())):
         counted = Counter(labels.tolist())
         found = ", ".join(f"{counted[number]:.0f} {name}" for number, name in enumerate(groups.classes or ()))
@@ -140,4 +154,4 @@ def _dataset(matrix: Matrix, groups: GroupRows, part: str, partition: Partition)
             f"{found or f'{len(counted)} different labels'}: there is nothing to tell apart",
             code="one_class",
         )
-    return Dataset(matrix[rows], labels)
+    return labels

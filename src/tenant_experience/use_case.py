@@ -24,6 +24,7 @@ Scalar = bool | int | float | str
 FIRST_RESPONSE, RESOLUTION = TIMED_FEATURES = ("mean_first_response_hr", "mean_full_resolution_hr")
 
 Task = Literal["binary", "multiclass", "regression"]
+TrainerName = Literal["xgboost", "hist_gradient_boosting", "linear"]
 
 
 class Feature(Settings):
@@ -180,17 +181,23 @@ class Targets(Settings):
 
 
 class Costs(Settings):
-    """What a false alarm and a miss cost, relative to each other."""
+    """What a false alarm and a miss cost, relative to each other; of two classes only."""
 
-    false_alarm: float = Field(default=1, gt=0)
-    miss: float = Field(default=1, gt=0)
+    false_alarm: float = Field(default=1, gt=0, allow_inf_nan=False)
+    miss: float = Field(default=1, gt=0, allow_inf_nan=False)
+
+    @property
+    def threshold(self) -> float:
+        """The probability of the positive class from which to say so costs less than not to, where it is calibrated."""
+        return self.false_alarm / (self.false_alarm + self.miss)
 
 
 class UseCase(Settings):
     """A whole ``use_case.yaml``.
 
-    ``features`` keeps the file's order: it is the order the model reads them in. ``targets`` and ``capacity`` (tenants
-    of one portfolio) make the list to act on; without targets there is none.
+    ``features`` keeps the file's order: it is the order the model reads them in. ``masking`` is the share of them that
+    is hidden in a second copy of the rows a model learns from; 0: there is no copy. ``targets`` and ``capacity``
+    (tenants of one portfolio) make the list to act on; without targets there is none.
     """
 
     name: Name
@@ -202,8 +209,9 @@ class UseCase(Settings):
     labels: Labels
     models: Models = Models()
     history: History = History()
-    trainer: Literal["xgboost"] = "xgboost"
+    trainer: TrainerName = "xgboost"
     hyperparameters: dict[str, Scalar] = Field(default_factory=dict)
+    masking: float = Field(default=0, ge=0, lt=1)
     gates: Gates = Gates()
     processing: Processing = Processing()
     approval: Approval = Approval()
@@ -254,6 +262,8 @@ class UseCase(Settings):
             raise ValueError(f"targets are compared with the feature {untimed[0]!r}, which is not among the features")
         if self.models.scope == "global" and not self.models.fallback:
             raise ValueError("models.fallback: false leaves no model at all under scope: global")
+        if "costs" in self.model_fields_set and self.labels.task != "binary":
+            raise ValueError("costs are of two classes: with more, or a number, there is no threshold they could set")
         reserved = sorted(RESERVED_HYPERPARAMETERS & self.hyperparameters.keys())
         if reserved:
             raise ValueError(f"hyperparameters {reserved} are set by the state machine")

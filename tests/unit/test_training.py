@@ -14,12 +14,14 @@ from tenant_experience.group_file import GroupRows
 from tenant_experience.model_artifact import read_manifest
 from tenant_experience.partition_runs import Partition
 from tenant_experience.scoring import Scorer
+from tenant_experience.trainer import parse_settings
 from tenant_experience.training import TrainingRun, trainer_named
+from tenant_experience.xgboost_trainer import XGBoostSettings
 from tests.model.generated_tenants import generated_table, use_case
 
 ALL = Partition("all", "all")
 TRAINER = trainer_named("xgboost")
-SETTINGS = TRAINER.settings({"n_estimators": "30", "max_depth": "3"})
+SETTINGS = parse_settings("xgboost", TRAINER, {"n_estimators": "30", "max_depth": "3"})
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +34,13 @@ def groups(table: FeatureTable) -> GroupRows:
     return group_partition(table, ALL, use_case(), "r1")[1]
 
 
-def train(table: FeatureTable, groups: GroupRows, folder: Path, threads: int = 2) -> dict:
-    return TrainingRun(use_case(), SETTINGS, "r1", threads).train_partition(table, groups, ALL, folder)
+def train(table: FeatureTable, groups: GroupRows, folder: Path) -> dict:
+    return TrainingRun(use_case(), SETTINGS, "r1").train_partition(table, groups, ALL, folder)
 
 
 def test_strings_become_settings_with_defaults() -> None:
-    assert (SETTINGS["n_estimators"], SETTINGS["max_depth"], SETTINGS["learning_rate"]) == (30, 3, 0.1)
+    assert isinstance(SETTINGS, XGBoostSettings)
+    assert (SETTINGS.n_estimators, SETTINGS.max_depth, SETTINGS.learning_rate) == (30, 3, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +54,7 @@ def test_strings_become_settings_with_defaults() -> None:
 )
 def test_wrong_hyperparameters_are_named(given: dict[str, str], code: str, named: str) -> None:
     with pytest.raises(UserError) as refusal:
-        TRAINER.settings(given)
+        parse_settings("xgboost", TRAINER, given)
     assert refusal.value.code == code
     assert named in refusal.value.message
 
@@ -63,9 +66,9 @@ def test_an_unknown_trainer_is_named() -> None:
 
 def test_same_input_and_settings_give_the_same_bytes(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
     digests = set()
-    for attempt, threads in enumerate((1, 2, 2)):
-        folder = tmp_path / str(attempt)
-        train(table, groups, folder, threads)
+    for attempt in ("a", "b"):
+        folder = tmp_path / attempt
+        train(table, groups, folder)
         digests.add(tuple(hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in ("model.ubj", "model.json")))
     assert len(digests) == 1
 
@@ -113,7 +116,9 @@ def test_the_model_answers_as_a_plain_booster_would(table: FeatureTable, groups:
     matrix = table.matrix(scorer.manifest.features).astype(np.float32)
     booster = xgboost.Booster(model_file=tmp_path / "model.ubj")
     data = xgboost.DMatrix(matrix, feature_names=list(scorer.manifest.features))
-    assert np.abs(scorer.probabilities(matrix) - booster.predict(data)).max() < 1e-6
-    margins = scorer.contributions(matrix).sum(axis=1)
-    bias = booster.predict(data, output_margin=True) - margins
+    calibration = scorer.manifest.calibration
+    assert calibration is not None
+    log_odds = calibration.slope * booster.predict(data, output_margin=True).astype(np.float64) + calibration.intercept
+    assert np.abs(scorer.probabilities(matrix) - 1 / (1 + np.exp(-log_odds))).max() < 1e-6
+    bias = log_odds - scorer.contributions(matrix).sum(axis=1)
     assert bias == pytest.approx(np.full(len(bias), bias[0]), abs=1e-4)
