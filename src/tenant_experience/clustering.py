@@ -120,6 +120,7 @@ def fit_grouping(
         scale=partition.scale,
         as_of=table.as_of,
         markers=tuple(_fitted(markers, space, raw, centroids, bad)),
+        noise={marker.name: use_case.noise[marker.name] for marker in markers if marker.name in use_case.noise},
         left_out=left_out,
         checks={
             name: probability_worse(table.column(name), bad, use_case.features[name].direction)

@@ -8,12 +8,13 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tenant_experience.data_layout import GROUPING_FILE
 from tenant_experience.errors import PlatformError
 from tenant_experience.feature_table import FeatureTable
 from tenant_experience.labelling import Floats, impute
+from tenant_experience.use_case import Noise
 
 Transform = Literal["log1p", "none"]
 
@@ -60,7 +61,9 @@ class Grouping(BaseModel):
         version: the release that found it.
         scale: ``global`` when portfolios may be compared by it, else ``local``.
         as_of: the moment its features describe.
+        classes: names of the groups, from the best off to the worst off.
         markers: what decides.
+        noise: how markers would differ if the year happened again, of those for which it is known.
         left_out: markers that could not take part, each with the reason.
         checks: P(worse) of features that had no say, None where one group has no value.
         fitted_tenants: how many tenants it was found on.
@@ -78,7 +81,9 @@ class Grouping(BaseModel):
     version: str
     scale: Literal["global", "local"]
     as_of: str
+    classes: tuple[str, ...] = ("good", "bad")
     markers: tuple[FittedMarker, ...]
+    noise: dict[str, Noise] = Field(default_factory=dict)
     left_out: dict[str, str]
     checks: dict[str, float | None]
     fitted_tenants: int
@@ -89,8 +94,12 @@ class Grouping(BaseModel):
 
     def assign(self, table: FeatureTable) -> NDArray[np.bool_]:
         """Whether each tenant is of the bad group: the nearer centroid decides, good when both are as near."""
-        columns = [transformed(table.column(marker.name), marker.transform) for marker in self.markers]
-        filled = impute(np.column_stack(columns), self._figures("median"))
+        return self.assign_values(table.matrix([marker.name for marker in self.markers]))
+
+    def assign_values(self, raw: Floats) -> NDArray[np.bool_]:
+        """The same of values alone, shape (rows, markers), in the order of ``markers``, NaN = missing."""
+        columns = [transformed(raw[:, place], marker.transform) for place, marker in enumerate(self.markers)]
+        filled = impute(np.stack(columns).T, self._figures("median"))
         standardised = (filled - self._figures("mean")) / self._figures("deviation")
         to_good = ((standardised - self._figures("good")) ** 2).sum(axis=1)
         to_bad = ((standardised - self._figures("bad")) ** 2).sum(axis=1)

@@ -27,6 +27,25 @@ Task = Literal["binary", "multiclass", "regression"]
 TrainerName = Literal["xgboost", "hist_gradient_boosting", "linear"]
 
 
+class Noise(Settings):
+    """How a value would differ if the same tenant's year happened again.
+
+    Attributes:
+        kind: ``poisson``: a count, told per 365 days; ``gamma``: a mean of positive numbers, such as hours;
+            ``binomial``: a rate.
+        of: the counts whose sum is how many the mean or the rate is of.
+    """
+
+    kind: Literal["poisson", "gamma", "binomial"]
+    of: list[Name] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Self:
+        if (self.kind == "poisson") == bool(self.of):
+            raise ValueError("noise.of names counts with kind: gamma and binomial, and only then")
+        return self
+
+
 class Feature(Settings):
     """One feature: what more of it means for the tenant, and how it enters grouping; or a category, without order."""
 
@@ -35,10 +54,11 @@ class Feature(Settings):
     transform: Literal["log1p", "none"] = "none"
     minimum: float | None = None
     maximum: float | None = None
+    noise: Noise | None = None
 
     @model_validator(mode="after")
     def _categories_have_no_order(self) -> Self:
-        ordered = self.model_fields_set & {"more_is", "transform", "minimum", "maximum"}
+        ordered = self.model_fields_set & {"more_is", "transform", "minimum", "maximum", "noise"}
         if self.kind == "category" and ordered:
             raise ValueError(f"a category has no {sorted(ordered)}")
         return self
@@ -235,6 +255,20 @@ class UseCase(Settings):
     def categories(self) -> list[str]:
         """Names of the features that are categories, in order."""
         return [name for name, feature in self.features.items() if feature.kind == "category"]
+
+    @property
+    def noise(self) -> dict[str, Noise]:
+        """How features are noisy, by name, where it is known."""
+        return {name: feature.noise for name, feature in self.features.items() if feature.noise}
+
+    @model_validator(mode="after")
+    def _noise_is_of_counts(self) -> Self:
+        counts = [name for name, noise in self.noise.items() if noise.kind == "poisson"]
+        for name, noise in self.noise.items():
+            others = [each for each in noise.of if each not in counts]
+            if others:
+                raise ValueError(f"features.{name}.noise.of names {others}, not features with noise: {{kind: poisson}}")
+        return self
 
     @model_validator(mode="after")
     def _groups_can_be_found(self) -> Self:

@@ -33,6 +33,12 @@ def test_the_shipped_use_case_is_valid():
         (lambda d: d["models"].update(minimum=1), ["models.minimum", "minimum_tenants", "shard_size"]),
         (lambda d: d["features"]["answer_rate"].update(log=1), ["features.answer_rate.log", "more_is"]),
         (lambda d: d["models"].update(scope="local"), ["models.scope", "global", "per_partition", "local"]),
+        (lambda d: d["features"]["answer_rate"].update(noise={"kind": "gamma"}), ["answer_rate.noise", "noise.of"]),
+        (
+            lambda d: d["features"]["answer_rate"].update(noise={"kind": "binomial", "of": ["positive_rate"]}),
+            ["features.answer_rate.noise.of", "positive_rate", "poisson"],
+        ),
+        (lambda d: d["features"]["answer_rate"].update(noise={"kind": "normal"}), ["noise.kind", "poisson", "gamma"]),
         (lambda d: d["features"]["answer_rate"].update(more_is="nice"), ["answer_rate.more_is", "worse", "neither"]),
         (lambda d: d["clustering"]["markers"].append("rent"), ["rent", "markers", "answer_rate"]),
         (lambda d: d["clustering"]["markers"].append("total_tickets"), ["total_tickets", "neither"]),

@@ -1,0 +1,109 @@
+"""P(bad) beside what it stands for: tenants drawn anew, plainly, with random numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tenant_experience.clustering import group_partition
+from tenant_experience.feature_table import FeatureTable
+from tenant_experience.grouping import Grouping
+from tenant_experience.partition_runs import Partition
+from tenant_experience.uncertainty import probability_bad
+from tests.model.generated_tenants import REAL_TABLE, generated_table, real_table, use_case
+
+REDRAWS = 4_000
+# What so many random redraws are off themselves: four standard deviations of a share of one half.
+NOISE_OF_REDRAWS = 4 * 0.5 / REDRAWS**0.5
+TOLERANCE = 0.03
+
+
+def grouping_of(table: FeatureTable) -> Grouping:
+    grouping, _ = group_partition(table, Partition("all", "all"), use_case(), "r1")
+    return grouping
+
+
+@pytest.fixture(scope="module")
+def generated() -> FeatureTable:
+    """Half of them seen for 100 days; annualised."""
+    table = generated_table(1_500, seed=11)
+    days = np.where(np.arange(1_500) % 2, 365.0, 100.0)
+    return replace(table, side={"exposure_days": days})
+
+
+@pytest.fixture(scope="module")
+def grouping(generated: FeatureTable) -> Grouping:
+    return grouping_of(generated)
+
+
+def redrawn_share(grouping: Grouping, table: FeatureTable) -> np.ndarray:
+    """The definition, word for word."""
+    chance = np.random.default_rng(0)
+    days = table.side.get("exposure_days", np.full(len(table), 365.0))
+    column = {name: table.column(name) for name in table.features}
+    tickets = np.maximum(np.rint(column["total_tickets"] * days / 365), 1).astype(int)
+    both = column["total_tickets"] + column["total_maintenance_tickets"]
+    matters = np.maximum(np.rint(both * days / 365), 1)
+    bad = np.zeros(len(table))
+    for _ in range(REDRAWS):
+        values = table.values.copy()
+        for name in ("escalation_count", "total_maintenance_tickets"):
+            values[:, table.features.index(name)] = chance.poisson(column[name] * days / 365) * 365 / days
+        for name in ("mean_first_response_hr", "mean_full_resolution_hr"):
+            values[:, table.features.index(name)] = column[name] * chance.gamma(matters) / matters
+        rate = chance.binomial(tickets, column["negative_rate"]) / tickets
+        values[:, table.features.index("negative_rate")] = rate
+        bad += np.equal(grouping.assign(replace(table, values=values)), len(grouping.classes) - 1)
+    return bad / REDRAWS
+
+
+def test_it_is_the_share_of_redraws_that_are_bad(grouping: Grouping, generated: FeatureTable) -> None:
+    some = generated.take(np.arange(300))
+    share = redrawn_share(grouping, some)
+    assert np.abs(probability_bad(grouping, some) - share).max() < TOLERANCE + NOISE_OF_REDRAWS
+    assert np.count_nonzero((share > 0.2) & (share < 0.8)) > 30
+
+
+@pytest.mark.skipif(not REAL_TABLE.is_file(), reason=f"{REAL_TABLE.name} is not in ../shared/data of this machine")
+def test_it_is_so_for_real_households() -> None:
+    table = real_table()
+    grouping, some = grouping_of(table), table.take(np.arange(0, len(table), 100))
+    share = redrawn_share(grouping, some)
+    assert np.abs(probability_bad(grouping, some) - share).max() < TOLERANCE + NOISE_OF_REDRAWS
+
+
+def test_a_tenant_has_the_same_alone_and_among_others(grouping: Grouping, generated: FeatureTable) -> None:
+    together = probability_bad(grouping, generated)
+    for row in (0, 63, 64, 1_499):
+        assert probability_bad(grouping, generated.take(np.array([row])))[0] == together[row]
+
+
+def test_a_shorter_time_makes_it_less_sure(grouping: Grouping, generated: FeatureTable) -> None:
+    def doubt(days: float) -> float:
+        probability = probability_bad(grouping, replace(generated, side={"exposure_days": np.full(1_500, days)}))
+        return float((probability * (1 - probability)).mean())
+
+    assert doubt(90) > 1.2 * doubt(365)
+
+
+def test_an_unknown_exposure_is_a_year(grouping: Grouping, generated: FeatureTable) -> None:
+    year = replace(generated, side={"exposure_days": np.full(1_500, 365.0)})
+    unknown = replace(generated, side={"exposure_days": np.full(1_500, np.nan)})
+    assert np.array_equal(probability_bad(grouping, unknown), probability_bad(grouping, year))
+    assert np.array_equal(probability_bad(grouping, replace(generated, side={})), probability_bad(grouping, year))
+
+
+def test_without_noise_it_is_the_rule(grouping: Grouping, generated: FeatureTable) -> None:
+    certain = probability_bad(grouping.model_copy(update={"noise": {}}), generated)
+    assert np.array_equal(certain == 1, grouping.assign(generated) == 1)
+    assert set(certain.tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("value", [-5.0, 0.0, 1e12, 1e300])
+def test_values_no_tenant_has_still_have_an_answer(grouping: Grouping, generated: FeatureTable, value: float) -> None:
+    strange = replace(generated.take(np.arange(3)), values=np.full((3, len(generated.features)), value))
+    with np.errstate(invalid="ignore", over="ignore"):
+        probability = probability_bad(grouping, strange)
+    assert np.all((probability >= 0) & (probability <= 1))
