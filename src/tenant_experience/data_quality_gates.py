@@ -66,31 +66,44 @@ def check_comparison_gates(quality: dict[str, Any], use_case: UseCase) -> None:
             f"{gates.vanished_portfolios:.1%}. {_ADVICE}",
             code="vanished_portfolios",
         )
-    shifts = {name: quality["features"][name]["shift"] for name in use_case.features if name in quality["features"]}
-    for name, shift in shifts.items():
-        if shift and gates.null_share is not None and shift["null_share_change"] > gates.null_share:
+    shifts = [(what, entry, entry["shift"]) for what, entry in _described(quality, use_case) if entry["shift"]]
+    for what, entry, shift in shifts:
+        if gates.null_share is not None and shift["null_share_change"] > gates.null_share:
             raise UserError(
-                f"feature {name}: the share of tenants without a value grew from {shift['null_share_then']:.1%} in "
-                f"release {live} to {quality['features'][name]['null_share']:.1%}; the gate null_share allows "
+                f"{what}: the share of tenants without a value grew from {shift['null_share_then']:.1%} in "
+                f"release {live} to {entry['null_share']:.1%}; the gate null_share allows "
                 f"{gates.null_share:.1%} more. {_ADVICE}",
                 code="null_share",
             )
-    for name, shift in shifts.items():
-        if shift and gates.feature_shift is not None and shift["psi"] > gates.feature_shift:
+    for what, _, shift in shifts:
+        if gates.feature_shift is not None and shift["psi"] > gates.feature_shift:
             raise UserError(
-                f"feature {name} has shifted since release {live}: PSI {shift['psi']:.2f}; the gate feature_shift "
-                f"allows {gates.feature_shift:.2f}. {_ADVICE}",
+                f"{what} has shifted since release {live}: PSI {shift['psi']:.2f}{_turnover(shift)}; the gate "
+                f"feature_shift allows {gates.feature_shift:.2f}. {_ADVICE}",
                 code="feature_shift",
             )
 
 
 def shift_warnings(quality: dict[str, Any], use_case: UseCase) -> list[str]:
-    """A sentence for each feature that has moved far, the farthest first. They refuse nothing.
+    """A sentence for each feature, and for the labels, that have moved far, the farthest first. They refuse nothing.
 
     Args:
         quality: ``data_quality.json`` with ``features``.
         use_case: names the features.
     """
-    shifts = {name: quality["features"][name]["shift"] for name in use_case.features if name in quality["features"]}
-    far = sorted(((s["psi"], name) for name, s in shifts.items() if s and s["psi"] > LARGE_SHIFT), reverse=True)
-    return [f"{name} has shifted: PSI {psi:.2f}, above {LARGE_SHIFT}" for psi, name in far]
+    shifts = [(what.removeprefix("feature "), entry["shift"]) for what, entry in _described(quality, use_case)]
+    far = sorted(((s["psi"], what, _turnover(s)) for what, s in shifts if s and s["psi"] > LARGE_SHIFT), reverse=True)
+    return [f"{what} has shifted: PSI {psi:.2f}, above {LARGE_SHIFT}{turnover}" for psi, what, turnover in far]
+
+
+def _described(quality: dict[str, Any], use_case: UseCase) -> list[tuple[str, dict[str, Any]]]:
+    """What the gates look at: every feature, and labels that come from a column."""
+    features = [(f"feature {name}", quality["features"][name]) for name in use_case.features]
+    labels = quality.get("labels")
+    return features if labels is None else [*features, (f"the label {labels['column']}", labels)]
+
+
+def _turnover(shift: dict[str, Any]) -> str:
+    """Of a category the most common value that is new, and the one that is gone."""
+    told = [f"{word} {shift[word]['names'][0]!r:.40}" for word in ("new", "gone") if shift.get(word, {}).get("values")]
+    return f" ({', '.join(told)})" if told else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tenant_experience.category_shift import POOLED_BELOW
 from tenant_experience.feature_shift import LARGE_SHIFT, SLIGHT_SHIFT
 from tenant_experience.html_page import render
 
@@ -21,9 +22,13 @@ def render_data_quality(quality: Mapping[str, Any]) -> str:
     Returns:
         HTML without any address to fetch.
     """
+    described = quality.get("features", {})
     return render(
         TEMPLATE,
         quality=quality,
+        numbers={name: entry for name, entry in described.items() if entry["kind"] == "number"},
+        categories={name: entry for name, entry in described.items() if entry["kind"] == "category"},
+        pooled_below=POOLED_BELOW,
         compared=quality.get("comparison", {}).get("compared", False),
         plots=_plots(quality) if "features" in quality else {},
         row_limit=ROW_LIMIT,
@@ -34,7 +39,7 @@ def render_data_quality(quality: Mapping[str, Any]) -> str:
 
 def _plots(quality: Mapping[str, Any]) -> dict[str, Any]:
     """Matplotlib takes a second to load: a page that needs no plot does not."""
-    from tenant_experience.data_quality_plots import distribution, exposure, shift_bars
+    from tenant_experience.data_quality_plots import exposure, shift_bars
 
     features = quality["features"]
     days = features["exposure_days"]["histogram"]
@@ -42,8 +47,18 @@ def _plots(quality: Mapping[str, Any]) -> dict[str, Any]:
         "shift": shift_bars(features) if any(entry["shift"] for entry in features.values()) else None,
         "exposure": exposure(days, quality["history"]) if days else None,
         "distributions": {
-            name: distribution(entry["histogram"], logarithmic=entry["transform"] == "log1p")
+            name: picture
             for name, entry in features.items()
-            if entry["histogram"] and name != "exposure_days"
+            if name != "exposure_days" and (picture := _picture(entry))
         },
+        "labels": _picture(quality["labels"]) if "labels" in quality else None,
     }
+
+
+def _picture(entry: Mapping[str, Any]) -> str | None:
+    """The distribution of one feature; None when nobody has a value."""
+    from tenant_experience.data_quality_plots import category_bars, distribution
+
+    if entry["kind"] == "category":
+        return category_bars(entry) if entry["common"] else None
+    return distribution(entry["histogram"], logarithmic=entry["transform"] == "log1p") if entry["histogram"] else None

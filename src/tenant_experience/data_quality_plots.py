@@ -14,6 +14,7 @@ from tenant_experience.report_plots import BLUE, GREY, VERMILION, plot
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_BARS_SHOWN, _NAME_LENGTH = 8, 18
 _ROUND = tuple(base * 10**power for power in range(7) for base in (1, 3))
 
 
@@ -51,6 +52,32 @@ def distribution(histogram: Mapping[str, Any], *, logarithmic: bool) -> str:
         axes.tick_params(labelsize=11)
 
     return plot(draw, height=1.9, width=3.4)
+
+
+def category_bars(entry: Mapping[str, Any]) -> str:
+    """The most common values, the first on top: bars for this release, a line across each for the release before.
+
+    Args:
+        entry: from ``category_shift.describe_category``, with at least one value.
+    """
+    rows = entry["common"][:_BARS_SHOWN]
+    names = [row["value"] if len(row["value"]) <= _NAME_LENGTH else row["value"][:_NAME_LENGTH] + "…" for row in rows]
+
+    def draw(axes: Axes) -> None:
+        axes.barh(range(len(rows)), [100 * row["now"] for row in rows], color=BLUE, alpha=0.35, edgecolor=BLUE)
+        for place, row in enumerate(rows):
+            if row["then"] is not None:
+                axes.plot([100 * row["then"]] * 2, [place - 0.45, place + 0.45], color=VERMILION, linewidth=2.5)
+        axes.set_yticks(range(len(rows)), names)
+        for label in axes.get_yticklabels():
+            label.set_parse_math(False)  # a dollar sign in the data is a dollar sign
+        axes.invert_yaxis()
+        axes.set_xlim(left=0)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}%")
+        axes.locator_params(axis="x", nbins=4)
+        axes.tick_params(labelsize=11)
+
+    return plot(draw, height=0.7 + 0.3 * len(rows), width=3.4)
 
 
 def _stairs(axes: Axes, histogram: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from tenant_experience.data_quality_gates import check_comparison_gates, check_q
 from tenant_experience.data_quality_report import data_quality_report
 from tenant_experience.duckdb_session import literal, open_session
 from tenant_experience.errors import UserError
-from tenant_experience.feature_quality import describe_features, describe_tenants
+from tenant_experience.feature_quality import describe_features, describe_labels, describe_tenants
 from tenant_experience.features import (
     check_freshness,
     features_from_events,
@@ -181,6 +181,8 @@ def _describe(connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Fold
     comparison = compare_releases(connection, use_case, batch.source_name, batch.as_of, folders.previous)
     quality["comparison"] = comparison
     quality["features"] = describe_features(connection, use_case, compared=comparison["compared"])
+    if use_case.labels.from_ == "column":
+        quality["labels"] = describe_labels(connection, use_case, compared=comparison["compared"])
     quality["warnings"] = shift_warnings(quality, use_case)
     check_comparison_gates(quality, use_case)
 

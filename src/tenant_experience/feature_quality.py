@@ -6,17 +6,20 @@ One column of each release is in memory at a time, so a million tenants need som
 # ruff: noqa: S608 - names in SQL come from validated settings
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import duckdb
 import numpy as np
 
+from tenant_experience.category_shift import Counts, describe_category
 from tenant_experience.data_layout import SIDE_COLUMNS
 from tenant_experience.duckdb_session import count, single
+from tenant_experience.errors import UserError
 from tenant_experience.feature_shift import Column, histogram, shift
 from tenant_experience.features import FEATURES_TABLE
 from tenant_experience.grouping import Transform
-from tenant_experience.release_comparison import PREVIOUS_TABLE, columns_of
+from tenant_experience.release_comparison import PREVIOUS_TABLE
 from tenant_experience.use_case import UseCase
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -53,31 +56,73 @@ def _left_out(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[
 
 
 def describe_features(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *, compared: bool) -> dict[str, Any]:
-    """Of each feature the share of nulls, quantiles and distribution of the rest, and how far it has moved.
+    """Of each feature the share of nulls, the distribution of the rest, and how far it has moved.
 
     Args:
         connection: holds ``features`` and, when ``compared``, ``previous_features``.
         use_case: names the columns.
-        compared: whether there is a release to compare with.
-
-    Returns:
-        per feature null_share, transform, quantiles, histogram, and shift: None without a column to compare with.
+        compared: whether there is a release to compare with; a feature that it lacks has no ``shift``.
     """
-    known_before = columns_of(connection, PREVIOUS_TABLE) if compared else set()
+    names = (*use_case.features, *SIDE_COLUMNS)
+    comparable = _comparable(connection, names) if compared else set()
     return {
-        name: _describe(connection, use_case, name, compared=name in known_before)
-        for name in (*use_case.features, *SIDE_COLUMNS)
-        if name not in use_case.categories
+        name: _describe_category(connection, name, compared=name in comparable)
+        if name in use_case.categories
+        else _describe_number(connection, name, _transform(use_case, name), compared=name in comparable)
+        for name in names
     }
 
 
-def _describe(connection: duckdb.DuckDBPyConnection, use_case: UseCase, name: str, *, compared: bool) -> dict[str, Any]:
+def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *, compared: bool) -> dict[str, Any]:
+    """Labels that come from a column, described as a feature is: classes as a category, else a number.
+
+    Args:
+        connection: holds ``features`` and, when ``compared``, ``previous_features``.
+        use_case: ``labels.from: column``.
+        compared: whether there is a release to compare with.
+
+    Raises:
+        UserError: ``unknown_class``, or ``missing_class``: nobody has one of the classes.
+    """
+    labels = use_case.labels
+    column = str(labels.column)
+    compared = compared and column in _comparable(connection, [column])
+    if labels.classes is None:
+        return {"column": column, **_describe_number(connection, column, "none", compared=compared)}
+    found = _counts(connection, FEATURES_TABLE, column)
+    labels.check_classes(value for value in found if value is not None)
+    missing = [name for name in labels.classes if name not in found]
+    if missing and set(found) - {None}:
+        raise UserError(
+            f"no tenant has the class {missing[0]!r} in column {column!r}: nothing can learn to tell it. Send an "
+            "export that holds all of labels.classes, or mend how the source maps them",
+            code="missing_class",
+        )
+    return {"column": column, **_describe_category(connection, column, compared=compared)}
+
+
+def _comparable(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> set[str]:
+    """Columns of both releases that are texts in both, or numbers in both."""
+    texts = [
+        {str(name): kind == "VARCHAR" for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall()}
+        for table in (FEATURES_TABLE, PREVIOUS_TABLE)
+    ]
+    return {name for name in names if name in texts[1] and texts[0][name] == texts[1][name]}
+
+
+def _transform(use_case: UseCase, name: str) -> Transform:
+    return use_case.features[name].transform if name in use_case.features else _SIDE_TRANSFORMS[name]
+
+
+def _describe_number(
+    connection: duckdb.DuckDBPyConnection, name: str, transform: Transform, *, compared: bool
+) -> dict[str, Any]:
     now = _column(connection, FEATURES_TABLE, name)
     then = _column(connection, PREVIOUS_TABLE, name) if compared else None
     known = now[~np.isnan(now)]
     quantiles = np.quantile(known, QUANTILES).tolist() if known.size else [None] * len(QUANTILES)
-    transform = use_case.features[name].transform if name in use_case.features else _SIDE_TRANSFORMS[name]
     return {
+        "kind": "number",
         "null_share": 1 - known.size / now.size if now.size else None,
         "transform": transform,
         "quantiles": {str(q): value for q, value in zip(QUANTILES, quantiles, strict=True)},
@@ -86,6 +131,16 @@ def _describe(connection: duckdb.DuckDBPyConnection, use_case: UseCase, name: st
     }
 
 
+def _describe_category(connection: duckdb.DuckDBPyConnection, name: str, *, compared: bool) -> dict[str, Any]:
+    then = _counts(connection, PREVIOUS_TABLE, name) if compared else None
+    return describe_category(_counts(connection, FEATURES_TABLE, name), then)
+
+
 def _column(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> Column:
     fetched = connection.execute(f"SELECT coalesce(CAST({name} AS DOUBLE), 'nan'::DOUBLE) AS v FROM {table}")
     return np.asarray(fetched.fetchnumpy()["v"], dtype=np.float64)
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> Counts:
+    rows = connection.execute(f"SELECT {name}, count(*) FROM {table} GROUP BY 1 ORDER BY 1").fetchall()
+    return dict(rows)

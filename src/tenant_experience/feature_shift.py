@@ -33,16 +33,20 @@ def population_stability_index(then: Column, now: Column) -> float:
     """
     known = then[~np.isnan(then)]
     ends = np.unique(np.quantile(known, _DECILES)) if known.size else np.array([])
-    before, after = _shares(then, ends), _shares(now, ends)
+    return stability_index(_counts(then, ends), _counts(now, ends))
+
+
+def stability_index(then: Column, now: Column) -> float:
+    """The PSI of two releases' numbers of tenants in the same bins, shape (bins,); see above for its formula."""
+    before, after = ((counts + 0.5) / (counts + 0.5).sum() for counts in (then, now))
     return float(((after - before) * np.log(after / before)).sum())
 
 
-def _shares(column: Column, ends: Column) -> Column:
+def _counts(column: Column, ends: Column) -> Column:
     known = column[~np.isnan(column)]
     counts = np.bincount(np.searchsorted(ends, known, side="left"), minlength=ends.size + 2).astype(np.float64)
     counts[-1] = column.size - known.size
-    shares: Column = (counts + 0.5) / (counts + 0.5).sum()
-    return shares
+    return counts
 
 
 def kolmogorov_smirnov(then: Column, now: Column) -> float | None:

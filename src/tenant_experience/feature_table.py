@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tenant_experience.data_layout import GLOBAL_PARTITION, SIDE_COLUMNS
-from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.errors import PlatformError
 from tenant_experience.use_case import Labels, UseCase
 
 Floats = NDArray[np.float64]
@@ -143,13 +143,7 @@ def _codes(column: pa.ChunkedArray, categories: Sequence[str]) -> Floats:
 def _labels(column: pa.ChunkedArray, labels: Labels) -> Floats:
     if labels.classes is None:
         return _numbers(column)
-    unknown = sorted(set(column.unique().to_pylist()) - {None, *labels.classes})
-    if unknown:
-        raise UserError(
-            f"column {labels.column!r} holds {unknown[0]!r}, which is none of labels.classes "
-            f"{', '.join(labels.classes)}: name it in use_case.yaml, or map it in the source",
-            code="unknown_class",
-        )
+    labels.check_classes(value for value in column.unique().to_pylist() if value is not None)
     return _codes(column, labels.classes)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictInt, StringConstraints, model_validator
 
+from tenant_experience.errors import UserError
 from tenant_experience.manifest import RESERVED_HYPERPARAMETERS, Scope
 from tenant_experience.processing import check_processing
 from tenant_experience.settings_file import Settings, load_settings
@@ -99,6 +101,20 @@ class Labels(Settings):
             return "regression"
         return "binary" if len(self.classes) == 2 else "multiclass"
 
+    def check_classes(self, values: Iterable[str]) -> None:
+        """Refuses values of the column that are none of the classes.
+
+        Raises:
+            UserError: ``unknown_class``, naming the first by the alphabet.
+        """
+        unknown = sorted(set(values) - set(self.classes or ()))
+        if unknown:
+            raise UserError(
+                f"column {self.column!r} holds {unknown[0]!r}, which is none of labels.classes "
+                f"{', '.join(self.classes or ())}: name it in use_case.yaml, or map it in the source",
+                code="unknown_class",
+            )
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if (self.column is not None) != (self.from_ == "column"):
@@ -155,8 +171,8 @@ class Gates(Settings):
         failed_records_share: of the tenants an instance ingests, at most this share, rounded up, is not written.
         pooled_tenants: at least this many tenants may train.
         freshness_days: the newest event is at most this much older than ``as_of``.
-        feature_shift: no feature's PSI is above this.
-        null_share: no feature's share of tenants without a value grows by more.
+        feature_shift: no feature's PSI is above this, nor that of labels from a column.
+        null_share: no feature's share of tenants without a value grows by more, nor that of tenants without a label.
         vanished_portfolios: at most this share of the portfolios is gone.
     """
 

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-USE_CASE_FOLDER = ROOT / "use_cases" / "tenant_experience"
+USE_CASES = ROOT / "use_cases"
+USE_CASE_FOLDER = USE_CASES / "tenant_experience"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 REQUESTED_AT = "2026-11-20T10:00:00Z"
 
@@ -16,13 +17,20 @@ REQUESTED_AT = "2026-11-20T10:00:00Z"
 class FeatureJob:
     """One run below ``base``; put files into ``raw`` first."""
 
-    def __init__(self, base: Path, script: str = "build_features.py", python: Path | str = sys.executable) -> None:
+    def __init__(
+        self,
+        base: Path,
+        script: str = "build_features.py",
+        python: Path | str = sys.executable,
+        use_case: str = USE_CASE_FOLDER.name,
+    ) -> None:
         self.base = base
         self.command = [str(python), str(ROOT / "sagemaker_scripts" / script)]
         self.raw = base / "processing/input/raw"
         self.raw.mkdir(parents=True)
         self.use_case = base / "processing/input/use_case"
-        shutil.copytree(USE_CASE_FOLDER, self.use_case)
+        shutil.copytree(USE_CASES / use_case, self.use_case)
+        self.name = use_case
 
     def output(self, name: str) -> Path:
         return self.base / "processing/output" / name
@@ -34,7 +42,7 @@ class FeatureJob:
         """Runs the script; answers with ``outcome.json``."""
         if manifest is not None:
             (self.raw / "manifest.json").write_text(json.dumps(manifest))
-        names = ["--release", "r1", "--use-case", "tenant_experience", "--batch", "b1", "--requested-at", REQUESTED_AT]
+        names = ["--release", "r1", "--use-case", self.name, "--batch", "b1", "--requested-at", REQUESTED_AT]
         environment = {
             "PATH": os.environ["PATH"],
             "SAGEMAKER_BASE_DIR": str(self.base),
