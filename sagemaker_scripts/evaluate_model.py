@@ -2,31 +2,33 @@
 
 On a laptop: ``SAGEMAKER_BASE_DIR=<folder> python sagemaker_scripts/evaluate_model.py --release r1 --shard 0`` with
 the inputs in ``<folder>/processing/input/{features,clusters,use_case,model,ingestion}``; ``model`` holds the training
-job's model.tar.gz, ``ingestion`` may be missing.
+job's model.tar.gz, ``ingestion`` may be missing. ``previous`` may hold the ``features/`` of the release that is live,
+to see who changes group; its models are fetched when the environment has RELEASE_TABLE, DATA_BUCKET and USE_CASE.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tenant_experience.action_files import ActionReport, report_actions
-from tenant_experience.archive import extract_archive, write_archive
+from tenant_experience.archive import extract_archive
+from tenant_experience.aws.live_models import fetch_champion, live_versions
+from tenant_experience.champion import Champion
 from tenant_experience.data_layout import (
     EVALUATION_FILE,
     FEATURES_FILE,
-    GROUPING_FILE,
+    GROUP_CHANGES_FILE,
     GROUPS_FILE,
     MODEL_ARCHIVE,
-    MODEL_FILE,
-    MODEL_MANIFEST,
     MODELS,
     REPORT_FILE,
     SMOKE_TEST_FILE,
@@ -34,7 +36,7 @@ from tenant_experience.data_layout import (
     processing_input,
     processing_output,
 )
-from tenant_experience.evaluation import SMOKE_TEST_TOLERANCE, PartitionEvaluation, evaluate_partition
+from tenant_experience.evaluation import SMOKE_TEST_TOLERANCE, PartitionEvaluation
 from tenant_experience.feature_table import FeatureTable, read_features
 from tenant_experience.group_file import read_groups
 from tenant_experience.ingestion_result import read_ingestion
@@ -42,20 +44,20 @@ from tenant_experience.job import run_job
 from tenant_experience.outcome import Outcome
 from tenant_experience.partition_runs import (
     Partition,
-    Row,
     not_ready,
     read_shard,
     run_partitions,
     shard_outcome,
 )
 from tenant_experience.report import render_report
+from tenant_experience.shard_evaluation import ShardEvaluation, read_previous, write_group_changes
 from tenant_experience.use_case import UseCase, load_use_case
 
 OUTPUT = "reports"
 
 
 def main(arguments: list[str] | None) -> Outcome:
-    """Writes evaluation.json, report.html, the list to act on, smoke_test.json and the archives.
+    """Writes evaluation.json, group_changes.parquet, report.html, the list to act on, smoke_test.json and the archives.
 
     The outcome has a row per partition.
     """
@@ -66,19 +68,27 @@ def main(arguments: list[str] | None) -> Outcome:
     use_case = load_use_case(processing_input("use_case"))
     table = read_features(processing_input("features") / FEATURES_FILE, use_case)
     partitions = read_shard(processing_input("features"), options.shard)
-    with tempfile.TemporaryDirectory() as folder:
-        trained = Path(folder)
-        extract_archive(processing_input("model") / MODEL_ARCHIVE, trained)
-        rows, evaluations = _evaluate(options.release, partitions, table, use_case, trained)
     output = processing_output(OUTPUT)
+    with tempfile.TemporaryDirectory() as folder:
+        trained = Path(folder) / "trained"
+        extract_archive(processing_input("model") / MODEL_ARCHIVE, trained)
+        shard = ShardEvaluation(
+            release=options.release,
+            use_case=use_case,
+            table=table,
+            clusters=processing_input("clusters"),
+            trained=trained,
+            archives=processing_output(MODELS),
+            champion_of=_champion_of(Path(folder) / "live", options.release),
+            previous=read_previous(processing_input("previous"), use_case),
+        )
+        given_up = not_ready(Outcome.read(trained), partitions) | not_ready(Outcome.read(shard.clusters), partitions)
+        rows = run_partitions(partitions, shard.evaluate, given_up)
+    evaluations = shard.ready
     output.mkdir(parents=True, exist_ok=True)
-    document = {
-        "release": options.release,
-        "shard": options.shard,
-        "partitions": [evaluation.document() for evaluation in evaluations],
-    }
-    _write_json(output / EVALUATION_FILE, document)
+    _write_json(output / EVALUATION_FILE, shard.document(options.shard))
     _write_json(output / SMOKE_TEST_FILE, _smoke_test(evaluations))
+    write_group_changes(evaluations, output / GROUP_CHANGES_FILE)
     actions = _actions(partitions, table, use_case, evaluations)
     actions.write(output, use_case.record_id)
     ingestion = read_ingestion(processing_input("ingestion"))
@@ -86,31 +96,16 @@ def main(arguments: list[str] | None) -> Outcome:
     return shard_outcome(rows, release=options.release, shard=options.shard)
 
 
-def _evaluate(
-    release: str, partitions: list[Partition], table: FeatureTable, use_case: UseCase, trained: Path
-) -> tuple[list[Row], list[PartitionEvaluation]]:
-    clusters = processing_input("clusters")
-    evaluations: list[PartitionEvaluation] = []
+def _champion_of(folder: Path, release: str) -> Callable[[str], Champion | None]:
+    """How the live model of a partition is fetched into ``folder``; outside a stack there is none."""
+    versions = live_versions() if "RELEASE_TABLE" in os.environ else {}
 
-    def evaluate(partition: Partition) -> dict[str, Any]:
-        folder = trained / partition.slug
-        groups = read_groups(clusters / GROUPS_FILE, partition.slug, use_case.labels)
-        evaluation = evaluate_partition(table, groups, folder, use_case)
-        key = model_archive(partition.slug, release)
-        names = (MODEL_FILE, MODEL_MANIFEST, *((GROUPING_FILE,) if use_case.clustering else ()))
-        write_archive(processing_output(MODELS) / key, [folder / name for name in names])
-        evaluations.append(evaluation)
-        return {
-            "model_key": key,
-            "version": release,
-            "scale": evaluation.manifest.scale,
-            "metrics": evaluation.metrics,
-            "tenants": evaluation.tenants,
-            "bad_share": evaluation.bad_share,
-        }
+    def fetched(slug: str) -> Champion | None:
+        version = versions.get(slug, release)
+        # Evaluated again after it went live, a release is not its own champion.
+        return None if version == release else fetch_champion(slug, version, folder / slug)
 
-    given_up = not_ready(Outcome.read(trained), partitions) | not_ready(Outcome.read(clusters), partitions)
-    return run_partitions(partitions, evaluate, given_up), evaluations
+    return fetched
 
 
 def _actions(

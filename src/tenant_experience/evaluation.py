@@ -1,64 +1,103 @@
-"""One partition's model, judged on the test part alone, and its groups described."""
+"""One partition's model, judged on the test part alone, and what it says of all tenants, described."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tenant_experience.bootstrap_intervals import Measured, measured
+from tenant_experience.champion import Champion, champion_comparison
 from tenant_experience.encoding import Matrix
 from tenant_experience.errors import AlgorithmError
+from tenant_experience.evaluation_slices import measured_slices, slice_names
+from tenant_experience.fairness import HIGHEST_RATIO, bad_share_by_band
 from tenant_experience.feature_table import FeatureTable
+from tenant_experience.group_changes import GroupChanges, group_changes, rule_of
 from tenant_experience.group_file import GroupRows
 from tenant_experience.group_profile import feature_profile, portfolio_shares
 from tenant_experience.grouping import Grouping
 from tenant_experience.metrics import (
     calibration_table,
-    classification_metrics,
     confusion,
     precision_recall_curve,
+    prediction_bands,
     roc_curve,
 )
+from tenant_experience.missing_features import missing_feature_curve
 from tenant_experience.model_artifact import ModelManifest
+from tenant_experience.model_gates import ModelGate, model_gates
+from tenant_experience.scored_rows import ScoredRows, confusion_matrix, scored
 from tenant_experience.scoring import Scorer
 from tenant_experience.splitting import SHARES, TEST
 from tenant_experience.use_case import UseCase
 
 SMOKE_TEST_TENANTS = 8
 SMOKE_TEST_TOLERANCE = 1e-6
+SMALL_TEST_PART = 100
+
+
+@dataclass(frozen=True)
+class Live:
+    """What answers now for a partition.
+
+    Attributes:
+        champion: its model.
+        tenants: the partition's, as the live release saw them; None when that cannot be read.
+    """
+
+    champion: Champion
+    tenants: FeatureTable | None
 
 
 @dataclass(frozen=True)
 class PartitionEvaluation:
-    """All that evaluation.json, the report and the outcome tell of a partition.
+    """All that evaluation.json, the report and the outcome tell of a partition. "Bad" is the class that is predicted.
 
     Attributes:
         manifest: of the model.
         grouping: the rule its labels come from; None when they come from a column.
-        tenants: how many have a group.
-        bad: how many of these are of the bad group.
-        counts: per part of the split, and ``none`` for tenants that only got a group: tenants, and how many are bad.
-        metrics: by name, on the test part.
-        confusion: on the test part.
-        calibration: on the test part, by tenths.
-        profile: per feature, all tenants with a group.
-        portfolios: share of bad, all tenants with a group.
+        tenants: how many have a label.
+        bad: how many of these are bad; None when no class is more wanted than another.
+        counts: per part of the split, and ``none`` for tenants that teach nothing: tenants, and how many are bad.
+        measured: metrics and their intervals, on the test part.
+        slices: the same for parts of the test part, see ``evaluation_slices``.
+        missing_features: see ``missing_features``.
+        champion: see ``champion.champion_comparison``; None when none is live.
+        moved: who changed group since the live release; None where that cannot be told.
+        fairness: see ``fairness.bad_share_by_band``.
+        gates: those on models, kept or broken.
+        warnings: in sentences.
+        confusion: on the test part: four counts of binary, ``labels`` and ``matrix`` of several classes, else empty.
+        bands: of numbers: what was predicted against what was true, on the test part; else empty.
+        calibration: on the test part, by tenths; empty for numbers.
+        profile: per feature, all tenants with a label; empty where none are bad or good.
+        portfolios: share of bad, all tenants with a label; empty where none are bad or good.
         importance: per feature, on the test part.
-        roc: points of the curve, for the plot.
-        precision_recall: points of the curve, for the plot.
+        roc: points of the curve, for the plot; of binary alone.
+        precision_recall: points of the curve, for the plot; of binary alone.
         smoke_test: instances and the probabilities this model gives them.
     """
 
     manifest: ModelManifest
     grouping: Grouping | None
     tenants: int
-    bad: int
-    counts: dict[str, dict[str, int]]
-    metrics: dict[str, float]
-    confusion: dict[str, int]
+    bad: int | None
+    counts: dict[str, dict[str, Any]]
+    measured: Measured
+    slices: dict[str, list[dict[str, Any]]]
+    missing_features: list[dict[str, Any]]
+    champion: dict[str, Any] | None
+    moved: GroupChanges | None
+    fairness: list[dict[str, Any]]
+    gates: list[ModelGate]
+    warnings: list[str]
+    confusion: dict[str, Any]
+    bands: list[dict[str, Any]]
     calibration: list[dict[str, Any]]
     profile: list[dict[str, Any]]
     portfolios: list[dict[str, Any]]
@@ -68,76 +107,157 @@ class PartitionEvaluation:
     smoke_test: dict[str, Any]
 
     @property
-    def bad_share(self) -> float:
-        """Share of tenants in the bad group."""
-        return self.bad / self.tenants
+    def bad_share(self) -> float | None:
+        """Share of tenants that are bad."""
+        return None if self.bad is None else self.bad / self.tenants
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Metrics on the test part, by name; those that can be told."""
+        return {name: value for name, value in self.measured.metrics.items() if value is not None}
+
+    @property
+    def intervals(self) -> dict[str, list[float]]:
+        """95% intervals of the metrics: [low, high]."""
+        return {name: bounds for name, bounds in self.measured.intervals.items() if bounds is not None}
+
+    @property
+    def changes(self) -> dict[str, Any] | None:
+        """Counts of who changed group."""
+        return self.moved.document() if self.moved else None
 
     def document(self) -> dict[str, Any]:
-        """The partition's part of evaluation.json: all but the curves and the smoke test."""
-        told = ("tenants", "bad", "bad_share", "counts", "metrics", "confusion", "calibration", "profile")
+        """The partition's part of evaluation.json: all but ids, the curves and the smoke test."""
+        told = ("tenants", "bad", "bad_share", "counts", "metrics", "intervals", "confusion", "bands", "calibration")
+        more = ("slices", "missing_features", "champion", "changes", "fairness", "warnings")
         return {
             "partition": self.manifest.partition,
             "slug": self.manifest.slug,
             "version": self.manifest.version,
             "scale": self.manifest.scale,
-            **{name: getattr(self, name) for name in (*told, "portfolios", "importance")},
+            "task": self.manifest.task,
+            **{name: getattr(self, name) for name in (*told, *more, "profile", "portfolios", "importance")},
+            "gates": [gate.document() for gate in self.gates],
             "model": self.manifest.model_dump(mode="json"),
             "grouping": self.grouping.model_dump(mode="json") if self.grouping else None,
         }
 
 
-def evaluate_partition(table: FeatureTable, groups: GroupRows, folder: Path, use_case: UseCase) -> PartitionEvaluation:
+def evaluate_partition(
+    table: FeatureTable, groups: GroupRows, folder: Path, use_case: UseCase, live: Live | None = None
+) -> PartitionEvaluation:
     """Scores the test part with the model in ``folder``.
 
     Args:
         table: features of the release's tenants.
         groups: the partition's rows of groups.parquet.
         folder: holds model.ubj, model.json and, when labels come from clusters, grouping.json.
-        use_case: directions and names.
+        use_case: directions, names and gates.
+        live: what answers now for this partition; None before its first release.
 
     Raises:
-        AlgorithmError: ``one_class`` when the test part holds tenants of one group only.
+        AlgorithmError: ``one_class`` when the test part holds tenants of one label only.
     """
     scorer = Scorer.load(folder)
+    manifest = scorer.manifest
     grouping = Grouping.read(folder) if use_case.clustering else None
     table = groups.align(table)
     chosen = groups.split == TEST
-    labels = groups.bad[chosen]
-    if len(np.unique(labels)) < 2:
-        raise AlgorithmError(
-            f"partition {scorer.manifest.partition}: {int(labels.sum())} of the {len(labels)} tenants of the test part "
-            "are bad: a model cannot be judged by one group alone",
-            code="one_class",
-        )
+    _check_labels(groups, chosen, manifest)
     test = table.take(chosen)
     matrix = scorer.encoding.matrix(test)
-    probabilities = scorer.probabilities(matrix)
-    threshold = scorer.manifest.threshold
+    score = partial(scored, scorer, labels=groups.label[chosen])
+    rows = score(matrix)
+    positive = len(manifest.labels) - 1 if manifest.positive_label else None
+    bad = None if positive is None else groups.bad
+    whole = measured(rows)
+    missing = missing_feature_curve(scorer.encoding, matrix, score)
+    champion = champion_comparison(live.champion, rows, manifest, test) if live else None
+    fairness = [] if bad is None else bad_share_by_band(table, bad)
+    binary = manifest.task == "binary"
     return PartitionEvaluation(
-        manifest=scorer.manifest,
+        manifest=manifest,
         grouping=grouping,
-        tenants=len(groups.bad),
-        bad=int(groups.bad.sum()),
-        counts=_counts(groups),
-        metrics=classification_metrics(labels, probabilities, threshold),
-        confusion=confusion(labels, probabilities, threshold),
-        calibration=calibration_table(labels, probabilities),
-        profile=feature_profile(table, groups.bad, use_case),
-        portfolios=portfolio_shares(table.portfolio_id, groups.bad),
+        tenants=len(groups.label),
+        bad=None if bad is None else int(bad.sum()),
+        counts=_counts(groups, bad),
+        measured=whole,
+        slices=measured_slices(rows, slice_names(test, use_case.contacts), positive),
+        missing_features=missing,
+        champion=champion,
+        moved=_moved(live, champion, table, folder, manifest),
+        fairness=fairness,
+        gates=model_gates(use_case.gates, whole.metrics, missing, champion),
+        warnings=_warnings(len(rows), fairness, live),
+        confusion=_confusion(rows, manifest),
+        bands=prediction_bands(rows.labels, rows.outputs) if manifest.task == "regression" else [],
+        calibration=[] if manifest.task == "regression" else calibration_table(rows.confirmed, rows.confidence),
+        profile=[] if bad is None else feature_profile(table, bad, use_case),
+        portfolios=[] if bad is None else portfolio_shares(table.portfolio_id, bad),
         importance=_importance(scorer, matrix),
-        roc=roc_curve(labels, probabilities),
-        precision_recall=precision_recall_curve(labels, probabilities),
-        smoke_test=_smoke_test(test, probabilities, scorer.manifest),
+        roc=roc_curve(rows.confirmed, rows.outputs) if binary else [],
+        precision_recall=precision_recall_curve(rows.confirmed, rows.outputs) if binary else [],
+        smoke_test=_smoke_test(test, rows.confidence, manifest),
     )
 
 
-def _counts(groups: GroupRows) -> dict[str, dict[str, int]]:
+def _check_labels(groups: GroupRows, chosen: NDArray[np.bool_], manifest: ModelManifest) -> None:
+    labels = groups.label[chosen]
+    if len(np.unique(labels)) < 2:
+        raise AlgorithmError(
+            f"partition {manifest.partition}: the {len(labels)} tenants of the test part have one label only: a model "
+            "cannot be judged by it",
+            code="one_class",
+        )
+
+
+def _counts(groups: GroupRows, bad: NDArray[np.bool_] | None) -> dict[str, dict[str, Any]]:
     parts = {part: groups.split == part for part in SHARES} | {"none": groups.split == ""}
-    return {part: {"tenants": int(rows.sum()), "bad": int(groups.bad[rows].sum())} for part, rows in parts.items()}
+    return {
+        part: {"tenants": int(rows.sum()), "bad": None if bad is None else int(bad[rows].sum())}
+        for part, rows in parts.items()
+    }
+
+
+def _confusion(rows: ScoredRows, manifest: ModelManifest) -> dict[str, Any]:
+    if manifest.task == "binary":
+        return confusion(rows.confirmed, rows.outputs, manifest.threshold)
+    return confusion_matrix(rows, manifest.labels) if manifest.task == "multiclass" else {}
+
+
+def _moved(
+    live: Live | None, champion: dict[str, Any] | None, table: FeatureTable, folder: Path, manifest: ModelManifest
+) -> GroupChanges | None:
+    """Numbers have no groups; and groups of other names, or by other features, cannot be compared."""
+    if live is None or live.tenants is None or champion is None or manifest.task == "regression":
+        return None
+    if champion["verdict"] == "not_comparable":
+        return None
+    return group_changes(live.tenants, table, rule_of(live.champion.folder), rule_of(folder), manifest.labels)
+
+
+def _warnings(test_tenants: int, fairness: list[dict[str, Any]], live: Live | None) -> list[str]:
+    found = []
+    if live and live.tenants is None:
+        found.append("Who changed group cannot be told: this use case cannot read the features of the live release.")
+    if test_tenants < SMALL_TEST_PART:
+        found.append(f"The test part holds {test_tenants} tenants only: look at the intervals, not at the figures.")
+    for comparison in fairness:
+        if comparison["warned"]:
+            groups = sorted(comparison["groups"], key=lambda group: group["share"])
+            low, high = groups[0], groups[-1]
+            found.append(
+                f"The share of bad goes with {_BY[comparison['by']]}: {high['share']:.1%} at {high['name']}, "
+                f"{low['share']:.1%} at {low['name']}: more than {HIGHEST_RATIO:g} times as many."
+            )
+    return found
+
+
+_BY = {"exposure": "how long tenants are known", "size": "how large their portfolio is"}
 
 
 def _importance(scorer: Scorer, matrix: Matrix) -> list[dict[str, Any]]:
-    """Per feature the mean absolute contribution to the log-odds on the test part, the largest first."""
+    """Per feature the mean absolute contribution to the log-odds, or to the number, on the test part; largest first."""
     strength = np.abs(scorer.contributions(matrix)).mean(axis=0).tolist()
     rows = [
         {"feature": name, "mean_contribution": value}
@@ -146,7 +266,7 @@ def _importance(scorer: Scorer, matrix: Matrix) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-row["mean_contribution"], row["feature"]))
 
 
-def _smoke_test(test: FeatureTable, probabilities: NDArray[np.float64], manifest: ModelManifest) -> dict[str, Any]:
+def _smoke_test(test: FeatureTable, probabilities: NDArray[np.floating], manifest: ModelManifest) -> dict[str, Any]:
     """Up to 8 tenants of the test part, spread over the whole range of probabilities, with what the model says."""
     order = np.argsort(probabilities, kind="stable")
     rows = order[np.unique(np.linspace(0, len(order) - 1, min(SMOKE_TEST_TENANTS, len(order))).round().astype(int))]

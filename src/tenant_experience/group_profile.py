@@ -25,12 +25,14 @@ def feature_profile(table: FeatureTable, bad: NDArray[np.bool_], use_case: UseCa
         use_case: directions, markers and checks.
 
     Returns:
-        A row per feature: feature, more_is, role (marker, check or null), good and bad {known, mean, median} (null
-        where nobody has a value), and ``probability_worse``: P(a tenant of the bad group is worse off on it), ties
-        half; for a feature that is neither better nor worse, P(it has more) stands in ``probability_more``.
+        A row per feature that is a number: feature, more_is, role (marker, check or null), good and bad {known, mean,
+        median} (null where nobody has a value), and ``probability_worse``: P(a tenant of the bad group is worse off on
+        it), ties half; for a feature that is neither better nor worse, P(it has more) stands in ``probability_more``.
     """
     rows = []
     for name, feature in use_case.features.items():
+        if feature.kind == "category":
+            continue
         values = table.column(name)
         probability = probability_worse(values, bad, feature.direction)
         rows.append(

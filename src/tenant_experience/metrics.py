@@ -1,4 +1,4 @@
-"""How well probabilities agree with labels; every function takes the test part and nothing else."""
+"""Tables and curves of how well outputs agree with labels; figures with intervals: ``weighted_metrics``."""
 
 from __future__ import annotations
 
@@ -8,36 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tenant_experience.weighted_metrics import CALIBRATION_BINS, calibration_bins
+
 Labels = NDArray[np.bool_]
-Probabilities = NDArray[np.floating]
+Probabilities = NDArray[np.float64]
 Z95 = 1.959963984540054
-CALIBRATION_BINS = 10
 CURVE_POINTS = 200
-
-
-def classification_metrics(labels: Labels, probabilities: Probabilities, threshold: float) -> dict[str, float]:
-    """ROC AUC, PR AUC (average precision), log loss, Brier, F1, precision, recall and accuracy, by name.
-
-    Args:
-        labels: (rows,) whether positive; both kinds must occur.
-        probabilities: (rows,) of positive.
-        threshold: from which the answer is positive; the last four depend on it.
-    """
-    from sklearn import metrics
-
-    counts = confusion(labels, probabilities, threshold)
-    precision = _share(counts["true_positive"], counts["true_positive"] + counts["false_positive"])
-    recall = _share(counts["true_positive"], counts["true_positive"] + counts["false_negative"])
-    return {
-        "roc_auc": float(metrics.roc_auc_score(labels, probabilities)),
-        "pr_auc": float(metrics.average_precision_score(labels, probabilities)),
-        "log_loss": float(metrics.log_loss(labels, np.asarray(probabilities, dtype=np.float64))),
-        "brier": float(np.mean((probabilities - labels) ** 2)),
-        "f1": _share(2 * precision * recall, precision + recall),
-        "precision": precision,
-        "recall": recall,
-        "accuracy": _share(counts["true_positive"] + counts["true_negative"], len(labels)),
-    }
+PREDICTION_BANDS = 10
 
 
 def confusion(labels: Labels, probabilities: Probabilities, threshold: float) -> dict[str, int]:
@@ -57,7 +34,7 @@ def calibration_table(labels: Labels, probabilities: Probabilities) -> list[dict
     Returns:
         A row per tenth that is not empty: from, to, tenants, mean_probability, share, low, high (95%, Wilson).
     """
-    bins = np.minimum((probabilities * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    bins = calibration_bins(probabilities)
     rows = []
     for number in np.unique(bins).tolist():
         members = bins == number
@@ -75,6 +52,31 @@ def calibration_table(labels: Labels, probabilities: Probabilities) -> list[dict
             }
         )
     return rows
+
+
+def prediction_bands(labels: NDArray[np.float64], predicted: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Ten bands of the prediction with as many rows each: what was predicted there, and what was true.
+
+    Returns:
+        A row per band, ascending: from, to, tenants, mean_predicted, mean_true, low, high (95% of the mean, normal).
+    """
+    bands = []
+    for members in np.array_split(np.argsort(predicted, kind="stable"), min(PREDICTION_BANDS, len(predicted))):
+        true = labels[members]
+        half = Z95 * float(true.std()) / math.sqrt(len(true))
+        mean = float(true.mean())
+        bands.append(
+            {
+                "from": float(predicted[members[0]]),
+                "to": float(predicted[members[-1]]),
+                "tenants": len(members),
+                "mean_predicted": float(predicted[members].mean()),
+                "mean_true": mean,
+                "low": mean - half,
+                "high": mean + half,
+            }
+        )
+    return bands
 
 
 def wilson_interval(count: int, total: int) -> tuple[float, float]:
@@ -111,7 +113,3 @@ def _thinned(x: NDArray[np.floating], y: NDArray[np.floating]) -> list[tuple[flo
     """At most CURVE_POINTS points, the first and last among them: more cannot be seen."""
     keep = np.unique(np.linspace(0, len(x) - 1, min(len(x), CURVE_POINTS)).round().astype(int))
     return list(zip(x[keep].tolist(), y[keep].tolist(), strict=True))
-
-
-def _share(part: float, whole: float) -> float:
-    return float(part / whole) if whole else 0.0

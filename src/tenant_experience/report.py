@@ -28,6 +28,10 @@ METRIC_MEANINGS = {
         ("precision", "Precision", "Of the tenants called bad, the share that is."),
         ("recall", "Recall", "Of the bad tenants, the share that is called bad."),
         ("accuracy", "Accuracy", "Share of right answers."),
+        ("calibration_error", "Calibration error", "How far a probability is from what comes true, on average."),
+        ("rmse", "Root mean squared error", "How far a number is off; large misses count more."),
+        ("mae", "Mean absolute error", "How far a number is off, on average."),
+        ("r2", "R squared", "Share of the differences between tenants that is foretold: 1 is all, 0 none."),
     )
 }
 

@@ -164,7 +164,8 @@ class History(Settings):
 class Gates(Settings):
     """Limits that refuse a release; null switches one off, all but ``pooled_tenants``.
 
-    The last three compare with the release that is live.
+    ``feature_shift``, ``null_share`` and ``vanished_portfolios`` compare with the release that is live. From
+    ``roc_auc`` on they refuse one model, not the release.
 
     Attributes:
         quarantine_share: of the rows read, at most this share is refused.
@@ -174,6 +175,12 @@ class Gates(Settings):
         feature_shift: no feature's PSI is above this, nor that of labels from a column.
         null_share: no feature's share of tenants without a value grows by more, nor that of tenants without a label.
         vanished_portfolios: at most this share of the portfolios is gone.
+        roc_auc: of a model, at least.
+        r2: of a model that tells a number: at least this share of the variance is explained.
+        calibration_error: of a model, at most.
+        missing_accuracy: a model's accuracy when three features of each tenant are missing, at least.
+        champion_loss: on the same tenants a model's log loss is at most so much above that of the model that is live;
+            of numbers, the root mean squared error at most this share of it.
     """
 
     quarantine_share: float | None = Field(default=0.05, ge=0, le=1)
@@ -183,6 +190,11 @@ class Gates(Settings):
     feature_shift: float | None = Field(default=1.0, gt=0)
     null_share: float | None = Field(default=0.25, ge=0, le=1)
     vanished_portfolios: float | None = Field(default=0.5, ge=0, le=1)
+    roc_auc: float | None = Field(default=0.6, ge=0, le=1)
+    r2: float | None = Field(default=None, le=1)
+    calibration_error: float | None = Field(default=0.2, ge=0, le=1)
+    missing_accuracy: float | None = Field(default=None, ge=0, le=1)
+    champion_loss: float | None = Field(default=0.02, ge=0)
 
 
 class Processing(Settings):
@@ -233,7 +245,8 @@ class UseCase(Settings):
 
     ``features`` keeps the file's order: it is the order the model reads them in. ``masking`` is the share of them that
     is hidden in a second copy of the rows a model learns from; 0: there is no copy. ``targets`` and ``capacity``
-    (tenants of one portfolio) make the list to act on; without targets there is none.
+    (tenants of one portfolio) make the list to act on; without targets there is none. ``contacts`` are features that
+    count contacts of one kind each: figures are also told by the kind that a tenant has most of.
     """
 
     name: Name
@@ -252,6 +265,7 @@ class UseCase(Settings):
     processing: Processing = Processing()
     approval: Approval = Approval()
     costs: Costs = Costs()
+    contacts: list[Name] = Field(default_factory=list)
     targets: Targets | None = None
     capacity: int = Field(default=10, ge=1, le=1_000)
 
@@ -307,6 +321,9 @@ class UseCase(Settings):
             raise ValueError(
                 f"labels.column {self.labels.column!r} is a feature or an id: nothing would be left to learn"
             )
+        uncounted = [name for name in self.contacts if name not in self.features or name in self.categories]
+        if uncounted:
+            raise ValueError(f"contacts names {uncounted}, which are no features that count")
         untimed = [name for name in TIMED_FEATURES if self.targets and name not in self.features]
         if untimed:
             raise ValueError(f"targets are compared with the feature {untimed[0]!r}, which is not among the features")

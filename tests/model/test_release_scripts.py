@@ -16,7 +16,7 @@ from tests.model.conftest import Release, make_release
 from tests.model.generated_tenants import generated_table, write_job_inputs
 from tests.model.job_processes import cluster, evaluate, run_script, train
 
-METRICS = {"roc_auc", "pr_auc", "log_loss", "brier", "f1", "precision", "recall", "accuracy"}
+METRICS = {"roc_auc", "pr_auc", "log_loss", "brier", "f1", "precision", "recall", "accuracy", "calibration_error"}
 
 
 def test_a_release_ends_with_a_model_its_figures_and_a_report(release: Release) -> None:

@@ -3,18 +3,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tenant_experience.bootstrap_intervals import measured
 from tenant_experience.group_profile import feature_profile, portfolio_shares
-from tenant_experience.metrics import calibration_table, classification_metrics, confusion, roc_curve, wilson_interval
+from tenant_experience.metrics import calibration_table, confusion, roc_curve, wilson_interval
+from tenant_experience.scored_rows import ScoredRows
 from tests.model.generated_tenants import generated_table, true_lots, use_case
 
 LABELS = np.array([True, True, True, False, False, False, False, True])
-PROBABILITIES = np.array([0.9, 0.8, 0.4, 0.6, 0.3, 0.2, 0.1, 0.5], dtype=np.float32)
+PROBABILITIES = np.array([0.9, 0.8, 0.4, 0.6, 0.3, 0.2, 0.1, 0.5])
+ROWS = ScoredRows("binary", LABELS.astype(float), PROBABILITIES)
+
+
+def told(rows: ScoredRows) -> dict[str, float | None]:
+    return measured(rows, resamples=0).metrics
 
 
 def test_metrics_by_hand() -> None:
     counts = confusion(LABELS, PROBABILITIES, 0.5)
     assert counts == {"true_positive": 3, "false_positive": 1, "true_negative": 3, "false_negative": 1}
-    metrics = classification_metrics(LABELS, PROBABILITIES, 0.5)
+    metrics = told(ROWS)
     assert (metrics["precision"], metrics["recall"], metrics["f1"], metrics["accuracy"]) == (0.75, 0.75, 0.75, 0.75)
     # Of 16 pairs, 0.6 beats 0.4 and 0.5: 14 in order.
     assert metrics["roc_auc"] == pytest.approx(14 / 16)
@@ -25,7 +32,7 @@ def test_metrics_by_hand() -> None:
 
 
 def test_nobody_called_bad_is_no_division_by_zero() -> None:
-    metrics = classification_metrics(LABELS, np.full(8, 0.1), 0.5)
+    metrics = told(ScoredRows("binary", LABELS.astype(float), np.full(8, 0.1)))
     assert (metrics["precision"], metrics["recall"], metrics["f1"]) == (0.0, 0.0, 0.0)
 
 
