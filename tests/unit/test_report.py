@@ -12,6 +12,7 @@ from tenant_experience.evaluation import PartitionEvaluation, evaluate_partition
 from tenant_experience.ingestion_result import IngestionResult
 from tenant_experience.partition_runs import Partition
 from tenant_experience.report import render_report
+from tenant_experience.trainer import parse_settings
 from tenant_experience.training import TrainingRun, trainer_named
 from tests.model.generated_tenants import generated_table, use_case
 
@@ -59,8 +60,8 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> PartitionEvaluation:
     values[:, table.features.index("positive_rate")] = np.nan
     table = type(table)(**(table.__dict__ | {"values": values, "partition_slug": np.full(800, "north")}))
     grouping, rows = group_partition(table, PARTITION, use_case(), "r1")
-    settings = trainer_named("xgboost").settings({"n_estimators": "20"})
-    TrainingRun(use_case(), settings, "r1", 1).train_partition(table, rows, PARTITION, folder)
+    settings = parse_settings("xgboost", trainer_named("xgboost"), {"n_estimators": "20"})
+    TrainingRun(use_case(), settings, "r1").train_partition(table, rows, PARTITION, folder)
     grouping.write(folder)
     return evaluate_partition(table, rows, folder, use_case())
 
