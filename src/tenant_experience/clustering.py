@@ -182,7 +182,7 @@ def _two_means(standardised: Floats, scores: Floats, partition: Partition) -> tu
         AlgorithmError: ``no_variation``, ``not_converged``.
     """
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     if len(np.unique(standardised, axis=0)) < 2:
         raise AlgorithmError(

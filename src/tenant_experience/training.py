@@ -17,7 +17,9 @@ from tenant_experience.encoding import Encoding
 from tenant_experience.errors import AlgorithmError, UserError
 from tenant_experience.feature_table import FeatureTable
 from tenant_experience.group_file import GroupRows
+from tenant_experience.hist_gradient_boosting_trainer import HistGradientBoostingTrainer
 from tenant_experience.lesson import Learned, Lesson, learn
+from tenant_experience.linear_trainer import LinearTrainer
 from tenant_experience.model_artifact import ModelManifest
 from tenant_experience.partition_runs import Partition
 from tenant_experience.splitting import TRAIN, VALIDATION
@@ -29,7 +31,11 @@ _log = logging.getLogger("training")
 
 _FIGURES = ("train_rows", "validation_rows", "rounds", "validation_loss", "left_out_features")
 
-TRAINERS: dict[TrainerName, Trainer] = {"xgboost": XGBoostTrainer()}
+TRAINERS: dict[TrainerName, Trainer] = {
+    "xgboost": XGBoostTrainer(),
+    "hist_gradient_boosting": HistGradientBoostingTrainer(),
+    "linear": LinearTrainer(),
+}
 
 
 def trainer_named(name: str) -> Trainer:

@@ -1,0 +1,163 @@
+"""Each trainer for each task: its artifact says what the library that trained it says, missing values included."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tenant_experience import hist_gradient_boosting_trainer, linear_trainer
+from tenant_experience.booster_format import exclusive_thresholds
+from tenant_experience.errors import UserError
+from tenant_experience.hist_gradient_boosting_trainer import HistGradientBoostingSettings
+from tenant_experience.lesson import Learned, Lesson, learn
+from tenant_experience.linear_trainer import LinearSettings
+from tenant_experience.model_artifact import ModelManifest
+from tenant_experience.scoring import Scorer
+from tenant_experience.trainer import Dataset, Objective, parse_settings
+from tenant_experience.training import TRAINERS
+from tenant_experience.use_case import Task, TrainerName
+
+COLUMNS = ("calls", "hours", "rate", "noise")
+CLASSES = {"binary": 2, "multiclass": 3, "regression": 0}
+TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
+NAMES: tuple[TrainerName, ...] = tuple(TRAINERS)
+FEW = {"xgboost": {"n_estimators": 40}, "hist_gradient_boosting": {"max_iter": 40}, "linear": {}}
+
+
+def dataset(task: Task, seed: int, rows: int = 700) -> Dataset:
+    """Rows whose label the first three columns decide, with noise; a tenth of the values are missing."""
+    chance = np.random.default_rng(seed)
+    matrix = chance.normal(size=(rows, len(COLUMNS))).astype(np.float32)
+    number = 2 * matrix[:, 0] - matrix[:, 1] + matrix[:, 2] ** 2 + chance.normal(0, 0.5, rows)
+    labels = number if task == "regression" else np.digitize(number, {"binary": [1], "multiclass": [0, 2]}[task])
+    matrix[chance.random(matrix.shape) < 0.1] = np.nan
+    return Dataset(matrix, labels.astype(np.float32))
+
+
+def lesson(name: TrainerName, task: Task, masking: float = 0.0) -> Lesson:
+    settings = parse_settings(name, TRAINERS[name], FEW[name])
+    manifest = ModelManifest(
+        partition="all",
+        slug="all",
+        version="r1",
+        trainer=name,
+        task=task,
+        features=COLUMNS,
+        labels=("low", "middle", "high")[: CLASSES[task]],
+        positive_label=None,
+        scale="global",
+        as_of="2026-11-01T00:00:00Z",
+        hyperparameters=settings.model_dump(),
+        code_version="1",
+    )
+    return Lesson(TRAINERS[name], settings, manifest, dataset(task, 1), dataset(task, 2, 300), masking)
+
+
+def scorer(learned: Learned) -> Scorer:
+    return Scorer.of(learned.content, learned.manifest)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_trainer_learns_every_task(name: TrainerName, task: Task) -> None:
+    learned, unseen = learn(lesson(name, task)), dataset(task, 3, 500)
+    outputs = scorer(learned).outputs(unseen.matrix)
+    assert outputs.dtype == np.float64
+    assert np.isfinite(outputs).all()
+    if task == "regression":
+        assert outputs.shape == (500,)
+        assert np.mean((outputs - unseen.labels) ** 2) < 0.8 * np.var(unseen.labels)
+        return
+    if task == "binary":
+        assert outputs.shape == (500,)
+        assert np.mean((outputs >= 0.5) == unseen.labels) > 0.75
+        return
+    assert outputs.shape == (500, 3)
+    assert outputs.sum(axis=1) == pytest.approx(np.ones(500))
+    assert np.mean(outputs.argmax(axis=1) == unseen.labels) > 0.6
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", NAMES)
+def test_one_lesson_one_artifact(name: TrainerName, task: Task) -> None:
+    first, second = (learn(lesson(name, task, masking=0.3)) for _ in range(2))
+    assert first.content == second.content
+    assert first.manifest == second.manifest
+    assert first.record.validation_loss > 0
+
+
+def margins_of(fitted: Any, matrix: np.ndarray, task: Task) -> np.ndarray:
+    said: np.ndarray = fitted.predict(matrix) if task == "regression" else fitted.decision_function(matrix)
+    return said
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_trees_of_scikit_learn_are_converted_exactly(task: Task) -> None:
+    given, objective = lesson("hist_gradient_boosting", task), Objective(task, CLASSES[task])
+    assert isinstance(given.settings, HistGradientBoostingSettings)
+    trained = given.trainer.train(given.train, given.validation, COLUMNS, objective, given.settings)
+    ours = Scorer.of(trained.content, given.manifest).margins(dataset(task, 3).matrix)
+    # As many rounds as were kept: without early stopping scikit-learn's own estimator has no others.
+    settings = given.settings.model_copy(update={"max_iter": trained.rounds, "n_iter_no_change": trained.rounds})
+    fitted = hist_gradient_boosting_trainer.fit(given.train, given.validation, objective, settings)
+    assert fitted.n_iter_ == trained.rounds
+    assert np.abs(ours - margins_of(fitted, dataset(task, 3).matrix, task)).max() < 1e-5
+    if task != "regression":
+        plain = Scorer.of(trained.content, given.manifest).outputs(dataset(task, 3).matrix)
+        said = fitted.predict_proba(dataset(task, 3).matrix)
+        assert np.abs(plain - (said[:, 1] if task == "binary" else said)).max() < 1e-6
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_linear_model_is_converted_exactly(task: Task) -> None:
+    given, objective = lesson("linear", task), Objective(task, CLASSES[task])
+    assert isinstance(given.settings, LinearSettings)
+    trained = given.trainer.train(given.train, given.validation, COLUMNS, objective, given.settings)
+    assert trained.scaling is not None
+    filled = np.nan_to_num(trained.scaling.apply(given.train.matrix))
+    fitted = linear_trainer.fit(filled, given.train.labels, objective, given.settings)
+    manifest = given.manifest.model_copy(update={"scaling": trained.scaling})
+    unseen = dataset(task, 3).matrix
+    expected = margins_of(fitted, np.nan_to_num(trained.scaling.apply(unseen)), task)
+    assert np.abs(Scorer.of(trained.content, manifest).margins(unseen) - expected).max() < 1e-5
+
+
+def test_a_threshold_that_includes_becomes_one_that_excludes() -> None:
+    chance = np.random.default_rng(0)
+    values = np.unique(np.float32([-1e30, -1, -0.0, 1e-40, 0.1, 0.3, 1, 3e38]))
+    around = np.concatenate([values, np.nextafter(values, np.float32(9)), np.nextafter(values, np.float32(-9))])
+    highest = np.concatenate([around.astype(np.float64), chance.normal(size=50), [np.inf]])
+    excluding = exclusive_thresholds(highest)
+    for bound, limit in zip(highest, excluding, strict=True):
+        assert np.array_equal(around <= bound, around.astype(np.float64) < limit)
+        assert np.float32(limit) == limit
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("name", NAMES)
+def test_contributions_and_a_bias_sum_to_the_answer(name: TrainerName, task: Task) -> None:
+    model = scorer(learn(lesson(name, task)))
+    matrix = dataset(task, 3, 200).matrix
+    told = model.contributions(matrix).sum(axis=1)
+    assert model.contributions(matrix).shape == (200, 4)
+    outputs = model.outputs(matrix)
+    if task == "multiclass":
+        # Towards each row's most likely class, each of which has a bias of its own.
+        likely, slope = outputs.argmax(axis=1), model.manifest.calibration.slope  # type: ignore[union-attr]
+        bias = slope * model.margins(matrix)[np.arange(200), likely] - told
+        assert max(np.ptp(bias[likely == label]) for label in np.unique(likely)) < 1e-4
+        return
+    answer = np.log(outputs / (1 - outputs)) if task == "binary" else outputs
+    assert np.ptp(answer - told) < 1e-4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_wrong_hyperparameters_are_named_by_every_trainer(name: TrainerName) -> None:
+    with pytest.raises(UserError, match=f"depht are not known to the trainer {name}; known are seed") as refusal:
+        parse_settings(name, TRAINERS[name], {"depht": "4"})
+    assert refusal.value.code == "unknown_hyperparameter"
+    with pytest.raises(UserError, match="seed='-1'") as refusal:
+        parse_settings(name, TRAINERS[name], {"seed": "-1"})
+    assert refusal.value.code == "bad_hyperparameter"
