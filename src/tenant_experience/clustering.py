@@ -1,31 +1,30 @@
-"""Two groups of tenants, found on the markers and named by rule; the same rule for every tenant and every release.
-
-Why this recipe: on real data, plain or robust scaling gives a "bad" group that answers faster, and random starts move
-tenants between runs. Logarithms tame the tails, and the start is not random: the means of the best-off and the
-worst-off third by rank score.
-"""
+"""Groups of a partition's tenants: found on the markers, named by rule, and defended before anyone is called bad."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.feature_table import INSUFFICIENT, FeatureTable
-from tenant_experience.group_checks import check_groups
+from tenant_experience.group_checks import check_evidence, check_groups, warnings
+from tenant_experience.group_evidence import Evidence, predicted_by
 from tenant_experience.group_file import GroupRows
+from tenant_experience.group_methods import explained_variance, find_groups, one_thread
+from tenant_experience.group_rule import GroupRule
 from tenant_experience.grouping import FittedMarker, Grouping, Transform, transformed
-from tenant_experience.labelling import Floats, impute, probability_worse, severity_scores, thirds
+from tenant_experience.labelling import Floats, pair_probabilities, severity_scores, thirds
 from tenant_experience.partition_runs import Partition
-from tenant_experience.splitting import TRAIN, split_tenants
-from tenant_experience.use_case import UseCase
+from tenant_experience.splitting import TRAIN, hash_sample, split_tenants
+from tenant_experience.use_case import Method, UseCase
 
-MAX_ITERATIONS = 1_000
-# Under so many tenants nothing is claimed about a marker (the least of a local grouping; global ones have a gate).
-LEAST_LOCAL_TENANTS = 100
+# Under so many tenants nothing is claimed about a marker, whatever the gates of the use case say.
+LEAST_TENANTS = 100
+# A mixture settles on some ten thousand tenants, Ward's method holds every distance in memory; KMeans takes all.
+SAMPLES: dict[Method, int] = {"gaussian_mixture": 10_000, "ward": 2_000}
+EVIDENCE_SAMPLE = 10_000
 
 
 @dataclass(frozen=True)
@@ -45,31 +44,31 @@ def group_partition(
     Args:
         table: the partition's tenants.
         partition: whose groups these are.
-        use_case: markers, checks and the least number of tenants.
+        use_case: markers, checks, limits and the least number of tenants.
         version: the release.
 
     Returns:
         The rule, and the tenants it put into a group: all but those with too little history.
 
     Raises:
-        AlgorithmError: ``too_few_tenants``, ``no_markers``, ``no_variation``, or what ``check_groups`` refuses.
+        AlgorithmError: ``too_few_tenants``, ``no_markers``, what ``find_groups`` refuses, or ``check_groups``, or
+            ``check_evidence``.
     """
     table = table.take(table.history != INSUFFICIENT)
     learnable = table.take(table.may_train)
-    least = use_case.gates.pooled_tenants if partition.scale == "global" else LEAST_LOCAL_TENANTS
+    least = max(LEAST_TENANTS, use_case.gates.pooled_tenants if partition.scale == "global" else 0)
     if len(learnable) < least:
         raise AlgorithmError(
             f"partition {partition.partition}: {len(learnable)} tenants may train, and {least} are the least from "
             "which groups are found: bring more tenants or a longer history",
             code="too_few_tenants",
         )
-    wanted = _markers(use_case)
-    markers, _ = usable_markers(learnable, wanted, partition)
+    markers, _ = usable_markers(learnable, _markers(use_case), partition)
     split = np.full(len(table), "", dtype="<U10")
     split[table.may_train] = split_tenants(list(learnable.tenant_id), thirds(_scores(learnable, markers)))
-    grouping = fit_grouping(table.take(split == TRAIN), wanted, partition, use_case, version)
-    check_groups(grouping, use_case)
-    label = grouping.assign(table).astype(np.float64)
+    with one_thread():
+        grouping = fit_grouping(table.take(split == TRAIN), partition, use_case, version)
+    label = grouping.assign(table)
     return grouping, GroupRows(
         table.tenant_id, split, _scores(table, markers), label, tuple(use_case.labels.classes or ())
     )
@@ -98,113 +97,106 @@ def usable_markers(
     return [marker for marker in markers if marker.name not in left_out], left_out
 
 
-def fit_grouping(
-    table: FeatureTable, markers: list[Marker], partition: Partition, use_case: UseCase, version: str
-) -> Grouping:
-    """Finds two groups among the tenants of the training part.
+def fit_grouping(train: FeatureTable, partition: Partition, use_case: UseCase, version: str) -> Grouping:
+    """Finds groups among the tenants of the training part, and lets none pass that cannot be defended.
+
+    Call it within ``one_thread``.
 
     Raises:
-        AlgorithmError: ``no_markers``, ``no_variation`` when there are not two different tenants, ``not_converged``.
+        AlgorithmError: as ``group_partition``.
     """
-    markers, left_out = usable_markers(table, markers, partition)
-    raw = np.column_stack([transformed(table.column(marker.name), marker.transform) for marker in markers])
-    space = _Space.of(raw)
-    standardised = space.standardise(raw)
-    scores = _scores(table, markers)
-    bad, centroids, iterations = _two_means(standardised, scores, partition)
-    within = ((standardised - centroids[bad.astype(int)]) ** 2).sum()
-    return Grouping(
+    markers, left_out = usable_markers(train, _markers(use_case), partition)
+    clustering = use_case.grouped
+    classes = tuple(use_case.labels.classes or ())
+    raw = np.column_stack([transformed(train.column(marker.name), marker.transform) for marker in markers])
+    directions = [marker.direction for marker in markers]
+    sample = hash_sample(train.tenant_id, SAMPLES.get(clustering.method, len(train)))
+    rule, iterations = find_groups(raw[sample], directions, clustering.method, clustering.groups)
+    standardised = rule.space.standardise(raw)
+    label = rule.place(standardised)
+    sizes = np.bincount(label.astype(np.int64), minlength=len(classes)).tolist()
+    scores = _scores(train, markers)
+    grouping = Grouping(
         partition=partition.partition,
         slug=partition.slug,
         version=version,
         scale=partition.scale,
-        as_of=table.as_of,
-        markers=tuple(_fitted(markers, space, raw, centroids, bad)),
+        as_of=train.as_of,
+        method=clustering.method,
+        classes=classes,
+        markers=tuple(_fitted(markers, rule, raw, label)),
+        weights=tuple(rule.mixture.weights) if rule.mixture else (),
         noise={marker.name: use_case.noise[marker.name] for marker in markers if marker.name in use_case.noise},
         left_out=left_out,
         checks={
-            name: probability_worse(table.column(name), bad, use_case.features[name].direction)
-            for name in use_case.grouped.checks
+            name: _least(pair_probabilities(train.column(name), label, len(classes), use_case.features[name].direction))
+            for name in clustering.checks
         },
-        fitted_tenants=len(table),
-        fitted_bad=int(bad.sum()),
-        mean_scores={"good": float(scores[~bad].mean()), "bad": float(scores[bad].mean())},
-        explained_variance=float(1 - within / (standardised**2).sum()),
+        fitted_tenants=len(train),
+        fitted_bad=sizes[-1],
+        sizes=tuple(sizes),
+        mean_scores={name: float(scores[label == group].mean()) for group, name in enumerate(classes) if sizes[group]},
+        explained_variance=explained_variance(standardised, label),
         iterations=iterations,
     )
+    check_groups(grouping, use_case)
+    sample = hash_sample(train.tenant_id, min(EVIDENCE_SAMPLE, SAMPLES.get(clustering.method, EVIDENCE_SAMPLE)))
+    evidence = Evidence(rule, raw[sample], directions, clustering.method)
+    return defended(grouping, evidence, train.take(sample), use_case)
 
 
-@dataclass(frozen=True)
-class _Space:
-    """Where distances are measured: what fills a gap, and what standardises; each of shape (markers,)."""
+def defended(grouping: Grouping, evidence: Evidence, sample: FeatureTable, use_case: UseCase) -> Grouping:
+    """The grouping with the figures that speak for it, and what should be known about it.
 
-    medians: Floats
-    means: Floats
-    deviations: Floats
+    Args:
+        grouping: found, and in order.
+        evidence: to be gathered on the sample.
+        sample: tenants of the training part.
+        use_case: limits, and which features are of service.
 
-    @classmethod
-    def of(cls, raw: Floats) -> _Space:
-        medians = np.nanmedian(raw, axis=0)
-        filled = impute(raw, medians)
-        deviations = filled.std(axis=0)
-        return cls(medians, filled.mean(axis=0), np.where(deviations > 0, deviations, 1.0))
+    Raises:
+        AlgorithmError: ``groups_not_stable`` or ``no_structure``.
+    """
+    service = [
+        transformed(sample.column(name), feature.transform)
+        for name, feature in use_case.features.items()
+        if feature.aspect == "service" and feature.kind == "number"
+    ]
+    worst = grouping.assign(sample) == len(grouping.classes) - 1
+    stability, permuted = evidence.stability(), evidence.permuted_variance()
+    check_evidence(grouping, stability, permuted, use_case.grouped.limits)
+    grouping = grouping.model_copy(
+        update={
+            "stability": stability,
+            "permuted_variance": permuted,
+            "copula_variance": evidence.copula_variance(),
+            "service_auc": predicted_by(np.column_stack(service), worst) if service else None,
+        }
+    )
+    return grouping.model_copy(update={"warnings": tuple(warnings(grouping, use_case.grouped.limits))})
 
-    def standardise(self, raw: Floats) -> Floats:
-        return (impute(raw, self.medians) - self.means) / self.deviations
 
-
-def _fitted(
-    markers: list[Marker], space: _Space, raw: Floats, centroids: Floats, bad: NDArray[np.bool_]
-) -> Iterator[FittedMarker]:
+def _fitted(markers: list[Marker], rule: GroupRule, raw: Floats, label: Floats) -> Iterator[FittedMarker]:
     for column, marker in enumerate(markers):
-        probability = probability_worse(raw[:, column], bad, marker.direction)
+        pairs = pair_probabilities(raw[:, column], label, len(rule.centroids), marker.direction)
+        # Missing throughout one of the groups: nothing is known, which is a tie.
+        known = tuple(0.5 if probability is None else probability for probability in pairs)
         yield FittedMarker(
             name=marker.name,
             direction=1 if marker.direction > 0 else -1,
             transform=marker.transform,
-            median=space.medians[column],
-            mean=space.means[column],
-            deviation=space.deviations[column],
-            good=centroids[0, column],
-            bad=centroids[1, column],
-            # Missing throughout one of the groups: nothing is known, which is a tie.
-            probability_worse=0.5 if probability is None else probability,
+            median=rule.space.medians[column],
+            mean=rule.space.means[column],
+            deviation=rule.space.deviations[column],
+            centroids=tuple(rule.centroids[:, column]),
+            variances=tuple(rule.mixture.variances[:, column]) if rule.mixture else (),
+            pairs=known,
+            probability_worse=min(known),
         )
 
 
-def _two_means(standardised: Floats, scores: Floats, partition: Partition) -> tuple[NDArray[np.bool_], Floats, int]:
-    """KMeans from the means of the lowest and the highest third of the scores; the group of higher score is bad.
-
-    Returns:
-        Whether each row is bad; the centroids, shape (2, markers), good first; and the iterations it took.
-
-    Raises:
-        AlgorithmError: ``no_variation``, ``not_converged``.
-    """
-    from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
-
-    if len(np.unique(standardised, axis=0)) < 2:
-        raise AlgorithmError(
-            f"partition {partition.partition}: the {len(standardised)} tenants of the training part are all alike on "
-            "every marker: there are no two groups to find",
-            code="no_variation",
-        )
-    third = thirds(scores)
-    start = np.stack([standardised[third == 0].mean(axis=0), standardised[third == 2].mean(axis=0)])
-    # One thread: sums over several chunks round differently with another number of cores.
-    with threadpool_limits(limits=1):
-        fit = KMeans(n_clusters=2, init=start, n_init=1, tol=0, max_iter=MAX_ITERATIONS).fit(standardised)
-    if fit.n_iter_ >= MAX_ITERATIONS:
-        raise AlgorithmError(
-            f"partition {partition.partition}: KMeans still moved tenants after {MAX_ITERATIONS} iterations",
-            code="not_converged",
-        )
-    # Centroids again from the final labels: independent of how the library accumulates them.
-    second = fit.labels_ == 1
-    bad = second if scores[second].mean() > scores[~second].mean() else ~second
-    centroids = np.stack([standardised[~bad].mean(axis=0), standardised[bad].mean(axis=0)])
-    return bad, centroids, int(fit.n_iter_)
+def _least(pairs: Sequence[float | None]) -> float | None:
+    return min((probability for probability in pairs if probability is not None), default=None)
 
 
 def _markers(use_case: UseCase) -> list[Marker]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tenant_experience.data_layout import GROUPING_FILE
 from tenant_experience.errors import PlatformError
 from tenant_experience.feature_table import FeatureTable
-from tenant_experience.labelling import Floats, impute
+from tenant_experience.group_rule import GroupRule, Mixture, Space
+from tenant_experience.labelling import Floats
 from tenant_experience.use_case import Noise
 
 Transform = Literal["log1p", "none"]
@@ -34,9 +34,10 @@ class FittedMarker(BaseModel):
         median: stands in for a missing value.
         mean: taken off, in standardising.
         deviation: divided by, in standardising; never 0.
-        good: the centroid of the good group, standardised.
-        bad: the centroid of the bad group, standardised.
-        probability_worse: P(a tenant of the bad group is worse off on it), ties half.
+        centroids: of each group, standardised, from the best off to the worst off.
+        variances: of each group, standardised, when groups are a Gaussian mixture; else empty.
+        pairs: of each two neighbouring groups, P(a tenant of the worse one is worse off on it), ties half.
+        probability_worse: the least of ``pairs``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,9 +48,34 @@ class FittedMarker(BaseModel):
     median: float
     mean: float
     deviation: float
-    good: float
-    bad: float
+    centroids: tuple[float, ...]
+    variances: tuple[float, ...] = ()
+    pairs: tuple[float, ...] = ()
     probability_worse: float
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_two_groups(cls, data: Any) -> Any:
+        """Documents of the first releases named the two centroids."""
+        if isinstance(data, dict) and "centroids" not in data and {"good", "bad"} <= data.keys():
+            return data | {"centroids": (data["good"], data["bad"]), "pairs": (data["probability_worse"],)}
+        return data
+
+
+class Stability(BaseModel):
+    """How alike the groups of refits on redrawn tenants are: the adjusted Rand index, 1 for the same groups.
+
+    Attributes:
+        ari_median: half of the refits agree at least so well.
+        ari_minimum: the worst of them.
+        refits: how many there were.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    ari_median: float
+    ari_minimum: float
+    refits: int
 
 
 class Grouping(BaseModel):
@@ -61,16 +87,25 @@ class Grouping(BaseModel):
         version: the release that found it.
         scale: ``global`` when portfolios may be compared by it, else ``local``.
         as_of: the moment its features describe.
+        method: how groups were found; a Gaussian mixture also takes tenants by its own rule.
         classes: names of the groups, from the best off to the worst off.
         markers: what decides.
         noise: how markers would differ if the year happened again, of those for which it is known.
+        weights: of the groups of a Gaussian mixture; else empty.
         left_out: markers that could not take part, each with the reason.
-        checks: P(worse) of features that had no say, None where one group has no value.
+        checks: P(worse) of features that had no say, the least over neighbouring groups, None where one of two groups
+            has no value.
         fitted_tenants: how many tenants it was found on.
-        fitted_bad: how many of these fell into the bad group.
+        fitted_bad: how many of these fell into the last group.
+        sizes: how many fell into each group.
         mean_scores: mean score s of each group, by which it got its name.
         explained_variance: share of the standardised variance that lies between the groups.
-        iterations: of KMeans, until no tenant changed its group.
+        iterations: of the method, until it came to rest.
+        stability: refits on redrawn tenants.
+        permuted_variance: the largest explained variance of refits on columns shuffled one by one.
+        copula_variance: explained variance of data with the same margins and correlations, but without groups.
+        service_auc: how well features of service alone tell the last group from the others; None when unknown.
+        warnings: what is true of these groups and should be known, in sentences.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -81,29 +116,40 @@ class Grouping(BaseModel):
     version: str
     scale: Literal["global", "local"]
     as_of: str
+    method: Literal["kmeans", "gaussian_mixture", "ward"] = "kmeans"
     classes: tuple[str, ...] = ("good", "bad")
     markers: tuple[FittedMarker, ...]
+    weights: tuple[float, ...] = ()
     noise: dict[str, Noise] = Field(default_factory=dict)
     left_out: dict[str, str]
     checks: dict[str, float | None]
     fitted_tenants: int
     fitted_bad: int
+    sizes: tuple[int, ...] = ()
     mean_scores: dict[str, float]
     explained_variance: float
     iterations: int
+    stability: Stability | None = None
+    permuted_variance: float | None = None
+    copula_variance: float | None = None
+    service_auc: float | None = None
+    warnings: tuple[str, ...] = ()
 
-    def assign(self, table: FeatureTable) -> NDArray[np.bool_]:
-        """Whether each tenant is of the bad group: the nearer centroid decides, good when both are as near."""
+    @property
+    def rule(self) -> GroupRule:
+        """The rule as arrays; its columns are ``markers``, transformed."""
+        mixture = Mixture(np.array(self.weights), self._figures("variances").T) if self.weights else None
+        space = Space(self._figures("median"), self._figures("mean"), self._figures("deviation"))
+        return GroupRule(space, self._figures("centroids").T, mixture)
+
+    def assign(self, table: FeatureTable) -> Floats:
+        """The number of each tenant's group, shape (tenants,): 0 is the best off; of two as near, the better one."""
         return self.assign_values(table.matrix([marker.name for marker in self.markers]))
 
-    def assign_values(self, raw: Floats) -> NDArray[np.bool_]:
+    def assign_values(self, raw: Floats) -> Floats:
         """The same of values alone, shape (rows, markers), in the order of ``markers``, NaN = missing."""
         columns = [transformed(raw[:, place], marker.transform) for place, marker in enumerate(self.markers)]
-        filled = impute(np.stack(columns).T, self._figures("median"))
-        standardised = (filled - self._figures("mean")) / self._figures("deviation")
-        to_good = ((standardised - self._figures("good")) ** 2).sum(axis=1)
-        to_bad = ((standardised - self._figures("bad")) ** 2).sum(axis=1)
-        return to_bad < to_good  # type: ignore[no-any-return]
+        return self.rule.assign(np.stack(columns).T)
 
     def write(self, folder: Path) -> None:
         """Writes ``grouping.json`` into ``folder``, made when missing: same content, same bytes."""

@@ -70,3 +70,12 @@ def probability_worse(values: Floats, bad: NDArray[np.bool_], direction: int) ->
     ranks = average_ranks((direction or 1) * values[known])
     wins = ranks[bad[known]].sum() - bad_count * (bad_count + 1) / 2
     return float(wins / (bad_count * other_count))
+
+
+def pair_probabilities(values: Floats, label: Floats, groups: int, direction: int) -> list[float | None]:
+    """``probability_worse`` of each two neighbouring groups, which ``label`` numbers from the best off."""
+    pairs = []
+    for better in range(groups - 1):
+        two = (label == better) | (label == better + 1)
+        pairs.append(probability_worse(values[two], label[two] == better + 1, direction))
+    return pairs

@@ -40,5 +40,13 @@ def split_tenants(tenant_ids: Sequence[str], strata: NDArray[np.integer], seed: 
     return parts
 
 
+def hash_sample(tenant_ids: NDArray[np.str_], count: int, seed: int = SEED) -> NDArray[np.int64]:
+    """Ascending places of the ``count`` tenants whose ids have the smallest hashes; of all, when they are not more."""
+    if len(tenant_ids) <= count:
+        return np.arange(len(tenant_ids))
+    hashes = np.array([_hash(tenant_id, seed) for tenant_id in tenant_ids.tolist()])
+    return np.sort(np.argsort(hashes, kind="stable")[:count])
+
+
 def _hash(tenant_id: str, seed: int) -> str:
     return hashlib.blake2b(f"{seed}:{tenant_id}".encode(), digest_size=8).hexdigest()

@@ -26,6 +26,8 @@ Scalar = bool | int | float | str
 FIRST_RESPONSE, RESOLUTION = TIMED_FEATURES = ("mean_first_response_hr", "mean_full_resolution_hr")
 
 Task = Literal["binary", "multiclass", "regression"]
+Method = Literal["kmeans", "gaussian_mixture", "ward"]
+Aspect = Literal["service", "demand"]
 TrainerName = Literal["xgboost", "hist_gradient_boosting", "linear"]
 
 
@@ -49,9 +51,13 @@ class Noise(Settings):
 
 
 class Feature(Settings):
-    """One feature: what more of it means for the tenant, and how it enters grouping; or a category, without order."""
+    """One feature: what more of it means for the tenant, and how it enters grouping; or a category, without order.
+
+    ``aspect`` says whether it tells of the service a tenant got, or of the demand the tenant made.
+    """
 
     kind: Literal["number", "category"] = "number"
+    aspect: Aspect | None = None
     more_is: Literal["worse", "better", "neither"] = "neither"
     transform: Literal["log1p", "none"] = "none"
     minimum: float | None = None
@@ -71,12 +77,39 @@ class Feature(Settings):
         return {"worse": 1, "better": -1, "neither": 0}[self.more_is]
 
 
+class GroupLimits(Settings):
+    """What groups must show before they are called good and bad; the last two only warn.
+
+    Attributes:
+        probability_worse: on every marker, a tenant of the worse of two neighbouring groups is worse off with at least
+            this probability, ties half.
+        stability_median: the median adjusted Rand index of refits on redrawn tenants is at least this.
+        stability_minimum: and the smallest is at least this.
+        smallest_group: the smallest group has at least so many tenants,
+        smallest_share: and at least this share of them.
+        structure_ratio: explained variance is at least so many times that of columns shuffled one by one.
+        continuum_margin: explained variance exceeds that of data without groups by more than this.
+        service_auc: features of service alone tell the groups apart at least so well.
+    """
+
+    probability_worse: float = Field(default=0.55, ge=0.5, le=1)
+    stability_median: float = Field(default=0.90, ge=0, le=1)
+    stability_minimum: float = Field(default=0.80, ge=0, le=1)
+    smallest_group: int = Field(default=30, ge=1)
+    smallest_share: float = Field(default=0.05, ge=0, lt=0.5)
+    structure_ratio: float = Field(default=1.2, ge=1)
+    continuum_margin: float = Field(default=0.02, ge=0, le=1)
+    service_auc: float = Field(default=0.80, ge=0.5, le=1)
+
+
 class Clustering(Settings):
-    """On which features groups are found, and which must agree without having been used."""
+    """On which features groups are found, how, and which features must agree without having been used."""
 
     markers: list[Name] = Field(min_length=2)
     checks: list[Name] = Field(default_factory=list)
-    groups: Literal[2] = 2
+    method: Method = "kmeans"
+    groups: Literal[2, 3] = 2
+    limits: GroupLimits = GroupLimits()
 
 
 class Labels(Settings):
@@ -306,6 +339,9 @@ class UseCase(Settings):
             raise ValueError("clustering is wanted with labels.from: clusters, and only then")
         if self.clustering is None:
             return self
+        classes = self.labels.classes or []
+        if len(classes) != self.clustering.groups:
+            raise ValueError(f"labels.classes {classes} do not name clustering.groups: {self.clustering.groups} groups")
         for key in ("markers", "checks"):
             unknown = [name for name in getattr(self.clustering, key) if name not in self.features]
             if unknown:

@@ -78,7 +78,7 @@ def several(tmp_path_factory: pytest.TempPathFactory) -> Release:
     """Four partitions: two good ones, one whose tenants are all alike, one whose folder was lost after clustering."""
     base = tmp_path_factory.mktemp("several")
     table = generated_table(2_000)
-    portfolio = np.repeat(["alike", "lost", "north", "south"], [100, 400, 900, 600])
+    portfolio = np.repeat(["alike", "lost", "north", "south"], [100, 600, 900, 400])
     values = table.values.copy()
     values[portfolio == "alike"] = np.nanmedian(values, axis=0)
     table = replace(table, values=values, portfolio_id=portfolio, partition_slug=portfolio)
