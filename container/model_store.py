@@ -15,8 +15,8 @@ from container.serving_errors import (
     ModelRefusedError,
 )
 from tenant_experience.data_layout import MODEL_FILE
-from tenant_experience.errors import UserError
-from tenant_experience.scoring import Scorer
+from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.served_model import ServedModel
 
 # A booster takes 1.0 to 1.5 times its file (tests/contract/container/test_container_memory.py measures it).
 MEMORY_PER_FILE_BYTE = 2
@@ -29,7 +29,7 @@ class StoredModel:
 
     name: str
     url: str
-    scorer: Scorer
+    served: ServedModel
     memory: int
 
 
@@ -64,10 +64,10 @@ class ModelStore:
         memory = MEMORY_PER_MODEL + MEMORY_PER_FILE_BYTE * size
         with self._reserved(name, memory):
             try:
-                scorer = Scorer.load(folder)
-            except UserError as refusal:
+                served = ServedModel.load(folder)
+            except (UserError, PlatformError) as refusal:
                 raise ModelRefusedError(f"model {name}: {refusal.message}") from refusal
-            model = StoredModel(name, url, scorer, memory)
+            model = StoredModel(name, url, served, memory)
             with self._lock:
                 self._models[name] = model
         return model

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -17,12 +17,19 @@ from flask import Flask, Response, request
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
 
+from container.answers import csv_answer, json_answer
+from container.batch import Batch
+from container.csv_requests import read_csv
+from container.json_requests import read_json
 from container.model_store import ModelStore
-from container.payload_codecs import DECODERS, ENCODERS, JSON, Answer
 from container.serving_errors import BadRequestError, NotAcceptableError, ServingError, UnsupportedMediaTypeError
 from container.serving_settings import MIB, ServingSettings
-from tenant_experience.scoring import Scorer
+from tenant_experience.encoding import Encoding
+from tenant_experience.served_model import ServedModel
 
+CSV, JSON = "text/csv", "application/json"
+READERS: dict[str, Callable[[bytes, Encoding], Batch]] = {JSON: read_json, CSV: read_csv}
+WRITERS: dict[str, Callable[[Batch, ServedModel], bytes]] = {JSON: json_answer, CSV: csv_answer}
 DISCARD_LIMIT = 128 * MIB
 # Of a model's name and folder; no part of a path may be longer on Linux than 255 bytes, no path than 4,096.
 TEXT_LIMIT = 1_024
@@ -52,14 +59,14 @@ def create_app(settings: ServingSettings | None = None) -> Flask:
     if settings.multi_model:
         _add_model_routes(app, ModelStore(settings.model_memory_mib * MIB))
     else:
-        _add_invocations(app, Scorer.load(settings.model_folder))
+        _add_invocations(app, ServedModel.load(settings.model_folder))
     return app
 
 
-def _add_invocations(app: Flask, scorer: Scorer) -> None:
+def _add_invocations(app: Flask, model: ServedModel) -> None:
     @app.post("/invocations")
     def invocations() -> Response:
-        return _predict(scorer)
+        return _predict(model)
 
 
 def _add_model_routes(app: Flask, store: ModelStore) -> None:
@@ -87,29 +94,22 @@ def _add_model_routes(app: Flask, store: ModelStore) -> None:
 
     @app.post("/models/<path:name>/invoke")
     def invoke_model(name: str) -> Response:
-        return _predict(store.get(name).scorer)
+        return _predict(store.get(name).served)
 
 
-def _predict(scorer: Scorer) -> Response:
-    """Decodes, scores and encodes the current request; 204 when it holds no row."""
+def _predict(model: ServedModel) -> Response:
+    """Reads the current request, answers it; 204 when it holds no row."""
     content_type = request.mimetype
-    if content_type not in DECODERS:
-        raise UnsupportedMediaTypeError(f"Content-Type {content_type[:80] or '(none)'}: send {' or '.join(DECODERS)}")
+    if content_type not in READERS:
+        raise UnsupportedMediaTypeError(f"Content-Type {content_type[:80] or '(none)'}: send {' or '.join(READERS)}")
     accept = _accepted()
-    manifest = scorer.manifest
     body = request.get_data(cache=False)
     if not body.strip():
         return Response(status=204)
-    batch = DECODERS[content_type](body, manifest.features)
-    if len(batch.matrix) == 0:
+    batch = READERS[content_type](body, model.scorer.encoding)
+    if len(batch.values) == 0:
         return Response(status=204)
-    probabilities = scorer.probabilities(batch.matrix).tolist()
-    answer = Answer(
-        probabilities,
-        [scorer.label(probability) for probability in probabilities],
-        scorer.contributions(batch.matrix) if batch.explain else None,
-    )
-    return Response(ENCODERS[accept](batch, answer, manifest), content_type=accept)
+    return Response(WRITERS[accept](batch, model), content_type=accept)
 
 
 def _accepted() -> str:
@@ -118,9 +118,9 @@ def _accepted() -> str:
     wanted = MIMEAccept([(kind.partition(";")[0].strip(), quality) for kind, quality in request.accept_mimetypes])
     if not wanted:
         return JSON
-    accept = wanted.best_match(ENCODERS)
+    accept = wanted.best_match(WRITERS)
     if accept is None:
-        raise NotAcceptableError(f"Accept {request.headers['Accept'][:80]}: offered are {', '.join(ENCODERS)}")
+        raise NotAcceptableError(f"Accept {request.headers['Accept'][:80]}: offered are {', '.join(WRITERS)}")
     return accept
 
 

@@ -36,7 +36,7 @@ from tenant_experience.data_layout import (
     processing_input,
     processing_output,
 )
-from tenant_experience.evaluation import SMOKE_TEST_TOLERANCE, PartitionEvaluation
+from tenant_experience.evaluation import PartitionEvaluation
 from tenant_experience.feature_table import FeatureTable, read_features
 from tenant_experience.group_file import read_groups
 from tenant_experience.ingestion_result import read_ingestion
@@ -51,6 +51,7 @@ from tenant_experience.partition_runs import (
 )
 from tenant_experience.report import render_report
 from tenant_experience.shard_evaluation import ShardEvaluation, read_previous, write_group_changes
+from tenant_experience.smoke_samples import SMOKE_TEST_TOLERANCE
 from tenant_experience.use_case import UseCase, load_use_case
 
 OUTPUT = "reports"

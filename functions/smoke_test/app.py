@@ -6,7 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from tenant_experience import data_layout
+from tenant_experience import data_layout, smoke_comparison
 from tenant_experience.aws import client_errors, model_endpoint, objects
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError
@@ -25,7 +25,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         how many models and predictions were compared, and the largest difference.
 
     Raises:
-        PlatformError: ``smoke_test_failed``, naming the model and both numbers.
+        PlatformError: ``smoke_test_failed``, naming the model and both answers.
     """
     models = compared = 0
     largest = 0.0
@@ -36,17 +36,17 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         test = objects.read_json(setting("DATA_BUCKET"), key)
         for model in test["models"]:
             answer = model_endpoint.predict(model["model_key"], [each["instance"] for each in model["samples"]])
-            given = [row["probability"] for row in answer["predictions"]]
-            expected = [each["probability"] for each in model["samples"]]
-            for here, there in zip(given, expected, strict=True):
-                largest = max(largest, abs(here - there))
-                if abs(here - there) > test["tolerance"]:
-                    raise PlatformError(
-                        f"model {model['model_key']} answers {here} through the endpoint and {there} offline; "
-                        "nothing was published",
-                        code="smoke_test_failed",
-                    )
+            for given, sample in zip(answer["predictions"], model["samples"], strict=True):
+                for name, offline in sample["answer"].items():
+                    apart = smoke_comparison.difference(given.get(name), offline)
+                    if not apart <= test["tolerance"]:
+                        raise PlatformError(
+                            f"model {model['model_key']} answers {name}: {given.get(name)} through the endpoint and "
+                            f"{offline} offline; nothing was published",
+                            code="smoke_test_failed",
+                        )
+                    largest = max(largest, apart)
+                compared += 1
             models += 1
-            compared += len(given)
     logger.info("endpoint agrees", extra={"models": models, "predictions": compared, "largest_difference": largest})
     return {"models": models, "predictions": compared, "largest_difference": largest}

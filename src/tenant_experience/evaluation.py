@@ -33,11 +33,11 @@ from tenant_experience.model_artifact import ModelManifest
 from tenant_experience.model_gates import ModelGate, model_gates
 from tenant_experience.scored_rows import ScoredRows, confusion_matrix, scored
 from tenant_experience.scoring import Scorer
+from tenant_experience.served_model import ServedModel
+from tenant_experience.smoke_samples import smoke_samples
 from tenant_experience.splitting import SHARES, TEST
 from tenant_experience.use_case import UseCase
 
-SMOKE_TEST_TENANTS = 8
-SMOKE_TEST_TOLERANCE = 1e-6
 SMALL_TEST_PART = 100
 
 
@@ -80,7 +80,7 @@ class PartitionEvaluation:
         importance: per feature, on the test part.
         roc: points of the curve, for the plot; of binary alone.
         precision_recall: points of the curve, for the plot; of binary alone.
-        smoke_test: instances and the probabilities this model gives them.
+        smoke_test: instances, and the answers about them (``smoke_samples``).
     """
 
     manifest: ModelManifest
@@ -158,9 +158,9 @@ def evaluate_partition(
     Raises:
         AlgorithmError: ``one_class`` when the test part holds tenants of one label only.
     """
-    scorer = Scorer.load(folder)
+    model = ServedModel.load(folder)
+    scorer, grouping = model.scorer, model.grouping
     manifest = scorer.manifest
-    grouping = Grouping.read(folder) if use_case.clustering else None
     table = groups.align(table)
     chosen = groups.split == TEST
     _check_labels(groups, chosen, manifest)
@@ -197,7 +197,7 @@ def evaluate_partition(
         importance=_importance(scorer, matrix),
         roc=roc_curve(rows.confirmed, rows.outputs) if binary else [],
         precision_recall=precision_recall_curve(rows.confirmed, rows.outputs) if binary else [],
-        smoke_test=_smoke_test(test, rows.confidence, manifest),
+        smoke_test={"samples": smoke_samples(model, test, rows.confidence)},
     )
 
 
@@ -264,28 +264,3 @@ def _importance(scorer: Scorer, matrix: Matrix) -> list[dict[str, Any]]:
         for name, value in zip(scorer.manifest.features, strength, strict=True)
     ]
     return sorted(rows, key=lambda row: (-row["mean_contribution"], row["feature"]))
-
-
-def _smoke_test(test: FeatureTable, probabilities: NDArray[np.floating], manifest: ModelManifest) -> dict[str, Any]:
-    """Up to 8 tenants of the test part, spread over the whole range of probabilities, with what the model says."""
-    order = np.argsort(probabilities, kind="stable")
-    rows = order[np.unique(np.linspace(0, len(order) - 1, min(SMOKE_TEST_TENANTS, len(order))).round().astype(int))]
-    samples = [
-        {
-            "instance": {
-                "tenant_id": str(test.tenant_id[row]),
-                "features": {name: _told(test, name, row) for name in manifest.features},
-            },
-            "probability": float(probabilities[row]),
-        }
-        for row in rows
-    ]
-    return {"samples": samples}
-
-
-def _told(table: FeatureTable, name: str, row: int) -> float | str | None:
-    """A feature as a client tells it: 32-bit numbers, which is all a model sees of them; categories by name."""
-    value = table.column(name)[row]
-    if np.isnan(value):
-        return None
-    return table.categories[name][int(value)] if name in table.categories else float(np.float32(value))

@@ -37,39 +37,39 @@ _LARGEST_POISSON, _LARGEST_BINOMIAL, _LARGEST_GAMMA = 10_000, 10_000, 1_000_000
 def probability_bad(grouping: Grouping, table: FeatureTable) -> Floats:
     """P(bad) of every tenant of ``table``, shape (tenants,), between 0 and 1."""
     values = {name: table.column(name) for name in table.features if name not in table.categories}
-    return redrawn_bad(grouping, values, table.side.get("exposure_days"))
+    return group_shares(grouping, values, table.side.get("exposure_days"))[:, -1]
 
 
-def redrawn_bad(grouping: Grouping, values: Mapping[str, Floats], exposure_days: Floats | None) -> Floats:
-    """P(bad) of tenants whose features are told one by one.
+def group_shares(grouping: Grouping, values: Mapping[str, Floats], exposure_days: Floats | None) -> Floats:
+    """How often each tenant would be in each group.
 
     Args:
         grouping: the rule, and which of its markers are noisy, and how.
-        values: feature -> value of each tenant, NaN = missing; the markers, and what their noise is ``of``.
+        values: feature -> value of each tenant, NaN = missing; the markers, and where they are known the counts that
+            noise is ``of``.
         exposure_days: days each tenant was seen, NaN where unknown; None when that holds for all.
 
     Returns:
-        Shape (tenants,), between 0 and 1.
+        Shape (tenants, groups), from the best off to the worst off; each row sums to 1.
     """
     tenants = len(values[grouping.markers[0].name])
     days = np.full(tenants, np.nan) if exposure_days is None else exposure_days
     years = np.where(days > 0, days, _YEAR) / _YEAR
-    shares = np.empty(tenants)
+    shares = np.empty((tenants, len(grouping.classes)))
     for first in range(0, tenants, _ROWS_AT_ONCE):
         rows = slice(first, first + _ROWS_AT_ONCE)
-        shares[rows] = _share_bad(grouping, {name: value[rows] for name, value in values.items()}, years[rows])
+        shares[rows] = _shares(grouping, {name: value[rows] for name, value in values.items()}, years[rows])
     return shares
 
 
-def _share_bad(grouping: Grouping, values: Mapping[str, Floats], years: Floats) -> Floats:
+def _shares(grouping: Grouping, values: Mapping[str, Floats], years: Floats) -> Floats:
     # Marker by marker in memory: the rule's sums over markers are then sums of long rows, several times as quick.
     drawn = np.empty((len(grouping.markers), len(years), DRAWS))
     for place, marker in enumerate(grouping.markers):
         value, noise = values[marker.name], grouping.noise.get(marker.name)
         drawn[place] = value[:, np.newaxis] if noise is None else _redrawn(noise, value, values, years, place)
-    groups = grouping.assign_values(drawn.reshape(len(drawn), -1).T)
-    bad: Floats = (groups == len(grouping.classes) - 1).reshape(-1, DRAWS).mean(axis=1)
-    return bad
+    groups = grouping.assign_values(drawn.reshape(len(drawn), -1).T).reshape(-1, DRAWS)
+    return np.column_stack([(groups == number).mean(axis=1) for number in range(len(grouping.classes))])
 
 
 def _redrawn(noise: Noise, value: Floats, values: Mapping[str, Floats], years: Floats, place: int) -> Floats:
@@ -79,7 +79,7 @@ def _redrawn(noise: Noise, value: Floats, values: Mapping[str, Floats], years: F
     else:
         seen = np.zeros_like(years)
         for name in noise.of:
-            seen += np.nan_to_num(values[name])
+            seen += np.nan_to_num(values[name]) if name in values else 0.0
         # A mean or a rate that is known is of one at least.
         terms = np.maximum(np.rint(seen * years), 1)
         if noise.kind == "gamma":

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from tenant_experience.feature_table import FeatureTable
+from tenant_experience.grouping import Grouping
 from tenant_experience.scoring import Scorer
+from tenant_experience.uncertainty import probability_bad
 from tests.model.conftest import Release
 from tests.model.generated_tenants import generated_table, use_case
 from tests.model.serving_process import serving
@@ -95,7 +97,7 @@ def endpoint(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def test_the_endpoint_answers_json_as_the_process_does(
-    endpoint: httpx.Client, scorer: Scorer, newcomers: FeatureTable
+    endpoint: httpx.Client, release: Release, scorer: Scorer, newcomers: FeatureTable
 ) -> None:
     instances = [
         {
@@ -105,10 +107,12 @@ def test_the_endpoint_answers_json_as_the_process_does(
         for tenant, row in zip(newcomers.tenant_id, newcomers.values.tolist(), strict=True)
     ]
     answer = endpoint.post("/models/all/invoke", json={"instances": instances, "explain": True}).json()
-    expected = scorer.probabilities(matrix_of(newcomers, scorer))
+    closeness = scorer.outputs(matrix_of(newcomers, scorer))
+    expected = probability_bad(Grouping.read(release.models["all"]), newcomers)
     predictions = answer["predictions"]
     assert [prediction["tenant_id"] for prediction in predictions] == newcomers.tenant_id.tolist()
-    assert np.abs(np.array([p["probability"] for p in predictions]) - expected).max() < 1e-6
+    assert np.abs(np.array([p["closeness"] for p in predictions]) - closeness).max() < 1e-6
+    assert [p["probability"] for p in predictions] == expected.tolist()
     assert [p["experience"] for p in predictions] == [scorer.label(value) for value in expected.tolist()]
     contributions = np.array([list(p["contributions"].values()) for p in predictions])
     assert np.abs(contributions - scorer.contributions(matrix_of(newcomers, scorer))).max() < 1e-6

@@ -54,9 +54,10 @@ def test_the_smoke_test_is_of_the_test_part_and_small(release: Release) -> None:
     [model] = smoke["models"]
     assert smoke["tolerance"] == 1e-6
     assert model["model_key"] == "all/r1/model.tar.gz"
-    probabilities = [sample["probability"] for sample in model["samples"]]
-    assert len(probabilities) == 8
-    assert probabilities == sorted(probabilities)
+    answers = [sample["answer"] for sample in model["samples"]]
+    assert len(answers) == 8
+    assert [answer["closeness"] for answer in answers] == sorted(answer["closeness"] for answer in answers)
+    assert all(set(answer) == {"probability", "experience", "closeness"} for answer in answers)
     groups = pq.read_table(release.output("clusters") / "groups.parquet")
     tests = {row["tenant_id"] for row in groups.to_pylist() if row["split"] == "test"}
     assert {sample["instance"]["tenant_id"] for sample in model["samples"]} <= tests

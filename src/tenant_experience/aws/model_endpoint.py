@@ -30,19 +30,23 @@ def runtime() -> SageMakerRuntimeClient:
 def predict(model_key: str, instances: Sequence[Mapping[str, Any]], *, explain: bool = False) -> dict[str, Any]:
     """Score ``instances`` with the model whose archive lies at ``model_key`` below ``models/``.
 
+    Features that the model does not read are passed over: a record may know more of them than the model, which left
+    out what never differs, or is older than a feature.
+
     Returns:
         the container's answer: model_version, scale, predictions (in the order of the instances).
 
     Raises:
         PlatformError: ``model_unavailable`` when no answer can be had just now.
     """
+    request = {"instances": list(instances), "explain": explain, "ignore_unknown_features": True}
     try:
         response = runtime().invoke_endpoint(
             EndpointName=setting("ENDPOINT"),
             TargetModel=model_key,
             ContentType="application/json",
             Accept="application/json",
-            Body=json.dumps({"instances": list(instances), "explain": explain}).encode(),
+            Body=json.dumps(request).encode(),
         )
         answer: dict[str, Any] = json.loads(response["Body"].read())
     except (ClientError, HTTPClientError) as error:

@@ -77,8 +77,16 @@ def test_quotes_and_line_ends_of_other_systems_are_read(invoke: Any) -> None:
     assert invoke('"2","1","0.5"\r\n"-2","1","0.5"', CSV | {"accept": "text/csv"}).text == plain
 
 
-def test_all_missing_is_answered(invoke: Any) -> None:
-    assert np.isfinite(invoke(instance()).json()["predictions"][0]["probability"])
+def test_a_tenant_of_whom_nothing_is_known_gets_no_number_but_a_name(invoke: Any) -> None:
+    answer = invoke(instance() | {"explain": True}).json()["predictions"][0]
+    assert answer == {"tenant_id": "U1", "probability": None, "experience": "no_features", "contributions": {}}
+    assert np.isfinite(float(invoke(",,\n", CSV | {"accept": "text/csv"}).text))
+
+
+def test_features_the_model_does_not_read_are_passed_over_when_asked_to(invoke: Any) -> None:
+    plain = invoke(instance(work_order_count=1.0)).json()
+    more = instance(work_order_count=1.0, colour="red") | {"ignore_unknown_features": True}
+    assert invoke(more).json() == plain
 
 
 @pytest.mark.parametrize(
@@ -125,6 +133,10 @@ def test_406_415_413_and_204(invoke: Any) -> None:
         ('{"instances": [{"features": {"answer_rate": 1e999}}]}', "instance 0: answer_rate is infinite"),
         ('{"instances": [{"features": {"answer_rate": 1e39}}]}', "instance 0: answer_rate is infinite"),
         ("[" * 100_000, "not JSON"),
+        ('{"instances": [], "ignore_unknown_features": 1}', "ignore_unknown_features must be true or false"),
+        ('{"instances": [{"features": {}, "exposure_days": "x"}]}', 'instance 0: exposure_days is "x"'),
+        ('{"instances": [{"features": {}, "exposure_days": 0}]}', "instance 0: exposure_days is 0"),
+        ('{"instances": [{"features": {}, "exposure_days": 1e999}]}', "instance 0: exposure_days is inf"),
     ],
 )
 def test_wrong_json_is_400_and_says_where(invoke: Any, body: str, named: str) -> None:

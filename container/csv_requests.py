@@ -1,0 +1,109 @@
+"""``text/csv`` to a batch. No pandas, and for a model of numbers alone no more than one pass over the cells."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from container.batch import Batch, float32, refuse_infinite
+from container.serving_errors import BadRequestError
+from tenant_experience.encoding import Encoding, Matrix
+
+
+def read_csv(body: bytes, encoding: Encoding) -> Batch:
+    """Reads rows in the model's order of features; a first line of their names decides the order; empty = missing.
+
+    Raises:
+        BadRequestError: naming the line, counted from 1, and the column.
+    """
+    try:
+        lines = body.decode("utf-8-sig").splitlines()
+        rows = [cells for cells in csv.reader(lines) if cells]
+    except UnicodeDecodeError as error:
+        raise BadRequestError(f"the body is not UTF-8: {error}") from error
+    except csv.Error as error:
+        raise BadRequestError(f"the body is not CSV: {error}") from error
+    if not rows:
+        return Batch(np.empty((0, len(encoding.columns)), dtype=np.float32), [])
+    order = _header(rows[0], encoding)
+    first_line = 1
+    if order is not None:
+        rows, first_line = rows[1:], 2
+    names = encoding.features if order is None else order
+    unknown: dict[int, list[str]] = {}
+    if encoding.categories:
+        values = _mixed(rows, names, encoding, first_line, unknown)
+        refuse_infinite(values, encoding.columns, "line", first_line)
+    else:
+        values = np.empty((len(rows), len(names)), dtype=np.float32)
+        for row, cells in enumerate(rows):
+            values[row] = _numbers(cells, names, row + first_line)
+        refuse_infinite(values, names, "line", first_line)
+        if order is not None:
+            arranged = np.full((len(rows), len(encoding.features)), np.nan, dtype=np.float32)
+            arranged[:, [encoding.features.index(name) for name in order]] = values
+            values = arranged
+    return Batch(values, [None] * len(rows), unknown_categories=unknown)
+
+
+def _mixed(
+    rows: list[list[str]], names: Sequence[str], encoding: Encoding, first_line: int, unknown: dict[int, list[str]]
+) -> Matrix:
+    """Numbers and categories, as the encoding arranges them."""
+    places = dict(zip(encoding.features, encoding.first_columns.tolist(), strict=True))
+    numbers = [place for place, name in enumerate(names) if name not in encoding.categories]
+    number_names = [names[place] for place in numbers]
+    columns = [places[name] for name in number_names]
+    values = np.full((len(rows), len(encoding.columns)), np.nan, dtype=np.float32)
+    for row, cells in enumerate(rows):
+        _right_width(cells, names, row + first_line)
+        values[row, columns] = _numbers([cells[place] for place in numbers], number_names, row + first_line)
+        for name, cell in zip(names, cells, strict=True):
+            if cell and name in encoding.categories:
+                known = encoding.values(name, cell)
+                values[row, places[name] : places[name] + len(known)] = known
+                if not known.any():
+                    unknown.setdefault(row, []).append(name)
+    return values
+
+
+def _header(cells: list[str], encoding: Encoding) -> Sequence[str] | None:
+    """The feature names of a header line, or None when the line is data."""
+    names = [cell.strip() for cell in cells]
+    if all(_is_number(name) for name in names):
+        return None
+    unknown = [name for name in names if name not in encoding.features]
+    # A category may have a feature's name for a value: only names throughout are a header then.
+    if len(unknown) == len(names) or (unknown and encoding.categories):
+        return None  # a row of data, right or wrong; a wrong one is refused with its line and column
+    if unknown:
+        known = ", ".join(encoding.features)
+        raise BadRequestError(f"line 1: unknown feature {', '.join(unknown)[:200]}; known are {known}")
+    if len(set(names)) != len(names):
+        raise BadRequestError("line 1: a feature is named twice")
+    return names
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text or "nan")
+    except ValueError:
+        return False
+    return True
+
+
+def _right_width(cells: list[str], names: Sequence[str], line: int) -> None:
+    if len(cells) != len(names):
+        raise BadRequestError(f"line {line}: {len(cells)} cells, expected {len(names)}: {', '.join(names)}")
+
+
+def _numbers(cells: list[str], names: Sequence[str], line: int) -> list[float]:
+    _right_width(cells, names, line)
+    try:
+        return [float32(float(cell)) if cell else math.nan for cell in cells]
+    except ValueError:
+        column, cell = next((name, cell) for name, cell in zip(names, cells, strict=True) if not _is_number(cell))
+        raise BadRequestError(f"line {line}: {column} is {cell[:40]!r}, not a number or empty") from None
