@@ -25,7 +25,7 @@ STACK ?=
 DRY_RUN ?=
 WAIT ?=
 
-.PHONY: help demo preview test check up down status clean setup erase backfill iam-report iam-drill bench-features fuzz spark
+.PHONY: help demo preview test check up down status clean setup erase backfill iam-report iam-drill bench-features bench-training fuzz spark
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
@@ -45,6 +45,9 @@ check: setup ## Lint, types, templates and state machines
 
 bench-features: setup ## BuildFeatures beside pandas on generated events: ARGS="--events 20000000 --repeat 3"
 	@$(PY) -m bench.features $(ARGS)
+
+bench-training: setup ## Many models, one per core, beside one after another: ARGS="--models 50 --rows 20000 --repeat 3"
+	@$(PY) -m bench.training $(ARGS)
 
 preview: setup ## What a source makes of an export: INPUT=file SOURCE=name AS_OF=time ROWS=3 TENANT=id (without deploying)
 	@$(PY) -m operations preview --input "$(INPUT)" $(if $(SOURCE),--source "$(SOURCE)") $(if $(AS_OF),--as-of "$(AS_OF)") \

@@ -23,6 +23,7 @@ from tenant_experience.errors import PlatformError
 from tenant_experience.feature_table import read_features
 from tenant_experience.group_file import read_groups
 from tenant_experience.job import run_training_job
+from tenant_experience.learners import learners, learners_for
 from tenant_experience.outcome import Outcome
 from tenant_experience.partition_runs import Partition, not_ready, read_shard, run_partitions, shard_outcome
 from tenant_experience.trainer import parse_settings
@@ -39,20 +40,23 @@ def main(_arguments: list[str] | None) -> Outcome:
     use_case = load_use_case(training_channel("use_case"))
     own = {name: value for name, value in given.items() if name not in OWN}
     settings = parse_settings(use_case.trainer, trainer_named(use_case.trainer), own)
-    training = TrainingRun(use_case, settings, release)
     features, clusters = training_channel("features"), training_channel("clusters")
     table = read_features(features / FEATURES_FILE, use_case)
-
-    def train(partition: Partition) -> dict[str, Any]:
-        folder = ml_root() / "model" / partition.slug
-        groups = read_groups(clusters / GROUPS_FILE, partition.slug, use_case.labels)
-        figures = training.train_partition(table, groups, partition, folder)
-        if use_case.labels.from_ == "clusters":
-            shutil.copyfile(clusters / partition.slug / GROUPING_FILE, folder / GROUPING_FILE)
-        return figures
-
     partitions = read_shard(features, shard)
-    results = run_partitions(partitions, train, not_ready(Outcome.read(clusters), partitions))
+    given_up = not_ready(Outcome.read(clusters), partitions)
+    count = learners_for(table, partitions)
+    with learners(count) as learn:
+        training = TrainingRun(use_case, settings, release, learn)
+
+        def train(partition: Partition) -> dict[str, Any]:
+            folder = ml_root() / "model" / partition.slug
+            groups = read_groups(clusters / GROUPS_FILE, partition.slug, use_case.labels)
+            figures = training.train_partition(table, groups, partition, folder)
+            if use_case.labels.from_ == "clusters":
+                shutil.copyfile(clusters / partition.slug / GROUPING_FILE, folder / GROUPING_FILE)
+            return figures
+
+        results = run_partitions(partitions, train, given_up, at_once=count)
     return shard_outcome(results, release=release, shard=shard)
 
 

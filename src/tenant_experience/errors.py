@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 
 class TenantExperienceError(Exception):
     """The common parent. ``code`` is stable and machine-readable; the message is a sentence for a person.
@@ -21,6 +24,10 @@ class TenantExperienceError(Exception):
     def __str__(self) -> str:
         """Kind first, then code, then the sentence: what job failure reasons and e-mails show."""
         return f"{type(self).__name__}: {self.code}: {self.args[0]}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled with its code, so that it gets from one process to another."""
+        return partial(type(self), code=self.code), (self.message,)
 
     @property
     def message(self) -> str:

@@ -1,10 +1,11 @@
-"""A shard's partitions, one after another: one that fails is a row in the outcome, not the end of the others."""
+"""A shard's partitions, each by itself: one that fails is a row in the outcome, not the end of the others."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -47,6 +48,7 @@ def run_partitions(
     partitions: Sequence[Partition],
     work: Callable[[Partition], Row],
     earlier: Mapping[str, Row] | None = None,
+    at_once: int = 1,
 ) -> list[Row]:
     """Does the work for each partition that no earlier stage has given up.
 
@@ -54,6 +56,7 @@ def run_partitions(
         partitions: in the order they are done and reported.
         work: does it for one partition and returns its figures, JSON-able.
         earlier: by slug, rows of earlier stages that are not ready: passed on as they are.
+        at_once: how many are done at a time, each in a thread of its own.
 
     Returns:
         One row a partition: partition, slug, status, fault, code, message, and the work's figures.
@@ -61,27 +64,31 @@ def run_partitions(
     Raises:
         Exception: the first unexpected error, when every partition ended in one: that is a bug or the machine.
     """
-    rows: list[Row] = []
-    errors: list[Exception] = []
-    for partition in partitions:
+
+    def run(partition: Partition) -> tuple[Row, Exception | None]:
         given_up = (earlier or {}).get(partition.slug)
-        if given_up is not None:
-            rows.append(given_up)
-            continue
-        try:
-            rows.append(_row(partition, READY) | work(partition))
-        except TenantExperienceError as error:
-            if isinstance(error, PlatformError):
-                errors.append(error)
-            _log.warning("partition %s: %s", partition.slug, error, exc_info=isinstance(error, PlatformError))
-            rows.append(_error_row(partition, error.fault, error.code, error.message))
-        except Exception as error:  # noqa: BLE001 - logged, told in the row, and raised when no partition did better
-            errors.append(error)
-            _log.exception("partition %s failed", partition.slug)
-            rows.append(_error_row(partition, PlatformError.fault, "unexpected", f"{type(error).__name__}: {error}"))
+        return _run(partition, work) if given_up is None else (given_up, None)
+
+    with ThreadPoolExecutor(at_once) as threads:
+        results = list(threads.map(run, partitions))
+    rows = [row for row, _ in results]
+    errors = [error for _, error in results if error is not None]
     if errors and all(row["status"] == FAILED for row in rows):
         raise errors[0]
     return rows
+
+
+def _run(partition: Partition, work: Callable[[Partition], Row]) -> tuple[Row, Exception | None]:
+    """The partition's row, and the error in it that is not the data's."""
+    try:
+        return _row(partition, READY) | work(partition), None
+    except TenantExperienceError as error:
+        ours = isinstance(error, PlatformError)
+        _log.warning("partition %s: %s", partition.slug, error, exc_info=ours)
+        return _error_row(partition, error.fault, error.code, error.message), error if ours else None
+    except Exception as error:  # noqa: BLE001 - logged, told in the row, and raised when no partition did better
+        _log.exception("partition %s failed", partition.slug)
+        return _error_row(partition, PlatformError.fault, "unexpected", f"{type(error).__name__}: {error}"), error
 
 
 def shard_outcome(rows: Sequence[Row], **figures: Any) -> Outcome:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from tenant_experience import hist_gradient_boosting_trainer, linear_trainer
 from tenant_experience.booster_format import exclusive_thresholds
 from tenant_experience.errors import UserError
 from tenant_experience.hist_gradient_boosting_trainer import HistGradientBoostingSettings
+from tenant_experience.learners import learners
 from tenant_experience.lesson import Learned, Lesson, learn
 from tenant_experience.linear_trainer import LinearSettings
 from tenant_experience.model_artifact import ModelManifest
@@ -161,3 +164,15 @@ def test_wrong_hyperparameters_are_named_by_every_trainer(name: TrainerName) -> 
     with pytest.raises(UserError, match="seed='-1'") as refusal:
         parse_settings(name, TRAINERS[name], {"seed": "-1"})
     assert refusal.value.code == "bad_hyperparameter"
+
+
+def test_several_processes_learn_what_one_does() -> None:
+    lessons = [lesson(name, "binary", masking=0.3) for name in NAMES]
+    with learners(2) as learn_elsewhere, ThreadPoolExecutor(2) as threads:
+        elsewhere = list(threads.map(learn_elsewhere, lessons))
+    assert elsewhere == [learn(each) for each in lessons]
+
+
+def test_a_refusal_gets_from_one_process_to_another() -> None:
+    refusal = pickle.loads(pickle.dumps(UserError("no such column", code="missing_column")))  # noqa: S301 - our own
+    assert (type(refusal), refusal.message, refusal.code) == (UserError, "no such column", "missing_column")
