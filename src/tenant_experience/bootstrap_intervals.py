@@ -52,9 +52,12 @@ def measured_with(metrics: Metrics, rows: int, resamples: int = RESAMPLES) -> Me
     """
     values = metrics(np.ones((1, rows)))
     drawn = [metrics(weights) for weights in resampled(rows, resamples)]
+    spread = {
+        name: interval(np.concatenate([part[name] for part in drawn] or [value])) for name, value in values.items()
+    }
     return Measured(
         {name: told(value[0]) for name, value in values.items()},
-        {name: interval(np.concatenate([np.empty(0), *(part[name] for part in drawn)])) for name in values},
+        {name: bounds and _widened(bounds, values[name][0]) for name, bounds in spread.items()},
     )
 
 
@@ -73,6 +76,11 @@ def interval(values: Floats) -> list[float] | None:
     """[low, high] of resampled values, leaving out those that could not be told; None when none could."""
     known = values[~np.isnan(values)]
     return np.percentile(known, _PERCENTILES).tolist() if len(known) else None
+
+
+def _widened(bounds: list[float], value: float) -> list[float]:
+    """The interval, made to hold the value if it does not: resampling adds to a calibration error."""
+    return [min(bounds[0], value), max(bounds[1], value)]
 
 
 def told(value: float) -> float | None:

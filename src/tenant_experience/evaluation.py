@@ -22,6 +22,7 @@ from tenant_experience.group_file import GroupRows
 from tenant_experience.group_profile import feature_profile, portfolio_shares
 from tenant_experience.grouping import Grouping
 from tenant_experience.metrics import (
+    answer_certainty,
     calibration_table,
     confusion,
     precision_recall_curve,
@@ -36,6 +37,7 @@ from tenant_experience.scoring import Scorer
 from tenant_experience.served_model import ServedModel
 from tenant_experience.smoke_samples import smoke_samples
 from tenant_experience.splitting import SHARES, TEST
+from tenant_experience.uncertainty import probability_bad
 from tenant_experience.use_case import UseCase
 
 SMALL_TEST_PART = 100
@@ -69,6 +71,7 @@ class PartitionEvaluation:
         missing_features: see ``missing_features``.
         champion: see ``champion.champion_comparison``; None when none is live.
         moved: who changed group since the live release; None where that cannot be told.
+        uncertainty: how sure the published P(bad) is, on the test part, see ``answer_certainty``; None without groups.
         fairness: see ``fairness.bad_share_by_band``.
         gates: those on models, kept or broken.
         warnings: in sentences.
@@ -93,6 +96,7 @@ class PartitionEvaluation:
     missing_features: list[dict[str, Any]]
     champion: dict[str, Any] | None
     moved: GroupChanges | None
+    uncertainty: dict[str, Any] | None
     fairness: list[dict[str, Any]]
     gates: list[ModelGate]
     warnings: list[str]
@@ -129,7 +133,7 @@ class PartitionEvaluation:
     def document(self) -> dict[str, Any]:
         """The partition's part of evaluation.json: all but ids, the curves and the smoke test."""
         told = ("tenants", "bad", "bad_share", "counts", "metrics", "intervals", "confusion", "bands", "calibration")
-        more = ("slices", "missing_features", "champion", "changes", "fairness", "warnings")
+        more = ("slices", "missing_features", "champion", "changes", "uncertainty", "fairness", "warnings")
         return {
             "partition": self.manifest.partition,
             "slug": self.manifest.slug,
@@ -186,6 +190,7 @@ def evaluate_partition(
         missing_features=missing,
         champion=champion,
         moved=_moved(live, champion, table, folder, manifest),
+        uncertainty=answer_certainty(probability_bad(grouping, test)) if grouping else None,
         fairness=fairness,
         gates=model_gates(use_case.gates, whole.metrics, missing, champion),
         warnings=_warnings(len(rows), fairness, live),

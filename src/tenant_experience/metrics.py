@@ -15,6 +15,7 @@ Probabilities = NDArray[np.float64]
 Z95 = 1.959963984540054
 CURVE_POINTS = 200
 PREDICTION_BANDS = 10
+CANNOT_BE_TOLD = (0.2, 0.8)
 
 
 def confusion(labels: Labels, probabilities: Probabilities, threshold: float) -> dict[str, int]:
@@ -52,6 +53,27 @@ def calibration_table(labels: Labels, probabilities: Probabilities) -> list[dict
             }
         )
     return rows
+
+
+def answer_certainty(probability_bad: NDArray[np.float64]) -> dict[str, Any]:
+    """Of how many tenants the published P(bad) says which group they are in.
+
+    Returns:
+        tenants; cannot_be_told: how many lie between 0.2 and 0.8; share of these; histogram: a row per tenth, from, to
+        and tenants.
+    """
+    low, high = CANNOT_BE_TOLD
+    between = int(((probability_bad >= low) & (probability_bad <= high)).sum())
+    counts = np.bincount(calibration_bins(probability_bad), minlength=CALIBRATION_BINS).tolist()
+    return {
+        "tenants": len(probability_bad),
+        "cannot_be_told": between,
+        "share": between / len(probability_bad),
+        "histogram": [
+            {"from": place / CALIBRATION_BINS, "to": (place + 1) / CALIBRATION_BINS, "tenants": tenants}
+            for place, tenants in enumerate(counts)
+        ],
+    }
 
 
 def prediction_bands(labels: NDArray[np.float64], predicted: NDArray[np.float64]) -> list[dict[str, Any]]:
