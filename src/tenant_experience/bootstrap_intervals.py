@@ -52,13 +52,11 @@ def measured_with(metrics: Metrics, rows: int, resamples: int = RESAMPLES) -> Me
     """
     values = metrics(np.ones((1, rows)))
     drawn = [metrics(weights) for weights in resampled(rows, resamples)]
-    spread = {
-        name: interval(np.concatenate([part[name] for part in drawn] or [value])) for name, value in values.items()
-    }
-    return Measured(
-        {name: told(value[0]) for name, value in values.items()},
-        {name: bounds and _widened(bounds, values[name][0]) for name, bounds in spread.items()},
-    )
+    intervals = {}
+    for name, value in values.items():
+        bounds = interval(np.concatenate([part[name] for part in drawn] or [value]))
+        intervals[name] = bounds and _widened(bounds, float(value[0]))
+    return Measured({name: told(value[0]) for name, value in values.items()}, intervals)
 
 
 def resampled(rows: int, resamples: int) -> Iterator[Floats]:

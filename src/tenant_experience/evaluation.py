@@ -74,7 +74,7 @@ class PartitionEvaluation:
         uncertainty: how sure the published P(bad) is, on the test part, see ``answer_certainty``; None without groups.
         fairness: see ``fairness.bad_share_by_band``.
         gates: those on models, kept or broken.
-        warnings: in sentences.
+        warnings: in sentences, those of the grouping first.
         confusion: on the test part: four counts of binary, ``labels`` and ``matrix`` of several classes, else empty.
         bands: of numbers: what was predicted against what was true, on the test part; else empty.
         calibration: on the test part, by tenths; empty for numbers.
@@ -193,7 +193,7 @@ def evaluate_partition(
         uncertainty=answer_certainty(probability_bad(grouping, test)) if grouping else None,
         fairness=fairness,
         gates=model_gates(use_case.gates, whole.metrics, missing, champion),
-        warnings=_warnings(len(rows), fairness, live),
+        warnings=[*(grouping.warnings if grouping else ()), *_warnings(len(rows), fairness, live)],
         confusion=_confusion(rows, manifest),
         bands=prediction_bands(rows.labels, rows.outputs) if manifest.task == "regression" else [],
         calibration=[] if manifest.task == "regression" else calibration_table(rows.confirmed, rows.confidence),
