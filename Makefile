@@ -20,12 +20,14 @@ FROM ?=
 TO ?=
 EVERY ?=
 BATCH ?=
+RELEASE ?=
+PARTITION ?=
 USE_CASE ?=
 STACK ?=
 DRY_RUN ?=
 WAIT ?=
 
-.PHONY: help demo preview test check up down status clean setup erase backfill iam-report iam-drill bench-features bench-training fuzz spark
+.PHONY: help demo preview test check up down status clean setup erase backfill replay iam-report iam-drill bench-features bench-training fuzz spark
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
@@ -69,6 +71,9 @@ erase: setup ## Remove a tenant from everything, and prove it: TENANT=id USE_CAS
 backfill: setup ## Features as they were known earlier, offline: FROM=2026-01-01 TO=2026-06-01 EVERY=30d BATCH=name USE_CASE=name STACK=name
 	@$(PY) -m operations backfill --from "$(FROM)" --to "$(TO)" $(if $(EVERY),--every "$(EVERY)") \
 		$(if $(BATCH),--batch "$(BATCH)") $(if $(USE_CASE),--use-case "$(USE_CASE)") $(if $(STACK),--stack "$(STACK)")
+
+replay: setup ## Make a registered model again and compare: RELEASE=id PARTITION=name STACK=name
+	@$(PY) -m operations replay --release "$(RELEASE)" $(if $(PARTITION),--partition "$(PARTITION)") $(if $(STACK),--stack "$(STACK)")
 
 fuzz: setup ## Build features from files damaged in many ways, and see how each ends: COUNT=2000 SEED=0
 	@$(PY) -m tests.fuzz $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))

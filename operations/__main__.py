@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
-from operations import backfill, erase, preview
+from operations import backfill, erase, preview, replay
 from operations.account import StackError
 from tenant_experience.errors import TenantExperienceError
 
@@ -29,6 +29,7 @@ COMMANDS: dict[str, Command] = {
     "backfill": backfill,
     "erase": erase,
     "preview": preview,
+    "replay": replay,
 }
 
 

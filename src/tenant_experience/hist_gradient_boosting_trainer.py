@@ -21,8 +21,8 @@ class HistGradientBoostingSettings(TrainerSettings):
     max_depth: int = Field(default=5, ge=1, le=16)
     max_leaf_nodes: int = Field(default=31, ge=2, le=65_536)
     min_samples_leaf: int = Field(default=20, ge=1)
-    l2_regularization: float = Field(default=0.0, ge=0)
-    max_features: float = Field(default=1.0, gt=0, le=1)
+    l2_regularization: float = Field(default=0, ge=0)
+    max_features: float = Field(default=1, gt=0, le=1)
     max_bins: int = Field(default=64, ge=2, le=255)
 
 

@@ -25,7 +25,7 @@ class LinearSettings(TrainerSettings):
         max_iter: steps of the solver, for classes.
     """
 
-    alpha: float = Field(default=1.0, gt=0)
+    alpha: float = Field(default=1, gt=0)
     max_iter: int = Field(default=1_000, ge=1, le=100_000)
 
 

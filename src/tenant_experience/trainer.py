@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tenant_experience.encoding import Matrix
 from tenant_experience.errors import UserError
 from tenant_experience.model_artifact import Scaling
-from tenant_experience.use_case import Task, TrainerName
+from tenant_experience.use_case import Task
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class TrainedModel:
 class TrainerSettings(BaseModel):
     """Hyperparameters of a trainer; ``seed`` is of everything drawn, by the trainer or for it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # Defaults too: a model's record must not tell 1 where the same setting, read back, is 1.0.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
 
@@ -94,7 +95,7 @@ class Trainer(Protocol):
         """
 
 
-def parse_settings(name: TrainerName, trainer: Trainer, given: Mapping[str, Any]) -> TrainerSettings:
+def parse_settings(name: str, trainer: Trainer, given: Mapping[str, Any]) -> TrainerSettings:
     """Hyperparameters as they will be used, defaults included.
 
     Args:

@@ -118,7 +118,7 @@ class TrainingRun:
         )
         learned = self.learn(lesson)
         learned.write(folder)
-        # What a tuning job looks for: see container/README.md.
+        # A tuning job reads this line: see sagemaker_scripts/train_model.py.
         _log.info("partition %s: validation_loss=%.6f", partition.slug, learned.record.validation_loss)
         told = learned.record.model_dump(mode="json")
         return {name: told[name] for name in _FIGURES}

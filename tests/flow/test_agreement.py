@@ -14,7 +14,8 @@ import pytest
 import xgboost
 
 from demo.run import Release
-from tests.flow.conftest import Flow
+from operations.__main__ import main
+from tests.flow.conftest import STATE, Flow
 
 TENANTS = 1000
 
@@ -35,7 +36,8 @@ def test_a_thousand_answers_equal_the_models_own(flow: Flow, first: Release, tmp
     s3.download_file(flow.bucket, f"models/all/{version}/model.tar.gz", str(tmp_path / "model.tar.gz"))
     with tarfile.open(tmp_path / "model.tar.gz") as archive:
         archive.extractall(tmp_path / "model", filter="data")
-    names = json.loads((tmp_path / "model" / "model.json").read_text())["features"]
+    manifest = json.loads((tmp_path / "model" / "model.json").read_text())
+    names, calibration = manifest["features"], manifest["calibration"]
     booster = xgboost.Booster(model_file=tmp_path / "model" / "model.ubj")
 
     s3.download_file(flow.bucket, f"features/{first.release}/features.parquet", str(tmp_path / "features.parquet"))
@@ -43,7 +45,8 @@ def test_a_thousand_answers_equal_the_models_own(flow: Flow, first: Release, tmp
     known = [row for row in table if row["history"] != "insufficient"][:TENANTS]
     assert len(known) == TENANTS
     matrix = np.array([[np.nan if row[name] is None else row[name] for name in names] for row in known])
-    expected = booster.predict(xgboost.DMatrix(matrix, feature_names=names))
+    margins = booster.predict(xgboost.DMatrix(matrix, feature_names=names), output_margin=True).astype(np.float64)
+    expected = 1 / (1 + np.exp(-(calibration["slope"] * margins + calibration["intercept"])))
 
     answered: dict[str, float] = {}
     for start in range(0, TENANTS, 100):
@@ -59,3 +62,7 @@ def test_a_thousand_answers_equal_the_models_own(flow: Flow, first: Release, tmp
     found = np.array([answered[row["tenant_id"]] for row in known])
     assert np.abs(found - expected).max() <= 1e-6
     assert 0.05 < found.mean() < 0.95
+
+
+def test_the_registered_model_is_made_again_byte_for_byte(flow: Flow, first: Release) -> None:
+    assert main(["replay", "--laptop", str(STATE), "--release", first.release]) == 0

@@ -1,0 +1,69 @@
+"""A model made again from its own record, by the operator's command, on a folder like the data bucket."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from operations.__main__ import main
+from tests.model.conftest import Release
+from tests.model.generated_tenants import USE_CASE_FOLDER
+
+
+@pytest.fixture
+def bucket(release: Release, tmp_path: Path) -> Path:
+    """What a release leaves in the bucket, of the folders the jobs left it in."""
+    inputs = release.base / "processing" / "input"
+    shutil.copytree(inputs / "features", tmp_path / "features" / "r1")
+    shutil.copytree(release.output("clusters"), tmp_path / "clusters" / "r1" / "0")
+    shutil.copytree(release.output("models"), tmp_path / "models")
+    shutil.copytree(USE_CASE_FOLDER, tmp_path / "use_cases" / "r1")
+    return tmp_path
+
+
+def replay(bucket: Path, *words: str) -> int:
+    return main(["replay", "--folder", str(bucket), "--release", "r1", *words])
+
+
+def test_a_model_is_made_again_byte_for_byte(bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert replay(bucket) == 0
+    assert "Equal: the model made again is the registered one, byte for byte." in capsys.readouterr().out
+
+
+def test_what_differs_is_named(bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    features = bucket / "features" / "r1" / "features.parquet"
+    table = pq.read_table(features)
+    place = table.schema.get_field_index("work_order_count")
+    column = table["work_order_count"].to_pylist()
+    pq.write_table(table.set_column(place, "work_order_count", [[value + 1 for value in column]]), features)
+    assert replay(bucket) == 1
+    said = capsys.readouterr().out
+    assert "data differs: data_sha256 was" in said
+    assert "model.ubj differs" in said
+    assert "settings differs" not in said
+    assert "code version differs" not in said
+
+
+def test_an_unknown_partition_is_named(bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert replay(bucket, "--partition", "north") == 1
+    assert "release r1 has no model of 'north', but of all" in capsys.readouterr().out
+
+
+def test_a_missing_file_is_named(bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (bucket / "clusters" / "r1" / "0" / "groups.parquet").unlink()
+    assert replay(bucket) == 1
+    assert "there is no clusters/r1/0/groups.parquet" in capsys.readouterr().out
+
+
+def test_the_record_says_what_the_model_was_made_from(release: Release) -> None:
+    model = json.loads((release.models["all"] / "model.json").read_text())
+    record = model["training"]
+    assert (record["train_rows"], record["masking"]) == (1_400, 0.3)
+    assert set(record["libraries"]) == {"numpy", "scipy", "scikit-learn", "xgboost"}
+    assert len(record["data_sha256"]) == 64
+    assert model["calibration"]["slope"] > 0
+    assert model["threshold"] == 0.5
