@@ -4,8 +4,8 @@ On a laptop: ``SAGEMAKER_BASE_DIR=<folder> python sagemaker_scripts/train_model.
 ``<folder>/input/data/{features,clusters,use_case}`` and the job's strings in
 ``<folder>/input/config/hyperparameters.json``, ``release`` and ``shard`` among them.
 
-Its log has a line ``... validation_loss=0.123456`` for each model. A tuning job, whose trials train one model each, finds
-its objective there: Type Minimize, MetricDefinitions Regex ``validation_loss=([0-9.]+)``.
+Its log has a line ``... validation_loss=0.123456`` for each model. A tuning job, whose trials train one model each,
+finds its objective there: Type Minimize, MetricDefinitions Regex ``validation_loss=([0-9.]+)``.
 """
 
 from __future__ import annotations

@@ -65,4 +65,5 @@ def test_a_thousand_answers_equal_the_models_own(flow: Flow, first: Release, tmp
 
 
 def test_the_registered_model_is_made_again_byte_for_byte(flow: Flow, first: Release) -> None:
+    assert flow.live() is not None
     assert main(["replay", "--laptop", str(STATE), "--release", first.release]) == 0
