@@ -9,13 +9,12 @@ import numpy as np
 
 from tenant_experience.feature_shift import LARGE_SHIFT, SLIGHT_SHIFT
 from tenant_experience.html_page import words
-from tenant_experience.report_plots import BLUE, GREY, VERMILION, plot
+from tenant_experience.report_plots import BLUE, GREY, VERMILION, plot, round_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _BARS_SHOWN, _NAME_LENGTH = 8, 18
-_ROUND = tuple(base * 10**power for power in range(7) for base in (1, 3))
 
 
 def exposure(histogram: Mapping[str, Any], history: Mapping[str, Any]) -> str:
@@ -46,7 +45,7 @@ def distribution(histogram: Mapping[str, Any], *, logarithmic: bool) -> str:
         _stairs(axes, histogram)
         if logarithmic:
             axes.set_xscale("function", functions=(_log1p, np.expm1))
-            axes.set_xticks(_ticks(histogram["edges"][0], histogram["edges"][-1]))
+            axes.set_xticks(round_ticks(histogram["edges"][0], histogram["edges"][-1]))
             axes.minorticks_off()
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
         axes.tick_params(labelsize=11)
@@ -92,14 +91,6 @@ def _stairs(axes: Axes, histogram: Mapping[str, Any]) -> None:
 
 def _log1p(values: Any) -> Any:
     return np.log1p(np.maximum(values, 0))
-
-
-def _ticks(low: float, high: float) -> list[float]:
-    """At most five round values between the two, evenly apart on the axis."""
-    inside = [float(value) for value in (0, *_ROUND) if low <= value <= high]
-    if len(inside) < 2:
-        return [round(low, 2), round(high, 2)]
-    return inside[:: -(-len(inside) // 5)]
 
 
 def shift_bars(features: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from typing import Literal, TypeVar
 
 import pyarrow as pa
 
-from tenant_experience import erasure_json, erasure_parquet, erasure_records
+from tenant_experience import erasure_html, erasure_json, erasure_parquet, erasure_records
 from tenant_experience.erasure_id import ErasedId
 from tenant_experience.erasure_mapping import RawMapping
 
@@ -111,6 +111,8 @@ class Eraser:
             found = self._document(source, target)
             if found is not None:
                 return found
+        if suffix == ".html" and self._is_in(source):
+            return self._page(source, target)
         return Erasure(1, "nothing") if self._is_in(source) else Erasure()
 
     def _records(self, source: Path, target: Path, *, is_csv: bool) -> Erasure:
@@ -138,6 +140,12 @@ class Eraser:
             return Erasure(found.entries, "nothing")
         target.write_text(json.dumps(found.content, indent=1) + "\n")
         return Erasure(found.entries, "rewritten")
+
+    def _page(self, source: Path, target: Path) -> Erasure:
+        """Rows of its tables go; a page that says the id elsewhere goes as a whole."""
+        found = erasure_html.erase_rows_of_page(source.read_text(encoding="utf-8", errors="surrogateescape"), self.erased)
+        target.write_text(found.content, encoding="utf-8", errors="surrogateescape")
+        return Erasure(1, "nothing") if self._is_in(target) else Erasure(found.rows, "rewritten")
 
     def _parquet(self, source: Path, target: Path) -> Erasure:
         own = erasure_parquet.id_columns_hold(self.erased, self.id_columns)

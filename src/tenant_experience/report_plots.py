@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#6b7280"
 WIDTH = 4.6
+_ROUND = tuple(base * 10**power for power in range(7) for base in (1, 3))
 Points = Sequence[tuple[float, float]]
 
 
@@ -91,6 +92,14 @@ def importance(rows: Sequence[dict[str, Any]]) -> str:
         axes.set_xlabel("mean effect on the log-odds of bad")
 
     return plot(draw, height=0.9 + 0.3 * len(rows))
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """At most five round values between the two, evenly apart on a log1p axis."""
+    inside = [float(value) for value in (0, *_ROUND) if low <= value <= high]
+    if len(inside) < 2:
+        return [round(low, 2), round(high, 2)]
+    return inside[:: -(-len(inside) // 5)]
 
 
 def plot(draw: Callable[[Axes], None], height: float, width: float = WIDTH) -> str:

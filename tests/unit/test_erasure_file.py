@@ -241,6 +241,15 @@ def test_a_text_that_says_the_id_goes_as_a_whole(erase, text: bytes):
     assert erase("report.html", text)[0] == Erasure(1, "nothing")
 
 
+def test_of_a_page_only_the_rows_that_name_the_tenant_go(erase):
+    row = "<tr><th scope=row>{}</th>\n<td>1</td></tr>\n"
+    page = "<h1>R</h1><table>\n" + row.format("T000013") + row.format(ME) + row.format("T0000145") + "</table>"
+    found, content = erase("report.html", page.encode())
+    assert found == Erasure(1, "rewritten")
+    assert content.decode() == "<h1>R</h1><table>\n" + row.format("T000013") + row.format("T0000145") + "</table>"
+    assert erase("report.html", page.replace("R", f"of {ME}").encode())[0] == Erasure(1, "nothing")
+
+
 def test_an_id_is_known_in_other_spellings(tmp_path: Path):
     for me, text in (
         ("a@b & c", b"/tenants/a%40b%20%26%20c/x"),
