@@ -13,13 +13,13 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tenant_experience.action_files import ActionReport, report_actions
+from tenant_experience.action_files import report_actions
 from tenant_experience.archive import extract_archive
 from tenant_experience.aws.live_models import fetch_champion, live_versions
 from tenant_experience.champion import Champion
@@ -38,21 +38,21 @@ from tenant_experience.data_layout import (
 )
 from tenant_experience.evaluation import PartitionEvaluation
 from tenant_experience.feature_table import FeatureTable, read_features
-from tenant_experience.group_file import read_groups
+from tenant_experience.group_file import GroupRows, read_groups
+from tenant_experience.group_pictures import GroupPictures, group_pictures
 from tenant_experience.ingestion_result import read_ingestion
 from tenant_experience.job import run_job
 from tenant_experience.outcome import Outcome
 from tenant_experience.partition_runs import (
-    Partition,
     not_ready,
     read_shard,
     run_partitions,
     shard_outcome,
 )
-from tenant_experience.report import render_report
+from tenant_experience.report import ShardReport, read_intake
 from tenant_experience.shard_evaluation import ShardEvaluation, read_previous, write_group_changes
 from tenant_experience.smoke_samples import SMOKE_TEST_TOLERANCE
-from tenant_experience.use_case import UseCase, load_use_case
+from tenant_experience.use_case import load_use_case
 
 OUTPUT = "reports"
 
@@ -90,10 +90,26 @@ def main(arguments: list[str] | None) -> Outcome:
     _write_json(output / EVALUATION_FILE, shard.document(options.shard))
     _write_json(output / SMOKE_TEST_FILE, _smoke_test(evaluations))
     write_group_changes(evaluations, output / GROUP_CHANGES_FILE)
-    actions = _actions(partitions, table, use_case, evaluations)
+    groups = {
+        slug: read_groups(shard.clusters / GROUPS_FILE, slug, use_case.labels)
+        for slug in (evaluation.manifest.slug for evaluation in (*shard.ready, *shard.refused))
+    }
+    answered = table.take(np.isin(table.partition_slug, [partition.slug for partition in partitions]))
+    actions = report_actions(answered, use_case, evaluations, groups)
     actions.write(output, use_case.record_id)
-    ingestion = read_ingestion(processing_input("ingestion"))
-    (output / REPORT_FILE).write_text(render_report(options.release, options.shard, rows, evaluations, ingestion))
+    report = ShardReport(
+        release=options.release,
+        shard=options.shard,
+        use_case=use_case,
+        rows=rows,
+        ready=shard.ready,
+        refused=shard.refused,
+        pictures=_pictures(table, groups, (*shard.ready, *shard.refused)),
+        actions=actions,
+        intake=read_intake(processing_input("features")),
+        ingestion=read_ingestion(processing_input("ingestion")),
+    )
+    (output / REPORT_FILE).write_text(report.render(), encoding="utf-8")
     return shard_outcome(rows, release=options.release, shard=options.shard)
 
 
@@ -109,16 +125,15 @@ def _champion_of(folder: Path, release: str) -> Callable[[str], Champion | None]
     return fetched
 
 
-def _actions(
-    partitions: list[Partition], table: FeatureTable, use_case: UseCase, evaluations: Sequence[PartitionEvaluation]
-) -> ActionReport:
-    """The list of the tenants that this shard's models answer for, whether the models are ready or not."""
-    answered = table.take(np.isin(table.partition_slug, [partition.slug for partition in partitions]))
-    of_slug = {
-        slug: read_groups(processing_input("clusters") / GROUPS_FILE, slug, use_case.labels)
-        for slug in (evaluation.manifest.slug for evaluation in evaluations)
+def _pictures(
+    table: FeatureTable, groups: Mapping[str, GroupRows], evaluations: Sequence[PartitionEvaluation]
+) -> dict[str, GroupPictures]:
+    """Of every partition whose labels come from clusters, by slug."""
+    return {
+        each.manifest.slug: group_pictures(table, groups[each.manifest.slug], each.grouping)
+        for each in evaluations
+        if each.grouping
     }
-    return report_actions(answered, use_case, evaluations, of_slug)
 
 
 def _smoke_test(evaluations: Sequence[PartitionEvaluation]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tenant_experience.data_layout import ACTIONS_FILE, ACTIONS_TABLE, GLOBAL_PA
 from tenant_experience.evaluation import PartitionEvaluation
 from tenant_experience.feature_table import FeatureTable
 from tenant_experience.group_file import GroupRows
+from tenant_experience.uncertainty import probability_bad
 from tenant_experience.use_case import UseCase
 
 # What a spreadsheet would take for a formula (OWASP, CSV injection); a space before it makes it text.
@@ -82,7 +83,7 @@ def report_actions(
     waiting: dict[str, dict[str, Any]] = {}
     nobody: dict[str, Any] = dict.fromkeys(("waiting", "overdue", "oldest_open_hr"))
     if targets is not None and missing is None:
-        actions = action_list(table, targets, use_case.capacity, _labels(groups))
+        actions = _with_probability(action_list(table, targets, use_case.capacity, _labels(groups)), table, evaluations)
         waiting = open_items(table, targets)
         nobody |= {"waiting": 0, "overdue": 0}
     shares: dict[str, dict[str, Any]] = {}
@@ -102,6 +103,19 @@ def report_actions(
         ],
         actions=actions,
     )
+
+
+def _with_probability(
+    actions: list[Action], table: FeatureTable, evaluations: Sequence[PartitionEvaluation]
+) -> list[Action]:
+    """P(bad) of each that has a group, by the rule that its own partition's model answers with, else by the global."""
+    listed = table.take(np.isin(table.tenant_id, [action.tenant_id for action in actions if action.group]))
+    known: dict[str, float] = {}
+    for evaluation in sorted(evaluations, key=lambda each: each.manifest.slug != GLOBAL_PARTITION):
+        rows = listed.of_partition(evaluation.manifest.slug)
+        if evaluation.grouping and len(rows):
+            known |= zip(rows.tenant_id.tolist(), probability_bad(evaluation.grouping, rows).tolist(), strict=True)
+    return [replace(action, probability_bad=known.get(action.tenant_id)) for action in actions]
 
 
 def _labels(groups: Mapping[str, GroupRows]) -> dict[str, str]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.feature_table import FeatureTable, Floats
+from tenant_experience.html_page import duration
 from tenant_experience.use_case import FIRST_RESPONSE, RESOLUTION, Targets
 
 
@@ -32,6 +33,7 @@ class Action:
         reason: in words.
         next_step: in words.
         group: what the tenant is labelled as, None without a label.
+        probability_bad: see ``uncertainty``, None without a group.
     """
 
     portfolio_id: str
@@ -44,6 +46,7 @@ class Action:
     reason: str
     next_step: str
     group: str | None = None
+    probability_bad: float | None = None
 
 
 def missing_list(table: FeatureTable, targets: Targets | None) -> str | None:
@@ -150,13 +153,6 @@ def _next_step(age: float, targets: Targets) -> str:
     if age > targets.first_response_hr:
         return f"Make sure that the oldest item has been answered; resolve it within {left}."
     return f"Answer the oldest item within {duration(targets.first_response_hr - age)}; resolve it within {left}."
-
-
-def duration(hours: float) -> str:
-    """Hours as a person says them: hours up to two days, then days."""
-    amount, unit = (hours, "hour") if hours < 48 else (hours / 24, "day")
-    text = f"{amount:.0f}" if amount >= 10 else f"{amount:.1f}".removesuffix(".0")
-    return f"{text} {unit}{'' if text == '1' else 's'}"
 
 
 def _is_open(table: FeatureTable) -> NDArray[np.bool_]:

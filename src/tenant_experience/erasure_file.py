@@ -143,7 +143,9 @@ class Eraser:
 
     def _page(self, source: Path, target: Path) -> Erasure:
         """Rows of its tables go; a page that says the id elsewhere goes as a whole."""
-        found = erasure_html.erase_rows_of_page(source.read_text(encoding="utf-8", errors="surrogateescape"), self.erased)
+        found = erasure_html.erase_rows_of_page(
+            source.read_text(encoding="utf-8", errors="surrogateescape"), self.erased
+        )
         target.write_text(found.content, encoding="utf-8", errors="surrogateescape")
         return Erasure(1, "nothing") if self._is_in(target) else Erasure(found.rows, "rewritten")
 

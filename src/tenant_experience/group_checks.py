@@ -8,8 +8,6 @@ from tenant_experience.errors import AlgorithmError
 from tenant_experience.grouping import Grouping, Stability
 from tenant_experience.use_case import GroupLimits, UseCase
 
-LEAST_PROBABILITY_WORSE = GroupLimits().probability_worse
-
 
 def check_groups(grouping: Grouping, use_case: UseCase) -> None:
     """Whether each group is large enough, and worse off than the one before.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from tenant_experience.report_plots import BLUE, GREY, VERMILION, plot, round_ti
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import Collection
 
 # A group is drawn from so many evenly spaced quantiles: its shape, whatever its size, and nobody in particular.
 VIOLIN_QUANTILES = 200
@@ -65,11 +66,11 @@ def group_pictures(table: FeatureTable, groups: GroupRows, grouping: Grouping) -
     """Draws them; the same tenants give the same bytes.
 
     Args:
-        table: features of the tenants of ``groups``, in their order.
+        table: features of the release's tenants.
         groups: labels from clusters.
         grouping: the rule.
     """
-    classes = groups.classes or ()
+    table, classes = groups.align(table), groups.classes or ()
     number = groups.label.astype(int)
     violins = tuple(_violin(table.column(marker.name), number, classes, marker) for marker in grouping.markers)
     return _with_map(table, number, classes, grouping.markers, violins)
@@ -101,10 +102,11 @@ def _draw_violin(axes: Axes, place: int, ordered: Floats, colour: str) -> None:
     """Half the density above and half below, a bar over the middle half, a white dot at the median."""
     quantiles = np.quantile(ordered, np.linspace(0.01, 0.99, VIOLIN_QUANTILES))
     if quantiles[0] < quantiles[-1]:
-        [body] = axes.violinplot(
+        drawn = axes.violinplot(
             [quantiles], [place], orientation="horizontal", widths=0.85, showextrema=False, points=50
-        )["bodies"]
-        body.set(facecolor=colour, edgecolor=colour, alpha=0.35)
+        )
+        for body in cast("list[Collection]", drawn["bodies"]):
+            body.set(facecolor=colour, edgecolor=colour, alpha=0.35)
     low, middle, high = np.quantile(ordered, (0.25, 0.5, 0.75))
     axes.plot([low, high], [place, place], color=colour, linewidth=5, solid_capstyle="butt")
     axes.plot(middle, place, "o", color="white", markeredgecolor=colour, markersize=7, markeredgewidth=1.5)

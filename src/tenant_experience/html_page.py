@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 # What stands in a table where there is no number: an en dash.
@@ -24,7 +25,15 @@ def render(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"words": words, "share": share, "figure": figure, "count": lambda number: f"{number:,}"}
+    environment.filters |= {
+        "words": words,
+        "share": share,
+        "share_interval": share_interval,
+        "figure": figure,
+        "interval": interval,
+        "duration": duration,
+        "count": lambda number: f"{number:,}",
+    }
     return environment.get_template(template).render(**content)
 
 
@@ -43,3 +52,20 @@ def figure(value: float | None, digits: int = 3) -> str:
     if value is None:
         return NOTHING
     return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.{digits}f}"
+
+
+def interval(bounds: Sequence[float] | None, digits: int = 3) -> str:
+    """A 95% interval, written as its ends."""
+    return NOTHING if bounds is None else f"{figure(bounds[0], digits)} to {figure(bounds[1], digits)}"
+
+
+def share_interval(bounds: Sequence[float] | None) -> str:
+    """A 95% interval of a share."""
+    return NOTHING if bounds is None else f"{share(bounds[0])} to {share(bounds[1])}"
+
+
+def duration(hours: float) -> str:
+    """Hours as a person says them: hours up to two days, then days."""
+    amount, unit = (hours, "hour") if hours < 48 else (hours / 24, "day")
+    text = f"{amount:.0f}" if amount >= 10 else f"{amount:.1f}".removesuffix(".0")
+    return f"{text} {unit}{'' if text == '1' else 's'}"

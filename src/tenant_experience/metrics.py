@@ -115,6 +115,22 @@ def wilson_interval(count: int, total: int) -> tuple[float, float]:
     return (0.0 if count == 0 else centre - half), (1.0 if count == total else centre + half)
 
 
+def auc_interval(area: float, positives: int, negatives: int) -> tuple[float, float]:
+    """The 95% interval of an area under the ROC curve, by Hanley and McNeil (1982), within 0..1.
+
+    Args:
+        area: the area, ties counted half.
+        positives: rows of the one kind, at least 1.
+        negatives: rows of the other, at least 1.
+    """
+    both_positive, both_negative = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = (
+        area * (1 - area) + (positives - 1) * (both_positive - area**2) + (negatives - 1) * (both_negative - area**2)
+    )
+    half = Z95 * math.sqrt(max(variance, 0.0) / (positives * negatives))
+    return max(area - half, 0.0), min(area + half, 1.0)
+
+
 def roc_curve(labels: Labels, probabilities: Probabilities) -> list[tuple[float, float]]:
     """Points (false positive rate, true positive rate) for a plot."""
     from sklearn import metrics

@@ -1,89 +1,100 @@
-"""``report.html``: one self-contained page per shard, for the person who approves."""
+"""``report.html``: one self-contained page per shard, for who approves and for who attends to tenants."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from tenant_experience import report_plots
+from tenant_experience.action_files import ActionReport
+from tenant_experience.data_layout import OUTCOME
 from tenant_experience.evaluation import PartitionEvaluation
-from tenant_experience.group_checks import LEAST_PROBABILITY_WORSE
+from tenant_experience.group_pictures import GroupPictures
+from tenant_experience.group_profile import LEAST_FOR_RANK, LEAST_FOR_SHARE
 from tenant_experience.html_page import render
 from tenant_experience.ingestion_result import IngestionResult
+from tenant_experience.outcome import Outcome
 from tenant_experience.partition_runs import READY, Row
+from tenant_experience.report_part import report_part
+from tenant_experience.report_words import FAIRNESS_MEANINGS, METRIC_MEANINGS, SLICE_MEANINGS, VERDICTS
+from tenant_experience.use_case import UseCase
 
 TEMPLATE = "report.html.j2"
 PORTFOLIO_LIMIT = 200
+SLICE_LIMIT = 30
 FAILED_RECORDS_LIMIT = 100
-
-# What each metric is called, and what it says in a sentence that needs no statistics.
-METRIC_MEANINGS = {
-    name: {"name": title, "meaning": meaning}
-    for name, title, meaning in (
-        ("roc_auc", "ROC AUC", "Chance that a bad tenant gets a higher probability than a good one; 0.5 is guessing."),
-        ("pr_auc", "PR AUC", "Precision averaged over all thresholds; guessing gives the share of bad."),
-        ("log_loss", "Log loss", "Punishes confident mistakes: 0 is perfect, guessing half and half gives 0.69."),
-        ("brier", "Brier score", "Mean squared error of the probability: 0 is perfect, half and half gives 0.25."),
-        ("f1", "F1", "Balance of precision and recall: 1 is perfect."),
-        ("precision", "Precision", "Of the tenants called bad, the share that is."),
-        ("recall", "Recall", "Of the bad tenants, the share that is called bad."),
-        ("accuracy", "Accuracy", "Share of right answers."),
-        ("calibration_error", "Calibration error", "How far a probability is from what comes true, on average."),
-        ("rmse", "Root mean squared error", "How far a number is off; large misses count more."),
-        ("mae", "Mean absolute error", "How far a number is off, on average."),
-        ("r2", "R squared", "Share of the differences between tenants that is foretold: 1 is all, 0 none."),
-    )
-}
+ACTION_LIMIT = 5
+LISTED_PORTFOLIOS = 30
 
 
-def render_report(
-    release: str,
-    shard: int,
-    rows: Sequence[Row],
-    evaluations: Sequence[PartitionEvaluation],
-    ingestion: IngestionResult,
-) -> str:
-    """The page.
+def read_intake(folder: Path) -> Mapping[str, Any]:
+    """What BuildFeatures told in its outcome, in ``folder``; empty where there is none."""
+    return Outcome.read(folder).figures if (folder / OUTCOME).is_file() else {}
 
-    Args:
+
+@dataclass(frozen=True)
+class ShardReport:
+    """What a page is made from.
+
+    Attributes:
         release: the release's id.
         shard: the shard's number.
+        use_case: aspects of features, limits of groups.
         rows: a row per partition of the shard, ready or not.
-        evaluations: of the ready ones.
-        ingestion: what became of the whole release's features; without records there is no section about it.
-
-    Returns:
-        HTML without any address to fetch; everything from the data is escaped.
+        ready: evaluations of the models that are ready.
+        refused: evaluations of models that broke a gate.
+        pictures: partition slug -> pictures of its groups, where labels come from clusters.
+        actions: the list to act on.
+        intake: what BuildFeatures told in its outcome; empty where that is not known.
+        ingestion: what became of the whole release's features; without records nothing is said about it.
     """
-    return render(
-        TEMPLATE,
-        release=release,
-        shard=shard,
-        refused=[row for row in rows if row["status"] != READY],
-        partitions=[_partition(evaluation) for evaluation in evaluations],
-        metric_meanings=METRIC_MEANINGS,
-        portfolio_limit=PORTFOLIO_LIMIT,
-        ingestion=ingestion,
-        failed_records=list(ingestion.failed.items())[:FAILED_RECORDS_LIMIT],
-        least_probability_worse=LEAST_PROBABILITY_WORSE,
-    )
 
+    release: str
+    shard: int
+    use_case: UseCase
+    rows: Sequence[Row]
+    ready: Sequence[PartitionEvaluation]
+    actions: ActionReport
+    refused: Sequence[PartitionEvaluation] = ()
+    pictures: Mapping[str, GroupPictures] = field(default_factory=dict)
+    intake: Mapping[str, Any] = field(default_factory=dict)
+    ingestion: IngestionResult = field(default_factory=IngestionResult)
 
-def _partition(evaluation: PartitionEvaluation) -> dict[str, Any]:
-    test, manifest = evaluation.counts["test"], evaluation.manifest
-    return {
-        "evaluation": evaluation,
-        "manifest": manifest,
-        "grouping": evaluation.grouping,
-        "negative": next(name for name in manifest.labels if name != manifest.positive_label),
-        "known_features": [row for row in evaluation.profile if row["good"]["known"] or row["bad"]["known"]],
-        "unknown_features": [
-            row["feature"] for row in evaluation.profile if not (row["good"]["known"] or row["bad"]["known"])
-        ],
-        "plots": {
-            "difference": report_plots.group_difference(evaluation.profile, LEAST_PROBABILITY_WORSE),
-            "curves": report_plots.curves(evaluation.roc, evaluation.precision_recall, test["bad"] / test["tenants"]),
-            "calibration": report_plots.calibration(evaluation.calibration),
-            "importance": report_plots.importance(evaluation.importance),
-        },
-    }
+    def render(self) -> str:
+        """The page: HTML without any address to fetch; everything from the data is escaped."""
+        listed = self._listed()
+        parts = [(evaluation, False) for evaluation in self.ready] + [(evaluation, True) for evaluation in self.refused]
+        return render(
+            TEMPLATE,
+            report=self,
+            ready=self.ready,
+            refused_rows=[row for row in self.rows if row["status"] != READY],
+            parts=[
+                report_part(evaluation, self.use_case, self.pictures.get(evaluation.manifest.slug)) | {"broken": broken}
+                for evaluation, broken in parts
+            ],
+            actions=self.actions,
+            listed=listed[:LISTED_PORTFOLIOS],
+            more_listed=len(listed[LISTED_PORTFOLIOS:]),
+            intake=self.intake,
+            ingestion=self.ingestion,
+            failed_records=list(self.ingestion.failed.items())[:FAILED_RECORDS_LIMIT],
+            metric_meanings=METRIC_MEANINGS,
+            slice_meanings=SLICE_MEANINGS,
+            fairness_meanings=FAIRNESS_MEANINGS,
+            verdicts=VERDICTS,
+            portfolio_limit=PORTFOLIO_LIMIT,
+            slice_limit=SLICE_LIMIT,
+            action_limit=ACTION_LIMIT,
+            least_for_share=LEAST_FOR_SHARE,
+            least_for_rank=LEAST_FOR_RANK,
+        )
+
+    def _listed(self) -> list[tuple[dict[str, Any], list[Any]]]:
+        """Portfolios where somebody waits, the most overdue first, each with its first actions."""
+        rows = [row for row in self.actions.portfolios if row["waiting"]]
+        return [
+            (row, [each for each in self.actions.actions if each.portfolio_id == row["portfolio_id"]][:ACTION_LIMIT])
+            for row in sorted(rows, key=lambda row: (-row["overdue"], -row["waiting"], row["portfolio_id"]))
+        ]

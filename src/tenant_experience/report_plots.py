@@ -77,21 +77,55 @@ def calibration(table: Sequence[dict[str, Any]]) -> str:
         above = [row["high"] - row["share"] for row in table]
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
         axes.errorbar(x, y, yerr=[below, above], fmt="o", color=BLUE, capsize=3, markersize=6, linewidth=1.5)
-        axes.set(xlabel="probability the model gives", ylabel="share that is bad")
+        axes.set(xlabel="probability the model gives", ylabel="share that comes true")
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
 
     return plot(draw, height=3.0)
 
 
-def importance(rows: Sequence[dict[str, Any]]) -> str:
-    """How strongly each feature moves the answer, as bars, the strongest on top."""
+def importance(rows: Sequence[dict[str, Any]], effect: str) -> str:
+    """How strongly each feature moves the answer, as bars, the strongest on top; ``effect`` says in what."""
     rows = list(reversed(rows))
 
     def draw(axes: Axes) -> None:
         axes.barh([words(row["feature"]) for row in rows], [row["mean_contribution"] for row in rows], color=BLUE)
-        axes.set_xlabel("mean effect on the log-odds of bad")
+        axes.set_xlabel(effect)
 
     return plot(draw, height=0.9 + 0.3 * len(rows))
+
+
+def missing_features(rows: Sequence[dict[str, Any]], metric: str, title: str) -> str:
+    """A metric by the number of missing features, with its 95% intervals."""
+
+    def draw(axes: Axes) -> None:
+        x, y = [row["missing"] for row in rows], [row[metric] for row in rows]
+        axes.fill_between(x, [row["low"] for row in rows], [row["high"] for row in rows], color=BLUE, alpha=0.2, lw=0)
+        axes.plot(x, y, "o-", color=BLUE, linewidth=2)
+        for row in rows:
+            axes.annotate(
+                f"{row[metric]:.2f}",
+                (row["missing"], row[metric]),
+                xytext=(0, 8),
+                textcoords="offset points",
+                ha="center",
+            )
+        axes.set(xlabel="features missing", ylabel=title, xticks=x)
+        axes.margins(y=0.25)
+
+    return plot(draw, height=2.6)
+
+
+def prediction_bands(rows: Sequence[dict[str, Any]]) -> str:
+    """Mean true number of each band of the prediction, with 95% intervals; on the dashed line they are the same."""
+
+    def draw(axes: Axes) -> None:
+        x, y = [row["mean_predicted"] for row in rows], [row["mean_true"] for row in rows]
+        errors = [[row["mean_true"] - row["low"] for row in rows], [row["high"] - row["mean_true"] for row in rows]]
+        axes.axline((x[0], x[0]), slope=1, color=GREY, linewidth=1, linestyle="--")
+        axes.errorbar(x, y, yerr=errors, fmt="o", color=BLUE, capsize=3, markersize=6, linewidth=1.5)
+        axes.set(xlabel="mean prediction", ylabel="mean of what came")
+
+    return plot(draw, height=3.0)
 
 
 def round_ticks(low: float, high: float) -> list[float]:

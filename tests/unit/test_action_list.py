@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from tenant_experience.action_files import ActionReport, report_actions
-from tenant_experience.action_list import duration
 from tenant_experience.erasure_file import Eraser
 from tenant_experience.erasure_id import ErasedId
 from tenant_experience.erasure_mapping import RawMapping
 from tenant_experience.feature_table import FeatureTable
 from tenant_experience.group_file import GroupRows
+from tenant_experience.html_page import duration
 from tenant_experience.source import Source
 from tests.model.generated_tenants import generated_table, use_case
 

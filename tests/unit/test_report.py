@@ -1,19 +1,29 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tenant_experience.action_files import report_actions
 from tenant_experience.clustering import group_partition
-from tenant_experience.evaluation import PartitionEvaluation, evaluate_partition
+from tenant_experience.column_labels import label_partition
+from tenant_experience.evaluation import evaluate_partition
+from tenant_experience.feature_table import FeatureTable
+from tenant_experience.group_file import GroupRows
+from tenant_experience.group_pictures import group_pictures
+from tenant_experience.html_page import figure
 from tenant_experience.ingestion_result import IngestionResult
+from tenant_experience.model_gates import ModelGate
 from tenant_experience.partition_runs import Partition
-from tenant_experience.report import render_report
+from tenant_experience.report import ShardReport
 from tenant_experience.trainer import parse_settings
 from tenant_experience.training import TrainingRun, trainer_named
+from tenant_experience.use_case import UseCase
 from tests.model.generated_tenants import generated_table, use_case
 
 NAME = "<script>alert('north')</script>"
@@ -52,37 +62,89 @@ class Tags(HTMLParser):
         self.text += data
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A partition with its model judged, and what the page needs of it beside."""
+
+    evaluation: Any
+    table: FeatureTable
+    groups: GroupRows
+    use_case: UseCase
+    partition: Partition = PARTITION
+
+    def report(self, **more: Any) -> str:
+        evaluation, slug = self.evaluation, self.evaluation.manifest.slug
+        pictures = {slug: group_pictures(self.table, self.groups, evaluation.grouping)} if evaluation.grouping else {}
+        content: dict[str, Any] = {
+            "rows": [],
+            "ready": [evaluation],
+            "pictures": pictures,
+            "actions": report_actions(self.table, self.use_case, [evaluation], {slug: self.groups}),
+        }
+        return ShardReport("r1", 0, self.use_case, **(content | more)).render()
+
+    def trained(self, folder: Path) -> Judged:
+        """The same with its model made in ``folder`` and judged."""
+        settings = parse_settings("xgboost", trainer_named("xgboost"), {"n_estimators": "20"})
+        TrainingRun(self.use_case, settings, "r1").train_partition(self.table, self.groups, self.partition, folder)
+        return replace(self, evaluation=evaluate_partition(self.table, self.groups, folder, self.use_case))
+
+
 @pytest.fixture(scope="module")
-def evaluation(tmp_path_factory: pytest.TempPathFactory) -> PartitionEvaluation:
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    """Groups of tenants, some of whom wait; nobody has a positive_rate."""
     folder: Path = tmp_path_factory.mktemp("model")
     table = generated_table(800, portfolios=("north", NAME))
     values = table.values.copy()
     values[:, table.features.index("positive_rate")] = np.nan
-    table = type(table)(**(table.__dict__ | {"values": values, "partition_slug": np.full(800, "north")}))
-    grouping, rows = group_partition(table, PARTITION, use_case(), "r1")
-    settings = parse_settings("xgboost", trainer_named("xgboost"), {"n_estimators": "20"})
-    TrainingRun(use_case(), settings, "r1").train_partition(table, rows, PARTITION, folder)
+    age = np.where(np.arange(800) < 40, np.arange(800) * 6.0, np.nan)
+    side = {"open_count": np.where(np.isnan(age), 0.0, 2.0), "oldest_open_hr": age}
+    table = replace(table, values=values, partition_slug=np.full(800, "north"), side=side)
+    grouping, groups = group_partition(table, PARTITION, use_case(), "r1")
     grouping.write(folder)
-    return evaluate_partition(table, rows, folder, use_case())
+    return Judged(None, table, groups, use_case()).trained(folder)
 
 
 @pytest.fixture(scope="module")
-def page(evaluation: PartitionEvaluation) -> Tags:
+def page(judged: Judged) -> Tags:
+    return tags_of(judged.report(rows=[REFUSED], ingestion=INGESTION))
+
+
+@pytest.fixture(scope="module")
+def text(page: Tags) -> str:
+    return " ".join(page.text.split())
+
+
+def tags_of(html: str) -> Tags:
     tags = Tags()
-    tags.feed(render_report("r1", 0, [REFUSED], [evaluation], INGESTION))
+    tags.feed(html)
+    tags.close()
     return tags
 
 
+def words_of(html: str) -> str:
+    return " ".join(tags_of(html).text.split())
+
+
 def test_the_page_fetches_nothing(page: Tags) -> None:
-    addresses = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")]
-    assert addresses
-    assert all(address is not None and address.startswith("data:image/svg+xml;base64,") for address in addresses)
+    addresses = [
+        value or "" for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")
+    ]
+    pictures = [address for address in addresses if not address.startswith("#")]
+    assert pictures
+    assert all(address.startswith("data:image/svg+xml;base64,") for address in pictures)
     assert not {"link", "script", "iframe"} & {tag for tag, _ in page.tags}
+
+
+def test_its_contents_lead_somewhere(page: Tags) -> None:
+    places = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    assert places == {"model-north", "actions", "data"}
+    assert {attributes["href"] for tag, attributes in page.tags if tag == "a"} == {f"#{place}" for place in places}
 
 
 def test_every_picture_says_in_words_what_it_shows(page: Tags) -> None:
     pictures = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(pictures) == 4
+    assert len(pictures) == 6 + 2 + 4  # a violin per marker, the difference, the map; the model's
     assert all(len(picture["alt"] or "") > 40 for picture in pictures)
 
 
@@ -92,33 +154,120 @@ def test_what_comes_from_the_data_is_escaped(page: Tags) -> None:
     assert "12 tenants & no more" in page.text
 
 
-def test_it_says_what_a_high_score_does_not_mean(page: Tags) -> None:
-    text = re.sub(r"\s+", " ", page.text)
+def test_it_says_what_a_high_score_does_not_mean(text: str) -> None:
     assert "the model copies our definition faithfully" in text
+    assert "P(bad) is the chance that the tenant would be in the bad group if the same year were dealt again" in text
     assert "It does not say that the definition is right" in text
     assert "may not be compared with those of other portfolios" in text
 
 
-def test_features_that_nobody_has_are_said(page: Tags) -> None:
-    assert "Features without any value, so not used: positive rate" in re.sub(r"\s+", " ", page.text)
+def test_features_that_nobody_has_are_said(text: str) -> None:
+    assert "Features without any value, so not used: positive rate" in text
 
 
-def test_the_same_figures_give_the_same_page(evaluation: PartitionEvaluation) -> None:
-    assert render_report("r1", 0, [], [evaluation], INGESTION) == render_report("r1", 0, [], [evaluation], INGESTION)
+def test_features_the_model_never_uses_are_said_and_not_drawn(judged: Judged) -> None:
+    rows = [*judged.evaluation.importance, {"feature": "shoe_size", "mean_contribution": 0.0}]
+    html = replace(judged, evaluation=replace(judged.evaluation, importance=rows)).report()
+    assert "The model never uses shoe size." in words_of(html)
+    assert "shoe size 0.00" not in html
 
 
-def test_a_shard_without_a_ready_model_has_a_page_too() -> None:
-    assert "12 tenants &amp; no more" in render_report("r1", 0, [REFUSED], [], IngestionResult())
+def test_every_metric_stands_with_its_interval(judged: Judged, text: str) -> None:
+    for name, value in judged.evaluation.metrics.items():
+        low, high = judged.evaluation.intervals[name]
+        assert f"{figure(value)}{figure(low)} to {figure(high)}" in text, name
 
 
-def test_records_that_were_not_taken_are_listed_up_to_a_limit(page: Tags) -> None:
-    text = " ".join(page.text.split())
+def test_service_and_demand_stand_apart(text: str) -> None:
+    service, demand = text.index("How the tenant was served"), text.index("Much demand is no fault of the service")
+    assert service < text.index("mean first response (hours)more is worse") < demand
+    assert demand < text.index("total maintenance ticketsmore is worse")
+
+
+def test_who_waits_longest_stands_first_with_the_next_step(text: str) -> None:
+    assert "20 tenants wait" in text
+    assert text.index("1. T000039") < text.index("2. T000037") < text.index("5. T000031")
+    assert "6. T0000" not in text
+    assert "Tell the tenant today when the oldest item will be resolved" in text
+    assert "P(bad)" in text[text.index("1. T000039") :]
+
+
+def test_without_open_items_the_page_says_why_there_is_no_list(judged: Judged) -> None:
+    html = replace(judged, table=replace(judged.table, side={})).report()
+    assert "The data does not say which items are still open" in words_of(html)
+
+
+def test_a_live_model_is_held_against_the_new_one(judged: Judged) -> None:
+    compared = {"champion": 0.1, "challenger": 0.2, "difference": 0.1, "low": 0.05, "high": 0.15}
+    champion = {
+        "version": "r0",
+        "rows": 80,
+        "loss": "log_loss",
+        "worse_by": 0.1,
+        "verdict": "worse",
+        "notes": ["Mind."],
+    }
+    evaluation = replace(judged.evaluation, champion=champion | {"metrics": {"log_loss": compared}})
+    text = words_of(replace(judged, evaluation=evaluation).report())
+    assert "The new model is worse than the live one (live: r0), measured on the same 80 tenants. Mind." in text
+    assert "Log lossdecides; less is better0.10000.2000 +0.10000.0500 to 0.1500" in text
+
+
+def test_without_a_live_model_the_page_says_so(text: str) -> None:
+    assert "there is nothing to compare with" in text
+
+
+def test_a_model_that_broke_a_gate_is_shown_with_its_figures(judged: Judged) -> None:
+    gate = ModelGate("roc_auc", 1.0, 0.9, passed=False, message="the ROC AUC is 0.9000, and 1 is the least")
+    broken = replace(judged.evaluation, gates=[gate])
+    text = words_of(judged.report(ready=[], refused=[broken], rows=[REFUSED]))
+    assert "(refused)" in text
+    assert "BROKEN: the ROC AUC is 0.9000, and 1 is the least" in text
+
+
+@pytest.mark.parametrize("classes", [("low", "middle", "high"), None])
+def test_other_labels_have_a_page_without_groups(tmp_path: Path, classes: tuple[str, ...] | None) -> None:
+    document = use_case().model_dump(by_alias=True, exclude={"costs"})
+    labels = {"from": "column", "column": "rent", "classes": classes}
+    changed = UseCase.model_validate(document | {"labels": labels, "clustering": None})
+    table = generated_table(900)
+    number = table.column("mean_first_response_hr")
+    label = number if classes is None else np.digitize(number, np.quantile(number, [1 / 3, 2 / 3])).astype(float)
+    table = replace(table, label=label, partition_slug=np.full(900, "all"))
+    shared = Partition("all", "all")
+    other = Judged(None, table, label_partition(table, shared, changed), changed, shared).trained(tmp_path)
+    html = other.report()
+    text = words_of(html)
+    assert "The groups" not in text
+    assert "What the score means" in text
+    assert ("R squared" if classes is None else "model: middle") in text
+    pictures = [attributes for tag, attributes in tags_of(html).tags if tag == "img"]
+    assert len(pictures) == 3  # calibration or bands, importance, missing features
+
+
+def test_the_same_figures_give_the_same_page(judged: Judged) -> None:
+    assert judged.report() == judged.report()
+
+
+def test_a_shard_without_a_ready_model_has_a_page_too(judged: Judged) -> None:
+    assert "12 tenants &amp; no more" in judged.report(rows=[REFUSED], ready=[])
+
+
+def test_what_came_in_is_said(judged: Judged) -> None:
+    quality = {"quarantined_share": 0.01, "may_train": 700, "tenants_by_history": {}, "warnings": ["far_shift"]}
+    intake = {"rows": 1_234, "source": "<i>", "quarantined": 12, "tenants": 800, "data_quality": quality}
+    text = words_of(judged.report(intake=intake))
+    assert "1,234 rows came insource <i>" in text
+    assert "Mind: far shift." in text
+
+
+def test_records_that_were_not_taken_are_listed_up_to_a_limit(text: str) -> None:
     assert "Of the 12,345 tenants of the release, 1,234 got new features and 10,000 had the same before." in text
     assert "1,000 keep features that are as of a later time" in text
     assert "111 could not be written and are served as before" in text
-    assert len(re.findall(r"<i>T\d+</i>", page.text)) == 100
+    assert len(re.findall(r"<i>T\d+</i>", text)) == 100
     assert "And 11 more" in text
 
 
-def test_a_report_without_ingestion_says_nothing_of_it(evaluation: PartitionEvaluation) -> None:
-    assert "Features that are served" not in render_report("r1", 0, [], [evaluation], IngestionResult())
+def test_a_report_without_ingestion_says_nothing_of_it(judged: Judged) -> None:
+    assert "Features that are served" not in judged.report()
