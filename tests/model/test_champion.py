@@ -1,0 +1,195 @@
+"""The live model against a new one: equal, worse, and not to be compared."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tenant_experience.champion import Champion
+from tenant_experience.feature_table import FeatureTable
+from tenant_experience.group_file import read_groups
+from tenant_experience.grouping import Grouping
+from tenant_experience.partition_runs import Partition, run_partitions
+from tenant_experience.shard_evaluation import ShardEvaluation
+from tenant_experience.trainer import parse_settings
+from tenant_experience.training import TrainingRun, trainer_named
+from tenant_experience.use_case import UseCase
+from tests.model.conftest import Release
+from tests.model.generated_tenants import generated_table, use_case
+
+ALL = Partition("all", "all")
+TABLE = generated_table(2_000, portfolios=("north", "south", "<east> & co"))
+
+
+@pytest.fixture(scope="module")
+def settled(release: Release) -> Path:
+    return release.models["all"]
+
+
+@pytest.fixture(scope="module")
+def worse(release: Release, settled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of the same tenants and groups that stopped learning after one tree."""
+    folder: Path = tmp_path_factory.mktemp("worse")
+    given = {"n_estimators": "1", "learning_rate": "0.05", "max_depth": "1"}
+    groups = read_groups(release.output("clusters") / "groups.parquet", "all", use_case().labels)
+    settings = parse_settings("xgboost", trainer_named("xgboost"), given)
+    TrainingRun(use_case(), settings, "r2").train_partition(TABLE, groups, ALL, folder)
+    shutil.copy(settled / "grouping.json", folder)
+    return folder
+
+
+def without_gates(*names: str) -> UseCase:
+    rules = use_case()
+    return rules.model_copy(update={"gates": rules.gates.model_copy(update=dict.fromkeys(names))})
+
+
+def shard(
+    release: Release,
+    tmp_path: Path,
+    challenger: Path,
+    champion: Path | None,
+    rules: UseCase | None = None,
+    previous: FeatureTable | None = TABLE,
+) -> ShardEvaluation:
+    shutil.copytree(challenger, tmp_path / "trained" / "all")
+    return ShardEvaluation(
+        release="r2",
+        use_case=rules or use_case(),
+        table=TABLE,
+        clusters=release.output("clusters"),
+        trained=tmp_path / "trained",
+        archives=tmp_path / "models",
+        champion_of=lambda _slug: None if champion is None else Champion("r1", champion),
+        previous=previous,
+    )
+
+
+def gate(gates: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next(row for row in gates if row["name"] == name)
+
+
+def test_an_equal_challenger_is_reported_as_equal_and_passes(release: Release, settled: Path, tmp_path: Path) -> None:
+    judged = shard(release, tmp_path, settled, settled)
+    [row] = run_partitions([ALL], judged.evaluate)
+    assert row["status"] == "ready"
+    assert (tmp_path / "models" / row["model_key"]).is_file()
+    [told] = json.loads(json.dumps(judged.document(0)))["partitions"]
+    assert (told["champion"]["version"], told["champion"]["verdict"]) == ("r1", "equal")
+    assert told["champion"]["rows"] == told["counts"]["test"]["tenants"]
+    assert told["champion"]["metrics"]["log_loss"]["difference"] == 0
+    assert gate(told["gates"], "champion_loss")["passed"]
+    assert any("may have learned from some of these tenants" in note for note in told["champion"]["notes"])
+
+
+def test_a_worse_challenger_is_refused_by_name_and_not_packed(
+    release: Release, settled: Path, worse: Path, tmp_path: Path
+) -> None:
+    rules = use_case()
+    rules = rules.model_copy(
+        update={"gates": rules.gates.model_copy(update={"roc_auc": None, "missing_accuracy": None})}
+    )
+    judged = shard(release, tmp_path, worse, settled, rules)
+    [row] = run_partitions([ALL], judged.evaluate)
+    assert (row["status"], row["fault"], row["code"]) == ("refused", "algorithm", "worse_than_champion")
+    compared = judged.refused[0].champion["metrics"]["log_loss"]
+    assert f"{compared['challenger']:.4f}" in row["message"]
+    assert f"{compared['champion']:.4f} with the live model r1" in row["message"]
+    assert not (tmp_path / "models").exists()
+    document = judged.document(0)
+    assert document["partitions"] == []
+    [told] = document["refused"]
+    assert told["champion"]["verdict"] == "worse"
+    assert compared["low"] > 0.02
+    broken = gate(told["gates"], "champion_loss")
+    assert (broken["limit"], broken["passed"]) == (0.02, False)
+
+
+def test_a_better_challenger_passes(release: Release, settled: Path, worse: Path, tmp_path: Path) -> None:
+    judged = shard(release, tmp_path, settled, worse)
+    [row] = run_partitions([ALL], judged.evaluate)
+    assert row["status"] == "ready"
+    assert judged.ready[0].champion["verdict"] == "better"
+
+
+def test_switched_off_the_gate_lets_a_worse_one_pass_and_says_so(
+    release: Release, settled: Path, worse: Path, tmp_path: Path
+) -> None:
+    rules = without_gates("champion_loss", "roc_auc", "missing_accuracy", "calibration_error")
+    judged = shard(release, tmp_path, worse, settled, rules)
+    [row] = run_partitions([ALL], judged.evaluate)
+    assert row["status"] == "ready"
+    assert judged.ready[0].champion["verdict"] == "worse"
+    assert judged.ready[0].gates == []
+
+
+def test_a_first_release_has_no_champion(release: Release, settled: Path, tmp_path: Path) -> None:
+    judged = shard(release, tmp_path, settled, None)
+    run_partitions([ALL], judged.evaluate)
+    assert (judged.ready[0].champion, judged.ready[0].changes) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"features": ["gone_count"]}, "reads gone_count"),
+        ({"labels": ["calm", "angry"], "positive_label": "angry"}, "tells calm, angry, this one good, bad"),
+        ({"format": 99}, "model_manifest"),
+    ],
+)
+def test_a_champion_that_cannot_be_compared_is_said_and_stops_nothing(
+    release: Release, settled: Path, tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
+    live = tmp_path / "live"
+    shutil.copytree(settled, live)
+    manifest = json.loads((live / "model.json").read_text())
+    if "features" in change:
+        _rename_first_feature(live, manifest, change["features"][0])
+    else:
+        (live / "model.json").write_text(json.dumps(manifest | change))
+    judged = shard(release, tmp_path, settled, live)
+    [row] = run_partitions([ALL], judged.evaluate)
+    assert row["status"] == "ready"
+    compared = judged.ready[0].champion
+    assert (compared["verdict"], compared["rows"]) == ("not_comparable", 0)
+    assert reason in compared["notes"][0]
+    assert judged.ready[0].changes is None
+
+
+def _rename_first_feature(folder: Path, manifest: dict[str, Any], name: str) -> None:
+    import xgboost
+
+    names = [name, *manifest["features"][1:]]
+    booster = xgboost.Booster(model_file=folder / "model.ubj")
+    booster.feature_names = names
+    booster.save_model(folder / "model.ubj")
+    (folder / "model.json").write_text(json.dumps(manifest | {"features": names}))
+
+
+def test_who_moved_is_split_into_data_and_rule(release: Release, settled: Path, tmp_path: Path) -> None:
+    grouping = Grouping.read(settled)
+    groups = grouping.assign(TABLE)
+    # What the live release saw: fifty tenants that are bad now had waited no time at all.
+    waiting = np.flatnonzero(groups == 1)[:50]
+    values = TABLE.values.copy()
+    for marker in grouping.markers:
+        place = TABLE.features.index(marker.name)
+        values[waiting, place] = 1 if marker.direction < 0 else 0
+    previous = replace(TABLE, values=values).take(np.arange(len(TABLE)) >= 10)
+    judged = shard(release, tmp_path, settled, settled, previous=previous)
+    run_partitions([ALL], judged.evaluate)
+    seen = int((waiting >= 10).sum())
+    told = judged.ready[0].changes
+    assert told["tenants"] == 1_990
+    assert (told["moved"], told["by_data"], told["by_model"]) == (seen, seen, 0)
+    assert {"from": "good", "to": "bad", "tenants": seen} in told["table"]
+    assert sum(row["tenants"] for row in told["table"]) == 1_990
+    assert (told["new"], told["gone"]) == (10, 0)
+    rows = judged.ready[0].moved.to_arrow("all")
+    assert rows["tenant_id"].to_pylist() == TABLE.tenant_id[waiting[waiting >= 10]].tolist()
