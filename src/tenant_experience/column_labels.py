@@ -9,7 +9,7 @@ from tenant_experience.errors import AlgorithmError
 from tenant_experience.feature_table import INSUFFICIENT, FeatureTable
 from tenant_experience.group_file import GroupRows
 from tenant_experience.partition_runs import Partition
-from tenant_experience.splitting import split_tenants
+from tenant_experience.splitting import TRAIN, VALIDATION, split_tenants
 from tenant_experience.use_case import UseCase
 
 # Numbers are drawn evenly from so many bands of equal size.
@@ -26,7 +26,7 @@ def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase
 
     Raises:
         AlgorithmError: ``too_few_tenants``: fewer may teach than the gate ``pooled_tenants`` wants of all portfolios
-            together, or ``models.minimum_tenants`` of one.
+            together, or ``models.minimum_tenants`` of one; ``one_class``: a part lacks a class.
     """
     if table.label is None:
         raise ValueError("labels of this use case do not come from a column")
@@ -43,7 +43,10 @@ def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase
     split = np.full(len(table), "", dtype="<U10")
     split[table.may_train] = split_tenants(list(learnable.tenant_id), _strata(labels[table.may_train], use_case))
     classes = tuple(use_case.labels.classes) if use_case.labels.classes else None
-    return GroupRows(table.tenant_id, split, np.full(len(table), np.nan), labels, classes)
+    rows = GroupRows(table.tenant_id, split, np.full(len(table), np.nan), labels, classes)
+    for part in (TRAIN, VALIDATION):
+        rows.learnable(part, partition.partition)  # refused here, before trainings are paid for
+    return rows
 
 
 def _strata(labels: NDArray[np.float64], use_case: UseCase) -> NDArray[np.int64]:

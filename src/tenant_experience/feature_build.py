@@ -34,6 +34,7 @@ from tenant_experience.raw_files import RawFile, find_raw_files
 from tenant_experience.raw_table import read_table
 from tenant_experience.release_comparison import compare_releases
 from tenant_experience.source import Source, load_source
+from tenant_experience.tuning_request import check_ranges, wanted_tuning
 from tenant_experience.use_case import SQL_FILE, UseCase, load_use_case
 
 
@@ -198,7 +199,10 @@ def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -
 
 def _write_partitions(batch: Batch, partition_of: dict[str, Partition], folders: Folders) -> list[dict[str, Any]]:
     hyperparameters = as_hyperparameters(batch.use_case.hyperparameters) | batch.manifest.hyperparameters
-    items = shards(partition_of, batch.use_case.models, hyperparameters)
+    tuning = wanted_tuning(batch.use_case, batch.manifest)
+    if tuning:
+        check_ranges(tuning, batch.use_case.trainer, hyperparameters)
+    items = shards(partition_of, batch.use_case.models, hyperparameters, tuning)
     _write_json(folders.features / PARTITIONS_FILE, items)
     return items
 

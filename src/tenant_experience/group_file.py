@@ -5,6 +5,7 @@ One row a tenant and partition: a tenant may be in a local partition and in the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tenant_experience.errors import PlatformError
+from tenant_experience.errors import AlgorithmError, PlatformError
 from tenant_experience.feature_table import FeatureTable
 from tenant_experience.use_case import Labels
 
@@ -52,6 +53,27 @@ class GroupRows:
     def bad(self) -> NDArray[np.bool_]:
         """Whether each tenant is of the last class: the one that is predicted."""
         return np.asarray(self.label == len(self.classes or ()) - 1)
+
+    def learnable(self, part: str, partition: str) -> NDArray[np.float64]:
+        """Labels of one part of the split.
+
+        Args:
+            part: train or validation.
+            partition: whose, for the message.
+
+        Raises:
+            AlgorithmError: ``one_class``: a class is missing there, or all numbers are the same.
+        """
+        labels: NDArray[np.float64] = self.label[self.split == part]
+        if len(np.unique(labels)) < max(2, len(self.classes or ())):
+            counted = Counter(labels.tolist())
+            found = ", ".join(f"{counted[number]} {name}" for number, name in enumerate(self.classes or ()))
+            raise AlgorithmError(
+                f"partition {partition}: the {len(labels)} tenants of the {part} part have "
+                f"{found or f'{len(counted)} different labels'}: there is nothing to tell apart",
+                code="one_class",
+            )
+        return labels
 
     def align(self, table: FeatureTable) -> FeatureTable:
         """The features of exactly these tenants, in this order.

@@ -15,7 +15,7 @@ from typing import Any, Literal, NoReturn, cast, get_args
 from tenant_experience.data_layout import MANIFEST
 from tenant_experience.errors import UserError
 
-KEYS = ("source", "as_of", "hyperparameters", "models")
+KEYS = ("source", "as_of", "hyperparameters", "models", "tuning")
 Scope = Literal["global", "per_partition"]
 RESERVED_HYPERPARAMETERS = frozenset({"release", "shard"})
 # Of SageMaker's CreateTrainingJob: characters of a hyperparameter's name and value, and how many there may be.
@@ -33,12 +33,14 @@ class Manifest:
         as_of: features are as known then, UTC.
         hyperparameters: strings, as SageMaker passes them on.
         models: ``global`` or ``per_partition``.
+        tuning: whether hyperparameters are searched.
     """
 
     source: str | None = None
     as_of: datetime | None = None
     hyperparameters: dict[str, str] = field(default_factory=dict)
     models: Scope | None = None
+    tuning: bool | None = None
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -74,7 +76,10 @@ def parse_manifest(document: object) -> Manifest:
     models = document.get("models")
     if models is not None and models not in get_args(Scope):
         _refuse(f"key 'models' must be one of {', '.join(get_args(Scope))}, not {models!r}")
-    return Manifest(source, _moment(document), _hyperparameters(document.get("hyperparameters")), models)
+    tuning = document.get("tuning")
+    if tuning is not None and not isinstance(tuning, bool):
+        _refuse(f"key 'tuning' must be true or false, not {tuning!r}")
+    return Manifest(source, _moment(document), _hyperparameters(document.get("hyperparameters")), models, tuning)
 
 
 def parse_utc(text: str) -> datetime:

@@ -9,6 +9,7 @@ from typing import Any
 from tenant_experience.data_layout import GLOBAL_PARTITION, partition_slug
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.manifest import Scope
+from tenant_experience.tuning import Tuning
 from tenant_experience.use_case import Models, UseCase
 
 
@@ -88,22 +89,31 @@ def assign_partitions(
 
 
 def shards(
-    partitions: Mapping[str, Partition], models: Models, hyperparameters: Mapping[str, str]
+    partitions: Mapping[str, Partition],
+    models: Models,
+    hyperparameters: Mapping[str, str],
+    tuning: Tuning | None = None,
 ) -> list[dict[str, Any]]:
     """``partitions.json``: one item per training job, at most ``models.shard_size`` models each, largest first.
+
+    Under ``tuning`` one model each: a training of a search yields one loss.
 
     Args:
         partitions: from :func:`assign_partitions`.
         models: of the use case.
         hyperparameters: strings, as SageMaker passes them on.
+        tuning: what is searched, and then not among the item's ``hyperparameters``.
     """
+    size = models.shard_size if tuning is None else 1
+    searched = tuning.ranges.keys() if tuning else ()
     trained = {partition for partition in partitions.values() if models.fallback or partition.scale == "local"}
     distinct = sorted(trained, key=lambda p: (-p.training_tenants, p.partition))
     return [
         {
             "shard": shard,
-            "partitions": [vars(partition) for partition in distinct[start : start + models.shard_size]],
-            "hyperparameters": dict(hyperparameters),
+            "partitions": [vars(partition) for partition in distinct[start : start + size]],
+            "hyperparameters": {name: value for name, value in hyperparameters.items() if name not in searched},
+            "tuning": tuning.job() if tuning else None,
         }
-        for shard, start in enumerate(range(0, len(distinct), models.shard_size))
+        for shard, start in enumerate(range(0, len(distinct), size))
     ]

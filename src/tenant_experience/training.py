@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tenant_experience.encoding import Encoding
 from tenant_experience.errors import AlgorithmError, UserError
@@ -94,7 +92,7 @@ class TrainingRun:
             AlgorithmError: ``no_features``, or ``one_class`` when a part of the split holds one group only.
         """
         table = groups.align(table)
-        labels = [_labels(groups, part, partition) for part in (TRAIN, VALIDATION)]
+        labels = [groups.learnable(part, partition.partition).astype(np.float32) for part in (TRAIN, VALIDATION)]
         learnt_from = table.take(groups.split == TRAIN)
         features, left_out = usable_features(learnt_from)
         if not features:
@@ -148,16 +146,3 @@ def code_version() -> str:
         return version("tenant-experience")
     except PackageNotFoundError:
         return "uninstalled"
-
-
-def _labels(groups: GroupRows, part: str, partition: Partition) -> NDArray[np.float32]:
-    labels: NDArray[np.float32] = groups.label[groups.split == part].astype(np.float32)
-    if len(np.unique(labels)) < max(2, len(groups.classes or ())):
-        counted = Counter(labels.tolist())
-        found = ", ".join(f"{counted[number]:.0f} {name}" for number, name in enumerate(groups.classes or ()))
-        raise AlgorithmError(
-            f"partition {partition.partition}: the {len(labels)} tenants of the {part} part have "
-            f"{found or f'{len(counted)} different labels'}: there is nothing to tell apart",
-            code="one_class",
-        )
-    return labels

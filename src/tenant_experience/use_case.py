@@ -12,6 +12,7 @@ from tenant_experience.errors import UserError
 from tenant_experience.manifest import RESERVED_HYPERPARAMETERS, Scope
 from tenant_experience.processing import check_processing
 from tenant_experience.settings_file import Settings, load_settings
+from tenant_experience.tuning import Tuning
 
 USE_CASE_FILE = "use_case.yaml"
 SQL_FILE = "features.sql"
@@ -293,6 +294,7 @@ class UseCase(Settings):
     history: History = History()
     trainer: TrainerName = "xgboost"
     hyperparameters: dict[str, Scalar] = Field(default_factory=dict)
+    tuning: Tuning = Tuning()
     masking: float = Field(default=0, ge=0, lt=1)
     gates: Gates = Gates()
     processing: Processing = Processing()
