@@ -8,8 +8,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 
-from tenant_experience import api_problem, prediction
+from tenant_experience import api_problem, prediction, served_use_case
 from tenant_experience.aws import served_features
+from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
 
 logger = Logger(service="features")
@@ -20,10 +21,11 @@ app = api_problem.api(logger)
 def features(tenant_id: str) -> Response[str]:
     """The tenant's features as of the last ingestion; 404 when never seen."""
     wanted = api_problem.tenant_id_of_path(tenant_id)
-    known = served_features.read_tenants([wanted])
+    use_case = served_use_case.read(setting("USE_CASE"))
+    known = served_features.read_tenants([wanted], use_case)
     if wanted not in known:
         raise UserError("this tenant was never seen", code="unknown_tenant")
-    return api_problem.answer(prediction.describe_features(known[wanted]))
+    return api_problem.answer(prediction.describe_features(known[wanted], use_case))
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

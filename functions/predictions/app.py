@@ -11,7 +11,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 
-from tenant_experience import api_problem, data_layout, prediction
+from tenant_experience import api_problem, data_layout, prediction, served_use_case
 from tenant_experience.aws import model_endpoint, release_table, served_features
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import PlatformError, UserError
@@ -80,12 +80,13 @@ def _predict(tenant_ids: Sequence[str], *, explain: bool) -> dict[str, dict[str,
     """Tenant id -> answer, or problem, for the tenants that are known.
 
     Raises:
-        PlatformError: ``no_live_model`` before the first release, or ``features_unavailable``.
+        PlatformError: ``no_live_model`` before the first release, ``features_unavailable``, ``use_case_unavailable``.
     """
+    use_case = served_use_case.read(setting("USE_CASE"))
     live = release_table.read_live(setting("USE_CASE"))
     if live is None:
         raise PlatformError("no release has been published yet", code="no_live_model")
-    tenants = served_features.read_tenants(tenant_ids)
+    tenants = served_features.read_tenants(tenant_ids, use_case)
     now, stale_after = datetime.now(UTC), timedelta(days=whole_number("STALE_AFTER_DAYS"))
     answers: dict[str, dict[str, Any]] = {}
     for group, rows, problem in _ask_models(live, list(tenants.values()), explain=explain):
@@ -94,7 +95,7 @@ def _predict(tenant_ids: Sequence[str], *, explain: bool) -> dict[str, dict[str,
                 {"tenant_id": tenant.tenant_id, "code": problem.code, "detail": api_problem.UNAVAILABLE}
                 if problem
                 else prediction.describe_prediction(
-                    tenant, rows.get(tenant.tenant_id), now=now, stale_after=stale_after
+                    tenant, rows.get(tenant.tenant_id), use_case, now=now, stale_after=stale_after
                 )
             )
     return answers
@@ -104,9 +105,8 @@ def _ask_models(
     live: LiveRelease, tenants: Sequence[ServedTenant], *, explain: bool
 ) -> Iterator[tuple[Sequence[ServedTenant], Mapping[str, Mapping[str, Any]], PlatformError | None]]:
     """Ask every model concerned, side by side: its tenants, its answers by tenant id, and why there are none."""
-    unscored = [tenant for tenant in tenants if tenant.history == "insufficient"]
-    yield unscored, {}, None
-    groups = prediction.by_model(live, [tenant for tenant in tenants if tenant.history != "insufficient"])
+    yield [tenant for tenant in tenants if not tenant.may_be_predicted], {}, None
+    groups = prediction.by_model(live, [tenant for tenant in tenants if tenant.may_be_predicted])
     with ThreadPoolExecutor(max_workers=max(1, min(len(groups), _MODELS_AT_ONCE))) as pool:
         asked = [(group, pool.submit(_ask, model, group, explain)) for model, group in groups.items()]
         for group, future in asked:

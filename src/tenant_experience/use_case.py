@@ -54,11 +54,13 @@ class Noise(Settings):
 class Feature(Settings):
     """One feature: what more of it means for the tenant, and how it enters grouping; or a category, without order.
 
-    ``aspect`` says whether it tells of the service a tenant got, or of the demand the tenant made.
+    ``aspect`` says whether it tells of the service a tenant got, or of the demand the tenant made; ``words`` are what
+    the API's reasons call it, its name when there are none.
     """
 
     kind: Literal["number", "category"] = "number"
     aspect: Aspect | None = None
+    words: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
     more_is: Literal["worse", "better", "neither"] = "neither"
     transform: Literal["log1p", "none"] = "none"
     minimum: float | None = None
@@ -121,12 +123,14 @@ class Labels(Settings):
         column: which one; a tenant without a value there teaches nothing.
         classes: its values, in the order of their numbers; None when it holds a number.
         positive: the last of the classes, whose probability is told; None: no class is more wanted than another.
+        outcome: what the API's reasons call the positive class; its name when there is nothing here.
     """
 
     from_: Literal["clusters", "column"] = Field(alias="from")
     column: Name | None = None
     classes: list[Name] | None = Field(default=None, min_length=2)
     positive: Name | None = None
+    outcome: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
 
     @property
     def task(self) -> Task:
@@ -160,6 +164,8 @@ class Labels(Settings):
             raise ValueError("labels.classes are wanted with from: clusters")
         if self.positive is None and (self.from_ == "clusters" or self.task == "binary"):
             raise ValueError("labels.positive is wanted: the last of labels.classes")
+        if self.outcome is not None and self.positive is None:
+            raise ValueError("labels.outcome is the positive class in words: there is none")
         if self.positive is not None and (not classes or self.positive != classes[-1]):
             raise ValueError(f"labels.positive {self.positive!r} is not the last of labels.classes")
         return self

@@ -77,6 +77,8 @@ def test_a_client_reads_features_and_a_prediction_with_reasons(flow: Flow, first
     assert answer.status_code == 200
     document = answer.json()
     assert 0 <= document["probability"] <= 1
+    assert 0 < document["closeness"] < 1
+    assert set(document["demand"]) | set(document["service"]) == set(served["features"])
     assert document["experience"] in ("good", "bad")
     assert document["as_of"] == served["as_of"]
     assert len(document["reasons"]) == 3
@@ -87,6 +89,12 @@ def test_too_little_history_is_an_answer_not_a_guess(flow: Flow, first: Release,
     row = next(row for row in features_of(flow, first.release, tmp_path) if row["history"] == "insufficient")
     document = flow.get(f"/tenants/{row['tenant_id']}/prediction").json()
     assert (document["experience"], document["probability"]) == ("insufficient_history", None)
+    among_others = httpx.post(
+        flow.stack.api_url + "/predictions",
+        headers={"x-api-key": flow.stack.api_key},
+        json={"tenant_ids": [row["tenant_id"]]},
+    )
+    assert among_others.json()["predictions"] == [document]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pytest
+
+from tenant_experience.errors import PlatformError
 from tenant_experience.prediction import by_model, describe_features, describe_prediction, read_record, reasons
 from tenant_experience.release import LiveRelease
+from tenant_experience.served_use_case import parse, read
 
+USE_CASES = Path(__file__).parents[2] / "use_cases"
+TENANTS = parse((USE_CASES / "tenant_experience" / "use_case.yaml").read_bytes())
+CHURN = parse((USE_CASES / "telecom_churn" / "use_case.yaml").read_bytes())
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 RECORD = {
     "tenant_id": "T1",
@@ -26,20 +35,26 @@ MODEL = {
     "prediction": {
         "experience": "bad",
         "probability": 0.9,
+        "closeness": 0.99,
         "contributions": {"mean_first_response_hr": 2.0, "total_tickets": -0.5},
     },
 }
 
 
 def test_a_feature_without_a_denominator_is_null_and_is_not_sent_to_the_model() -> None:
-    tenant = read_record(RECORD)
-    assert describe_features(tenant)["features"]["answer_rate"] is None
-    assert tenant.instance == {"tenant_id": "T1", "features": {"mean_first_response_hr": 12.5, "total_tickets": 3.0}}
+    tenant = read_record(RECORD, TENANTS)
+    assert describe_features(tenant, TENANTS)["features"]["answer_rate"] is None
+    assert tenant.instance == {
+        "tenant_id": "T1",
+        "features": {"mean_first_response_hr": 12.5, "total_tickets": 3.0},
+        "exposure_days": 365.0,
+    }
 
 
 def test_a_prediction_says_how_sure_why_when_and_by_which_model() -> None:
-    answer = describe_prediction(read_record(RECORD), MODEL, now=NOW, stale_after=timedelta(days=35))
+    answer = describe_prediction(read_record(RECORD, TENANTS), MODEL, TENANTS, now=NOW, stale_after=timedelta(days=35))
     assert (answer["experience"], answer["probability"], answer["model_version"]) == ("bad", 0.9, "r1")
+    assert answer["closeness"] == 0.99
     assert answer["as_of"] == "2026-11-01T00:00:00Z"
     assert answer["reasons"][0]["text"].startswith("hours until the first response speaks for a bad experience (12.5)")
     assert answer["demand"].keys().isdisjoint(answer["service"].keys())
@@ -47,20 +62,21 @@ def test_a_prediction_says_how_sure_why_when_and_by_which_model() -> None:
 
 
 def test_an_answer_of_old_features_says_stale() -> None:
-    tenant = read_record(RECORD)
-    assert not describe_prediction(tenant, MODEL, now=NOW, stale_after=timedelta(days=35))["stale"]
-    assert describe_prediction(tenant, MODEL, now=NOW, stale_after=timedelta(days=10))["stale"]
+    tenant = read_record(RECORD, TENANTS)
+    assert not describe_prediction(tenant, MODEL, TENANTS, now=NOW, stale_after=timedelta(days=35))["stale"]
+    assert describe_prediction(tenant, MODEL, TENANTS, now=NOW, stale_after=timedelta(days=10))["stale"]
 
 
 def test_too_little_history_has_no_probability() -> None:
-    tenant = read_record({**RECORD, "history": "insufficient"})
-    answer = describe_prediction(tenant, None, now=NOW, stale_after=timedelta(days=35))
+    tenant = read_record({**RECORD, "history": "insufficient"}, TENANTS)
+    answer = describe_prediction(tenant, None, TENANTS, now=NOW, stale_after=timedelta(days=35))
     assert (answer["experience"], answer["probability"], answer["reasons"]) == ("insufficient_history", None, [])
 
 
 def test_reasons_are_the_strongest_three_and_say_when_a_value_is_not_known() -> None:
-    tenant = read_record(RECORD)
-    found = reasons(tenant, {"a": 0.1, "answer_rate": -3.0, "total_tickets": 2.0, "work_order_count": 1.0, "b": 0.0})
+    tenant = read_record(RECORD, TENANTS)
+    weights = {"a": 0.1, "answer_rate": -3.0, "total_tickets": 2.0, "work_order_count": 1.0, "b": 0.0}
+    found = reasons(tenant, {"experience": "bad", "contributions": weights}, TENANTS)
     assert [row["feature"] for row in found] == ["answer_rate", "total_tickets", "work_order_count"]
     assert found[0]["towards"] == "good"
     assert found[0]["text"].endswith("(not known)")
@@ -69,10 +85,85 @@ def test_reasons_are_the_strongest_three_and_say_when_a_value_is_not_known() -> 
 def test_tenants_of_one_model_are_asked_together() -> None:
     live = LiveRelease("r2", "t", 1, {"north": "r1", "south": "r2"})
     slugs = {"A": "north", "B": "south", "C": "north", "D": "elsewhere"}
-    tenants = [read_record({**RECORD, "tenant_id": name, "partition_slug": slug}) for name, slug in slugs.items()]
+    tenants = [
+        read_record({**RECORD, "tenant_id": name, "partition_slug": slug}, TENANTS) for name, slug in slugs.items()
+    ]
     groups = by_model(live, tenants)
     assert {key: [tenant.tenant_id for tenant in group] for key, group in groups.items()} == {
         ("north", "r1"): ["A", "C"],
         ("south", "r2"): ["B"],
         None: ["D"],
     }
+
+
+CUSTOMER = {
+    "customer_id": "C-1",
+    "event_time": "2026-11-19T00:00:00Z",
+    "dimension": "dimension2",
+    "partition_slug": "dimension2",
+    "as_of": "2026-11-01T00:00:00Z",
+    "release": "r1",
+    "history": "sufficient",
+    "state": "KS",
+    "area_code": "415",
+    "day_minutes": "265.1",
+    "a_feature_of_last_year": "text",
+}
+
+
+def churn_answer(row: dict[str, object]) -> dict[str, object]:
+    model = {"model_version": "r1", "scale": "local", "prediction": row}
+    return describe_prediction(read_record(CUSTOMER, CHURN), model, CHURN, now=NOW, stale_after=timedelta(days=35))
+
+
+def test_another_use_case_has_its_own_names_and_categories_are_texts() -> None:
+    customer = read_record(CUSTOMER, CHURN)
+    assert (customer.tenant_id, customer.portfolio_id) == ("C-1", "dimension2")
+    assert customer.instance["features"] == {"state": "KS", "area_code": "415", "day_minutes": 265.1}
+    assert list(describe_features(customer, CHURN)["features"]) == list(CHURN.features)
+
+
+def test_another_use_case_is_told_in_its_own_words() -> None:
+    row = {
+        "experience": "leaves",
+        "probability": 0.8,
+        "unknown_categories": ["state"],
+        "contributions": {"state": 1.0, "day_minutes": -0.5},
+    }
+    answer = churn_answer(row)
+    assert [reason["text"] for reason in answer["reasons"]] == [
+        "state speaks for leaving (KS)",
+        "day minutes speaks against leaving (265.1)",
+    ]
+    assert [reason["towards"] for reason in answer["reasons"]] == ["leaves", "stays"]
+    assert (answer["closeness"], answer["unknown_categories"]) == (None, ["state"])
+    assert not {"demand", "service", "value", "probabilities"} & answer.keys()
+
+
+def test_several_labels_and_numbers_are_told_as_the_model_tells_them() -> None:
+    several = replace(CHURN, labels=("low", "middle", "high"), positive=None, outcome=None)
+    customer = read_record(CUSTOMER, several)
+    row = {"experience": "high", "probabilities": {"low": 0.1, "middle": 0.2, "high": 0.7}}
+    why = reasons(customer, row | {"contributions": {"state": 1.0, "day_minutes": -0.5}}, several)
+    assert [(reason["text"], reason["towards"]) for reason in why] == [
+        ("state speaks for high (KS)", "high"),
+        ("day minutes speaks against high (265.1)", "other"),
+    ]
+    assert churn_answer(row)["probabilities"] == row["probabilities"]
+    number = replace(CHURN, labels=(), positive=None, outcome=None)
+    why = reasons(customer, {"value": 3.0, "contributions": {"day_minutes": -0.5}}, number)
+    assert (why[0]["text"], why[0]["towards"]) == ("day minutes lowers the number (265.1)", "lower")
+    assert churn_answer({"value": 3.0})["value"] == 3.0
+
+
+def test_a_tenant_of_whom_nothing_is_known_has_a_name_and_no_number() -> None:
+    row = {"experience": "no_features", "probability": None, "closeness": None, "contributions": {}}
+    model = {"model_version": "r1", "scale": "global", "prediction": row}
+    answer = describe_prediction(read_record(RECORD, TENANTS), model, TENANTS, now=NOW, stale_after=timedelta(days=35))
+    assert (answer["experience"], answer["probability"], answer["reasons"]) == ("no_features", None, [])
+
+
+def test_a_use_case_that_is_not_deployed_is_our_fault_not_the_clients() -> None:
+    with pytest.raises(PlatformError) as caught:
+        read("nowhere")
+    assert caught.value.code == "use_case_unavailable"

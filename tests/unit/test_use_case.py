@@ -33,6 +33,8 @@ def test_the_shipped_use_case_is_valid():
         (lambda d: d["models"].update(minimum=1), ["models.minimum", "minimum_tenants", "shard_size"]),
         (lambda d: d["features"]["answer_rate"].update(log=1), ["features.answer_rate.log", "more_is"]),
         (lambda d: d["models"].update(scope="local"), ["models.scope", "global", "per_partition", "local"]),
+        (lambda d: d["features"]["answer_rate"].update(words=""), ["answer_rate.words"]),
+        (lambda d: d.update(labels={"from": "column", "column": "y", "outcome": "x"}, clustering=None), ["outcome"]),
         (lambda d: d["features"]["answer_rate"].update(noise={"kind": "gamma"}), ["answer_rate.noise", "noise.of"]),
         (
             lambda d: d["features"]["answer_rate"].update(noise={"kind": "binomial", "of": ["positive_rate"]}),

@@ -16,6 +16,7 @@ from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError
 from tenant_experience.prediction import ServedTenant, read_record
 from tenant_experience.pseudonyms import pseudonym
+from tenant_experience.served_use_case import ServedUseCase
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_featurestore_runtime import SageMakerFeatureStoreRuntimeClient
@@ -30,11 +31,12 @@ def feature_store() -> SageMakerFeatureStoreRuntimeClient:
     return boto3.client("sagemaker-featurestore-runtime", config=_CONFIG)
 
 
-def read_tenants(tenant_ids: Sequence[str]) -> dict[str, ServedTenant]:
+def read_tenants(tenant_ids: Sequence[str], use_case: ServedUseCase) -> dict[str, ServedTenant]:
     """What is served of each tenant; one that was never seen is absent.
 
     Args:
         tenant_ids: at most 100, each once.
+        use_case: what their records hold.
 
     Raises:
         PlatformError: ``features_unavailable``.
@@ -47,7 +49,7 @@ def read_tenants(tenant_ids: Sequence[str]) -> dict[str, ServedTenant]:
         if len(asked) == 1:
             (stored,) = asked
             found = feature_store().get_record(FeatureGroupName=group, RecordIdentifierValueAsString=stored)
-            return {asked[stored]: _tenant(found["Record"], asked[stored])} if found.get("Record") else {}
+            return {asked[stored]: _tenant(found["Record"], asked[stored], use_case)} if found.get("Record") else {}
         batch = feature_store().batch_get_record(
             Identifiers=[{"FeatureGroupName": group, "RecordIdentifiersValueAsString": list(asked)}]
         )
@@ -56,9 +58,10 @@ def read_tenants(tenant_ids: Sequence[str]) -> dict[str, ServedTenant]:
     if batch["Errors"] or batch["UnprocessedIdentifiers"]:
         raise PlatformError(f"feature group {group} answered for a part only", code="features_unavailable")
     found_by_id = {asked[row["RecordIdentifierValueAsString"]]: row["Record"] for row in batch["Records"]}
-    return {tenant_id: _tenant(record, tenant_id) for tenant_id, record in found_by_id.items()}
+    return {tenant_id: _tenant(record, tenant_id, use_case) for tenant_id, record in found_by_id.items()}
 
 
-def _tenant(record: Iterable[Mapping[str, Any]], tenant_id: str) -> ServedTenant:
+def _tenant(record: Iterable[Mapping[str, Any]], tenant_id: str, use_case: ServedUseCase) -> ServedTenant:
     """The tenant, called by the id that was asked for: the store may know a pseudonym."""
-    return replace(read_record({value["FeatureName"]: value["ValueAsString"] for value in record}), tenant_id=tenant_id)
+    texts = {value["FeatureName"]: value["ValueAsString"] for value in record}
+    return replace(read_record(texts, use_case), tenant_id=tenant_id)
