@@ -45,11 +45,17 @@ def main(arguments: list[str] | None) -> Outcome:
             "tenants": len(rows.tenant_id),
             "without_group": len(tenants) - len(rows.tenant_id),
             "bad": int(rows.bad.sum()),
+            "groups": {name: int((rows.label == number).sum()) for number, name in enumerate(grouping.classes)},
             "fitted_tenants": grouping.fitted_tenants,
             "probability_worse": {marker.name: marker.probability_worse for marker in grouping.markers},
             "checks": grouping.checks,
             "left_out": grouping.left_out,
             "explained_variance": grouping.explained_variance,
+            "stability": grouping.stability.model_dump() if grouping.stability else None,
+            "permuted_variance": grouping.permuted_variance,
+            "copula_variance": grouping.copula_variance,
+            "service_auc": grouping.service_auc,
+            "warnings": list(grouping.warnings),
         }
 
     def label(partition: Partition) -> dict[str, Any]:

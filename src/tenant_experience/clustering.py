@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,26 +13,18 @@ from tenant_experience.group_evidence import Evidence, predicted_by
 from tenant_experience.group_file import GroupRows
 from tenant_experience.group_methods import explained_variance, find_groups, one_thread
 from tenant_experience.group_rule import GroupRule
-from tenant_experience.grouping import FittedMarker, Grouping, Transform, transformed
-from tenant_experience.labelling import Floats, pair_probabilities, severity_scores, thirds
+from tenant_experience.grouping import FittedMarker, Grouping, transformed
+from tenant_experience.labelling import Floats, impute, pair_probabilities, thirds
+from tenant_experience.markers import Marker, marker_scores, marker_values, usable_markers
 from tenant_experience.partition_runs import Partition
 from tenant_experience.splitting import TRAIN, hash_sample, split_tenants
 from tenant_experience.use_case import Method, UseCase
 
 # Under so many tenants nothing is claimed about a marker, whatever the gates of the use case say.
 LEAST_TENANTS = 100
-# A mixture settles on some ten thousand tenants, Ward's method holds every distance in memory; KMeans takes all.
-SAMPLES: dict[Method, int] = {"gaussian_mixture": 10_000, "ward": 2_000}
-EVIDENCE_SAMPLE = 10_000
-
-
-@dataclass(frozen=True)
-class Marker:
-    """A feature that decides: its direction (+1 more is worse, -1 more is better) and transform."""
-
-    name: str
-    direction: int
-    transform: Transform
+# So many tenants stand for all in refits, and in the methods that are slow: a mixture takes many rounds, and Ward's
+# method holds the distance of each two in memory. KMeans itself takes all.
+SAMPLES: dict[Method, int] = {"kmeans": 10_000, "gaussian_mixture": 10_000, "ward": 2_000}
 
 
 def group_partition(
@@ -63,38 +54,15 @@ def group_partition(
             "which groups are found: bring more tenants or a longer history",
             code="too_few_tenants",
         )
-    markers, _ = usable_markers(learnable, _markers(use_case), partition)
+    markers, _ = usable_markers(learnable, use_case)
     split = np.full(len(table), "", dtype="<U10")
-    split[table.may_train] = split_tenants(list(learnable.tenant_id), thirds(_scores(learnable, markers)))
+    split[table.may_train] = split_tenants(list(learnable.tenant_id), thirds(marker_scores(learnable, markers)))
     with one_thread():
         grouping = fit_grouping(table.take(split == TRAIN), partition, use_case, version)
     label = grouping.assign(table)
     return grouping, GroupRows(
-        table.tenant_id, split, _scores(table, markers), label, tuple(use_case.labels.classes or ())
+        table.tenant_id, split, marker_scores(table, markers), label, tuple(use_case.labels.classes or ())
     )
-
-
-def usable_markers(
-    table: FeatureTable, markers: list[Marker], partition: Partition
-) -> tuple[list[Marker], dict[str, str]]:
-    """Those markers that can tell tenants apart, and why the others cannot.
-
-    Raises:
-        AlgorithmError: ``no_markers`` when none is left.
-    """
-    left_out = {}
-    for marker in markers:
-        known = table.column(marker.name)
-        known = known[~np.isnan(known)]
-        if not len(known):
-            left_out[marker.name] = "null for every tenant"
-        elif np.all(known == known[0]):
-            left_out[marker.name] = f"{known[0]:g} for every tenant"
-    if len(left_out) == len(markers):
-        raise AlgorithmError(
-            f"partition {partition.partition}: no marker can tell tenants apart: {left_out}", code="no_markers"
-        )
-    return [marker for marker in markers if marker.name not in left_out], left_out
 
 
 def fit_grouping(train: FeatureTable, partition: Partition, use_case: UseCase, version: str) -> Grouping:
@@ -105,17 +73,20 @@ def fit_grouping(train: FeatureTable, partition: Partition, use_case: UseCase, v
     Raises:
         AlgorithmError: as ``group_partition``.
     """
-    markers, left_out = usable_markers(train, _markers(use_case), partition)
+    markers, left_out = usable_markers(train, use_case)
     clustering = use_case.grouped
     classes = tuple(use_case.labels.classes or ())
-    raw = np.column_stack([transformed(train.column(marker.name), marker.transform) for marker in markers])
+    raw = marker_values(train, markers)
+    # Filled once: a marker that few tenants have could be unknown to all of a sample.
+    filled = impute(raw, np.nanmedian(raw, axis=0))
     directions = [marker.direction for marker in markers]
-    sample = hash_sample(train.tenant_id, SAMPLES.get(clustering.method, len(train)))
-    rule, iterations = find_groups(raw[sample], directions, clustering.method, clustering.groups)
-    standardised = rule.space.standardise(raw)
+    sample = hash_sample(train.tenant_id, SAMPLES[clustering.method])
+    learnt_from = filled if clustering.method == "kmeans" else filled[sample]
+    rule, iterations = find_groups(learnt_from, directions, clustering.method, clustering.groups)
+    standardised = rule.space.standardise(filled)
     label = rule.place(standardised)
     sizes = np.bincount(label.astype(np.int64), minlength=len(classes)).tolist()
-    scores = _scores(train, markers)
+    scores = marker_scores(train, markers)
     grouping = Grouping(
         partition=partition.partition,
         slug=partition.slug,
@@ -140,8 +111,7 @@ def fit_grouping(train: FeatureTable, partition: Partition, use_case: UseCase, v
         iterations=iterations,
     )
     check_groups(grouping, use_case)
-    sample = hash_sample(train.tenant_id, min(EVIDENCE_SAMPLE, SAMPLES.get(clustering.method, EVIDENCE_SAMPLE)))
-    evidence = Evidence(rule, raw[sample], directions, clustering.method)
+    evidence = Evidence(rule, filled[sample], directions, clustering.method)
     return defended(grouping, evidence, train.take(sample), use_case)
 
 
@@ -197,15 +167,3 @@ def _fitted(markers: list[Marker], rule: GroupRule, raw: Floats, label: Floats) 
 
 def _least(pairs: Sequence[float | None]) -> float | None:
     return min((probability for probability in pairs if probability is not None), default=None)
-
-
-def _markers(use_case: UseCase) -> list[Marker]:
-    return [
-        Marker(name, use_case.features[name].direction, use_case.features[name].transform)
-        for name in use_case.grouped.markers
-    ]
-
-
-def _scores(table: FeatureTable, markers: list[Marker]) -> Floats:
-    names = [marker.name for marker in markers]
-    return severity_scores(table.matrix(names), [marker.direction for marker in markers])

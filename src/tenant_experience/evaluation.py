@@ -197,7 +197,7 @@ def evaluate_partition(
         confusion=_confusion(rows, manifest),
         bands=prediction_bands(rows.labels, rows.outputs) if manifest.task == "regression" else [],
         calibration=[] if manifest.task == "regression" else calibration_table(rows.confirmed, rows.confidence),
-        profile=[] if bad is None else feature_profile(table, bad, use_case),
+        profile=[] if bad is None else feature_profile(table, groups.label, use_case),
         portfolios=[] if bad is None else portfolio_shares(table.portfolio_id, bad),
         importance=_importance(scorer, matrix),
         roc=roc_curve(rows.confirmed, rows.outputs) if binary else [],

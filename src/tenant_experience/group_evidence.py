@@ -29,13 +29,13 @@ class Evidence:
 
     Attributes:
         rule: the groups that are to be defended.
-        raw: (rows, markers) transformed values of tenants of the training part, NaN where unknown.
+        values: (rows, markers) transformed values of tenants of the training part, gaps filled.
         directions: of the markers.
         method: that found the groups.
     """
 
     rule: GroupRule
-    raw: Floats
+    values: Floats
     directions: Sequence[int]
     method: Method
 
@@ -44,11 +44,11 @@ class Evidence:
         from sklearn.metrics import adjusted_rand_score
 
         chance = np.random.default_rng(0)
-        labels = self.rule.assign(self.raw).astype(np.int64)
+        labels = self.rule.assign(self.values).astype(np.int64)
         agreements = []
         for _ in range(REFITS):
-            refit = self._refit(self.raw[chance.integers(0, len(self.raw), len(self.raw))])
-            agreements.append(adjusted_rand_score(labels, refit.assign(self.raw).astype(np.int64)))
+            refit = self._refit(self.values[chance.integers(0, len(self.values), len(self.values))])
+            agreements.append(adjusted_rand_score(labels, refit.assign(self.values).astype(np.int64)))
         return Stability(
             ari_median=float(np.median(agreements)), ari_minimum=float(np.min(agreements)), refits=len(agreements)
         )
@@ -56,7 +56,7 @@ class Evidence:
     def permuted_variance(self) -> float:
         """The largest explained variance of refits after each column was shuffled alone: what no structure gives."""
         chance = np.random.default_rng(1)
-        rows = self.rule.space.standardise(self.raw)
+        rows = self.rule.space.standardise(self.values)
         return max(self._explained(chance.permuted(rows, axis=0)) for _ in range(REFITS))
 
     def copula_variance(self) -> float:
@@ -66,7 +66,7 @@ class Evidence:
         (NORTA: Cario and Nelson, 1997): margins with many equal values weaken them.
         """
         chance = np.random.default_rng(2)
-        rows = self.rule.space.standardise(self.raw)
+        rows = self.rule.space.standardise(self.values)
         margins, wanted = np.sort(rows, axis=0), _correlations(rows)
         latent, normal = wanted, chance.standard_normal(rows.shape)
         for _ in range(SMOOTH_ROUNDS):
@@ -75,8 +75,8 @@ class Evidence:
         draws = (chance.standard_normal(rows.shape) for _ in range(SMOOTH_DRAWS))
         return float(np.mean([self._explained(_smooth(draw, latent, margins)) for draw in draws]))
 
-    def _refit(self, raw: Floats) -> GroupRule:
-        return find_groups(raw, self.directions, self.method, len(self.rule.centroids))[0]
+    def _refit(self, values: Floats) -> GroupRule:
+        return find_groups(values, self.directions, self.method, len(self.rule.centroids))[0]
 
     def _explained(self, rows: Floats) -> float:
         rule = self._refit(rows)

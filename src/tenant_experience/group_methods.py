@@ -46,11 +46,11 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-def find_groups(raw: Floats, directions: Sequence[int], method: Method, groups: int) -> tuple[GroupRule, int]:
+def find_groups(values: Floats, directions: Sequence[int], method: Method, groups: int) -> tuple[GroupRule, int]:
     """Finds groups and orders them by their mean rank score, from the best off to the worst off.
 
     Args:
-        raw: (rows, markers) transformed values, NaN where unknown; no marker is unknown throughout.
+        values: (rows, markers) transformed values, gaps filled.
         directions: of the markers: +1 when more is worse, -1 when more is better.
         method: kmeans, gaussian_mixture or ward.
         groups: 2 or 3.
@@ -61,8 +61,8 @@ def find_groups(raw: Floats, directions: Sequence[int], method: Method, groups: 
     Raises:
         AlgorithmError: ``no_variation`` when there are not enough different rows, ``not_converged``.
     """
-    space = Space.of(raw)
-    rows, scores = space.standardise(raw), severity_scores(raw, directions)
+    space = Space.of(values)
+    rows, scores = space.standardise(values), severity_scores(values, directions)
     if len(rows) < 3 or not _differ(rows, groups):
         raise _too_alike(rows, groups)
     third = thirds(scores)

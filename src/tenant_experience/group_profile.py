@@ -16,19 +16,23 @@ LEAST_FOR_SHARE = 30
 LEAST_FOR_RANK = 100
 
 
-def feature_profile(table: FeatureTable, bad: NDArray[np.bool_], use_case: UseCase) -> list[dict[str, Any]]:
-    """Each feature in both groups.
+def feature_profile(table: FeatureTable, label: NDArray[np.floating], use_case: UseCase) -> list[dict[str, Any]]:
+    """Each feature in the bad group, which is that of the last class, beside the others.
 
     Args:
         table: the tenants that have a group.
-        bad: whether each is of the bad group, shape (tenants,).
-        use_case: directions, markers and checks.
+        label: the number of each one's class, shape (tenants,).
+        use_case: classes, directions, markers and checks.
 
     Returns:
-        A row per feature that is a number: feature, more_is, role (marker, check or null), good and bad {known, mean,
-        median} (null where nobody has a value), and ``probability_worse``: P(a tenant of the bad group is worse off on
-        it), ties half; for a feature that is neither better nor worse, P(it has more) stands in ``probability_more``.
+        A row per feature that is a number: feature, more_is, aspect (service, demand or null), role (marker, check or
+        null), bad and good (all others) {known, mean, median} (null where nobody has a value), ``by_class``: the same
+        for each class by its name, and ``probability_worse``: P(a tenant of the bad group is worse off on it than
+        one of the others), ties half; for a feature that is neither better nor worse, P(it has more) stands in
+        ``probability_more``.
     """
+    classes = use_case.labels.classes or []
+    bad = label == len(classes) - 1
     rows = []
     for name, feature in use_case.features.items():
         if feature.kind == "category":
@@ -39,9 +43,11 @@ def feature_profile(table: FeatureTable, bad: NDArray[np.bool_], use_case: UseCa
             {
                 "feature": name,
                 "more_is": feature.more_is,
+                "aspect": feature.aspect,
                 "role": _role(name, use_case),
                 "good": _summary(values[~bad]),
                 "bad": _summary(values[bad]),
+                "by_class": {each: _summary(values[label == number]) for number, each in enumerate(classes)},
                 "probability_worse": probability if feature.direction else None,
                 "probability_more": None if feature.direction else probability,
             }

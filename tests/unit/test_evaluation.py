@@ -72,7 +72,9 @@ def test_only_large_portfolios_are_ranked_and_only_against_each_other() -> None:
 
 
 def test_the_profile_says_what_is_worse_and_what_only_is_more() -> None:
-    rows = {row["feature"]: row for row in feature_profile(generated_table(500), true_lots(500), use_case())}
+    rows = {
+        row["feature"]: row for row in feature_profile(generated_table(500), true_lots(500).astype(float), use_case())
+    }
     assert rows["answer_rate"]["probability_worse"] > 0.5
     assert rows["answer_rate"]["bad"]["mean"] < rows["answer_rate"]["good"]["mean"]
     assert rows["answer_rate"]["bad"]["known"] < int(true_lots(500).sum())
