@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tenant_experience.group_methods import explained_variance, find_groups
 from tenant_experience.group_rule import GroupRule
 from tenant_experience.grouping import Stability
-from tenant_experience.labelling import Floats, probability_worse
+from tenant_experience.labelling import Floats, impute, probability_worse
 from tenant_experience.use_case import Method
 
 REFITS = 20
@@ -94,16 +94,16 @@ def predicted_by(features: Floats, positive: NDArray[np.bool_]) -> float | None:
     Returns:
         Between 0 and 1; None without features, or with too few rows of a kind for every fold.
     """
-    from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     features = features[:, ~np.isnan(features).all(axis=0)]
+    features = impute(features, np.nanmedian(features, axis=0))
     if not features.shape[1] or min(positive.sum(), (~positive).sum()) < FOLDS:
         return None
-    model = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression())
+    model = make_pipeline(StandardScaler(), LogisticRegression())
     scores = cross_val_predict(model, features, positive, cv=StratifiedKFold(FOLDS), method="decision_function")
     return probability_worse(scores, positive, 1)
 

@@ -13,6 +13,9 @@ from tenant_experience.grouping import Transform, transformed
 from tenant_experience.labelling import Floats, severity_scores
 from tenant_experience.use_case import UseCase
 
+# Of fewer tenants no share is told, and nothing is decided.
+LEAST_KNOWN = 30
+
 
 @dataclass(frozen=True)
 class Marker:
@@ -37,6 +40,8 @@ def usable_markers(table: FeatureTable, use_case: UseCase) -> tuple[list[Marker]
             left_out[name] = "null for every tenant"
         elif np.all(known == known[0]):
             left_out[name] = f"{known[0]:g} for every tenant"
+        elif len(known) < LEAST_KNOWN:
+            left_out[name] = f"known of {len(known)} tenants, and {LEAST_KNOWN} are the least that tell anything"
         else:
             feature = use_case.features[name]
             usable.append(Marker(name, feature.direction, feature.transform))

@@ -27,7 +27,7 @@ def use_case() -> UseCase:
 
 
 def generated_table(
-    count: int, seed: int = 0, portfolios: Sequence[str] = ("all",), noise: float = 0.35
+    count: int, seed: int = 0, portfolios: Sequence[str] = ("all",), noise: float = 0.35, lots: int = 2
 ) -> FeatureTable:
     """``count`` tenants, half of them badly off; a tenth have no inbound calls, so no answer rate.
 
@@ -35,11 +35,11 @@ def generated_table(
         count: how many.
         seed: of everything drawn; ``true_lots`` tells the truth of the same seed.
         portfolios: taken in turn.
-        noise: standard deviation of a tenant's lot around 0 (good) or 1 (bad).
+        noise: standard deviation of a tenant's lot around 0 (good), 1 (bad), and so on.
+        lots: how many there are, each as frequent.
     """
     chance = np.random.default_rng(seed)
-    bad = _lots(chance, count)
-    lot = np.where(bad, 1.0, 0.0) + chance.normal(0, noise, count)
+    lot = _lots(chance, count, lots) + chance.normal(0, noise, count)
     counts = {
         "work_order_count": chance.poisson(np.exp(0.8 + 0.8 * lot)),
         "escalation_count": chance.poisson(np.exp(-1.5 + 2.0 * lot)),
@@ -68,12 +68,17 @@ def generated_table(
 
 
 def true_lots(count: int, seed: int = 0) -> np.ndarray:
-    """Which of the generated tenants are badly off."""
-    return _lots(np.random.default_rng(seed), count)
+    """Which of the generated tenants are badly off, of two lots."""
+    return true_levels(count, seed, 2) == 1
 
 
-def _lots(chance: np.random.Generator, count: int) -> np.ndarray:
-    return chance.random(count) < 0.5
+def true_levels(count: int, seed: int, lots: int) -> np.ndarray:
+    """The lot of each generated tenant, from 0."""
+    return _lots(np.random.default_rng(seed), count, lots)
+
+
+def _lots(chance: np.random.Generator, count: int, lots: int) -> np.ndarray:
+    return lots - 1 - np.floor(chance.random(count) * lots)
 
 
 def write_table(table: FeatureTable, path: Path, order: np.ndarray | None = None) -> None:

@@ -1,0 +1,181 @@
+"""Groups that can be defended: the truth is found, what has no groups is refused, and every method keeps its word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from sklearn.metrics import adjusted_rand_score
+
+from demo.generate_events import generate
+from tenant_experience.clustering import group_partition
+from tenant_experience.errors import AlgorithmError
+from tenant_experience.feature_table import FeatureTable, read_features
+from tenant_experience.group_file import GroupRows
+from tenant_experience.grouping import Grouping
+from tenant_experience.partition_runs import Partition
+from tenant_experience.use_case import UseCase
+from tests.model.conftest import make_release
+from tests.model.generated_tenants import (
+    USE_CASE_FOLDER,
+    generated_table,
+    true_levels,
+    true_lots,
+    use_case,
+    write_job_inputs,
+)
+from tests.unit.feature_job import FeatureJob
+
+THREE = ["good", "opportunity", "bad"]
+
+
+def document(method: str = "kmeans", groups: int = 2, **limits: float) -> dict[str, Any]:
+    """use_case.yaml with another clustering."""
+    settings: dict[str, Any] = yaml.safe_load((USE_CASE_FOLDER / "use_case.yaml").read_text())
+    settings["clustering"] |= {"method": method, "groups": groups, "limits": limits}
+    if groups == 3:
+        settings["labels"]["classes"] = THREE
+        # Costs set the threshold of two classes.
+        del settings["costs"]
+    return settings
+
+
+def changed(method: str = "kmeans", groups: int = 2, **limits: float) -> UseCase:
+    return UseCase.model_validate(document(method, groups, **limits))
+
+
+def group(table: FeatureTable, settings: UseCase | None = None) -> tuple[Grouping, GroupRows]:
+    return group_partition(table, Partition("all", "all"), settings or use_case(), "r1")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_known_truth_is_found(seed: int) -> None:
+    _, rows = group(generated_table(3_000, seed=seed, noise=0.1))
+    assert adjusted_rand_score(true_lots(3_000, seed), rows.label) >= 0.9
+
+
+def test_the_truth_behind_raw_events_is_found(tmp_path: Path) -> None:
+    job = FeatureJob(tmp_path)
+    truth = generate(job.raw, as_of=datetime(2026, 11, 1, tzinfo=UTC))
+    job.run({"source": "events", "as_of": "2026-11-01T00:00:00Z"})
+    _, rows = group(read_features(job.output("features") / "features.parquet", use_case()))
+    bad = dict(zip(truth.tenant_ids.tolist(), truth.bad.tolist(), strict=True))
+    assert adjusted_rand_score([bad[tenant] for tenant in rows.tenant_id.tolist()], rows.label) >= 0.9
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_columns_without_structure_are_refused(seed: int) -> None:
+    table = generated_table(2_000)
+    shuffled = replace(table, values=np.random.default_rng(seed).permuted(table.values, axis=0))
+    with pytest.raises(AlgorithmError) as refusal:
+        group(shuffled)
+    assert refusal.value.code in {"groups_not_ordered", "no_structure", "groups_not_stable"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "code", "told"),
+    [
+        ({"structure_ratio": 9}, "no_structure", r"explain 0\.4\d\d of the variance, which is 3\.\d\d times the 0\.1"),
+        ({"stability_median": 1}, "groups_not_stable", r"20 refits .* of 0\.9\d\d in the median and 0\.9\d\d at least"),
+        ({"stability_minimum": 1}, "groups_not_stable", "and 0.9 and 1 are wanted"),
+        ({"probability_worse": 0.9}, "groups_not_ordered", r"bad is not worse than good on escalation_count \(0\.8"),
+        ({"smallest_share": 0.45}, "group_too_small", "the smallest group has"),
+        ({"smallest_group": 900}, "group_too_small", "at least 900 are wanted"),
+    ],
+)
+def test_limits_refuse_with_figures(limits: dict[str, float], code: str, told: str) -> None:
+    with pytest.raises(AlgorithmError, match=told) as refusal:
+        group(generated_table(2_000), changed(**limits))
+    assert refusal.value.code == code
+
+
+def test_limits_warn_with_figures() -> None:
+    grouping, _ = group(generated_table(2_000))
+    assert grouping.warnings == ()
+    assert grouping.service_auc is not None
+    assert grouping.service_auc > 0.95
+    warned, _ = group(generated_table(2_000), changed(continuum_margin=0.2, service_auc=1))
+    assert [sentence.split(":")[0] for sentence in warned.warnings] == [
+        "The groups are a cut through a continuum",
+        "The groups are mostly contact volume",
+    ]
+    assert f"{grouping.explained_variance:.3f}" in warned.warnings[0]
+    assert f"{grouping.copula_variance:.3f}" in warned.warnings[0]
+    assert f"{grouping.service_auc:.3f}" in warned.warnings[1]
+
+
+def test_a_continuum_is_told_from_groups() -> None:
+    """One lot for all, of the same spread: what two means cut it into is stable and in order, but no two groups."""
+    table = generated_table(2_000, lots=1, noise=0.6)
+    grouping, _ = group(table, changed(stability_median=0.5, stability_minimum=0.5))
+    assert any("cut through a continuum" in sentence for sentence in grouping.warnings)
+
+
+@pytest.mark.parametrize("method", ["gaussian_mixture", "ward"])
+def test_other_methods_find_the_truth_and_take_new_tenants_by_their_file(method: str, tmp_path: Path) -> None:
+    grouping, rows = group(generated_table(3_000, noise=0.1), changed(method))
+    assert adjusted_rand_score(true_lots(3_000), rows.label) >= 0.85
+    grouping.write(tmp_path)
+    read = Grouping.read(tmp_path)
+    newcomers = generated_table(500, seed=1, noise=0.1)
+    assert np.array_equal(read.assign(newcomers), grouping.assign(newcomers))
+    assert adjusted_rand_score(true_lots(500, 1), read.assign(newcomers)) >= 0.8
+    assert np.array_equal(read.assign(generated_table(3_000, noise=0.1)), rows.label)
+
+
+def test_three_groups_become_a_model_of_three_classes(tmp_path: Path) -> None:
+    table = generated_table(2_000, lots=3, noise=0.1)
+    write_job_inputs(tmp_path, table)
+    path = tmp_path / "processing" / "input" / "use_case" / "use_case.yaml"
+    path.write_text(yaml.safe_dump(document(groups=3), sort_keys=False))
+    release = make_release(tmp_path)
+    [row] = release.clustered["partitions"]
+    assert list(row["groups"]) == THREE
+    grouping = Grouping.read(release.models["all"])
+    assert adjusted_rand_score(true_levels(2_000, 0, 3), grouping.assign(table)) >= 0.85
+    assert all(len(marker.pairs) == 2 for marker in grouping.markers)
+    assert list(grouping.mean_scores.values()) == sorted(grouping.mean_scores.values())
+
+
+def test_three_groups_out_of_order_are_refused() -> None:
+    table = generated_table(2_000, lots=3, noise=0.1)
+    values, column = table.values.copy(), table.features.index("mean_first_response_hr")
+    values[:, column] = np.where(true_levels(2_000, 0, 3) == 2, 1.0, values[:, column])
+    with pytest.raises(AlgorithmError, match="bad is not worse than opportunity on mean_first_response_hr") as refusal:
+        group(replace(table, values=values), changed(groups=3))
+    assert refusal.value.code == "groups_not_ordered"
+    assert "escalation_count 0." in refusal.value.message
+
+
+def test_a_tiny_table_has_a_named_answer() -> None:
+    gates = use_case().gates.model_copy(update={"pooled_tenants": 2})
+    settings = use_case().model_copy(update={"gates": gates})
+    for count in (0, 1, 2, 3, 99):
+        with pytest.raises(AlgorithmError, match=f"{count} tenants may train, and 100 are the least") as refusal:
+            group(generated_table(3).take(np.arange(0)) if not count else generated_table(count), settings)
+        assert refusal.value.code == "too_few_tenants"
+    assert len(group(generated_table(200, noise=0.1), settings)[1].label) == 200
+
+
+def test_columns_that_tell_nothing_have_a_named_answer() -> None:
+    table = generated_table(2_000, noise=0.1)
+    names = use_case().grouped.markers
+    values = np.where(np.isin(table.features, names[:2]), 1.0, table.values)
+    values[:, table.features.index(names[4])] = np.nan
+    values[20:, table.features.index(names[5])] = np.nan
+    grouping, _ = group(replace(table, values=values))
+    assert {name: reason.split(",")[0] for name, reason in grouping.left_out.items()} == {
+        names[0]: "1 for every tenant",
+        names[1]: "1 for every tenant",
+        names[4]: "null for every tenant",
+        names[5]: "known of 13 tenants",
+    }
+    values[:, table.features.index(names[3])] = np.nan
+    with pytest.raises(AlgorithmError, match="do not go together") as refusal:
+        group(replace(table, values=values))
+    assert refusal.value.code == "no_structure"
