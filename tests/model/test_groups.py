@@ -18,9 +18,9 @@ from tenant_experience.errors import AlgorithmError
 from tenant_experience.feature_table import FeatureTable, read_features
 from tenant_experience.group_file import GroupRows
 from tenant_experience.grouping import Grouping
+from tenant_experience.model_artifact import read_manifest
 from tenant_experience.partition_runs import Partition
 from tenant_experience.use_case import UseCase
-from tests.model.conftest import make_release
 from tests.model.generated_tenants import (
     USE_CASE_FOLDER,
     generated_table,
@@ -29,6 +29,7 @@ from tests.model.generated_tenants import (
     use_case,
     write_job_inputs,
 )
+from tests.model.job_processes import cluster, train
 from tests.unit.feature_job import FeatureJob
 
 THREE = ["good", "opportunity", "bad"]
@@ -133,13 +134,16 @@ def test_three_groups_become_a_model_of_three_classes(tmp_path: Path) -> None:
     write_job_inputs(tmp_path, table)
     path = tmp_path / "processing" / "input" / "use_case" / "use_case.yaml"
     path.write_text(yaml.safe_dump(document(groups=3), sort_keys=False))
-    release = make_release(tmp_path)
-    [row] = release.clustered["partitions"]
-    assert list(row["groups"]) == THREE
-    grouping = Grouping.read(release.models["all"])
+    [clustered], [trained] = cluster(tmp_path)["partitions"], train(tmp_path)["partitions"]
+    assert list(clustered["groups"]) == THREE
+    assert trained["status"] == "ready"
+    manifest = read_manifest(tmp_path / "model" / "all")
+    assert (manifest.task, list(manifest.labels), manifest.positive_label) == ("multiclass", THREE, "bad")
+    grouping = Grouping.read(tmp_path / "model" / "all")
     assert adjusted_rand_score(true_levels(2_000, 0, 3), grouping.assign(table)) >= 0.85
     assert all(len(marker.pairs) == 2 for marker in grouping.markers)
-    assert list(grouping.mean_scores.values()) == sorted(grouping.mean_scores.values())
+    scores = [grouping.mean_scores[name] for name in THREE]
+    assert scores == sorted(scores)
 
 
 def test_three_groups_out_of_order_are_refused() -> None:
