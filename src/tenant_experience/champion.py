@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from tenant_experience.bootstrap_intervals import measured, measured_with
-from tenant_experience.data_layout import GROUPING_FILE
-from tenant_experience.errors import UserError
+from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.feature_table import FeatureTable
 from tenant_experience.model_artifact import ModelManifest
 from tenant_experience.scored_rows import Floats, ScoredRows, scored
-from tenant_experience.scoring import Scorer
+from tenant_experience.served_model import ServedModel
 from tenant_experience.weighted_metrics import LOSSES, weighted_metrics
 
 # Of the loss: less than this is no difference, even when chance is ruled out. Of numbers, as a share of the champion's.
 TOLERANCE = 0.002
+NOT_COMPARABLE = "not_comparable"
 MAY_HAVE_LEARNED = (
     "The live model may have learned from some of these tenants, which favours it: a tenant's part of the split hardly "
     "moves between releases, but it may."
@@ -58,24 +58,24 @@ def champion_comparison(
     """
     document: dict[str, Any] = {"version": champion.version, "loss": LOSSES[challenger.task]}
     try:
-        scorer = Scorer.load(champion.folder)
-    except UserError as error:
+        model = ServedModel.load(champion.folder)
+    except (UserError, PlatformError) as error:
         reason = f"The live model cannot be read by this version of the program ({error.code})."
-        return document | {"rows": 0, "metrics": {}, "verdict": "not_comparable", "notes": [reason]}
+        return document | {"rows": 0, "metrics": {}, "verdict": NOT_COMPARABLE, "notes": [reason]}
+    scorer = model.scorer
     obstacle = _obstacle(scorer.manifest, manifest, test)
     if obstacle:
-        return document | {"rows": 0, "metrics": {}, "verdict": "not_comparable", "notes": [obstacle]}
+        return document | {"rows": 0, "metrics": {}, "verdict": NOT_COMPARABLE, "notes": [obstacle]}
     defended = scored(scorer, scorer.encoding.matrix(test), challenger.labels)
     metrics = _paired(defended, challenger)
     decides = metrics[document["loss"]]
     scale = decides["champion"] if challenger.task == "regression" else 1
-    grouped = (champion.folder / GROUPING_FILE).is_file()
     return document | {
         "rows": len(challenger),
         "worse_by": decides["difference"] / scale if scale else 0.0,
         "metrics": metrics,
         "verdict": _verdict(decides, TOLERANCE * scale),
-        "notes": [MAY_HAVE_LEARNED, *([NEW_DEFINITION] if grouped else [])],
+        "notes": [MAY_HAVE_LEARNED, *([NEW_DEFINITION] if model.grouping else [])],
     }
 
 

@@ -13,6 +13,7 @@ from tenant_experience.metrics import wilson_interval
 
 HIGHEST_RATIO = 1.25
 PORTFOLIO_SIZES = (1, 100, 500, 2_000)
+_BY = {"exposure": "how long tenants are known", "size": "how large their portfolio is"}
 
 
 def bad_share_by_band(table: FeatureTable, bad: NDArray[np.bool_]) -> list[dict[str, Any]]:
@@ -34,6 +35,20 @@ def bad_share_by_band(table: FeatureTable, bad: NDArray[np.bool_]) -> list[dict[
     }
     compared = {by: _groups(names, bad) for by, names in bands.items()}
     return [_comparison(by, groups) for by, groups in compared.items() if len(groups) > 1]
+
+
+def fairness_warnings(comparisons: list[dict[str, Any]], positive: str | None) -> list[str]:
+    """A sentence for each of ``bad_share_by_band`` that is warned of; ``positive`` is the class's name."""
+    found = []
+    for comparison in comparisons:
+        if comparison["warned"]:
+            groups = sorted(comparison["groups"], key=lambda group: group["share"])
+            low, high = groups[0], groups[-1]
+            found.append(
+                f"The share of {positive} goes with {_BY[comparison['by']]}: {high['share']:.1%} at {high['name']}, "
+                f"{low['share']:.1%} at {low['name']}. From {HIGHEST_RATIO:g} times as many on this is warned of."
+            )
+    return found
 
 
 def _comparison(by: str, groups: list[dict[str, Any]]) -> dict[str, Any]:

@@ -22,9 +22,10 @@ from tenant_experience.data_layout import (
     model_archive,
 )
 from tenant_experience.errors import TenantExperienceError
-from tenant_experience.evaluation import Live, PartitionEvaluation, evaluate_partition
+from tenant_experience.evaluation import PartitionEvaluation
 from tenant_experience.feature_table import FeatureTable, read_features
 from tenant_experience.group_file import read_groups
+from tenant_experience.judgement import Live, evaluate_partition
 from tenant_experience.model_gates import check_gates
 from tenant_experience.partition_runs import Partition, Row
 from tenant_experience.use_case import UseCase

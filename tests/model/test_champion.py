@@ -139,8 +139,9 @@ def test_a_first_release_has_no_champion(release: Release, settled: Path, tmp_pa
     ("change", "reason"),
     [
         ({"features": ["gone_count"]}, "reads gone_count"),
-        ({"labels": ["calm", "angry"], "positive_label": "angry"}, "tells calm, angry, this one good, bad"),
+        ({"labels": ["calm", "bad"]}, "tells calm, bad, this one good, bad"),
         ({"format": 99}, "model_manifest"),
+        ({"grouping": "of another format"}, "grouping_file"),
     ],
 )
 def test_a_champion_that_cannot_be_compared_is_said_and_stops_nothing(
@@ -151,8 +152,13 @@ def test_a_champion_that_cannot_be_compared_is_said_and_stops_nothing(
     manifest = json.loads((live / "model.json").read_text())
     if "features" in change:
         _rename_first_feature(live, manifest, change["features"][0])
+    elif "grouping" in change:
+        (live / "grouping.json").write_text("{}")
     else:
         (live / "model.json").write_text(json.dumps(manifest | change))
+        if "labels" in change:
+            rule = json.loads((live / "grouping.json").read_text())
+            (live / "grouping.json").write_text(json.dumps(rule | {"classes": change["labels"]}))
     judged = shard(release, tmp_path, settled, live)
     [row] = run_partitions([ALL], judged.evaluate)
     assert row["status"] == "ready"

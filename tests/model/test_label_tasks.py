@@ -13,7 +13,7 @@ import pytest
 from tenant_experience.champion import Champion
 from tenant_experience.column_labels import label_partition
 from tenant_experience.errors import AlgorithmError
-from tenant_experience.evaluation import Live, evaluate_partition
+from tenant_experience.judgement import Live, evaluate_partition
 from tenant_experience.model_gates import check_gates
 from tenant_experience.partition_runs import Partition
 from tenant_experience.trainer import parse_settings

@@ -7,7 +7,7 @@ import pytest
 
 from tenant_experience.encoding import Encoding
 from tenant_experience.evaluation_slices import measured_slices, slice_names
-from tenant_experience.fairness import bad_share_by_band
+from tenant_experience.fairness import bad_share_by_band, fairness_warnings
 from tenant_experience.missing_features import missing_feature_curve
 from tenant_experience.scored_rows import ScoredRows
 from tests.model.generated_tenants import generated_table
@@ -67,6 +67,10 @@ def test_a_share_of_bad_that_goes_with_exposure_or_size_is_warned_of() -> None:
     by = {row["by"]: row for row in bad_share_by_band(table, bad)}
     assert [group["share"] for group in by["exposure"]["groups"]] == pytest.approx([1 / 2, 1 / 3])
     assert (by["exposure"]["ratio"], by["exposure"]["warned"]) == (pytest.approx(1.5), True)
+    assert fairness_warnings([by["exposure"]], "bad") == [
+        "The share of bad goes with how long tenants are known: 50.0% at 180 to 269 days, 33.3% at 365 days or more. "
+        "From 1.25 times as many on this is warned of."
+    ]
     assert [group["name"] for group in by["size"]["groups"]] == ["100 to 499 tenants", "500 to 1999 tenants"]
     assert bad_share_by_band(replace(table, side={}, portfolio_id=np.full(count, "one")), bad) == []
 

@@ -12,12 +12,12 @@ import pytest
 from tenant_experience.action_files import report_actions
 from tenant_experience.clustering import group_partition
 from tenant_experience.column_labels import label_partition
-from tenant_experience.evaluation import evaluate_partition
 from tenant_experience.feature_table import FeatureTable
 from tenant_experience.group_file import GroupRows
 from tenant_experience.group_pictures import group_pictures
 from tenant_experience.html_page import figure
 from tenant_experience.ingestion_result import IngestionResult
+from tenant_experience.judgement import evaluate_partition
 from tenant_experience.model_gates import ModelGate
 from tenant_experience.partition_runs import Partition
 from tenant_experience.report import ShardReport
