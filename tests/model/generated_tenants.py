@@ -69,7 +69,7 @@ def generated_table(
 
 def true_lots(count: int, seed: int = 0) -> np.ndarray:
     """Which of the generated tenants are badly off, of two lots."""
-    return true_levels(count, seed, 2) == 1
+    return np.asarray(true_levels(count, seed, 2) == 1)
 
 
 def true_levels(count: int, seed: int, lots: int) -> np.ndarray:
