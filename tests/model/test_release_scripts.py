@@ -76,9 +76,9 @@ def test_another_row_order_gives_the_same_bytes(release: Release, tmp_path: Path
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Release:
-    """Two good partitions, one whose tenants are all alike, one of one tenant, one of two, and one whose folder was lost.
+    """Two good partitions, one of tenants that are all alike, one of one tenant, one of two, and one that is lost.
 
-    The folder was lost after clustering.
+    Its folder disappears after clustering.
     """
     base = tmp_path_factory.mktemp("several")
     table = generated_table(2_000)
