@@ -3,8 +3,10 @@
 # ruff: noqa: S608 - names in SQL come from validated settings
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
+from string import Template
 
 import duckdb
 
@@ -16,6 +18,7 @@ from tenant_experience.processing_engine import ProcessingEngine
 from tenant_experience.use_case import SQL_FILE, USE_CASE_FILE, UseCase
 
 FEATURES_TABLE = "features"
+_NAMED = re.compile(r"CREATE\s+(?P<kind>VIEW|TABLE)\s+(?P<name>[a-z_][a-z0-9_]*)\s+AS\s", re.IGNORECASE)
 
 
 def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, as_of: datetime) -> None:
@@ -24,19 +27,35 @@ def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, 
     Args:
         engine: holds ``events``.
         use_case: its history settings set the window and the classes.
-        sql: ``features.sql``; one SELECT over ``events`` and ``settings``, in DuckDB's dialect.
+        sql: ``features.sql``, in DuckDB's dialect: views and tables over ``events``, each CREATE ... AS SELECT, and
+            last a SELECT. Known are ``$as_of`` and ``$window_start`` (timestamps), ``$minimum_days`` and
+            ``$provisional_below``.
         as_of: nothing at or after it has happened yet.
 
     Raises:
-        UserError: ``invalid_use_case``: the SQL does not give a column that the use case names.
+        UserError: ``invalid_use_case``: the SQL is not of this form, or gives no column that the use case names.
     """
     history = use_case.history
-    engine.keep(
-        "settings",
-        f"SELECT {_timestamp(as_of)} AS as_of, {_timestamp(as_of - timedelta(days=history.window_days))} "
-        f"AS window_start, {history.minimum_days} AS minimum_days, {history.provisional_below} AS provisional_below",
+    *named, answer = _statements(
+        engine.connection,
+        Template(sql).safe_substitute(
+            as_of=_timestamp(as_of),
+            window_start=_timestamp(as_of - timedelta(days=history.window_days)),
+            minimum_days=history.minimum_days,
+            provisional_below=history.provisional_below,
+        ),
     )
-    engine.fetch(FEATURES_TABLE, sql)
+    for statement in named:
+        found = _NAMED.search(statement)
+        if found is None:
+            raise UserError(
+                f"{SQL_FILE}: a statement before the last is not CREATE VIEW or CREATE TABLE name AS SELECT: "
+                f"{' '.join(statement.split())[:100]}",
+                code="invalid_use_case",
+            )
+        create = engine.view if found["kind"].upper() == "VIEW" else engine.keep
+        create(found["name"], statement[found.end() :])
+    engine.fetch(FEATURES_TABLE, answer)
     given = {name for name, *_ in engine.connection.execute(f"DESCRIBE {FEATURES_TABLE}").fetchall()}
     wanted = (use_case.record_id, use_case.partition_column, *use_case.features, *label_columns(use_case))
     missing = [name for name in wanted if name not in given]
@@ -46,6 +65,16 @@ def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, 
             f"{', '.join(sorted(given))}",
             code="invalid_use_case",
         )
+
+
+def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
+    try:
+        statements = [statement.query.strip().rstrip(";") for statement in connection.extract_statements(sql)]
+    except duckdb.Error as error:
+        raise UserError(f"{SQL_FILE} is not SQL: {error}", code="invalid_use_case") from error
+    if not statements:
+        raise UserError(f"{SQL_FILE} holds no statement: it ends with a SELECT", code="invalid_use_case")
+    return statements
 
 
 def label_columns(use_case: UseCase) -> list[str]:

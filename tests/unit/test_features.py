@@ -361,3 +361,20 @@ def test_what_happened_before_a_copy_opened_takes_no_negative_time():
     assert features["mean_first_response_hr"] == pytest.approx(24)
     assert features["mean_full_resolution_hr"] is None
     assert features["open_count"] == 2
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("SELEC 1", "is not SQL"),
+        ("", "holds no statement"),
+        ("DROP VIEW events; SELECT 1", "not CREATE VIEW or CREATE TABLE name AS SELECT: DROP VIEW events"),
+        ("CREATE VIEW a AS SELECT tenant_id FROM events; SELECT * FROM a", "gives no column 'portfolio_id'"),
+    ],
+)
+def test_sql_of_another_form_is_refused_by_name(sql: str, told: str) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE events ({', '.join(f'{n} {t}' for n, t in COLUMNS.items())})")
+        with pytest.raises(UserError, match=told) as refusal:
+            features_from_events(DuckDbEngine(connection, Path()), USE_CASE, sql, AS_OF)
+    assert refusal.value.code == "invalid_use_case"

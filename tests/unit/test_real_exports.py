@@ -42,10 +42,12 @@ class Export:
 
     def features(self, as_of: datetime) -> pd.DataFrame:
         """By tenant."""
-        for table in ("freshness", "settings", "features"):
-            self.engine.connection.execute(f"DROP TABLE IF EXISTS {table}")
-        features_from_events(self.engine, self.source.adjust(USE_CASE), SQL, as_of)
-        return self.engine.connection.sql("SELECT * FROM features").df().set_index("tenant_id").sort_index()
+        self.engine.connection.begin()
+        try:
+            features_from_events(self.engine, self.source.adjust(USE_CASE), SQL, as_of)
+            return self.engine.connection.sql("SELECT * FROM features").df().set_index("tenant_id").sort_index()
+        finally:
+            self.engine.connection.rollback()  # for the next as_of
 
     def quarantined(self) -> list[tuple]:
         """(reason, column, rows)"""

@@ -1,162 +1,147 @@
--- One row per tenant seen before as_of. Reads:
---   events    one row per line of the log, times in UTC; a row with repeated = false is alone with its event_id
---   settings  one row: as_of, window_start, minimum_days, provisional_below
+-- One row per tenant seen before $as_of. Reads:
+--   events                             one row per line of the log, times in UTC; a row with repeated = false is alone
+--                                      with its event_id
+--   $as_of, $window_start              timestamps
+--   $minimum_days, $provisional_below  of exposure
+-- A view is computed whenever it is read, a table once; the last statement is the answer.
 -- Sums are over whole microseconds: no order of rows, and no engine, changes a bit of the result.
-WITH copies AS (
-    SELECT
-        events.*,
-        settings.as_of,
-        greatest(opened_at, coalesce(first_response_at, opened_at), coalesce(resolved_at, opened_at)) AS known_at,
-        min(CASE WHEN first_response_at < settings.as_of THEN first_response_at END)
-            OVER (PARTITION BY event_id) AS earliest_response_at,
-        -- resolved again: the last resolution before as_of
-        max(CASE WHEN resolved_at < settings.as_of THEN resolved_at END)
-            OVER (PARTITION BY event_id) AS latest_resolution_at
-    FROM events
-    CROSS JOIN settings
-    -- an event log: what was recorded at or after as_of is not known; neither is, under any id, what opened then
-    WHERE repeated AND opened_at < settings.as_of AND coalesce(recorded_at < settings.as_of, true)
-),
+CREATE VIEW copies AS
+SELECT
+    *,
+    greatest(opened_at, coalesce(first_response_at, opened_at), coalesce(resolved_at, opened_at)) AS known_at,
+    min(CASE WHEN first_response_at < $as_of THEN first_response_at END)
+        OVER (PARTITION BY event_id) AS earliest_response_at,
+    -- resolved again: the last resolution before as_of
+    max(CASE WHEN resolved_at < $as_of THEN resolved_at END)
+        OVER (PARTITION BY event_id) AS latest_resolution_at
+FROM events
+-- an event log: what was recorded at or after as_of is not known; neither is, under any id, what opened then
+WHERE repeated AND opened_at < $as_of AND coalesce(recorded_at < $as_of, true);
 
-ranked AS MATERIALIZED (
-    -- The copy that counts is the last recorded; else the last one known before as_of; when all are later, the earliest.
-    SELECT
-        *,
-        row_number() OVER (
-            PARTITION BY event_id
-            ORDER BY
-                coalesce(recorded_at, TIMESTAMP '1900-01-01') DESC,
-                CASE WHEN known_at < as_of THEN 0 ELSE 1 END,
-                CASE WHEN known_at < as_of THEN known_at END DESC,
-                known_at,
-                -- the rest only settles ties, the same way whatever the order of rows
-                opened_at, coalesce(first_response_at, TIMESTAMP '1900-01-01'), tenant_id, portfolio_id, channel,
-                coalesce(direction, ''), coalesce(sentiment, ''),
-                coalesce(CAST(escalated AS INTEGER), -1), coalesce(CAST(answered AS INTEGER), -1),
-                coalesce(tenancy_start_at, TIMESTAMP '1900-01-01'), coalesce(tenancy_end_at, TIMESTAMP '1900-01-01')
-        ) AS copy
-    FROM copies
-),
+CREATE TABLE ranked AS
+-- The copy that counts is the last recorded; else the last one known before as_of; when all are later, the earliest.
+SELECT
+    *,
+    row_number() OVER (
+        PARTITION BY event_id
+        ORDER BY
+            coalesce(recorded_at, TIMESTAMP '1900-01-01') DESC,
+            CASE WHEN known_at < $as_of THEN 0 ELSE 1 END,
+            CASE WHEN known_at < $as_of THEN known_at END DESC,
+            known_at,
+            -- the rest only settles ties, the same way whatever the order of rows
+            opened_at, coalesce(first_response_at, TIMESTAMP '1900-01-01'), tenant_id, portfolio_id, channel,
+            coalesce(direction, ''), coalesce(sentiment, ''),
+            coalesce(CAST(escalated AS INTEGER), -1), coalesce(CAST(answered AS INTEGER), -1),
+            coalesce(tenancy_start_at, TIMESTAMP '1900-01-01'), coalesce(tenancy_end_at, TIMESTAMP '1900-01-01')
+    ) AS copy
+FROM copies;
 
-known AS NOT MATERIALIZED (
-    -- late: a response or resolution at or after as_of has not happened yet
-    SELECT
-        tenant_id, portfolio_id, channel, direction, answered, escalated, sentiment,
-        opened_at, tenancy_start_at, tenancy_end_at,
-        CASE WHEN first_response_at < settings.as_of THEN first_response_at END AS first_response_at,
-        CASE WHEN resolved_at < settings.as_of THEN resolved_at END AS resolved_at
-    FROM events
-    CROSS JOIN settings
-    WHERE NOT repeated AND opened_at < settings.as_of AND coalesce(recorded_at < settings.as_of, true)
-    UNION ALL
-    SELECT
-        tenant_id, portfolio_id, channel, direction, answered, escalated, sentiment,
-        opened_at, tenancy_start_at, tenancy_end_at,
-        -- what another copy says happened before this one opened is not this one's: nothing takes negative time
-        CASE WHEN earliest_response_at >= opened_at THEN earliest_response_at
-             WHEN first_response_at < as_of THEN first_response_at END,
-        CASE WHEN latest_resolution_at >= opened_at THEN latest_resolution_at END
-    FROM ranked
-    WHERE copy = 1
-),
+CREATE VIEW known AS
+-- late: a response or resolution at or after as_of has not happened yet
+SELECT
+    tenant_id, portfolio_id, channel, direction, answered, escalated, sentiment,
+    opened_at, tenancy_start_at, tenancy_end_at,
+    CASE WHEN first_response_at < $as_of THEN first_response_at END AS first_response_at,
+    CASE WHEN resolved_at < $as_of THEN resolved_at END AS resolved_at
+FROM events
+WHERE NOT repeated AND opened_at < $as_of AND coalesce(recorded_at < $as_of, true)
+UNION ALL
+SELECT
+    tenant_id, portfolio_id, channel, direction, answered, escalated, sentiment,
+    opened_at, tenancy_start_at, tenancy_end_at,
+    -- what another copy says happened before this one opened is not this one's: nothing takes negative time
+    CASE WHEN earliest_response_at >= opened_at THEN earliest_response_at
+         WHEN first_response_at < $as_of THEN first_response_at END,
+    CASE WHEN latest_resolution_at >= opened_at THEN latest_resolution_at END
+FROM ranked
+WHERE copy = 1;
 
--- Three narrow sums, not one wide one: a group for each tenant, with all it sums, has to fit in memory.
-seen_in AS (
-    SELECT
-        tenant_id,
-        portfolio_id,
-        min(opened_at) AS first_opened_at,
-        max(opened_at) AS last_opened_at,
-        min(tenancy_start_at) AS tenancy_start_at,
-        max(tenancy_end_at) AS tenancy_end_at
-    FROM known
-    GROUP BY tenant_id, portfolio_id
-),
+-- Three narrow sums one after another, not one wide one: a group for each tenant, with all it sums, has to fit in memory.
+CREATE TABLE seen_in AS
+SELECT
+    tenant_id,
+    portfolio_id,
+    min(opened_at) AS first_opened_at,
+    max(opened_at) AS last_opened_at,
+    min(tenancy_start_at) AS tenancy_start_at,
+    max(tenancy_end_at) AS tenancy_end_at
+FROM known
+GROUP BY tenant_id, portfolio_id;
 
-seen AS (
-    -- of events at the same moment, the portfolio that is last by name
-    SELECT
-        tenant_id,
-        max_by(portfolio_id, struct_pack(last_opened_at := last_opened_at, portfolio_id := portfolio_id))
-            AS portfolio_id,
-        coalesce(min(tenancy_start_at), min(first_opened_at)) AS known_from,
-        max(tenancy_end_at) AS known_until
-    FROM seen_in
-    GROUP BY tenant_id
-),
+CREATE VIEW seen AS
+-- of events at the same moment, the portfolio that is last by name
+SELECT
+    tenant_id,
+    max_by(portfolio_id, struct_pack(last_opened_at := last_opened_at, portfolio_id := portfolio_id)) AS portfolio_id,
+    coalesce(min(tenancy_start_at), min(first_opened_at)) AS known_from,
+    max(tenancy_end_at) AS known_until
+FROM seen_in
+GROUP BY tenant_id;
 
-counted AS (
-    SELECT
-        tenant_id,
-        count(CASE WHEN channel = 'work_order' THEN 1 END) AS work_orders,
-        count(CASE WHEN escalated THEN 1 END) AS escalations,
-        count(CASE WHEN channel = 'maintenance_request' THEN 1 END) AS maintenance_requests,
-        count(CASE WHEN channel = 'ticket' THEN 1 END) AS tickets,
-        count(CASE WHEN channel = 'ticket' AND sentiment = 'positive' THEN 1 END) AS positive_tickets,
-        count(CASE WHEN channel = 'ticket' AND sentiment = 'negative' THEN 1 END) AS negative_tickets,
-        count(CASE WHEN channel = 'call' AND direction = 'outbound' THEN 1 END) AS outbound_calls,
-        count(CASE WHEN channel = 'call' AND direction = 'inbound' THEN answered END) AS known_calls,
-        count(CASE WHEN channel = 'call' AND direction = 'inbound' AND answered THEN 1 END) AS answered_calls
-    FROM known
-    CROSS JOIN settings
-    -- messages and emails are not counted, only what was escalated among them
-    WHERE opened_at >= settings.window_start AND (channel NOT IN ('message', 'email') OR escalated)
-    GROUP BY tenant_id
-),
+CREATE TABLE counted AS
+SELECT
+    tenant_id,
+    count(CASE WHEN channel = 'work_order' THEN 1 END) AS work_orders,
+    count(CASE WHEN escalated THEN 1 END) AS escalations,
+    count(CASE WHEN channel = 'maintenance_request' THEN 1 END) AS maintenance_requests,
+    count(CASE WHEN channel = 'ticket' THEN 1 END) AS tickets,
+    count(CASE WHEN channel = 'ticket' AND sentiment = 'positive' THEN 1 END) AS positive_tickets,
+    count(CASE WHEN channel = 'ticket' AND sentiment = 'negative' THEN 1 END) AS negative_tickets,
+    count(CASE WHEN channel = 'call' AND direction = 'outbound' THEN 1 END) AS outbound_calls,
+    count(CASE WHEN channel = 'call' AND direction = 'inbound' THEN answered END) AS known_calls,
+    count(CASE WHEN channel = 'call' AND direction = 'inbound' AND answered THEN 1 END) AS answered_calls
+FROM known
+-- messages and emails are not counted, only what was escalated among them
+WHERE opened_at >= $window_start AND (channel NOT IN ('message', 'email') OR escalated)
+GROUP BY tenant_id;
 
-timed AS (
-    SELECT
-        tenant_id,
-        count(first_response_at) AS responses,
-        sum(date_diff('microsecond', opened_at, first_response_at)) AS response_us,
-        count(resolved_at) AS resolutions,
-        sum(date_diff('microsecond', opened_at, resolved_at)) AS resolution_us,
-        -- still open: not in the means
-        count(CASE WHEN resolved_at IS NULL THEN 1 END) AS open_items,
-        min(CASE WHEN resolved_at IS NULL THEN opened_at END) AS oldest_open_at
-    FROM known
-    CROSS JOIN settings
-    -- hours are over tickets and maintenance requests, not work orders
-    WHERE opened_at >= settings.window_start AND channel IN ('ticket', 'maintenance_request')
-    GROUP BY tenant_id
-),
+CREATE TABLE timed AS
+SELECT
+    tenant_id,
+    count(first_response_at) AS responses,
+    sum(date_diff('microsecond', opened_at, first_response_at)) AS response_us,
+    count(resolved_at) AS resolutions,
+    sum(date_diff('microsecond', opened_at, resolved_at)) AS resolution_us,
+    -- still open: not in the means
+    count(CASE WHEN resolved_at IS NULL THEN 1 END) AS open_items,
+    min(CASE WHEN resolved_at IS NULL THEN opened_at END) AS oldest_open_at
+FROM known
+-- hours are over tickets and maintenance requests, not work orders
+WHERE opened_at >= $window_start AND channel IN ('ticket', 'maintenance_request')
+GROUP BY tenant_id;
 
-exposed AS (
-    SELECT
-        seen.tenant_id,
-        seen.portfolio_id,
-        settings.as_of,
-        greatest(
-            date_diff(
-                'microsecond',
-                greatest(settings.window_start, seen.known_from),
-                least(settings.as_of, coalesce(seen.known_until, settings.as_of))
-            ),
-            0
-        ) / 86400000000.0 AS exposure_days
-    FROM seen
-    CROSS JOIN settings
-),
+CREATE VIEW exposed AS
+SELECT
+    seen.tenant_id,
+    seen.portfolio_id,
+    greatest(
+        date_diff(
+            'microsecond',
+            greatest($window_start, seen.known_from),
+            least($as_of, coalesce(seen.known_until, $as_of))
+        ),
+        0
+    ) / 86400000000.0 AS exposure_days
+FROM seen;
 
-classed AS (
-    SELECT
-        exposed.*,
-        CASE
-            WHEN exposure_days < settings.minimum_days THEN 'insufficient'
-            WHEN exposure_days < settings.provisional_below THEN 'provisional'
-            ELSE 'sufficient'
-        END AS history,
-        -- annualised; null, not a wild guess, when there is too little history
-        CASE WHEN exposure_days > 0 AND exposure_days >= settings.minimum_days THEN 365.0 / exposure_days END AS per_year
-    FROM exposed
-    CROSS JOIN settings
-)
+CREATE VIEW classed AS
+SELECT
+    exposed.*,
+    CASE
+        WHEN exposure_days < $minimum_days THEN 'insufficient'
+        WHEN exposure_days < $provisional_below THEN 'provisional'
+        ELSE 'sufficient'
+    END AS history,
+    -- annualised; null, not a wild guess, when there is too little history
+    CASE WHEN exposure_days > 0 AND exposure_days >= $minimum_days THEN 365.0 / exposure_days END AS per_year
+FROM exposed;
 
 -- A count is 0 when there is none of its kind; a mean or rate without denominator is null, never 0 or 1.
 SELECT
     classed.tenant_id,
     portfolio_id,
-    as_of,
+    $as_of AS as_of,
     history,
     history = 'sufficient' AS may_train,
     coalesce(work_orders, 0) * per_year AS work_order_count,
@@ -171,7 +156,7 @@ SELECT
     CAST(negative_tickets AS DOUBLE) / nullif(tickets, 0) AS negative_rate,
     exposure_days,
     CAST(coalesce(open_items, 0) AS DOUBLE) AS open_count,
-    date_diff('microsecond', oldest_open_at, as_of) / 3600000000.0 AS oldest_open_hr
+    date_diff('microsecond', oldest_open_at, $as_of) / 3600000000.0 AS oldest_open_hr
 FROM classed
 LEFT JOIN counted ON counted.tenant_id = classed.tenant_id
 LEFT JOIN timed ON timed.tenant_id = classed.tenant_id

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
-from tenant_experience.model_card import CardLinks
-
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.literals import ModelApprovalStatusType
 
 _MAX_DESCRIPTION = 1024
 
@@ -32,16 +31,20 @@ class Candidate:
     Attributes:
         group: the package group's name.
         release: the release that made it.
-        links: ``s3://`` addresses of what it is and what is said of it, and the container that serves it.
+        image: the container that serves it.
+        model_url: ``s3://`` address of its archive.
+        evaluation_url: ``s3://`` address of its evaluation, JSON.
+        report_url: ``s3://`` address of its report.
         metadata: further figures, name -> text of at most 256 characters.
-        card: the content of its model card.
     """
 
     group: str
     release: str
-    links: CardLinks
+    image: str
+    model_url: str
+    evaluation_url: str
+    report_url: str
     metadata: Mapping[str, str]
-    card: str
 
 
 def register(candidate: Candidate) -> str:
@@ -62,35 +65,28 @@ def register(candidate: Candidate) -> str:
         ModelPackageDescription=description,
         ModelApprovalStatus="PendingManualApproval",
         InferenceSpecification={
-            "Containers": [{"Image": candidate.links.image, "ModelDataUrl": candidate.links.model}],
+            "Containers": [{"Image": candidate.image, "ModelDataUrl": candidate.model_url}],
             "SupportedContentTypes": ["text/csv", "application/json"],
             "SupportedResponseMIMETypes": ["text/csv", "application/json"],
         },
         ModelMetrics={
             "ModelQuality": {
-                "Statistics": {"ContentType": "application/json", "S3Uri": candidate.links.evaluation},
+                "Statistics": {"ContentType": "application/json", "S3Uri": candidate.evaluation_url},
             }
         },
         CustomerMetadataProperties={
             **candidate.metadata,
             "release": candidate.release,
-            "report": candidate.links.report,
+            "report": candidate.report_url,
         },
-        ModelCard={"ModelCardContent": candidate.card, "ModelCardStatus": "PendingReview"},
         ClientToken=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{candidate.group}/{candidate.release}")),
     )["ModelPackageArn"]
 
 
-def decide(package_arn: str, *, approved: bool, reason: str) -> None:
-    """Write the decision and its reason into the package, and close its card. Doing so again changes nothing.
-
-    An archived card takes no other content, so its status alone is told.
-    """
+def decide(package_arn: str, status: ModelApprovalStatusType, reason: str) -> None:
+    """Write the decision and its reason into the package. Doing so again changes nothing."""
     sagemaker().update_model_package(
-        ModelPackageArn=package_arn,
-        ModelApprovalStatus="Approved" if approved else "Rejected",
-        ApprovalDescription=reason[:_MAX_DESCRIPTION],
-        ModelCard={"ModelCardStatus": "Approved" if approved else "Archived"},
+        ModelPackageArn=package_arn, ModelApprovalStatus=status, ApprovalDescription=reason[:_MAX_DESCRIPTION]
     )
 
 
