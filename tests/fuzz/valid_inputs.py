@@ -149,7 +149,8 @@ def use_case_files() -> dict[str, bytes]:
     use_case = yaml.safe_load(files[USE_CASE])
     use_case["features"] = {name: use_case["features"][name] for name in FEATURES}
     # These name features that are left out here.
-    use_case.pop("contacts", None)
+    for key in ("contacts", "targets"):
+        use_case.pop(key, None)
     for feature in use_case["features"].values():
         feature.pop("noise", None)
     use_case["clustering"] |= {"markers": [FEATURES[1], FEATURES[2]], "checks": [FEATURES[0]]}
