@@ -22,6 +22,7 @@ from tenant_experience.group_changes import GroupChanges, group_changes, rule_of
 from tenant_experience.group_file import GroupRows
 from tenant_experience.group_profile import feature_profile, portfolio_shares
 from tenant_experience.metrics import (
+    Z95,
     answer_certainty,
     calibration_table,
     confusion,
@@ -164,10 +165,14 @@ def _warnings(test_tenants: int, live: Live | None) -> list[str]:
 
 
 def _importance(scorer: Scorer, matrix: Matrix) -> list[dict[str, Any]]:
-    """Per feature the mean absolute contribution to the log-odds, or to the number, on the test part; largest first."""
-    strength = np.abs(scorer.contributions(matrix)).mean(axis=0).tolist()
+    """Per feature the mean absolute contribution to the log-odds, or to the number, on the test part; largest first.
+
+    Each with low and high: 95% of the mean, normal.
+    """
+    strength = np.abs(scorer.contributions(matrix))
+    means, halves = strength.mean(axis=0), Z95 * strength.std(axis=0) / np.sqrt(len(strength))
     rows = [
-        {"feature": name, "mean_contribution": value}
-        for name, value in zip(scorer.manifest.features, strength, strict=True)
+        {"feature": name, "mean_contribution": mean, "low": mean - half, "high": mean + half}
+        for name, mean, half in zip(scorer.manifest.features, means.tolist(), halves.tolist(), strict=True)
     ]
     return sorted(rows, key=lambda row: (-row["mean_contribution"], row["feature"]))

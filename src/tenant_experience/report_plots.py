@@ -88,7 +88,12 @@ def importance(rows: Sequence[dict[str, Any]], effect: str) -> str:
     rows = list(reversed(rows))
 
     def draw(axes: Axes) -> None:
-        axes.barh([words(row["feature"]) for row in rows], [row["mean_contribution"] for row in rows], color=BLUE)
+        values = [row["mean_contribution"] for row in rows]
+        errors = [
+            [row["mean_contribution"] - row["low"] for row in rows],
+            [row["high"] - row["mean_contribution"] for row in rows],
+        ]
+        axes.barh([words(row["feature"]) for row in rows], values, xerr=errors, color=BLUE, ecolor=GREY, capsize=2)
         axes.set_xlabel(effect)
 
     return plot(draw, height=0.9 + 0.3 * len(rows))

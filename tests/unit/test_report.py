@@ -166,7 +166,7 @@ def test_features_that_nobody_has_are_said(text: str) -> None:
 
 
 def test_features_the_model_never_uses_are_said_and_not_drawn(judged: Judged) -> None:
-    rows = [*judged.evaluation.importance, {"feature": "shoe_size", "mean_contribution": 0.0}]
+    rows = [*judged.evaluation.importance, {"feature": "shoe_size", "mean_contribution": 0.0, "low": 0.0, "high": 0.0}]
     html = replace(judged, evaluation=replace(judged.evaluation, importance=rows)).report()
     assert "The model never uses shoe size." in words_of(html)
     assert "shoe size 0.00" not in html

@@ -1,0 +1,47 @@
+"""The report in a real browser: nothing runs out of a phone's screen, whatever names there are."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.unit.test_report import Judged, judged
+
+__all__ = ["judged"]
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
+LONG = "a_portfolio_with_a_name_that_nobody_would_break_anywhere_by_any_rule"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize("width", [320, 390])
+def test_the_page_is_no_wider_than_a_phone(judged: Judged, tmp_path: Path, width: int) -> None:
+    names = np.where(judged.table.portfolio_id == "north", LONG, "south")
+    page = replace(judged, table=replace(judged.table, portfolio_id=names)).report()
+    wrapper = tmp_path / "wrapper.html"
+    wrapper.write_text(
+        f'<iframe style="width:{width}px;height:600px;border:0" srcdoc="{html.escape(page)}" onload="'
+        'document.body.append(`wide: ${this.contentDocument.documentElement.scrollWidth}`)"></iframe>'
+    )
+    command = [
+        CHROMIUM or "",
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--dump-dom",
+        f"--user-data-dir={tmp_path}",
+    ]
+    done = subprocess.run(  # noqa: S603
+        [*command, wrapper.as_uri()], capture_output=True, text=True, timeout=60, check=True
+    )
+    found = re.search(r"wide: (\d+)", done.stdout)
+    assert found, done.stderr[-500:]
+    assert int(found[1]) <= width
