@@ -15,7 +15,7 @@ from tenant_experience.served_model import ServedModel
 from tenant_experience.weighted_metrics import LOSSES, weighted_metrics
 
 # Of the loss: less than this is no difference, even when chance is ruled out. Of numbers, as a share of the champion's.
-TOLERANCE = 0.002
+TOLERANCE = 0.005
 NOT_COMPARABLE = "not_comparable"
 MAY_HAVE_LEARNED = (
     "The live model may have learned from some of these tenants, which favours it: a tenant's part of the split hardly "

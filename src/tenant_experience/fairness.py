@@ -43,12 +43,15 @@ def fairness_warnings(comparisons: list[dict[str, Any]], positive: str | None) -
     for comparison in comparisons:
         if comparison["warned"]:
             groups = sorted(comparison["groups"], key=lambda group: group["share"])
-            low, high = groups[0], groups[-1]
             found.append(
-                f"The share of {positive} goes with {_BY[comparison['by']]}: {high['share']:.1%} at {high['name']}, "
-                f"{low['share']:.1%} at {low['name']}. From {HIGHEST_RATIO:g} times as many on this is warned of."
+                f"The share of {positive} goes with {_BY[comparison['by']]}: {_told(groups[-1])}, {_told(groups[0])}. "
+                f"From {HIGHEST_RATIO:g} times as many on this is warned of."
             )
     return found
+
+
+def _told(group: dict[str, Any]) -> str:
+    return f"{group['share']:.1%} ({group['low']:.1%} to {group['high']:.1%}) at {group['name']}"
 
 
 def _comparison(by: str, groups: list[dict[str, Any]]) -> dict[str, Any]:

@@ -253,6 +253,15 @@ def test_further_releases_move_the_version_and_the_api_never_stops(flow: Flow, f
         ]
         assert live_features == [f"s3://{flow.bucket}/features/{before.release}/"]
         assert judge["Environment"]["USE_CASE"] == "tenant_experience"
+    [judged] = flow.json_object(f"reports/{second.release}/0/evaluation.json")["partitions"]
+    assert judged["champion"]["version"] == first.release
+    assert judged["champion"]["rows"] == judged["counts"]["test"]["tenants"]
+    assert judged["champion"]["metrics"].keys() == judged["metrics"].keys()
+    assert judged["changes"]["tenants"] > 0
+    assert "champion_loss" in [gate["name"] for gate in judged["gates"]]
+    moved = tmp_path / "group_changes.parquet"
+    boto3.client("s3").download_file(flow.bucket, f"reports/{second.release}/0/group_changes.parquet", str(moved))
+    assert len(parquet.read_table(moved)) >= judged["changes"]["moved"]
 
 
 def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: Release) -> None:

@@ -68,8 +68,8 @@ def test_a_share_of_bad_that_goes_with_exposure_or_size_is_warned_of() -> None:
     assert [group["share"] for group in by["exposure"]["groups"]] == pytest.approx([1 / 2, 1 / 3])
     assert (by["exposure"]["ratio"], by["exposure"]["warned"]) == (pytest.approx(1.5), True)
     assert fairness_warnings([by["exposure"]], "bad") == [
-        "The share of bad goes with how long tenants are known: 50.0% at 180 to 269 days, 33.3% at 365 days or more. "
-        "From 1.25 times as many on this is warned of."
+        "The share of bad goes with how long tenants are known: 50.0% (44.4% to 55.6%) at 180 to 269 days, "
+        "33.3% (28.2% to 38.8%) at 365 days or more. From 1.25 times as many on this is warned of."
     ]
     assert [group["name"] for group in by["size"]["groups"]] == ["100 to 499 tenants", "500 to 1999 tenants"]
     assert bad_share_by_band(replace(table, side={}, portfolio_id=np.full(count, "one")), bad) == []
