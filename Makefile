@@ -27,7 +27,7 @@ STACK ?=
 DRY_RUN ?=
 WAIT ?=
 
-.PHONY: help demo preview test check up down status clean setup erase backfill replay iam-report iam-drill bench-features bench-training fuzz spark
+.PHONY: help demo preview test check up down status clean setup erase backfill replay iam-report iam-drill bench-clustering bench-features bench-training fuzz spark
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
@@ -50,6 +50,9 @@ bench-features: setup ## BuildFeatures beside pandas on generated events: ARGS="
 
 bench-training: setup ## Many models, one per core, beside one after another: ARGS="--models 50 --rows 20000 --repeat 3"
 	@$(PY) -m bench.training $(ARGS)
+
+bench-clustering: setup ## Groups of a million tenants beside the usual recipe: ARGS="--tenants 1000000 --repeat 3 --orders 50"
+	@$(PY) -m bench.clustering $(ARGS)
 
 preview: setup ## What a source makes of an export: INPUT=file SOURCE=name AS_OF=time ROWS=3 TENANT=id (without deploying)
 	@$(PY) -m operations preview --input "$(INPUT)" $(if $(SOURCE),--source "$(SOURCE)") $(if $(AS_OF),--as-of "$(AS_OF)") \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -9,6 +10,7 @@ from aws_lambda_powertools import Logger
 from tenant_experience import data_layout
 from tenant_experience.aws import client_errors, model_registry, objects
 from tenant_experience.environment import setting
+from tenant_experience.model_card import CardLinks, model_card
 from tenant_experience.release import ready_rows
 
 logger = Logger(service="register_models")
@@ -28,20 +30,33 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     approved = event["decision"] == "approved"
     verdict = f"{event['decision']} by {event['approver']}: {event['reason']}"
     count = 0
-    for row in ready_rows(objects.read_outcomes(bucket, event["shards"])):
-        report = data_layout.reports(release, row["shard"])
-        arn = model_registry.register(
-            model_registry.Candidate(
-                group=f"{setting('PROJECT')}-{row['slug']}",
-                release=release,
-                image=setting("CONTAINER_IMAGE_URI"),
-                model_url=f"s3://{bucket}/{data_layout.MODELS}/{row['model_key']}",
-                evaluation_url=f"s3://{bucket}/{report}{data_layout.EVALUATION_FILE}",
-                report_url=f"s3://{bucket}/{report}{data_layout.REPORT_FILE}",
-                metadata=model_registry.metadata_of(row),
-            )
-        )
-        model_registry.decide(arn, "Approved" if approved else "Rejected", verdict)
-        logger.info("model registered", extra={"package": arn, "decision": event["decision"]})
-        count += 1
+    for outcome in objects.read_outcomes(bucket, event["shards"]):
+        for candidate in _candidates(outcome, release, bucket):
+            arn = model_registry.register(candidate)
+            model_registry.decide(arn, approved=approved, reason=verdict)
+            logger.info("model registered", extra={"package": arn, "decision": event["decision"]})
+            count += 1
     return {"packages": count}
+
+
+def _candidates(outcome: dict[str, Any], release: str, bucket: str) -> Iterator[model_registry.Candidate]:
+    """The models of one shard that are ready."""
+    rows = list(ready_rows([outcome]))
+    report = data_layout.reports(release, outcome["shard"])
+    key = report + data_layout.EVALUATION_FILE
+    evaluations = {each["slug"]: each for each in objects.read_json(bucket, key)["partitions"]} if rows else {}
+    for row in rows:
+        links = CardLinks(
+            model=f"s3://{bucket}/{data_layout.MODELS}/{row['model_key']}",
+            report=f"s3://{bucket}/{report}{data_layout.REPORT_FILE}",
+            evaluation=f"s3://{bucket}/{key}",
+            features=f"s3://{bucket}/{data_layout.features(release)}{data_layout.FEATURES_FILE}",
+            image=setting("CONTAINER_IMAGE_URI"),
+        )
+        yield model_registry.Candidate(
+            group=f"{setting('PROJECT')}-{row['slug']}",
+            release=release,
+            links=links,
+            metadata=model_registry.metadata_of(row),
+            card=model_card(evaluations[row["slug"]], links),
+        )

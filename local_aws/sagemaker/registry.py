@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from local_aws.sagemaker import listing, tags
+from local_aws.sagemaker import listing, model_cards, tags
 from local_aws.sagemaker.context import Context
 from local_aws.sagemaker.errors import ServiceError, not_emulated, validation_error
 from local_aws.sagemaker.validation import refuse_others
@@ -106,6 +106,8 @@ class Registry:
         if (f"{GROUP}Name" in request) == (f"{PACKAGE}Name" in request):
             raise validation_error("Exactly one of ModelPackageGroupName and ModelPackageName must be provided.")
         document = {key: value for key, value in request.items() if key not in {"Tags", "ClientToken"}}
+        if "ModelCard" in request:
+            document["ModelCard"] = model_cards.new_card(request["ModelCard"])
         document |= self._identity(request)
         document |= {
             f"{PACKAGE}Status": "Completed",
@@ -160,9 +162,11 @@ class Registry:
                 properties.pop(key, None)
             if properties:
                 found["CustomerMetadataProperties"] = properties
-            for key in ("ModelApprovalStatus", "ApprovalDescription", "SourceUri", "ModelCard", "ModelLifeCycle"):
+            for key in ("ModelApprovalStatus", "ApprovalDescription", "SourceUri", "ModelLifeCycle"):
                 if key in request:
                     found[key] = request[key]
+            if "ModelCard" in request:
+                found["ModelCard"] = model_cards.changed_card(found.get("ModelCard", {}), request["ModelCard"])
             found |= {"LastModifiedTime": self.context.now(), "LastModifiedBy": self._creator}
 
         self._tell(self.context.store.change(PACKAGE, arn, apply))

@@ -17,6 +17,9 @@ from tenant_experience.feature_table import FeatureTable, Floats
 from tenant_experience.html_page import duration
 from tenant_experience.use_case import FIRST_RESPONSE, RESOLUTION, Targets
 
+# Open for so many times the target, an item may have been done, and never closed.
+FORGOTTEN = 10
+
 
 @dataclass(frozen=True)
 class Action:
@@ -147,6 +150,10 @@ def _reasons(count: int, age: float, breaches: Mapping[str, float], targets: Tar
 
 
 def _next_step(age: float, targets: Targets) -> str:
+    if age > FORGOTTEN * targets.resolution_hr:
+        return (
+            "See whether the oldest item is really open still: close it, or tell the tenant today when it will be done."
+        )
     if age > targets.resolution_hr:
         return "Tell the tenant today when the oldest item will be resolved, and who does it."
     left = duration(targets.resolution_hr - age)

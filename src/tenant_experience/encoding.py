@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 Matrix = NDArray[np.float32]
 
 
+_LARGEST = np.finfo(np.float32).max
+
+
+def as_matrix(values: NDArray[np.float64]) -> Matrix:
+    """As 32-bit numbers; one too large for that becomes the largest, because trainers refuse infinity."""
+    return np.clip(values, -_LARGEST, _LARGEST).astype(np.float32)
+
+
 @dataclass(frozen=True)
 class Encoding:
     """The features a model reads, in order, and the values it knows of those that are categories.
@@ -57,7 +65,7 @@ class Encoding:
             self._indicators(name, table) if name in self.categories else table.column(name)[:, np.newaxis]
             for name in self.features
         ]
-        return np.hstack(encoded).astype(np.float32)
+        return as_matrix(np.hstack(encoded))
 
     def values(self, name: str, value: str | None) -> Matrix:
         """One category's columns for one value, shape (known values,)."""

@@ -1,6 +1,6 @@
 """Training for what service is like: features are missing there, so a model must have seen rows without them.
 
-Measured on the real households, accuracy with three of ten features missing is 0.60 without masking and 0.92 with it.
+What it gains, and what it costs tenants of whom everything is known, is in decision 0013.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tenant_experience.calibration import Calibration
 from tenant_experience.data_layout import MODEL_FILE, MODEL_MANIFEST
-from tenant_experience.encoding import Encoding, Matrix
+from tenant_experience.encoding import Encoding, Matrix, as_matrix
 from tenant_experience.errors import UserError
 from tenant_experience.use_case import Task
 
@@ -33,8 +33,7 @@ class Scaling(BaseModel):
 
     def apply(self, matrix: Matrix) -> Matrix:
         """The scaled (rows, columns) matrix, NaN where it was."""
-        scaled: Matrix = ((matrix - np.asarray(self.centre)) / np.asarray(self.scale)).astype(np.float32)
-        return scaled
+        return as_matrix((matrix - np.asarray(self.centre)) / np.asarray(self.scale))
 
 
 class TrainingRecord(BaseModel):

@@ -45,6 +45,7 @@ def report_part(evaluation: PartitionEvaluation, use_case: UseCase, pictures: Gr
         "positive": positive,
         "negative": manifest.labels[0] if manifest.labels else None,
         "bad_interval": None if bad is None else wilson_interval(bad, tenants),
+        "untold_interval": _untold(evaluation),
         "headline": HEADLINES[manifest.task],
         "least": _least(use_case),
         "profile": list(_profile(evaluation, use_case)) if grouping else [],
@@ -65,16 +66,12 @@ def report_part(evaluation: PartitionEvaluation, use_case: UseCase, pictures: Gr
 
 
 def _plots(evaluation: PartitionEvaluation, used: list[dict[str, Any]], least: float) -> dict[str, str | None]:
-    task, test = evaluation.manifest.task, evaluation.counts["test"]
+    task = evaluation.manifest.task
     missing, metric = evaluation.missing_features, MISSING_METRICS[task]
     told = [row for row in missing if None not in (row[metric], row["low"], row["high"])]
     return {
         "difference": report_plots.group_difference(evaluation.profile, least) if evaluation.grouping else None,
-        "curves": report_plots.curves(
-            evaluation.roc, evaluation.precision_recall, (test["bad"] or 0) / (test["tenants"] or 1)
-        )
-        if evaluation.roc
-        else None,
+        "curves": _curves(evaluation) if evaluation.roc else None,
         "calibration": report_plots.calibration(evaluation.calibration) if evaluation.calibration else None,
         "bands": report_plots.prediction_bands(evaluation.bands) if evaluation.bands else None,
         "importance": report_plots.importance(used, EFFECTS[task]),
@@ -82,6 +79,13 @@ def _plots(evaluation: PartitionEvaluation, used: list[dict[str, Any]], least: f
         if len(told) > 1
         else None,
     }
+
+
+def _curves(evaluation: PartitionEvaluation) -> str:
+    test = evaluation.counts["test"]
+    share_positive = (test["bad"] or 0) / (test["tenants"] or 1)
+    positive = evaluation.manifest.positive_label or "positive"
+    return report_plots.curves(evaluation.roc, evaluation.precision_recall, share_positive, positive)
 
 
 def _profile(evaluation: PartitionEvaluation, use_case: UseCase) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
@@ -106,6 +110,11 @@ def _least(use_case: UseCase) -> float:
     return use_case.clustering.limits.probability_worse if use_case.clustering else 0.5
 
 
+def _untold(evaluation: PartitionEvaluation) -> tuple[float, float] | None:
+    told = evaluation.uncertainty
+    return wilson_interval(told["cannot_be_told"], told["tenants"]) if told else None
+
+
 def _worse_interval(row: dict[str, Any]) -> tuple[float, float] | None:
     if row["probability_worse"] is None:
         return None
@@ -128,34 +137,39 @@ def _confusion(evaluation: PartitionEvaluation) -> dict[str, Any]:
     return {"labels": evaluation.manifest.labels, "matrix": matrix}
 
 
-def _firmness(grouping: Grouping) -> Iterator[tuple[str, str, str]]:
-    """How stable the groups are, and whether there is more to them than a cut: question, meaning, figure."""
+def _firmness(grouping: Grouping) -> Iterator[tuple[str, str, str, str]]:
+    """How stable the groups are, and whether there is more to them than a cut: question, meaning, figure, its range."""
     if grouping.stability:
         yield (
             "Would other tenants give the same groups?",
-            f"Adjusted Rand index of {grouping.stability.refits} refits on redrawn tenants: 1 is the same, 0 chance.",
-            f"median {figure(grouping.stability.ari_median)}, least {figure(grouping.stability.ari_minimum)}",
+            f"Adjusted Rand index, the median of {grouping.stability.refits} refits on redrawn tenants; 1: the same.",
+            figure(grouping.stability.ari_median),
+            f"the least {figure(grouping.stability.ari_minimum)}",
         )
     yield (
         "How much of the markers' variation do the groups explain?",
         "Of the standardised markers, on the tenants that decided the groups.",
         share(grouping.explained_variance),
+        "",
     )
     if grouping.permuted_variance is not None:
         yield (
             "How much would groups in data without structure?",
             "The most of all refits on the same columns, each shuffled for itself.",
             share(grouping.permuted_variance),
+            "",
         )
     if grouping.copula_variance is not None:
         yield (
             "How much would groups in a continuum?",
             "The same margins and correlations without any gap: little less means a cut through a continuum.",
             share(grouping.copula_variance),
+            "",
         )
     if grouping.service_auc is not None:
         yield (
             "How well does service alone tell the groups apart?",
             "ROC AUC of the service features without those of demand: near 0.5, the groups are contact volume.",
             figure(grouping.service_auc),
+            "",
         )

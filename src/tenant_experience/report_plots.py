@@ -49,18 +49,25 @@ def group_difference(profile: Sequence[dict[str, Any]], least: float) -> str:
     return plot(draw, height=0.9 + 0.34 * len(rows))
 
 
-def curves(roc: Points, precision_recall: Points, bad_share: float) -> str:
-    """The ROC curve beside the precision-recall curve, each with what guessing would give."""
+def curves(roc: Points, precision_recall: Points, share: float, positive: str) -> str:
+    """The ROC curve beside the precision-recall curve, each with what guessing would give.
+
+    Args:
+        roc: points (false positive rate, true positive rate).
+        precision_recall: points (recall, precision).
+        share: of the test part that is positive.
+        positive: what that is called.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
     left.plot(*zip(*roc, strict=True), color=BLUE, linewidth=2)
-    left.set(xlabel="false alarm rate", ylabel="share of bad found", title="ROC")
-    right.plot([0, 1], [bad_share, bad_share], color=GREY, linewidth=1, linestyle="--")
+    left.set(xlabel="false alarm rate", ylabel=f"share of “{positive}” found", title="ROC")
+    right.plot([0, 1], [share, share], color=GREY, linewidth=1, linestyle="--")
     right.plot(*zip(*precision_recall, strict=True), color=VERMILION, linewidth=2)
-    right.set(xlabel="share of bad found", ylabel="share of alarms right", title="Precision and recall")
+    right.set(xlabel=f"share of “{positive}” found", ylabel="share of alarms right", title="Precision and recall")
     for axes in (left, right):
         _plain(axes)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))

@@ -44,6 +44,10 @@ def features_of(flow: Flow, release: str, tmp_path: Path) -> list[dict[str, obje
     return rows
 
 
+def card_of(package: str) -> dict[str, str]:
+    return dict(boto3.client("sagemaker").describe_model_package(ModelPackageName=package)["ModelCard"])
+
+
 def test_all_stages_run_in_their_order(first: Release) -> None:
     assert [state for state in first.visited if state in STAGES] == STAGES
     children = [state.split("/")[1] for state in first.visited if "/" in state]
@@ -59,6 +63,10 @@ def test_the_package_is_approved_with_who_and_why(flow: Flow, first: Release) ->
     assert [package["status"] for package in packages] == ["Approved"]
     assert packages[0]["reason"] == "approved by Tess Ter: looks right"
     assert packages[0]["metrics"]["roc_auc"] > 0.9
+    card = card_of(packages[0]["arn"])
+    assert card["ModelCardStatus"] == "Approved"
+    details = json.loads(card["ModelCardContent"])["additional_information"]["custom_details"]
+    assert details["report"] == f"s3://{flow.bucket}/reports/{first.release}/0/report.html"
 
 
 def test_the_endpoint_serves_and_the_pointer_points_to_the_release(flow: Flow, first: Release) -> None:
@@ -288,6 +296,7 @@ def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: Release) -> N
     assert [(package["status"], package["reason"]) for package in packages] == [
         ("Rejected", "rejected by Tess Ter: the groups look wrong")
     ]
+    assert card_of(packages[0]["arn"])["ModelCardStatus"] == "Archived"
     assert (
         "the groups look wrong" in flow.mailbox.wait_for(f"Release {done.release}: ReleaseRejected", seconds=10)["text"]
     )

@@ -7,10 +7,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 
 from tenant_experience.data_layout import partition_slug
 from tenant_experience.feature_table import FeatureTable
@@ -19,11 +21,28 @@ from tenant_experience.use_case import UseCase, load_use_case
 REPOSITORY = Path(__file__).resolve().parents[2]
 USE_CASE_FOLDER = REPOSITORY / "use_cases" / "tenant_experience"
 REAL_TABLE = REPOSITORY.parent / "shared" / "data" / "tenant_communications.parquet"
+THREE_GROUPS = ["good", "opportunity", "bad"]
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def use_case() -> UseCase:
     return load_use_case(USE_CASE_FOLDER)
+
+
+def settings_with(method: str = "kmeans", groups: int = 2, limits: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """use_case.yaml with another clustering."""
+    settings: dict[str, Any] = yaml.safe_load((USE_CASE_FOLDER / "use_case.yaml").read_text())
+    settings["clustering"] |= {"method": method, "groups": groups, "limits": dict(limits or {})}
+    if groups == 3:
+        settings["labels"]["classes"] = THREE_GROUPS
+        # Costs set the threshold of two classes.
+        del settings["costs"]
+    return settings
+
+
+def use_case_with(method: str = "kmeans", groups: int = 2, limits: Mapping[str, float] | None = None) -> UseCase:
+    """The use case with another clustering."""
+    return UseCase.model_validate(settings_with(method, groups, limits))
 
 
 def generated_table(
@@ -69,7 +88,7 @@ def generated_table(
 
 def true_lots(count: int, seed: int = 0) -> np.ndarray:
     """Which of the generated tenants are badly off, of two lots."""
-    return true_levels(count, seed, 2) == 1
+    return np.asarray(true_levels(count, seed, 2) == 1)
 
 
 def true_levels(count: int, seed: int, lots: int) -> np.ndarray:
@@ -78,7 +97,8 @@ def true_levels(count: int, seed: int, lots: int) -> np.ndarray:
 
 
 def _lots(chance: np.random.Generator, count: int, lots: int) -> np.ndarray:
-    return lots - 1 - np.floor(chance.random(count) * lots)
+    levels: np.ndarray = lots - 1 - np.floor(chance.random(count) * lots)
+    return levels
 
 
 def write_table(table: FeatureTable, path: Path, order: np.ndarray | None = None) -> None:

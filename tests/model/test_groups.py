@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,32 +21,17 @@ from tenant_experience.model_artifact import read_manifest
 from tenant_experience.partition_runs import Partition
 from tenant_experience.use_case import UseCase
 from tests.model.generated_tenants import (
-    USE_CASE_FOLDER,
+    THREE_GROUPS,
     generated_table,
+    settings_with,
     true_levels,
     true_lots,
     use_case,
+    use_case_with,
     write_job_inputs,
 )
 from tests.model.job_processes import cluster, train
 from tests.unit.feature_job import FeatureJob
-
-THREE = ["good", "opportunity", "bad"]
-
-
-def document(method: str = "kmeans", groups: int = 2, **limits: float) -> dict[str, Any]:
-    """use_case.yaml with another clustering."""
-    settings: dict[str, Any] = yaml.safe_load((USE_CASE_FOLDER / "use_case.yaml").read_text())
-    settings["clustering"] |= {"method": method, "groups": groups, "limits": limits}
-    if groups == 3:
-        settings["labels"]["classes"] = THREE
-        # Costs set the threshold of two classes.
-        del settings["costs"]
-    return settings
-
-
-def changed(method: str = "kmeans", groups: int = 2, **limits: float) -> UseCase:
-    return UseCase.model_validate(document(method, groups, **limits))
 
 
 def group(table: FeatureTable, settings: UseCase | None = None) -> tuple[Grouping, GroupRows]:
@@ -91,7 +75,7 @@ def test_columns_without_structure_are_refused(seed: int) -> None:
 )
 def test_limits_refuse_with_figures(limits: dict[str, float], code: str, told: str) -> None:
     with pytest.raises(AlgorithmError, match=told) as refusal:
-        group(generated_table(2_000), changed(**limits))
+        group(generated_table(2_000), use_case_with(limits=limits))
     assert refusal.value.code == code
 
 
@@ -100,7 +84,7 @@ def test_limits_warn_with_figures() -> None:
     assert grouping.warnings == ()
     assert grouping.service_auc is not None
     assert grouping.service_auc > 0.95
-    warned, _ = group(generated_table(2_000), changed(continuum_margin=0.2, service_auc=1))
+    warned, _ = group(generated_table(2_000), use_case_with(limits={"continuum_margin": 0.2, "service_auc": 1}))
     assert [sentence.split(":")[0] for sentence in warned.warnings] == [
         "The groups are a cut through a continuum",
         "The groups are mostly contact volume",
@@ -113,13 +97,13 @@ def test_limits_warn_with_figures() -> None:
 def test_a_continuum_is_told_from_groups() -> None:
     """One lot for all, of the same spread: what two means cut it into is stable and in order, but no two groups."""
     table = generated_table(2_000, lots=1, noise=0.6)
-    grouping, _ = group(table, changed(stability_median=0.5, stability_minimum=0.5))
+    grouping, _ = group(table, use_case_with(limits={"stability_median": 0.5, "stability_minimum": 0.5}))
     assert any("cut through a continuum" in sentence for sentence in grouping.warnings)
 
 
 @pytest.mark.parametrize("method", ["gaussian_mixture", "ward"])
 def test_other_methods_find_the_truth_and_take_new_tenants_by_their_file(method: str, tmp_path: Path) -> None:
-    grouping, rows = group(generated_table(3_000, noise=0.1), changed(method))
+    grouping, rows = group(generated_table(3_000, noise=0.1), use_case_with(method))
     assert adjusted_rand_score(true_lots(3_000), rows.label) >= 0.85
     grouping.write(tmp_path)
     read = Grouping.read(tmp_path)
@@ -133,16 +117,16 @@ def test_three_groups_become_a_model_of_three_classes(tmp_path: Path) -> None:
     table = generated_table(2_000, lots=3, noise=0.1)
     write_job_inputs(tmp_path, table)
     path = tmp_path / "processing" / "input" / "use_case" / "use_case.yaml"
-    path.write_text(yaml.safe_dump(document(groups=3), sort_keys=False))
+    path.write_text(yaml.safe_dump(settings_with(groups=3), sort_keys=False))
     [clustered], [trained] = cluster(tmp_path)["partitions"], train(tmp_path)["partitions"]
-    assert list(clustered["groups"]) == THREE
+    assert list(clustered["groups"]) == THREE_GROUPS
     assert trained["status"] == "ready"
     manifest = read_manifest(tmp_path / "model" / "all")
-    assert (manifest.task, list(manifest.labels), manifest.positive_label) == ("multiclass", THREE, "bad")
+    assert (manifest.task, list(manifest.labels), manifest.positive_label) == ("multiclass", THREE_GROUPS, "bad")
     grouping = Grouping.read(tmp_path / "model" / "all")
     assert adjusted_rand_score(true_levels(2_000, 0, 3), grouping.assign(table)) >= 0.85
     assert all(len(marker.pairs) == 2 for marker in grouping.markers)
-    scores = [grouping.mean_scores[name] for name in THREE]
+    scores = [grouping.mean_scores[name] for name in THREE_GROUPS]
     assert scores == sorted(scores)
 
 
@@ -151,7 +135,7 @@ def test_three_groups_out_of_order_are_refused() -> None:
     values, column = table.values.copy(), table.features.index("mean_first_response_hr")
     values[:, column] = np.where(true_levels(2_000, 0, 3) == 2, 1.0, values[:, column])
     with pytest.raises(AlgorithmError, match="bad is not worse than opportunity on mean_first_response_hr") as refusal:
-        group(replace(table, values=values), changed(groups=3))
+        group(replace(table, values=values), use_case_with(groups=3))
     assert refusal.value.code == "groups_not_ordered"
     assert "escalation_count 0." in refusal.value.message
 

@@ -76,14 +76,17 @@ def test_another_row_order_gives_the_same_bytes(release: Release, tmp_path: Path
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Release:
-    """Four partitions: two good ones, one whose tenants are all alike, one whose folder was lost after clustering."""
+    """Two good partitions, one of tenants that are all alike, one of one tenant, one of two, and one that is lost.
+
+    Its folder disappears after clustering.
+    """
     base = tmp_path_factory.mktemp("several")
     table = generated_table(2_000)
-    portfolio = np.repeat(["alike", "lost", "north", "south"], [100, 600, 900, 400])
+    portfolio = np.repeat(["alike", "lost", "north", "single", "south", "two"], [100, 600, 900, 1, 397, 2])
     values = table.values.copy()
     values[portfolio == "alike"] = np.nanmedian(values, axis=0)
     table = replace(table, values=values, portfolio_id=portfolio, partition_slug=portfolio)
-    write_job_inputs(base, table, partitions=("north", "alike", "lost", "all"))
+    write_job_inputs(base, table, partitions=("north", "alike", "lost", "single", "two", "all"))
     clustered = cluster(base)
     shutil.rmtree(base / "processing" / "output" / "clusters" / "lost")
     return Release(base, clustered, train(base), evaluate(base), {})
@@ -95,6 +98,8 @@ def test_one_partitions_failure_is_a_row_not_the_end(several: Release) -> None:
         ("north", "ready", None),
         ("alike", "refused", "no_markers"),
         ("lost", "failed", "unexpected"),
+        ("single", "refused", "too_few_tenants"),
+        ("two", "refused", "too_few_tenants"),
         ("all", "ready", None),
     ]
     assert several.evaluated["status"] == "ok"
@@ -112,11 +117,12 @@ def test_local_and_global_models_say_so(several: Release) -> None:
     assert "no marker can tell tenants apart" in page
 
 
-def test_a_refused_release_exits_0_and_says_why(tmp_path: Path) -> None:
-    write_job_inputs(tmp_path, generated_table(100))
+@pytest.mark.parametrize("count", [2, 100])
+def test_a_refused_release_exits_0_and_says_why(tmp_path: Path, count: int) -> None:
+    write_job_inputs(tmp_path, generated_table(count))
     outcome = cluster(tmp_path)
     assert (outcome["status"], outcome["fault"], outcome["code"]) == ("refused", "algorithm", "too_few_tenants")
-    assert "100 tenants may train" in outcome["message"]
+    assert f"{count} tenants may train" in outcome["message"]
     assert "too_few_tenants" in (tmp_path / "output" / "message").read_text()
 
 
@@ -137,13 +143,19 @@ def test_what_nobody_expected_fails_the_job(tmp_path: Path) -> None:
     assert "PlatformError: unexpected" in (tmp_path / "output" / "message").read_text()
 
 
-def test_a_marker_nobody_has_is_left_out_and_said(tmp_path: Path) -> None:
+def test_a_marker_that_tells_nobody_apart_is_left_out_and_said(tmp_path: Path) -> None:
+    """And tenants of whom nothing is known at all do no harm."""
     table = generated_table(1_000)
     values = table.values.copy()
+    values[:20] = np.nan
+    values[:, table.features.index("escalation_count")] = 3
     values[:, table.features.index("negative_rate")] = np.nan
     write_job_inputs(tmp_path, replace(table, values=values))
     release = make_release(tmp_path)
-    assert release.clustered["partitions"][0]["left_out"] == {"negative_rate": "null for every tenant"}
-    assert release.trained["partitions"][0]["left_out_features"] == ["negative_rate"]
-    assert "negative_rate" not in read_manifest(release.models["all"]).features
+    assert release.clustered["partitions"][0]["left_out"] == {
+        "escalation_count": "3 for every tenant",
+        "negative_rate": "null for every tenant",
+    }
+    assert release.trained["partitions"][0]["left_out_features"] == ["escalation_count", "negative_rate"]
+    assert not {"escalation_count", "negative_rate"} & set(read_manifest(release.models["all"]).features)
     assert "negative rate (null for every tenant)" in (release.output("reports") / "report.html").read_text()

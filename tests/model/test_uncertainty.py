@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,11 @@ from tenant_experience.clustering import group_partition
 from tenant_experience.feature_table import FeatureTable
 from tenant_experience.grouping import Grouping
 from tenant_experience.partition_runs import Partition
+from tenant_experience.served_model import ServedModel
+from tenant_experience.trainer import parse_settings
+from tenant_experience.training import TrainingRun, trainer_named
 from tenant_experience.uncertainty import probability_bad
+from tenant_experience.use_case import UseCase
 from tests.model.generated_tenants import REAL_TABLE, generated_table, real_table, use_case
 
 REDRAWS = 4_000
@@ -20,9 +26,21 @@ NOISE_OF_REDRAWS = 4 * 0.5 / REDRAWS**0.5
 TOLERANCE = 0.03
 
 
-def grouping_of(table: FeatureTable) -> Grouping:
-    grouping, _ = group_partition(table, Partition("all", "all"), use_case(), "r1")
+ALL = Partition("all", "all")
+THREE = ["good", "opportunity", "bad"]
+
+
+def grouping_of(table: FeatureTable, rules: UseCase | None = None) -> Grouping:
+    grouping, _ = group_partition(table, ALL, rules or use_case(), "r1")
     return grouping
+
+
+def clustered(**changes: Any) -> UseCase:
+    rules = use_case()
+    update: dict[str, Any] = {"clustering": rules.grouped.model_copy(update=changes)}
+    if changes.get("groups") == 3:
+        update["labels"] = rules.labels.model_copy(update={"classes": THREE})
+    return rules.model_copy(update=update)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +90,31 @@ def test_it_is_so_for_real_households() -> None:
     grouping, some = grouping_of(table), table.take(np.arange(0, len(table), 100))
     share = redrawn_share(grouping, some)
     assert np.abs(probability_bad(grouping, some) - share).max() < TOLERANCE + NOISE_OF_REDRAWS
+    assert np.mean((share >= 0.5) == grouping.assign(some)) > 0.9
+
+
+@pytest.mark.parametrize("changes", [{"method": "gaussian_mixture"}, {"groups": 3}], ids=["mixture", "three"])
+def test_it_is_so_by_other_rules(changes: dict[str, Any]) -> None:
+    table = generated_table(1_500, seed=11, noise=0.1, lots=changes.get("groups", 2))
+    grouping, some = grouping_of(table, clustered(**changes)), table.take(np.arange(200))
+    share = redrawn_share(grouping, some)
+    assert np.abs(probability_bad(grouping, some) - share).max() < TOLERANCE + NOISE_OF_REDRAWS
+
+
+def test_three_groups_are_told_by_the_probability_of_each(tmp_path: Path) -> None:
+    rules, table = clustered(groups=3), generated_table(1_000, noise=0.1, lots=3)
+    grouping, rows = group_partition(table, ALL, rules, "r1")
+    settings = parse_settings("xgboost", trainer_named("xgboost"), {"n_estimators": "20", "max_depth": "3"})
+    TrainingRun(rules, settings, "r1").train_partition(table, rows, ALL, tmp_path)
+    grouping.write(tmp_path)
+    model = ServedModel.load(tmp_path)
+    answers = model.answers(model.scorer.encoding.matrix(table))
+    assert [answer["probability"] for answer in answers] == probability_bad(grouping, table).tolist()
+    for answer in answers:
+        assert list(answer["probabilities"]) == THREE
+        assert sum(answer["probabilities"].values()) == pytest.approx(1)
+        assert answer["probabilities"][answer["experience"]] == max(answer["probabilities"].values())
+        assert 0 < answer["closeness"] < 1
 
 
 def test_a_tenant_has_the_same_alone_and_among_others(grouping: Grouping, generated: FeatureTable) -> None:

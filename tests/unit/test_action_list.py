@@ -59,9 +59,11 @@ def test_each_row_says_what_was_missed_by_how_much_and_what_to_do() -> None:
             ("T1", "all", 2, 240.0, 30.0, 100.0),
             ("T2", "all", 1, 48.0, 30.0, 10.0),
             ("T3", "all", 1, 6.0, NAN, NAN),
+            ("T4", "all", 1, 721.0, NAN, NAN),
         ]
     )
-    late, slow, new = report(table).actions
+    forgotten, late, slow, new = report(table).actions
+    assert forgotten.next_step.startswith("See whether the oldest item is really open still")
     assert (late.breached_target, late.over_by_hr) == ("oldest_open", 168.0)
     assert late.reason == (
         "2 items are open, the oldest for 10 days, 7 days past the target. A first response has taken 30 hours on "

@@ -11,16 +11,16 @@ from botocore.stub import ANY, Stubber
 
 from tenant_experience.aws import model_registry
 from tenant_experience.aws.model_registry import Candidate
+from tenant_experience.model_card import CardLinks
 
-CANDIDATE = Candidate(
-    group="te-all",
-    release="r2",
+LINKS = CardLinks(
+    model="s3://data/models/all/r2/model.tar.gz",
+    report="s3://data/reports/r2/0/report.html",
+    evaluation="s3://data/reports/r2/0/evaluation.json",
+    features="s3://data/features/r2/features.parquet",
     image="123456789012.dkr.ecr.eu-west-1.amazonaws.com/te@sha256:" + "0" * 64,
-    model_url="s3://data/models/all/r2/model.tar.gz",
-    evaluation_url="s3://data/reports/r2/0/evaluation.json",
-    report_url="s3://data/reports/r2/0/report.html",
-    metadata={"partition": "all"},
 )
+CANDIDATE = Candidate(group="te-all", release="r2", links=LINKS, metadata={"partition": "all"}, card="{}")
 
 
 def summary(version: int, release: str) -> dict[str, Any]:
@@ -57,7 +57,8 @@ def test_a_new_release_is_registered_pending(service: Stubber) -> None:
         "ModelApprovalStatus": "PendingManualApproval",
         "InferenceSpecification": ANY,
         "ModelMetrics": ANY,
-        "CustomerMetadataProperties": {"partition": "all", "release": "r2", "report": CANDIDATE.report_url},
+        "CustomerMetadataProperties": {"partition": "all", "release": "r2", "report": LINKS.report},
+        "ModelCard": {"ModelCardContent": "{}", "ModelCardStatus": "PendingReview"},
         "ClientToken": ANY,
     }
     service.add_response("create_model_package", {"ModelPackageArn": "arn:new"}, asked)

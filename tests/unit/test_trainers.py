@@ -29,13 +29,13 @@ NAMES: tuple[TrainerName, ...] = tuple(TRAINERS)
 FEW = {"xgboost": {"n_estimators": 40}, "hist_gradient_boosting": {"max_iter": 40}, "linear": {}}
 
 
-def dataset(task: Task, seed: int, rows: int = 700) -> Dataset:
-    """Rows whose label the first three columns decide, with noise; a tenth of the values are missing."""
+def dataset(task: Task, seed: int, rows: int = 700, missing: float = 0.1) -> Dataset:
+    """Rows whose label the first three columns decide, with noise; a share of the values is missing."""
     chance = np.random.default_rng(seed)
     matrix = chance.normal(size=(rows, len(COLUMNS))).astype(np.float32)
     number = 2 * matrix[:, 0] - matrix[:, 1] + matrix[:, 2] ** 2 + chance.normal(0, 0.5, rows)
     labels = number if task == "regression" else np.digitize(number, {"binary": [1], "multiclass": [0, 2]}[task])
-    matrix[chance.random(matrix.shape) < 0.1] = np.nan
+    matrix[chance.random(matrix.shape) < missing] = np.nan
     return Dataset(matrix, labels.astype(np.float32))
 
 

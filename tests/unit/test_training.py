@@ -16,6 +16,7 @@ from tenant_experience.partition_runs import Partition
 from tenant_experience.scoring import Scorer
 from tenant_experience.trainer import parse_settings
 from tenant_experience.training import TrainingRun, trainer_named
+from tenant_experience.use_case import Costs
 from tenant_experience.xgboost_trainer import XGBoostSettings
 from tests.model.generated_tenants import generated_table, use_case
 
@@ -88,6 +89,58 @@ def test_a_feature_without_values_is_left_out_and_said(table: FeatureTable, grou
     assert figures["left_out_features"] == ["positive_rate"]
     assert "positive_rate" not in read_manifest(tmp_path).features
     assert len(read_manifest(tmp_path).features) == 9
+
+
+def test_a_feature_alike_for_everyone_is_left_out_and_said(
+    table: FeatureTable, groups: GroupRows, tmp_path: Path
+) -> None:
+    values = table.values.copy()
+    values[:, table.features.index("total_tickets")] = 7
+    figures = train(replace(table, values=values), groups, tmp_path)
+    assert figures["left_out_features"] == ["total_tickets"]
+
+
+@pytest.mark.parametrize("value", [np.nan, 3.0])
+def test_nothing_to_learn_from_is_refused(table: FeatureTable, groups: GroupRows, tmp_path: Path, value: float) -> None:
+    with pytest.raises(AlgorithmError, match="every feature is null, or the same") as refusal:
+        train(replace(table, values=np.full_like(table.values, value)), groups, tmp_path)
+    assert refusal.value.code == "no_features"
+
+
+def test_two_tenants_are_refused(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
+    two = GroupRows(
+        groups.tenant_id[:2], np.array(["train", "validation"]), np.zeros(2), np.arange(2.0), groups.classes
+    )
+    with pytest.raises(AlgorithmError, match="the 1 tenants of the train part") as refusal:
+        train(table, two, tmp_path)
+    assert refusal.value.code == "one_class"
+
+
+def test_a_number_too_large_for_the_model_is_the_largest(
+    table: FeatureTable, groups: GroupRows, tmp_path: Path
+) -> None:
+    values = table.values.copy()
+    values[np.flatnonzero(groups.split == "train")[0], 0] = 1e300
+    train(replace(table, values=values), groups, tmp_path)
+    scorer = Scorer.load(tmp_path)
+    matrix = scorer.encoding.matrix(replace(table, values=values))
+    assert np.isfinite(scorer.probabilities(matrix)).all()
+    assert np.isfinite(scorer.contributions(matrix)).all()
+
+
+def test_tenants_without_any_feature_are_answered(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
+    train(table, groups, tmp_path)
+    scorer = Scorer.load(tmp_path)
+    [probability] = scorer.probabilities(np.full((1, 10), np.nan, dtype=np.float32))
+    assert 0.1 < probability < 0.9
+
+
+def test_costs_set_the_threshold(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
+    rules = use_case().model_copy(update={"costs": Costs(false_alarm=1, miss=4)})
+    TrainingRun(rules, SETTINGS, "r1").train_partition(table, groups, ALL, tmp_path)
+    scorer = Scorer.load(tmp_path)
+    assert scorer.manifest.threshold == pytest.approx(0.2)
+    assert [scorer.label(probability) for probability in (0.19, 0.21)] == ["good", "bad"]
 
 
 def test_one_group_alone_is_refused(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:

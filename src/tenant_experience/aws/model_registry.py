@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
+from tenant_experience.model_card import CardLinks
+
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
-    from mypy_boto3_sagemaker.literals import ModelApprovalStatusType
 
 _MAX_DESCRIPTION = 1024
 
@@ -31,20 +32,16 @@ class Candidate:
     Attributes:
         group: the package group's name.
         release: the release that made it.
-        image: the container that serves it.
-        model_url: ``s3://`` address of its archive.
-        evaluation_url: ``s3://`` address of its evaluation, JSON.
-        report_url: ``s3://`` address of its report.
+        links: ``s3://`` addresses of what it is and what is said of it, and the container that serves it.
         metadata: further figures, name -> text of at most 256 characters.
+        card: the content of its model card.
     """
 
     group: str
     release: str
-    image: str
-    model_url: str
-    evaluation_url: str
-    report_url: str
+    links: CardLinks
     metadata: Mapping[str, str]
+    card: str
 
 
 def register(candidate: Candidate) -> str:
@@ -65,28 +62,35 @@ def register(candidate: Candidate) -> str:
         ModelPackageDescription=description,
         ModelApprovalStatus="PendingManualApproval",
         InferenceSpecification={
-            "Containers": [{"Image": candidate.image, "ModelDataUrl": candidate.model_url}],
+            "Containers": [{"Image": candidate.links.image, "ModelDataUrl": candidate.links.model}],
             "SupportedContentTypes": ["text/csv", "application/json"],
             "SupportedResponseMIMETypes": ["text/csv", "application/json"],
         },
         ModelMetrics={
             "ModelQuality": {
-                "Statistics": {"ContentType": "application/json", "S3Uri": candidate.evaluation_url},
+                "Statistics": {"ContentType": "application/json", "S3Uri": candidate.links.evaluation},
             }
         },
         CustomerMetadataProperties={
             **candidate.metadata,
             "release": candidate.release,
-            "report": candidate.report_url,
+            "report": candidate.links.report,
         },
+        ModelCard={"ModelCardContent": candidate.card, "ModelCardStatus": "PendingReview"},
         ClientToken=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{candidate.group}/{candidate.release}")),
     )["ModelPackageArn"]
 
 
-def decide(package_arn: str, status: ModelApprovalStatusType, reason: str) -> None:
-    """Write the decision and its reason into the package. Doing so again changes nothing."""
+def decide(package_arn: str, *, approved: bool, reason: str) -> None:
+    """Write the decision and its reason into the package, and close its card. Doing so again changes nothing.
+
+    An archived card takes no other content, so its status alone is told.
+    """
     sagemaker().update_model_package(
-        ModelPackageArn=package_arn, ModelApprovalStatus=status, ApprovalDescription=reason[:_MAX_DESCRIPTION]
+        ModelPackageArn=package_arn,
+        ModelApprovalStatus="Approved" if approved else "Rejected",
+        ApprovalDescription=reason[:_MAX_DESCRIPTION],
+        ModelCard={"ModelCardStatus": "Approved" if approved else "Archived"},
     )
 
 

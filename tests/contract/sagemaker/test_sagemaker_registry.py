@@ -89,3 +89,28 @@ def test_refusals(sagemaker: SageMaker) -> None:
 def test_a_restart_keeps_it_all(make: Make) -> None:
     arn = create(make())
     assert make().call("DescribeModelPackage", {"ModelPackageName": arn})["ModelPackageVersion"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "not JSON"),
+        ('{"model_overview": {"model_name": "x"}}', "model_name"),
+        ('{"evaluation_details": [{"evaluation_observation": "x"}]}', "'name' is a required property"),
+        ('{"additional_information": {"caveats_and_recommendations": "%s"}}' % ("x" * 2_049), "too long"),
+    ],
+)
+def test_a_card_that_is_not_of_the_schema_is_refused(sagemaker: SageMaker, content: str, words: str) -> None:
+    with pytest.raises(ServiceError, match=words):
+        create(sagemaker, ModelCard={"ModelCardContent": content})
+
+
+def test_an_archived_card_keeps_its_content(sagemaker: SageMaker) -> None:
+    arn = create(sagemaker, ModelCard={"ModelCardContent": "{}", "ModelCardStatus": "PendingReview"})
+    for _ in range(2):
+        archived = {"ModelPackageArn": arn, "ModelCard": {"ModelCardStatus": "Archived"}}
+        sagemaker.call("UpdateModelPackage", archived)
+    with pytest.raises(ServiceError, match="Model Card is in Archived state"):
+        sagemaker.call("UpdateModelPackage", {"ModelPackageArn": arn, "ModelCard": {"ModelCardContent": "{}"}})
+    found = sagemaker.call("DescribeModelPackage", {"ModelPackageName": arn})
+    assert found["ModelCard"] == {"ModelCardContent": "{}", "ModelCardStatus": "Archived"}

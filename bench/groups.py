@@ -1,0 +1,123 @@
+"""What speaks for groups: figures of each method on real and on generated tenants, the ground of decision 0012.
+
+``.venv/bin/python -m bench.groups`` prints, per table, method and number of groups, P(worse) of each marker, agreement
+of refits, explained variance beside that of shuffled columns and of a copula, and the verdict; how often columns
+without structure are refused; how many rows of the real table change their group in another row order; and how
+well the share of bad follows managers made slow on purpose, by global and by local groups.
+The real table is looked for beside the repository, in ``../shared/data``; without it generated tenants stand alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from scipy.stats import spearmanr
+from sklearn.metrics import adjusted_rand_score
+
+from tenant_experience.clustering import group_partition
+from tenant_experience.errors import AlgorithmError
+from tenant_experience.feature_table import FeatureTable, read_features
+from tenant_experience.group_file import GroupRows
+from tenant_experience.grouping import Grouping
+from tenant_experience.partition_runs import Partition
+from tenant_experience.use_case import UseCase
+from tests.model.generated_tenants import (
+    REAL_TABLE,
+    generated_table,
+    real_table,
+    true_lots,
+    use_case,
+    use_case_with,
+    write_table,
+)
+from tests.model.slow_managers import slow_managers
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.groups", description=__doc__)
+    parser.add_argument("--orders", type=int, default=50, help="row orders of the real table (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=20, help="of data without structure (%(default)s)")
+    options = parser.parse_args(arguments)
+    tables = {
+        "generated, noise 0.1": generated_table(5_000, noise=0.1),
+        "generated, noise 0.35": generated_table(5_000),
+    }
+    real = {"real": real_table()} if REAL_TABLE.is_file() else {}
+    for name, table in (real | tables).items():
+        for method in ("kmeans", "gaussian_mixture", "ward"):
+            for groups in (2, 3):
+                _tell(f"{name}, {method}, {groups} groups: {_verdict(table, use_case_with(method, groups))}")
+    for noise in (0, 0.1, 0.15, 0.2, 0.35):
+        found = _group(generated_table(5_000, noise=noise), use_case())[1].label
+        _tell(f"truth, noise {noise}: adjusted Rand index {adjusted_rand_score(true_lots(5_000), found):.3f}")
+    for name, table in (real | {"generated": generated_table(2_000)}).items():
+        _tell(f"{name}, columns shuffled: {dict(Counter(_codes(table, options.seeds)))}")
+    for table in real.values():
+        _tell(f"real: {_changes(table, options.orders)} rows change group or part in {options.orders} row orders")
+        for seed in range(3):
+            slowdown, on_global, on_local = slow_managers(table, seed)
+            _tell(
+                f"slow managers, seed {seed}: rank correlation with the share of bad, global groups "
+                f"{spearmanr(slowdown, on_global).statistic:.3f}, local {spearmanr(slowdown, on_local).statistic:.3f}"
+            )
+    return 0
+
+
+def _group(table: FeatureTable, settings: UseCase) -> tuple[Grouping, GroupRows]:
+    return group_partition(table, Partition("all", "all"), settings, "bench")
+
+
+def _verdict(table: FeatureTable, settings: UseCase) -> str:
+    try:
+        grouping, _ = _group(table, settings)
+    except AlgorithmError as error:
+        return f"refused, {error}"
+    worse = ", ".join(f"{marker.name} {marker.probability_worse:.3f}" for marker in grouping.markers)
+    checks = ", ".join(f"{name} (check) {probability:.3f}" for name, probability in grouping.checks.items())
+    return (
+        f"P(worse) {worse}, {checks}; sizes {grouping.sizes}; {grouping.stability}; "
+        f"explained {grouping.explained_variance:.4f}, shuffled "
+        f"{grouping.permuted_variance:.4f}, copula {grouping.copula_variance:.4f}; AUC of service "
+        f"{grouping.service_auc:.3f}; {len(grouping.warnings)} warnings"
+    )
+
+
+def _codes(table: FeatureTable, seeds: int) -> list[str]:
+    codes = []
+    for seed in range(seeds):
+        shuffled = replace(table, values=np.random.default_rng(seed).permuted(table.values, axis=0))
+        try:
+            _group(shuffled, use_case())
+        except AlgorithmError as error:
+            codes.append(error.code)
+        else:
+            codes.append("passed")
+    return codes
+
+
+def _changes(table: FeatureTable, orders: int) -> int:
+    """The whole way each time: file, reading, groups."""
+    expected, differ = _group(table, use_case())[1], 0
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "features.parquet"
+        for seed in range(orders):
+            write_table(table, path, np.random.default_rng(seed).permutation(len(table)))
+            rows = _group(read_features(path, use_case()), use_case())[1]
+            differ += int(((rows.label != expected.label) | (rows.split != expected.split)).sum())
+    return differ
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

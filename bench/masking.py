@@ -1,0 +1,82 @@
+"""What masked training gains where features are missing, on a table of real households, and how much there is to gain.
+
+For 0 to 5 features hidden at random in each household of the test part: accuracy of the model trained without masking
+and with the use case's, and of models trained for exactly the features that are left, one for each choice of those to
+hide, at most ``--choices`` of them. The table is not part of this repository: see tests/model/generated_tenants.py.
+
+    python -m bench.masking
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from tenant_experience.clustering import group_partition
+from tenant_experience.feature_table import FeatureTable
+from tenant_experience.group_file import GroupRows
+from tenant_experience.partition_runs import Partition
+from tenant_experience.scoring import Scorer
+from tenant_experience.splitting import TEST
+from tenant_experience.trainer import parse_settings
+from tenant_experience.training import TrainingRun, trainer_named
+from tests.model.generated_tenants import REAL_TABLE, real_table, use_case
+
+_ALL = Partition("all", "all")
+_MOST = 5
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--choices", type=int, default=120, help="default: %(default)s")
+    options = parser.parse_args(arguments)
+    if not REAL_TABLE.is_file():
+        parser.error(f"{REAL_TABLE.name} is not on this machine")
+    table = real_table()
+    _, groups = group_partition(table, _ALL, use_case(), "bench")
+    table = groups.align(table)
+    print(f"{'hidden':>7}  plain   masked  one for each choice")  # noqa: T201
+    plain, masked = (_trained(table, groups, masking) for masking in (0.0, use_case().masking))
+    for hidden in range(_MOST + 1):
+        chosen = list(_choices(len(table.features), hidden, options.choices))
+        told = [np.mean([_accuracy(scorer, table, groups, hide) for hide in chosen]) for scorer in (plain, masked)]
+        best = np.mean([_accuracy(_trained(_without(table, hide), groups, 0), table, groups, hide) for hide in chosen])
+        print(f"{hidden:>7}  {told[0]:.4f}  {told[1]:.4f}  {best:.4f} ({len(chosen)} models)", flush=True)  # noqa: T201
+    return 0
+
+
+def _choices(features: int, hidden: int, most: int) -> Iterator[tuple[int, ...]]:
+    every = list(combinations(range(features), hidden))
+    for number in np.random.default_rng(0).permutation(len(every))[:most]:
+        yield every[number]
+
+
+def _trained(table: FeatureTable, groups: GroupRows, masking: float) -> Scorer:
+    rules = use_case().model_copy(update={"masking": masking})
+    settings = parse_settings(rules.trainer, trainer_named(rules.trainer), rules.hyperparameters)
+    with TemporaryDirectory() as folder:
+        TrainingRun(rules, settings, "bench").train_partition(table, groups, _ALL, Path(folder))
+        return Scorer.load(Path(folder))
+
+
+def _without(table: FeatureTable, hide: tuple[int, ...]) -> FeatureTable:
+    values = table.values.copy()
+    values[:, list(hide)] = np.nan
+    return replace(table, values=values)
+
+
+def _accuracy(scorer: Scorer, table: FeatureTable, groups: GroupRows, hide: tuple[int, ...]) -> float:
+    chosen = groups.split == TEST
+    told = scorer.probabilities(scorer.encoding.matrix(_without(table.take(chosen), hide)))
+    return float(np.mean((told >= scorer.manifest.threshold) == groups.bad[chosen]))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

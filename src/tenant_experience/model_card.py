@@ -1,0 +1,187 @@
+"""The key figures of a model as the card that SageMaker's registry keeps with its package. Only the standard library.
+
+The schema, with its lengths, is that of a model package's card: "View the details of a model version" in the SageMaker
+developer guide. The card is short, and links the report.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# ModelCardContent may be this long, without a line break.
+LIMIT = 100_000
+_TEXT, _SHORT, _NAME, _VALUE = 2_048, 1_024, 63, 255
+_MOST_FEATURES, _MOST_SETTINGS, _MOST_CLASSES, _MOST_WARNINGS = 20, 100, 20, 10
+
+_GROUPS = (
+    "Says of a tenant in which group the tenant falls, from counts, waiting times and tone of a year's messages. The "
+    "groups come from a rule, not from the tenants: nobody was asked."
+)
+_COLUMN = "Foretells what a column of the data says, from the other columns, for records that do not have it yet."
+_GROUPS_OBSERVED = (
+    "On tenants the model has never seen. The labels are our own groups: a high score says that the model copies their "
+    "definition, not that the definition is right. Read the report for what the groups are."
+)
+_COLUMN_OBSERVED = "On records the model has never seen, in data like these."
+_USES = "To choose whom to look at first. A person decides what is done about it."
+_CAVEATS = "Not for decisions about a single tenant without looking at the tenant's own record."
+
+
+@dataclass(frozen=True)
+class CardLinks:
+    """Addresses that a card names.
+
+    Attributes:
+        model: the archive.
+        report: the page.
+        evaluation: all figures.
+        features: what it was trained on.
+        image: the container it was trained in, and which serves it.
+    """
+
+    model: str
+    report: str
+    evaluation: str
+    features: str
+    image: str
+
+
+def model_card(evaluation: Mapping[str, Any], links: CardLinks) -> str:
+    """The card's content, one line of JSON of at most ``LIMIT`` characters.
+
+    Args:
+        evaluation: one partition of ``evaluation.json``.
+        links: what it names.
+    """
+    model, grouped = evaluation["model"], evaluation["grouping"] is not None
+    card = {
+        "model_overview": {
+            "model_creator": _cut(f"tenant-experience {model['code_version']}, release {model['version']}", _SHORT),
+            "model_artifact": [links.model],
+        },
+        "intended_uses": {
+            "purpose_of_model": _GROUPS if grouped else _COLUMN,
+            "intended_uses": _USES,
+            "risk_rating": "Unknown",
+            "explanations_for_risk_rating": "Not rated: that is for who deploys it.",
+        },
+        "training_details": _training(evaluation, links),
+        "evaluation_details": [
+            {
+                "name": "test part",
+                "evaluation_observation": _GROUPS_OBSERVED if grouped else _COLUMN_OBSERVED,
+                "datasets": [links.features],
+                "metadata": {"report": links.report, "evaluation": links.evaluation},
+                "metric_groups": list(_metric_groups(evaluation)),
+            }
+        ],
+        "additional_information": {
+            "caveats_and_recommendations": _cut(" ".join([_CAVEATS, *_warnings(evaluation)]), _TEXT),
+            "custom_details": _details(evaluation, links),
+        },
+    }
+    return json.dumps(card, allow_nan=False)
+
+
+def _training(evaluation: Mapping[str, Any], links: CardLinks) -> dict[str, Any]:
+    model, counts = evaluation["model"], evaluation["counts"]
+    settings = list(model["hyperparameters"].items())[:_MOST_SETTINGS]
+    return {
+        "training_observations": _cut(
+            f"Trainer {model['trainer']} on {counts['train']['tenants']} tenants, stopped by "
+            f"{counts['validation']['tenants']} others; features as of {model['as_of']}.",
+            _SHORT,
+        ),
+        "training_job_details": {
+            "training_datasets": [links.features],
+            "training_environment": {"container_image": [links.image]},
+            "user_provided_hyper_parameters": [
+                {"name": _cut(str(name), _VALUE), "value": _cut(str(value), _VALUE)}
+                for name, value in settings
+                if str(value)
+            ],
+        },
+    }
+
+
+def _metric_groups(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    intervals = evaluation.get("intervals") or {}
+    yield {
+        "name": "metrics",
+        "metric_data": [
+            _number(name, value, _interval(intervals.get(name)))
+            for name, value in evaluation["metrics"].items()
+            if value is not None
+        ],
+    }
+    confusion = _confusion(evaluation)
+    if confusion and len(confusion["labels"]) <= _MOST_CLASSES:
+        names = [_cut(name, _NAME) for name in confusion["labels"]]
+        yield {
+            "name": "confusion",
+            "metric_data": [
+                {
+                    "name": "labels (rows) and answers (columns)",
+                    "type": "matrix",
+                    "value": confusion["matrix"],
+                    "x_axis_name": names,
+                    "y_axis_name": names,
+                }
+            ],
+        }
+    strongest = evaluation["importance"][:_MOST_FEATURES]
+    yield {
+        "name": "importance",
+        "metric_data": [
+            {
+                "name": "mean effect of a feature",
+                "type": "bar_chart",
+                "value": [row["mean_contribution"] for row in strongest],
+                "x_axis_name": [_cut(row["feature"], _NAME) for row in strongest],
+            }
+        ],
+    }
+
+
+def _details(evaluation: Mapping[str, Any], links: CardLinks) -> dict[str, str]:
+    told = {
+        "report": links.report,
+        "partition": evaluation["partition"],
+        "scale": evaluation["scale"],
+        "tenants": evaluation["tenants"],
+        "bad share": evaluation["bad_share"],
+    }
+    champion = evaluation.get("champion")
+    if champion:
+        told["against the live model"] = f"{champion['verdict']} ({champion['version']})"
+    for gate in evaluation.get("gates") or ():
+        told[f"gate {gate['name']}"] = f"{'kept' if gate['passed'] else 'broken'}: {gate['message']}"
+    return {name: _cut(str(value), _SHORT) for name, value in told.items() if value is not None}
+
+
+def _warnings(evaluation: Mapping[str, Any]) -> list[str]:
+    of_groups = (evaluation["grouping"] or {}).get("warnings") or ()
+    return [*(evaluation.get("warnings") or ()), *of_groups][:_MOST_WARNINGS]
+
+
+def _confusion(evaluation: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    told: Mapping[str, Any] = evaluation["confusion"]
+    if "true_positive" not in told:
+        return told if told.get("labels") else None
+    matrix = [[told["true_negative"], told["false_positive"]], [told["false_negative"], told["true_positive"]]]
+    return {"labels": evaluation["model"]["labels"], "matrix": matrix}
+
+
+def _number(name: str, value: float, notes: str | None) -> dict[str, Any]:
+    return {"name": name, "type": "number", "value": value} | ({"notes": notes} if notes else {})
+
+
+def _interval(bounds: Sequence[float] | None) -> str | None:
+    return f"95% interval {bounds[0]:.4g} to {bounds[1]:.4g}" if bounds else None
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"

@@ -1,0 +1,82 @@
+"""The groups of the real households: what must hold of them before anyone is called bad."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from tenant_experience.clustering import group_partition
+from tenant_experience.errors import AlgorithmError
+from tenant_experience.feature_table import FeatureTable, read_features
+from tenant_experience.group_file import GroupRows
+from tenant_experience.grouping import Grouping
+from tenant_experience.labelling import probability_worse
+from tenant_experience.partition_runs import Partition
+from tests.model.generated_tenants import REAL_TABLE, real_table, use_case, use_case_with, write_table
+from tests.model.slow_managers import slow_managers
+
+pytestmark = pytest.mark.skipif(
+    not REAL_TABLE.is_file(), reason=f"the real table is not on this machine: {REAL_TABLE.name} in ../shared/data"
+)
+ALL = Partition("all", "all")
+
+
+@pytest.fixture(scope="module")
+def table() -> FeatureTable:
+    return real_table()
+
+
+@pytest.fixture(scope="module")
+def found(table: FeatureTable) -> tuple[Grouping, GroupRows]:
+    return group_partition(table, ALL, use_case(), "r1")
+
+
+def test_the_groups_are_stable_and_more_than_shuffled_columns_give(found: tuple[Grouping, GroupRows]) -> None:
+    grouping, _ = found
+    assert grouping.stability is not None
+    assert grouping.permuted_variance is not None
+    assert grouping.stability.ari_median >= 0.95
+    assert grouping.stability.ari_minimum >= 0.9
+    assert grouping.explained_variance >= 1.5 * grouping.permuted_variance
+
+
+def test_it_is_said_that_they_are_a_cut_through_a_continuum(found: tuple[Grouping, GroupRows]) -> None:
+    [warning] = found[0].warnings
+    assert "cut through a continuum" in warning
+
+
+def test_negative_tickets_are_too_rare_to_tell_more(found: tuple[Grouping, GroupRows], table: FeatureTable) -> None:
+    """Nine tenants in ten have no negative ticket at all: as ties count half, P(worse) can hardly leave 0.5."""
+    bad, rate = found[1].bad, table.column("negative_rate")
+    some = rate > 0
+    assert some.mean() == pytest.approx(0.115, abs=0.001)
+    measured = probability_worse(rate, bad, 1)
+    assert measured == pytest.approx(0.562, abs=0.002)
+    # All of them in the bad group, were that so.
+    assert 0.5 + some.mean() / bad.mean() / 2 == pytest.approx(0.617, abs=0.002)
+    assert some[bad].mean() > 3 * some[~bad].mean()
+
+
+def test_fifty_row_orders_change_nothing_that_is_read(table: FeatureTable, tmp_path: Path) -> None:
+    some = table.take(np.arange(0, len(table), 10))
+    path = tmp_path / "features.parquet"
+    for seed in range(50):
+        write_table(some, path, np.random.default_rng(seed).permutation(len(some)))
+        read = read_features(path, use_case())
+        assert np.array_equal(read.values, some.values)
+        assert np.array_equal(read.tenant_id, some.tenant_id)
+
+
+def test_three_groups_are_refused_with_figures(table: FeatureTable) -> None:
+    with pytest.raises(AlgorithmError, match="bad is not worse than opportunity on mean_first_response_hr") as refusal:
+        group_partition(table, ALL, use_case_with(groups=3), "r1")
+    assert refusal.value.code == "groups_not_ordered"
+
+
+def test_slow_managers_show_on_the_global_scale_and_hide_on_local_ones(table: FeatureTable) -> None:
+    slowdown, on_global, on_local = slow_managers(table, 0)
+    assert spearmanr(slowdown, on_global).statistic >= 0.9
+    assert spearmanr(slowdown, on_local).statistic < 0.4
