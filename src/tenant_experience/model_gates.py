@@ -51,11 +51,11 @@ def model_gates(
     """
     missing = next((row.get("accuracy") for row in missing_features if row["missing"] == MISSING_FEATURES), None)
     found = [
+        _champion(gates.champion_loss, champion),
         _least("roc_auc", gates.roc_auc, metrics.get("roc_auc"), "the ROC AUC"),
         _least("r2", gates.r2, metrics.get("r2"), "the share of variance explained"),
         _least("missing_accuracy", gates.missing_accuracy, missing, "the accuracy with 3 features missing"),
         _most("calibration_error", gates.calibration_error, metrics.get("calibration_error"), "the calibration error"),
-        _champion(gates.champion_loss, champion),
     ]
     return [gate for gate in found if gate is not None]
 

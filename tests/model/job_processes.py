@@ -15,9 +15,10 @@ from typing import Any
 from tests.model.generated_tenants import REPOSITORY
 
 
-def run_script(base: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Runs ``python <command>`` from the repository's root; the caller judges its exit code."""
+def run_script(base: Path, *command: str, more: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs ``python <command>`` from the repository's root, ``more`` in its environment; the caller judges its exit."""
     environment = {"PATH": os.environ["PATH"], "SAGEMAKER_BASE_DIR": str(base), "MPLCONFIGDIR": str(base / "mpl")}
+    environment |= more or {}
     if "PYTHONPATH" in os.environ:
         environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
     return subprocess.run(  # noqa: S603
@@ -47,19 +48,19 @@ def train(base: Path, hyperparameters: Mapping[str, str] | None = None) -> dict[
     return _read(base / "model" / "outcome.json")
 
 
-def evaluate(base: Path) -> dict[str, Any]:
-    """Packs the model folder as SageMaker does, and evaluates it."""
+def evaluate(base: Path, more: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Packs the model folder as SageMaker does, and evaluates it, with ``more`` in the job's environment."""
     inputs = base / "processing" / "input"
     shutil.rmtree(inputs / "clusters", ignore_errors=True)
     shutil.copytree(base / "processing" / "output" / "clusters", inputs / "clusters")
     (inputs / "model").mkdir(exist_ok=True)
     with tarfile.open(inputs / "model" / "model.tar.gz", "w:gz") as archive:
         archive.add(base / "model", ".")
-    return _processing(base, "evaluate_model.py", "reports")
+    return _processing(base, "evaluate_model.py", "reports", more)
 
 
-def _processing(base: Path, script: str, output: str) -> dict[str, Any]:
-    done = run_script(base, f"sagemaker_scripts/{script}", "--release", "r1", "--shard", "0")
+def _processing(base: Path, script: str, output: str, more: Mapping[str, str] | None = None) -> dict[str, Any]:
+    done = run_script(base, f"sagemaker_scripts/{script}", "--release", "r1", "--shard", "0", more=more)
     assert done.returncode == 0, done.stderr
     return _read(base / "processing" / "output" / output / "outcome.json")
 

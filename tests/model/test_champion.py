@@ -91,11 +91,7 @@ def test_an_equal_challenger_is_reported_as_equal_and_passes(release: Release, s
 def test_a_worse_challenger_is_refused_by_name_and_not_packed(
     release: Release, settled: Path, worse: Path, tmp_path: Path
 ) -> None:
-    rules = use_case()
-    rules = rules.model_copy(
-        update={"gates": rules.gates.model_copy(update={"roc_auc": None, "missing_accuracy": None})}
-    )
-    judged = shard(release, tmp_path, worse, settled, rules)
+    judged = shard(release, tmp_path, worse, settled)
     [row] = run_partitions([ALL], judged.evaluate)
     assert (row["status"], row["fault"], row["code"]) == ("refused", "algorithm", "worse_than_champion")
     compared = judged.refused[0].champion["metrics"]["log_loss"]

@@ -77,7 +77,7 @@ def test_a_number(tmp_path: Path) -> None:
     assert bands[-1]["mean_true"] > bands[0]["high"]
     assert told["missing_features"][3]["rmse"] > told["metrics"]["rmse"]
     assert (told["champion"]["loss"], told["champion"]["verdict"]) == ("rmse", "equal")
-    assert [gate["name"] for gate in told["gates"]] == ["r2", "champion_loss"]
+    assert [gate["name"] for gate in told["gates"]] == ["champion_loss", "r2"]
 
 
 def test_each_broken_gate_is_named_with_its_limit_and_its_value(tmp_path: Path) -> None:
@@ -87,10 +87,10 @@ def test_each_broken_gate_is_named_with_its_limit_and_its_value(tmp_path: Path) 
     noise = np.random.default_rng(1).normal(0, 1, len(TABLE))
     told = judged(strict, (SEVERITY + noise > np.median(SEVERITY)).astype(float), tmp_path)
     assert [(gate["name"], gate["limit"], gate["passed"]) for gate in told["gates"]] == [
+        ("champion_loss", 0.02, True),
         ("roc_auc", 1.0, False),
         ("missing_accuracy", 0.999, False),
         ("calibration_error", 0.0, False),
-        ("champion_loss", 0.02, True),
     ]
     rows = label_partition(replace(TABLE, label=(noise > 0).astype(float)), ALL, strict)
     evaluation = evaluate_partition(TABLE, rows, tmp_path, strict)

@@ -1,0 +1,84 @@
+"""EvaluateModel with a release live: it finds the live model by itself, and holds the new one against it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenant_experience.archive import write_archive
+from tests.model.generated_tenants import generated_table, write_job_inputs
+from tests.model.job_processes import cluster, evaluate, train
+
+TABLE = "live-models"
+
+
+@pytest.fixture(scope="module")
+def job(
+    tmp_path_factory: pytest.TempPathFactory, client: Callable[..., Any], bucket: str, env: dict[str, str]
+) -> tuple[Path, dict[str, str]]:
+    """A trained model, the same as the live release ``r0``, and the environment of the job that judges it."""
+    base = tmp_path_factory.mktemp("judged")
+    write_job_inputs(base, generated_table(800))
+    cluster(base)
+    train(base)
+    write_archive(base / "live.tar.gz", list((base / "model" / "all").iterdir()))
+    client("s3").upload_file(str(base / "live.tar.gz"), bucket, "models/all/r0/model.tar.gz")
+    inputs = base / "processing" / "input"
+    shutil.copytree(inputs / "features", inputs / "previous")
+    client("dynamodb").create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+    )
+    return base, env | {"RELEASE_TABLE": TABLE, "DATA_BUCKET": bucket, "USE_CASE": "tenant_experience"}
+
+
+def go_live(client: Callable[..., Any], **models: str) -> None:
+    texts = {"release": "r0", "started_at": "2026-11-01T00:00:00Z", "models": json.dumps(models)}
+    item = {name: {"S": text} for name, text in texts.items()} | {"revision": {"N": "1"}}
+    client("dynamodb").put_item(TableName=TABLE, Item={"id": {"S": "live#tenant_experience"}, **item})
+
+
+def judged(base: Path, kind: str) -> dict[str, Any]:
+    document = json.loads((base / "processing" / "output" / "reports" / "evaluation.json").read_text())
+    [told] = document[kind]
+    return dict(told)
+
+
+def test_an_equal_model_is_equal_and_a_worse_one_is_refused_with_both_figures(
+    job: tuple[Path, dict[str, str]], client: Callable[..., Any]
+) -> None:
+    base, environment = job
+    go_live(client, all="r0")
+    [row] = evaluate(base, environment)["partitions"]
+    assert row["status"] == "ready"
+    told = judged(base, "partitions")
+    assert (told["champion"]["version"], told["champion"]["verdict"]) == ("r0", "equal")
+    assert (told["changes"]["tenants"], told["changes"]["moved"]) == (800, 0)
+    assert (base / "processing" / "output" / "reports" / "group_changes.parquet").is_file()
+
+    train(base, {"n_estimators": "1", "learning_rate": "0.05", "max_depth": "1"})
+    outcome = evaluate(base, environment)
+    assert (outcome["status"], outcome["code"]) == ("refused", "worse_than_champion")
+    compared = judged(base, "refused")["champion"]["metrics"]["log_loss"]
+    for value in (compared["challenger"], compared["champion"]):
+        assert f"{value:.4f}" in outcome["message"]
+
+
+def test_a_live_model_whose_archive_is_gone_is_said_and_stops_nothing(
+    job: tuple[Path, dict[str, str]], client: Callable[..., Any]
+) -> None:
+    base, environment = job
+    train(base)
+    go_live(client, all="lost")
+    [row] = evaluate(base, environment)["partitions"]
+    assert row["status"] == "ready"
+    champion = judged(base, "partitions")["champion"]
+    assert (champion["version"], champion["verdict"]) == ("lost", "not_comparable")
+    assert "model_incomplete" in champion["notes"][0]
