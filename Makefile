@@ -31,8 +31,9 @@ WAIT ?=
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-demo: setup ## The whole path on this machine: INPUT=file SOURCE=name DECISION=approve|reject (all optional)
-	@$(PY) -m demo run $(if $(INPUT),--input "$(INPUT)") $(if $(SOURCE),--source "$(SOURCE)") --decision "$(DECISION)"
+demo: setup ## The whole path on this machine: INPUT=file SOURCE=name USE_CASE=name DECISION=approve|reject (all optional)
+	@$(PY) -m demo run $(if $(INPUT),--input "$(INPUT)") $(if $(SOURCE),--source "$(SOURCE)") \
+	  $(if $(USE_CASE),--use-case "$(USE_CASE)") --decision "$(DECISION)"
 
 test: setup spark ## Every test, the flow through the real state machine included
 	$(PY) -m pytest --numprocesses 3 $(PYTEST_ARGS)
@@ -54,9 +55,9 @@ bench-training: setup ## Many models, one per core, beside one after another: AR
 bench-clustering: setup ## Groups of a million tenants beside the usual recipe: ARGS="--tenants 1000000 --repeat 3 --orders 50"
 	@$(PY) -m bench.clustering $(ARGS)
 
-preview: setup ## What a source makes of an export: INPUT=file SOURCE=name AS_OF=time ROWS=3 TENANT=id (without deploying)
+preview: setup ## What a source makes of an export: INPUT=file SOURCE=name USE_CASE=name AS_OF=time ROWS=3 TENANT=id (without deploying)
 	@$(PY) -m operations preview --input "$(INPUT)" $(if $(SOURCE),--source "$(SOURCE)") $(if $(AS_OF),--as-of "$(AS_OF)") \
-	  $(if $(ROWS),--rows "$(ROWS)") $(if $(TENANT),--tenant "$(TENANT)")
+	  $(if $(USE_CASE),--use-case "use_cases/$(USE_CASE)") $(if $(ROWS),--rows "$(ROWS)") $(if $(TENANT),--tenant "$(TENANT)")
 
 up: setup ## Start the laptop's AWS and deploy to it
 	@$(PY) -m demo up

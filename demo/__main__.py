@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "up":
             up(console)
             return 0
-        work = batch.of_file(Path(options.input), options.source) if options.input else batch.generated(options.seed)
+        work = _batch(options)
         return demo(up(console), work, options, console)
     except (DemoError, TimeoutError) as error:
         console.print(f"[red]Stopped:[/red] {escape(str(error))}")
@@ -59,13 +59,29 @@ def demo(stack: Stack, work: batch.Batch, options: argparse.Namespace, console: 
     console.print(f"\n[{colour}]{status}[/{colour}] after {done.seconds:.1f} s")
     prediction = None
     if status == "SUCCEEDED":
-        prediction = run.ask(stack, done, options.tenant, console)
+        if work.use_case == batch.USE_CASE:
+            prediction = run.ask(stack, done, options.tenant, console)
+        else:
+            summary.show(stack, done, console)
     else:
         console.print(escape(watch.reason(done.execution)))
     summary.write(stack, done, choice, prediction)
     _farewell(stack, console)
     rejected = options.decision == "reject" and done.execution.get("error") == "ReleaseRejected"
     return 0 if status == "SUCCEEDED" or rejected else 1
+
+
+def _batch(options: argparse.Namespace) -> batch.Batch:
+    """What to release.
+
+    Raises:
+        DemoError: a file is missing, or what it is for is unknown.
+    """
+    if options.input:
+        return batch.of_file(Path(options.input), options.source, options.use_case)
+    if options.use_case != batch.USE_CASE:
+        raise DemoError(f"USE_CASE={options.use_case} needs INPUT: messages are generated for {batch.USE_CASE} only")
+    return batch.generated(options.seed)
 
 
 def _farewell(stack: Stack, console: Console) -> None:
@@ -82,8 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("run", help="the whole path: up, then one release from raw input to answers")
     command.add_argument("--input", help="a file or folder of raw input; generated messages when left out")
     command.add_argument(
-        "--source", help="how to read it: a file of use_cases/tenant_experience/sources (default: events)"
+        "--source", help="how to read it: a file of the use case's sources/ (default: its default_source)"
     )
+    command.add_argument("--use-case", default=batch.USE_CASE, help="a folder of use_cases/ (%(default)s)")
     command.add_argument(
         "--decision", choices=["approve", "reject"], default="approve", help="what the approver chooses"
     )

@@ -8,6 +8,8 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+from rich.console import Console
+from rich.table import Table
 
 from demo.laptop import LOCAL, Stack
 from demo.run import Choice, Release
@@ -39,6 +41,15 @@ def write(stack: Stack, done: Release, choice: Choice, prediction: dict[str, Any
         summary["metrics"] = summary["metrics"] or package["metrics"]
     PATH.write_text(json.dumps(summary, indent=2, default=str) + "\n")
     return summary
+
+
+def show(stack: Stack, done: Release, console: Console) -> None:
+    """The models of another use case than the API's: they are in the registry, and the endpoint serves them."""
+    table = Table("model package", "status", "figures", title="Model Registry")
+    for package in packages(stack, done.release):
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in package["metrics"].items())
+        table.add_row(package["arn"].partition("/")[2], package["status"], figures)
+    console.print(table)
 
 
 def packages(stack: Stack, release: str) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from tenant_experience.data_quality_gates import check_quarantine_gate
 from tenant_experience.duckdb_session import literal, open_session
 from tenant_experience.errors import TenantExperienceError, UserError
 from tenant_experience.feature_build import Batch, Folders, compute_features, read_batch
-from tenant_experience.feature_quality import describe_tenants
+from tenant_experience.feature_quality import describe_labels, describe_tenants
 from tenant_experience.features import FEATURES_TABLE, check_freshness, tenants_by_portfolio
 from tenant_experience.manifest import parse_utc
 from tenant_experience.partitions import assign_partitions
@@ -80,6 +80,9 @@ def show(batch: Batch, folders: Folders, options: argparse.Namespace, console: C
             compute_features(engine, ungated, folders)
         quality |= describe_tenants(connection, use_case)
         show_tenants(quality, console)
+        if use_case.labels.classes and (label := use_case.labels.column):
+            classes = f"SELECT {label}, count(*) AS tenants FROM {FEATURES_TABLE} GROUP BY 1 ORDER BY 2 DESC, 1"
+            show_rows(connection, classes, "Labels", len(use_case.labels.classes) + 1, console)
         asked = f"WHERE {record_id} IN ({', '.join(map(literal, options.tenant))})" if options.tenant else ""
         columns = ", ".join((record_id, use_case.partition_column, "history", *use_case.features, *SIDE_COLUMNS))
         query = f"SELECT {columns} FROM {FEATURES_TABLE} {asked} ORDER BY may_train DESC, {record_id}"
@@ -113,6 +116,8 @@ def _refusals(engine: ProcessingEngine, batch: Batch, quality: dict[str, Any]) -
     gates: list[Callable[[], object]] = [lambda: check_quarantine_gate(quality, use_case, batch.source.columns)]
     if batch.source.kind == "events":
         gates.append(lambda: check_freshness(engine, use_case, batch.as_of))
+    if use_case.labels.from_ == "column":
+        gates.append(lambda: describe_labels(engine.connection, use_case, compared=False))
     portfolios = tenants_by_portfolio(engine.connection, use_case)
     gates.append(lambda: assign_partitions(portfolios, use_case, batch.manifest.models or use_case.models.scope))
     for gate in gates:

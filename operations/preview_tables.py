@@ -19,13 +19,7 @@ def show_intake(quality: dict[str, Any], console: Console) -> None:
         quality: from reading the batch, as in ``data_quality.json``.
         console: to print on.
     """
-    history = quality["history"]
-    overridden = history.get("overridden_by_source")
-    console.print(
-        f"source {quality['source']}, as of {quality['as_of']}; a tenant needs {history['minimum_days']} days of "
-        f"history, and {history['provisional_below']} to train on"
-        + (f" (this source's own: {', '.join(overridden)})" if overridden else "")
-    )
+    console.print(f"source {quality['source']}, as of {quality['as_of']}; {_history(quality.get('history'))}")
     table = Table("file", "rows", "filtered", "rejected", title="Files", title_justify="left")
     for file in quality["files"]:
         table.add_row(escape(file["name"]), *(str(file[key]) for key in ("rows", "filtered", "quarantined")))
@@ -42,6 +36,16 @@ def show_intake(quality: dict[str, Any], console: Console) -> None:
             place = f"{reason['first_file']} line {reason['first_line']}"
             table.add_row(reason["reason"], reason["column"], str(reason["rows"]), escape(place))
         console.print(table)
+
+
+def _history(history: dict[str, Any] | None) -> str:
+    if history is None:
+        return "a ready-made table: all history is taken to be sufficient"
+    overridden = history.get("overridden_by_source")
+    return (
+        f"a tenant needs {history['minimum_days']} days of history, and {history['provisional_below']} to train on"
+        + (f" (this source's own: {', '.join(overridden)})" if overridden else "")
+    )
 
 
 def show_tenants(quality: dict[str, Any], console: Console) -> None:

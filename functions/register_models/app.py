@@ -21,7 +21,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Register and decide.
 
     Args:
-        event: release, shards (what TrainModels answered), decision (approved, rejected or expired), approver, reason.
+        event: release, use_case, shards (what TrainModels answered), decision (approved, rejected or expired),
+            approver, reason.
 
     Returns:
         how many packages there are now for this release.
@@ -31,7 +32,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     verdict = f"{event['decision']} by {event['approver']}: {event['reason']}"
     count = 0
     for outcome in objects.read_outcomes(bucket, event["shards"]):
-        for candidate in _candidates(outcome, release, bucket):
+        for candidate in _candidates(outcome, release, event["use_case"], bucket):
             arn = model_registry.register(candidate)
             model_registry.decide(arn, approved=approved, reason=verdict)
             logger.info("model registered", extra={"package": arn, "decision": event["decision"]})
@@ -39,7 +40,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return {"packages": count}
 
 
-def _candidates(outcome: dict[str, Any], release: str, bucket: str) -> Iterator[model_registry.Candidate]:
+def _candidates(
+    outcome: dict[str, Any], release: str, use_case: str, bucket: str
+) -> Iterator[model_registry.Candidate]:
     """The models of one shard that are ready."""
     rows = list(ready_rows([outcome]))
     report = data_layout.reports(release, outcome["shard"])
@@ -54,7 +57,7 @@ def _candidates(outcome: dict[str, Any], release: str, bucket: str) -> Iterator[
             image=setting("CONTAINER_IMAGE_URI"),
         )
         yield model_registry.Candidate(
-            group=f"{setting('PROJECT')}-{row['slug']}",
+            group=data_layout.model_package_group(setting("PROJECT"), setting("USE_CASE"), use_case, row["slug"]),
             release=release,
             links=links,
             metadata=model_registry.metadata_of(row),

@@ -73,6 +73,14 @@ def partition_slug(partition: str) -> str:
     return f"{stem}-{digest}" if stem else f"p-{digest}"
 
 
+def model_package_group(project: str, own_use_case: str, use_case: str, slug: str) -> str:
+    """The package group of a partition's models: ``<project>-<slug>``, at most 59 characters.
+
+    Partitions of two use cases may be spelled alike: those of another than the stack's own carry its name and a hash.
+    """
+    return f"{project}-{slug if use_case == own_use_case else partition_slug(f'{use_case}/{slug}')}"
+
+
 def raw_batch(use_case: str, batch: str) -> str:
     """The prefix of one batch of raw input; its ``manifest.json`` completes it."""
     return f"{RAW}/{use_case}/{batch}/"

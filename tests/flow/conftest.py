@@ -88,13 +88,13 @@ class Flow:
         finally:
             httpx.delete(address)
 
-    def live(self) -> dict[str, Any] | None:
+    def live(self, use_case: str = batch.USE_CASE) -> dict[str, Any] | None:
         """The release pointer as it stands."""
         item = (
             boto3.client("dynamodb")
             .get_item(
                 TableName=self.stack.outputs["ReleaseTableName"],
-                Key={"id": {"S": "live#tenant_experience"}},
+                Key={"id": {"S": f"live#{use_case}"}},
                 ConsistentRead=True,
             )
             .get("Item")
