@@ -1,6 +1,6 @@
 """What masked training gains where features are missing, on a table of real households, and how much there is to gain.
 
-For 0 to 5 features hidden at random in each household of the test part: accuracy of the model trained without masking
+For none, one and more features hidden in the households of the test part: accuracy of the model trained without masking
 and with the use case's, and of models trained for exactly the features that are left, one for each choice of those to
 hide, at most ``--choices`` of them. The table is not part of this repository: see tests/model/generated_tenants.py.
 
@@ -29,13 +29,13 @@ from tenant_experience.training import TrainingRun, trainer_named
 from tests.model.generated_tenants import REAL_TABLE, real_table, use_case
 
 _ALL = Partition("all", "all")
-_MOST = 5
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--choices", type=int, default=120, help="default: %(default)s")
+    parser.add_argument("--most", type=int, default=3, help="features hidden (default: %(default)s)")
+    parser.add_argument("--choices", type=int, default=120, help="of features to hide (default: %(default)s)")
     options = parser.parse_args(arguments)
     if not REAL_TABLE.is_file():
         parser.error(f"{REAL_TABLE.name} is not on this machine")
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     table = groups.align(table)
     print(f"{'hidden':>7}  plain   masked  one for each choice")  # noqa: T201
     plain, masked = (_trained(table, groups, masking) for masking in (0.0, use_case().masking))
-    for hidden in range(_MOST + 1):
+    for hidden in range(options.most + 1):
         chosen = list(_choices(len(table.features), hidden, options.choices))
         told = [np.mean([_accuracy(scorer, table, groups, hide) for hide in chosen]) for scorer in (plain, masked)]
         best = np.mean([_accuracy(_trained(_without(table, hide), groups, 0), table, groups, hide) for hide in chosen])
