@@ -18,8 +18,8 @@ from tenant_experience.partition_runs import Partition
 
 Learn = Callable[[Lesson], Learned]
 # A process with its libraries; and, a row and column, the matrix, its masked copy, and what a trainer makes of both.
-_PROCESS_BYTES = 350 << 20
-_CELL_BYTES = 40
+_PROCESS_BYTES = 256 << 20
+_CELL_BYTES = 48
 
 
 def learners_for(table: FeatureTable, partitions: list[Partition]) -> int:
