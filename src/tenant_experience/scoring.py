@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,9 +23,10 @@ if TYPE_CHECKING:
 class Scorer:
     """One model in memory, safe to use from several threads at once.
 
-    XGBoost's prediction takes no lock and is thread-safe, but a booster configures itself lazily on its first call. So
-    loading ends with one prediction: after that no call changes the booster. One thread a prediction: a row costs less
-    than waking a pool, and the server's own threads already use the cores.
+    XGBoost's prediction by trees takes no lock and is thread-safe, but a booster configures itself lazily on its first
+    call. So loading ends with one prediction: after that no call changes the booster. Of linear models XGBoost does not
+    promise it: they answer one caller at a time. One thread a prediction: a row costs less than waking a pool, and the
+    server's own threads already use the cores.
 
     Raises:
         UserError: ``model_unreadable``, ``model_features``.
@@ -35,6 +38,7 @@ class Scorer:
         self.manifest = manifest
         self.encoding = manifest.encoding
         self._booster = booster
+        self._turn = nullcontext() if manifest.scaling is None else Lock()
         # A model without a calibration is told as it is.
         self._calibration = manifest.calibration or Calibration()
         booster.set_param({"nthread": 1})
@@ -86,7 +90,7 @@ class Scorer:
         """What the model itself says: (rows,) log-odds or numbers; (rows, classes) logarithms up to a constant."""
         if self.manifest.scaling is None:
             return self._booster.inplace_predict(matrix, missing=np.nan, validate_features=False, predict_type="margin")
-        return self._booster.predict(self._data(matrix), output_margin=True)
+        return self._predict(matrix, output_margin=True)
 
     def outputs(self, matrix: Matrix) -> NDArray[np.float64]:
         """The model's answers to a (rows, columns) matrix as encoded, NaN = missing.
@@ -110,7 +114,7 @@ class Scorer:
         The answer is the calibrated log-odds of the positive label; of several labels without a positive one, the
         logarithm of each row's most likely label; in regression, the number.
         """
-        added = self._booster.predict(self._data(matrix), pred_contribs=True)
+        added = self._predict(matrix, pred_contribs=True)
         if self.manifest.task == "multiclass":
             added = added[np.arange(len(added)), self._told(matrix)]
         return self.encoding.by_feature(added[:, :-1]) * np.float32(self._slope)
@@ -129,11 +133,13 @@ class Scorer:
             return np.full(len(matrix), len(self.manifest.labels) - 1)
         return np.asarray(self.margins(matrix).argmax(axis=1))
 
-    def _data(self, matrix: Matrix) -> xgboost.DMatrix:
+    def _predict(self, matrix: Matrix, **wanted: bool) -> NDArray[np.float32]:
         import xgboost
 
         scaled = matrix if self.manifest.scaling is None else self.manifest.scaling.apply(matrix)
-        return xgboost.DMatrix(scaled, missing=np.nan, nthread=1, feature_names=self._booster.feature_names)
+        data = xgboost.DMatrix(scaled, missing=np.nan, nthread=1, feature_names=self._booster.feature_names)
+        with self._turn:
+            return self._booster.predict(data, **wanted)
 
 
 def _unreadable(error: Exception) -> UserError:

@@ -176,3 +176,24 @@ def test_several_processes_learn_what_one_does() -> None:
 def test_a_refusal_gets_from_one_process_to_another() -> None:
     refusal = pickle.loads(pickle.dumps(UserError("no such column", code="missing_column")))  # noqa: S301 - our own
     assert (type(refusal), refusal.message, refusal.code) == (UserError, "no such column", "missing_column")
+
+
+def test_files_of_two_models_are_refused() -> None:
+    two, three = (learn(lesson("xgboost", task)) for task in TASKS[:2])
+    for content, manifest in ((two.content, three.manifest), (three.content, two.manifest)):
+        with pytest.raises(UserError, match="they are not of one model") as refusal:
+            Scorer.of(content, manifest)
+        assert refusal.value.code == "model_features"
+    linear = learn(lesson("linear", "binary"))
+    with pytest.raises(UserError, match="no XGBoost model of ours") as refusal:
+        Scorer.of(linear.content, linear.manifest.model_copy(update={"scaling": None}))
+    assert refusal.value.code == "model_unreadable"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_threads_get_the_answers_that_one_alone_gets(name: TrainerName) -> None:
+    model, matrix = scorer(learn(lesson(name, "binary"))), dataset("binary", 3, 400).matrix
+    parts = [matrix[start : start + 1] for start in range(400)]
+    alone = [model.outputs(part) for part in parts]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(model.outputs, parts)) == alone
