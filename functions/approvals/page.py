@@ -10,7 +10,7 @@ from pathlib import Path
 from aws_lambda_powertools.event_handler import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from tenant_experience.approval import MAX_NAME, MAX_REASON, Approval
+from tenant_experience.approval import MAX_NAME, MAX_REASON, Approval, figures_told
 
 _HEADERS: dict[str, str | list[str]] = {
     "Cache-Control": "no-store",
@@ -52,6 +52,7 @@ def show(
         .render(
             request=request,
             summary=request.summary,
+            figures=figures_told(request.summary["ready"]),
             signature=signature,
             is_open=request.is_open(now),
             expires=time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(request.expires_at)),

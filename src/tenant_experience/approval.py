@@ -13,6 +13,8 @@ Status = Literal["pending", "approved", "rejected"]
 
 MAX_REASON = 800  # with the approver's name it must fit ApprovalDescription (1,024 characters)
 MAX_NAME = 120
+# What is told of a model at a glance: of classes the first three, of a number the others.
+FIGURES = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "brier": "Brier", "rmse": "RMSE", "mae": "MAE", "r2": "R squared"}
 _MAX_MESSAGE = 300  # fifty of them, with all else, stay far below an item's 400 KB
 
 
@@ -84,6 +86,11 @@ def read_decision(form: Mapping[str, str]) -> tuple[Decision, str, str]:
     if len(approver) > MAX_NAME or len(reason) > MAX_REASON:
         raise UserError(f"at most {MAX_NAME} characters of name and {MAX_REASON} of reason", code="too_long")
     return ("approved" if decision == "approve" else "rejected"), approver, reason
+
+
+def figures_told(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Of ``FIGURES`` those that some model has: name -> as a person reads it."""
+    return {name: words for name, words in FIGURES.items() if any(name in row.get("metrics", {}) for row in rows)}
 
 
 def summarise(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tenant_experience.approval import Approval
+from tenant_experience.approval import Approval, figures_told
 
 _MAX_LINE = 200
 
@@ -22,9 +22,8 @@ def write(request: Approval, link: str) -> tuple[str, str]:
         "",
     ]
     for row in summary["ready"][:10]:
-        metrics = row.get("metrics", {})
-        figures = ", ".join(f"{name} {metrics[name]:.3f}" for name in ("roc_auc", "pr_auc", "brier") if name in metrics)
-        lines.append(_line(f"{row['partition']}: {row.get('tenants', '?')} tenants, {figures}"))
+        figures = "".join(f", {name} {row['metrics'][name]:.3f}" for name in figures_told([row]))
+        lines.append(_line(f"{row['partition']}: {row.get('tenants', '?')} tenants{figures}"))
     lines += [
         _line(f"{row['partition']}: refused, {row.get('message', row.get('code', ''))}")
         for row in summary["refused"][:10]

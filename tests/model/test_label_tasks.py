@@ -97,3 +97,12 @@ def test_each_broken_gate_is_named_with_its_limit_and_its_value(tmp_path: Path) 
     with pytest.raises(AlgorithmError, match=r"gate roc_auc: the ROC AUC is 0.* gate missing_accuracy: ") as refusal:
         check_gates("all", evaluation.gates)
     assert refusal.value.code == "gate_roc_auc"
+
+
+def test_a_class_that_a_part_lacks_is_refused_before_any_training() -> None:
+    labels = {"from": "column", "column": "mood", "classes": CLASSES, "positive": None}
+    label = (np.median(SEVERITY) < SEVERITY).astype(float)
+    label[0] = 2
+    with pytest.raises(AlgorithmError, match=r"[01] angry") as refused:
+        label_partition(replace(TABLE, label=label), ALL, rules(labels=labels))
+    assert refused.value.code == "one_class"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tenant_experience import approval_email
-from tenant_experience.approval import Approval, read_decision, summarise
+from tenant_experience.approval import Approval, figures_told, read_decision, summarise
 from tenant_experience.errors import UserError
 
 READY = {
@@ -88,3 +88,11 @@ def test_the_email_holds_one_link_the_figures_and_what_was_refused() -> None:
     assert "roc_auc 0.987" in text
     assert "only 12 tenants" in text
     assert "Look at the data first: answer_rate has shifted" in text
+
+
+def test_a_model_of_numbers_is_told_by_its_own_figures() -> None:
+    row = READY | {"metrics": {"rmse": 1.25, "mae": 0.5, "r2": 0.81}}
+    summary = summarise("r1", "rents", "2026-11-01T00:00:00Z", [{"shard": 0, "partitions": [row]}], None, [])
+    assert list(figures_told(summary["ready"])) == ["rmse", "mae", "r2"]
+    _, text = approval_email.write(request(summary=summary), "https://example/approvals/r1")
+    assert "812 tenants, rmse 1.250, mae 0.500, r2 0.810" in text
