@@ -52,7 +52,7 @@ bench-features: setup ## BuildFeatures beside pandas on generated events: ARGS="
 bench-training: setup ## Many models, one per core, beside one after another: ARGS="--models 50 --rows 20000 --repeat 3"
 	@$(PY) -m bench.training $(ARGS)
 
-bench-clustering: setup ## Groups of a million tenants beside the usual recipe: ARGS="--tenants 1000000 --repeat 3 --orders 50"
+bench-clustering: setup ## Groups of a million tenants beside the usual recipe: ARGS="--tenants 1000000 --repeat 3"
 	@$(PY) -m bench.clustering $(ARGS)
 
 preview: setup ## What a source makes of an export: INPUT=file SOURCE=name USE_CASE=name AS_OF=time ROWS=3 TENANT=id (without deploying)

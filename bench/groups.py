@@ -24,9 +24,12 @@ from sklearn.metrics import adjusted_rand_score
 from tenant_experience.clustering import group_partition
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.feature_table import FeatureTable, read_features
+from tenant_experience.group_evidence import predicted_by
 from tenant_experience.group_file import GroupRows
-from tenant_experience.grouping import Grouping
+from tenant_experience.grouping import Grouping, transformed
+from tenant_experience.labelling import probability_worse
 from tenant_experience.partition_runs import Partition
+from tenant_experience.splitting import SHARES
 from tenant_experience.use_case import UseCase
 from tests.model.generated_tenants import (
     REAL_TABLE,
@@ -62,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _tell(f"{name}, columns shuffled: {dict(Counter(_codes(table, options.seeds)))}")
     for table in real.values():
         _tell(f"real: {_changes(table, options.orders)} rows change group or part in {options.orders} row orders")
+        _about_negative_rate(table)
         for seed in range(3):
             slowdown, on_global, on_local = slow_managers(table, seed)
             _tell(
@@ -113,6 +117,22 @@ def _changes(table: FeatureTable, orders: int) -> int:
             rows = _group(read_features(path, use_case()), use_case())[1]
             differ += int(((rows.label != expected.label) | (rows.split != expected.split)).sum())
     return differ
+
+
+def _about_negative_rate(table: FeatureTable) -> None:
+    """Why its P(worse) is low, and that it is so in every part; and what demand alone tells of the groups."""
+    _, rows = _group(table, use_case())
+    rate, bad = table.column("negative_rate"), rows.bad
+    parts = {part: rows.split == part for part in SHARES} | {"with tickets": table.column("total_tickets") > 0}
+    figures = {name: probability_worse(rate[part], bad[part], 1) for name, part in parts.items()}
+    _tell(f"real, negative_rate: P(worse) {', '.join(f'{name} {figure:.3f}' for name, figure in figures.items())}")
+    _tell(
+        f"real, negative_rate: above 0 for {np.mean(rate > 0):.3f}, of good {np.mean(rate[~bad] > 0):.3f}, of bad "
+        f"{np.mean(rate[bad] > 0):.3f}; were all of them bad, P(worse) {0.5 + np.mean(rate > 0) / bad.mean() / 2:.3f}"
+    )
+    features = use_case().features
+    demand = [transformed(table.column(n), f.transform) for n, f in features.items() if f.aspect == "demand"]
+    _tell(f"real, features of demand alone: AUC {predicted_by(np.column_stack(demand), bad):.3f}")
 
 
 def _tell(line: str) -> None:
