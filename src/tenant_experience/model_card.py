@@ -89,15 +89,19 @@ def model_card(evaluation: Mapping[str, Any], links: CardLinks) -> str:
 def _training(evaluation: Mapping[str, Any], links: CardLinks) -> dict[str, Any]:
     model, counts = evaluation["model"], evaluation["counts"]
     settings = list(model["hyperparameters"].items())[:_MOST_SETTINGS]
+    record = model.get("training")
+    data = f" Data SHA-256 {record['data_sha256']}." if record else ""
+    losses = [{"name": "validation loss", "value": record["validation_loss"]}] if record else []
     return {
         "training_observations": _cut(
             f"Trainer {model['trainer']} on {counts['train']['tenants']} tenants, stopped by "
-            f"{counts['validation']['tenants']} others; features as of {model['as_of']}.",
+            f"{counts['validation']['tenants']} others; features as of {model['as_of']}.{data}",
             _SHORT,
         ),
         "training_job_details": {
             "training_datasets": [links.features],
             "training_environment": {"container_image": [links.image]},
+            "user_provided_training_metrics": losses,
             "user_provided_hyper_parameters": [
                 {"name": _cut(str(name), _VALUE), "value": _cut(str(value), _VALUE)}
                 for name, value in settings

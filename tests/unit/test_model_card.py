@@ -46,6 +46,7 @@ def evaluation(**more: Any) -> dict[str, Any]:
             "as_of": "2026-11-01T00:00:00Z",
             "labels": ["good", "bad"],
             "hyperparameters": {"max_depth": 5},
+            "training": {"data_sha256": "ab" * 32, "validation_loss": 0.25},
         },
     } | more
 
@@ -72,6 +73,9 @@ def test_it_has_the_key_figures_with_their_intervals_and_links_the_report() -> N
     assert confusion["metric_data"][0]["value"] == [[8, 1], [2, 9]]
     assert importance["metric_data"][0]["x_axis_name"] == ["answer_rate"]
     assert judged["metadata"]["report"] == LINKS.report
+    training = card["training_details"]
+    assert "ab" * 32 in training["training_observations"]
+    assert training["training_job_details"]["user_provided_training_metrics"][0]["value"] == 0.25
     details = card["additional_information"]["custom_details"]
     assert (details["report"], details["against the live model"]) == (LINKS.report, "equal (r1)")
     assert "A cut through a continuum." in card["additional_information"]["caveats_and_recommendations"]

@@ -165,6 +165,12 @@ def test_features_that_nobody_has_are_said(text: str) -> None:
     assert "Features without any value, so not used: positive rate" in text
 
 
+def test_features_the_model_never_saw_are_said(judged: Judged, text: str) -> None:
+    record = judged.evaluation.manifest.training
+    assert "or one value only: positive rate." in text
+    assert f"Data {record.data_sha256[:12]}." in text
+
+
 def test_features_the_model_never_uses_are_said_and_not_drawn(judged: Judged) -> None:
     rows = [*judged.evaluation.importance, {"feature": "shoe_size", "mean_contribution": 0.0, "low": 0.0, "high": 0.0}]
     html = replace(judged, evaluation=replace(judged.evaluation, importance=rows)).report()
