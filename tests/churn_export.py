@@ -24,7 +24,7 @@ def write_churn(
     """One file of a dimension. Who calls the service often leaves; so do many of those with an international plan."""
     draw = np.random.default_rng(seed)
     calls, planned = draw.poisson(1.5, customers), draw.random(customers) < 0.3
-    logit = -4 + 2 * calls + 2 * planned
+    logit = -7 + 4 * calls + 3 * planned
     leaves = draw.random(customers) < 1 / (1 + np.exp(-logit))
     rows = []
     for number in range(customers):

@@ -45,7 +45,7 @@ def churn(flow: Flow, other: dict[str, Any], tmp_path_factory: pytest.TempPathFa
     assert other["models"]
     folder = tmp_path_factory.mktemp("churn")
     for number in (1, 2, 3):
-        write_churn(folder, f"Dim{number}", seed=number)
+        write_churn(folder, f"Dim{number}", 2_500, seed=number)
     return release(flow, "generated", folder)
 
 
