@@ -31,7 +31,7 @@ from tenant_experience.manifest import parse_utc
 from tenant_experience.partitions import assign_partitions
 from tenant_experience.processing_engine import DuckDbEngine, ProcessingEngine
 from tenant_experience.raw_files import find_raw_files
-from tenant_experience.use_case import Gates
+from tenant_experience.use_case_gates import Gates
 
 USE_CASES = Path(__file__).parent.parent / "use_cases"
 _NO_GATES = Gates(quarantine_share=None, freshness_days=None)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.trainer import Objective
-from tenant_experience.use_case import Task
+from tenant_experience.use_case_labels import Task
 
 _OBJECTIVES: dict[Task, str] = {
     "binary": "binary:logistic",

@@ -18,7 +18,8 @@ from tenant_experience.labelling import Floats, impute, pair_probabilities, thir
 from tenant_experience.markers import Marker, marker_scores, marker_values, usable_markers
 from tenant_experience.partition_runs import Partition
 from tenant_experience.splitting import TRAIN, hash_sample, split_tenants
-from tenant_experience.use_case import Method, UseCase
+from tenant_experience.use_case import UseCase
+from tenant_experience.use_case_labels import Method
 
 # Under so many tenants nothing is claimed about a marker, whatever the gates of the use case say.
 LEAST_TENANTS = 100

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from tenant_experience.data_layout import GLOBAL_PARTITION, SIDE_COLUMNS
 from tenant_experience.errors import PlatformError
-from tenant_experience.use_case import Labels, UseCase
+from tenant_experience.use_case import UseCase
+from tenant_experience.use_case_labels import Labels
 
 Floats = NDArray[np.float64]
 INSUFFICIENT = "insufficient"

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.grouping import Grouping, Stability
-from tenant_experience.use_case import GroupLimits, UseCase
+from tenant_experience.use_case import UseCase
+from tenant_experience.use_case_labels import GroupLimits
 
 
 def check_groups(grouping: Grouping, use_case: UseCase) -> None:

@@ -15,7 +15,7 @@ from tenant_experience.group_methods import explained_variance, find_groups
 from tenant_experience.group_rule import GroupRule
 from tenant_experience.grouping import Stability
 from tenant_experience.labelling import Floats, impute, probability_worse
-from tenant_experience.use_case import Method
+from tenant_experience.use_case_labels import Method
 
 REFITS = 20
 SMOOTH_DRAWS = 5

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tenant_experience.errors import AlgorithmError, PlatformError
 from tenant_experience.feature_table import FeatureTable
-from tenant_experience.use_case import Labels
+from tenant_experience.use_case_labels import Labels
 
 SCHEMA = pa.schema(
     [

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.group_rule import GroupRule, Mixture, Space
 from tenant_experience.labelling import Floats, severity_scores, thirds
-from tenant_experience.use_case import Method
+from tenant_experience.use_case_labels import Method
 
 MAX_ITERATIONS = 1_000
 MIXTURE_TOLERANCE = 1e-5

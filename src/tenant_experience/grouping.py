@@ -14,7 +14,7 @@ from tenant_experience.errors import PlatformError
 from tenant_experience.feature_table import FeatureTable
 from tenant_experience.group_rule import GroupRule, Mixture, Space
 from tenant_experience.labelling import Floats
-from tenant_experience.use_case import Noise
+from tenant_experience.use_case_features import Noise
 
 Transform = Literal["log1p", "none"]
 

@@ -16,7 +16,7 @@ from tenant_experience.calibration import Calibration
 from tenant_experience.data_layout import MODEL_FILE, MODEL_MANIFEST
 from tenant_experience.encoding import Encoding, Matrix, as_matrix
 from tenant_experience.errors import UserError
-from tenant_experience.use_case import Task
+from tenant_experience.use_case_labels import Task
 
 FORMAT: Literal[1] = 1
 MANIFEST_LIMIT = 1 << 20

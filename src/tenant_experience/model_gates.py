@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tenant_experience.errors import AlgorithmError
-from tenant_experience.use_case import Gates
+from tenant_experience.use_case_gates import Gates
 
 MISSING_FEATURES = 3
 

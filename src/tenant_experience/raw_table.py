@@ -15,7 +15,8 @@ from tenant_experience.raw_quarantine import Rule, malformed
 from tenant_experience.raw_staging import FileCount, stage_files
 from tenant_experience.source import Source
 from tenant_experience.tenant_id import NAME_PATTERN, PATTERN
-from tenant_experience.use_case import Feature, UseCase
+from tenant_experience.use_case import UseCase
+from tenant_experience.use_case_features import Feature
 
 # From this share of a file's rows on, it is the column that is wrong, not the rows.
 _WRONG_COLUMN_SHARE = 0.5

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tenant_experience.encoding import Matrix
 from tenant_experience.scoring import Scorer
-from tenant_experience.use_case import Task
+from tenant_experience.use_case_labels import Task
 
 Floats = NDArray[np.float64]
 

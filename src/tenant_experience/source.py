@@ -14,7 +14,8 @@ from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings, line_of, load_settings
 from tenant_experience.source_expression import check_time_format, columns_read
-from tenant_experience.use_case import SOURCES_FOLDER, USE_CASE_FILE, History, Name, UseCase
+from tenant_experience.use_case import SOURCES_FOLDER, USE_CASE_FILE, History, UseCase
+from tenant_experience.use_case_features import Name
 
 REQUIRED_EVENT_COLUMNS = ("event_id", "tenant_id", "channel", "opened_at", "first_response_at", "resolved_at")
 OPTIONAL_EVENT_COLUMNS = (

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tenant_experience.encoding import Matrix
 from tenant_experience.errors import UserError
 from tenant_experience.model_artifact import Scaling
-from tenant_experience.use_case import Task
+from tenant_experience.use_case_labels import Task
 
 
 @dataclass(frozen=True)

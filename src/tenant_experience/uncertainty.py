@@ -20,7 +20,7 @@ from scipy import special
 
 from tenant_experience.feature_table import FeatureTable
 from tenant_experience.grouping import Grouping
-from tenant_experience.use_case import Noise
+from tenant_experience.use_case_features import Noise
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from tenant_experience.trainer import Dataset, Objective, TrainedModel, TrainerSettings
-from tenant_experience.use_case import Task
+from tenant_experience.use_case_labels import Task
 
 _OBJECTIVES: dict[Task, dict[str, str]] = {
     "binary": {"objective": "binary:logistic", "eval_metric": "logloss"},

@@ -16,7 +16,8 @@ from tenant_experience.processing_engine import DuckDbEngine
 from tenant_experience.raw_events import read_events
 from tenant_experience.raw_files import find_raw_files
 from tenant_experience.source import load_source
-from tenant_experience.use_case import Gates, load_use_case
+from tenant_experience.use_case import load_use_case
+from tenant_experience.use_case_gates import Gates
 from tests.unit.event_files import COLUMNS, FORMATS, Event
 
 USE_CASE_FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"

@@ -20,7 +20,8 @@ from tenant_experience.model_artifact import ModelManifest
 from tenant_experience.scoring import Scorer
 from tenant_experience.trainer import Dataset, Objective, parse_settings
 from tenant_experience.training import TRAINERS
-from tenant_experience.use_case import Task, TrainerName
+from tenant_experience.use_case import TrainerName
+from tenant_experience.use_case_labels import Task
 
 COLUMNS = ("calls", "hours", "rate", "noise")
 CLASSES = {"binary": 2, "multiclass": 3, "regression": 0}

@@ -14,7 +14,7 @@ import xgboost
 
 from tenant_experience.encoding import Encoding
 from tenant_experience.model_artifact import ModelManifest
-from tenant_experience.use_case import Task
+from tenant_experience.use_case_labels import Task
 
 CSV = {"content-type": "text/csv", "accept": "text/csv"}
 PLANS = ("basic", "gold", "none")

@@ -1,0 +1,61 @@
+"""``features:`` of ``use_case.yaml``: what each feature is, and what more of it means."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from tenant_experience.settings_file import Settings
+
+# A Feature Store feature name, in the lower-case form that is also a SQL identifier.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Aspect = Literal["service", "demand"]
+
+
+class Noise(Settings):
+    """How a value would differ if the same tenant's year happened again.
+
+    Attributes:
+        kind: ``poisson``: a count, told per 365 days; ``gamma``: a mean of positive numbers, such as hours;
+            ``binomial``: a rate.
+        of: the counts whose sum is how many the mean or the rate is of.
+    """
+
+    kind: Literal["poisson", "gamma", "binomial"]
+    of: list[Name] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Self:
+        if (self.kind == "poisson") == bool(self.of):
+            raise ValueError("noise.of names counts with kind: gamma and binomial, and only then")
+        return self
+
+
+class Feature(Settings):
+    """One feature: what more of it means for the tenant, and how it enters grouping; or a category, without order.
+
+    ``aspect`` says whether it tells of the service a tenant got, or of the demand the tenant made; ``words`` are what
+    the API's reasons call it, its name when there are none.
+    """
+
+    kind: Literal["number", "category"] = "number"
+    aspect: Aspect | None = None
+    words: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    more_is: Literal["worse", "better", "neither"] = "neither"
+    transform: Literal["log1p", "none"] = "none"
+    minimum: float | None = None
+    maximum: float | None = None
+    noise: Noise | None = None
+
+    @model_validator(mode="after")
+    def _categories_have_no_order(self) -> Self:
+        ordered = self.model_fields_set & {"more_is", "transform", "minimum", "maximum", "noise"}
+        if self.kind == "category" and ordered:
+            raise ValueError(f"a category has no {sorted(ordered)}")
+        return self
+
+    @property
+    def direction(self) -> int:
+        """+1 when more is worse, -1 when more is better, 0 when neither."""
+        return {"worse": 1, "better": -1, "neither": 0}[self.more_is]
