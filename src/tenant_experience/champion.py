@@ -51,10 +51,11 @@ def champion_comparison(
         test: features of the test part.
 
     Returns:
-        version, rows, loss (the metric that decides), worse_by (how much worse that is; of rmse as a share of the
-        champion's), metrics (by name: champion, challenger, difference = challenger -
-        champion, low, high), verdict (``better``, ``equal``: the loss's interval holds 0 or the difference is below the
-        tolerance, ``worse``, or ``not_comparable``: then rows is 0 and metrics are empty), and notes in sentences.
+        version; rows; loss (the metric that decides); worse_by (how much worse that is) and surely_worse_by (the lower
+        end of its interval), both of rmse as a share of the champion's; metrics (by name: champion, challenger,
+        difference = challenger - champion, low, high); verdict (``better``, ``equal``: the loss's interval holds 0 or
+        the difference is below the tolerance, ``worse``, or ``not_comparable``: then rows is 0 and metrics are empty);
+        and notes in sentences.
     """
     document: dict[str, Any] = {"version": champion.version, "loss": LOSSES[challenger.task]}
     try:
@@ -73,6 +74,7 @@ def champion_comparison(
     return document | {
         "rows": len(challenger),
         "worse_by": decides["difference"] / scale if scale else 0.0,
+        "surely_worse_by": decides["low"] / scale if scale else 0.0,
         "metrics": metrics,
         "verdict": _verdict(decides, TOLERANCE * scale),
         "notes": [MAY_HAVE_LEARNED, *([NEW_DEFINITION] if model.grouping else [])],

@@ -105,7 +105,7 @@ def evaluate_partition(
         gates=model_gates(use_case.gates, whole.metrics, missing, champion),
         warnings=[
             *(grouping.warnings if grouping else ()),
-            *_warnings(len(rows), live),
+            *_warnings(len(rows), live, champion),
             *fairness_warnings(fairness, manifest.positive_label),
         ],
         confusion=_confusion(rows, manifest),
@@ -155,8 +155,15 @@ def _moved(
     return group_changes(live.tenants, table, rule_of(live.champion.folder), rule_of(folder), manifest.labels)
 
 
-def _warnings(test_tenants: int, live: Live | None) -> list[str]:
+def _warnings(test_tenants: int, live: Live | None, champion: dict[str, Any] | None) -> list[str]:
     found = []
+    if champion and champion["verdict"] == "worse":
+        compared = champion["metrics"][champion["loss"]]
+        found.append(
+            f"On the same {champion['rows']} tenants the new model is worse than the live one: {champion['loss']} "
+            f"{compared['challenger']:.4f} against {compared['champion']:.4f} (difference {compared['low']:+.4f} to "
+            f"{compared['high']:+.4f})."
+        )
     if live and live.tenants is None:
         found.append("Who changed group cannot be told: this use case cannot read the features of the live release.")
     if test_tenants < SMALL_TEST_PART:

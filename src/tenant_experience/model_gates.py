@@ -87,15 +87,15 @@ def _most(name: str, limit: float | None, value: float | None, what: str) -> Mod
 
 
 def _champion(limit: float | None, champion: Mapping[str, Any] | None) -> ModelGate | None:
-    """Worse by more than the limit, and not by the chance of these tenants alone."""
+    """Surely worse by more than the limit: what a few tenants say, by chance, refuses nothing."""
     if limit is None or champion is None or not champion["metrics"]:
         return None
     loss, compared = champion["loss"], champion["metrics"][champion["loss"]]
-    value = champion["worse_by"]
     message = (
         f"on the same {champion['rows']} tenants the {loss} is {compared['challenger']:.4f}, and "
         f"{compared['champion']:.4f} with the live model {champion['version']}: "
-        f"{compared['difference']:+.4f} ({compared['low']:+.4f} to {compared['high']:+.4f}), and {limit:g} more "
-        f"{'' if loss == 'log_loss' else 'of it '}is the most"
+        f"{compared['difference']:+.4f} ({compared['low']:+.4f} to {compared['high']:+.4f}), and surely more than "
+        f"{limit:g} {'more' if loss == 'log_loss' else 'of it more'} is too much"
     )
-    return ModelGate("champion_loss", limit, value, value <= limit or champion["verdict"] != "worse", message)
+    value = champion["surely_worse_by"]
+    return ModelGate("champion_loss", limit, value, value <= limit, message)

@@ -25,8 +25,8 @@ class Gates(Settings):
         r2: of a model that tells a number: at least this share of the variance is explained.
         calibration_error: of a model, at most.
         missing_accuracy: a model's accuracy when three features of each tenant are missing, at least.
-        champion_loss: on the same tenants a model's log loss is at most so much above that of the model that is live;
-            of numbers, the root mean squared error at most this share of it.
+        champion_loss: on the same tenants a model's log loss is not surely (by the lower end of its interval) more than
+            so much above that of the model that is live; of numbers, the root mean squared error by this share of it.
     """
 
     quarantine_share: float | None = Field(default=0.05, ge=0, le=1)

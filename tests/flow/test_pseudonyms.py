@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pytest
 
+from tenant_experience import served_use_case
 from tenant_experience.aws import feature_store_writer, pseudonym_key, served_features
 from tenant_experience.pseudonyms import pseudonym
 from tests.flow.conftest import Flow
 from tests.flow.drives import until
 
+USE_CASE = Path(__file__).parents[2] / "use_cases/tenant_experience/use_case.yaml"
 GROUP = "tenant-experience-hidden"
 TYPES = ("tenant_id", "event_time", "portfolio_id", "as_of")
 
@@ -40,15 +43,15 @@ def key(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> Iterator[bytes]:
 
 
 def test_tenants_are_read_by_their_pseudonyms_and_called_by_their_ids(key: bytes) -> None:
-    store = feature_store_writer.runtime_client()
+    store, use_case = feature_store_writer.runtime_client(), served_use_case.parse(USE_CASE.read_bytes())
     for tenant, portfolio in (("T1", "Elm Court"), ("T2", "Tower 7")):
         record = {"tenant_id": pseudonym(key, tenant), "event_time": "2026-11-20T10:00:00Z", "portfolio_id": portfolio}
         values = [{"FeatureName": name, "ValueAsString": value} for name, value in record.items()]
         store.put_record(FeatureGroupName=GROUP, Record=values)
-    one = served_features.read_tenants(["T1"])
+    one = served_features.read_tenants(["T1"], use_case)
     assert {name: (tenant.tenant_id, tenant.portfolio_id) for name, tenant in one.items()} == {
         "T1": ("T1", "Elm Court")
     }
-    many = served_features.read_tenants(["T2", "T1", "T3"])
+    many = served_features.read_tenants(["T2", "T1", "T3"], use_case)
     assert {name: tenant.tenant_id for name, tenant in many.items()} == {"T1": "T1", "T2": "T2"}
-    assert served_features.read_tenants([pseudonym(key, "T1")]) == {}
+    assert served_features.read_tenants([pseudonym(key, "T1")], use_case) == {}

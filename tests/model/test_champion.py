@@ -122,6 +122,7 @@ def test_switched_off_the_gate_lets_a_worse_one_pass_and_says_so(
     [row] = run_partitions([ALL], judged.evaluate)
     assert row["status"] == "ready"
     assert judged.ready[0].champion["verdict"] == "worse"
+    assert any("is worse than the live one" in warning for warning in judged.ready[0].warnings)
     assert judged.ready[0].gates == []
 
 
