@@ -15,7 +15,7 @@ from tenant_experience.data_layout import ml_root
 
 # Of what DuckDB counts. Each thread wants room of its own; on two cores the process stays under 800 MB, with 20 million
 # events as with two (python -m bench.features).
-MEBIBYTES_PER_THREAD = 144
+MEBIBYTES_PER_THREAD = 128
 _LEAST_THREADS_OF_ROOM = 2
 
 
