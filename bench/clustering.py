@@ -17,11 +17,11 @@ from statistics import median
 
 import numpy as np
 
-from tenant_experience.clustering import group_partition
-from tenant_experience.feature_table import FeatureTable
-from tenant_experience.grouping import Grouping
-from tenant_experience.markers import marker_values, usable_markers
-from tenant_experience.partition_runs import Partition
+from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.clustering import group_partition
+from tenant_experience.groups.grouping import Grouping
+from tenant_experience.groups.markers import marker_values, usable_markers
+from tenant_experience.jobs.partition_runs import Partition
 from tests.model.generated_tenants import generated_table, use_case
 
 SILHOUETTE_ROWS = 10_000

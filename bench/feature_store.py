@@ -6,8 +6,8 @@ are medians over the rounds; a ratio above 1 is faster than DynamoDB's operation
 records a call, the most that either takes, and read ten; the rates are records, not calls.
 
 The client, botocore's own work on a call, is most of the time of single records; the server's share is its CPU time (on
-Linux). Ingestion is the whole of ``tenant_experience.ingestion`` over the same server: first all records are new, then
-none has changed.
+Linux). Ingestion is the whole of ``tenant_experience.features.ingestion`` over the same server: first all records are
+new, then none has changed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from typing import Any
 
 from bench.server import client_maker, start, state_folder
 from tenant_experience.aws.feature_store_writer import FeatureGroup, runtime_client
-from tenant_experience.ingestion import AS_OF, ingest
+from tenant_experience.features.ingestion import AS_OF, ingest
 
 NAME = "tenants"
 FEATURES = [f"feature_{number}" for number in range(12)]

@@ -21,16 +21,16 @@ import numpy as np
 from scipy.stats import spearmanr
 from sklearn.metrics import adjusted_rand_score
 
-from tenant_experience.clustering import group_partition
 from tenant_experience.errors import AlgorithmError
-from tenant_experience.feature_table import FeatureTable, read_features
-from tenant_experience.group_evidence import predicted_by
-from tenant_experience.group_file import GroupRows
-from tenant_experience.grouping import Grouping, transformed
-from tenant_experience.labelling import probability_worse
-from tenant_experience.partition_runs import Partition
-from tenant_experience.splitting import SHARES
-from tenant_experience.use_case import UseCase
+from tenant_experience.features.table import FeatureTable, read_features
+from tenant_experience.groups.clustering import group_partition
+from tenant_experience.groups.evidence import predicted_by
+from tenant_experience.groups.file import GroupRows
+from tenant_experience.groups.grouping import Grouping, transformed
+from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.statistics.ranks import probability_worse
+from tenant_experience.statistics.splitting import SHARES
+from tenant_experience.use_case.schema import UseCase
 from tests.model.generated_tenants import (
     REAL_TABLE,
     generated_table,

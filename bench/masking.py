@@ -18,14 +18,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from tenant_experience.clustering import group_partition
-from tenant_experience.feature_table import FeatureTable
-from tenant_experience.group_file import GroupRows
-from tenant_experience.partition_runs import Partition
-from tenant_experience.scoring import Scorer
-from tenant_experience.splitting import TEST
-from tenant_experience.trainer import parse_settings
-from tenant_experience.training import TrainingRun, trainer_named
+from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.clustering import group_partition
+from tenant_experience.groups.file import GroupRows
+from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.models.scoring import Scorer
+from tenant_experience.statistics.splitting import TEST
+from tenant_experience.training.trainer import parse_settings
+from tenant_experience.training.training import TrainingRun, trainer_named
 from tests.model.generated_tenants import REAL_TABLE, real_table, use_case
 
 _ALL = Partition("all", "all")

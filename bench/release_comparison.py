@@ -18,14 +18,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tenant_experience.data_layout import FEATURES_FILE, SIDE_COLUMNS
-from tenant_experience.data_quality_gates import shift_warnings
-from tenant_experience.data_quality_page import render_data_quality
-from tenant_experience.duckdb_session import literal, open_session
-from tenant_experience.feature_quality import describe_features, describe_tenants
-from tenant_experience.features import FEATURES_TABLE
-from tenant_experience.outcome import Outcome
-from tenant_experience.release_comparison import compare_releases
-from tenant_experience.use_case import UseCase, load_use_case
+from tenant_experience.data_quality.comparison import compare_releases
+from tenant_experience.data_quality.feature_quality import describe_features, describe_tenants
+from tenant_experience.data_quality.gates import shift_warnings
+from tenant_experience.data_quality.page import render_data_quality
+from tenant_experience.features.sql import FEATURES_TABLE
+from tenant_experience.intake.duckdb_session import literal, open_session
+from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.use_case.schema import UseCase, load_use_case
 
 USE_CASE_FOLDER = Path(__file__).parents[1] / "use_cases" / "tenant_experience"
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)

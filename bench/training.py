@@ -18,12 +18,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import xgboost
 
-from tenant_experience.instance_resources import available_cpus
-from tenant_experience.learners import learners
-from tenant_experience.lesson import Lesson
-from tenant_experience.model_artifact import ModelManifest
-from tenant_experience.trainer import Dataset, parse_settings
-from tenant_experience.training import TRAINERS
+from tenant_experience.jobs.instance_resources import available_cpus
+from tenant_experience.models.artifact import ModelManifest
+from tenant_experience.training.fit import Lesson
+from tenant_experience.training.fit_pool import learners
+from tenant_experience.training.trainer import Dataset, parse_settings
+from tenant_experience.training.training import TRAINERS
 
 _COLUMNS = tuple(f"f{number}" for number in range(12))
 _SETTINGS = {"n_estimators": 200, "early_stopping_rounds": 30, "max_depth": 5, "learning_rate": 0.1}

@@ -10,7 +10,7 @@ import json
 import numpy as np
 
 from container.batch import Batch
-from tenant_experience.served_model import NO_FEATURES, ServedModel
+from tenant_experience.models.served_model import NO_FEATURES, ServedModel
 
 
 def json_answer(batch: Batch, model: ServedModel) -> bytes:

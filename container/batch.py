@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from container.serving_errors import BadRequestError
-from tenant_experience.served_model import Floats, Values
+from tenant_experience.models.served_model import Floats, Values
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from container.batch import Batch, float32, refuse_infinite
 from container.serving_errors import BadRequestError
-from tenant_experience.encoding import Encoding, Matrix
+from tenant_experience.models.encoding import Encoding, Matrix
 
 
 def read_csv(body: bytes, encoding: Encoding) -> Batch:

@@ -10,8 +10,8 @@ import numpy as np
 
 from container.batch import Batch, float32, refuse_infinite
 from container.serving_errors import BadRequestError
-from tenant_experience.encoding import Encoding
-from tenant_experience.served_model import Floats
+from tenant_experience.models.encoding import Encoding
+from tenant_experience.models.served_model import Floats
 
 
 def read_json(body: bytes, encoding: Encoding) -> Batch:

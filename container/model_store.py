@@ -16,7 +16,7 @@ from container.serving_errors import (
 )
 from tenant_experience.data_layout import MODEL_FILE
 from tenant_experience.errors import PlatformError, UserError
-from tenant_experience.served_model import ServedModel
+from tenant_experience.models.served_model import ServedModel
 
 # A booster takes 1.0 to 1.5 times its file (tests/contract/container/test_container_memory.py measures it).
 MEMORY_PER_FILE_BYTE = 2

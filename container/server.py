@@ -24,8 +24,8 @@ from container.json_requests import read_json
 from container.model_store import ModelStore
 from container.serving_errors import BadRequestError, NotAcceptableError, ServingError, UnsupportedMediaTypeError
 from container.serving_settings import MIB, ServingSettings
-from tenant_experience.encoding import Encoding
-from tenant_experience.served_model import ServedModel
+from tenant_experience.models.encoding import Encoding
+from tenant_experience.models.served_model import ServedModel
 
 CSV, JSON = "text/csv", "application/json"
 READERS: dict[str, Callable[[bytes, Encoding], Batch]] = {JSON: read_json, CSV: read_csv}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tenant_experience.data_layout import ml_root
 from tenant_experience.errors import UserError
-from tenant_experience.instance_resources import available_cpus, available_memory
+from tenant_experience.jobs.instance_resources import available_cpus, available_memory
 
 MIB = 1 << 20
 

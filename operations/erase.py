@@ -26,7 +26,7 @@ from operations.erasure_proof import write_proof
 from operations.erasure_tables import erase_items, erase_record
 from tenant_experience import data_layout
 from tenant_experience.aws.pseudonym_key import secret_key
-from tenant_experience.erasure_id import ErasedId
+from tenant_experience.erasure.id import ErasedId
 from tenant_experience.pseudonyms import pseudonym
 from tenant_experience.tenant_id import RULE, is_tenant_id
 

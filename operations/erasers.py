@@ -14,11 +14,11 @@ import yaml
 from operations.account import StackError
 from tenant_experience import data_layout
 from tenant_experience.aws import objects
-from tenant_experience.erasure_file import Eraser
-from tenant_experience.erasure_id import ErasedId
-from tenant_experience.erasure_mapping import RawMapping
-from tenant_experience.source import Source, load_source
-from tenant_experience.use_case import SOURCES_FOLDER, USE_CASE_FILE, UseCase, load_use_case
+from tenant_experience.erasure.file import Eraser
+from tenant_experience.erasure.id import ErasedId
+from tenant_experience.erasure.mapping import RawMapping
+from tenant_experience.use_case.schema import SOURCES_FOLDER, USE_CASE_FILE, UseCase, load_use_case
+from tenant_experience.use_case.source import Source, load_source
 
 _USE_CASES = Path(__file__).parents[1] / "use_cases"
 

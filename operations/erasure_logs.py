@@ -9,7 +9,7 @@ import boto3
 
 from operations.account import Stack
 from operations.erasure_findings import Place
-from tenant_experience.erasure_id import ErasedId
+from tenant_experience.erasure.id import ErasedId
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient

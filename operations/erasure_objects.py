@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import boto3
 
 from operations.erasure_findings import Place
-from tenant_experience.erasure_file import Eraser, Erasure
+from tenant_experience.erasure.file import Eraser, Erasure
 from tenant_experience.errors import PlatformError
 
 if TYPE_CHECKING:

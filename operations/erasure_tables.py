@@ -9,8 +9,8 @@ import boto3
 
 from operations.account import Stack
 from operations.erasure_findings import Place
-from tenant_experience.erasure_id import ErasedId
-from tenant_experience.ingestion import EVENT_TIME, event_time_after
+from tenant_experience.erasure.id import ErasedId
+from tenant_experience.features.ingestion import EVENT_TIME, event_time_after
 
 
 def erase_items(table: str, erased: ErasedId, *, removes: bool) -> Place:

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from operations.erasure_findings import Place
-from tenant_experience.erasure_file import PACKED, Eraser, Erasure
+from tenant_experience.erasure.file import PACKED, Eraser, Erasure
 
 # The laptop's AWS writes its own state down within seconds.
 _WRITTEN_WITHIN = 15

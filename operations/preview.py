@@ -21,17 +21,17 @@ from rich.markup import escape
 
 from operations.preview_tables import show_intake, show_rows, show_tenants
 from tenant_experience.data_layout import MANIFEST, QUARANTINE_FILE, SIDE_COLUMNS
-from tenant_experience.data_quality_gates import check_quarantine_gate
-from tenant_experience.duckdb_session import literal, open_session
+from tenant_experience.data_quality.feature_quality import describe_labels, describe_tenants
+from tenant_experience.data_quality.gates import check_quarantine_gate
 from tenant_experience.errors import TenantExperienceError, UserError
-from tenant_experience.feature_build import Batch, Folders, compute_features, read_batch
-from tenant_experience.feature_quality import describe_labels, describe_tenants
-from tenant_experience.features import FEATURES_TABLE, check_freshness, tenants_by_portfolio
-from tenant_experience.manifest import parse_utc
-from tenant_experience.partitions import assign_partitions
-from tenant_experience.processing_engine import DuckDbEngine, ProcessingEngine
-from tenant_experience.raw_files import find_raw_files
-from tenant_experience.use_case_gates import Gates
+from tenant_experience.features.partitions import assign_partitions
+from tenant_experience.features.sql import FEATURES_TABLE, check_freshness, tenants_by_portfolio
+from tenant_experience.intake.duckdb_session import literal, open_session
+from tenant_experience.intake.engine import DuckDbEngine, ProcessingEngine
+from tenant_experience.intake.files import find_raw_files
+from tenant_experience.pipeline.build_features import Batch, Folders, compute_features, read_batch
+from tenant_experience.use_case.gates import Gates
+from tenant_experience.use_case.manifest import parse_utc
 
 USE_CASES = Path(__file__).parent.parent / "use_cases"
 _NO_GATES = Gates(quarantine_share=None, freshness_days=None)

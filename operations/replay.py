@@ -20,7 +20,7 @@ from rich.table import Table
 from operations import account
 from operations.account import StackError
 from tenant_experience.data_layout import GLOBAL_PARTITION
-from tenant_experience.replay import Fetch, Replay, replay_model
+from tenant_experience.pipeline.replay import Fetch, Replay, replay_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,11 +14,11 @@ import sys
 
 from tenant_experience.aws.pseudonym_key import read_key
 from tenant_experience.data_layout import processing_input, processing_output
-from tenant_experience.feature_build import Folders, build_features
-from tenant_experience.job import run_job
-from tenant_experience.manifest import parse_utc
-from tenant_experience.outcome import Outcome
-from tenant_experience.processing_engine import DuckDbEngine, OpenEngine
+from tenant_experience.intake.engine import DuckDbEngine, OpenEngine
+from tenant_experience.jobs.job import run_job
+from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.pipeline.build_features import Folders, build_features
+from tenant_experience.use_case.manifest import parse_utc
 
 
 def main(arguments: list[str] | None = None, open_engine: OpenEngine = DuckDbEngine) -> Outcome:

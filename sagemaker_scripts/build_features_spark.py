@@ -11,8 +11,8 @@ from functools import partial
 
 import build_features
 
-from tenant_experience.job import run_job
-from tenant_experience.outcome import Outcome
+from tenant_experience.jobs.job import run_job
+from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.spark.cluster import follow_cluster, lead_cluster
 from tenant_experience.spark.engine import open_spark_engine
 from tenant_experience.spark.instances import read_instances

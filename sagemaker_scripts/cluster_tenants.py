@@ -12,15 +12,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from tenant_experience.clustering import group_partition
-from tenant_experience.column_labels import label_partition
 from tenant_experience.data_layout import FEATURES_FILE, GROUPS_FILE, processing_input, processing_output
-from tenant_experience.feature_table import read_features
-from tenant_experience.group_file import to_arrow, write_groups
-from tenant_experience.job import run_job
-from tenant_experience.outcome import Outcome
-from tenant_experience.partition_runs import Partition, read_shard, run_partitions, shard_outcome
-from tenant_experience.use_case import load_use_case
+from tenant_experience.features.table import read_features
+from tenant_experience.groups.clustering import group_partition
+from tenant_experience.groups.column_labels import label_partition
+from tenant_experience.groups.file import to_arrow, write_groups
+from tenant_experience.jobs.job import run_job
+from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.jobs.partition_runs import Partition, read_shard, run_partitions, shard_outcome
+from tenant_experience.use_case.schema import load_use_case
 
 OUTPUT = "clusters"
 

@@ -19,10 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tenant_experience.action_files import report_actions
-from tenant_experience.archive import extract_archive
 from tenant_experience.aws.live_models import fetch_champion, live_versions
-from tenant_experience.champion import Champion
 from tenant_experience.data_layout import (
     EVALUATION_FILE,
     FEATURES_FILE,
@@ -36,23 +33,26 @@ from tenant_experience.data_layout import (
     processing_input,
     processing_output,
 )
-from tenant_experience.evaluation import PartitionEvaluation
-from tenant_experience.feature_table import FeatureTable, read_features
-from tenant_experience.group_file import GroupRows, read_groups
-from tenant_experience.group_pictures import GroupPictures, group_pictures
-from tenant_experience.ingestion_result import read_ingestion
-from tenant_experience.job import run_job
-from tenant_experience.outcome import Outcome
-from tenant_experience.partition_runs import (
+from tenant_experience.evaluation.champion import Champion
+from tenant_experience.evaluation.evaluation import PartitionEvaluation
+from tenant_experience.evaluation.smoke_samples import SMOKE_TEST_TOLERANCE
+from tenant_experience.features.ingestion_result import read_ingestion
+from tenant_experience.features.table import FeatureTable, read_features
+from tenant_experience.groups.file import GroupRows, read_groups
+from tenant_experience.jobs.archive import extract_archive
+from tenant_experience.jobs.job import run_job
+from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.jobs.partition_runs import (
     not_ready,
     read_shard,
     run_partitions,
     shard_outcome,
 )
-from tenant_experience.report import ShardReport, read_intake
-from tenant_experience.shard_evaluation import ShardEvaluation, read_previous, write_group_changes
-from tenant_experience.smoke_samples import SMOKE_TEST_TOLERANCE
-from tenant_experience.use_case import load_use_case
+from tenant_experience.pipeline.evaluate_shard import ShardEvaluation, read_previous, write_group_changes
+from tenant_experience.report.action_files import report_actions
+from tenant_experience.report.pictures import GroupPictures, group_pictures
+from tenant_experience.report.report import ShardReport, read_intake
+from tenant_experience.use_case.schema import load_use_case
 
 OUTPUT = "reports"
 

@@ -18,12 +18,12 @@ import boto3
 from tenant_experience.aws.feature_group import ensure_feature_group
 from tenant_experience.aws.feature_store_writer import FeatureGroup, runtime_client
 from tenant_experience.data_layout import FEATURES_FILE, processing_input, processing_output
-from tenant_experience.feature_records import feature_types, read_records
-from tenant_experience.ingestion import ingest
-from tenant_experience.instance_resources import instance_share
-from tenant_experience.job import run_job
-from tenant_experience.outcome import Outcome
-from tenant_experience.use_case import load_use_case
+from tenant_experience.features.ingestion import ingest
+from tenant_experience.features.records import feature_types, read_records
+from tenant_experience.jobs.instance_resources import instance_share
+from tenant_experience.jobs.job import run_job
+from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.use_case.schema import load_use_case
 
 OUTPUT = "ingestion"
 BOTH_STORES = "online,offline"

@@ -23,15 +23,15 @@ from tenant_experience.data_layout import (
     training_channel,
 )
 from tenant_experience.errors import PlatformError
-from tenant_experience.feature_table import read_features
-from tenant_experience.group_file import read_groups
-from tenant_experience.job import run_training_job
-from tenant_experience.learners import learners, learners_for
-from tenant_experience.outcome import Outcome
-from tenant_experience.partition_runs import Partition, not_ready, read_shard, run_partitions, shard_outcome
-from tenant_experience.trainer import parse_settings
-from tenant_experience.training import TrainingRun, trainer_named
-from tenant_experience.use_case import load_use_case
+from tenant_experience.features.table import read_features
+from tenant_experience.groups.file import read_groups
+from tenant_experience.jobs.job import run_training_job
+from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.jobs.partition_runs import Partition, not_ready, read_shard, run_partitions, shard_outcome
+from tenant_experience.training.fit_pool import learners, learners_for
+from tenant_experience.training.trainer import parse_settings
+from tenant_experience.training.training import TrainingRun, trainer_named
+from tenant_experience.use_case.schema import load_use_case
 
 OWN = ("release", "shard")
 

@@ -15,11 +15,12 @@ import page
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 
-from tenant_experience import approval, data_layout, release
-from tenant_experience.approval import Approval
+from tenant_experience import data_layout
 from tenant_experience.aws import approvals, executions, link_signature, objects
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.release import approval, release
+from tenant_experience.release.approval import Approval
 
 logger = Logger(service="approvals")
 app = APIGatewayRestResolver()

@@ -10,7 +10,7 @@ from pathlib import Path
 from aws_lambda_powertools.event_handler import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from tenant_experience.approval import MAX_NAME, MAX_REASON, Approval, figures_told
+from tenant_experience.release.approval import MAX_NAME, MAX_REASON, Approval, figures_told
 
 _HEADERS: dict[str, str | list[str]] = {
     "Cache-Control": "no-store",

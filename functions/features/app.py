@@ -8,10 +8,12 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 
-from tenant_experience import api_problem, prediction, served_use_case
+from tenant_experience.api import prediction
+from tenant_experience.api import problem as api_problem
 from tenant_experience.aws import served_features
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
+from tenant_experience.use_case import served as served_use_case
 
 logger = Logger(service="features")
 app = api_problem.api(logger)

@@ -6,8 +6,8 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from tenant_experience import failure_email
 from tenant_experience.aws import notifications
+from tenant_experience.release import failure_email
 
 logger = Logger(service="notify_failure")
 

@@ -11,12 +11,15 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 
-from tenant_experience import api_problem, data_layout, prediction, served_use_case
+from tenant_experience import data_layout
+from tenant_experience.api import prediction
+from tenant_experience.api import problem as api_problem
+from tenant_experience.api.prediction import ServedTenant
 from tenant_experience.aws import model_endpoint, release_table, served_features
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import PlatformError, UserError
-from tenant_experience.prediction import ServedTenant
-from tenant_experience.release import LiveRelease
+from tenant_experience.release.release import LiveRelease
+from tenant_experience.use_case import served as served_use_case
 
 logger = Logger(service="predictions")
 app = api_problem.api(logger)

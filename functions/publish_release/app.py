@@ -9,7 +9,7 @@ from aws_lambda_powertools import Logger
 from tenant_experience.aws import client_errors, objects, release_table
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
-from tenant_experience.release import next_live, ready_rows
+from tenant_experience.release.release import next_live, ready_rows
 
 logger = Logger(service="publish_release")
 

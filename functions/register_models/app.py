@@ -10,8 +10,8 @@ from aws_lambda_powertools import Logger
 from tenant_experience import data_layout
 from tenant_experience.aws import client_errors, model_registry, objects
 from tenant_experience.environment import setting
-from tenant_experience.model_card import CardLinks, model_card
-from tenant_experience.release import ready_rows
+from tenant_experience.evaluation.model_card import CardLinks, model_card
+from tenant_experience.release.release import ready_rows
 
 logger = Logger(service="register_models")
 

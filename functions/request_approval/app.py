@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from tenant_experience import approval, approval_email, data_layout
+from tenant_experience import data_layout
 from tenant_experience.aws import (
     approvals,
     client_errors,
@@ -18,6 +18,7 @@ from tenant_experience.aws import (
     release_table,
 )
 from tenant_experience.environment import setting, whole_number
+from tenant_experience.release import approval, approval_email
 
 logger = Logger(service="request_approval")
 

@@ -6,10 +6,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from tenant_experience import data_layout, smoke_comparison
+from tenant_experience import data_layout
 from tenant_experience.aws import client_errors, model_endpoint, objects
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError
+from tenant_experience.release import smoke_comparison
 
 logger = Logger(service="smoke_test")
 

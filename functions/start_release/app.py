@@ -12,12 +12,13 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from tenant_experience import data_layout, use_case_files
+from tenant_experience import data_layout
 from tenant_experience.aws import executions, notifications, objects
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
-from tenant_experience.processing import read_processing
-from tenant_experience.release import HistoryRequest, ManifestArrival
+from tenant_experience.release.release import HistoryRequest, ManifestArrival
+from tenant_experience.use_case import files as use_case_files
+from tenant_experience.use_case.processing import read_processing
 
 logger = Logger(service="start_release")
 

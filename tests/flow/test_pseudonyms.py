@@ -8,9 +8,9 @@ from pathlib import Path
 import boto3
 import pytest
 
-from tenant_experience import served_use_case
 from tenant_experience.aws import feature_store_writer, pseudonym_key, served_features
 from tenant_experience.pseudonyms import pseudonym
+from tenant_experience.use_case import served as served_use_case
 from tests.flow.conftest import Flow
 from tests.flow.drives import until
 

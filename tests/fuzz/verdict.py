@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from sagemaker_scripts.build_features import main
-from tenant_experience.job import run_job
+from tenant_experience.jobs.job import run_job
 from tests.fuzz.valid_inputs import NOTE, TENANT, Batch
 
 ARGUMENTS = [

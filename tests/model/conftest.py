@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tenant_experience.archive import extract_archive
+from tenant_experience.jobs.archive import extract_archive
 from tests.model.generated_tenants import generated_table, write_job_inputs
 from tests.model.job_processes import cluster, evaluate, train
 

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from tenant_experience.data_layout import partition_slug
-from tenant_experience.feature_table import FeatureTable
-from tenant_experience.use_case import UseCase, load_use_case
+from tenant_experience.features.table import FeatureTable
+from tenant_experience.use_case.schema import UseCase, load_use_case
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 USE_CASE_FOLDER = REPOSITORY / "use_cases" / "tenant_experience"

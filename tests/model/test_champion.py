@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tenant_experience.champion import Champion
-from tenant_experience.feature_table import FeatureTable
-from tenant_experience.group_file import read_groups
-from tenant_experience.grouping import Grouping
-from tenant_experience.partition_runs import Partition, run_partitions
-from tenant_experience.shard_evaluation import ShardEvaluation
-from tenant_experience.trainer import parse_settings
-from tenant_experience.training import TrainingRun, trainer_named
-from tenant_experience.use_case import UseCase
+from tenant_experience.evaluation.champion import Champion
+from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.file import read_groups
+from tenant_experience.groups.grouping import Grouping
+from tenant_experience.jobs.partition_runs import Partition, run_partitions
+from tenant_experience.pipeline.evaluate_shard import ShardEvaluation
+from tenant_experience.training.trainer import parse_settings
+from tenant_experience.training.training import TrainingRun, trainer_named
+from tenant_experience.use_case.schema import UseCase
 from tests.model.conftest import Release
 from tests.model.generated_tenants import generated_table, use_case
 

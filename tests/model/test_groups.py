@@ -12,14 +12,14 @@ import yaml
 from sklearn.metrics import adjusted_rand_score
 
 from demo.generate_events import generate
-from tenant_experience.clustering import group_partition
 from tenant_experience.errors import AlgorithmError
-from tenant_experience.feature_table import FeatureTable, read_features
-from tenant_experience.group_file import GroupRows
-from tenant_experience.grouping import Grouping
-from tenant_experience.model_artifact import read_manifest
-from tenant_experience.partition_runs import Partition
-from tenant_experience.use_case import UseCase
+from tenant_experience.features.table import FeatureTable, read_features
+from tenant_experience.groups.clustering import group_partition
+from tenant_experience.groups.file import GroupRows
+from tenant_experience.groups.grouping import Grouping
+from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.models.artifact import read_manifest
+from tenant_experience.use_case.schema import UseCase
 from tests.model.generated_tenants import (
     THREE_GROUPS,
     generated_table,

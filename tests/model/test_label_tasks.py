@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tenant_experience.champion import Champion
-from tenant_experience.column_labels import label_partition
 from tenant_experience.errors import AlgorithmError
-from tenant_experience.judgement import Live, evaluate_partition
-from tenant_experience.model_gates import check_gates
-from tenant_experience.partition_runs import Partition
-from tenant_experience.trainer import parse_settings
-from tenant_experience.training import TrainingRun, trainer_named
-from tenant_experience.use_case import UseCase
+from tenant_experience.evaluation.champion import Champion
+from tenant_experience.evaluation.gates import check_gates
+from tenant_experience.evaluation.partition import Live, evaluate_partition
+from tenant_experience.groups.column_labels import label_partition
+from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.training.trainer import parse_settings
+from tenant_experience.training.training import TrainingRun, trainer_named
+from tenant_experience.use_case.schema import UseCase
 from tests.model.generated_tenants import generated_table, use_case
 
 ALL = Partition("all", "all")

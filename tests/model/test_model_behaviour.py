@@ -10,10 +10,10 @@ import httpx
 import numpy as np
 import pytest
 
-from tenant_experience.feature_table import FeatureTable
-from tenant_experience.grouping import Grouping
-from tenant_experience.scoring import Scorer
-from tenant_experience.uncertainty import probability_bad
+from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.grouping import Grouping
+from tenant_experience.groups.uncertainty import probability_bad
+from tenant_experience.models.scoring import Scorer
 from tests.model.conftest import Release
 from tests.model.generated_tenants import generated_table, use_case
 from tests.model.serving_process import serving

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from tenant_experience.clustering import group_partition
 from tenant_experience.errors import AlgorithmError
-from tenant_experience.feature_table import FeatureTable, read_features
-from tenant_experience.group_file import GroupRows
-from tenant_experience.grouping import Grouping
-from tenant_experience.labelling import probability_worse
-from tenant_experience.partition_runs import Partition
+from tenant_experience.features.table import FeatureTable, read_features
+from tenant_experience.groups.clustering import group_partition
+from tenant_experience.groups.file import GroupRows
+from tenant_experience.groups.grouping import Grouping
+from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.statistics.ranks import probability_worse
 from tests.model.generated_tenants import REAL_TABLE, real_table, use_case, use_case_with, write_table
 from tests.model.slow_managers import slow_managers
 

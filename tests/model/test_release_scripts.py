@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tenant_experience.model_artifact import read_manifest
+from tenant_experience.models.artifact import read_manifest
 from tests.model.conftest import Release, make_release
 from tests.model.generated_tenants import generated_table, write_job_inputs
 from tests.model.job_processes import cluster, evaluate, run_script, train

@@ -8,17 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenant_experience.bootstrap_intervals import measured
-from tenant_experience.column_labels import label_partition
-from tenant_experience.encoding import Encoding
-from tenant_experience.feature_table import FeatureTable, read_features
-from tenant_experience.partition_runs import Partition, read_shard
-from tenant_experience.scored_rows import ScoredRows, scored
-from tenant_experience.scoring import Scorer
-from tenant_experience.splitting import TEST, TRAIN
-from tenant_experience.trainer import parse_settings
-from tenant_experience.training import TrainingRun, trainer_named
-from tenant_experience.use_case import load_use_case
+from tenant_experience.evaluation._intervals import measured
+from tenant_experience.evaluation._scored_rows import ScoredRows, scored
+from tenant_experience.features.table import FeatureTable, read_features
+from tenant_experience.groups.column_labels import label_partition
+from tenant_experience.jobs.partition_runs import Partition, read_shard
+from tenant_experience.models.encoding import Encoding
+from tenant_experience.models.scoring import Scorer
+from tenant_experience.statistics.splitting import TEST, TRAIN
+from tenant_experience.training.trainer import parse_settings
+from tenant_experience.training.training import TrainingRun, trainer_named
+from tenant_experience.use_case.schema import load_use_case
 from tests.unit.feature_job import SHARED_DATA, USE_CASES, FeatureJob
 
 DATA = SHARED_DATA / "telecom_churn" / "training"

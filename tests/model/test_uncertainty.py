@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tenant_experience.clustering import group_partition
-from tenant_experience.feature_table import FeatureTable
-from tenant_experience.grouping import Grouping
-from tenant_experience.partition_runs import Partition
-from tenant_experience.served_model import ServedModel
-from tenant_experience.trainer import parse_settings
-from tenant_experience.training import TrainingRun, trainer_named
-from tenant_experience.uncertainty import probability_bad
-from tenant_experience.use_case import UseCase
+from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.clustering import group_partition
+from tenant_experience.groups.grouping import Grouping
+from tenant_experience.groups.uncertainty import probability_bad
+from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.models.served_model import ServedModel
+from tenant_experience.training.trainer import parse_settings
+from tenant_experience.training.training import TrainingRun, trainer_named
+from tenant_experience.use_case.schema import UseCase
 from tests.model.generated_tenants import REAL_TABLE, generated_table, real_table, use_case
 
 REDRAWS = 4_000

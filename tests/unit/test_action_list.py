@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenant_experience.action_files import ActionReport, report_actions
-from tenant_experience.erasure_file import Eraser
-from tenant_experience.erasure_id import ErasedId
-from tenant_experience.erasure_mapping import RawMapping
-from tenant_experience.feature_table import FeatureTable
-from tenant_experience.group_file import GroupRows
-from tenant_experience.html_page import duration
-from tenant_experience.source import Source
+from tenant_experience.erasure.file import Eraser
+from tenant_experience.erasure.id import ErasedId
+from tenant_experience.erasure.mapping import RawMapping
+from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.file import GroupRows
+from tenant_experience.pages.html_page import duration
+from tenant_experience.report.action_files import ActionReport, report_actions
+from tenant_experience.use_case.source import Source
 from tests.model.generated_tenants import generated_table, use_case
 
 NAN = float("nan")

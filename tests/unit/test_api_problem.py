@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tenant_experience import api_problem
+from tenant_experience.api import problem as api_problem
 from tenant_experience.errors import UserError
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tenant_experience import approval_email
-from tenant_experience.approval import Approval, figures_told, read_decision, summarise
 from tenant_experience.errors import UserError
+from tenant_experience.release import approval_email
+from tenant_experience.release.approval import Approval, figures_told, read_decision, summarise
 
 READY = {
     "partition": "all",

@@ -9,10 +9,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tenant_experience.approval import Approval
 from tenant_experience.aws import approvals, release_table
 from tenant_experience.errors import PlatformError, UserError
-from tenant_experience.release import LiveRelease
+from tenant_experience.release.approval import Approval
+from tenant_experience.release.release import LiveRelease
 
 REQUEST = Approval("r1", "arn:execution:r1", 1000, "pending", {"release": "r1"})
 

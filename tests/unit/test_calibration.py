@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from tenant_experience.calibration import Calibration, fit_calibration, loss
+from tenant_experience.models.calibration import Calibration, fit_calibration, loss
 
 
 def overconfident(seed: int, classes: int = 2) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tenant_experience.category_shift import category_shift, category_stability_index, describe_category
+from tenant_experience.data_quality._category_shift import category_shift, category_stability_index, describe_category
 from tests.churn_export import STATES, write_churn
 from tests.unit.feature_job import FeatureJob
 from tests.unit.test_data_quality_page import page_of

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo.generate_events import generate
-from tenant_experience.data_quality_page import render_data_quality
+from tenant_experience.data_quality.page import render_data_quality
 from tests.unit.feature_job import FeatureJob
 from tests.unit.test_report import Tags
 

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from tenant_experience.erasure_file import Eraser, Erasure
-from tenant_experience.erasure_id import ErasedId
-from tenant_experience.erasure_mapping import RawMapping
-from tenant_experience.source import Source
+from tenant_experience.erasure.file import Eraser, Erasure
+from tenant_experience.erasure.id import ErasedId
+from tenant_experience.erasure.mapping import RawMapping
+from tenant_experience.use_case.source import Source
 
 ME = "T000014"
 EVENTS = {name: name for name in ("event_id", "channel", "opened_at", "first_response_at", "resolved_at")}

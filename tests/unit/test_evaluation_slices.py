@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tenant_experience.encoding import Encoding
-from tenant_experience.evaluation_slices import measured_slices, slice_names
-from tenant_experience.fairness import bad_share_by_band, fairness_warnings
-from tenant_experience.missing_features import missing_feature_curve
-from tenant_experience.scored_rows import ScoredRows
+from tenant_experience.evaluation._fairness import bad_share_by_band, fairness_warnings
+from tenant_experience.evaluation._missing_features import missing_feature_curve
+from tenant_experience.evaluation._scored_rows import ScoredRows
+from tenant_experience.evaluation._slices import measured_slices, slice_names
+from tenant_experience.models.encoding import Encoding
 from tests.model.generated_tenants import generated_table
 
 CONTACTS = ["total_tickets", "total_maintenance_tickets", "work_order_count", "outbound_call_count"]

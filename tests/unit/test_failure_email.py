@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tenant_experience import failure_email
+from tenant_experience.release import failure_email
 
 EVENT = json.loads((Path(__file__).parents[2] / "events" / "notify_failure.json").read_text())["detail"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from tenant_experience.feature_shift import histogram, kolmogorov_smirnov, population_stability_index, shift
+from tenant_experience.data_quality._shift import histogram, kolmogorov_smirnov, population_stability_index, shift
 
 NAN = math.nan
 

@@ -9,9 +9,9 @@ import duckdb
 import pytest
 
 from tenant_experience.errors import UserError
-from tenant_experience.features import check_freshness, features_from_events
-from tenant_experience.processing_engine import DuckDbEngine
-from tenant_experience.use_case import load_use_case
+from tenant_experience.features.sql import check_freshness, features_from_events
+from tenant_experience.intake.engine import DuckDbEngine
+from tenant_experience.use_case.schema import load_use_case
 from tests.unit.plain_features import plain_features
 
 USE_CASE_FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"

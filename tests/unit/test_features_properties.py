@@ -9,15 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tenant_experience.duckdb_session import open_session
-from tenant_experience.features import features_from_events, tenants_by_portfolio, write_features
-from tenant_experience.partitions import assign_partitions
-from tenant_experience.processing_engine import DuckDbEngine
-from tenant_experience.raw_events import read_events
-from tenant_experience.raw_files import find_raw_files
-from tenant_experience.source import load_source
-from tenant_experience.use_case import load_use_case
-from tenant_experience.use_case_gates import Gates
+from tenant_experience.features.partitions import assign_partitions
+from tenant_experience.features.sql import features_from_events, tenants_by_portfolio, write_features
+from tenant_experience.intake.duckdb_session import open_session
+from tenant_experience.intake.engine import DuckDbEngine
+from tenant_experience.intake.events import read_events
+from tenant_experience.intake.files import find_raw_files
+from tenant_experience.use_case.gates import Gates
+from tenant_experience.use_case.schema import load_use_case
+from tenant_experience.use_case.source import load_source
 from tests.unit.event_files import COLUMNS, FORMATS, Event
 
 USE_CASE_FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from tenant_experience.erasure_file import Eraser
-from tenant_experience.erasure_id import ErasedId
-from tenant_experience.erasure_mapping import RawMapping
-from tenant_experience.feature_table import FeatureTable
-from tenant_experience.group_changes import GroupChanges, group_changes
-from tenant_experience.source import Source
+from tenant_experience.erasure.file import Eraser
+from tenant_experience.erasure.id import ErasedId
+from tenant_experience.erasure.mapping import RawMapping
+from tenant_experience.evaluation._group_changes import GroupChanges, group_changes
+from tenant_experience.features.table import FeatureTable
+from tenant_experience.use_case.source import Source
 from tests.model.generated_tenants import generated_table
 
 NOW = generated_table(6)

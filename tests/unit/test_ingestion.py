@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from tenant_experience.errors import PlatformError
-from tenant_experience.feature_records import feature_types, read_records
-from tenant_experience.ingestion import event_time_after, ingest
-from tenant_experience.ingestion_result import IngestionResult, read_ingestion
-from tenant_experience.instance_resources import InstanceShare, instance_share
-from tenant_experience.outcome import Outcome
-from tenant_experience.use_case import load_use_case
+from tenant_experience.features.ingestion import event_time_after, ingest
+from tenant_experience.features.ingestion_result import IngestionResult, read_ingestion
+from tenant_experience.features.records import feature_types, read_records
+from tenant_experience.jobs.instance_resources import InstanceShare, instance_share
+from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.use_case.schema import load_use_case
 
 USE_CASE = load_use_case(Path(__file__).parents[2] / "use_cases" / "tenant_experience")
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from tenant_experience.errors import AlgorithmError, PlatformError, UserError
-from tenant_experience.job import run_job, run_training_job
-from tenant_experience.outcome import Outcome
+from tenant_experience.jobs.job import run_job, run_training_job
+from tenant_experience.jobs.outcome import Outcome
 
 
 @pytest.fixture

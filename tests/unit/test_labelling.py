@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu, rankdata
 
-from tenant_experience.labelling import average_ranks, probability_worse, severity_scores, thirds
+from tenant_experience.statistics.ranks import average_ranks, probability_worse, severity_scores, thirds
 
 
 def test_ranks_are_those_of_a_reference_with_ties() -> None:

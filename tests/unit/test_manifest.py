@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tenant_experience.errors import UserError
-from tenant_experience.manifest import Manifest, parse_manifest, read_manifest
+from tenant_experience.use_case.manifest import Manifest, parse_manifest, read_manifest
 
 
 def test_an_empty_manifest_says_nothing():

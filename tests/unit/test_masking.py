@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from tenant_experience.encoding import Encoding
-from tenant_experience.lesson import learn
-from tenant_experience.masking import with_masked_copy
-from tenant_experience.scoring import Scorer
-from tenant_experience.trainer import Dataset
+from tenant_experience.models.encoding import Encoding
+from tenant_experience.models.scoring import Scorer
+from tenant_experience.training._feature_dropout import with_masked_copy
+from tenant_experience.training.fit import learn
+from tenant_experience.training.trainer import Dataset
 from tests.unit.test_trainers import dataset, lesson
 
 ENCODING = Encoding(("calls", "state", "rate"), {"state": ("north", "south", "west")})

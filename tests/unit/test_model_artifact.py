@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tenant_experience.archive import extract_archive, write_archive
 from tenant_experience.errors import PlatformError, UserError
-from tenant_experience.model_artifact import ModelManifest, read_manifest
+from tenant_experience.jobs.archive import extract_archive, write_archive
+from tenant_experience.models.artifact import ModelManifest, read_manifest
 
 MANIFEST = ModelManifest(
     partition="all",

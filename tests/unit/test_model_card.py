@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from tenant_experience.model_card import LIMIT, CardLinks, model_card
+from tenant_experience.evaluation.model_card import LIMIT, CardLinks, model_card
 
 SCHEMA = Path(__file__).parents[2] / "local_aws" / "sagemaker" / "model_card_schema.json"
 LINKS = CardLinks(

@@ -11,7 +11,7 @@ from botocore.stub import ANY, Stubber
 
 from tenant_experience.aws import model_registry
 from tenant_experience.aws.model_registry import Candidate
-from tenant_experience.model_card import CardLinks
+from tenant_experience.evaluation.model_card import CardLinks
 
 LINKS = CardLinks(
     model="s3://data/models/all/r2/model.tar.gz",

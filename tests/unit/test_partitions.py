@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tenant_experience.partitions import assign_partitions, shards
-from tenant_experience.use_case import Models, load_use_case
+from tenant_experience.features.partitions import assign_partitions, shards
+from tenant_experience.use_case.schema import Models, load_use_case
 
 USE_CASE = load_use_case(Path(__file__).parents[2] / "use_cases" / "tenant_experience")
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tenant_experience.api.prediction import by_model, describe_features, describe_prediction, read_record, reasons
 from tenant_experience.errors import PlatformError
-from tenant_experience.prediction import by_model, describe_features, describe_prediction, read_record, reasons
-from tenant_experience.release import LiveRelease
-from tenant_experience.served_use_case import parse, read
+from tenant_experience.release.release import LiveRelease
+from tenant_experience.use_case.served import parse, read
 
 USE_CASES = Path(__file__).parents[2] / "use_cases"
 TENANTS = parse((USE_CASES / "tenant_experience" / "use_case.yaml").read_bytes())

@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from tenant_experience.errors import UserError
-from tenant_experience.processing import read_processing
 from tenant_experience.spark.instances import Instances
-from tenant_experience.use_case import load_use_case
+from tenant_experience.use_case.processing import read_processing
+from tenant_experience.use_case.schema import load_use_case
 
 USE_CASE = Path(__file__).parents[2] / "use_cases" / "tenant_experience" / "use_case.yaml"
 

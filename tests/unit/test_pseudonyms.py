@@ -11,7 +11,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from demo.generate_events import generate
-from tenant_experience.feature_build import Folders, build_features
+from tenant_experience.pipeline.build_features import Folders, build_features
 from tenant_experience.pseudonyms import Pseudonyms, pseudonym
 
 KEY = b"k" * 64

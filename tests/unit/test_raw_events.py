@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tenant_experience.data_quality import describe_intake
-from tenant_experience.duckdb_session import open_session
+from tenant_experience.data_quality.describe import describe_intake
 from tenant_experience.errors import UserError
-from tenant_experience.processing_engine import DuckDbEngine
-from tenant_experience.raw_events import read_events
-from tenant_experience.raw_files import find_raw_files
-from tenant_experience.source import load_source
-from tenant_experience.source_expression import columns_read
-from tenant_experience.use_case import load_use_case
+from tenant_experience.intake.duckdb_session import open_session
+from tenant_experience.intake.engine import DuckDbEngine
+from tenant_experience.intake.events import read_events
+from tenant_experience.intake.files import find_raw_files
+from tenant_experience.use_case.schema import load_use_case
+from tenant_experience.use_case.source import load_source
+from tenant_experience.use_case.source_expression import columns_read
 
 FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
 USE_CASE = load_use_case(FOLDER)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tenant_experience.errors import UserError
-from tenant_experience.raw_files import find_raw_files
-from tenant_experience.source import load_source
-from tenant_experience.use_case import load_use_case
+from tenant_experience.intake.files import find_raw_files
+from tenant_experience.use_case.schema import load_use_case
+from tenant_experience.use_case.source import load_source
 
 FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
 SOURCE = load_source(FOLDER, "events", load_use_case(FOLDER))

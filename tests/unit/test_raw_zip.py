@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tenant_experience import raw_zip
 from tenant_experience.errors import UserError
-from tenant_experience.raw_files import RawFile, find_raw_files
+from tenant_experience.intake import _zip as raw_zip
+from tenant_experience.intake.files import RawFile, find_raw_files
 from tests.unit.test_raw_files import SOURCE
 
 CSV = b"event_id\n" + b"".join(b"%d\n" % number for number in range(2_000))

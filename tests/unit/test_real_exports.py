@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tenant_experience.duckdb_session import open_session
-from tenant_experience.features import features_from_events
-from tenant_experience.processing_engine import DuckDbEngine
-from tenant_experience.raw_events import EventCounts, read_events
-from tenant_experience.raw_files import find_raw_files
-from tenant_experience.source import load_source
+from tenant_experience.features.sql import features_from_events
+from tenant_experience.intake.duckdb_session import open_session
+from tenant_experience.intake.engine import DuckDbEngine
+from tenant_experience.intake.events import EventCounts, read_events
+from tenant_experience.intake.files import find_raw_files
+from tenant_experience.use_case.source import load_source
 from tests.unit.feature_job import SHARED_DATA
 from tests.unit.test_features import SQL, USE_CASE, USE_CASE_FOLDER
 

@@ -9,7 +9,7 @@ import pytest
 
 from tenant_experience import data_layout
 from tenant_experience.errors import UserError
-from tenant_experience.release import HistoryRequest, LiveRelease, ManifestArrival, next_live, ready_rows
+from tenant_experience.release.release import HistoryRequest, LiveRelease, ManifestArrival, next_live, ready_rows
 
 EVENT = json.loads((Path(__file__).parents[2] / "events" / "start_release.json").read_text())
 

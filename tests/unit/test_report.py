@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tenant_experience.action_files import report_actions
-from tenant_experience.clustering import group_partition
-from tenant_experience.column_labels import label_partition
-from tenant_experience.feature_table import FeatureTable
-from tenant_experience.group_file import GroupRows
-from tenant_experience.group_pictures import group_pictures
-from tenant_experience.html_page import figure
-from tenant_experience.ingestion_result import IngestionResult
-from tenant_experience.judgement import evaluate_partition
-from tenant_experience.model_gates import ModelGate
-from tenant_experience.partition_runs import Partition
-from tenant_experience.report import ShardReport
-from tenant_experience.trainer import parse_settings
-from tenant_experience.training import TrainingRun, trainer_named
-from tenant_experience.use_case import UseCase
+from tenant_experience.evaluation.gates import ModelGate
+from tenant_experience.evaluation.partition import evaluate_partition
+from tenant_experience.features.ingestion_result import IngestionResult
+from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.clustering import group_partition
+from tenant_experience.groups.column_labels import label_partition
+from tenant_experience.groups.file import GroupRows
+from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.pages.html_page import figure
+from tenant_experience.report.action_files import report_actions
+from tenant_experience.report.pictures import group_pictures
+from tenant_experience.report.report import ShardReport
+from tenant_experience.training.trainer import parse_settings
+from tenant_experience.training.training import TrainingRun, trainer_named
+from tenant_experience.use_case.schema import UseCase
 from tests.model.generated_tenants import generated_table, use_case
 
 NAME = "<script>alert('north')</script>"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tenant_experience.smoke_comparison import difference
+from tenant_experience.release.smoke_comparison import difference
 
 
 @pytest.mark.parametrize(

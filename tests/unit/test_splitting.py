@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tenant_experience.splitting import TEST, TRAIN, VALIDATION, split_tenants
+from tenant_experience.statistics.splitting import TEST, TRAIN, VALIDATION, split_tenants
 
 IDS = [f"T{number}" for number in range(3_000)]
 STRATA = np.arange(3_000) % 3

@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tenant_experience import hist_gradient_boosting_trainer, linear_trainer
-from tenant_experience.booster_format import exclusive_thresholds
 from tenant_experience.errors import UserError
-from tenant_experience.hist_gradient_boosting_trainer import HistGradientBoostingSettings
-from tenant_experience.learners import learners
-from tenant_experience.lesson import Learned, Lesson, learn
-from tenant_experience.linear_trainer import LinearSettings
-from tenant_experience.model_artifact import ModelManifest
-from tenant_experience.scoring import Scorer
-from tenant_experience.trainer import Dataset, Objective, parse_settings
-from tenant_experience.training import TRAINERS
-from tenant_experience.use_case import TrainerName
-from tenant_experience.use_case_labels import Task
+from tenant_experience.models.artifact import ModelManifest
+from tenant_experience.models.scoring import Scorer
+from tenant_experience.training import hist_gradient_boosting as hist_gradient_boosting_trainer
+from tenant_experience.training import linear as linear_trainer
+from tenant_experience.training._booster_format import exclusive_thresholds
+from tenant_experience.training.fit import Learned, Lesson, learn
+from tenant_experience.training.fit_pool import learners
+from tenant_experience.training.hist_gradient_boosting import HistGradientBoostingSettings
+from tenant_experience.training.linear import LinearSettings
+from tenant_experience.training.trainer import Dataset, Objective, parse_settings
+from tenant_experience.training.training import TRAINERS
+from tenant_experience.use_case.labels import Task
+from tenant_experience.use_case.schema import TrainerName
 
 COLUMNS = ("calls", "hours", "rate", "noise")
 CLASSES = {"binary": 2, "multiclass": 3, "regression": 0}

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenant_experience.clustering import group_partition
 from tenant_experience.errors import AlgorithmError, PlatformError, UserError
-from tenant_experience.feature_table import FeatureTable
-from tenant_experience.group_file import GroupRows
-from tenant_experience.model_artifact import read_manifest
-from tenant_experience.partition_runs import Partition
-from tenant_experience.scoring import Scorer
-from tenant_experience.trainer import parse_settings
-from tenant_experience.training import TrainingRun, trainer_named
-from tenant_experience.use_case import Costs
-from tenant_experience.xgboost_trainer import XGBoostSettings
+from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.clustering import group_partition
+from tenant_experience.groups.file import GroupRows
+from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.models.artifact import read_manifest
+from tenant_experience.models.scoring import Scorer
+from tenant_experience.training.trainer import parse_settings
+from tenant_experience.training.training import TrainingRun, trainer_named
+from tenant_experience.training.xgboost import XGBoostSettings
+from tenant_experience.use_case.schema import Costs
 from tests.model.generated_tenants import generated_table, use_case
 
 ALL = Partition("all", "all")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tenant_experience.errors import AlgorithmError, PlatformError, UserError
-from tenant_experience.outcome import Outcome
-from tenant_experience.partition_runs import Partition, not_ready, read_shard, run_partitions, shard_outcome
+from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.jobs.partition_runs import Partition, not_ready, read_shard, run_partitions, shard_outcome
 
 NORTH, SOUTH = Partition("North", "north"), Partition("South", "south")
 

@@ -9,11 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from tenant_experience.errors import UserError
-from tenant_experience.manifest import parse_manifest
-from tenant_experience.partitions import Partition, shards
-from tenant_experience.tuning import Tuning
-from tenant_experience.tuning_request import check_ranges, wanted_tuning
-from tenant_experience.use_case import Models, UseCase, load_use_case
+from tenant_experience.features.partitions import Partition, shards
+from tenant_experience.training.tuning_request import check_ranges, wanted_tuning
+from tenant_experience.use_case.manifest import parse_manifest
+from tenant_experience.use_case.schema import Models, UseCase, load_use_case
+from tenant_experience.use_case.tuning import Tuning
 from tests.unit.feature_job import ROOT, USE_CASE_FOLDER
 
 RANGES = {

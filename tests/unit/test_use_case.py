@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from tenant_experience.errors import UserError
-from tenant_experience.use_case import UseCase, load_use_case
+from tenant_experience.use_case.schema import UseCase, load_use_case
 
 FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
 VALID = (FOLDER / "use_case.yaml").read_text()

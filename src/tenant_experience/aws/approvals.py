@@ -8,10 +8,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tenant_experience.approval import Approval, Decision
 from tenant_experience.aws.release_table import dynamodb, key_of
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
+from tenant_experience.release.approval import Approval, Decision
 
 
 def _is_condition_failure(error: ClientError) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import ClientError
 
 from tenant_experience.errors import PlatformError
-from tenant_experience.ingestion import EVENT_TIME
+from tenant_experience.features.ingestion import EVENT_TIME
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tenant_experience.errors import PlatformError
-from tenant_experience.ingestion import THREADS, Record
+from tenant_experience.features.ingestion import THREADS, Record
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_featurestore_runtime import SageMakerFeatureStoreRuntimeClient
@@ -46,7 +46,7 @@ def runtime_client() -> SageMakerFeatureStoreRuntimeClient:
 
 
 class FeatureGroup:
-    """One feature group, as the port :class:`tenant_experience.ingestion.FeatureStore`.
+    """One feature group, as the port :class:`tenant_experience.features.ingestion.FeatureStore`.
 
     Args:
         client: shared by threads.

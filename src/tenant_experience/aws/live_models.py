@@ -6,12 +6,12 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from tenant_experience.archive import extract_archive
 from tenant_experience.aws.objects import s3
 from tenant_experience.aws.release_table import read_live
-from tenant_experience.champion import Champion
 from tenant_experience.data_layout import MODEL_ARCHIVE, MODELS, model_archive
 from tenant_experience.environment import setting
+from tenant_experience.evaluation.champion import Champion
+from tenant_experience.jobs.archive import extract_archive
 
 
 def live_versions() -> dict[str, str]:

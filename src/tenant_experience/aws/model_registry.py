@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
-from tenant_experience.model_card import CardLinks
+from tenant_experience.evaluation.model_card import CardLinks
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient

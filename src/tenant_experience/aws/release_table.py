@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError
-from tenant_experience.release import LiveRelease
+from tenant_experience.release.release import LiveRelease
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

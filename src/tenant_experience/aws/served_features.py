@@ -11,12 +11,12 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 
+from tenant_experience.api.prediction import ServedTenant, read_record
 from tenant_experience.aws.pseudonym_key import read_key
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError
-from tenant_experience.prediction import ServedTenant, read_record
 from tenant_experience.pseudonyms import pseudonym
-from tenant_experience.served_use_case import ServedUseCase
+from tenant_experience.use_case.served import ServedUseCase
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_featurestore_runtime import SageMakerFeatureStoreRuntimeClient

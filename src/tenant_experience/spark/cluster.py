@@ -20,7 +20,7 @@ from pyspark.sql import SparkSession
 
 from tenant_experience.data_layout import ml_root
 from tenant_experience.errors import PlatformError, TenantExperienceError
-from tenant_experience.instance_resources import available_cpus
+from tenant_experience.jobs.instance_resources import available_cpus
 from tenant_experience.spark.instances import Instances
 from tenant_experience.spark.session import heap_mib, require_java, spark_session
 

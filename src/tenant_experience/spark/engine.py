@@ -13,13 +13,13 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from tenant_experience.data_layout import ml_root
 from tenant_experience.errors import UserError
+from tenant_experience.intake.files import RawFile
+from tenant_experience.intake.quarantine import Rule, create_quarantine
+from tenant_experience.intake.staging import FileCount
 from tenant_experience.pseudonyms import Pseudonyms
-from tenant_experience.raw_files import RawFile
-from tenant_experience.raw_quarantine import Rule, create_quarantine
-from tenant_experience.raw_staging import FileCount
-from tenant_experience.source import Source
 from tenant_experience.spark.dialect import to_spark
 from tenant_experience.spark.intake import Intake, add_quarantine, counted_files, on_any_instance, staged_schema
+from tenant_experience.use_case.source import Source
 
 
 class SparkEngine:

@@ -13,13 +13,13 @@ import duckdb
 import pyarrow as pa
 
 from tenant_experience.data_layout import ml_root, processing_input
-from tenant_experience.duckdb_session import open_session
 from tenant_experience.errors import AlgorithmError, PlatformError, TenantExperienceError, UserError
+from tenant_experience.intake.duckdb_session import open_session
+from tenant_experience.intake.files import RawFile, find_raw_files
+from tenant_experience.intake.quarantine import Rule
+from tenant_experience.intake.staging import FileCount, stage_files
 from tenant_experience.pseudonyms import Pseudonyms
-from tenant_experience.raw_files import RawFile, find_raw_files
-from tenant_experience.raw_quarantine import Rule
-from tenant_experience.raw_staging import FileCount, stage_files
-from tenant_experience.source import Source
+from tenant_experience.use_case.source import Source
 
 BATCH_ROWS = 10_000
 # Beside the columns of ``staged``: what a row that is no event tells of its file.

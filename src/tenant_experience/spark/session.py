@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 
 from tenant_experience.data_layout import ml_root
 from tenant_experience.errors import PlatformError
-from tenant_experience.instance_resources import available_cpus, available_memory
+from tenant_experience.jobs.instance_resources import available_cpus, available_memory
 
 _MIB = 1 << 20
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xgboost
 
-from tenant_experience.model_artifact import ModelManifest
+from tenant_experience.models.artifact import ModelManifest
 from tests.model.serving_process import serving
 
 FEATURES = ("work_order_count", "mean_first_response_hr", "answer_rate")

@@ -16,7 +16,7 @@ COPIES = 50
 MEASURE = f"""
 import sys
 from pathlib import Path
-from tenant_experience.scoring import Scorer
+from tenant_experience.models.scoring import Scorer
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

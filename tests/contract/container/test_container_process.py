@@ -16,7 +16,7 @@ import pytest
 
 from container.serving_settings import ServingSettings
 from tenant_experience.errors import UserError
-from tenant_experience.instance_resources import available_cpus, available_memory
+from tenant_experience.jobs.instance_resources import available_cpus, available_memory
 from tests.model.generated_tenants import REPOSITORY
 from tests.model.serving_process import free_port, serving
 

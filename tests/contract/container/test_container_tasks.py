@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import xgboost
 
-from tenant_experience.encoding import Encoding
-from tenant_experience.model_artifact import ModelManifest
-from tenant_experience.use_case_labels import Task
+from tenant_experience.models.artifact import ModelManifest
+from tenant_experience.models.encoding import Encoding
+from tenant_experience.use_case.labels import Task
 
 CSV = {"content-type": "text/csv", "accept": "text/csv"}
 PLANS = ("basic", "gold", "none")

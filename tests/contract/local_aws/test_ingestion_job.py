@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tenant_experience.feature_records import feature_types
-from tenant_experience.use_case import load_use_case
+from tenant_experience.features.records import feature_types
+from tenant_experience.use_case.schema import load_use_case
 from tests.contract.local_aws.machines import eventually
 
 ROOT = Path(__file__).parents[3]

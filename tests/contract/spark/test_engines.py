@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tenant_experience.use_case import load_use_case
+from tenant_experience.use_case.schema import load_use_case
 from tests.contract.spark.awkward_events import AS_OF, EVENTS, write_awkward_events
 from tests.unit.feature_job import USE_CASE_FOLDER, FeatureJob
 

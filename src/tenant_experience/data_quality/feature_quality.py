@@ -1,0 +1,146 @@
+"""What the features of a release look like, beside those of the release before, for ``data_quality.json``. No rows.
+
+One column of each release is in memory at a time, so a million tenants need some tens of megabytes.
+"""
+
+# ruff: noqa: S608 - names in SQL come from validated settings
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from tenant_experience.data_layout import SIDE_COLUMNS
+from tenant_experience.data_quality._category_shift import Counts, describe_category
+from tenant_experience.data_quality._shift import Column, histogram, shift
+from tenant_experience.data_quality.comparison import PREVIOUS_TABLE
+from tenant_experience.errors import UserError
+from tenant_experience.features.sql import FEATURES_TABLE
+from tenant_experience.groups.grouping import Transform
+from tenant_experience.intake.duckdb_session import count, single
+from tenant_experience.use_case.schema import UseCase
+
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+_SIDE_TRANSFORMS: dict[str, Transform] = {"exposure_days": "none", "open_count": "log1p", "oldest_open_hr": "log1p"}
+
+
+def describe_tenants(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, Any]:
+    """Tenants by history, and the features that cannot tell those that may train apart.
+
+    Args:
+        connection: holds ``features``.
+        use_case: names the columns.
+    """
+    by_history = connection.execute(f"SELECT history, count(*) FROM {FEATURES_TABLE} GROUP BY 1 ORDER BY 1").fetchall()
+    return {
+        "tenants": count(connection, f"SELECT count(*) FROM {FEATURES_TABLE}"),
+        "may_train": count(connection, f"SELECT count(*) FILTER (may_train) FROM {FEATURES_TABLE}"),
+        "tenants_by_history": dict(by_history),
+        "portfolios": count(connection, f"SELECT count(DISTINCT {use_case.partition_column}) FROM {FEATURES_TABLE}"),
+        "left_out": _left_out(connection, use_case),
+    }
+
+
+def _left_out(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, str]:
+    reasons = {}
+    for name in use_case.features:
+        least, most = single(connection, f"SELECT min({name}), max({name}) FROM {FEATURES_TABLE} WHERE may_train")
+        if least is None:
+            reasons[name] = "null for every tenant that may train"
+        elif least == most:
+            told = least if isinstance(least, str) else f"{least:g}"
+            reasons[name] = f"{told} for every tenant that may train"
+    return reasons
+
+
+def describe_features(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *, compared: bool) -> dict[str, Any]:
+    """Of each feature the share of nulls, the distribution of the rest, and how far it has moved.
+
+    Args:
+        connection: holds ``features`` and, when ``compared``, ``previous_features``.
+        use_case: names the columns.
+        compared: whether there is a release to compare with; a feature that it lacks has no ``shift``.
+    """
+    names = (*use_case.features, *SIDE_COLUMNS)
+    comparable = _comparable(connection, names) if compared else set()
+    return {
+        name: _describe_category(connection, name, compared=name in comparable)
+        if name in use_case.categories
+        else _describe_number(connection, name, _transform(use_case, name), compared=name in comparable)
+        for name in names
+    }
+
+
+def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *, compared: bool) -> dict[str, Any]:
+    """Labels that come from a column, described as a feature is: classes as a category, else a number.
+
+    Args:
+        connection: holds ``features`` and, when ``compared``, ``previous_features``.
+        use_case: ``labels.from: column``.
+        compared: whether there is a release to compare with.
+
+    Raises:
+        UserError: ``unknown_class``, or ``missing_class``: nobody has one of the classes.
+    """
+    labels = use_case.labels
+    column = str(labels.column)
+    compared = compared and column in _comparable(connection, [column])
+    if labels.classes is None:
+        return {"column": column, **_describe_number(connection, column, "none", compared=compared)}
+    found = _counts(connection, FEATURES_TABLE, column)
+    labels.check_classes(value for value in found if value is not None)
+    missing = [name for name in labels.classes if name not in found]
+    if missing and set(found) - {None}:
+        raise UserError(
+            f"no tenant has the class {missing[0]!r} in column {column!r}: nothing can learn to tell it. Send an "
+            "export that holds all of labels.classes, or mend how the source maps them",
+            code="missing_class",
+        )
+    return {"column": column, **_describe_category(connection, column, compared=compared)}
+
+
+def _comparable(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> set[str]:
+    """Columns of both releases that are texts in both, or numbers in both."""
+    texts = [
+        {str(name): kind == "VARCHAR" for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall()}
+        for table in (FEATURES_TABLE, PREVIOUS_TABLE)
+    ]
+    return {name for name in names if name in texts[1] and texts[0][name] == texts[1][name]}
+
+
+def _transform(use_case: UseCase, name: str) -> Transform:
+    return use_case.features[name].transform if name in use_case.features else _SIDE_TRANSFORMS[name]
+
+
+def _describe_number(
+    connection: duckdb.DuckDBPyConnection, name: str, transform: Transform, *, compared: bool
+) -> dict[str, Any]:
+    now = _column(connection, FEATURES_TABLE, name)
+    then = _column(connection, PREVIOUS_TABLE, name) if compared else None
+    known = now[~np.isnan(now)]
+    quantiles = np.quantile(known, QUANTILES).tolist() if known.size else [None] * len(QUANTILES)
+    return {
+        "kind": "number",
+        "null_share": 1 - known.size / now.size if now.size else None,
+        "transform": transform,
+        "quantiles": {str(q): value for q, value in zip(QUANTILES, quantiles, strict=True)},
+        "histogram": histogram(now, then, transform),
+        "shift": shift(then, now) if then is not None and then.size and now.size else None,
+    }
+
+
+def _describe_category(connection: duckdb.DuckDBPyConnection, name: str, *, compared: bool) -> dict[str, Any]:
+    then = _counts(connection, PREVIOUS_TABLE, name) if compared else None
+    return describe_category(_counts(connection, FEATURES_TABLE, name), then)
+
+
+def _column(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> Column:
+    fetched = connection.execute(f"SELECT coalesce(CAST({name} AS DOUBLE), 'nan'::DOUBLE) AS v FROM {table}")
+    return np.asarray(fetched.fetchnumpy()["v"], dtype=np.float64)
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> Counts:
+    rows = connection.execute(f"SELECT {name}, count(*) FROM {table} GROUP BY 1 ORDER BY 1").fetchall()
+    return dict(rows)

@@ -1,0 +1,269 @@
+"""Erasing a tenant from one file of any kind; what is packed is unpacked, and packed again."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import json
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Literal, TypeVar
+
+import pyarrow as pa
+
+from tenant_experience.erasure import _html as erasure_html
+from tenant_experience.erasure import _json as erasure_json
+from tenant_experience.erasure import _parquet as erasure_parquet
+from tenant_experience.erasure import _records as erasure_records
+from tenant_experience.erasure.id import ErasedId
+from tenant_experience.erasure.mapping import RawMapping
+
+_CHUNK = 1 << 20
+_OVERLAP = 4_096
+
+T = TypeVar("T")
+_GZIP, _ZIP, _PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
+PACKED = (_GZIP, _ZIP, _PARQUET)
+"""How files begin whose content does not stand in their bytes; a tar archive's does."""
+
+Left = Literal["as it was", "rewritten", "nothing"]
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What erasing did to one file.
+
+    Attributes:
+        removed: rows, records or entries that were the tenant's; 1 for a file that goes as a whole.
+        left: what is left of the file.
+        unreadable: what could not be unpacked, and why.
+    """
+
+    removed: int = 0
+    left: Left = "as it was"
+    unreadable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Eraser:
+    """Erases from files.
+
+    Attributes:
+        erased: whom.
+        record_id: the column of ids in our own tables.
+        mapping: how the rows of files map to the tenant.
+        is_raw: whether these are files of a batch, whose Parquet has its own columns.
+    """
+
+    erased: ErasedId
+    record_id: str
+    mapping: RawMapping
+    is_raw: bool
+
+    @property
+    def id_columns(self) -> frozenset[str]:
+        """Columns and keys that hold ids."""
+        return frozenset({self.record_id, f"raw_{self.record_id}", "tenant_id", "raw_tenant_id"})
+
+    def erase(self, source: Path, name: str, target: Path) -> Erasure:
+        """Erases the tenant from one file.
+
+        Args:
+            source: the file; not changed.
+            name: what it is called where it comes from: tells how to read it.
+            target: written when the answer says ``rewritten``.
+        """
+        if any(self.erased.is_named_by(part.partition(".")[0]) for part in PurePosixPath(name).parts):
+            return Erasure(1, "nothing")
+        with source.open("rb") as stream:
+            start = stream.read(300)
+        try:
+            if not start:
+                return Erasure()
+            if start.startswith(_GZIP):
+                return self._gzip(source, name, target)
+            if start.startswith(_ZIP):
+                return self._zip(source, target)
+            if start[257:262] == b"ustar":
+                return self._tar(source, target)
+            if start.startswith(_PARQUET):
+                return self._parquet(source, target)
+        except (
+            OSError,
+            EOFError,
+            UnicodeError,
+            zlib.error,
+            zipfile.BadZipFile,
+            tarfile.TarError,
+            pa.ArrowException,
+        ) as error:
+            return Erasure(unreadable=(f"{name}: {type(error).__name__}",))
+        return self._text(source, name, target)
+
+    def _text(self, source: Path, name: str, target: Path) -> Erasure:
+        suffix = PurePosixPath(name).suffix.lower()
+        if suffix in {".csv", ".jsonl"}:
+            return self._records(source, target, is_csv=suffix == ".csv")
+        if suffix == ".json":
+            found = self._document(source, target)
+            if found is not None:
+                return found
+        if suffix == ".html" and self._is_in(source):
+            return self._page(source, target)
+        return Erasure(1, "nothing") if self._is_in(source) else Erasure()
+
+    def _records(self, source: Path, target: Path, *, is_csv: bool) -> Erasure:
+        encoding = _exact(self.mapping.encoding if is_csv else "utf-8", source)
+        copy = erasure_records.erase_csv if is_csv else erasure_records.erase_json_lines
+        with (
+            source.open(encoding=encoding, errors="surrogateescape", newline="") as read,
+            target.open("w", encoding=encoding, errors="surrogateescape", newline="") as written,
+        ):
+            counts = copy(erasure_records.text_lines(read), written.write, self.erased, self.mapping)
+        if not counts.removed:
+            return Erasure()
+        return Erasure(counts.removed, "rewritten" if counts.kept else "nothing")
+
+    def _document(self, source: Path, target: Path) -> Erasure | None:
+        """None when it is not JSON, whatever its name says."""
+        try:
+            document = json.loads(source.read_bytes())
+        except (ValueError, RecursionError):
+            return None
+        found = erasure_json.erase_document(document, self.erased, self.id_columns)
+        if not found.entries:
+            return Erasure()
+        if found.content is None:
+            return Erasure(found.entries, "nothing")
+        target.write_text(json.dumps(found.content, indent=1) + "\n")
+        return Erasure(found.entries, "rewritten")
+
+    def _page(self, source: Path, target: Path) -> Erasure:
+        """Rows of its tables go; a page that says the id elsewhere goes as a whole."""
+        found = erasure_html.erase_rows_of_page(
+            source.read_text(encoding="utf-8", errors="surrogateescape"), self.erased
+        )
+        target.write_text(found.content, encoding="utf-8", errors="surrogateescape")
+        return Erasure(1, "nothing") if self._is_in(target) else Erasure(found.rows, "rewritten")
+
+    def _parquet(self, source: Path, target: Path) -> Erasure:
+        own = erasure_parquet.id_columns_hold(self.erased, self.id_columns)
+        is_tenants = self.mapping.mask if self.is_raw else own
+        removed, rows = erasure_parquet.erase_rows(source, target, self.erased, is_tenants)
+        if not removed:
+            return Erasure()
+        return Erasure(removed, "rewritten" if rows or not self.is_raw else "nothing")
+
+    def _gzip(self, source: Path, name: str, target: Path) -> Erasure:
+        with TemporaryDirectory(dir=target.parent) as folder:
+            inside, rewritten = Path(folder) / "inside", Path(folder) / "rewritten"
+            with gzip.open(source) as packed, inside.open("wb") as unpacked:
+                shutil.copyfileobj(packed, unpacked)
+            found = self.erase(inside, name.removesuffix(".gz").removesuffix(".tgz"), rewritten)
+            if found.left == "rewritten":
+                # Without a name and a time in its header: the same content is the same file.
+                with (
+                    rewritten.open("rb") as read,
+                    target.open("wb") as file,
+                    gzip.GzipFile("", "wb", fileobj=file, mtime=0) as written,
+                ):
+                    shutil.copyfileobj(read, written)
+            return found
+
+    def _zip(self, source: Path, target: Path) -> Erasure:
+        with zipfile.ZipFile(source) as old:
+            members = [(info.filename, info) for info in old.infolist() if not info.is_dir()]
+
+            def read(info: zipfile.ZipInfo, file: Path) -> None:
+                with old.open(info) as packed, file.open("wb") as unpacked:
+                    shutil.copyfileobj(packed, unpacked)
+
+            found = self._look(members, read, target.parent)
+            if found.left == "rewritten":
+                with zipfile.ZipFile(target, "w") as new:
+
+                    def write(info: zipfile.ZipInfo, file: Path) -> None:
+                        fresh = zipfile.ZipInfo(info.filename, info.date_time)
+                        fresh.compress_type, fresh.external_attr = info.compress_type, info.external_attr
+                        with file.open("rb") as unpacked, new.open(fresh, "w", force_zip64=True) as packed:
+                            shutil.copyfileobj(unpacked, packed)
+
+                    self._rewrite(members, read, write, target.parent)
+            return found
+
+    def _tar(self, source: Path, target: Path) -> Erasure:
+        with tarfile.open(source) as old:
+            members = [(info.name, info) for info in old if info.isfile()]
+
+            def read(info: tarfile.TarInfo, file: Path) -> None:
+                packed = old.extractfile(info)
+                if packed is not None:
+                    with packed, file.open("wb") as unpacked:
+                        shutil.copyfileobj(packed, unpacked)
+
+            found = self._look(members, read, target.parent)
+            if found.left == "rewritten":
+                with tarfile.open(target, "w") as new:
+
+                    def write(info: tarfile.TarInfo, file: Path) -> None:
+                        info.size = file.stat().st_size
+                        with file.open("rb") as unpacked:
+                            new.addfile(info, unpacked)
+
+                    self._rewrite(members, read, write, target.parent)
+            return found
+
+    def _look(self, members: list[tuple[str, T]], read: Callable[[T, Path], None], scratch: Path) -> Erasure:
+        """What erasing from every member of an archive would do."""
+        removed, kept, unreadable = 0, 0, list[str]()
+        for found, _, _ in self._each(members, read, scratch):
+            removed += found.removed
+            kept += found.left != "nothing"
+            unreadable += found.unreadable
+        left: Left = "as it was" if not removed else "rewritten" if kept else "nothing"
+        return Erasure(removed, left, tuple(unreadable))
+
+    def _rewrite(
+        self,
+        members: list[tuple[str, T]],
+        read: Callable[[T, Path], None],
+        write: Callable[[T, Path], None],
+        scratch: Path,
+    ) -> None:
+        for found, info, file in self._each(members, read, scratch):
+            if found.left != "nothing":
+                write(info, file)
+
+    def _each(
+        self, members: list[tuple[str, T]], read: Callable[[T, Path], None], scratch: Path
+    ) -> Iterator[tuple[Erasure, T, Path]]:
+        """Every member: what erasing did to it, and the file with what is left of it."""
+        with TemporaryDirectory(dir=scratch) as folder:
+            inside, rewritten = Path(folder) / "inside", Path(folder) / "rewritten"
+            for name, info in members:
+                read(info, inside)
+                found = self.erase(inside, name, rewritten)
+                yield found, info, rewritten if found.left == "rewritten" else inside
+
+    def _is_in(self, source: Path) -> bool:
+        with source.open("rb") as stream:
+            before = b""
+            while chunk := stream.read(_CHUNK):
+                if self.erased.is_in_text(before + chunk):
+                    return True
+                before = (before + chunk)[-_OVERLAP:]
+        return False
+
+
+def _exact(encoding: str, source: Path) -> str:
+    """The encoding by which a file that is read and written comes out the same: a mark of byte order stays in it."""
+    if codecs.lookup(encoding).name != "utf-16":
+        return encoding
+    with source.open("rb") as stream:
+        return "utf-16-be" if stream.read(2) == codecs.BOM_UTF16_BE else "utf-16-le"

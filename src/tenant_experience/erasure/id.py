@@ -1,0 +1,128 @@
+"""Recognising one tenant's id in whatever holds it.
+
+An id is looked for as it stands and as it stands in JSON, in a URL, in HTML and in UTF-16. What is compressed or
+packed is unpacked first (see ``erasure_file``); base64 and the like are not undone: nothing here writes ids so.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import quote
+
+from tenant_experience.intake.quarantine import KEPT_CHARACTERS
+
+ERASED = "[erased]"
+_DISTINCTIVE_LENGTH = 6
+_ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
+# What may join the parts of an id: ``T1-2`` is not ``T1``.
+_JOINTS = r"[-.@:+]?"
+
+
+@dataclass(frozen=True)
+class ErasedId:
+    """The id of the tenant to erase.
+
+    Attributes:
+        forms: the id, its pseudonym where the stack has one, and what the quarantine keeps of a long one.
+    """
+
+    forms: tuple[str, ...]
+
+    @classmethod
+    def of(cls, *ids: str) -> ErasedId:
+        """One tenant by its id and, perhaps, its pseudonym."""
+        return cls(tuple(dict.fromkeys(part for each in ids for part in (each, each[:KEPT_CHARACTERS]))))
+
+    @cached_property
+    def is_distinctive(self) -> bool:
+        """Whether the id as a word of a text can only mean the tenant.
+
+        Shorter ones and plain numbers occur everywhere. In texts they count only between quotes or tags, or after
+        ``=`` or ``/``; in tables only in columns of ids.
+        """
+        return all(len(form) >= _DISTINCTIVE_LENGTH and not form.isdigit() for form in self.forms)
+
+    def is_value(self, value: object) -> bool:
+        """Whether a whole value is the id."""
+        return str(value).strip() in self.forms
+
+    def is_named_by(self, value: str) -> bool:
+        """Whether a value is the id, or says it as a word that is no part of a longer id."""
+        if self.is_value(value):
+            return True
+        return self.is_distinctive and any(form in value for form in self.forms) and bool(self._word.search(value))
+
+    def is_in_line(self, line: str) -> bool:
+        """Whether a line of a file says the id, in any spelling, as a word that is no part of a longer id."""
+        return any(spelling in line for spelling in self._spellings) and bool(self._in_line.search(line))
+
+    def is_in_text(self, content: bytes) -> bool:
+        """Whether a text says the id, in any spelling; also where it is a part of a longer id."""
+        # To search for a plain text first is many times as fast.
+        return self.may_be_in(content) and any(pattern.search(content) for pattern in self._patterns)
+
+    def may_be_in(self, content: bytes) -> bool:
+        """Whether the id stands in a content at all, as a part of other words too."""
+        return any(spelling in content for spelling in self._encoded_spellings)
+
+    def blot_out(self, text: str) -> str:
+        """The text without the id."""
+        return ERASED if self.is_value(text) else self._in_line.sub(ERASED, text)
+
+    def blot_out_name(self, name: str) -> str:
+        """The name of an object or a file without the id, wherever it stands: rather too much goes than too little."""
+        return re.sub(rf"(?<![A-Za-z0-9_]){self._any_spelling}(?![A-Za-z0-9_])", ERASED, name)
+
+    @cached_property
+    def _spellings(self) -> list[str]:
+        found: set[str] = set()
+        for form in self.forms:
+            found |= {form, quote(form, safe=""), quote(form, safe="@:+"), html.escape(form)}
+            found |= {json.dumps(form, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
+        return sorted(found, key=len, reverse=True)
+
+    @cached_property
+    def _encoded_spellings(self) -> list[bytes]:
+        return [spelling.encode(encoding) for spelling in self._spellings for encoding in _ENCODINGS]
+
+    @cached_property
+    def _any_spelling(self) -> str:
+        return "(?:" + "|".join(re.escape(spelling) for spelling in self._spellings) + ")"
+
+    @cached_property
+    def _word(self) -> re.Pattern[str]:
+        before = r"(?<!\w)(?<!\w[-.@:+])"
+        return re.compile(rf"{before}{self._any_spelling}(?!{_JOINTS}\w)")
+
+    @cached_property
+    def _in_line(self) -> re.Pattern[str]:
+        if self.is_distinctive:
+            return self._word
+        return re.compile(rf"""(?<=["'>=/]){self._any_spelling}(?=["'<&/?\s]|$)""")
+
+    @cached_property
+    def _patterns(self) -> list[re.Pattern[bytes]]:
+        patterns = []
+        for encoding in _ENCODINGS:
+            nul = "\x00" if encoding != "utf-8" else ""
+            spellings = b"|".join(re.escape(spelling.encode(encoding)) for spelling in self._spellings)
+            before, after = self._borders(nul, nul_first=encoding == "utf-16-be")
+            patterns.append(re.compile(before + b"(?:" + spellings + b")" + after))
+        return patterns
+
+    def _borders(self, nul: str, *, nul_first: bool) -> tuple[bytes, bytes]:
+        """What must not, or must, stand before and after the id, in UTF-8 or (with ``nul``) UTF-16."""
+
+        def one(characters: str) -> str:
+            return f"{nul}[{characters}]" if nul_first else f"[{characters}]{nul}"
+
+        if self.is_distinctive:
+            before, after = f"(?<!{one('A-Za-z0-9_')})", f"(?!{one('A-Za-z0-9_')})"
+        else:
+            before = f"""(?<={one('"' + "'>=/")})"""
+            after = f"""(?={one('"' + "'<&/?")}|{one(chr(92) + "s")})"""
+        return before.encode(), after.encode()

@@ -1,0 +1,112 @@
+"""Who changes group from the live release to this one: because their features changed, or because the rule did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tenant_experience.data_layout import GROUPING_FILE
+from tenant_experience.evaluation._scored_rows import Floats, scored
+from tenant_experience.features.table import INSUFFICIENT, FeatureTable
+from tenant_experience.groups.grouping import Grouping
+from tenant_experience.models.scoring import Scorer
+
+Rule = Callable[[FeatureTable], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class GroupChanges:
+    """The tenants that both releases know; every array has one entry a tenant, groups are numbers of classes.
+
+    Attributes:
+        tenant_id: who, ascending.
+        portfolio_id: of this release.
+        before: by the live rule, on the live release's features.
+        moved_by_data: by the live rule, on this release's features.
+        now: by this release's rule, on its features.
+        classes: names.
+        new: how many tenants only this release knows.
+        gone: how many only the live one knows.
+    """
+
+    tenant_id: NDArray[np.str_]
+    portfolio_id: NDArray[np.str_]
+    before: Floats
+    moved_by_data: Floats
+    now: Floats
+    classes: tuple[str, ...]
+    new: int
+    gone: int
+
+    def document(self) -> dict[str, Any]:
+        """Counts without ids: who moved, and by what. One that the data moved and the rule moved back has not moved."""
+        pairs = Counter(zip(self.before.astype(int).tolist(), self.now.astype(int).tolist(), strict=True))
+        return {
+            "tenants": len(self.tenant_id),
+            "moved": int((self.before != self.now).sum()),
+            "by_data": int((self.before != self.moved_by_data).sum()),
+            "by_model": int((self.moved_by_data != self.now).sum()),
+            "table": [
+                {"from": self.classes[old], "to": self.classes[new], "tenants": count}
+                for (old, new), count in sorted(pairs.items())
+            ],
+            "new": self.new,
+            "gone": self.gone,
+        }
+
+    def to_arrow(self, slug: str) -> pa.Table:
+        """A row for each tenant that the data or the rule moved, as in ``group_changes.parquet``."""
+        rows = (self.before != self.moved_by_data) | (self.moved_by_data != self.now)
+        names = np.asarray(self.classes)
+        return pa.table(
+            {
+                "tenant_id": pa.array(self.tenant_id[rows].tolist(), pa.string()),
+                "portfolio_id": pa.array(self.portfolio_id[rows].tolist(), pa.string()),
+                "partition_slug": pa.array([slug] * int(rows.sum()), pa.string()),
+                "before": pa.array(names[self.before[rows].astype(int)].tolist(), pa.string()),
+                "moved_by_data": pa.array(names[self.moved_by_data[rows].astype(int)].tolist(), pa.string()),
+                "now": pa.array(names[self.now[rows].astype(int)].tolist(), pa.string()),
+            }
+        )
+
+
+def group_changes(
+    before: FeatureTable, now: FeatureTable, live: Rule, new: Rule, classes: Sequence[str]
+) -> GroupChanges:
+    """Applies both rules.
+
+    Args:
+        before: the partition's tenants as the live release saw them.
+        now: as this one sees them.
+        live: the live release's rule.
+        new: this release's.
+        classes: names, by number; the same in both.
+    """
+    before, now = (table.take(table.history != INSUFFICIENT) for table in (before, now))
+    _, then_rows, now_rows = np.intersect1d(before.tenant_id, now.tenant_id, assume_unique=True, return_indices=True)
+    then_same, now_same = before.take(then_rows), now.take(now_rows)
+    return GroupChanges(
+        tenant_id=now_same.tenant_id,
+        portfolio_id=now_same.portfolio_id,
+        before=live(then_same).astype(np.float64),
+        moved_by_data=live(now_same).astype(np.float64),
+        now=new(now_same).astype(np.float64),
+        classes=tuple(classes),
+        new=len(now) - len(now_same),
+        gone=len(before) - len(then_same),
+    )
+
+
+def rule_of(folder: Path) -> Rule:
+    """What an unpacked archive says of tenants: the group by its grouping; without one, its model's answer."""
+    if (folder / GROUPING_FILE).is_file():
+        return Grouping.read(folder).assign
+    scorer = Scorer.load(folder)
+    return lambda table: scored(scorer, scorer.encoding.matrix(table), np.zeros(len(table))).answers

@@ -1,0 +1,69 @@
+"""What a model says of some tenants, beside what is true of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenant_experience.models.encoding import Matrix
+from tenant_experience.models.scoring import Scorer
+from tenant_experience.use_case.labels import Task
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """Labels and a model's outputs, one entry a tenant.
+
+    Attributes:
+        task: binary, multiclass or regression.
+        labels: (rows,) the number of the class, or the number itself.
+        outputs: (rows,) P(positive) or the number; (rows, classes) the probability of each class.
+        threshold: of binary: the probability from which the answer is positive.
+    """
+
+    task: Task
+    labels: Floats
+    outputs: Floats
+    threshold: float = 0.5
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: NDArray[Any]) -> ScoredRows:
+        """The rows that a boolean mask or an index picks."""
+        return replace(self, labels=self.labels[rows], outputs=self.outputs[rows])
+
+    @property
+    def answers(self) -> Floats:
+        """(rows,) what the model answers: the number of a class, or the number."""
+        if self.task == "binary":
+            return (self.outputs >= self.threshold).astype(np.float64)
+        return self.outputs.argmax(axis=1).astype(np.float64) if self.task == "multiclass" else self.outputs
+
+    @property
+    def confidence(self) -> Floats:
+        """(rows,) binary: P(positive); multiclass: the probability of the answer."""
+        return self.outputs.max(axis=1) if self.task == "multiclass" else self.outputs
+
+    @property
+    def confirmed(self) -> NDArray[np.bool_]:
+        """(rows,) whether what ``confidence`` is the probability of came true."""
+        return np.equal(self.labels, self.answers if self.task == "multiclass" else 1)
+
+
+def scored(scorer: Scorer, matrix: Matrix, labels: Floats) -> ScoredRows:
+    """What a model says of the rows of a matrix, as encoded, beside their labels."""
+    return ScoredRows(scorer.manifest.task, labels, scorer.outputs(matrix), scorer.manifest.threshold)
+
+
+def confusion_matrix(rows: ScoredRows, classes: Sequence[str]) -> dict[str, Any]:
+    """How many tenants of each class (a row of ``matrix``) got each answer (a column), with the ``labels`` of both."""
+    places = rows.labels.astype(int) * len(classes) + rows.answers.astype(int)
+    counts = np.bincount(places, minlength=len(classes) ** 2).reshape(len(classes), -1)
+    return {"labels": list(classes), "matrix": counts.tolist()}

@@ -1,0 +1,101 @@
+"""Limits of the use case that a model must keep, each by name; one that breaks one is no model of the release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tenant_experience.errors import AlgorithmError
+from tenant_experience.use_case.gates import Gates
+
+MISSING_FEATURES = 3
+
+
+@dataclass(frozen=True)
+class ModelGate:
+    """One limit, and how it was kept.
+
+    Attributes:
+        name: the key of ``gates`` in use_case.yaml.
+        limit: what it says there.
+        value: what was measured.
+        passed: whether it is kept.
+        message: the same in a sentence.
+    """
+
+    name: str
+    limit: float
+    value: float
+    passed: bool
+    message: str
+
+    def document(self) -> dict[str, Any]:
+        """As it stands in evaluation.json."""
+        return asdict(self)
+
+
+def model_gates(
+    gates: Gates,
+    metrics: Mapping[str, float | None],
+    missing_features: Sequence[Mapping[str, Any]],
+    champion: Mapping[str, Any] | None,
+) -> list[ModelGate]:
+    """Those gates on models that the use case has and whose value could be told.
+
+    Args:
+        gates: of the use case.
+        metrics: of the test part.
+        missing_features: from ``missing_feature_curve``.
+        champion: from ``champion_comparison``; None when there is none.
+    """
+    missing = next((row.get("accuracy") for row in missing_features if row["missing"] == MISSING_FEATURES), None)
+    found = [
+        _champion(gates.champion_loss, champion),
+        _least("roc_auc", gates.roc_auc, metrics.get("roc_auc"), "the ROC AUC"),
+        _least("r2", gates.r2, metrics.get("r2"), "the share of variance explained"),
+        _least("missing_accuracy", gates.missing_accuracy, missing, "the accuracy with 3 features missing"),
+        _most("calibration_error", gates.calibration_error, metrics.get("calibration_error"), "the calibration error"),
+    ]
+    return [gate for gate in found if gate is not None]
+
+
+def check_gates(partition: str, gates: Sequence[ModelGate]) -> None:
+    """Refuses a model that breaks a gate.
+
+    Raises:
+        AlgorithmError: ``worse_than_champion``, or ``gate_<name>`` of the first broken one; the message has all.
+    """
+    broken = [gate for gate in gates if not gate.passed]
+    if broken:
+        code = "worse_than_champion" if broken[0].name == "champion_loss" else f"gate_{broken[0].name}"
+        raise AlgorithmError(
+            f"partition {partition}: {'; '.join(f'gate {gate.name}: {gate.message}' for gate in broken)}", code=code
+        )
+
+
+def _least(name: str, limit: float | None, value: float | None, what: str) -> ModelGate | None:
+    if limit is None or value is None:
+        return None
+    return ModelGate(name, limit, value, value >= limit, f"{what} is {value:.4f}, and {limit:g} is the least")
+
+
+def _most(name: str, limit: float | None, value: float | None, what: str) -> ModelGate | None:
+    if limit is None or value is None:
+        return None
+    return ModelGate(name, limit, value, value <= limit, f"{what} is {value:.4f}, and {limit:g} is the most")
+
+
+def _champion(limit: float | None, champion: Mapping[str, Any] | None) -> ModelGate | None:
+    """Surely worse by more than the limit: what a few tenants say, by chance, refuses nothing."""
+    if limit is None or champion is None or not champion["metrics"]:
+        return None
+    loss, compared = champion["loss"], champion["metrics"][champion["loss"]]
+    message = (
+        f"on the same {champion['rows']} tenants the {loss} is {compared['challenger']:.4f}, and "
+        f"{compared['champion']:.4f} with the live model {champion['version']}: "
+        f"{compared['difference']:+.4f} ({compared['low']:+.4f} to {compared['high']:+.4f}), and surely more than "
+        f"{limit:g} {'more' if loss == 'log_loss' else 'of it more'} is too much"
+    )
+    value = champion["surely_worse_by"]
+    return ModelGate("champion_loss", limit, value, value <= limit, message)

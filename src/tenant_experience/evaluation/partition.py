@@ -1,0 +1,185 @@
+"""One partition's model, judged on the test part alone, and what it says of all tenants, described."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenant_experience.errors import AlgorithmError
+from tenant_experience.evaluation._fairness import bad_share_by_band, fairness_warnings
+from tenant_experience.evaluation._group_changes import GroupChanges, group_changes, rule_of
+from tenant_experience.evaluation._intervals import measured
+from tenant_experience.evaluation._missing_features import missing_feature_curve
+from tenant_experience.evaluation._scored_rows import ScoredRows, confusion_matrix, scored
+from tenant_experience.evaluation._slices import measured_slices, slice_names
+from tenant_experience.evaluation.champion import NOT_COMPARABLE, Champion, champion_comparison
+from tenant_experience.evaluation.evaluation import PartitionEvaluation
+from tenant_experience.evaluation.gates import model_gates
+from tenant_experience.evaluation.metrics import (
+    Z95,
+    answer_certainty,
+    calibration_table,
+    confusion,
+    precision_recall_curve,
+    prediction_bands,
+    roc_curve,
+)
+from tenant_experience.evaluation.smoke_samples import smoke_samples
+from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.file import GroupRows
+from tenant_experience.groups.profile import feature_profile, portfolio_shares
+from tenant_experience.groups.uncertainty import probability_bad
+from tenant_experience.models.artifact import ModelManifest
+from tenant_experience.models.encoding import Matrix
+from tenant_experience.models.scoring import Scorer
+from tenant_experience.models.served_model import ServedModel
+from tenant_experience.statistics.splitting import SHARES, TEST
+from tenant_experience.use_case.schema import UseCase
+
+SMALL_TEST_PART = 100
+
+
+@dataclass(frozen=True)
+class Live:
+    """What answers now for a partition.
+
+    Attributes:
+        champion: its model.
+        tenants: the partition's, as the live release saw them; None when that cannot be read.
+    """
+
+    champion: Champion
+    tenants: FeatureTable | None
+
+
+def evaluate_partition(
+    table: FeatureTable, groups: GroupRows, folder: Path, use_case: UseCase, live: Live | None = None
+) -> PartitionEvaluation:
+    """Scores the test part with the model in ``folder``.
+
+    Args:
+        table: features of the release's tenants.
+        groups: the partition's rows of groups.parquet.
+        folder: holds model.ubj, model.json and, when labels come from clusters, grouping.json.
+        use_case: directions, names and gates.
+        live: what answers now for this partition; None before its first release.
+
+    Raises:
+        AlgorithmError: ``one_class`` when the test part holds tenants of one label only.
+    """
+    model = ServedModel.load(folder)
+    scorer, grouping = model.scorer, model.grouping
+    manifest = scorer.manifest
+    table = groups.align(table)
+    chosen = groups.split == TEST
+    _check_labels(groups, chosen, manifest)
+    test = table.take(chosen)
+    matrix = scorer.encoding.matrix(test)
+    score = partial(scored, scorer, labels=groups.label[chosen])
+    rows = score(matrix)
+    positive = len(manifest.labels) - 1 if manifest.positive_label else None
+    bad = None if positive is None else groups.bad
+    whole = measured(rows)
+    missing = missing_feature_curve(scorer.encoding, matrix, score)
+    champion = champion_comparison(live.champion, rows, manifest, test) if live else None
+    fairness = [] if bad is None else bad_share_by_band(table, bad)
+    binary = manifest.task == "binary"
+    return PartitionEvaluation(
+        manifest=manifest,
+        grouping=grouping,
+        tenants=len(groups.label),
+        bad=None if bad is None else int(bad.sum()),
+        counts=_counts(groups, bad),
+        measured=whole,
+        slices=measured_slices(rows, slice_names(test, use_case.contacts), positive),
+        missing_features=missing,
+        champion=champion,
+        moved=_moved(live, champion, table, folder, manifest),
+        uncertainty=answer_certainty(probability_bad(grouping, test)) if grouping else None,
+        fairness=fairness,
+        gates=model_gates(use_case.gates, whole.metrics, missing, champion),
+        warnings=[
+            *(grouping.warnings if grouping else ()),
+            *_warnings(len(rows), live, champion),
+            *fairness_warnings(fairness, manifest.positive_label),
+        ],
+        confusion=_confusion(rows, manifest),
+        bands=prediction_bands(rows.labels, rows.outputs) if manifest.task == "regression" else [],
+        calibration=[] if manifest.task == "regression" else calibration_table(rows.confirmed, rows.confidence),
+        profile=[] if bad is None else feature_profile(table, groups.label, use_case),
+        portfolios=[] if bad is None else portfolio_shares(table.portfolio_id, bad),
+        importance=_importance(scorer, matrix),
+        roc=roc_curve(rows.confirmed, rows.outputs) if binary else [],
+        precision_recall=precision_recall_curve(rows.confirmed, rows.outputs) if binary else [],
+        smoke_test={"samples": smoke_samples(model, test, rows.confidence)},
+    )
+
+
+def _check_labels(groups: GroupRows, chosen: NDArray[np.bool_], manifest: ModelManifest) -> None:
+    labels = groups.label[chosen]
+    if len(np.unique(labels)) < 2:
+        raise AlgorithmError(
+            f"partition {manifest.partition}: the {len(labels)} tenants of the test part have one label only: a model "
+            "cannot be judged by it",
+            code="one_class",
+        )
+
+
+def _counts(groups: GroupRows, bad: NDArray[np.bool_] | None) -> dict[str, dict[str, Any]]:
+    parts = {part: groups.split == part for part in SHARES} | {"none": groups.split == ""}
+    return {
+        part: {"tenants": int(rows.sum()), "bad": None if bad is None else int(bad[rows].sum())}
+        for part, rows in parts.items()
+    }
+
+
+def _confusion(rows: ScoredRows, manifest: ModelManifest) -> dict[str, Any]:
+    if manifest.task == "binary":
+        return confusion(rows.confirmed, rows.outputs, manifest.threshold)
+    return confusion_matrix(rows, manifest.labels) if manifest.task == "multiclass" else {}
+
+
+def _moved(
+    live: Live | None, champion: dict[str, Any] | None, table: FeatureTable, folder: Path, manifest: ModelManifest
+) -> GroupChanges | None:
+    """Numbers have no groups; and groups of other names, or by other features, cannot be compared."""
+    if live is None or live.tenants is None or champion is None:
+        return None
+    if manifest.task == "regression" or champion["verdict"] == NOT_COMPARABLE:
+        return None
+    return group_changes(live.tenants, table, rule_of(live.champion.folder), rule_of(folder), manifest.labels)
+
+
+def _warnings(test_tenants: int, live: Live | None, champion: dict[str, Any] | None) -> list[str]:
+    found = []
+    if champion and champion["verdict"] == "worse":
+        compared = champion["metrics"][champion["loss"]]
+        found.append(
+            f"On the same {champion['rows']} tenants the new model is worse than the live one: {champion['loss']} "
+            f"{compared['challenger']:.4f} against {compared['champion']:.4f} (difference {compared['low']:+.4f} to "
+            f"{compared['high']:+.4f})."
+        )
+    if live and live.tenants is None:
+        found.append("Who changed group cannot be told: this use case cannot read the features of the live release.")
+    if test_tenants < SMALL_TEST_PART:
+        found.append(f"The test part holds {test_tenants} tenants only: look at the intervals, not at the figures.")
+    return found
+
+
+def _importance(scorer: Scorer, matrix: Matrix) -> list[dict[str, Any]]:
+    """Per feature the mean absolute contribution to the log-odds, or to the number, on the test part; largest first.
+
+    Each with low and high: 95% of the mean, normal.
+    """
+    strength = np.abs(scorer.contributions(matrix))
+    means, halves = strength.mean(axis=0), Z95 * strength.std(axis=0) / np.sqrt(len(strength))
+    rows = [
+        {"feature": name, "mean_contribution": mean, "low": mean - half, "high": mean + half}
+        for name, mean, half in zip(scorer.manifest.features, means.tolist(), halves.tolist(), strict=True)
+    ]
+    return sorted(rows, key=lambda row: (-row["mean_contribution"], row["feature"]))

@@ -1,0 +1,163 @@
+"""Features: one row per tenant and ``as_of``, from events by ``features.sql`` or from a ready-made table."""
+
+# ruff: noqa: S608 - names in SQL come from validated settings
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+from string import Template
+
+import duckdb
+
+from tenant_experience.data_layout import SIDE_COLUMNS
+from tenant_experience.errors import UserError
+from tenant_experience.features.partitions import Partition
+from tenant_experience.intake.duckdb_session import literal, utc_text
+from tenant_experience.intake.engine import ProcessingEngine
+from tenant_experience.use_case.schema import SQL_FILE, USE_CASE_FILE, UseCase
+
+FEATURES_TABLE = "features"
+_NAMED = re.compile(r"CREATE\s+(?P<kind>VIEW|TABLE)\s+(?P<name>[a-z_][a-z0-9_]*)\s+AS\s", re.IGNORECASE)
+
+
+def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, as_of: datetime) -> None:
+    """Fills the connection's table ``features`` from the engine's view ``events``.
+
+    Args:
+        engine: holds ``events``.
+        use_case: its history settings set the window and the classes.
+        sql: ``features.sql``, in DuckDB's dialect: views and tables over ``events``, each CREATE ... AS SELECT, and
+            last a SELECT. Known are ``$as_of`` and ``$window_start`` (timestamps), ``$minimum_days`` and
+            ``$provisional_below``.
+        as_of: nothing at or after it has happened yet.
+
+    Raises:
+        UserError: ``invalid_use_case``: the SQL is not of this form, or gives no column that the use case names.
+    """
+    history = use_case.history
+    *named, answer = _statements(
+        engine.connection,
+        Template(sql).safe_substitute(
+            as_of=_timestamp(as_of),
+            window_start=_timestamp(as_of - timedelta(days=history.window_days)),
+            minimum_days=history.minimum_days,
+            provisional_below=history.provisional_below,
+        ),
+    )
+    for statement in named:
+        found = _NAMED.search(statement)
+        if found is None:
+            raise UserError(
+                f"{SQL_FILE}: a statement before the last is not CREATE VIEW or CREATE TABLE name AS SELECT: "
+                f"{' '.join(statement.split())[:100]}",
+                code="invalid_use_case",
+            )
+        create = engine.view if found["kind"].upper() == "VIEW" else engine.keep
+        create(found["name"], statement[found.end() :])
+    engine.fetch(FEATURES_TABLE, answer)
+    given = {name for name, *_ in engine.connection.execute(f"DESCRIBE {FEATURES_TABLE}").fetchall()}
+    wanted = (use_case.record_id, use_case.partition_column, *use_case.features, *label_columns(use_case))
+    missing = [name for name in wanted if name not in given]
+    if missing:
+        raise UserError(
+            f"{SQL_FILE} gives no column {missing[0]!r}, which {USE_CASE_FILE} names; it gives "
+            f"{', '.join(sorted(given))}",
+            code="invalid_use_case",
+        )
+
+
+def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
+    try:
+        statements = [statement.query.strip().rstrip(";") for statement in connection.extract_statements(sql)]
+    except duckdb.Error as error:
+        raise UserError(f"{SQL_FILE} is not SQL: {error}", code="invalid_use_case") from error
+    if not statements:
+        raise UserError(f"{SQL_FILE} holds no statement: it ends with a SELECT", code="invalid_use_case")
+    return statements
+
+
+def label_columns(use_case: UseCase) -> list[str]:
+    """The column that labels come from, or none."""
+    return [use_case.labels.column] if use_case.labels.column else []
+
+
+def features_from_table(connection: duckdb.DuckDBPyConnection, use_case: UseCase, as_of: datetime) -> None:
+    """Fills the table ``features`` from the view ``ready_made``: all history is taken to be sufficient.
+
+    Whoever has no label may not train, when labels come from a column.
+    """
+    columns = ", ".join((*use_case.features, *label_columns(use_case)))
+    nulls = ", ".join(f"CAST(NULL AS DOUBLE) AS {name}" for name in SIDE_COLUMNS)
+    known = " AND ".join(f"{name} IS NOT NULL" for name in label_columns(use_case)) or "true"
+    connection.execute(
+        f"CREATE TABLE {FEATURES_TABLE} AS SELECT {use_case.record_id}, {use_case.partition_column}, "
+        f"{_timestamp(as_of)} AS as_of, 'sufficient' AS history, {known} AS may_train, "
+        f"{columns}, {nulls} FROM ready_made"
+    )
+
+
+def write_features(
+    connection: duckdb.DuckDBPyConnection, use_case: UseCase, partition_of: dict[str, Partition], path: Path
+) -> None:
+    """Writes ``features.parquet``, by record id: the same input gives the same rows in the same order.
+
+    Args:
+        connection: holds ``features``.
+        use_case: names the columns.
+        partition_of: portfolio -> its partition, for every portfolio in ``features``.
+        path: the file to write.
+    """
+    connection.execute("CREATE TABLE partition_of (portfolio VARCHAR, partition VARCHAR, slug VARCHAR)")
+    connection.executemany(
+        "INSERT INTO partition_of VALUES ($1, $2, $3)",
+        [[portfolio, partition.partition, partition.slug] for portfolio, partition in partition_of.items()],
+    )
+    columns = ", ".join((*use_case.features, *label_columns(use_case), *SIDE_COLUMNS))
+    connection.execute(
+        f"COPY (SELECT {use_case.record_id}, {use_case.partition_column}, partition, slug AS partition_slug, "
+        f"as_of AT TIME ZONE 'UTC' AS as_of, history, may_train, {columns} "
+        f"FROM {FEATURES_TABLE} JOIN partition_of ON portfolio = {use_case.partition_column} "
+        f"ORDER BY {use_case.record_id}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+    )
+
+
+def _timestamp(moment: datetime) -> str:
+    return f"CAST({literal(utc_text(moment))} AS TIMESTAMP)"
+
+
+def check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime) -> None:
+    """Refuses a log without events before ``as_of``, or whose newest is older than the gate ``freshness_days`` allows.
+
+    Raises:
+        UserError: ``no_events_before_as_of`` or ``stale_events``.
+    """
+    engine.fetch(
+        "freshness",
+        f"SELECT max(CASE WHEN opened_at < {_timestamp(as_of)} THEN opened_at END), min(opened_at) FROM events",
+    )
+    before, first = engine.connection.execute("FROM freshness").fetchone() or (None, None)
+    if before is None:
+        raise UserError(
+            f"no event was opened before as_of {as_of:%Y-%m-%d %H:%M} UTC (column opened_at; the first is "
+            f"{first}): set as_of in manifest.json to the day after the export",
+            code="no_events_before_as_of",
+        )
+    allowed = use_case.gates.freshness_days
+    age = as_of.replace(tzinfo=None) - before
+    if allowed is not None and age > timedelta(days=allowed):
+        raise UserError(
+            f"the newest event (column opened_at) is from {before:%Y-%m-%d}, {age.days} days before as_of "
+            f"{as_of:%Y-%m-%d}; the gate freshness_days allows {allowed}: send a newer export, or set as_of in "
+            "manifest.json to the day after this one",
+            code="stale_events",
+        )
+
+
+def tenants_by_portfolio(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, tuple[int, int]]:
+    """Portfolio -> (tenants, tenants that may train), by name."""
+    rows = connection.execute(
+        f"SELECT {use_case.partition_column}, count(*), count(*) FILTER (may_train) FROM {FEATURES_TABLE} "
+        "GROUP BY ALL ORDER BY 1"
+    ).fetchall()
+    return {portfolio: (tenants, trainable) for portfolio, tenants, trainable in rows}

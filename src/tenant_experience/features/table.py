@@ -1,0 +1,153 @@
+"""``features.parquet`` in memory: columns as numpy arrays, one row per tenant, always in order of tenant_id.
+
+The order is fixed here, once, so that nothing downstream can depend on the order of the file's rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tenant_experience.data_layout import GLOBAL_PARTITION, SIDE_COLUMNS
+from tenant_experience.errors import PlatformError
+from tenant_experience.use_case.labels import Labels
+from tenant_experience.use_case.schema import UseCase
+
+Floats = NDArray[np.float64]
+INSUFFICIENT = "insufficient"
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Tenants and their features; every array has one entry a tenant.
+
+    Attributes:
+        tenant_id: the record id of the use case; distinct, ascending.
+        portfolio_id: the partition column of the use case.
+        partition_slug: the partition that answers for the tenant.
+        history: sufficient, provisional or insufficient.
+        may_train: whether a model may learn from the tenant.
+        values: (tenants, features) float64, NaN where a feature has no denominator or no value; a category is its
+            place in ``categories``.
+        features: names of the columns of ``values``.
+        as_of: the moment the features describe, ISO 8601, UTC.
+        categories: of the features that are categories: the values that occur, ascending.
+        label: of labels from a column: the number of the class, or the number itself; NaN where nothing is known.
+            None when labels come from clusters.
+        side: further columns, name -> values: exposure_days, open_count, oldest_open_hr; NaN where unknown.
+    """
+
+    tenant_id: NDArray[np.str_]
+    portfolio_id: NDArray[np.str_]
+    partition_slug: NDArray[np.str_]
+    history: NDArray[np.str_]
+    may_train: NDArray[np.bool_]
+    values: Floats
+    features: tuple[str, ...]
+    as_of: str
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    label: Floats | None = None
+    side: Mapping[str, Floats] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.tenant_id)
+
+    def column(self, feature: str) -> Floats:
+        """One feature, shape (tenants,)."""
+        return self.values[:, self.features.index(feature)]
+
+    def matrix(self, features: Sequence[str]) -> Floats:
+        """Some features in the given order, shape (tenants, len(features))."""
+        return self.values[:, [self.features.index(name) for name in features]]
+
+    def take(self, rows: NDArray[Any]) -> FeatureTable:
+        """The tenants that a boolean mask or an ascending index picks."""
+        names = ("tenant_id", "portfolio_id", "partition_slug", "history", "may_train", "values")
+        return replace(
+            self,
+            **{name: getattr(self, name)[rows] for name in names},
+            label=None if self.label is None else self.label[rows],
+            side={name: column[rows] for name, column in self.side.items()},
+        )
+
+    def of_partition(self, slug: str) -> FeatureTable:
+        """The tenants a partition's model is made from: the global one's are all tenants of the release."""
+        return self if slug == GLOBAL_PARTITION else self.take(self.partition_slug == slug)
+
+
+def read_features(path: Path, use_case: UseCase) -> FeatureTable:
+    """Reads ``features.parquet``.
+
+    Args:
+        path: the file.
+        use_case: names the columns.
+
+    Raises:
+        PlatformError: ``features_file``: a column is missing or a tenant has two rows, which BuildFeatures rules out.
+        UserError: ``unknown_class``: the label column holds a value that is not one of ``labels.classes``.
+    """
+    texts = {
+        "tenant_id": use_case.record_id,
+        "portfolio_id": use_case.partition_column,
+        "partition_slug": "partition_slug",
+        "history": "history",
+    }
+    labels = [use_case.labels.column] if use_case.labels.column else []
+    wanted = [*texts.values(), "may_train", "as_of", *use_case.features, *labels, *SIDE_COLUMNS]
+    missing = [name for name in wanted if name not in pq.read_schema(path).names]
+    if missing:
+        raise PlatformError(f"{path} lacks the columns {missing}", code="features_file")
+    table = pq.read_table(path, columns=wanted)
+    columns = {name: np.asarray(table[column].to_pylist(), dtype=np.str_) for name, column in texts.items()}
+    order = np.argsort(columns["tenant_id"], kind="stable")
+    ids = columns["tenant_id"][order]
+    if np.any(ids[1:] == ids[:-1]):
+        raise PlatformError(f"{path} has a tenant twice", code="features_file")
+    categories = {name: _categories(table[name]) for name in use_case.categories}
+    matrix = [
+        _codes(table[name], categories[name]) if name in categories else _numbers(table[name])
+        for name in use_case.features
+    ]
+    return FeatureTable(
+        **{name: column[order] for name, column in columns.items()},
+        may_train=table["may_train"].to_numpy().astype(np.bool_)[order],
+        values=np.column_stack(matrix)[order],
+        features=tuple(use_case.features),
+        as_of=_latest(table["as_of"].to_pylist()),
+        categories=categories,
+        label=_labels(table[labels[0]], use_case.labels)[order] if labels else None,
+        side={name: _numbers(table[name])[order] for name in SIDE_COLUMNS},
+    )
+
+
+def _numbers(column: pa.ChunkedArray) -> Floats:
+    return column.to_numpy().astype(np.float64, copy=False)  # type: ignore[no-any-return]
+
+
+def _categories(column: pa.ChunkedArray) -> tuple[str, ...]:
+    return tuple(sorted(value for value in column.unique().to_pylist() if value is not None))
+
+
+def _codes(column: pa.ChunkedArray, categories: Sequence[str]) -> Floats:
+    codes = {value: float(code) for code, value in enumerate(categories)}
+    return np.asarray([codes.get(value, np.nan) for value in column.to_pylist()], dtype=np.float64)
+
+
+def _labels(column: pa.ChunkedArray, labels: Labels) -> Floats:
+    if labels.classes is None:
+        return _numbers(column)
+    labels.check_classes(value for value in column.unique().to_pylist() if value is not None)
+    return _codes(column, labels.classes)
+
+
+def _latest(moments: list[datetime]) -> str:
+    latest = max(moments, default=datetime.fromtimestamp(0, UTC))
+    return latest.replace(tzinfo=latest.tzinfo or UTC).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,96 @@
+"""Whether groups may be called good and bad at all; if not, there is no model, and the figures say why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tenant_experience.errors import AlgorithmError
+from tenant_experience.groups.grouping import Grouping, Stability
+from tenant_experience.use_case.labels import GroupLimits
+from tenant_experience.use_case.schema import UseCase
+
+
+def check_groups(grouping: Grouping, use_case: UseCase) -> None:
+    """Whether each group is large enough, and worse off than the one before.
+
+    Raises:
+        AlgorithmError: ``group_too_small`` or ``groups_not_ordered``.
+    """
+    limits = use_case.grouped.limits
+    smallest, least = min(grouping.sizes), max(limits.smallest_group, limits.smallest_share * grouping.fitted_tenants)
+    if smallest < least:
+        raise AlgorithmError(
+            f"partition {grouping.partition}: of {grouping.fitted_tenants} tenants the smallest group has {smallest}, "
+            f"and at least {least:.0f} are wanted: these are outliers, not a group",
+            code="group_too_small",
+        )
+    _check_order(grouping, use_case)
+
+
+def check_evidence(grouping: Grouping, stability: Stability, permuted_variance: float, limits: GroupLimits) -> None:
+    """Whether the same groups are found again on redrawn tenants, and whether shuffled columns give as much.
+
+    Raises:
+        AlgorithmError: ``groups_not_stable`` or ``no_structure``.
+    """
+    ratio = grouping.explained_variance / permuted_variance
+    if ratio < limits.structure_ratio:
+        raise AlgorithmError(
+            f"partition {grouping.partition}: the groups explain {grouping.explained_variance:.3f} of the variance, "
+            f"which is {ratio:.2f} times the {permuted_variance:.3f} of columns shuffled one by one, and "
+            f"{limits.structure_ratio:g} times are wanted: the markers do not go together, there are no groups",
+            code="no_structure",
+        )
+    if stability.ari_median < limits.stability_median or stability.ari_minimum < limits.stability_minimum:
+        raise AlgorithmError(
+            f"partition {grouping.partition}: {stability.refits} refits on redrawn tenants agree with the groups by "
+            f"an adjusted Rand index of {stability.ari_median:.3f} in the median and {stability.ari_minimum:.3f} at "
+            f"least, and {limits.stability_median:g} and {limits.stability_minimum:g} are wanted: other tenants would "
+            "give other groups",
+            code="groups_not_stable",
+        )
+
+
+def warnings(grouping: Grouping, limits: GroupLimits) -> Iterator[str]:
+    """What the person who approves should know of groups that passed, a sentence each."""
+    smooth, service = grouping.copula_variance, grouping.service_auc
+    if smooth is not None and grouping.explained_variance - smooth <= limits.continuum_margin:
+        yield (
+            f"The groups are a cut through a continuum: they explain {grouping.explained_variance:.3f} of the variance "
+            f"and a cut through data with the same distributions and correlations but no groups {smooth:.3f}. "
+            "Tenants near the boundary differ little."
+        )
+    if service is not None and service < limits.service_auc:
+        yield (
+            f"The groups are mostly contact volume: features of service alone tell them apart with an AUC of "
+            f"{service:.3f}, under {limits.service_auc:g}."
+        )
+
+
+def _check_order(grouping: Grouping, use_case: UseCase) -> None:
+    """A group that is better off on a marker than the one before, or hardly worse, must not be called worse."""
+    least = use_case.grouped.limits.probability_worse
+    steps = list(zip(grouping.classes, grouping.classes[1:], strict=False))
+    faults = [
+        f"{worse} is not worse than {better} on {marker.name} ({probability:.3f})"
+        for marker in grouping.markers
+        for (better, worse), probability in zip(steps, marker.pairs, strict=True)
+        if probability < least
+    ]
+    # A check had no say in the grouping, so it is only asked for the right sign.
+    faults += [
+        f"{grouping.classes[-1]} is not worse on {name} (check) ({probability:.3f})"
+        for name, probability in grouping.checks.items()
+        if use_case.features[name].direction and probability is not None and probability < 0.5
+    ]
+    if faults:
+        figures = ", ".join(
+            f"{marker.name} {' and '.join(f'{probability:.3f}' for probability in marker.pairs)}"
+            for marker in grouping.markers
+        )
+        sizes = ", ".join(f"{size} {name}" for name, size in zip(grouping.classes, grouping.sizes, strict=True))
+        raise AlgorithmError(
+            f"partition {grouping.partition}: {'; '.join(faults)}: P(worse) must be at least {least:g} for a marker "
+            f"and 0.5 for a check. All markers: {figures}. Of {grouping.fitted_tenants} tenants there would be {sizes}",
+            code="groups_not_ordered",
+        )

@@ -1,0 +1,57 @@
+"""Labels that the data brings along: whoever has one may teach, be it a class or a number."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenant_experience.errors import AlgorithmError
+from tenant_experience.features.table import INSUFFICIENT, FeatureTable
+from tenant_experience.groups.file import GroupRows
+from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.statistics.splitting import TRAIN, VALIDATION, split_tenants
+from tenant_experience.use_case.schema import UseCase
+
+# Numbers are drawn evenly from so many bands of equal size.
+BANDS = 10
+
+
+def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase) -> GroupRows:
+    """Puts a partition's labelled tenants into train, validation and test, alike in all classes or bands of numbers.
+
+    Args:
+        table: the partition's tenants, with labels.
+        partition: whose they are.
+        use_case: its classes and the least number of tenants.
+
+    Raises:
+        AlgorithmError: ``too_few_tenants``: fewer may teach than the gate ``pooled_tenants`` wants of all portfolios
+            together, or ``models.minimum_tenants`` of one; ``one_class``: a part lacks a class.
+    """
+    if table.label is None:
+        raise ValueError("labels of this use case do not come from a column")
+    labelled = (table.history != INSUFFICIENT) & ~np.isnan(table.label)
+    labels, table = table.label[labelled], table.take(labelled)
+    learnable = table.take(table.may_train)
+    least = use_case.gates.pooled_tenants if partition.scale == "global" else use_case.models.minimum_tenants
+    if len(learnable) < least:
+        raise AlgorithmError(
+            f"partition {partition.partition}: {len(learnable)} tenants have a label in column "
+            f"{use_case.labels.column!r} and enough history, and {least} are the least a model is made from",
+            code="too_few_tenants",
+        )
+    split = np.full(len(table), "", dtype="<U10")
+    split[table.may_train] = split_tenants(list(learnable.tenant_id), _strata(labels[table.may_train], use_case))
+    classes = tuple(use_case.labels.classes) if use_case.labels.classes else None
+    rows = GroupRows(table.tenant_id, split, np.full(len(table), np.nan), labels, classes)
+    for part in (TRAIN, VALIDATION):
+        rows.learnable(part, partition.partition)  # refused here, before trainings are paid for
+    return rows
+
+
+def _strata(labels: NDArray[np.float64], use_case: UseCase) -> NDArray[np.int64]:
+    if use_case.labels.classes:
+        return labels.astype(np.int64)
+    ranks = np.empty(len(labels), dtype=np.int64)
+    ranks[np.argsort(labels, kind="stable")] = np.arange(len(labels))
+    return ranks * BANDS // max(len(labels), 1)

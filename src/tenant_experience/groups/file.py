@@ -1,0 +1,122 @@
+"""``groups.parquet``: what a model is to say of each tenant, its part of the split, and how severe its lot is.
+
+One row a tenant and partition: a tenant may be in a local partition and in the global one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tenant_experience.errors import AlgorithmError, PlatformError
+from tenant_experience.features.table import FeatureTable
+from tenant_experience.use_case.labels import Labels
+
+SCHEMA = pa.schema(
+    [
+        ("tenant_id", pa.string()),
+        ("partition_slug", pa.string()),
+        ("split", pa.string()),
+        ("score", pa.float64()),
+        ("group", pa.string()),
+        ("label", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class GroupRows:
+    """Rows of one partition, in order of tenant_id; every array has one entry a tenant.
+
+    Attributes:
+        tenant_id: who.
+        split: train, validation or test; empty (null in the file) for tenants that only got a label.
+        score: severity s, higher is worse; NaN (null in the file) when labels come from a column.
+        label: the number of the class (in the file also its name, as ``group``), or the number itself.
+        classes: names of the classes, None when labels are numbers.
+    """
+
+    tenant_id: NDArray[np.str_]
+    split: NDArray[np.str_]
+    score: NDArray[np.float64]
+    label: NDArray[np.float64]
+    classes: tuple[str, ...] | None
+
+    @property
+    def bad(self) -> NDArray[np.bool_]:
+        """Whether each tenant is of the last class: the one that is predicted."""
+        return np.asarray(self.label == len(self.classes or ()) - 1)
+
+    def learnable(self, part: str, partition: str) -> NDArray[np.float64]:
+        """Labels of one part of the split.
+
+        Args:
+            part: train or validation.
+            partition: whose, for the message.
+
+        Raises:
+            AlgorithmError: ``one_class``: a class is missing there, or all numbers are the same.
+        """
+        labels: NDArray[np.float64] = self.label[self.split == part]
+        if len(np.unique(labels)) < max(2, len(self.classes or ())):
+            counted = Counter(labels.tolist())
+            found = ", ".join(f"{counted[number]} {name}" for number, name in enumerate(self.classes or ()))
+            raise AlgorithmError(
+                f"partition {partition}: the {len(labels)} tenants of the {part} part have "
+                f"{found or f'{len(counted)} different labels'}: there is nothing to tell apart",
+                code="one_class",
+            )
+        return labels
+
+    def align(self, table: FeatureTable) -> FeatureTable:
+        """The features of exactly these tenants, in this order.
+
+        Raises:
+            PlatformError: ``groups_file`` when a tenant has no features: the files are of two releases.
+        """
+        places = np.searchsorted(table.tenant_id, self.tenant_id)
+        places = np.minimum(places, max(len(table) - 1, 0))
+        if not len(table) or np.any(table.tenant_id[places] != self.tenant_id):
+            raise PlatformError("groups.parquet and features.parquet are not of one release", code="groups_file")
+        return table.take(places)
+
+
+def to_arrow(rows: GroupRows, slug: str) -> pa.Table:
+    """The rows as they stand in the file."""
+    names = None if rows.classes is None else np.asarray(rows.classes)[rows.label.astype(int)].tolist()
+    return pa.table(
+        {
+            "tenant_id": pa.array(rows.tenant_id.tolist(), pa.string()),
+            "partition_slug": pa.array([slug] * len(rows.tenant_id), pa.string()),
+            "split": pa.array([part or None for part in rows.split.tolist()], pa.string()),
+            "score": pa.array(rows.score, pa.float64(), from_pandas=True),
+            "group": pa.nulls(len(rows.tenant_id), pa.string()) if names is None else pa.array(names, pa.string()),
+            "label": pa.array(rows.label, pa.float64()),
+        },
+        schema=SCHEMA,
+    )
+
+
+def write_groups(tables: Sequence[pa.Table], path: Path) -> None:
+    """Writes the partitions' rows, one after another; no partition at all gives a file without rows."""
+    pq.write_table(pa.concat_tables([SCHEMA.empty_table(), *tables]), path)
+
+
+def read_groups(path: Path, slug: str, labels: Labels) -> GroupRows:
+    """Reads one partition's rows."""
+    table = pq.read_table(path, schema=SCHEMA, filters=[("partition_slug", "=", slug)])
+    order = np.argsort(np.asarray(table["tenant_id"].to_pylist(), dtype=np.str_), kind="stable")
+    return GroupRows(
+        tenant_id=np.asarray(table["tenant_id"].to_pylist(), dtype=np.str_)[order],
+        split=np.asarray([part or "" for part in table["split"].to_pylist()], dtype=np.str_)[order],
+        score=table["score"].to_numpy()[order],
+        label=table["label"].to_numpy()[order],
+        classes=tuple(labels.classes) if labels.classes else None,
+    )

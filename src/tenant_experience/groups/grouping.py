@@ -1,0 +1,173 @@
+"""``grouping.json``: all it takes to say of a new tenant, by the same rule, which group it belongs to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tenant_experience.data_layout import GROUPING_FILE
+from tenant_experience.errors import PlatformError
+from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups._rule import GroupRule, Mixture, Space
+from tenant_experience.statistics.ranks import Floats
+from tenant_experience.use_case.features import Noise
+
+Transform = Literal["log1p", "none"]
+
+
+def transformed(values: Floats, transform: Transform) -> Floats:
+    """log1p of counts and hours, whose tails are long; rates as they are. Values are not negative."""
+    return np.log1p(values) if transform == "log1p" else values
+
+
+class FittedMarker(BaseModel):
+    """One marker as the groups were found on it; figures are of the transformed values of the fit.
+
+    Attributes:
+        name: the feature.
+        direction: +1 when more is worse, -1 when more is better.
+        transform: what is done to the raw value first.
+        median: stands in for a missing value.
+        mean: taken off, in standardising.
+        deviation: divided by, in standardising; never 0.
+        centroids: of each group, standardised, from the best off to the worst off.
+        variances: of each group, standardised, when groups are a Gaussian mixture; else empty.
+        pairs: of each two neighbouring groups, P(a tenant of the worse one is worse off on it), ties half.
+        probability_worse: the least of ``pairs``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    direction: Literal[-1, 1]
+    transform: Transform
+    median: float
+    mean: float
+    deviation: float
+    centroids: tuple[float, ...]
+    variances: tuple[float, ...] = ()
+    pairs: tuple[float, ...] = ()
+    probability_worse: float
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_two_groups(cls, data: Any) -> Any:
+        """Documents of the first releases named the two centroids."""
+        if isinstance(data, dict) and "centroids" not in data and {"good", "bad"} <= data.keys():
+            return data | {"centroids": (data["good"], data["bad"]), "pairs": (data["probability_worse"],)}
+        return data
+
+
+class Stability(BaseModel):
+    """How alike the groups of refits on redrawn tenants are: the adjusted Rand index, 1 for the same groups.
+
+    Attributes:
+        ari_median: half of the refits agree at least so well.
+        ari_minimum: the worst of them.
+        refits: how many there were.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    ari_median: float
+    ari_minimum: float
+    refits: int
+
+
+class Grouping(BaseModel):
+    """The rule and how it was found.
+
+    Attributes:
+        format: the version of this document.
+        partition: whom it is for; ``slug`` is the same, spelled for keys.
+        version: the release that found it.
+        scale: ``global`` when portfolios may be compared by it, else ``local``.
+        as_of: the moment its features describe.
+        method: how groups were found; a Gaussian mixture also takes tenants by its own rule.
+        classes: names of the groups, from the best off to the worst off.
+        markers: what decides.
+        noise: how markers would differ if the year happened again, of those for which it is known.
+        weights: of the groups of a Gaussian mixture; else empty.
+        left_out: markers that could not take part, each with the reason.
+        checks: P(worse) of features that had no say, the least over neighbouring groups, None where one of two groups
+            has no value.
+        fitted_tenants: how many tenants it was found on.
+        fitted_bad: how many of these fell into the last group.
+        sizes: how many fell into each group.
+        mean_scores: mean score s of each group, by which it got its name.
+        explained_variance: share of the standardised variance that lies between the groups.
+        iterations: of the method, until it came to rest.
+        stability: refits on redrawn tenants.
+        permuted_variance: the largest explained variance of refits on columns shuffled one by one.
+        copula_variance: explained variance of data with the same margins and correlations, but without groups.
+        service_auc: how well features of service alone tell the last group from the others; None when unknown.
+        warnings: what is true of these groups and should be known, in sentences.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format: Literal[1] = 1
+    partition: str
+    slug: str
+    version: str
+    scale: Literal["global", "local"]
+    as_of: str
+    method: Literal["kmeans", "gaussian_mixture", "ward"] = "kmeans"
+    classes: tuple[str, ...] = ("good", "bad")
+    markers: tuple[FittedMarker, ...]
+    weights: tuple[float, ...] = ()
+    noise: dict[str, Noise] = Field(default_factory=dict)
+    left_out: dict[str, str]
+    checks: dict[str, float | None]
+    fitted_tenants: int
+    fitted_bad: int
+    sizes: tuple[int, ...] = ()
+    mean_scores: dict[str, float]
+    explained_variance: float
+    iterations: int
+    stability: Stability | None = None
+    permuted_variance: float | None = None
+    copula_variance: float | None = None
+    service_auc: float | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def rule(self) -> GroupRule:
+        """The rule as arrays; its columns are ``markers``, transformed."""
+        mixture = Mixture(np.array(self.weights), self._figures("variances").T) if self.weights else None
+        space = Space(self._figures("median"), self._figures("mean"), self._figures("deviation"))
+        return GroupRule(space, self._figures("centroids").T, mixture)
+
+    def assign(self, table: FeatureTable) -> Floats:
+        """The number of each tenant's group, shape (tenants,): 0 is the best off; of two as near, the better one."""
+        return self.assign_values(table.matrix([marker.name for marker in self.markers]))
+
+    def assign_values(self, raw: Floats) -> Floats:
+        """The same of values alone, shape (rows, markers), in the order of ``markers``, NaN = missing."""
+        columns = [transformed(raw[:, place], marker.transform) for place, marker in enumerate(self.markers)]
+        return self.rule.assign(np.stack(columns).T)
+
+    def write(self, folder: Path) -> None:
+        """Writes ``grouping.json`` into ``folder``, made when missing: same content, same bytes."""
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True, allow_nan=False)
+        (folder / GROUPING_FILE).write_text(text + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> Grouping:
+        """Reads ``grouping.json``.
+
+        Raises:
+            PlatformError: ``grouping_file``, when it is not one of ours.
+        """
+        try:
+            return cls.model_validate_json((folder / GROUPING_FILE).read_bytes())
+        except ValidationError as error:
+            raise PlatformError(f"{folder / GROUPING_FILE}: {error}", code="grouping_file") from error
+
+    def _figures(self, name: str) -> Floats:
+        return np.array([getattr(marker, name) for marker in self.markers])

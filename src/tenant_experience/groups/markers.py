@@ -1,0 +1,61 @@
+"""The features that decide about groups: which of them can, and how badly off a tenant is by them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tenant_experience.errors import AlgorithmError
+from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.grouping import Transform, transformed
+from tenant_experience.statistics.ranks import Floats, severity_scores
+from tenant_experience.use_case.schema import UseCase
+
+# Of fewer tenants no share is told, and nothing is decided.
+LEAST_KNOWN = 30
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A feature that decides: its direction (+1 more is worse, -1 more is better) and transform."""
+
+    name: str
+    direction: int
+    transform: Transform
+
+
+def usable_markers(table: FeatureTable, use_case: UseCase) -> tuple[list[Marker], dict[str, str]]:
+    """The use case's markers that can tell these tenants apart, and why the others cannot.
+
+    Raises:
+        AlgorithmError: ``no_markers`` when none is left.
+    """
+    usable, left_out = [], {}
+    for name in use_case.grouped.markers:
+        known = table.column(name)
+        known = known[~np.isnan(known)]
+        if not len(known):
+            left_out[name] = "null for every tenant"
+        elif np.all(known == known[0]):
+            left_out[name] = f"{known[0]:g} for every tenant"
+        elif len(known) < LEAST_KNOWN:
+            left_out[name] = f"known of {len(known)} tenants, and {LEAST_KNOWN} are the least that tell anything"
+        else:
+            feature = use_case.features[name]
+            usable.append(Marker(name, feature.direction, feature.transform))
+    if not usable:
+        raise AlgorithmError(f"no marker can tell tenants apart: {left_out}", code="no_markers")
+    return usable, left_out
+
+
+def marker_values(table: FeatureTable, markers: Sequence[Marker]) -> Floats:
+    """Transformed values, shape (tenants, markers), NaN where unknown."""
+    return np.column_stack([transformed(table.column(marker.name), marker.transform) for marker in markers])
+
+
+def marker_scores(table: FeatureTable, markers: Sequence[Marker]) -> Floats:
+    """The score s of each tenant, see ``severity_scores``."""
+    names = [marker.name for marker in markers]
+    return severity_scores(table.matrix(names), [marker.direction for marker in markers])

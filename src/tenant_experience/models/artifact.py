@@ -1,0 +1,152 @@
+"""A model on disk: ``model.ubj`` (XGBoost's own format) beside ``model.json`` (what it is and what it eats).
+
+Never pickle: loading a model runs no code, and any XGBoost reads it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from tenant_experience.data_layout import MODEL_FILE, MODEL_MANIFEST
+from tenant_experience.errors import UserError
+from tenant_experience.models.calibration import Calibration
+from tenant_experience.models.encoding import Encoding, Matrix, as_matrix
+from tenant_experience.use_case.labels import Task
+
+FORMAT: Literal[1] = 1
+MANIFEST_LIMIT = 1 << 20
+GOOD, BAD = "good", "bad"
+
+
+class Scaling(BaseModel):
+    """Of a linear model: what each column loses and is divided by; a missing value is then 0, the mean."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    centre: tuple[float, ...]
+    scale: tuple[Annotated[float, Field(gt=0)], ...]
+
+    def apply(self, matrix: Matrix) -> Matrix:
+        """The scaled (rows, columns) matrix, NaN where it was."""
+        return as_matrix((matrix - np.asarray(self.centre)) / np.asarray(self.scale))
+
+
+class TrainingRecord(BaseModel):
+    """From what, and how, the model was made: with the release's files, all it takes to make it again.
+
+    Attributes:
+        data_sha256: of the encoded matrix and the labels of the training and the validation part; nobody's id is in it.
+        seed: of everything drawn.
+        masking: share of the features hidden in a second copy of the rows.
+        rounds: how many the trainer kept.
+        validation_loss: log loss, or root mean squared error of a number, on the validation part as it was watched.
+        train_rows: tenants learnt from; ``validation_rows`` likewise.
+        left_out_features: features of the use case that have no value, or one value only, in the training part.
+        libraries: versions of what trained it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    data_sha256: str
+    seed: int
+    masking: float
+    rounds: int
+    validation_loss: float
+    train_rows: int
+    validation_rows: int
+    left_out_features: tuple[str, ...]
+    libraries: dict[str, str]
+
+
+class ModelManifest(BaseModel):
+    """``model.json``.
+
+    Attributes:
+        format: the version of this document; another one is refused.
+        partition: whom the model is for; ``slug`` is the same, spelled for keys.
+        version: the id of the release that made it.
+        trainer: the registered name of the trainer.
+        task: binary (told is the probability of ``positive_label``), multiclass (of each label) or regression.
+        features: what the model reads, in order.
+        categories: of the features that are categories: the values it knows, see ``encoding.Encoding``.
+        labels: class names by number; empty for a number.
+        positive_label: the last of them, None when none is more wanted than another.
+        threshold: of two classes, the probability from which the answer is ``positive_label``: by the costs.
+        calibration: from margins to probabilities; None for a number.
+        scaling: of the columns, before a linear model reads them; None for trees.
+        training: None for models from before it was kept.
+        scale: ``global`` when portfolios may be compared by it, else ``local``.
+        as_of: the moment the features describe, ISO 8601, UTC.
+        hyperparameters: as trained, defaults included.
+        code_version: the version of this package that trained it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format: Literal[1] = FORMAT
+    partition: str
+    slug: str
+    version: str
+    trainer: str
+    task: Task = "binary"
+    features: tuple[str, ...] = Field(min_length=1)
+    categories: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    labels: tuple[str, ...] = (GOOD, BAD)
+    positive_label: str | None = BAD
+    threshold: float = Field(default=0.5, ge=0, le=1)
+    calibration: Calibration | None = None
+    scaling: Scaling | None = None
+    training: TrainingRecord | None = None
+    scale: Literal["global", "local"]
+    as_of: str
+    hyperparameters: dict[str, Any]
+    code_version: str
+
+    @field_validator("features")
+    @classmethod
+    def _distinct(cls, features: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(features)) != len(features):
+            raise ValueError("a feature is named twice")
+        return features
+
+    @model_validator(mode="after")
+    def _one_scale_for_each_column(self) -> Self:
+        columns = len(self.encoding.columns)
+        if self.scaling and not len(self.scaling.centre) == len(self.scaling.scale) == columns:
+            raise ValueError(f"scaling is not of {columns} columns")
+        return self
+
+    @property
+    def encoding(self) -> Encoding:
+        """From features to the columns of the model's matrix."""
+        return Encoding(self.features, self.categories)
+
+    def write(self, folder: Path) -> None:
+        """Writes ``model.json`` into ``folder``: same content, same bytes."""
+        text = json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True, allow_nan=False)
+        (folder / MODEL_MANIFEST).write_text(text + "\n")
+
+
+def read_manifest(folder: Path) -> ModelManifest:
+    """Reads and checks ``model.json``.
+
+    Raises:
+        UserError: ``model_incomplete`` when a file is missing, ``model_manifest`` when it cannot be read or is of
+            another format; the message names the file and the field.
+    """
+    for name in (MODEL_FILE, MODEL_MANIFEST):
+        if not (folder / name).is_file():
+            raise UserError(f"{name} is missing in {folder}: this is not a model of ours", code="model_incomplete")
+    path = folder / MODEL_MANIFEST
+    if path.stat().st_size > MANIFEST_LIMIT:
+        raise UserError(f"{path} is over {MANIFEST_LIMIT} bytes: not a model manifest", code="model_manifest")
+    try:
+        return ModelManifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'document'}: {e['msg']}" for e in error.errors())
+        raise UserError(f"{path} is no manifest of format {FORMAT}: {faults}", code="model_manifest") from error

@@ -1,0 +1,92 @@
+"""From features to the columns of a model's matrix: numbers as they are, a category as one column for each value.
+
+One column for each value rather than a trainer's own categories: every trainer, and anything that reads the artifact,
+understands it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tenant_experience.features.table import FeatureTable
+
+Matrix = NDArray[np.float32]
+
+
+_LARGEST = np.finfo(np.float32).max
+
+
+def as_matrix(values: NDArray[np.float64]) -> Matrix:
+    """As 32-bit numbers; one too large for that becomes the largest, because trainers refuse infinity."""
+    return np.clip(values, -_LARGEST, _LARGEST).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The features a model reads, in order, and the values it knows of those that are categories.
+
+    A value that it does not know is none of the known ones: 0 in each of their columns. A missing one is NaN in each.
+    """
+
+    features: tuple[str, ...]
+    categories: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def fit(cls, table: FeatureTable, features: Sequence[str]) -> Encoding:
+        """The encoding whose categories are the values that occur in ``table``: the training part."""
+        known = {}
+        for name in features:
+            if name in table.categories:
+                codes = np.unique(table.column(name))
+                known[name] = tuple(table.categories[name][int(code)] for code in codes[~np.isnan(codes)])
+        return cls(tuple(features), known)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the matrix' columns; of a category ``name:0``, ``name:1`` ... in the order of its values."""
+        return tuple(column for name in self.features for column in self._columns_of(name))
+
+    @cached_property
+    def first_columns(self) -> NDArray[np.intp]:
+        """The place in ``columns`` where each feature begins."""
+        widths = [len(self._columns_of(name)) for name in self.features]
+        return np.cumsum([0, *widths[:-1]])
+
+    def matrix(self, table: FeatureTable) -> Matrix:
+        """The tenants of ``table`` as the model reads them, shape (tenants, columns)."""
+        encoded = [
+            self._indicators(name, table) if name in self.categories else table.column(name)[:, np.newaxis]
+            for name in self.features
+        ]
+        return as_matrix(np.hstack(encoded))
+
+    def values(self, name: str, value: str | None) -> Matrix:
+        """One category's columns for one value, shape (known values,)."""
+        known = self.categories[name]
+        if value is None:
+            return np.full(len(known), np.nan, dtype=np.float32)
+        return np.asarray([value == each for each in known], dtype=np.float32)
+
+    def by_feature(self, contributions: Matrix) -> Matrix:
+        """What columns contribute, (rows, columns), added up by feature, (rows, features)."""
+        return np.add.reduceat(contributions, self.first_columns, axis=1)
+
+    def _columns_of(self, name: str) -> list[str]:
+        return (
+            [f"{name}:{number}" for number in range(len(self.categories[name]))] if name in self.categories else [name]
+        )
+
+    def _indicators(self, name: str, table: FeatureTable) -> NDArray[np.float64]:
+        codes = table.column(name)
+        places = {value: code for code, value in enumerate(table.categories[name])}
+        known = np.asarray([places.get(value, -1) for value in self.categories[name]], dtype=np.float64)
+        indicators: NDArray[np.float64] = np.equal(codes[:, np.newaxis], known).astype(np.float64)
+        indicators[np.isnan(codes)] = np.nan
+        return indicators

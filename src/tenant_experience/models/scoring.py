@@ -1,0 +1,147 @@
+"""A loaded model that answers: the one way to score, for evaluation, the smoke test and the container alike."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenant_experience.data_layout import MODEL_FILE
+from tenant_experience.errors import UserError
+from tenant_experience.models.artifact import ModelManifest, read_manifest
+from tenant_experience.models.calibration import Calibration
+from tenant_experience.models.encoding import Matrix
+
+if TYPE_CHECKING:
+    import xgboost
+
+
+class Scorer:
+    """One model in memory, safe to use from several threads at once.
+
+    XGBoost's prediction by trees takes no lock and is thread-safe, but a booster configures itself lazily on its first
+    call. So loading ends with one prediction: after that no call changes the booster. Of linear models XGBoost does not
+    promise it: they answer one caller at a time. One thread a prediction: a row costs less than waking a pool, and the
+    server's own threads already use the cores.
+
+    Raises:
+        UserError: ``model_unreadable``, ``model_features``.
+    """
+
+    def __init__(self, booster: xgboost.Booster, manifest: ModelManifest) -> None:
+        import xgboost
+
+        self.manifest = manifest
+        self.encoding = manifest.encoding
+        self._booster = booster
+        self._turn = nullcontext() if manifest.scaling is None else Lock()
+        # A model without a calibration is told as it is.
+        self._calibration = manifest.calibration or Calibration()
+        booster.set_param({"nthread": 1})
+        columns, names = list(self.encoding.columns), booster.feature_names
+        if booster.num_features() != len(columns) or (names and list(names) != columns):
+            raise UserError(
+                f"model.ubj wants {names or booster.num_features()}, model.json names {columns}: "
+                "they are not of one model",
+                code="model_features",
+            )
+        try:
+            shape = self.margins(np.full((1, len(columns)), np.nan, dtype=np.float32)).shape
+        except xgboost.core.XGBoostError as error:
+            raise _unreadable(error) from error
+        if shape != ((1, len(manifest.labels)) if manifest.task == "multiclass" else (1,)):
+            raise UserError(
+                f"model.ubj answers with {shape[1:]} numbers a row, model.json says {manifest.task} of "
+                f"{len(manifest.labels)} labels: they are not of one model",
+                code="model_features",
+            )
+
+    @classmethod
+    def load(cls, folder: Path) -> Scorer:
+        """Reads ``model.json`` and ``model.ubj`` from ``folder``.
+
+        Raises:
+            UserError: ``model_incomplete``, ``model_manifest``, ``model_unreadable`` or ``model_features``.
+        """
+        manifest = read_manifest(folder)
+        return cls.of((folder / MODEL_FILE).read_bytes(), manifest)
+
+    @classmethod
+    def of(cls, content: bytes, manifest: ModelManifest) -> Scorer:
+        """From the bytes of ``model.ubj``.
+
+        Raises:
+            UserError: ``model_unreadable`` or ``model_features``.
+        """
+        import xgboost
+
+        booster = xgboost.Booster()
+        try:
+            booster.load_model(bytearray(content))
+        except xgboost.core.XGBoostError as error:
+            raise _unreadable(error) from error
+        return cls(booster, manifest)
+
+    def margins(self, matrix: Matrix) -> NDArray[np.float32]:
+        """What the model itself says: (rows,) log-odds or numbers; (rows, classes) logarithms up to a constant."""
+        if self.manifest.scaling is None:
+            return self._booster.inplace_predict(matrix, missing=np.nan, validate_features=False, predict_type="margin")
+        return self._predict(matrix, output_margin=True)
+
+    def outputs(self, matrix: Matrix) -> NDArray[np.float64]:
+        """The model's answers to a (rows, columns) matrix as encoded, NaN = missing.
+
+        Returns:
+            Two classes: P(positive label), (rows,). Several: P(each label), (rows, labels). Regression: the number,
+            (rows,). Probabilities are calibrated.
+        """
+        margins = self.margins(matrix)
+        if self.manifest.task == "regression":
+            return margins.astype(np.float64)
+        return self._calibration.probabilities(margins)
+
+    def probabilities(self, matrix: Matrix) -> NDArray[np.float64]:
+        """P(positive label) of a model of two classes, shape (rows,)."""
+        return self.outputs(matrix)
+
+    def contributions(self, matrix: Matrix) -> NDArray[np.float32]:
+        """What each feature adds to the answer, shape (rows, features); with the model's bias they sum to it.
+
+        The answer is the calibrated log-odds of the positive label; of several labels without a positive one, the
+        logarithm of each row's most likely label; in regression, the number.
+        """
+        added = self._predict(matrix, pred_contribs=True)
+        if self.manifest.task == "multiclass":
+            added = added[np.arange(len(added)), self._told(matrix)]
+        return self.encoding.by_feature(added[:, :-1]) * np.float32(self._slope)
+
+    def label(self, probability: float) -> str:
+        """The answer in a word: the positive label from the manifest's threshold on, else the other one."""
+        negative, positive = self.manifest.labels
+        return positive if probability >= self.manifest.threshold else negative
+
+    @property
+    def _slope(self) -> float:
+        return 1.0 if self.manifest.task == "regression" else self._calibration.slope
+
+    def _told(self, matrix: Matrix) -> NDArray[np.intp]:
+        if self.manifest.positive_label is not None:
+            return np.full(len(matrix), len(self.manifest.labels) - 1)
+        return np.asarray(self.margins(matrix).argmax(axis=1))
+
+    def _predict(self, matrix: Matrix, **wanted: bool) -> NDArray[np.float32]:
+        import xgboost
+
+        scaled = matrix if self.manifest.scaling is None else self.manifest.scaling.apply(matrix)
+        data = xgboost.DMatrix(scaled, missing=np.nan, nthread=1, feature_names=self._booster.feature_names)
+        with self._turn:
+            return self._booster.predict(data, **wanted)
+
+
+def _unreadable(error: Exception) -> UserError:
+    reason = str(error).splitlines()[0]
+    return UserError(f"{MODEL_FILE} is no XGBoost model of ours: {reason}", code="model_unreadable")

@@ -1,0 +1,111 @@
+"""What is answered about a tenant: by the endpoint, and by the evaluation that says what the endpoint must answer.
+
+Of labels from a column, the model's calibrated probability is told. Of groups, how often the tenant would fall into
+each if its year happened again (``uncertainty``); the model's own output, which copies the rule of the groups, is told
+as ``closeness`` (decision 0014).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenant_experience.data_layout import GROUPING_FILE
+from tenant_experience.errors import UserError
+from tenant_experience.groups.grouping import Grouping
+from tenant_experience.groups.uncertainty import group_shares
+from tenant_experience.models.scoring import Scorer
+
+# The label of a tenant of whom nothing is known that decides.
+NO_FEATURES = "no_features"
+
+Values = NDArray[np.float32] | NDArray[np.float64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model, and the rule of the groups it was taught where labels come from groups."""
+
+    scorer: Scorer
+    grouping: Grouping | None = None
+
+    @classmethod
+    def load(cls, folder: Path) -> ServedModel:
+        """Reads what an archive holds.
+
+        Raises:
+            UserError: as ``Scorer.load``, and ``model_features`` when the model does not read what groups are found on.
+            PlatformError: ``grouping_file``.
+        """
+        scorer = Scorer.load(folder)
+        if not (folder / GROUPING_FILE).is_file():
+            return cls(scorer)
+        grouping = Grouping.read(folder)
+        missing = [marker.name for marker in grouping.markers if marker.name not in scorer.encoding.columns]
+        if missing or grouping.classes != scorer.manifest.labels:
+            raise UserError(
+                f"{folder}: {GROUPING_FILE} tells {grouping.classes} by {missing or 'known features'}, and the model "
+                f"{scorer.manifest.labels}: they are not of one release",
+                code="model_features",
+            )
+        return cls(scorer, grouping)
+
+    def answers(self, values: Values, exposure_days: Floats | None = None) -> list[dict[str, Any]]:
+        """One answer a row.
+
+        Args:
+            values: (rows, columns) as ``Encoding`` arranges them, NaN = missing.
+            exposure_days: (rows,) days each tenant was seen, NaN where unknown; matters for groups only.
+
+        Returns:
+            Regression: ``value``. Two labels: ``probability`` (of the positive one) and ``experience`` (the label, by
+            the model's threshold). More: ``probabilities`` by label, ``experience`` (the likeliest), and
+            ``probability`` where a label is positive. Of groups also ``closeness``, the model's own P(bad). Where
+            nothing that decides is known, numbers are None and ``experience`` is ``no_features``.
+        """
+        outputs = self.scorer.outputs(values.astype(np.float32, copy=False))
+        if self.scorer.manifest.task == "regression":
+            rows: list[dict[str, Any]] = [{"value": number} for number in outputs.tolist()]
+        else:
+            told = _by_label(outputs)
+            shares = told if self.grouping is None else self._shares(self.grouping, values, exposure_days)
+            rows = [self._answer(row) for row in shares.tolist()]
+            if self.grouping is not None:
+                for row, closeness in zip(rows, told[:, -1].tolist(), strict=True):
+                    row["closeness"] = closeness
+        for number in np.flatnonzero(self._unknown(values)):
+            rows[number] = dict.fromkeys(rows[number]) | {"experience": NO_FEATURES}
+        return rows
+
+    def _answer(self, shares: list[float]) -> dict[str, Any]:
+        manifest = self.scorer.manifest
+        if manifest.task == "binary":
+            return {"probability": shares[-1], "experience": self.scorer.label(shares[-1])}
+        answer: dict[str, Any] = {
+            "probabilities": dict(zip(manifest.labels, shares, strict=True)),
+            "experience": manifest.labels[shares.index(max(shares))],
+        }
+        return answer if manifest.positive_label is None else answer | {"probability": shares[-1]}
+
+    def _shares(self, grouping: Grouping, values: Values, exposure_days: Floats | None) -> Floats:
+        columns = self.scorer.encoding.columns
+        named = {name: column.astype(np.float64) for name, column in zip(columns, values.T, strict=True)}
+        return group_shares(grouping, named, exposure_days)
+
+    def _unknown(self, values: Values) -> NDArray[np.bool_]:
+        """Which rows know nothing that decides: no marker, or no feature at all."""
+        deciding = values
+        if self.grouping is not None:
+            columns = self.scorer.encoding.columns
+            deciding = values[:, [columns.index(marker.name) for marker in self.grouping.markers]]
+        return np.asarray(np.isnan(deciding).all(axis=1))
+
+
+def _by_label(outputs: Floats) -> Floats:
+    """Probabilities of all labels, (rows, labels), whatever the task."""
+    return outputs if outputs.ndim == 2 else np.column_stack([1 - outputs, outputs])

@@ -1,0 +1,71 @@
+"""Self-contained pages for people: one template each, one style, nothing to fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+# What stands in a table where there is no number: an en dash.
+NOTHING = "\N{EN DASH}"
+
+
+def render(template: str, **content: Any) -> str:
+    """A page from a template of ``templates``; everything from the data is escaped.
+
+    Args:
+        template: the file's name.
+        content: what the template names; a name it lacks is an error, not an empty place.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("tenant_experience.pages", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "words": words,
+        "share": share,
+        "share_interval": share_interval,
+        "figure": figure,
+        "interval": interval,
+        "duration": duration,
+        "count": lambda number: f"{number:,}",
+    }
+    return environment.get_template(template).render(**content)
+
+
+def words(name: str) -> str:
+    """A column's name as a person reads it."""
+    return name.replace("_hr", " (hours)").replace("_", " ")
+
+
+def share(value: float | None) -> str:
+    """A share as a percentage."""
+    return NOTHING if value is None else f"{100 * value:.1f}%"
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """A number a person can read: three decimals below ten, fewer above."""
+    if value is None:
+        return NOTHING
+    return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.{digits}f}"
+
+
+def interval(bounds: Sequence[float] | None, digits: int = 3) -> str:
+    """A 95% interval, written as its ends."""
+    return NOTHING if bounds is None else f"{figure(bounds[0], digits)} to {figure(bounds[1], digits)}"
+
+
+def share_interval(bounds: Sequence[float] | None) -> str:
+    """A 95% interval of a share."""
+    return NOTHING if bounds is None else f"{share(bounds[0])} to {share(bounds[1])}"
+
+
+def duration(hours: float) -> str:
+    """Hours as a person says them: hours up to two days, then days."""
+    amount, unit = (hours, "hour") if hours < 48 else (hours / 24, "day")
+    text = f"{amount:.0f}" if amount >= 10 else f"{amount:.1f}".removesuffix(".0")
+    return f"{text} {unit}{'' if text == '1' else 's'}"

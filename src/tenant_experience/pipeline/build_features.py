@@ -1,0 +1,211 @@
+"""From a batch of raw files to the features of a release: what the BuildFeatures job does."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tenant_experience.data_layout import FEATURES_FILE, MANIFEST, PARTITIONS_FILE, QUARANTINE_FILE
+from tenant_experience.data_quality.comparison import compare_releases
+from tenant_experience.data_quality.describe import describe_events, describe_history, describe_intake
+from tenant_experience.data_quality.feature_quality import describe_features, describe_labels, describe_tenants
+from tenant_experience.data_quality.gates import check_comparison_gates, check_quarantine_gate, shift_warnings
+from tenant_experience.data_quality.report import data_quality_report
+from tenant_experience.errors import UserError
+from tenant_experience.features.partitions import Partition, assign_partitions, shards
+from tenant_experience.features.sql import (
+    check_freshness,
+    features_from_events,
+    features_from_table,
+    tenants_by_portfolio,
+    write_features,
+)
+from tenant_experience.intake.duckdb_session import literal, open_session
+from tenant_experience.intake.engine import DuckDbEngine, OpenEngine, ProcessingEngine
+from tenant_experience.intake.events import read_events
+from tenant_experience.intake.files import RawFile, find_raw_files
+from tenant_experience.intake.table import read_table
+from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.pseudonyms import Pseudonyms
+from tenant_experience.training.tuning_request import check_ranges, wanted_tuning
+from tenant_experience.use_case.manifest import Manifest, as_hyperparameters, read_manifest
+from tenant_experience.use_case.schema import SQL_FILE, UseCase, load_use_case
+from tenant_experience.use_case.source import Source, load_source
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the job reads and writes. All outputs exist; ``previous`` is missing when no release is live."""
+
+    raw: Path
+    use_case: Path
+    previous: Path
+    features: Path
+    quarantine: Path
+    reports: Path
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch as asked for: the use case with its source's thresholds of history, its manifest, the source."""
+
+    use_case: UseCase
+    manifest: Manifest
+    source_name: str
+    source: Source
+    requested_at: datetime
+    as_of: datetime
+
+    @classmethod
+    def open(
+        cls, folders: Folders, use_case_name: str, requested_at: datetime, history_as_of: datetime | None = None
+    ) -> Batch:
+        """Reads the settings of a batch. ``history_as_of`` wins over what they say.
+
+        Raises:
+            UserError: a setting is wrong; the message names the file and the key.
+        """
+        use_case = load_use_case(folders.use_case)
+        if use_case.name != use_case_name:
+            raise UserError(
+                f"use_case.yaml: key 'name' is {use_case.name!r}, but the batch is for {use_case_name!r}",
+                code="invalid_use_case",
+            )
+        manifest = read_manifest(folders.raw)
+        source_name = manifest.source or use_case.default_source
+        source = load_source(folders.use_case, source_name, use_case)
+        as_of = history_as_of or manifest.as_of or source.as_of or requested_at
+        if as_of > requested_at:
+            where = f"{MANIFEST} key" if manifest.as_of else f"source {source_name!r}, key"
+            raise UserError(
+                f"{where} 'as_of' is {as_of:%Y-%m-%dT%H:%M:%SZ}, after the request at "
+                f"{requested_at:%Y-%m-%dT%H:%M:%SZ}: nobody knows the future",
+                code="invalid_manifest" if manifest.as_of else "invalid_source",
+            )
+        return cls(source.adjust(use_case), manifest, source_name, source, requested_at, as_of)
+
+
+def build_features(
+    folders: Folders,
+    *,
+    release: str,
+    use_case_name: str,
+    requested_at: datetime,
+    as_of: datetime | None = None,
+    pseudonym_key: bytes | None = None,
+    open_engine: OpenEngine = DuckDbEngine,
+) -> Outcome:
+    """Builds features, partitions, quarantine and the data-quality report of one release.
+
+    A refused batch leaves its quarantine and its data-quality report, but no features.
+
+    Args:
+        folders: what to read and where to write.
+        release: its id.
+        use_case_name: must be the one in the folder.
+        requested_at: UTC; ``as_of`` unless the manifest or the source says otherwise.
+        as_of: UTC, for history: instead of what they say.
+        pseudonym_key: when given, pseudonyms stand for ids in everything that is written.
+        open_engine: what computes over events; a ready-made table is always DuckDB's.
+
+    Raises:
+        UserError: the batch or its settings are wrong.
+        AlgorithmError: too few tenants have enough history.
+    """
+    with data_quality_report(folders.reports, release) as quality:
+        batch = Batch.open(folders, use_case_name, requested_at, as_of)
+        readable = (folders.raw, folders.previous, folders.features, folders.quarantine)
+        with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
+            pseudonyms = None if pseudonym_key is None else Pseudonyms(pseudonym_key, batch.use_case.record_id)
+            engine = open_engine(connection, scratch, pseudonyms)
+            files = find_raw_files(folders.raw, batch.source, scratch)
+            read_batch(engine, batch, files, folders, scratch, quality)
+            check_quarantine_gate(quality, batch.use_case, batch.source.columns)
+            if batch.source.kind == "events":
+                check_freshness(engine, batch.use_case, batch.as_of)
+            compute_features(engine, batch, folders)
+            _describe(connection, batch, folders, quality)
+            scope = batch.manifest.models or batch.use_case.models.scope
+            partition_of = assign_partitions(tenants_by_portfolio(connection, batch.use_case), batch.use_case, scope)
+            write_features(connection, batch.use_case, partition_of, folders.features / FEATURES_FILE)
+        items = _write_partitions(batch, partition_of, folders)
+    return Outcome.ok(
+        release=release,
+        as_of=quality["as_of"],
+        source=batch.source_name,
+        tenants=quality["tenants"],
+        rows=quality["rows"],
+        quarantined=quality["quarantined"],
+        shards=len(items),
+        data_quality={
+            key: quality[key] for key in ("quarantined_share", "may_train", "tenants_by_history", "warnings")
+        },
+    )
+
+
+def read_batch(
+    engine: ProcessingEngine,
+    batch: Batch,
+    files: list[RawFile],
+    folders: Folders,
+    scratch: Path,
+    quality: dict[str, Any],
+) -> None:
+    """Reads the files and writes the quarantine; what was found goes into ``quality``."""
+    quality |= {
+        "source": batch.source_name,
+        "as_of": f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}",
+    }
+    connection = engine.connection
+    if batch.source.kind == "events":
+        counts = read_events(engine, files, batch.source, batch.requested_at)
+        quality |= describe_intake(connection, counts.files) | describe_events(connection, counts)
+        quality |= describe_history(batch.use_case, batch.source)
+    else:
+        files_read = read_table(connection, files, batch.source, batch.use_case, scratch, engine.pseudonyms)
+        quality |= describe_intake(connection, files_read)
+    connection.execute(
+        "COPY (SELECT * FROM quarantine ORDER BY file, line) "  # noqa: S608 - the path is quoted
+        f"TO {literal(str(folders.quarantine / QUARANTINE_FILE))} (FORMAT parquet)"
+    )
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Folders, quality: dict[str, Any]) -> None:
+    """Describes the features, beside those of the release that is live, and checks the gates on what has changed."""
+    use_case = batch.use_case
+    quality |= describe_tenants(connection, use_case)
+    comparison = compare_releases(connection, use_case, batch.source_name, batch.as_of, folders.previous)
+    quality["comparison"] = comparison
+    quality["features"] = describe_features(connection, use_case, compared=comparison["compared"])
+    if use_case.labels.from_ == "column":
+        quality["labels"] = describe_labels(connection, use_case, compared=comparison["compared"])
+    quality["warnings"] = shift_warnings(quality, use_case)
+    check_comparison_gates(quality, use_case)
+
+
+def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -> None:
+    """Fills the connection's table ``features`` from what was read."""
+    if batch.source.kind == "events":
+        sql = (folders.use_case / SQL_FILE).read_text(encoding="utf-8")
+        features_from_events(engine, batch.use_case, sql, batch.as_of)
+    else:
+        features_from_table(engine.connection, batch.use_case, batch.as_of)
+
+
+def _write_partitions(batch: Batch, partition_of: dict[str, Partition], folders: Folders) -> list[dict[str, Any]]:
+    hyperparameters = as_hyperparameters(batch.use_case.hyperparameters) | batch.manifest.hyperparameters
+    tuning = wanted_tuning(batch.use_case, batch.manifest)
+    if tuning:
+        check_ranges(tuning, batch.use_case.trainer, hyperparameters)
+    items = shards(partition_of, batch.use_case.models, hyperparameters, tuning)
+    _write_json(folders.features / PARTITIONS_FILE, items)
+    return items
+
+
+def _write_json(path: Path, document: object) -> None:
+    path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")

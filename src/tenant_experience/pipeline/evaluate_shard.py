@@ -1,0 +1,128 @@
+"""Judges and packs the models of a shard, one partition after another."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tenant_experience.data_layout import (
+    FEATURES_FILE,
+    GROUPING_FILE,
+    GROUPS_FILE,
+    MODEL_FILE,
+    MODEL_MANIFEST,
+    model_archive,
+)
+from tenant_experience.errors import TenantExperienceError
+from tenant_experience.evaluation.champion import Champion
+from tenant_experience.evaluation.evaluation import PartitionEvaluation
+from tenant_experience.evaluation.gates import check_gates
+from tenant_experience.evaluation.partition import Live, evaluate_partition
+from tenant_experience.features.table import FeatureTable, read_features
+from tenant_experience.groups.file import read_groups
+from tenant_experience.jobs.archive import write_archive
+from tenant_experience.jobs.partition_runs import Partition, Row
+from tenant_experience.use_case.schema import UseCase
+
+_log = logging.getLogger("evaluation")
+
+
+@dataclass(frozen=True)
+class ShardEvaluation:
+    """Evaluates partitions, and keeps what was found.
+
+    Attributes:
+        release: the version of every model made.
+        use_case: names, directions and gates.
+        table: features of the release's tenants.
+        clusters: holds groups.parquet.
+        trained: a folder per partition's slug with its model.
+        archives: where models are packed.
+        champion_of: the live model of a partition, by slug; None when it has none.
+        previous: the live release's features; None when they cannot be read.
+        ready: of the models that kept every gate.
+        refused: of those that did not.
+    """
+
+    release: str
+    use_case: UseCase
+    table: FeatureTable
+    clusters: Path
+    trained: Path
+    archives: Path
+    champion_of: Callable[[str], Champion | None]
+    previous: FeatureTable | None
+    ready: list[PartitionEvaluation] = field(default_factory=list)
+    refused: list[PartitionEvaluation] = field(default_factory=list)
+
+    def evaluate(self, partition: Partition) -> Row:
+        """Judges one partition's model, and packs it unless it breaks a gate.
+
+        Returns:
+            Figures for the outcome.
+
+        Raises:
+            AlgorithmError: ``one_class``, ``worse_than_champion`` or ``gate_<name>``.
+        """
+        folder = self.trained / partition.slug
+        groups = read_groups(self.clusters / GROUPS_FILE, partition.slug, self.use_case.labels)
+        evaluation = evaluate_partition(self.table, groups, folder, self.use_case, self._live(partition.slug))
+        broken = any(not gate.passed for gate in evaluation.gates)
+        (self.refused if broken else self.ready).append(evaluation)
+        check_gates(partition.partition, evaluation.gates)
+        key = model_archive(partition.slug, self.release)
+        names = (MODEL_FILE, MODEL_MANIFEST, *((GROUPING_FILE,) if self.use_case.clustering else ()))
+        write_archive(self.archives / key, [folder / name for name in names])
+        return {
+            "model_key": key,
+            "version": self.release,
+            "scale": evaluation.manifest.scale,
+            "metrics": evaluation.metrics,
+            "tenants": evaluation.tenants,
+            "bad_share": evaluation.bad_share,
+        }
+
+    def document(self, shard: int) -> dict[str, Any]:
+        """``evaluation.json``: the ready models as ``partitions``, those that broke a gate as ``refused``."""
+        return {
+            "release": self.release,
+            "shard": shard,
+            "partitions": [evaluation.document() for evaluation in self.ready],
+            "refused": [evaluation.document() for evaluation in self.refused],
+        }
+
+    def _live(self, slug: str) -> Live | None:
+        champion = self.champion_of(slug)
+        if champion is None:
+            return None
+        return Live(champion, None if self.previous is None else self.previous.of_partition(slug))
+
+
+def read_previous(folder: Path, use_case: UseCase) -> FeatureTable | None:
+    """The features of the live release; None when there is none, or when the use case has changed too much to read it.
+
+    Args:
+        folder: its ``features/``; may be missing.
+        use_case: of this release.
+    """
+    path = folder / FEATURES_FILE
+    if not path.is_file():
+        return None
+    try:
+        return read_features(path, use_case)
+    except TenantExperienceError as error:
+        _log.warning("the live release's features are not compared: %s", error)
+        return None
+
+
+def write_group_changes(evaluations: Sequence[PartitionEvaluation], path: Path) -> None:
+    """Writes who changed group, of all partitions; no file when nothing was compared."""
+    tables = [each.moved.to_arrow(each.manifest.slug) for each in evaluations if each.moved]
+    if tables:
+        pq.write_table(pa.concat_tables(tables), path)

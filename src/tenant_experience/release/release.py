@@ -1,0 +1,183 @@
+"""What a release is called, what starts one, and which model versions are live: pure rules, no AWS."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from tenant_experience import data_layout
+from tenant_experience.errors import UserError
+from tenant_experience.use_case.manifest import parse_utc
+
+_MANIFEST_KEY = re.compile(
+    rf"^{data_layout.RAW}/(?P<use_case>[a-z0-9_]{{1,40}})/(?P<batch>[^/]{{1,128}})/{re.escape(data_layout.MANIFEST)}$"
+)
+
+
+@dataclass(frozen=True)
+class ManifestArrival:
+    """A batch of raw input is complete: its manifest has arrived.
+
+    Attributes:
+        bucket: the data bucket.
+        use_case: the folder under ``raw/``.
+        batch: the folder under the use case.
+        version: what tells this upload from any other of the same key (S3's sequencer; the same in a repeated event).
+        arrived_at: ``yyyy-MM-ddTHH:mm:ssZ``, the event's own time (the same in a repeated event).
+    """
+
+    bucket: str
+    use_case: str
+    batch: str
+    version: str
+    arrived_at: str
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> ManifestArrival:
+        """Read an EventBridge ``Object Created`` event of S3.
+
+        Raises:
+            UserError: ``not_a_manifest`` when the key is not ``raw/<use_case>/<batch>/manifest.json``.
+        """
+        detail = event["detail"]
+        key = detail["object"]["key"]
+        match = _MANIFEST_KEY.match(key)
+        if match is None:
+            raise UserError(
+                f"{key} is not raw/<use_case>/<batch>/{data_layout.MANIFEST} "
+                "(use_case: lower-case letters, digits and _)",
+                code="not_a_manifest",
+            )
+        stored = detail["object"]
+        return cls(
+            bucket=detail["bucket"]["name"],
+            use_case=match["use_case"],
+            batch=match["batch"],
+            version="/".join(str(stored.get(name, "")) for name in ("version-id", "etag", "sequencer")),
+            arrived_at=event["time"],
+        )
+
+    @property
+    def release(self) -> str:
+        """The release id: day of arrival and seven digits of a hash, the same however often the event comes."""
+        identity = "\n".join((self.bucket, self.use_case, self.batch, self.version))
+        return f"{self.arrived_at[:10].replace('-', '')}-{hashlib.sha256(identity.encode()).hexdigest()[:7]}"
+
+
+_HISTORY_KEYS = {"use_case", "batch", "as_of"}
+
+
+@dataclass(frozen=True)
+class HistoryRequest:
+    """A request to record the features of a batch as they were known at an earlier time.
+
+    Attributes:
+        use_case: the folder under ``raw/``.
+        batch: the folder under the use case.
+        as_of: UTC.
+    """
+
+    use_case: str
+    batch: str
+    as_of: datetime
+
+    @classmethod
+    def is_meant_by(cls, event: Mapping[str, Any]) -> bool:
+        """Whether an event of StartRelease is such a request, and not a manifest's arrival."""
+        return "detail" not in event
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any], now: datetime) -> HistoryRequest:
+        """Read ``{"use_case": ..., "batch": ..., "as_of": "2016-04-01T00:00:00Z"}``.
+
+        Raises:
+            UserError: ``malformed_request``; the message names the key.
+        """
+        if set(event) != _HISTORY_KEYS or not all(isinstance(value, str) for value in event.values()):
+            raise UserError(f"send the texts {', '.join(sorted(_HISTORY_KEYS))}", code="malformed_request")
+        if not _MANIFEST_KEY.match(data_layout.raw_batch(event["use_case"], event["batch"]) + data_layout.MANIFEST):
+            raise UserError("keys 'use_case' and 'batch' must name a folder below raw/", code="malformed_request")
+        try:
+            as_of = parse_utc(event["as_of"]).replace(microsecond=0)
+        except (ValueError, OverflowError) as error:
+            raise UserError(
+                f"key 'as_of' must be a time like 2016-04-01T00:00:00Z: {error}", code="malformed_request"
+            ) from error
+        if as_of > now:
+            raise UserError("key 'as_of' is in the future, which nobody knows", code="malformed_request")
+        return cls(event["use_case"], event["batch"], as_of)
+
+    @property
+    def release(self) -> str:
+        """The release id: the day of ``as_of`` and seven digits of a hash, the same however often it is asked for."""
+        identity = "\n".join((self.use_case, self.batch, self.as_of.isoformat()))
+        return f"{self.as_of:%Y%m%d}-{hashlib.sha256(identity.encode()).hexdigest()[:7]}"
+
+
+@dataclass(frozen=True)
+class LiveRelease:
+    """The release pointer: which version of each partition's model answers now.
+
+    Attributes:
+        release: the release published last.
+        started_at: when its execution began, ISO 8601 UTC; a release never replaces one begun after it.
+        revision: counts writes of the pointer; the condition of every write.
+        models: partition slug -> version. A partition that the last release could not train keeps its older version.
+        previous: the release before it, or None.
+    """
+
+    release: str
+    started_at: str
+    revision: int
+    models: Mapping[str, str] = field(default_factory=dict)
+    previous: str | None = None
+
+    def model_for(self, partition_slug: str) -> tuple[str, str] | None:
+        """The (slug, version) that answers for a tenant of this partition: its own model, else the global one."""
+        for slug in (partition_slug, data_layout.GLOBAL_PARTITION):
+            if slug in self.models:
+                return slug, self.models[slug]
+        return None
+
+
+def next_live(
+    current: LiveRelease | None, *, release: str, started_at: str, models: Mapping[str, str]
+) -> LiveRelease | None:
+    """The pointer after publishing ``release``; None when it is published already.
+
+    Raises:
+        UserError: ``superseded`` when a release that began later is live.
+    """
+    if current is None:
+        return LiveRelease(release, started_at, 1, dict(models), None)
+    if current.release == release:
+        return None
+    if current.started_at > started_at:
+        raise UserError(
+            f"release {release} began at {started_at}, before the live release {current.release} "
+            f"({current.started_at}); upload the batch again to release it",
+            code="superseded",
+        )
+    return LiveRelease(release, started_at, current.revision + 1, {**current.models, **models}, current.release)
+
+
+def iso_time(seconds: float) -> str:
+    """Unix seconds as ``yyyy-MM-ddTHH:mm:ssZ``."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def ready_rows(outcomes: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Every partition that has a model ready for release, with its shard's number.
+
+    Args:
+        outcomes: of all shards, each with ``shard`` and ``partitions``.
+    """
+    for outcome in outcomes:
+        for row in outcome["partitions"]:
+            if row["status"] == "ready":
+                yield {**row, "shard": outcome["shard"]}

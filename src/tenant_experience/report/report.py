@@ -1,0 +1,100 @@
+"""``report.html``: one self-contained page per shard, for who approves and for who attends to tenants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tenant_experience.data_layout import OUTCOME
+from tenant_experience.evaluation.evaluation import PartitionEvaluation
+from tenant_experience.features.ingestion_result import IngestionResult
+from tenant_experience.groups.profile import LEAST_FOR_RANK, LEAST_FOR_SHARE
+from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.jobs.partition_runs import READY, Row
+from tenant_experience.pages.html_page import render
+from tenant_experience.report._part import report_part
+from tenant_experience.report._words import FAIRNESS_MEANINGS, METRIC_MEANINGS, SLICE_MEANINGS, VERDICTS
+from tenant_experience.report.action_files import ActionReport
+from tenant_experience.report.pictures import GroupPictures
+from tenant_experience.use_case.schema import UseCase
+
+TEMPLATE = "report.html.j2"
+PORTFOLIO_LIMIT = 200
+SLICE_LIMIT = 30
+FAILED_RECORDS_LIMIT = 100
+ACTION_LIMIT = 5
+LISTED_PORTFOLIOS = 30
+
+
+def read_intake(folder: Path) -> Mapping[str, Any]:
+    """What BuildFeatures told in its outcome, in ``folder``; empty where there is none."""
+    return Outcome.read(folder).figures if (folder / OUTCOME).is_file() else {}
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """What a page is made from.
+
+    Attributes:
+        release: the release's id.
+        shard: the shard's number.
+        use_case: aspects of features, limits of groups.
+        rows: a row per partition of the shard, ready or not.
+        ready: evaluations of the models that are ready.
+        refused: evaluations of models that broke a gate.
+        pictures: partition slug -> pictures of its groups, where labels come from clusters.
+        actions: the list to act on.
+        intake: what BuildFeatures told in its outcome; empty where that is not known.
+        ingestion: what became of the whole release's features; without records nothing is said about it.
+    """
+
+    release: str
+    shard: int
+    use_case: UseCase
+    rows: Sequence[Row]
+    ready: Sequence[PartitionEvaluation]
+    actions: ActionReport
+    refused: Sequence[PartitionEvaluation] = ()
+    pictures: Mapping[str, GroupPictures] = field(default_factory=dict)
+    intake: Mapping[str, Any] = field(default_factory=dict)
+    ingestion: IngestionResult = field(default_factory=IngestionResult)
+
+    def render(self) -> str:
+        """The page: HTML without any address to fetch; everything from the data is escaped."""
+        listed = self._listed()
+        parts = [(evaluation, False) for evaluation in self.ready] + [(evaluation, True) for evaluation in self.refused]
+        return render(
+            TEMPLATE,
+            report=self,
+            ready=self.ready,
+            refused_rows=[row for row in self.rows if row["status"] != READY],
+            parts=[
+                report_part(evaluation, self.use_case, self.pictures.get(evaluation.manifest.slug)) | {"broken": broken}
+                for evaluation, broken in parts
+            ],
+            actions=self.actions,
+            listed=listed[:LISTED_PORTFOLIOS],
+            more_listed=len(listed[LISTED_PORTFOLIOS:]),
+            intake=self.intake,
+            ingestion=self.ingestion,
+            failed_records=list(self.ingestion.failed.items())[:FAILED_RECORDS_LIMIT],
+            metric_meanings=METRIC_MEANINGS,
+            slice_meanings=SLICE_MEANINGS,
+            fairness_meanings=FAIRNESS_MEANINGS,
+            verdicts=VERDICTS,
+            portfolio_limit=PORTFOLIO_LIMIT,
+            slice_limit=SLICE_LIMIT,
+            action_limit=ACTION_LIMIT,
+            least_for_share=LEAST_FOR_SHARE,
+            least_for_rank=LEAST_FOR_RANK,
+        )
+
+    def _listed(self) -> list[tuple[dict[str, Any], list[Any]]]:
+        """Portfolios where somebody waits, the most overdue first, each with its first actions."""
+        rows = [row for row in self.actions.portfolios if row["waiting"]]
+        return [
+            (row, [each for each in self.actions.actions if each.portfolio_id == row["portfolio_id"]][:ACTION_LIMIT])
+            for row in sorted(rows, key=lambda row: (-row["overdue"], -row["waiting"], row["portfolio_id"]))
+        ]

@@ -1,0 +1,3 @@
+"""Numbers about numbers, without a model or a use case: ranks, intervals, transforms and splits."""
+
+__all__ = ["ranks", "splitting"]

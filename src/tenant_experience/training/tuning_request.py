@@ -1,0 +1,42 @@
+"""Whether a release searches for hyperparameters, and whether the trainer could use what may be found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tenant_experience.data_layout import MANIFEST
+from tenant_experience.errors import UserError
+from tenant_experience.training.trainer import parse_settings
+from tenant_experience.training.training import trainer_named
+from tenant_experience.use_case.manifest import Manifest
+from tenant_experience.use_case.schema import USE_CASE_FILE, TrainerName, UseCase
+from tenant_experience.use_case.tuning import Tuning
+
+
+def wanted_tuning(use_case: UseCase, manifest: Manifest) -> Tuning | None:
+    """The search as it is to be, or None. What the manifest sets among the hyperparameters is not searched.
+
+    Raises:
+        UserError: ``nothing_to_tune``: no range is left.
+    """
+    if not (use_case.tuning.enabled if manifest.tuning is None else manifest.tuning):
+        return None
+    ranges = {name: each for name, each in use_case.tuning.ranges.items() if name not in manifest.hyperparameters}
+    if not ranges:
+        raise UserError(
+            f"tuning is asked for, and there is nothing to search: {USE_CASE_FILE} names under tuning.ranges "
+            f"{', '.join(use_case.tuning.ranges) or 'nothing'}, and what {MANIFEST} sets is not searched",
+            code="nothing_to_tune",
+        )
+    return use_case.tuning.model_copy(update={"ranges": ranges})
+
+
+def check_ranges(tuning: Tuning, trainer: TrainerName, hyperparameters: Mapping[str, str]) -> None:
+    """Refuses a range that the trainer would not take: no trial of a search is spent on finding that out.
+
+    Raises:
+        UserError: ``unknown_hyperparameter`` or ``bad_hyperparameter``, naming it and what is allowed.
+    """
+    for end in (0, 1):
+        ends = {name: each.ends[end] for name, each in tuning.ranges.items()}
+        parse_settings(trainer, trainer_named(trainer), {**hyperparameters, **ends})

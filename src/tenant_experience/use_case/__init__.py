@@ -1,0 +1,15 @@
+"""What a use case is: its settings, its sources, the manifest of a batch, and the files they are read from."""
+
+__all__ = [
+    "features",
+    "files",
+    "gates",
+    "labels",
+    "manifest",
+    "processing",
+    "schema",
+    "served",
+    "source",
+    "source_expression",
+    "tuning",
+]

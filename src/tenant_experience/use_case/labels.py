@@ -1,0 +1,106 @@
+"""``clustering:`` and ``labels:`` of ``use_case.yaml``: what a model learns to tell, and where that comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from tenant_experience.errors import UserError
+from tenant_experience.settings_file import Settings
+from tenant_experience.use_case.features import Name
+
+Task = Literal["binary", "multiclass", "regression"]
+Method = Literal["kmeans", "gaussian_mixture", "ward"]
+
+
+class GroupLimits(Settings):
+    """What groups must show before they are called good and bad; the last two only warn.
+
+    Attributes:
+        probability_worse: on every marker, a tenant of the worse of two neighbouring groups is worse off with at least
+            this probability, ties half.
+        stability_median: the median adjusted Rand index of refits on redrawn tenants is at least this.
+        stability_minimum: and the smallest is at least this.
+        smallest_group: the smallest group has at least so many tenants,
+        smallest_share: and at least this share of them.
+        structure_ratio: explained variance is at least so many times that of columns shuffled one by one.
+        continuum_margin: explained variance exceeds that of data without groups by more than this.
+        service_auc: features of service alone tell the groups apart at least so well.
+    """
+
+    probability_worse: float = Field(default=0.55, ge=0.5, le=1)
+    stability_median: float = Field(default=0.90, ge=0, le=1)
+    stability_minimum: float = Field(default=0.80, ge=0, le=1)
+    smallest_group: int = Field(default=30, ge=1)
+    smallest_share: float = Field(default=0.05, ge=0, lt=0.5)
+    structure_ratio: float = Field(default=1.2, ge=1)
+    continuum_margin: float = Field(default=0.02, ge=0, le=1)
+    service_auc: float = Field(default=0.80, ge=0.5, le=1)
+
+
+class Clustering(Settings):
+    """On which features groups are found, how, and which features must agree without having been used."""
+
+    markers: list[Name] = Field(min_length=2)
+    checks: list[Name] = Field(default_factory=list)
+    method: Method = "kmeans"
+    groups: Literal[2, 3] = 2
+    limits: GroupLimits = GroupLimits()
+
+
+class Labels(Settings):
+    """What a model learns to tell.
+
+    Attributes:
+        from_: ``clusters``: the group a tenant falls into; ``column``: what the data says.
+        column: which one; a tenant without a value there teaches nothing.
+        classes: its values, in the order of their numbers; None when it holds a number.
+        positive: the last of the classes, whose probability is told; None: no class is more wanted than another.
+        outcome: what the API's reasons call the positive class; its name when there is nothing here.
+    """
+
+    from_: Literal["clusters", "column"] = Field(alias="from")
+    column: Name | None = None
+    classes: list[Name] | None = Field(default=None, min_length=2)
+    positive: Name | None = None
+    outcome: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+
+    @property
+    def task(self) -> Task:
+        """What kind of learning this is."""
+        if self.classes is None:
+            return "regression"
+        return "binary" if len(self.classes) == 2 else "multiclass"
+
+    def check_classes(self, values: Iterable[str]) -> None:
+        """Refuses values of the column that are none of the classes.
+
+        Raises:
+            UserError: ``unknown_class``, naming the first by the alphabet.
+        """
+        unknown = sorted(set(values) - set(self.classes or ()))
+        if unknown:
+            raise UserError(
+                f"column {self.column!r} holds {unknown[0]!r}, which is none of labels.classes "
+                f"{', '.join(self.classes or ())}: name it in use_case.yaml, or map it in the source",
+                code="unknown_class",
+            )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if (self.column is not None) != (self.from_ == "column"):
+            raise ValueError("labels.column is wanted with from: column, and only then")
+        classes = self.classes or []
+        if len(set(classes)) != len(classes):
+            raise ValueError("labels.classes names a class twice")
+        if self.from_ == "clusters" and not classes:
+            raise ValueError("labels.classes are wanted with from: clusters")
+        if self.positive is None and (self.from_ == "clusters" or self.task == "binary"):
+            raise ValueError("labels.positive is wanted: the last of labels.classes")
+        if self.outcome is not None and self.positive is None:
+            raise ValueError("labels.outcome is the positive class in words: there is none")
+        if self.positive is not None and (not classes or self.positive != classes[-1]):
+            raise ValueError(f"labels.positive {self.positive!r} is not the last of labels.classes")
+        return self

@@ -1,0 +1,209 @@
+"""``use_case.yaml``: the one thing to change for another problem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, StrictInt, model_validator
+
+from tenant_experience.settings_file import Settings, load_settings
+from tenant_experience.use_case.features import Feature, Name, Noise
+from tenant_experience.use_case.gates import Gates
+from tenant_experience.use_case.labels import Clustering, Labels
+from tenant_experience.use_case.manifest import RESERVED_HYPERPARAMETERS, Scope
+from tenant_experience.use_case.processing import check_processing
+from tenant_experience.use_case.tuning import Tuning
+
+USE_CASE_FILE = "use_case.yaml"
+SQL_FILE = "features.sql"
+SOURCES_FOLDER = "sources"
+
+Scalar = bool | int | float | str
+# The features that ``targets`` are about.
+FIRST_RESPONSE, RESOLUTION = TIMED_FEATURES = ("mean_first_response_hr", "mean_full_resolution_hr")
+
+TrainerName = Literal["xgboost", "hist_gradient_boosting", "linear"]
+
+
+class Models(Settings):
+    """How many models there are.
+
+    Attributes:
+        scope: one for all, or one for each portfolio with at least ``minimum_tenants`` that may train.
+        minimum_tenants: see ``scope``.
+        fallback: whether a global model answers for the portfolios that have none of their own.
+        shard_size: models of one training job.
+    """
+
+    scope: Scope = "global"
+    fallback: bool = True
+    minimum_tenants: int = Field(default=2_000, ge=1)
+    shard_size: int = Field(default=10, ge=1, le=1_000)
+
+
+class History(Settings):
+    """Days: the window that events are counted in, and the exposure a tenant needs."""
+
+    window_days: int = Field(default=365, ge=1, le=3_650)
+    minimum_days: int = Field(default=90, ge=0)
+    provisional_below: int = Field(default=180, ge=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.minimum_days <= self.provisional_below <= self.window_days:
+            raise ValueError("minimum_days <= provisional_below <= window_days must hold")
+        return self
+
+
+class Processing(Settings):
+    """What builds features: DuckDB in one process, or Spark on ``instances`` machines."""
+
+    engine: str = "duckdb"
+    instances: StrictInt = 1
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        check_processing(self.engine, self.instances)
+        return self
+
+
+class Approval(Settings):
+    """Who lets a release pass."""
+
+    mode: Literal["manual"] = "manual"
+
+
+class Targets(Settings):
+    """What a tenant may expect, in hours: until the first response, and until the matter is resolved."""
+
+    first_response_hr: float = Field(gt=0)
+    resolution_hr: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.first_response_hr > self.resolution_hr:
+            raise ValueError("first_response_hr <= resolution_hr must hold")
+        return self
+
+
+class Costs(Settings):
+    """What a false alarm and a miss cost, relative to each other; of two classes only."""
+
+    false_alarm: float = Field(default=1, gt=0, allow_inf_nan=False)
+    miss: float = Field(default=1, gt=0, allow_inf_nan=False)
+
+    @property
+    def threshold(self) -> float:
+        """The probability of the positive class from which to say so costs less than not to, where it is calibrated."""
+        return self.false_alarm / (self.false_alarm + self.miss)
+
+
+class UseCase(Settings):
+    """A whole ``use_case.yaml``.
+
+    ``features`` keeps the file's order: it is the order the model reads them in. ``masking`` is the share of them that
+    is hidden in a second copy of the rows a model learns from; 0: there is no copy. ``targets`` and ``capacity``
+    (tenants of one portfolio) make the list to act on; without targets there is none. ``contacts`` are features that
+    count contacts of one kind each: figures are also told by the kind that a tenant has most of.
+    """
+
+    name: Name
+    record_id: Name
+    partition_column: Name
+    default_source: Name
+    features: dict[Name, Feature] = Field(min_length=1)
+    clustering: Clustering | None = None
+    labels: Labels
+    models: Models = Models()
+    history: History = History()
+    trainer: TrainerName = "xgboost"
+    hyperparameters: dict[str, Scalar] = Field(default_factory=dict)
+    tuning: Tuning = Tuning()
+    masking: float = Field(default=0, ge=0, lt=1)
+    gates: Gates = Gates()
+    processing: Processing = Processing()
+    approval: Approval = Approval()
+    costs: Costs = Costs()
+    contacts: list[Name] = Field(default_factory=list)
+    targets: Targets | None = None
+    capacity: int = Field(default=10, ge=1, le=1_000)
+
+    @property
+    def feature_names(self) -> list[str]:
+        """Names of the features, in order."""
+        return list(self.features)
+
+    @property
+    def grouped(self) -> Clustering:
+        """How groups are found, where labels come from clusters."""
+        if self.clustering is None:
+            raise ValueError(f"labels of {self.name} do not come from clusters")
+        return self.clustering
+
+    @property
+    def categories(self) -> list[str]:
+        """Names of the features that are categories, in order."""
+        return [name for name, feature in self.features.items() if feature.kind == "category"]
+
+    @property
+    def noise(self) -> dict[str, Noise]:
+        """How features are noisy, by name, where it is known."""
+        return {name: feature.noise for name, feature in self.features.items() if feature.noise}
+
+    @model_validator(mode="after")
+    def _noise_is_of_counts(self) -> Self:
+        counts = [name for name, noise in self.noise.items() if noise.kind == "poisson"]
+        for name, noise in self.noise.items():
+            others = [each for each in noise.of if each not in counts]
+            if others:
+                raise ValueError(f"features.{name}.noise.of names {others}, not features with noise: {{kind: poisson}}")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_can_be_found(self) -> Self:
+        if (self.clustering is not None) != (self.labels.from_ == "clusters"):
+            raise ValueError("clustering is wanted with labels.from: clusters, and only then")
+        if self.clustering is None:
+            return self
+        classes = self.labels.classes or []
+        if len(classes) != self.clustering.groups:
+            raise ValueError(f"labels.classes {classes} do not name clustering.groups: {self.clustering.groups} groups")
+        for key in ("markers", "checks"):
+            unknown = [name for name in getattr(self.clustering, key) if name not in self.features]
+            if unknown:
+                raise ValueError(f"clustering.{key} names {unknown}, not among the features {self.feature_names}")
+        neither = [name for name in self.clustering.markers if self.features[name].direction == 0]
+        if neither:
+            raise ValueError(f"clustering.markers {neither} have more_is: neither; a marker is worse or better")
+        return self
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.labels.column in (*self.features, self.record_id, self.partition_column):
+            raise ValueError(
+                f"labels.column {self.labels.column!r} is a feature or an id: nothing would be left to learn"
+            )
+        uncounted = [name for name in self.contacts if name not in self.features or name in self.categories]
+        if uncounted:
+            raise ValueError(f"contacts names {uncounted}, which are no features that count")
+        untimed = [name for name in TIMED_FEATURES if self.targets and name not in self.features]
+        if untimed:
+            raise ValueError(f"targets are compared with the feature {untimed[0]!r}, which is not among the features")
+        if self.models.scope == "global" and not self.models.fallback:
+            raise ValueError("models.fallback: false leaves no model at all under scope: global")
+        if "costs" in self.model_fields_set and self.labels.task != "binary":
+            raise ValueError("costs are of two classes: with more, or a number, there is no threshold they could set")
+        reserved = sorted(RESERVED_HYPERPARAMETERS & self.hyperparameters.keys())
+        if reserved:
+            raise ValueError(f"hyperparameters {reserved} are set by the state machine")
+        return self
+
+
+def load_use_case(folder: Path) -> UseCase:
+    """Reads ``folder/use_case.yaml``.
+
+    Raises:
+        UserError: ``invalid_use_case``; the message names the file, the key and what is allowed there.
+    """
+    return load_settings(folder / USE_CASE_FILE, UseCase, code="invalid_use_case")

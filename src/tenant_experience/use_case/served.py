@@ -1,0 +1,95 @@
+"""What the API must know of the use case, read without pydantic: what records hold, and how people call it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.use_case import files as use_case_files
+
+_FILE = "use_case.yaml"
+
+
+@dataclass(frozen=True)
+class ServedFeature:
+    """One feature.
+
+    Attributes:
+        is_category: its values are texts.
+        aspect: service, demand, or None when the use case does not tell them apart.
+        words: what a person calls it.
+    """
+
+    is_category: bool
+    aspect: str | None
+    words: str
+
+
+@dataclass(frozen=True)
+class ServedUseCase:
+    """The part of ``use_case.yaml`` that answers depend on.
+
+    Attributes:
+        record_id: what the id is called in a record.
+        partition_column: what the portfolio is called there.
+        features: by name, in order.
+        labels: the classes by number; empty for a number.
+        positive: the last of them, None when none is more wanted than another.
+        outcome: the positive label in words.
+    """
+
+    record_id: str
+    partition_column: str
+    features: Mapping[str, ServedFeature]
+    labels: tuple[str, ...]
+    positive: str | None
+    outcome: str | None
+
+    @property
+    def aspects(self) -> dict[str, list[str]]:
+        """Aspect -> its features; empty when the use case tells none apart."""
+        found: dict[str, list[str]] = {}
+        for name, feature in self.features.items():
+            if feature.aspect:
+                found.setdefault(feature.aspect, []).append(name)
+        return found
+
+
+def parse(content: bytes) -> ServedUseCase:
+    """Reads ``use_case.yaml``; what else it says is for the jobs, which check all of it."""
+    import yaml
+
+    document = yaml.safe_load(content)
+    labels = document["labels"]
+    positive = labels.get("positive")
+    return ServedUseCase(
+        record_id=document["record_id"],
+        partition_column=document["partition_column"],
+        features={name: _feature(name, feature or {}) for name, feature in document["features"].items()},
+        labels=tuple(labels.get("classes") or ()),
+        positive=positive,
+        outcome=labels.get("outcome", positive),
+    )
+
+
+@cache
+def read(name: str) -> ServedUseCase:
+    """The use case as it was deployed with the function.
+
+    Raises:
+        PlatformError: ``use_case_unavailable``: it is not there, or is none.
+    """
+    import yaml
+
+    try:
+        return parse(use_case_files.find(name)[_FILE])
+    except (UserError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise PlatformError(f"{_FILE} of {name!r} cannot be read: {error!r}", code="use_case_unavailable") from error
+
+
+def _feature(name: str, feature: Mapping[str, Any]) -> ServedFeature:
+    words = feature.get("words", name.replace("_", " "))
+    return ServedFeature(feature.get("kind") == "category", feature.get("aspect"), words)

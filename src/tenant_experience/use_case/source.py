@@ -1,0 +1,164 @@
+"""``sources/<name>.yaml``: how an export's columns become ours. A new export is a new file here, never new code."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
+
+from tenant_experience.errors import UserError
+from tenant_experience.settings_file import Settings, line_of, load_settings
+from tenant_experience.use_case.features import Name
+from tenant_experience.use_case.schema import SOURCES_FOLDER, USE_CASE_FILE, History, UseCase
+from tenant_experience.use_case.source_expression import check_time_format, columns_read
+
+REQUIRED_EVENT_COLUMNS = ("event_id", "tenant_id", "channel", "opened_at", "first_response_at", "resolved_at")
+OPTIONAL_EVENT_COLUMNS = (
+    *("portfolio_id", "direction", "answered", "escalated", "sentiment"),
+    *("tenancy_start_at", "tenancy_end_at", "recorded_at"),
+)
+# What messages and the quarantine call the filter, beside our columns.
+WHERE = "where"
+
+
+def _known_zone(zone: str) -> str:
+    if zone not in available_timezones():
+        raise ValueError("not an IANA time zone, such as UTC or Europe/Berlin")
+    return zone
+
+
+def _readable(expression: str) -> str:
+    columns_read(expression)
+    return expression
+
+
+def _usable_format(time_format: str) -> str:
+    check_time_format(time_format)
+    return time_format
+
+
+def _known_encoding(encoding: str) -> str:
+    try:
+        return codecs.lookup(io.TextIOWrapper(io.BytesIO(), encoding).encoding).name
+    except LookupError as error:
+        raise ValueError("not an encoding of text, such as utf-8, utf-16, latin-1 or cp1252") from error
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("not a time in UTC's years 1 to 9999") from error
+
+
+Expression = Annotated[str, AfterValidator(_readable)]
+TimeFormat = Annotated[str, AfterValidator(_usable_format)]
+
+
+class CsvOptions(Settings):
+    """How CSV files of this source are written."""
+
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
+
+
+class HistoryOverride(Settings):
+    """What a source sets otherwise than its use case: a log may be too short for the use case's thresholds."""
+
+    window_days: int | None = None
+    minimum_days: int | None = None
+    provisional_below: int | None = None
+
+
+class Source(Settings):
+    """What all kinds of sources share.
+
+    Attributes:
+        kind: ``events``: one row per communication event; ``table``: one row per tenant, features ready-made.
+        columns: our column -> SQL expression over the file's columns.
+        optional: columns of the file that may be missing from it; they then read as null.
+        time_zone: of time stamps without an offset.
+        null_markers: texts of the file that mean that there is no value, after trimming; blank always does.
+        time_formats: strptime formats of times in text, the first that fits counts; empty means ISO 8601.
+        where: rows for which this is not true are passed over, and counted.
+        history: thresholds that differ from the use case's.
+        as_of: when the log ends, for a closed data set; a manifest's ``as_of`` wins.
+    """
+
+    kind: Literal["events", "table"]
+    columns: dict[Name, Expression] = Field(min_length=1)
+    optional: list[str] = Field(default_factory=list)
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    null_markers: list[str] = Field(default_factory=list)
+    time_formats: list[TimeFormat] = Field(default_factory=list)
+    where: Expression | None = None
+    csv: CsvOptions = Field(default_factory=CsvOptions)
+    history: HistoryOverride = HistoryOverride()
+    as_of: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
+
+    def raw_columns(self) -> dict[str, str]:
+        """Each column of the file that is read -> the first of our columns, or ``where``, that reads it."""
+        read_by: dict[str, str] = {}
+        for ours, expression in (*self.columns.items(), *([(WHERE, self.where)] if self.where else [])):
+            for raw in columns_read(expression):
+                read_by.setdefault(raw, ours)
+        return read_by
+
+    def adjust(self, use_case: UseCase) -> UseCase:
+        """The use case with this source's thresholds of history.
+
+        Raises:
+            ValidationError: the thresholds, merged, are not in order.
+        """
+        merged = use_case.history.model_dump() | self.history.model_dump(exclude_none=True)
+        return use_case.model_copy(update={"history": History.model_validate(merged)})
+
+
+def load_source(folder: Path, name: str, use_case: UseCase) -> Source:
+    """Reads ``folder/sources/<name>.yaml`` of the use case in ``folder``.
+
+    Raises:
+        UserError: ``unknown_source`` when there is no such file, ``invalid_source`` when the file is wrong;
+            the message names the file, the line, the key and what is allowed there.
+    """
+    known = sorted(path.stem for path in (folder / SOURCES_FOLDER).glob("*.yaml"))
+    if name not in known:
+        raise UserError(f"there is no source {name!r}; choose one of {', '.join(known)}", code="unknown_source")
+    path = folder / SOURCES_FOLDER / f"{name}.yaml"
+    source = load_settings(path, Source, code="invalid_source")
+    try:
+        source.adjust(use_case)
+    except ValidationError as error:
+        raise UserError(
+            f"{path.name}: line {line_of(path, 'history')}: key 'history', with what {USE_CASE_FILE} says: "
+            + "; ".join(detail["msg"] for detail in error.errors()),
+            code="invalid_source",
+        ) from error
+    _check_columns(source, use_case, path)
+    return source
+
+
+def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
+    required: tuple[str, ...] = REQUIRED_EVENT_COLUMNS
+    optional: tuple[str, ...] = OPTIONAL_EVENT_COLUMNS
+    if source.kind == "table":
+        labels = [use_case.labels.column] if use_case.labels.column else []
+        required, optional = (use_case.record_id, *use_case.features, *labels), (use_case.partition_column,)
+    missing = [name for name in required if name not in source.columns]
+    unknown = [name for name in source.columns if name not in (*required, *optional)]
+    if missing:
+        raise UserError(
+            f"{path.name}: line {line_of(path, 'columns')}: key 'columns' lacks {', '.join(missing)}",
+            code="invalid_source",
+        )
+    if unknown:
+        raise UserError(
+            f"{path.name}: line {line_of(path, 'columns', unknown[0])}: key 'columns' has unknown "
+            f"{', '.join(unknown)}; allowed: {', '.join((*required, *optional))}",
+            code="invalid_source",
+        )
