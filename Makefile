@@ -38,9 +38,10 @@ demo: setup ## The whole path on this machine: INPUT=file SOURCE=name USE_CASE=n
 test: setup spark ## Every test, the flow through the real state machine included
 	$(PY) -m pytest --numprocesses 3 $(PYTEST_ARGS)
 
-check: setup ## Lint, types, templates and state machines
+check: setup ## Lint, imports, types, line lengths, templates and state machines
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
+	.venv/bin/lint-imports --no-logo
 	$(PY) -m checks.types
 	$(SAM) validate --lint --region us-east-1
 	$(VENVS)/sam/bin/python -m checks.transformed_template template.yaml

@@ -9,7 +9,7 @@ import sqlglot
 from sqlglot import exp
 
 from tenant_experience.errors import UserError
-from tenant_experience.spark.dialect import to_spark
+from tenant_experience.spark._dialect import to_spark
 
 FEATURES = (Path(__file__).parents[2] / "use_cases" / "tenant_experience" / "features.sql").read_text()
 # Each statement's SELECT; a name for what is put in its place.

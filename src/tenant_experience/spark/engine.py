@@ -17,8 +17,8 @@ from tenant_experience.intake.files import RawFile
 from tenant_experience.intake.quarantine import Rule, create_quarantine
 from tenant_experience.intake.staging import FileCount
 from tenant_experience.pseudonyms import Pseudonyms
-from tenant_experience.spark.dialect import to_spark
-from tenant_experience.spark.intake import Intake, add_quarantine, counted_files, on_any_instance, staged_schema
+from tenant_experience.spark._dialect import to_spark
+from tenant_experience.spark._intake import Intake, add_quarantine, counted_files, on_any_instance, staged_schema
 from tenant_experience.use_case.source import Source
 
 
