@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.groups.grouping import Transform, transformed
+from tenant_experience.statistics.transforms import Transform, transformed
 
 Column = NDArray[np.float64]
 

@@ -18,8 +18,8 @@ from tenant_experience.data_quality._shift import Column, histogram, shift
 from tenant_experience.data_quality.comparison import PREVIOUS_TABLE
 from tenant_experience.errors import UserError
 from tenant_experience.features.sql import FEATURES_TABLE
-from tenant_experience.groups.grouping import Transform
 from tenant_experience.intake.duckdb_session import count, single
+from tenant_experience.statistics.transforms import Transform
 from tenant_experience.use_case.schema import UseCase
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.evaluation._intervals import interval, resampled, told
-from tenant_experience.evaluation._scored_rows import Floats, ScoredRows
+from tenant_experience.evaluation._intervals import told
+from tenant_experience.evaluation._scored_rows import ScoredRows
 from tenant_experience.evaluation._weighted_metrics import weighted_metrics
 from tenant_experience.models.encoding import Encoding, Matrix
+from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.intervals import interval, resampled
 
 MOST_MISSING = 5
 DRAWS = 8

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.evaluation._weighted_metrics import CALIBRATION_BINS, calibration_bins
+from tenant_experience.statistics.intervals import Z95, wilson_interval
 
 Labels = NDArray[np.bool_]
 Probabilities = NDArray[np.float64]
-Z95 = 1.959963984540054
 CURVE_POINTS = 200
 PREDICTION_BANDS = 10
 CANNOT_BE_TOLD = (0.2, 0.8)
@@ -99,36 +99,6 @@ def prediction_bands(labels: NDArray[np.float64], predicted: NDArray[np.float64]
             }
         )
     return bands
-
-
-def wilson_interval(count: int, total: int) -> tuple[float, float]:
-    """The 95% interval of a share, by Wilson (1927): it stays within 0..1 and holds for few rows.
-
-    Args:
-        count: rows that have the property.
-        total: rows in all, at least 1.
-    """
-    share, z2 = count / total, Z95**2
-    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
-    half = Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
-    # Exact at the ends, where rounding would leave 1e-17.
-    return (0.0 if count == 0 else centre - half), (1.0 if count == total else centre + half)
-
-
-def auc_interval(area: float, positives: int, negatives: int) -> tuple[float, float]:
-    """The 95% interval of an area under the ROC curve, by Hanley and McNeil (1982), within 0..1.
-
-    Args:
-        area: the area, ties counted half.
-        positives: rows of the one kind, at least 1.
-        negatives: rows of the other, at least 1.
-    """
-    both_positive, both_negative = area / (2 - area), 2 * area**2 / (1 + area)
-    variance = (
-        area * (1 - area) + (positives - 1) * (both_positive - area**2) + (negatives - 1) * (both_negative - area**2)
-    )
-    half = Z95 * math.sqrt(max(variance, 0.0) / (positives * negatives))
-    return max(area - half, 0.0), min(area + half, 1.0)
 
 
 def roc_curve(labels: Labels, probabilities: Probabilities) -> list[tuple[float, float]]:

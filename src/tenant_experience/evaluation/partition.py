@@ -21,7 +21,6 @@ from tenant_experience.evaluation.champion import NOT_COMPARABLE, Champion, cham
 from tenant_experience.evaluation.evaluation import PartitionEvaluation
 from tenant_experience.evaluation.gates import model_gates
 from tenant_experience.evaluation.metrics import (
-    Z95,
     answer_certainty,
     calibration_table,
     confusion,
@@ -38,6 +37,7 @@ from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.encoding import Matrix
 from tenant_experience.models.scoring import Scorer
 from tenant_experience.models.served_model import ServedModel
+from tenant_experience.statistics.intervals import Z95
 from tenant_experience.statistics.splitting import SHARES, TEST
 from tenant_experience.use_case.schema import UseCase
 

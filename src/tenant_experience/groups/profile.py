@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.evaluation.metrics import wilson_interval
 from tenant_experience.features.table import FeatureTable
+from tenant_experience.statistics.intervals import wilson_interval
 from tenant_experience.statistics.ranks import probability_worse
 from tenant_experience.use_case.schema import UseCase
 
