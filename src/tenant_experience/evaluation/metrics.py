@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.evaluation._weighted_metrics import CALIBRATION_BINS, calibration_bins
+from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.intervals import Z95, wilson_interval
 
 Labels = NDArray[np.bool_]
-Probabilities = NDArray[np.float64]
 CURVE_POINTS = 200
 PREDICTION_BANDS = 10
 CANNOT_BE_TOLD = (0.2, 0.8)
 
 
-def confusion(labels: Labels, probabilities: Probabilities, threshold: float) -> dict[str, int]:
+def confusion(labels: Labels, probabilities: Floats, threshold: float) -> dict[str, int]:
     """How many of each label got each answer; positive is the bad group."""
     answers = probabilities >= threshold
     return {
@@ -29,7 +29,7 @@ def confusion(labels: Labels, probabilities: Probabilities, threshold: float) ->
     }
 
 
-def calibration_table(labels: Labels, probabilities: Probabilities) -> list[dict[str, Any]]:
+def calibration_table(labels: Labels, probabilities: Floats) -> list[dict[str, Any]]:
     """Per tenth of the probability: how many rows, their mean probability, and the share that is positive.
 
     Returns:
@@ -55,7 +55,7 @@ def calibration_table(labels: Labels, probabilities: Probabilities) -> list[dict
     return rows
 
 
-def answer_certainty(probability_bad: NDArray[np.float64]) -> dict[str, Any]:
+def answer_certainty(probability_bad: Floats) -> dict[str, Any]:
     """Of how many tenants the published P(bad) says which group they are in.
 
     Returns:
@@ -76,7 +76,7 @@ def answer_certainty(probability_bad: NDArray[np.float64]) -> dict[str, Any]:
     }
 
 
-def prediction_bands(labels: NDArray[np.float64], predicted: NDArray[np.float64]) -> list[dict[str, Any]]:
+def prediction_bands(labels: Floats, predicted: Floats) -> list[dict[str, Any]]:
     """Ten bands of the prediction with as many rows each: what was predicted there, and what was true.
 
     Returns:
@@ -101,7 +101,7 @@ def prediction_bands(labels: NDArray[np.float64], predicted: NDArray[np.float64]
     return bands
 
 
-def roc_curve(labels: Labels, probabilities: Probabilities) -> list[tuple[float, float]]:
+def roc_curve(labels: Labels, probabilities: Floats) -> list[tuple[float, float]]:
     """Points (false positive rate, true positive rate) for a plot."""
     from sklearn import metrics
 
@@ -109,7 +109,7 @@ def roc_curve(labels: Labels, probabilities: Probabilities) -> list[tuple[float,
     return _thinned(false_positive, true_positive)
 
 
-def precision_recall_curve(labels: Labels, probabilities: Probabilities) -> list[tuple[float, float]]:
+def precision_recall_curve(labels: Labels, probabilities: Floats) -> list[tuple[float, float]]:
     """Points (recall, precision) for a plot."""
     from sklearn import metrics
 

@@ -24,7 +24,7 @@ from tenant_experience.statistics.arrays import Floats
 # The label of a tenant of whom nothing is known that decides.
 NO_FEATURES = "no_features"
 
-Values = NDArray[np.float32] | NDArray[np.float64]
+Values = NDArray[np.float32] | Floats
 
 
 @dataclass(frozen=True)

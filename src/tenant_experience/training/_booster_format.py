@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tenant_experience.statistics.arrays import Floats
 from tenant_experience.training.trainer import Objective
 from tenant_experience.use_case.labels import Task
 
@@ -72,10 +73,10 @@ def tree(
     left: NDArray[np.integer],
     right: NDArray[np.integer],
     column: NDArray[np.integer],
-    highest_left: NDArray[np.float64],
+    highest_left: Floats,
     missing_left: NDArray[np.bool_],
     leaf: NDArray[np.bool_],
-    value: NDArray[np.float64],
+    value: Floats,
     rows: NDArray[np.integer],
 ) -> dict[str, Any]:
     """One tree, from arrays with an entry a node, the root first.
@@ -115,7 +116,7 @@ def tree(
     }
 
 
-def exclusive_thresholds(highest: NDArray[np.float64]) -> NDArray[np.float64]:
+def exclusive_thresholds(highest: Floats) -> Floats:
     """The 32-bit numbers t for which ``x < t`` says of every 32-bit x what ``x <= highest`` says."""
     with np.errstate(over="ignore"):
         nearest = highest.astype(np.float32)
