@@ -54,7 +54,7 @@ def measured_with(metrics: Metrics, rows: int, resamples: int = RESAMPLES) -> Me
     for name, value in values.items():
         bounds = interval(np.concatenate([part[name] for part in drawn] or [value]))
         intervals[name] = bounds and _widened(bounds, float(value[0]))
-    return Measured({name: told(value[0]) for name, value in values.items()}, intervals)
+    return Measured({name: finite_or_none(value[0]) for name, value in values.items()}, intervals)
 
 
 def _widened(bounds: list[float], value: float) -> list[float]:
@@ -62,6 +62,6 @@ def _widened(bounds: list[float], value: float) -> list[float]:
     return [min(bounds[0], value), max(bounds[1], value)]
 
 
-def told(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """A figure for a document: None for NaN."""
     return None if np.isnan(value) else float(value)
