@@ -26,10 +26,11 @@ from tenant_experience.features.table import FeatureTable, read_features
 from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.evidence import predicted_by
 from tenant_experience.groups.file import GroupRows
-from tenant_experience.groups.grouping import Grouping, transformed
+from tenant_experience.groups.grouping import Grouping
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.statistics.ranks import probability_worse
 from tenant_experience.statistics.splitting import SHARES
+from tenant_experience.statistics.transforms import transformed
 from tenant_experience.use_case.schema import UseCase
 from tests.model.generated_tenants import (
     REAL_TABLE,

@@ -20,8 +20,8 @@ import xgboost
 
 from tenant_experience.jobs.instance_resources import available_cpus
 from tenant_experience.models.artifact import ModelManifest
-from tenant_experience.training.fit import Lesson
-from tenant_experience.training.fit_pool import learners
+from tenant_experience.training.fit import FitTask
+from tenant_experience.training.fit_pool import fit_pool
 from tenant_experience.training.trainer import Dataset, parse_settings
 from tenant_experience.training.training import TRAINERS
 
@@ -36,11 +36,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=20_000, help="of each model (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each, taking turns (default: %(default)s)")
     options = parser.parse_args(arguments)
-    lessons = [_lesson(number, options.rows) for number in range(options.models)]
+    tasks = [_task(number, options.rows) for number in range(options.models)]
     ours, plain = [], []
     for _ in range(options.repeat):
-        ours.append(_seconds(_one_per_core, lessons))
-        plain.append(_seconds(_one_after_another, lessons))
+        ours.append(_seconds(_one_per_core, tasks))
+        plain.append(_seconds(_one_after_another, tasks))
     first, second = statistics.median(ours), statistics.median(plain)
     print(  # noqa: T201
         f"{options.models} models of {options.rows} rows, {available_cpus()} cores: one per core {first:.1f} s, "
@@ -49,38 +49,38 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _one_per_core(lessons: list[Lesson]) -> None:
+def _one_per_core(tasks: list[FitTask]) -> None:
     count = available_cpus()
-    with learners(count) as learn, ThreadPoolExecutor(count) as threads:
-        list(threads.map(learn, lessons))
+    with fit_pool(count) as fit, ThreadPoolExecutor(count) as threads:
+        list(threads.map(fit, tasks))
 
 
-def _one_after_another(lessons: list[Lesson]) -> None:
+def _one_after_another(tasks: list[FitTask]) -> None:
     """As XGBoost does it when nothing is said: every core, and 256 bins."""
     settings = {name: value for name, value in _SETTINGS.items() if name in ("max_depth", "learning_rate")}
     threads = available_cpus()
-    for lesson in lessons:
-        learned = xgboost.QuantileDMatrix(lesson.train.matrix, lesson.train.labels, nthread=threads)
-        watched = xgboost.QuantileDMatrix(
-            lesson.validation.matrix, lesson.validation.labels, ref=learned, nthread=threads
+    for task in tasks:
+        train_rows = xgboost.QuantileDMatrix(task.train.matrix, task.train.labels, nthread=threads)
+        validation_rows = xgboost.QuantileDMatrix(
+            task.validation.matrix, task.validation.labels, ref=train_rows, nthread=threads
         )
         xgboost.train(
             {**settings, "objective": "binary:logistic", "tree_method": "hist", "nthread": threads},
-            learned,
+            train_rows,
             num_boost_round=_SETTINGS["n_estimators"],
-            evals=[(watched, "validation")],
+            evals=[(validation_rows, "validation")],
             early_stopping_rounds=_SETTINGS["early_stopping_rounds"],
             verbose_eval=False,
         )
 
 
-def _seconds(way: Callable[[list[Lesson]], None], lessons: list[Lesson]) -> float:
+def _seconds(way: Callable[[list[FitTask]], None], tasks: list[FitTask]) -> float:
     start = time.perf_counter()
-    way(lessons)
+    way(tasks)
     return time.perf_counter() - start
 
 
-def _lesson(seed: int, rows: int) -> Lesson:
+def _task(seed: int, rows: int) -> FitTask:
     settings = parse_settings("xgboost", TRAINERS["xgboost"], _SETTINGS)
     manifest = ModelManifest(
         partition=f"p{seed}",
@@ -99,7 +99,7 @@ def _lesson(seed: int, rows: int) -> Lesson:
     labels = (matrix[:, :6].sum(axis=1) + matrix[:, 6] * matrix[:, 7] > chance.normal(0, 1, rows)).astype(np.float32)
     cut = rows * 7 // 9
     train, validation = Dataset(matrix[:cut], labels[:cut]), Dataset(matrix[cut:], labels[cut:])
-    return Lesson(TRAINERS["xgboost"], settings, manifest, train, validation, masking=0)
+    return FitTask(TRAINERS["xgboost"], settings, manifest, train, validation, feature_dropout=0)
 
 
 if __name__ == "__main__":

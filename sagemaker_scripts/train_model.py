@@ -28,7 +28,7 @@ from tenant_experience.groups.file import read_groups
 from tenant_experience.jobs.job import run_training_job
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.jobs.partition_runs import Partition, not_ready, read_shard, run_partitions, shard_outcome
-from tenant_experience.training.fit_pool import learners, learners_for
+from tenant_experience.training.fit_pool import fit_pool, pool_size
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.schema import load_use_case
@@ -47,9 +47,9 @@ def main(_arguments: list[str] | None) -> Outcome:
     table = read_features(features / FEATURES_FILE, use_case)
     partitions = read_shard(features, shard)
     given_up = not_ready(Outcome.read(clusters), partitions)
-    count = learners_for(table, partitions)
-    with learners(count) as learn:
-        training = TrainingRun(use_case, settings, release, learn)
+    count = pool_size(table, partitions)
+    with fit_pool(count) as fit:
+        training = TrainingRun(use_case, settings, release, fit)
 
         def train(partition: Partition) -> dict[str, Any]:
             folder = ml_root() / "model" / partition.slug

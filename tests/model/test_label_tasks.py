@@ -13,7 +13,7 @@ import pytest
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.evaluation.champion import Champion
 from tenant_experience.evaluation.gates import check_gates
-from tenant_experience.evaluation.partition import Live, evaluate_partition
+from tenant_experience.evaluation.partition import LiveModel, evaluate_partition
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.training.trainer import parse_settings
@@ -39,7 +39,7 @@ def judged(rules: UseCase, label: np.ndarray, folder: Path) -> dict[str, Any]:
     rows = label_partition(table, ALL, rules)
     settings = parse_settings("xgboost", trainer_named("xgboost"), {"n_estimators": "60", "max_depth": "4"})
     TrainingRun(rules, settings, "r1").train_partition(table, rows, ALL, folder)
-    evaluation = evaluate_partition(table, rows, folder, rules, Live(Champion("r0", folder), table))
+    evaluation = evaluate_partition(table, rows, folder, rules, LiveModel(Champion("r0", folder), table))
     document: dict[str, Any] = json.loads(json.dumps(evaluation.document(), allow_nan=False))
     return document
 

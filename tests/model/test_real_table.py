@@ -64,7 +64,7 @@ def test_the_model_copies_the_definition(evaluation: dict[str, Any]) -> None:
 
 
 def test_the_masked_model_holds_out_where_features_are_missing(evaluation: dict[str, Any]) -> None:
-    """Beside 0.988 and 0.605 without masking, and 0.898 at best with three missing (python -m bench.masking)."""
+    """Without dropout: 0.988 and 0.605; at best 0.898 with three missing (python -m bench.feature_dropout)."""
     accuracy = {row["missing"]: row["accuracy"] for row in evaluation["missing_features"]}
     assert accuracy[0] > 0.98
     assert accuracy[3] > 0.88

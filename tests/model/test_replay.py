@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from operations.__main__ import main
+from tenant_experience.jobs.archive import extract_archive, write_archive
 from tests.model.conftest import Release
 from tests.model.generated_tenants import USE_CASE_FOLDER
 
@@ -48,6 +49,22 @@ def test_what_differs_is_named(bucket: Path, capsys: pytest.CaptureFixture[str])
     assert "code version differs" not in said
 
 
+def test_a_model_of_an_earlier_version_is_made_again(
+    bucket: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its record calls ``feature_dropout`` by the earlier name: the model is the same, the manifest is not."""
+    archive, unpacked = bucket / "models" / "all" / "r1" / "model.tar.gz", tmp_path / "unpacked"
+    extract_archive(archive, unpacked)
+    manifest = unpacked / "model.json"
+    manifest.write_text(manifest.read_text().replace("feature_dropout", "masking"))
+    write_archive(archive, sorted(unpacked.iterdir()))
+    assert replay(bucket) == 1
+    output = capsys.readouterr().out
+    assert "model.json differs" in output
+    for same in ("data", "settings", "code version", "model.ubj"):
+        assert f"{same} differs" not in output
+
+
 def test_an_unknown_partition_is_named(bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert replay(bucket, "--partition", "north") == 1
     assert "release r1 has no model of 'north', but of all" in capsys.readouterr().out
@@ -62,7 +79,7 @@ def test_a_missing_file_is_named(bucket: Path, capsys: pytest.CaptureFixture[str
 def test_the_record_says_what_the_model_was_made_from(release: Release) -> None:
     model = json.loads((release.models["all"] / "model.json").read_text())
     record = model["training"]
-    assert (record["train_rows"], record["masking"]) == (1_400, 0.3)
+    assert (record["train_rows"], record["feature_dropout"]) == (1_400, 0.3)
     assert set(record["libraries"]) == {"numpy", "scipy", "scikit-learn", "xgboost"}
     assert len(record["data_sha256"]) == 64
     assert model["calibration"]["slope"] > 0

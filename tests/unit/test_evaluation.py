@@ -5,8 +5,9 @@ import pytest
 
 from tenant_experience.evaluation._intervals import measured
 from tenant_experience.evaluation._scored_rows import ScoredRows
-from tenant_experience.evaluation.metrics import calibration_table, confusion, roc_curve, wilson_interval
+from tenant_experience.evaluation.metrics import calibration_table, confusion, roc_curve
 from tenant_experience.groups.profile import feature_profile, portfolio_shares
+from tenant_experience.statistics.intervals import wilson_interval
 from tests.model.generated_tenants import generated_table, true_lots, use_case
 
 LABELS = np.array([True, True, True, False, False, False, False, True])

@@ -8,7 +8,7 @@ import pytest
 
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.jobs.archive import extract_archive, write_archive
-from tenant_experience.models.artifact import ModelManifest, read_manifest
+from tenant_experience.models.artifact import ModelManifest, TrainingRecord, read_manifest
 
 MANIFEST = ModelManifest(
     partition="all",
@@ -27,6 +27,27 @@ def test_a_manifest_comes_back_as_it_was_written(tmp_path: Path) -> None:
     (tmp_path / "model.ubj").write_bytes(b"")
     MANIFEST.write(tmp_path)
     assert read_manifest(tmp_path) == MANIFEST
+
+
+def test_a_record_of_an_earlier_version_calls_feature_dropout_masking(tmp_path: Path) -> None:
+    record = TrainingRecord(
+        data_sha256="0",
+        seed=1,
+        feature_dropout=0.3,
+        rounds=2,
+        validation_loss=0.1,
+        train_rows=3,
+        validation_rows=4,
+        left_out_features=(),
+        libraries={},
+    )
+    manifest = MANIFEST.model_copy(update={"training": record})
+    (tmp_path / "model.ubj").write_bytes(b"")
+    manifest.write(tmp_path)
+    path = tmp_path / "model.json"
+    assert '"feature_dropout": 0.3' in path.read_text()
+    path.write_text(path.read_text().replace("feature_dropout", "masking"))
+    assert read_manifest(tmp_path) == manifest
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from tenant_experience.models.scoring import Scorer
 from tenant_experience.training import hist_gradient_boosting as hist_gradient_boosting_trainer
 from tenant_experience.training import linear as linear_trainer
 from tenant_experience.training._booster_format import exclusive_thresholds
-from tenant_experience.training.fit import Learned, Lesson, learn
-from tenant_experience.training.fit_pool import learners
+from tenant_experience.training.fit import FitTask, FittedModel, fit
+from tenant_experience.training.fit_pool import fit_pool
 from tenant_experience.training.hist_gradient_boosting import HistGradientBoostingSettings
 from tenant_experience.training.linear import LinearSettings
 from tenant_experience.training.trainer import Dataset, Objective, parse_settings
@@ -41,7 +41,7 @@ def dataset(task: Task, seed: int, rows: int = 700, missing: float = 0.1) -> Dat
     return Dataset(matrix, labels.astype(np.float32))
 
 
-def lesson(name: TrainerName, task: Task, masking: float = 0.0) -> Lesson:
+def fit_task(name: TrainerName, task: Task, feature_dropout: float = 0.0) -> FitTask:
     settings = parse_settings(name, TRAINERS[name], FEW[name])
     manifest = ModelManifest(
         partition="all",
@@ -57,18 +57,18 @@ def lesson(name: TrainerName, task: Task, masking: float = 0.0) -> Lesson:
         hyperparameters=settings.model_dump(),
         code_version="1",
     )
-    return Lesson(TRAINERS[name], settings, manifest, dataset(task, 1), dataset(task, 2, 300), masking)
+    return FitTask(TRAINERS[name], settings, manifest, dataset(task, 1), dataset(task, 2, 300), feature_dropout)
 
 
-def scorer(learned: Learned) -> Scorer:
-    return Scorer.of(learned.content, learned.manifest)
+def scorer(fitted: FittedModel) -> Scorer:
+    return Scorer.of(fitted.content, fitted.manifest)
 
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("name", NAMES)
-def test_every_trainer_learns_every_task(name: TrainerName, task: Task) -> None:
-    learned, unseen = learn(lesson(name, task)), dataset(task, 3, 500)
-    outputs = scorer(learned).outputs(unseen.matrix)
+def test_every_trainer_fits_every_task(name: TrainerName, task: Task) -> None:
+    fitted, unseen = fit(fit_task(name, task)), dataset(task, 3, 500)
+    outputs = scorer(fitted).outputs(unseen.matrix)
     assert outputs.dtype == np.float64
     assert np.isfinite(outputs).all()
     if task == "regression":
@@ -86,8 +86,8 @@ def test_every_trainer_learns_every_task(name: TrainerName, task: Task) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("name", NAMES)
-def test_one_lesson_one_artifact(name: TrainerName, task: Task) -> None:
-    first, second = (learn(lesson(name, task, masking=0.3)) for _ in range(2))
+def test_the_same_task_gives_the_same_artifact(name: TrainerName, task: Task) -> None:
+    first, second = (fit(fit_task(name, task, feature_dropout=0.3)) for _ in range(2))
     assert first.content == second.content
     assert first.manifest == second.manifest
     assert first.record.validation_loss > 0
@@ -100,13 +100,13 @@ def margins_of(fitted: Any, matrix: np.ndarray, task: Task) -> np.ndarray:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_trees_of_scikit_learn_are_converted_exactly(task: Task) -> None:
-    given, objective = lesson("hist_gradient_boosting", task), Objective(task, CLASSES[task])
+    given, objective = fit_task("hist_gradient_boosting", task), Objective(task, CLASSES[task])
     assert isinstance(given.settings, HistGradientBoostingSettings)
     trained = given.trainer.train(given.train, given.validation, COLUMNS, objective, given.settings)
     ours = Scorer.of(trained.content, given.manifest).margins(dataset(task, 3).matrix)
     # As many rounds as were kept: without early stopping scikit-learn's own estimator has no others.
     settings = given.settings.model_copy(update={"max_iter": trained.rounds, "n_iter_no_change": trained.rounds})
-    fitted = hist_gradient_boosting_trainer.fit(given.train, given.validation, objective, settings)
+    fitted = hist_gradient_boosting_trainer.fit_estimator(given.train, given.validation, objective, settings)
     assert fitted.n_iter_ == trained.rounds
     assert np.abs(ours - margins_of(fitted, dataset(task, 3).matrix, task)).max() < 1e-5
     if task != "regression":
@@ -117,12 +117,12 @@ def test_trees_of_scikit_learn_are_converted_exactly(task: Task) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_linear_model_is_converted_exactly(task: Task) -> None:
-    given, objective = lesson("linear", task), Objective(task, CLASSES[task])
+    given, objective = fit_task("linear", task), Objective(task, CLASSES[task])
     assert isinstance(given.settings, LinearSettings)
     trained = given.trainer.train(given.train, given.validation, COLUMNS, objective, given.settings)
     assert trained.scaling is not None
     filled = np.nan_to_num(trained.scaling.apply(given.train.matrix))
-    fitted = linear_trainer.fit(filled, given.train.labels, objective, given.settings)
+    fitted = linear_trainer.fit_estimator(filled, given.train.labels, objective, given.settings)
     manifest = given.manifest.model_copy(update={"scaling": trained.scaling})
     unseen = dataset(task, 3).matrix
     expected = margins_of(fitted, np.nan_to_num(trained.scaling.apply(unseen)), task)
@@ -143,7 +143,7 @@ def test_a_threshold_that_includes_becomes_one_that_excludes() -> None:
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("name", NAMES)
 def test_contributions_and_a_bias_sum_to_the_answer(name: TrainerName, task: Task) -> None:
-    model = scorer(learn(lesson(name, task)))
+    model = scorer(fit(fit_task(name, task)))
     matrix = dataset(task, 3, 200).matrix
     told = model.contributions(matrix).sum(axis=1)
     assert model.contributions(matrix).shape == (200, 4)
@@ -160,7 +160,9 @@ def test_contributions_and_a_bias_sum_to_the_answer(name: TrainerName, task: Tas
 
 @pytest.mark.parametrize("name", NAMES)
 def test_wrong_hyperparameters_are_named_by_every_trainer(name: TrainerName) -> None:
-    with pytest.raises(UserError, match=f"depht are not known to the trainer {name}; known are seed") as refusal:
+    with pytest.raises(
+        UserError, match=f"trainer {name} does not know the hyperparameters depht; it knows seed"
+    ) as refusal:
         parse_settings(name, TRAINERS[name], {"depht": "4"})
     assert refusal.value.code == "unknown_hyperparameter"
     with pytest.raises(UserError, match="seed='-1'") as refusal:
@@ -168,11 +170,11 @@ def test_wrong_hyperparameters_are_named_by_every_trainer(name: TrainerName) -> 
     assert refusal.value.code == "bad_hyperparameter"
 
 
-def test_several_processes_learn_what_one_does() -> None:
-    lessons = [lesson(name, "binary", masking=0.3) for name in NAMES]
-    with learners(2) as learn_elsewhere, ThreadPoolExecutor(2) as threads:
-        elsewhere = list(threads.map(learn_elsewhere, lessons))
-    assert elsewhere == [learn(each) for each in lessons]
+def test_several_processes_fit_what_one_does() -> None:
+    tasks = [fit_task(name, "binary", feature_dropout=0.3) for name in NAMES]
+    with fit_pool(2) as fit_elsewhere, ThreadPoolExecutor(2) as threads:
+        elsewhere = list(threads.map(fit_elsewhere, tasks))
+    assert elsewhere == [fit(each) for each in tasks]
 
 
 def test_a_refusal_gets_from_one_process_to_another() -> None:
@@ -181,12 +183,12 @@ def test_a_refusal_gets_from_one_process_to_another() -> None:
 
 
 def test_files_of_two_models_are_refused() -> None:
-    two, three = (learn(lesson("xgboost", task)) for task in TASKS[:2])
+    two, three = (fit(fit_task("xgboost", task)) for task in TASKS[:2])
     for content, manifest in ((two.content, three.manifest), (three.content, two.manifest)):
         with pytest.raises(UserError, match="they are not of one model") as refusal:
             Scorer.of(content, manifest)
         assert refusal.value.code == "model_features"
-    linear = learn(lesson("linear", "binary"))
+    linear = fit(fit_task("linear", "binary"))
     with pytest.raises(UserError, match="no XGBoost model of ours") as refusal:
         Scorer.of(linear.content, linear.manifest.model_copy(update={"scaling": None}))
     assert refusal.value.code == "model_unreadable"
@@ -194,7 +196,7 @@ def test_files_of_two_models_are_refused() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_threads_get_the_answers_that_one_alone_gets(name: TrainerName) -> None:
-    model, matrix = scorer(learn(lesson(name, "binary"))), dataset("binary", 3, 400).matrix
+    model, matrix = scorer(fit(fit_task(name, "binary"))), dataset("binary", 3, 400).matrix
     parts = [matrix[start : start + 1] for start in range(400)]
     alone = [model.outputs(part) for part in parts]
     with ThreadPoolExecutor(8) as threads:

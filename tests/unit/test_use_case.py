@@ -26,6 +26,16 @@ def test_the_shipped_use_case_is_valid():
     assert use_case.models.scope == "global"
 
 
+def test_the_old_name_of_feature_dropout_is_accepted_with_a_warning(tmp_path, caplog):
+    def rename(document):
+        document["masking"] = document.pop("feature_dropout") + 0.1
+
+    assert load_changed(tmp_path, rename).feature_dropout == 0.4
+    assert "write feature_dropout instead of masking" in caplog.text
+    with pytest.raises(UserError, match="unknown key 'masking'"):
+        load_changed(tmp_path, lambda document: document.update(masking=0.1))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

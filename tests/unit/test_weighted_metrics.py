@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from tenant_experience.evaluation._intervals import measured, resampled
+from tenant_experience.evaluation._intervals import measured
 from tenant_experience.evaluation._scored_rows import ScoredRows, confusion_matrix
 from tenant_experience.evaluation._weighted_metrics import weighted_metrics
+from tenant_experience.statistics.intervals import resampled
 
 CHANCE = np.random.default_rng(3)
 ROWS = 400

@@ -9,7 +9,7 @@ import numpy as np
 
 from tenant_experience.data_quality._shift import LARGE_SHIFT, SLIGHT_SHIFT
 from tenant_experience.pages.html_page import words
-from tenant_experience.report.plots import BLUE, GREY, VERMILION, plot, round_ticks
+from tenant_experience.pages.plots import BLUE, GREY, VERMILION, plot, round_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

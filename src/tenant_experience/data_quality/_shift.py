@@ -8,11 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tenant_experience.groups.grouping import Transform, transformed
-
-Column = NDArray[np.float64]
+from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.transforms import Transform, transformed
 
 # Of Siddiqi, "Credit Risk Scorecards" (2006): below the first nothing has changed, above the second a lot has.
 SLIGHT_SHIFT, LARGE_SHIFT = 0.1, 0.25
@@ -20,7 +18,7 @@ _DECILES = np.arange(0.1, 0.95, 0.1)
 _BARS = 24
 
 
-def population_stability_index(then: Column, now: Column) -> float:
+def population_stability_index(then: Floats, now: Floats) -> float:
     """PSI = sum over bins of (now - then) ln(now / then), with each release's share of tenants in the bin.
 
     Bins end at the deciles of ``then`` (fewer when deciles coincide); tenants without a value are a bin of their own.
@@ -36,20 +34,20 @@ def population_stability_index(then: Column, now: Column) -> float:
     return stability_index(_counts(then, ends), _counts(now, ends))
 
 
-def stability_index(then: Column, now: Column) -> float:
+def stability_index(then: Floats, now: Floats) -> float:
     """The PSI of two releases' numbers of tenants in the same bins, shape (bins,); see above for its formula."""
     before, after = ((counts + 0.5) / (counts + 0.5).sum() for counts in (then, now))
     return float(((after - before) * np.log(after / before)).sum())
 
 
-def _counts(column: Column, ends: Column) -> Column:
+def _counts(column: Floats, ends: Floats) -> Floats:
     known = column[~np.isnan(column)]
     counts = np.bincount(np.searchsorted(ends, known, side="left"), minlength=ends.size + 2).astype(np.float64)
     counts[-1] = column.size - known.size
     return counts
 
 
-def kolmogorov_smirnov(then: Column, now: Column) -> float | None:
+def kolmogorov_smirnov(then: Floats, now: Floats) -> float | None:
     """The exact two-sample statistic: the largest distance of the distribution functions of the values there are.
 
     Without a p-value: among thousands of tenants every difference is significant, so its size is what counts.
@@ -70,7 +68,7 @@ def kolmogorov_smirnov(then: Column, now: Column) -> float | None:
     return largest
 
 
-def shift(then: Column, now: Column) -> dict[str, Any]:
+def shift(then: Floats, now: Floats) -> dict[str, Any]:
     """What ``data_quality.json`` says of one feature: psi, ks, and the share without a value then and its change."""
     null_then, null_now = float(np.isnan(then).mean()), float(np.isnan(now).mean())
     return {
@@ -81,7 +79,7 @@ def shift(then: Column, now: Column) -> dict[str, Any]:
     }
 
 
-def histogram(now: Column, then: Column | None, transform: Transform) -> dict[str, Any] | None:
+def histogram(now: Floats, then: Floats | None, transform: Transform) -> dict[str, Any] | None:
     """Shares of tenants with a value, in bars of equal width of the transformed feature.
 
     The outermost bars hold everything beyond the 1% and 99% quantiles of both releases.

@@ -14,12 +14,13 @@ import numpy as np
 
 from tenant_experience.data_layout import SIDE_COLUMNS
 from tenant_experience.data_quality._category_shift import Counts, describe_category
-from tenant_experience.data_quality._shift import Column, histogram, shift
+from tenant_experience.data_quality._shift import histogram, shift
 from tenant_experience.data_quality.comparison import PREVIOUS_TABLE
 from tenant_experience.errors import UserError
 from tenant_experience.features.sql import FEATURES_TABLE
-from tenant_experience.groups.grouping import Transform
 from tenant_experience.intake.duckdb_session import count, single
+from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.transforms import Transform
 from tenant_experience.use_case.schema import UseCase
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -136,7 +137,7 @@ def _describe_category(connection: duckdb.DuckDBPyConnection, name: str, *, comp
     return describe_category(_counts(connection, FEATURES_TABLE, name), then)
 
 
-def _column(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> Column:
+def _column(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> Floats:
     fetched = connection.execute(f"SELECT coalesce(CAST({name} AS DOUBLE), 'nan'::DOUBLE) AS v FROM {table}")
     return np.asarray(fetched.fetchnumpy()["v"], dtype=np.float64)
 

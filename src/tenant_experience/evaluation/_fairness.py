@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.evaluation._slices import LEAST_FOR_METRICS, Names, banded, exposure_bands
-from tenant_experience.evaluation.metrics import wilson_interval
 from tenant_experience.features.table import FeatureTable
+from tenant_experience.statistics.intervals import wilson_interval
 
 HIGHEST_RATIO = 1.25
 PORTFOLIO_SIZES = (1, 100, 500, 2_000)

@@ -13,10 +13,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tenant_experience.data_layout import GROUPING_FILE
-from tenant_experience.evaluation._scored_rows import Floats, scored
+from tenant_experience.evaluation._scored_rows import scored
 from tenant_experience.features.table import INSUFFICIENT, FeatureTable
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.models.scoring import Scorer
+from tenant_experience.statistics.arrays import Floats
 
 Rule = Callable[[FeatureTable], NDArray[Any]]
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tenant_experience.evaluation._scored_rows import Floats, ScoredRows
+from tenant_experience.evaluation._scored_rows import ScoredRows
 from tenant_experience.evaluation._weighted_metrics import weighted_metrics
+from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.intervals import interval, resampled
 
 RESAMPLES = 300
-SEED = 1
-_PERCENTILES = (2.5, 97.5)
-# Numbers in memory at once.
-_CELLS = 2_000_000
 
 Metrics = Callable[[Floats], Mapping[str, Floats]]
 
@@ -56,24 +54,7 @@ def measured_with(metrics: Metrics, rows: int, resamples: int = RESAMPLES) -> Me
     for name, value in values.items():
         bounds = interval(np.concatenate([part[name] for part in drawn] or [value]))
         intervals[name] = bounds and _widened(bounds, float(value[0]))
-    return Measured({name: told(value[0]) for name, value in values.items()}, intervals)
-
-
-def resampled(rows: int, resamples: int) -> Iterator[Floats]:
-    """Weightings, (samples, rows) at a time: how often each row was drawn, with replacement. Always the same."""
-    chance = np.random.default_rng(SEED)
-    at_once = max(1, min(resamples, _CELLS // rows))
-    for first in range(0, resamples, at_once):
-        samples = min(at_once, resamples - first)
-        yield np.array(
-            [np.bincount(chance.integers(0, rows, rows), minlength=rows) for _ in range(samples)], dtype=np.float64
-        )
-
-
-def interval(values: Floats) -> list[float] | None:
-    """[low, high] of resampled values, leaving out those that could not be told; None when none could."""
-    known = values[~np.isnan(values)]
-    return np.percentile(known, _PERCENTILES).tolist() if len(known) else None
+    return Measured({name: finite_or_none(value[0]) for name, value in values.items()}, intervals)
 
 
 def _widened(bounds: list[float], value: float) -> list[float]:
@@ -81,6 +62,6 @@ def _widened(bounds: list[float], value: float) -> list[float]:
     return [min(bounds[0], value), max(bounds[1], value)]
 
 
-def told(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """A figure for a document: None for NaN."""
     return None if np.isnan(value) else float(value)

@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.evaluation._intervals import interval, resampled, told
-from tenant_experience.evaluation._scored_rows import Floats, ScoredRows
+from tenant_experience.evaluation._intervals import finite_or_none
+from tenant_experience.evaluation._scored_rows import ScoredRows
 from tenant_experience.evaluation._weighted_metrics import weighted_metrics
 from tenant_experience.models.encoding import Encoding, Matrix
+from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.intervals import interval, resampled
 
 MOST_MISSING = 5
 DRAWS = 8
 RESAMPLES = 40
 SEED = 2
-_TOLD = {
+_METRICS = {
     "binary": ("accuracy", "roc_auc"),
     "multiclass": ("accuracy", "roc_auc"),
     "regression": ("rmse", "r2"),
@@ -48,12 +50,12 @@ def _with_missing(
     scored = [score(hidden) for hidden in _hidden(missing, encoding, matrix)]
     whole = np.ones((1, len(matrix)))
     values = [weighted_metrics(rows, whole) for rows in scored]
-    first, second = _TOLD[scored[0].task]
+    first, second = _METRICS[scored[0].task]
     spread = [_resampled(rows, first) for rows in scored]
     bounds = interval(np.concatenate(spread))
     return {
         "missing": missing,
-        **{name: told(float(np.mean([value[name] for value in values]))) for name in (first, second)},
+        **{name: finite_or_none(float(np.mean([value[name] for value in values]))) for name in (first, second)},
         **dict(zip(("low", "high"), bounds or (None, None), strict=True)),
     }
 

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from tenant_experience.models.encoding import Matrix
 from tenant_experience.models.scoring import Scorer
+from tenant_experience.statistics.arrays import Floats
 from tenant_experience.use_case.labels import Task
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tenant_experience.evaluation._intervals import measured
 from tenant_experience.evaluation._scored_rows import ScoredRows
 from tenant_experience.features.table import FeatureTable
+from tenant_experience.statistics.arrays import Floats
 
 LEAST_FOR_METRICS = 30
 LEAST_FOR_RANKING = 100
@@ -45,7 +46,7 @@ def exposure_bands(table: FeatureTable) -> Names:
     return banded(days, EXPOSURE_DAYS, "days")
 
 
-def banded(values: NDArray[np.float64], edges: Sequence[int], unit: str) -> Names:
+def banded(values: Floats, edges: Sequence[int], unit: str) -> Names:
     """The band of each value, by name, "" for NaN.
 
     Args:

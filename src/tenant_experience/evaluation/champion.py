@@ -8,11 +8,12 @@ from typing import Any
 
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.evaluation._intervals import measured, measured_with
-from tenant_experience.evaluation._scored_rows import Floats, ScoredRows, scored
+from tenant_experience.evaluation._scored_rows import ScoredRows, scored
 from tenant_experience.evaluation._weighted_metrics import LOSSES, weighted_metrics
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.served_model import ServedModel
+from tenant_experience.statistics.arrays import Floats
 
 # Of the loss: less than this is no difference, even when chance is ruled out. Of numbers, as a share of the champion's.
 TOLERANCE = 0.005

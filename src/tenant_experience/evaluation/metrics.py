@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.evaluation._weighted_metrics import CALIBRATION_BINS, calibration_bins
+from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.intervals import Z95, wilson_interval
 
 Labels = NDArray[np.bool_]
-Probabilities = NDArray[np.float64]
-Z95 = 1.959963984540054
 CURVE_POINTS = 200
 PREDICTION_BANDS = 10
 CANNOT_BE_TOLD = (0.2, 0.8)
 
 
-def confusion(labels: Labels, probabilities: Probabilities, threshold: float) -> dict[str, int]:
+def confusion(labels: Labels, probabilities: Floats, threshold: float) -> dict[str, int]:
     """How many of each label got each answer; positive is the bad group."""
     answers = probabilities >= threshold
     return {
@@ -29,7 +29,7 @@ def confusion(labels: Labels, probabilities: Probabilities, threshold: float) ->
     }
 
 
-def calibration_table(labels: Labels, probabilities: Probabilities) -> list[dict[str, Any]]:
+def calibration_table(labels: Labels, probabilities: Floats) -> list[dict[str, Any]]:
     """Per tenth of the probability: how many rows, their mean probability, and the share that is positive.
 
     Returns:
@@ -55,7 +55,7 @@ def calibration_table(labels: Labels, probabilities: Probabilities) -> list[dict
     return rows
 
 
-def answer_certainty(probability_bad: NDArray[np.float64]) -> dict[str, Any]:
+def answer_certainty(probability_bad: Floats) -> dict[str, Any]:
     """Of how many tenants the published P(bad) says which group they are in.
 
     Returns:
@@ -76,7 +76,7 @@ def answer_certainty(probability_bad: NDArray[np.float64]) -> dict[str, Any]:
     }
 
 
-def prediction_bands(labels: NDArray[np.float64], predicted: NDArray[np.float64]) -> list[dict[str, Any]]:
+def prediction_bands(labels: Floats, predicted: Floats) -> list[dict[str, Any]]:
     """Ten bands of the prediction with as many rows each: what was predicted there, and what was true.
 
     Returns:
@@ -101,37 +101,7 @@ def prediction_bands(labels: NDArray[np.float64], predicted: NDArray[np.float64]
     return bands
 
 
-def wilson_interval(count: int, total: int) -> tuple[float, float]:
-    """The 95% interval of a share, by Wilson (1927): it stays within 0..1 and holds for few rows.
-
-    Args:
-        count: rows that have the property.
-        total: rows in all, at least 1.
-    """
-    share, z2 = count / total, Z95**2
-    centre = (share + z2 / (2 * total)) / (1 + z2 / total)
-    half = Z95 / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
-    # Exact at the ends, where rounding would leave 1e-17.
-    return (0.0 if count == 0 else centre - half), (1.0 if count == total else centre + half)
-
-
-def auc_interval(area: float, positives: int, negatives: int) -> tuple[float, float]:
-    """The 95% interval of an area under the ROC curve, by Hanley and McNeil (1982), within 0..1.
-
-    Args:
-        area: the area, ties counted half.
-        positives: rows of the one kind, at least 1.
-        negatives: rows of the other, at least 1.
-    """
-    both_positive, both_negative = area / (2 - area), 2 * area**2 / (1 + area)
-    variance = (
-        area * (1 - area) + (positives - 1) * (both_positive - area**2) + (negatives - 1) * (both_negative - area**2)
-    )
-    half = Z95 * math.sqrt(max(variance, 0.0) / (positives * negatives))
-    return max(area - half, 0.0), min(area + half, 1.0)
-
-
-def roc_curve(labels: Labels, probabilities: Probabilities) -> list[tuple[float, float]]:
+def roc_curve(labels: Labels, probabilities: Floats) -> list[tuple[float, float]]:
     """Points (false positive rate, true positive rate) for a plot."""
     from sklearn import metrics
 
@@ -139,7 +109,7 @@ def roc_curve(labels: Labels, probabilities: Probabilities) -> list[tuple[float,
     return _thinned(false_positive, true_positive)
 
 
-def precision_recall_curve(labels: Labels, probabilities: Probabilities) -> list[tuple[float, float]]:
+def precision_recall_curve(labels: Labels, probabilities: Floats) -> list[tuple[float, float]]:
     """Points (recall, precision) for a plot."""
     from sklearn import metrics
 

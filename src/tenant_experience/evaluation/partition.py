@@ -21,7 +21,6 @@ from tenant_experience.evaluation.champion import NOT_COMPARABLE, Champion, cham
 from tenant_experience.evaluation.evaluation import PartitionEvaluation
 from tenant_experience.evaluation.gates import model_gates
 from tenant_experience.evaluation.metrics import (
-    Z95,
     answer_certainty,
     calibration_table,
     confusion,
@@ -38,6 +37,7 @@ from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.encoding import Matrix
 from tenant_experience.models.scoring import Scorer
 from tenant_experience.models.served_model import ServedModel
+from tenant_experience.statistics.intervals import Z95
 from tenant_experience.statistics.splitting import SHARES, TEST
 from tenant_experience.use_case.schema import UseCase
 
@@ -45,7 +45,7 @@ SMALL_TEST_PART = 100
 
 
 @dataclass(frozen=True)
-class Live:
+class LiveModel:
     """What answers now for a partition.
 
     Attributes:
@@ -58,7 +58,7 @@ class Live:
 
 
 def evaluate_partition(
-    table: FeatureTable, groups: GroupRows, folder: Path, use_case: UseCase, live: Live | None = None
+    table: FeatureTable, groups: GroupRows, folder: Path, use_case: UseCase, live: LiveModel | None = None
 ) -> PartitionEvaluation:
     """Scores the test part with the model in ``folder``.
 
@@ -145,7 +145,7 @@ def _confusion(rows: ScoredRows, manifest: ModelManifest) -> dict[str, Any]:
 
 
 def _moved(
-    live: Live | None, champion: dict[str, Any] | None, table: FeatureTable, folder: Path, manifest: ModelManifest
+    live: LiveModel | None, champion: dict[str, Any] | None, table: FeatureTable, folder: Path, manifest: ModelManifest
 ) -> GroupChanges | None:
     """Numbers have no groups; and groups of other names, or by other features, cannot be compared."""
     if live is None or live.tenants is None or champion is None:
@@ -155,7 +155,7 @@ def _moved(
     return group_changes(live.tenants, table, rule_of(live.champion.folder), rule_of(folder), manifest.labels)
 
 
-def _warnings(test_tenants: int, live: Live | None, champion: dict[str, Any] | None) -> list[str]:
+def _warnings(test_tenants: int, live: LiveModel | None, champion: dict[str, Any] | None) -> list[str]:
     found = []
     if champion and champion["verdict"] == "worse":
         compared = champion["metrics"][champion["loss"]]

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tenant_experience.features.table import FeatureTable
-from tenant_experience.models.served_model import Floats, ServedModel
+from tenant_experience.models.served_model import ServedModel
+from tenant_experience.statistics.arrays import Floats
 
 SMOKE_TEST_TENANTS = 8
 SMOKE_TEST_TOLERANCE = 1e-6

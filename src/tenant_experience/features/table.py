@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from tenant_experience.data_layout import GLOBAL_PARTITION, SIDE_COLUMNS
 from tenant_experience.errors import PlatformError
+from tenant_experience.statistics.arrays import Floats
 from tenant_experience.use_case.labels import Labels
 from tenant_experience.use_case.schema import UseCase
 
-Floats = NDArray[np.float64]
 INSUFFICIENT = "insufficient"
 
 

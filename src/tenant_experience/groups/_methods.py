@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.groups._rule import GroupRule, Mixture, Space
-from tenant_experience.statistics.ranks import Floats, severity_scores, thirds
+from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.ranks import severity_scores, thirds
 from tenant_experience.use_case.labels import Method
 
 MAX_ITERATIONS = 1_000

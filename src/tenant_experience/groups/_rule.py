@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tenant_experience.statistics.ranks import Floats, impute
+from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.ranks import impute
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,13 @@ from tenant_experience.groups._methods import explained_variance, find_groups, o
 from tenant_experience.groups._rule import GroupRule
 from tenant_experience.groups.evidence import Evidence, predicted_by
 from tenant_experience.groups.file import GroupRows
-from tenant_experience.groups.grouping import FittedMarker, Grouping, transformed
+from tenant_experience.groups.grouping import FittedMarker, Grouping
 from tenant_experience.groups.markers import Marker, marker_scores, marker_values, usable_markers
 from tenant_experience.jobs.partition_runs import Partition
-from tenant_experience.statistics.ranks import Floats, impute, pair_probabilities, thirds
+from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.ranks import impute, pair_probabilities, thirds
 from tenant_experience.statistics.splitting import TRAIN, hash_sample, split_tenants
+from tenant_experience.statistics.transforms import transformed
 from tenant_experience.use_case.labels import Method
 from tenant_experience.use_case.schema import UseCase
 

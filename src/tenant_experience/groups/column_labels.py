@@ -9,6 +9,7 @@ from tenant_experience.errors import AlgorithmError
 from tenant_experience.features.table import INSUFFICIENT, FeatureTable
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.splitting import TRAIN, VALIDATION, split_tenants
 from tenant_experience.use_case.schema import UseCase
 
@@ -49,7 +50,7 @@ def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase
     return rows
 
 
-def _strata(labels: NDArray[np.float64], use_case: UseCase) -> NDArray[np.int64]:
+def _strata(labels: Floats, use_case: UseCase) -> NDArray[np.int64]:
     if use_case.labels.classes:
         return labels.astype(np.int64)
     ranks = np.empty(len(labels), dtype=np.int64)

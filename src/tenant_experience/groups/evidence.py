@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from tenant_experience.groups._methods import explained_variance, find_groups
 from tenant_experience.groups._rule import GroupRule
 from tenant_experience.groups.grouping import Stability
-from tenant_experience.statistics.ranks import Floats, impute, probability_worse
+from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.ranks import impute, probability_worse
 from tenant_experience.use_case.labels import Method
 
 REFITS = 20

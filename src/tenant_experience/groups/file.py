@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tenant_experience.errors import AlgorithmError, PlatformError
 from tenant_experience.features.table import FeatureTable
+from tenant_experience.statistics.arrays import Floats
 from tenant_experience.use_case.labels import Labels
 
 SCHEMA = pa.schema(
@@ -45,8 +46,8 @@ class GroupRows:
 
     tenant_id: NDArray[np.str_]
     split: NDArray[np.str_]
-    score: NDArray[np.float64]
-    label: NDArray[np.float64]
+    score: Floats
+    label: Floats
     classes: tuple[str, ...] | None
 
     @property
@@ -54,7 +55,7 @@ class GroupRows:
         """Whether each tenant is of the last class: the one that is predicted."""
         return np.asarray(self.label == len(self.classes or ()) - 1)
 
-    def learnable(self, part: str, partition: str) -> NDArray[np.float64]:
+    def learnable(self, part: str, partition: str) -> Floats:
         """Labels of one part of the split.
 
         Args:
@@ -64,7 +65,7 @@ class GroupRows:
         Raises:
             AlgorithmError: ``one_class``: a class is missing there, or all numbers are the same.
         """
-        labels: NDArray[np.float64] = self.label[self.split == part]
+        labels: Floats = self.label[self.split == part]
         if len(np.unique(labels)) < max(2, len(self.classes or ())):
             counted = Counter(labels.tolist())
             found = ", ".join(f"{counted[number]} {name}" for number, name in enumerate(self.classes or ()))

@@ -13,15 +13,9 @@ from tenant_experience.data_layout import GROUPING_FILE
 from tenant_experience.errors import PlatformError
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups._rule import GroupRule, Mixture, Space
-from tenant_experience.statistics.ranks import Floats
+from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.transforms import Transform, transformed
 from tenant_experience.use_case.features import Noise
-
-Transform = Literal["log1p", "none"]
-
-
-def transformed(values: Floats, transform: Transform) -> Floats:
-    """log1p of counts and hours, whose tails are long; rates as they are. Values are not negative."""
-    return np.log1p(values) if transform == "log1p" else values
 
 
 class FittedMarker(BaseModel):

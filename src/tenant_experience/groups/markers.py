@@ -9,8 +9,9 @@ import numpy as np
 
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.features.table import FeatureTable
-from tenant_experience.groups.grouping import Transform, transformed
-from tenant_experience.statistics.ranks import Floats, severity_scores
+from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.ranks import severity_scores
+from tenant_experience.statistics.transforms import Transform, transformed
 from tenant_experience.use_case.schema import UseCase
 
 # Of fewer tenants no share is told, and nothing is decided.

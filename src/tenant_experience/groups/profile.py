@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.evaluation.metrics import wilson_interval
 from tenant_experience.features.table import FeatureTable
+from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.intervals import wilson_interval
 from tenant_experience.statistics.ranks import probability_worse
 from tenant_experience.use_case.schema import UseCase
 
@@ -93,7 +94,7 @@ def _role(name: str, use_case: UseCase) -> str | None:
     return "check" if use_case.clustering and name in use_case.clustering.checks else None
 
 
-def _summary(values: NDArray[np.float64]) -> dict[str, Any]:
+def _summary(values: Floats) -> dict[str, Any]:
     known = values[~np.isnan(values)]
     if not len(known):
         return {"known": 0, "mean": None, "median": None}

@@ -20,9 +20,8 @@ from scipy import special
 
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.grouping import Grouping
+from tenant_experience.statistics.arrays import Floats
 from tenant_experience.use_case.features import Noise
-
-Floats = NDArray[np.float64]
 
 DRAWS = 1_021
 _MULTIPLIER = 331

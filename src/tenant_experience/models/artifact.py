@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tenant_experience.data_layout import MODEL_FILE, MODEL_MANIFEST
 from tenant_experience.errors import UserError
@@ -42,7 +42,8 @@ class TrainingRecord(BaseModel):
     Attributes:
         data_sha256: of the encoded matrix and the labels of the training and the validation part; nobody's id is in it.
         seed: of everything drawn.
-        masking: share of the features hidden in a second copy of the rows.
+        feature_dropout: share of the features hidden in a second copy of the rows; records of earlier versions call it
+            ``masking``.
         rounds: how many the trainer kept.
         validation_loss: log loss, or root mean squared error of a number, on the validation part as it was watched.
         train_rows: tenants learnt from; ``validation_rows`` likewise.
@@ -54,7 +55,7 @@ class TrainingRecord(BaseModel):
 
     data_sha256: str
     seed: int
-    masking: float
+    feature_dropout: float = Field(validation_alias=AliasChoices("feature_dropout", "masking"))
     rounds: int
     validation_loss: float
     train_rows: int

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from tenant_experience.statistics.arrays import Floats
+
 Margins = NDArray[np.floating]
-Floats = NDArray[np.float64]
 _log = logging.getLogger("training")
 # Of the logarithm of several classes' slope, and of a probability whose logarithm is taken.
 _SLOPES = (-5.0, 5.0)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tenant_experience.statistics.arrays import Floats
+
 if TYPE_CHECKING:
     from tenant_experience.features.table import FeatureTable
 
@@ -23,7 +25,7 @@ Matrix = NDArray[np.float32]
 _LARGEST = np.finfo(np.float32).max
 
 
-def as_matrix(values: NDArray[np.float64]) -> Matrix:
+def as_matrix(values: Floats) -> Matrix:
     """As 32-bit numbers; one too large for that becomes the largest, because trainers refuse infinity."""
     return np.clip(values, -_LARGEST, _LARGEST).astype(np.float32)
 
@@ -83,10 +85,10 @@ class Encoding:
             [f"{name}:{number}" for number in range(len(self.categories[name]))] if name in self.categories else [name]
         )
 
-    def _indicators(self, name: str, table: FeatureTable) -> NDArray[np.float64]:
+    def _indicators(self, name: str, table: FeatureTable) -> Floats:
         codes = table.column(name)
         places = {value: code for code, value in enumerate(table.categories[name])}
         known = np.asarray([places.get(value, -1) for value in self.categories[name]], dtype=np.float64)
-        indicators: NDArray[np.float64] = np.equal(codes[:, np.newaxis], known).astype(np.float64)
+        indicators: Floats = np.equal(codes[:, np.newaxis], known).astype(np.float64)
         indicators[np.isnan(codes)] = np.nan
         return indicators

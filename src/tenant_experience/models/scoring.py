@@ -15,6 +15,7 @@ from tenant_experience.errors import UserError
 from tenant_experience.models.artifact import ModelManifest, read_manifest
 from tenant_experience.models.calibration import Calibration
 from tenant_experience.models.encoding import Matrix
+from tenant_experience.statistics.arrays import Floats
 
 if TYPE_CHECKING:
     import xgboost
@@ -92,7 +93,7 @@ class Scorer:
             return self._booster.inplace_predict(matrix, missing=np.nan, validate_features=False, predict_type="margin")
         return self._predict(matrix, output_margin=True)
 
-    def outputs(self, matrix: Matrix) -> NDArray[np.float64]:
+    def outputs(self, matrix: Matrix) -> Floats:
         """The model's answers to a (rows, columns) matrix as encoded, NaN = missing.
 
         Returns:
@@ -104,7 +105,7 @@ class Scorer:
             return margins.astype(np.float64)
         return self._calibration.probabilities(margins)
 
-    def probabilities(self, matrix: Matrix) -> NDArray[np.float64]:
+    def probabilities(self, matrix: Matrix) -> Floats:
         """P(positive label) of a model of two classes, shape (rows,)."""
         return self.outputs(matrix)
 

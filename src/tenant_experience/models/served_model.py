@@ -19,12 +19,12 @@ from tenant_experience.errors import UserError
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.uncertainty import group_shares
 from tenant_experience.models.scoring import Scorer
+from tenant_experience.statistics.arrays import Floats
 
 # The label of a tenant of whom nothing is known that decides.
 NO_FEATURES = "no_features"
 
-Values = NDArray[np.float32] | NDArray[np.float64]
-Floats = NDArray[np.float64]
+Values = NDArray[np.float32] | Floats
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from tenant_experience.errors import TenantExperienceError
 from tenant_experience.evaluation.champion import Champion
 from tenant_experience.evaluation.evaluation import PartitionEvaluation
 from tenant_experience.evaluation.gates import check_gates
-from tenant_experience.evaluation.partition import Live, evaluate_partition
+from tenant_experience.evaluation.partition import LiveModel, evaluate_partition
 from tenant_experience.features.table import FeatureTable, read_features
 from tenant_experience.groups.file import read_groups
 from tenant_experience.jobs.archive import write_archive
@@ -97,11 +97,11 @@ class ShardEvaluation:
             "refused": [evaluation.document() for evaluation in self.refused],
         }
 
-    def _live(self, slug: str) -> Live | None:
+    def _live(self, slug: str) -> LiveModel | None:
         champion = self.champion_of(slug)
         if champion is None:
             return None
-        return Live(champion, None if self.previous is None else self.previous.of_partition(slug))
+        return LiveModel(champion, None if self.previous is None else self.previous.of_partition(slug))
 
 
 def read_previous(folder: Path, use_case: UseCase) -> FeatureTable | None:

@@ -33,7 +33,7 @@ from tenant_experience.use_case.schema import USE_CASE_FILE, load_use_case
 # The file at an S3 key of the data bucket, brought to this machine.
 Fetch = Callable[[str], Path]
 _DATA = ("data_sha256", "train_rows", "validation_rows", "left_out_features")
-_SETTINGS = ("trainer", "hyperparameters", "seed", "masking", "threshold", "task", "labels", "positive_label")
+_SETTINGS = ("trainer", "hyperparameters", "seed", "feature_dropout", "threshold", "task", "labels", "positive_label")
 _CODE = ("code_version", "libraries")
 
 
@@ -99,7 +99,7 @@ def _train(
 ) -> None:
     use_case = load_use_case(fetch(data_layout.use_case_snapshot(manifest.version) + USE_CASE_FILE).parent)
     settings = parse_settings(manifest.trainer, trainer_named(manifest.trainer), manifest.hyperparameters)
-    recorded = use_case.model_copy(update={"trainer": manifest.trainer, "masking": record.masking})
+    recorded = use_case.model_copy(update={"trainer": manifest.trainer, "feature_dropout": record.feature_dropout})
     table = read_features(fetch(data_layout.features(manifest.version) + FEATURES_FILE), recorded)
     groups_file = fetch(data_layout.clusters(manifest.version, shard) + GROUPS_FILE)
     groups = read_groups(groups_file, partition.slug, recorded.labels)

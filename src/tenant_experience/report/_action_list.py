@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.features.table import FeatureTable, Floats
+from tenant_experience.features.table import FeatureTable
 from tenant_experience.pages.html_page import duration
+from tenant_experience.statistics.arrays import Floats
 from tenant_experience.use_case.schema import FIRST_RESPONSE, RESOLUTION, Targets
 
 # Open for so many times the target, an item may have been done, and never closed.

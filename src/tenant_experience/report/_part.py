@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from tenant_experience.evaluation.evaluation import PartitionEvaluation
-from tenant_experience.evaluation.metrics import auc_interval, wilson_interval
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.pages.html_page import figure, share
 from tenant_experience.report import plots as report_plots
@@ -20,6 +19,7 @@ from tenant_experience.report._words import (
     SLICE_METRICS,
 )
 from tenant_experience.report.pictures import GroupPictures
+from tenant_experience.statistics.intervals import auc_interval, wilson_interval
 from tenant_experience.use_case.schema import UseCase
 
 

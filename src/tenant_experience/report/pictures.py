@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.features.table import FeatureTable, Floats
+from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows
-from tenant_experience.groups.grouping import FittedMarker, Grouping, transformed
+from tenant_experience.groups.grouping import FittedMarker, Grouping
 from tenant_experience.pages.html_page import words
-from tenant_experience.report.plots import BLUE, GREY, VERMILION, plot, round_ticks
+from tenant_experience.pages.plots import BLUE, GREY, VERMILION, plot, round_ticks
+from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.ranks import impute
+from tenant_experience.statistics.transforms import transformed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

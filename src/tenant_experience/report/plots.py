@@ -1,23 +1,16 @@
-"""The report's plots, as SVG in ``data:`` addresses: sharp on every screen, and nothing to fetch.
-
-Colours are Okabe and Ito's, told apart by people with any colour vision; shape or position always says the same again.
-"""
+"""The report's plots; how they are drawn is in ``pages.plots``."""
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tenant_experience.pages.html_page import words
+from tenant_experience.pages.plots import BLUE, GREY, VERMILION, WIDTH, data_address, plot, without_box
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#6b7280"
-WIDTH = 4.6
-_ROUND = tuple(base * 10**power for power in range(7) for base in (1, 3))
 Points = Sequence[tuple[float, float]]
 
 
@@ -69,9 +62,9 @@ def curves(roc: Points, precision_recall: Points, share: float, positive: str) -
     right.plot(*zip(*precision_recall, strict=True), color=VERMILION, linewidth=2)
     right.set(xlabel=f"share of “{positive}” found", ylabel="share of alarms right", title="Precision and recall")
     for axes in (left, right):
-        _plain(axes)
+        without_box(axes)
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-    return _address(figure)
+    return data_address(figure)
 
 
 def calibration(table: Sequence[dict[str, Any]]) -> str:
@@ -138,37 +131,3 @@ def prediction_bands(rows: Sequence[dict[str, Any]]) -> str:
         axes.set(xlabel="mean prediction", ylabel="mean of what came")
 
     return plot(draw, height=3.0)
-
-
-def round_ticks(low: float, high: float) -> list[float]:
-    """At most five round values between the two, evenly apart on a log1p axis."""
-    inside = [float(value) for value in (0, *_ROUND) if low <= value <= high]
-    if len(inside) < 2:
-        return [round(low, 2), round(high, 2)]
-    return inside[:: -(-len(inside) // 5)]
-
-
-def plot(draw: Callable[[Axes], None], height: float, width: float = WIDTH) -> str:
-    """One pair of axes as a ``data:`` address; sizes in inches."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots()
-    draw(axes)
-    _plain(axes)
-    return _address(figure)
-
-
-def _plain(axes: Axes) -> None:
-    """No box around the axes."""
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _address(figure: Any) -> str:
-    """The figure as a ``data:`` address; text stays text, and the bytes do not depend on the day."""
-    import matplotlib as mpl
-
-    buffer = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "report", "font.family": "sans-serif"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue().encode()).decode()

@@ -1,3 +1,3 @@
 """Numbers about numbers, without a model or a use case: ranks, intervals, transforms and splits."""
 
-__all__ = ["ranks", "splitting"]
+__all__ = ["arrays", "intervals", "ranks", "splitting", "transforms"]

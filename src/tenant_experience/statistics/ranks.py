@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from tenant_experience.statistics.arrays import Floats
 
 
 def average_ranks(values: NDArray[np.floating]) -> Floats:

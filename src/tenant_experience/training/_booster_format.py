@@ -1,6 +1,6 @@
-"""XGBoost's model format for models that XGBoost did not train, so that there is one artifact and one way to score.
+"""XGBoost's model format for models that other libraries trained, so that there is one artifact and one way to score.
 
-Source: "Introduction to Model IO" of XGBoost's documentation, and its JSON schema of a model.
+Source: "Introduction to Model IO" in XGBoost's documentation, and its JSON schema of a model.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tenant_experience.statistics.arrays import Floats
 from tenant_experience.training.trainer import Objective
 from tenant_experience.use_case.labels import Task
 
@@ -20,10 +21,10 @@ _OBJECTIVES: dict[Task, str] = {
     "multiclass": "multi:softprob",
     "regression": "reg:squarederror",
 }
-# The probability whose log-odds are 0: whatever a model adds is in its trees or its bias.
+# The probability whose log-odds are 0: everything a model says is in its trees or its bias.
 _NO_BASE = {"binary": 0.5, "multiclass": 0.0, "regression": 0.0}
 _ROOT = 2**31 - 1
-# Of XGBoost, whose documents look like these.
+# The version of XGBoost whose documents look like these.
 _VERSION = [3, 2, 0]
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -36,8 +37,8 @@ def linear_booster(
     Args:
         weights: (columns, outputs).
         bias: (outputs,).
-        columns: their names.
-        objective: what it says.
+        columns: names of the columns.
+        objective: what the model predicts.
     """
     flat = np.concatenate([weights.ravel(), bias]).tolist()
     model = {"boosted_rounds": 1, "weights": flat}
@@ -48,9 +49,9 @@ def tree_booster(rounds: Sequence[Sequence[dict[str, Any]]], columns: Sequence[s
     """Trees whose leaves add up to the answer.
 
     Args:
-        rounds: of each round a tree for each output, from ``tree``.
-        columns: their names.
-        objective: what they say.
+        rounds: for each round, one tree for each output, from ``tree``.
+        columns: names of the columns.
+        objective: what the model predicts.
     """
     outputs = len(rounds[0])
     trees = [tree for trees in rounds for tree in trees]
@@ -72,25 +73,25 @@ def tree(
     left: NDArray[np.integer],
     right: NDArray[np.integer],
     column: NDArray[np.integer],
-    highest_left: NDArray[np.float64],
+    highest_left: Floats,
     missing_left: NDArray[np.bool_],
     leaf: NDArray[np.bool_],
-    value: NDArray[np.float64],
+    value: Floats,
     rows: NDArray[np.integer],
 ) -> dict[str, Any]:
-    """One tree, from arrays with an entry a node, the root first.
+    """One tree, from arrays with one entry per node, the root first.
 
-    XGBoost takes for granted that a right child comes next after its left one, so nodes are numbered level by level.
+    XGBoost expects a right child directly after its left one, so nodes are numbered level by level.
 
     Args:
-        left: the node for values up to ``highest_left``; ``right`` for higher ones.
-        right: see ``left``.
-        column: whose values are looked at.
+        left: the next node for values up to ``highest_left``.
+        right: the next node for higher values.
+        column: the column whose value is compared.
         highest_left: the threshold.
-        missing_left: where missing values go.
-        leaf: whether the node is one; the arguments above then mean nothing.
-        value: what a leaf adds.
-        rows: how many a node has seen: the weight of its branch in contributions.
+        missing_left: whether missing values go left.
+        leaf: whether the node is a leaf; the arguments above then mean nothing.
+        value: what a leaf adds to the answer.
+        rows: how many rows the node has seen: the weight of its branch in contributions.
     """
     order, children, parents = [0], [], [_ROOT]
     for place, node in enumerate(order):
@@ -115,8 +116,8 @@ def tree(
     }
 
 
-def exclusive_thresholds(highest: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The 32-bit numbers t for which ``x < t`` says of every 32-bit x what ``x <= highest`` says."""
+def exclusive_thresholds(highest: Floats) -> Floats:
+    """The 32-bit numbers t for which ``x < t`` is the same as ``x <= highest``, for every 32-bit x."""
     with np.errstate(over="ignore"):
         nearest = highest.astype(np.float32)
         above = np.where(nearest > highest, nearest, np.nextafter(nearest, np.float32(np.inf)))

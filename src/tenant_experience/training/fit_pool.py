@@ -1,7 +1,7 @@
-"""One model per core: lessons learnt by several processes at once, each with one thread.
+"""One model per core: several processes fit models at once, each with one thread.
 
-Processes, not XGBoost's own threads: those wait for one another at every level of every tree, which for models of some
-thousand rows takes longer than the work does (``make bench-training`` measures it).
+Processes instead of XGBoost's own threads: threads wait for one another at every level of every tree, which takes
+longer than the work itself for models of some thousand rows (``make bench-training`` measures it).
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from multiprocessing import get_context
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.jobs.instance_resources import available_cpus, available_memory
 from tenant_experience.jobs.partition_runs import Partition
-from tenant_experience.training.fit import Learned, Lesson, learn
+from tenant_experience.training.fit import FitTask, FittedModel, fit
 
-Learn = Callable[[Lesson], Learned]
-# A process with its libraries; and, a row and column, the matrix, its masked copy, and what a trainer makes of both.
+Fit = Callable[[FitTask], FittedModel]
+# A process with its libraries; and for each cell (row and column): the matrix, its copy with hidden features, and what
+# a trainer makes of both.
 _PROCESS_BYTES = 256 << 20
 _CELL_BYTES = 48
 
 
-def learners_for(table: FeatureTable, partitions: list[Partition]) -> int:
-    """How many processes to learn with: one a core, but no more than models, nor than memory suffices for; 1 or more.
+def pool_size(table: FeatureTable, partitions: list[Partition]) -> int:
+    """The number of processes to fit models with, at least 1.
+
+    One per core, but not more than there are models, nor than fit into memory.
 
     Args:
         table: features of the release's tenants, already in memory.
@@ -36,11 +39,11 @@ def learners_for(table: FeatureTable, partitions: list[Partition]) -> int:
 
 
 @contextmanager
-def learners(count: int) -> Iterator[Learn]:
-    """A ``learn`` that ``count`` threads may call at once; with 1, it is learnt here."""
+def fit_pool(count: int) -> Iterator[Fit]:
+    """A ``fit`` that ``count`` threads may call at once. With a count of 1 it runs in this process."""
     if count == 1:
-        yield learn
+        yield fit
         return
-    # Spawned: a fork would take over locks that XGBoost's and Arrow's threads hold.
+    # Spawned: a fork would copy locks that the threads of XGBoost and Arrow hold.
     with ProcessPoolExecutor(count, get_context("spawn")) as pool:
-        yield lambda lesson: pool.submit(learn, lesson).result()
+        yield lambda task: pool.submit(fit, task).result()

@@ -13,7 +13,7 @@ from tenant_experience.training.trainer import Dataset, Objective, TrainedModel,
 
 
 class HistGradientBoostingSettings(TrainerSettings):
-    """Hyperparameters by their names in scikit-learn, with the bounds it documents."""
+    """Hyperparameters, with the names and bounds that scikit-learn documents."""
 
     max_iter: int = Field(default=400, ge=1, le=10_000)
     n_iter_no_change: int = Field(default=30, ge=1)
@@ -39,15 +39,17 @@ class HistGradientBoostingTrainer:
         objective: Objective,
         settings: HistGradientBoostingSettings,
     ) -> TrainedModel:
-        """Fits the trees and keeps those up to the best round, as XGBoost would have them."""
-        fitted = fit(train, validation, objective, settings)
-        # The first score is of the model without a tree.
+        """Fits the trees, and keeps those up to the best round in XGBoost's format."""
+        fitted = fit_estimator(train, validation, objective, settings)
+        # The first score belongs to the model without any tree.
         rounds = 1 + int(np.argmax(fitted.validation_score_[1:]))
         return TrainedModel(tree_booster(_trees(fitted, rounds), columns, objective), rounds)
 
 
-def fit(train: Dataset, validation: Dataset, objective: Objective, settings: HistGradientBoostingSettings) -> Any:
-    """scikit-learn's own fitted estimator, with all its rounds."""
+def fit_estimator(
+    train: Dataset, validation: Dataset, objective: Objective, settings: HistGradientBoostingSettings
+) -> Any:
+    """The fitted estimator of scikit-learn, with all its rounds."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
@@ -60,8 +62,8 @@ def fit(train: Dataset, validation: Dataset, objective: Objective, settings: His
 
 
 def _trees(fitted: Any, rounds: int) -> list[list[dict[str, Any]]]:
-    """The first ``rounds`` rounds; what the model says without a tree is added to the leaves of the first ones."""
-    # Private, but there is no other way to the trees; the tests compare with predictions of the public interface.
+    """The first ``rounds`` rounds. The model's answer without any tree is added to the leaves of the first trees."""
+    # Private attributes: there is no other way to the trees. The tests compare with the public interface's predictions.
     none = np.zeros_like(fitted._baseline_prediction.ravel())
     return [
         [

@@ -1,4 +1,4 @@
-"""The baseline: logistic regression for classes, ridge regression for a number. Missing values count as the mean."""
+"""The baseline: logistic regression for classes, ridge regression for numbers. Missing values count as the mean."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class LinearSettings(TrainerSettings):
     """Hyperparameters.
 
     Attributes:
-        alpha: strength of the penalty on squared weights: scikit-learn's ``alpha``, its ``1 / C`` for classes.
-        max_iter: steps of the solver, for classes.
+        alpha: strength of the penalty on squared weights: scikit-learn's ``alpha``, or its ``1 / C`` for classes.
+        max_iter: the most steps of the solver; classes only.
     """
 
     alpha: float = Field(default=1, gt=0)
@@ -37,23 +37,23 @@ class LinearTrainer:
     def train(
         self,
         train: Dataset,
-        validation: Dataset,  # noqa: ARG002 - nothing to stop
+        validation: Dataset,  # noqa: ARG002 - there is nothing to stop early
         columns: Sequence[str],
         objective: Objective,
         settings: LinearSettings,
     ) -> TrainedModel:
-        """Solves for the weights of the scaled columns."""
+        """Finds the weights of the scaled columns."""
         scaling = _scaling(train.matrix)
-        fitted = fit(np.nan_to_num(scaling.apply(train.matrix)), train.labels, objective, settings)
+        fitted = fit_estimator(np.nan_to_num(scaling.apply(train.matrix)), train.labels, objective, settings)
         rounds = int(np.max(fitted.n_iter_)) if objective.classes else 1
         if objective.classes and rounds >= settings.max_iter:
-            _log.warning("the solver had not converged after max_iter=%d steps", rounds)
+            _log.warning("the solver did not converge within max_iter=%d steps", rounds)
         weights, bias = np.atleast_2d(fitted.coef_).T, np.atleast_1d(fitted.intercept_)
         return TrainedModel(linear_booster(weights, bias, columns, objective), rounds, scaling)
 
 
-def fit(scaled: Matrix, labels: Any, objective: Objective, settings: LinearSettings) -> Any:
-    """scikit-learn's own fitted estimator, of columns without missing values."""
+def fit_estimator(scaled: Matrix, labels: Any, objective: Objective, settings: LinearSettings) -> Any:
+    """The fitted estimator of scikit-learn, for columns without missing values."""
     from sklearn.linear_model import LogisticRegression, Ridge
     from threadpoolctl import threadpool_limits
 

@@ -1,4 +1,4 @@
-"""What a trainer is: hyperparameters in, a model's bytes out."""
+"""What a trainer is: it takes rows and hyperparameters, and gives the bytes of a model."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tenant_experience.use_case.labels import Task
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows to learn from.
+    """Rows to train on.
 
     Attributes:
         matrix: (rows, columns) float32, NaN = missing.
-        labels: (rows,) the number of the class, or the number to learn.
+        labels: (rows,) the number of the class, or the number to predict.
     """
 
     matrix: Matrix
@@ -31,7 +31,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Objective:
-    """What is to be learned.
+    """What a model is to predict.
 
     Attributes:
         task: binary (the probability of class 1), multiclass (of each class) or regression (a number).
@@ -47,9 +47,9 @@ class TrainedModel:
     """What a trainer returns.
 
     Attributes:
-        content: the bytes of ``model.ubj``, which XGBoost reads whoever trained it.
-        rounds: how many rounds of trees, or steps of a solver, the model kept.
-        scaling: of the columns, for a linear model.
+        content: the bytes of ``model.ubj``; XGBoost can read them, whichever trainer made them.
+        rounds: the number of rounds of trees, or steps of a solver, that the model kept.
+        scaling: of the columns; linear models only.
     """
 
     content: bytes
@@ -58,20 +58,20 @@ class TrainedModel:
 
 
 class TrainerSettings(BaseModel):
-    """Hyperparameters of a trainer; ``seed`` is of everything drawn, by the trainer or for it."""
+    """Hyperparameters of a trainer. ``seed`` seeds everything that is drawn at random, by the trainer or for it."""
 
-    # Defaults too: a model's record must not tell 1 where the same setting, read back, is 1.0.
+    # Defaults are validated too: a record must not say 1 where the same setting, read back, is 1.0.
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
 
 
 class Trainer(Protocol):
-    """A way to train. Another one is a module with such a class, and a line in ``training.TRAINERS``."""
+    """A way to train a model. To add one, write a module with such a class, and add a line to ``training.TRAINERS``."""
 
     @property
     def settings(self) -> type[TrainerSettings]:
-        """What hyperparameters there are, their defaults and bounds."""
+        """The hyperparameters, with their defaults and bounds."""
 
     def train(
         self,
@@ -81,37 +81,37 @@ class Trainer(Protocol):
         objective: Objective,
         settings: Any,
     ) -> TrainedModel:
-        """Learns from one part and stops by the other, with one thread. Same input and settings: the same bytes.
+        """Trains on one part and stops by the other, with one thread. The same input and settings give the same bytes.
 
-        One thread: sums that several threads share out depend on how many there are, and so would the bytes; and many
-        models at once, each on a core, take half the time of one after another on all cores.
+        One thread, because sums that several threads share depend on the number of threads, and the bytes would depend
+        on it too. Besides, many models at once, each on one core, take half the time of one after another on all cores.
 
         Args:
-            train: what is learnt from.
-            validation: what decides when to stop.
-            columns: names of the matrix' columns.
-            objective: what is to be learned.
+            train: the rows to train on.
+            validation: the rows that decide when to stop.
+            columns: names of the columns of the matrix.
+            objective: what the model is to predict.
             settings: of the type ``settings``.
         """
 
 
 def parse_settings(name: str, trainer: Trainer, given: Mapping[str, Any]) -> TrainerSettings:
-    """Hyperparameters as they will be used, defaults included.
+    """The hyperparameters that will be used, defaults included.
 
     Args:
         name: of the trainer.
-        trainer: whose they are.
-        given: those of the training job, every value a string; or those of a model's record.
+        trainer: the trainer they are for.
+        given: those of the training job, with every value a string; or those of a model's record.
 
     Raises:
-        UserError: ``unknown_hyperparameter`` or ``bad_hyperparameter``, naming each and what is allowed.
+        UserError: ``unknown_hyperparameter`` or ``bad_hyperparameter``; the message names each, and what is allowed.
     """
     known = trainer.settings.model_fields
     unknown = sorted(set(given) - set(known))
     if unknown:
         raise UserError(
-            f"hyperparameters {', '.join(unknown)} are not known to the trainer {name}; known are "
-            f"{', '.join(known)}. Mend manifest.json or use_case.yaml",
+            f"the trainer {name} does not know the hyperparameters {', '.join(unknown)}; it knows "
+            f"{', '.join(known)}. Correct manifest.json or use_case.yaml",
             code="unknown_hyperparameter",
         )
     try:
@@ -119,5 +119,5 @@ def parse_settings(name: str, trainer: Trainer, given: Mapping[str, Any]) -> Tra
     except ValidationError as error:
         faults = "; ".join(f"{fault['loc'][0]}={fault['input']!r}: {fault['msg']}" for fault in error.errors())
         raise UserError(
-            f"hyperparameters: {faults}. Mend manifest.json or use_case.yaml", code="bad_hyperparameter"
+            f"hyperparameters: {faults}. Correct manifest.json or use_case.yaml", code="bad_hyperparameter"
         ) from error

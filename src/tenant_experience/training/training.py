@@ -1,4 +1,4 @@
-"""Training of one partition's model: which trainers there are, and the artifact they leave."""
+"""Training of one partition's model: the trainers there are, and the artifact that they write."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.encoding import Encoding
 from tenant_experience.statistics.splitting import TRAIN, VALIDATION
-from tenant_experience.training.fit import Learned, Lesson, learn
+from tenant_experience.training.fit import FitTask, FittedModel, fit
 from tenant_experience.training.hist_gradient_boosting import HistGradientBoostingTrainer
 from tenant_experience.training.linear import LinearTrainer
 from tenant_experience.training.trainer import Dataset, Trainer, TrainerSettings
@@ -43,12 +43,15 @@ def trainer_named(name: str) -> Trainer:
         UserError: ``unknown_trainer``.
     """
     if name not in TRAINERS:
-        raise UserError(f"use_case.yaml: trainer {name!r} is not one of {sorted(TRAINERS)}", code="unknown_trainer")
+        raise UserError(
+            f"use_case.yaml: trainer {name!r} is unknown; use one of {', '.join(sorted(TRAINERS))}",
+            code="unknown_trainer",
+        )
     return TRAINERS[name]
 
 
 def usable_features(table: FeatureTable) -> tuple[list[str], list[str]]:
-    """The features that tell some tenants from others, in order; and those that are null, or alike, for everyone."""
+    """The features that differ between tenants, in order; and those that have no value or one value for all tenants."""
     usable: list[str] = []
     left_out: list[str] = []
     for name in table.features:
@@ -66,13 +69,13 @@ class TrainingRun:
         use_case: trainer, features and labels.
         settings: from ``trainer.parse_settings``.
         release: the version of every model made.
-        learn: see ``lesson.learn``; or that, done by another process.
+        fit: ``fit.fit``, or the same done by another process (``fit_pool``).
     """
 
     use_case: UseCase
     settings: TrainerSettings
     release: str
-    learn: Callable[[Lesson], Learned] = learn
+    fit: Callable[[FitTask], FittedModel] = fit
 
     def train_partition(
         self, table: FeatureTable, groups: GroupRows, partition: Partition, folder: Path
@@ -89,37 +92,41 @@ class TrainingRun:
             Figures for the outcome.
 
         Raises:
-            AlgorithmError: ``no_features``, or ``one_class`` when a part of the split holds one group only.
+            AlgorithmError: ``no_features``, or ``one_class`` when a part of the split has tenants of one class only.
         """
         table = groups.align(table)
         labels = [groups.learnable(part, partition.partition).astype(np.float32) for part in (TRAIN, VALIDATION)]
-        learnt_from = table.take(groups.split == TRAIN)
-        features, left_out = usable_features(learnt_from)
+        train_table = table.take(groups.split == TRAIN)
+        features, left_out = usable_features(train_table)
         if not features:
             raise AlgorithmError(
-                f"partition {partition.partition}: every feature is null, or the same, for all tenants of the train "
-                "part: there is nothing to learn from",
+                f"partition {partition.partition}: every feature has no value or one value only in the training part, "
+                "so there is nothing to train a model on. Check the features in the data-quality report",
                 code="no_features",
             )
         if left_out:
-            _log.warning("partition %s: left out, alike for every tenant: %s", partition.slug, ", ".join(left_out))
-        encoding = Encoding.fit(learnt_from, features)
-        validated = table.take(groups.split == VALIDATION)
-        lesson = Lesson(
+            _log.warning(
+                "partition %s: these features have no value, or one value only, and are left out: %s",
+                partition.slug,
+                ", ".join(left_out),
+            )
+        encoding = Encoding.fit(train_table, features)
+        validation_table = table.take(groups.split == VALIDATION)
+        task = FitTask(
             trainer=trainer_named(self.use_case.trainer),
             settings=self.settings,
             manifest=self._manifest(partition, encoding, table.as_of),
-            train=Dataset(encoding.matrix(learnt_from), labels[0]),
-            validation=Dataset(encoding.matrix(validated), labels[1]),
-            masking=self.use_case.masking,
+            train=Dataset(encoding.matrix(train_table), labels[0]),
+            validation=Dataset(encoding.matrix(validation_table), labels[1]),
+            feature_dropout=self.use_case.feature_dropout,
             left_out_features=tuple(left_out),
         )
-        learned = self.learn(lesson)
-        learned.write(folder)
+        model = self.fit(task)
+        model.write(folder)
         # A tuning job reads this line: see sagemaker_scripts/train_model.py.
-        _log.info("partition %s: validation_loss=%.6f", partition.slug, learned.record.validation_loss)
-        told = learned.record.model_dump(mode="json")
-        return {name: told[name] for name in _FIGURES}
+        _log.info("partition %s: validation_loss=%.6f", partition.slug, model.record.validation_loss)
+        record = model.record.model_dump(mode="json")
+        return {name: record[name] for name in _FIGURES}
 
     def _manifest(self, partition: Partition, encoding: Encoding, as_of: str) -> ModelManifest:
         return ModelManifest(

@@ -1,4 +1,4 @@
-"""Whether a release searches for hyperparameters, and whether the trainer could use what may be found."""
+"""Whether a release searches for hyperparameters, and whether the trainer accepts what the search may find."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tenant_experience.use_case.tuning import Tuning
 
 
 def wanted_tuning(use_case: UseCase, manifest: Manifest) -> Tuning | None:
-    """The search as it is to be, or None. What the manifest sets among the hyperparameters is not searched.
+    """The search to make, or None. Hyperparameters that the manifest sets are not searched.
 
     Raises:
         UserError: ``nothing_to_tune``: no range is left.
@@ -24,18 +24,18 @@ def wanted_tuning(use_case: UseCase, manifest: Manifest) -> Tuning | None:
     ranges = {name: each for name, each in use_case.tuning.ranges.items() if name not in manifest.hyperparameters}
     if not ranges:
         raise UserError(
-            f"tuning is asked for, and there is nothing to search: {USE_CASE_FILE} names under tuning.ranges "
-            f"{', '.join(use_case.tuning.ranges) or 'nothing'}, and what {MANIFEST} sets is not searched",
+            f"tuning is asked for, but there is nothing to search: {USE_CASE_FILE} has the tuning.ranges "
+            f"{', '.join(use_case.tuning.ranges) or '(none)'}, and what {MANIFEST} sets is not searched",
             code="nothing_to_tune",
         )
     return use_case.tuning.model_copy(update={"ranges": ranges})
 
 
 def check_ranges(tuning: Tuning, trainer: TrainerName, hyperparameters: Mapping[str, str]) -> None:
-    """Refuses a range that the trainer would not take: no trial of a search is spent on finding that out.
+    """Refuses a range that the trainer would not accept, before any trial of a search is paid for.
 
     Raises:
-        UserError: ``unknown_hyperparameter`` or ``bad_hyperparameter``, naming it and what is allowed.
+        UserError: ``unknown_hyperparameter`` or ``bad_hyperparameter``, the message names it, and what is allowed.
     """
     for end in (0, 1):
         ends = {name: each.ends[end] for name, each in tuning.ranges.items()}

@@ -46,7 +46,7 @@ class XGBoostTrainer:
         objective: Objective,
         settings: XGBoostSettings,
     ) -> TrainedModel:
-        """Fits the booster; only the trees up to the best round are kept, so that no caller has to know it."""
+        """Fits the booster and keeps the trees up to the best round only, so that no caller has to know that round."""
         import xgboost
 
         options = {
@@ -55,21 +55,21 @@ class XGBoostTrainer:
             "feature_names": list(columns),
             "max_bin": settings.max_bin,
         }
-        learned = xgboost.QuantileDMatrix(train.matrix, train.labels, **options)
-        watched = xgboost.QuantileDMatrix(validation.matrix, validation.labels, ref=learned, **options)
+        train_rows = xgboost.QuantileDMatrix(train.matrix, train.labels, **options)
+        validation_rows = xgboost.QuantileDMatrix(validation.matrix, validation.labels, ref=train_rows, **options)
         booster = xgboost.train(
             settings.model_dump(exclude={"n_estimators", "early_stopping_rounds"})
             | _OBJECTIVES[objective.task]
             | ({"num_class": objective.classes} if objective.task == "multiclass" else {})
             | {"tree_method": "hist", "nthread": 1},
-            learned,
+            train_rows,
             num_boost_round=settings.n_estimators,
-            evals=[(watched, "validation")],
+            evals=[(validation_rows, "validation")],
             early_stopping_rounds=settings.early_stopping_rounds,
             verbose_eval=False,
         )
         rounds = booster.best_iteration + 1
-        # Attributes (best round and score) are of the whole booster, not of the trees kept.
+        # These attributes (best round and score) describe the whole booster, not the trees that are kept.
         kept = booster[:rounds]
         kept.set_attr(best_iteration=None, best_score=None)
         return TrainedModel(bytes(kept.save_raw("ubj")), rounds)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, StrictInt, model_validator
 
@@ -22,6 +23,8 @@ SOURCES_FOLDER = "sources"
 Scalar = bool | int | float | str
 # The features that ``targets`` are about.
 FIRST_RESPONSE, RESOLUTION = TIMED_FEATURES = ("mean_first_response_hr", "mean_full_resolution_hr")
+
+_log = logging.getLogger("use_case")
 
 TrainerName = Literal["xgboost", "hist_gradient_boosting", "linear"]
 
@@ -102,10 +105,10 @@ class Costs(Settings):
 class UseCase(Settings):
     """A whole ``use_case.yaml``.
 
-    ``features`` keeps the file's order: it is the order the model reads them in. ``masking`` is the share of them that
-    is hidden in a second copy of the rows a model learns from; 0: there is no copy. ``targets`` and ``capacity``
-    (tenants of one portfolio) make the list to act on; without targets there is none. ``contacts`` are features that
-    count contacts of one kind each: figures are also told by the kind that a tenant has most of.
+    ``features`` keeps the file's order: it is the order in which the model reads them. ``feature_dropout`` is the share
+    of them that is hidden in a second copy of the rows that a model is trained on; 0: there is no copy. ``targets`` and
+    ``capacity`` (tenants of one portfolio) make the list to act on; without targets there is none. ``contacts`` are
+    features that count contacts of one kind each: figures are also given by the kind that a tenant has most of.
     """
 
     name: Name
@@ -120,7 +123,7 @@ class UseCase(Settings):
     trainer: TrainerName = "xgboost"
     hyperparameters: dict[str, Scalar] = Field(default_factory=dict)
     tuning: Tuning = Tuning()
-    masking: float = Field(default=0, ge=0, lt=1)
+    feature_dropout: float = Field(default=0, ge=0, lt=1)
     gates: Gates = Gates()
     processing: Processing = Processing()
     approval: Approval = Approval()
@@ -150,6 +153,15 @@ class UseCase(Settings):
     def noise(self) -> dict[str, Noise]:
         """How features are noisy, by name, where it is known."""
         return {name: feature.noise for name, feature in self.features.items() if feature.noise}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, document: Any) -> Any:
+        """Accepts ``masking``, which is what ``feature_dropout`` was called before, until the next version."""
+        if not isinstance(document, dict) or "masking" not in document or "feature_dropout" in document:
+            return document
+        _log.warning("%s: write feature_dropout instead of masking; the next version refuses masking", USE_CASE_FILE)
+        return {"feature_dropout" if key == "masking" else key: value for key, value in document.items()}
 
     @model_validator(mode="after")
     def _noise_is_of_counts(self) -> Self:

@@ -1,10 +1,11 @@
-"""What masked training gains where features are missing, on a table of real households, and how much there is to gain.
+"""What training with hidden features gains where features are missing, on a table of real households.
 
-For none, one and more features hidden in the households of the test part: accuracy of the model trained without masking
-and with the use case's, and of models trained for exactly the features that are left, one for each choice of those to
-hide, at most ``--choices`` of them. The table is not part of this repository: see tests/model/generated_tenants.py.
+For none, one and more features hidden in the households of the test part, it prints the accuracy of the model trained
+without feature dropout, of the model trained with the use case's, and of models trained for exactly the features that
+are left: one for each choice of features to hide, at most ``--choices`` of them. The table is not part of this
+repository: see tests/model/generated_tenants.py.
 
-    python -m bench.masking
+    python -m bench.feature_dropout
 """
 
 from __future__ import annotations
@@ -34,21 +35,21 @@ _ALL = Partition("all", "all")
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--most", type=int, default=3, help="features hidden (default: %(default)s)")
-    parser.add_argument("--choices", type=int, default=120, help="of features to hide (default: %(default)s)")
+    parser.add_argument("--most", type=int, default=3, help="the most features to hide (default: %(default)s)")
+    parser.add_argument("--choices", type=int, default=120, help="choices of features to hide (default: %(default)s)")
     options = parser.parse_args(arguments)
     if not REAL_TABLE.is_file():
         parser.error(f"{REAL_TABLE.name} is not on this machine")
     table = real_table()
     _, groups = group_partition(table, _ALL, use_case(), "bench")
     table = groups.align(table)
-    print(f"{'hidden':>7}  plain   masked  one for each choice")  # noqa: T201
-    plain, masked = (_trained(table, groups, masking) for masking in (0.0, use_case().masking))
+    print(f"{'hidden':>7}  plain   dropout one for each choice")  # noqa: T201
+    plain, dropout = (_trained(table, groups, share) for share in (0.0, use_case().feature_dropout))
     for hidden in range(options.most + 1):
         chosen = list(_choices(len(table.features), hidden, options.choices))
-        told = [np.mean([_accuracy(scorer, table, groups, hide) for hide in chosen]) for scorer in (plain, masked)]
+        means = [np.mean([_accuracy(scorer, table, groups, hide) for hide in chosen]) for scorer in (plain, dropout)]
         best = np.mean([_accuracy(_trained(_without(table, hide), groups, 0), table, groups, hide) for hide in chosen])
-        print(f"{hidden:>7}  {told[0]:.4f}  {told[1]:.4f}  {best:.4f} ({len(chosen)} models)", flush=True)  # noqa: T201
+        print(f"{hidden:>7}  {means[0]:.4f}  {means[1]:.4f}  {best:.4f} ({len(chosen)} models)", flush=True)  # noqa: T201
     return 0
 
 
@@ -58,8 +59,8 @@ def _choices(features: int, hidden: int, most: int) -> Iterator[tuple[int, ...]]
         yield every[number]
 
 
-def _trained(table: FeatureTable, groups: GroupRows, masking: float) -> Scorer:
-    rules = use_case().model_copy(update={"masking": masking})
+def _trained(table: FeatureTable, groups: GroupRows, share: float) -> Scorer:
+    rules = use_case().model_copy(update={"feature_dropout": share})
     settings = parse_settings(rules.trainer, trainer_named(rules.trainer), rules.hyperparameters)
     with TemporaryDirectory() as folder:
         TrainingRun(rules, settings, "bench").train_partition(table, groups, _ALL, Path(folder))
@@ -74,8 +75,8 @@ def _without(table: FeatureTable, hide: tuple[int, ...]) -> FeatureTable:
 
 def _accuracy(scorer: Scorer, table: FeatureTable, groups: GroupRows, hide: tuple[int, ...]) -> float:
     chosen = groups.split == TEST
-    told = scorer.probabilities(scorer.encoding.matrix(_without(table.take(chosen), hide)))
-    return float(np.mean((told >= scorer.manifest.threshold) == groups.bad[chosen]))
+    probabilities = scorer.probabilities(scorer.encoding.matrix(_without(table.take(chosen), hide)))
+    return float(np.mean((probabilities >= scorer.manifest.threshold) == groups.bad[chosen]))
 
 
 if __name__ == "__main__":
