@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from local_aws import server_control
 from local_aws.errors import LocalAwsError
-from local_aws.state import DEFAULT_FOLDER, State, is_healthy
+from local_aws.server import control
+from local_aws.server.state import DEFAULT_FOLDER, State, is_healthy
 
 DEFAULT_IMAGES = (Path("container/local_image.json"), Path("container/local_spark_image.json"))
 README = Path(__file__).with_name("README.md")
@@ -31,14 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _up(state: State, options: argparse.Namespace) -> int:
     _scale_waits(options)
-    server, started = server_control.start(state, port=options.port, fresh=options.fresh, images=_images(options))
+    server, started = control.start(state, port=options.port, fresh=options.fresh, images=_images(options))
     print(f"{'Started' if started else 'Already running'}: {server['url']}  mailbox {server['mailbox_url']}")
     print(f"For boto3, sam and aws: set -a; . {state.env_file}; set +a")
     return 0
 
 
 def _down(state: State, _options: argparse.Namespace) -> int:
-    print("Stopped." if server_control.stop(state) else "Nothing was running.")
+    print("Stopped." if control.stop(state) else "Nothing was running.")
     return 0
 
 
@@ -54,9 +54,9 @@ def _status(state: State, _options: argparse.Namespace) -> int:
 
 def _serve(state: State, options: argparse.Namespace) -> int:
     _scale_waits(options)
-    from local_aws.serve import serve  # only this command needs MiniStack
+    from local_aws.server.serve import serve  # only this command needs MiniStack
 
-    port = server_control.choose_port(options.port, state.last_port())
+    port = control.choose_port(options.port, state.last_port())
     return serve(state, port=port, images=_images(options))
 
 

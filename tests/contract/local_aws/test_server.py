@@ -114,7 +114,7 @@ def test_a_killed_server_leaves_no_orphan(laptop: Laptop, victim: str) -> None:
 def test_a_missing_private_name_is_named() -> None:
     script = (
         "from ministack.services import sns, stepfunctions; del sns._fanout, stepfunctions._map_runs\n"
-        "from local_aws.ministack_adapter import private_names; private_names.check()"
+        "from local_aws.ministack_patches import patched_names; patched_names.check()"
     )
     done = subprocess.run(  # noqa: S603
         [PYTHON, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60
@@ -128,17 +128,17 @@ def test_every_private_name_touched_is_listed() -> None:
     """What the adapter writes as ``module._name`` stands in its list."""
     import ast
 
-    from local_aws.ministack_adapter import private_names
+    from local_aws.ministack_patches import patched_names
 
     listed = {
         f"{module.rpartition('.')[2]}.{name.partition('.')[0]}"
-        for module, names in private_names._NAMES.items()
+        for module, names in patched_names._NAMES.items()
         for name in names
     }
     alias = {"sfn": "stepfunctions"}
-    modules = {module.rpartition(".")[2] for module in private_names._NAMES}
+    modules = {module.rpartition(".")[2] for module in patched_names._NAMES}
     touched = set()
-    for path in (ROOT / "local_aws/ministack_adapter").rglob("*.py"):
+    for path in (ROOT / "local_aws/ministack_patches").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr.startswith("_"):
                 module = alias.get(node.value.id, node.value.id)
@@ -149,7 +149,7 @@ def test_every_private_name_touched_is_listed() -> None:
 
 def test_nothing_else_touches_private_names() -> None:
     for path in (ROOT / "local_aws").rglob("*.py"):
-        if "ministack_adapter" not in path.parts:
+        if "ministack_patches" not in path.parts:
             assert "from ministack" not in path.read_text(), path
 
 

@@ -11,7 +11,7 @@ import botocore.session
 import pytest
 
 from local_aws.sagemaker import SageMaker
-from local_aws.sagemaker.validation import shape_faults
+from local_aws.sagemaker.core.validation import shape_faults
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = Path(__file__).parent / "program"

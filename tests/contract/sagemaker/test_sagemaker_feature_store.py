@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from local_aws.sagemaker import SageMaker, ServiceError, Timing
-from local_aws.sagemaker.online_store import OnlineRecord, OnlineStore, Write
+from local_aws.sagemaker.feature_store.online_store import OnlineRecord, OnlineStore, Write
 from tests.contract.sagemaker.support import BUCKET, ROLE, Make, wait_for
 
 T1, T2, T3 = "2026-11-20T10:00:00Z", "2026-11-20T10:00:00.500Z", "2026-11-20T11:00:00Z"

@@ -12,7 +12,7 @@ import boto3
 import pytest
 
 from local_aws.sagemaker import SageMaker, ServiceError, Timing
-from local_aws.sagemaker.instance_types import InstanceType, choose_cpus, instance_type
+from local_aws.sagemaker.core.instance_types import InstanceType, choose_cpus, instance_type
 from tests.contract.sagemaker.support import BUCKET, IMAGE_URI, ROLE, Make, wait_while
 
 GIB = 1024**3

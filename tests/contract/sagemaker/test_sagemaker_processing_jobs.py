@@ -161,7 +161,7 @@ def test_jobs_of_both_kinds_may_share_a_name_and_many_may_run_at_once(sagemaker:
 SERVER = """
 import sys, time
 from pathlib import Path
-from local_aws.sagemaker.child_process import ChildProcess
+from local_aws.sagemaker.core.child_process import ChildProcess
 command = [sys.executable, "-c", "import subprocess, sys, time; subprocess.Popen(['sleep', '600']); time.sleep(600)"]
 ChildProcess(command, interpreter=Path(sys.executable), environment={"PATH": "/usr/bin:/bin"}, folder=Path(sys.argv[1]))
 time.sleep(600)

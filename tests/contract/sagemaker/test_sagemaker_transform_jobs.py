@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local_aws.sagemaker import SageMaker, ServiceError
-from local_aws.sagemaker.json_path import JsonPath, PathError
+from local_aws.sagemaker.jobs.json_path import JsonPath, PathError
 from tests.contract.sagemaker.support import BUCKET, IMAGE_URI, ROLE, wait_for, wait_while
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from local_aws.sagemaker import SageMaker, ServiceError
-from local_aws.sagemaker.search_space import read_ranges
-from local_aws.sagemaker.search_strategy import Search, Trial
+from local_aws.sagemaker.jobs.search_space import read_ranges
+from local_aws.sagemaker.jobs.search_strategy import Search, Trial
 from tests.contract.sagemaker.support import BUCKET, IMAGE_URI, ROLE, wait_for, wait_while
 
 
