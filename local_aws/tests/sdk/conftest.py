@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.local_aws.conftest import client, env, server, state_folder
-from tests.contract.sagemaker.support import LABELS, PROGRAM
+from local_aws.tests.sagemaker.support import LABELS, PROGRAM
+from local_aws.tests.server.conftest import client, env, server, state_folder
 
 __all__ = ["client", "env", "server", "state_folder"]
 

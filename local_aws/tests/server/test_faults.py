@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.contract.local_aws.machines import Machines
+from local_aws.tests.server.machines import Machines
 
 AT_ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
 THROTTLED = {"code": "ThrottlingException", "message": "Rate exceeded"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local_aws.sagemaker import SageMaker, ServiceError
-from tests.contract.sagemaker.support import BUCKET, IMAGE_URI, ROLE, wait_while
+from local_aws.tests.sagemaker.support import BUCKET, IMAGE_URI, ROLE, wait_while
 
 ALGORITHM = {
     "TrainingImage": IMAGE_URI,

@@ -16,7 +16,7 @@ import boto3
 import pytest
 
 from local_aws.sagemaker import Image, SageMaker, Timing
-from tests.contract.sagemaker.support import BUCKET, LABELS, PROGRAM, ROOT, CheckedSageMaker, Make, wait_for
+from local_aws.tests.sagemaker.support import BUCKET, LABELS, PROGRAM, ROOT, CheckedSageMaker, Make, wait_for
 
 
 def ministack_python() -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from local_aws.sagemaker import SageMaker, ServiceError
-from tests.contract.sagemaker.support import BUCKET, IMAGE_URI, ROLE, Make, wait_for, wait_while
+from local_aws.tests.sagemaker.support import BUCKET, IMAGE_URI, ROLE, Make, wait_for, wait_while
 
 
 def request(name: str, seconds: int = 60, **hyperparameters: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local_aws.sagemaker import SageMaker, ServiceError
-from tests.contract.sagemaker.support import IMAGE_URI, Make
+from local_aws.tests.sagemaker.support import IMAGE_URI, Make
 
 
 def create(sagemaker: SageMaker, group: str = "north", **more: Any) -> str:

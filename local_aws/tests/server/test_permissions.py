@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.contract.local_aws.machines import Machines, eventually
+from local_aws.tests.server.machines import Machines, eventually
 
 Client = Callable[..., Any]
 NUMBERS = itertools.count()

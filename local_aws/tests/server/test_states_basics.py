@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.local_aws.machines import Machines
+from local_aws.tests.server.machines import Machines
 
 
 def test_succeed_output_is_evaluated(machines: Machines) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.local_aws.laptops import PYTHON, ROOT, Laptop, free_port
+from local_aws.tests.server.laptops import PYTHON, ROOT, Laptop, free_port
 
 SLEEPER = """
 import subprocess, sys, os

@@ -13,7 +13,7 @@ import pytest
 
 from local_aws.sagemaker import SageMaker, ServiceError, Timing
 from local_aws.sagemaker.core.instance_types import InstanceType, choose_cpus, instance_type
-from tests.contract.sagemaker.support import BUCKET, IMAGE_URI, ROLE, Make, wait_while
+from local_aws.tests.sagemaker.support import BUCKET, IMAGE_URI, ROLE, Make, wait_while
 
 GIB = 1024**3
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.local_aws.machines import Machines, eventually
+from local_aws.tests.server.machines import Machines, eventually
 
 RAISES = """
 import os

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.local_aws.machines import Machines, eventually
+from local_aws.tests.server.machines import Machines, eventually
 
 SLEEP = {"Sleep": {"Type": "Wait", "Seconds": 60, "End": True}}
 FAIL = {"End": {"Type": "Fail", "Error": "BadFile", "Cause": "it is empty"}}

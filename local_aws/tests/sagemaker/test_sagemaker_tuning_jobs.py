@@ -9,7 +9,7 @@ import pytest
 from local_aws.sagemaker import SageMaker, ServiceError
 from local_aws.sagemaker.jobs.search_space import read_ranges
 from local_aws.sagemaker.jobs.search_strategy import Search, Trial
-from tests.contract.sagemaker.support import BUCKET, IMAGE_URI, ROLE, wait_for, wait_while
+from local_aws.tests.sagemaker.support import BUCKET, IMAGE_URI, ROLE, wait_for, wait_while
 
 
 def request(name: str, *, jobs: int = 4, parallel: int = 2, strategy: str = "Random", **static: str) -> dict[str, Any]:

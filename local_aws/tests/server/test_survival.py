@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.local_aws.laptops import Laptop, free_port, run_local_aws
-from tests.contract.local_aws.machines import Machines, eventually
+from local_aws.tests.server.laptops import Laptop, free_port, run_local_aws
+from local_aws.tests.server.machines import Machines, eventually
 
 _SAVED_WITHIN_S = 4.0
 SERVICES = ["states.amazonaws.com", "lambda.amazonaws.com"]

@@ -23,6 +23,6 @@ config = json.loads((ml / "config/processingjobconfig.json").read_text())
 )
 if given.message:
     (ml / "output/message").write_text(given.message * given.times)
-print("counted", counts, flush=True)  # noqa: T201
+print("counted", counts, flush=True)
 time.sleep(given.sleep)
 raise SystemExit(given.exit)

@@ -9,7 +9,7 @@ import pytest
 
 from local_aws.sagemaker import SageMaker, ServiceError
 from local_aws.sagemaker.jobs.json_path import JsonPath, PathError
-from tests.contract.sagemaker.support import BUCKET, IMAGE_URI, ROLE, wait_for, wait_while
+from local_aws.tests.sagemaker.support import BUCKET, IMAGE_URI, ROLE, wait_for, wait_while
 
 
 @pytest.fixture

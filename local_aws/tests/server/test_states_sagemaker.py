@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.local_aws.machines import Machines, eventually
+from local_aws.tests.server.machines import Machines, eventually
 
 _numbers = itertools.count()
 

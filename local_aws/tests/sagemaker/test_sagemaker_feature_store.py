@@ -12,7 +12,7 @@ import pytest
 
 from local_aws.sagemaker import SageMaker, ServiceError, Timing
 from local_aws.sagemaker.feature_store.online_store import OnlineRecord, OnlineStore, Write
-from tests.contract.sagemaker.support import BUCKET, ROLE, Make, wait_for
+from local_aws.tests.sagemaker.support import BUCKET, ROLE, Make, wait_for
 
 T1, T2, T3 = "2026-11-20T10:00:00Z", "2026-11-20T10:00:00.500Z", "2026-11-20T11:00:00Z"
 TYPES = {"tenant_id": "String", "event_time": "String", "total": "Integral", "rate": "Fractional", "note": "String"}

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from local_aws.sagemaker import SageMaker, ServiceError, Timing
-from tests.contract.sagemaker.support import BUCKET, IMAGE_URI, ROLE, Make, wait_for, wait_while
+from local_aws.tests.sagemaker.support import BUCKET, IMAGE_URI, ROLE, Make, wait_for, wait_while
 
 
 def archive(**files: str) -> bytes:
