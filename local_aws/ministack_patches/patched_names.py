@@ -1,6 +1,7 @@
-"""Every private name of MiniStack this package touches, checked at start-up.
+"""Every name inside MiniStack that the patches change or use, checked when the server starts.
 
-MiniStack promises nothing about them, so a new version may lack one: then the server does not start, and says which.
+MiniStack does not promise to keep these names. If a version lacks one, the server does not start, and says which.
+`local-aws upgrade-report VERSION` says beforehand what a release changes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from local_aws.ministack_patches.lambda_ import worker_script
 
 WRITTEN_FOR = "1.5.33"
 
-_NAMES = {
+NAMES = {
     "ministack.app": (
         "SERVICE_HANDLERS",
         "_build_persistence_save_dict",
@@ -177,30 +178,38 @@ _NAMES = {
 }
 
 
+WORKER_SCRIPT = ("ministack.core.lambda_runtime", "_PYTHON_WORKER_SCRIPT")
+MISSING = object()
+"""What ``find`` gives for a name that is not there."""
+
+
 def check() -> None:
-    """Look every name up.
+    """Look up every name.
 
     Raises:
-        LocalAwsError: the missing ones, by name, with the version found and the one this package was written for.
+        LocalAwsError: names are missing. The text lists them, with the version found and the version needed.
     """
-    missing = [f"{module}.{name}" for module, names in _NAMES.items() for name in names if not _has(module, name)]
+    missing = [f"{module}.{name}" for module, names in NAMES.items() for name in names if _is_missing(module, name)]
     if not missing:
-        script = import_module("ministack.core.lambda_runtime")._PYTHON_WORKER_SCRIPT
+        script = str(find(*WORKER_SCRIPT))
         missing = [f"a line of the Lambda worker's script: {line}" for line in worker_script.missing_lines(script)]
     if missing:
         raise LocalAwsError(
-            f"MiniStack {version('ministack')} lacks what local_aws/ministack_patches changes (it was written for "
-            f"{WRITTEN_FOR}): {', '.join(missing)}. Install ministack=={WRITTEN_FOR}, or mend the adapter."
+            f"MiniStack {version('ministack')} lacks names that local_aws/ministack_patches uses (it was written for "
+            f"{WRITTEN_FOR}): {', '.join(missing)}. Install ministack=={WRITTEN_FOR}, or adapt the patches."
         )
 
 
-def _has(module: str, name: str) -> bool:
+def find(module: str, name: str) -> object:
+    """What a dotted name of a module stands for, or ``MISSING``."""
     try:
         found: object = import_module(module)
     except ImportError:
-        return False
+        return MISSING
     for part in name.split("."):
-        if not hasattr(found, part):
-            return False
-        found = getattr(found, part)
-    return True
+        found = getattr(found, part, MISSING)
+    return found
+
+
+def _is_missing(module: str, name: str) -> bool:
+    return find(module, name) is MISSING

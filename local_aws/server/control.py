@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from local_aws.errors import LocalAwsError
+from local_aws.errors import COMMAND, LocalAwsError
 from local_aws.server.state import State, is_healthy
 
 FIRST_PORT = 4566
+_CHECKOUT = Path(__file__).resolve().parents[2]
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 20.0
 # The server's environment reaches every Lambda worker, so only what a bare machine has goes in.
@@ -38,11 +39,14 @@ def start(state: State, *, port: int | None, fresh: bool, images: Sequence[Path]
     if running is not None:
         if port not in (None, running["port"]):
             raise LocalAwsError(
-                f"It already runs on port {running['port']}, not {port}. Stop it with `python -m local_aws down` first."
+                f"The server already runs on port {running['port']}, not {port}. Stop it first: `{COMMAND} down`."
             )
         return running, False
     chosen = choose_port(port, state.last_port())
-    command = [sys.executable, "-m", "local_aws", "serve", "--port", str(chosen), "--state", str(state.folder)]
+    # A checkout is found from its own folder. Elsewhere the package is installed, and no file there may shadow another.
+    safe_path = [] if Path.cwd() == _CHECKOUT else ["-P"]
+    command = [sys.executable, *safe_path, "-m", "local_aws", "serve", "--port", str(chosen)]
+    command += ["--state", str(state.folder)]
     for image in images:
         command += ["--image", str(image)]
     state.folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +78,7 @@ def stop(state: State) -> bool:
         # The supervisor gone, the kernel asks the server to stop; its lock is released when both have gone.
         os.kill(server["pid"], signal.SIGKILL)
         if not _released(state, _STOP_LIMIT_S):
-            raise LocalAwsError(f"The server (pid {server['pid']}) does not end. Its log: {state.log_file}")
+            raise LocalAwsError(f"The server (process {server['pid']}) did not end. Read its log: {state.log_file}")
     return True
 
 
@@ -86,13 +90,13 @@ def choose_port(wanted: int | None, last: int | None) -> int:
     """
     if wanted is not None:
         if not _is_free(wanted):
-            raise LocalAwsError(f"Port {wanted} is taken. Leave --port out, and a free one is chosen.")
+            raise LocalAwsError(f"Port {wanted} is taken. Leave out --port to use a free port.")
         return wanted
     candidates: list[int] = [*([last] if last else []), *range(FIRST_PORT, FIRST_PORT + 100)]
     for candidate in candidates:
         if _is_free(candidate):
             return candidate
-    raise LocalAwsError(f"No port from {FIRST_PORT} to {FIRST_PORT + 99} is free. Name one with --port.")
+    raise LocalAwsError(f"No port from {FIRST_PORT} to {FIRST_PORT + 99} is free. Choose another port with --port.")
 
 
 def _running(state: State) -> dict[str, Any] | None:
@@ -104,7 +108,7 @@ def _running(state: State) -> dict[str, Any] | None:
             return server
         if time.monotonic() > deadline:
             raise LocalAwsError(
-                f"{state.folder}: a server holds this folder and does not answer. `python -m local_aws down` stops it."
+                f"{state.folder}: a server uses this folder but does not answer. Stop it: `{COMMAND} down`."
             )
         time.sleep(0.05)
     return None
@@ -117,10 +121,12 @@ def _wait_until_healthy(state: State, process: subprocess.Popen[bytes]) -> dict[
         if server is not None and server["pid"] == process.pid and is_healthy(server["url"]):
             return server
         if process.poll() is not None:
-            raise LocalAwsError(f"The server ended at once. The end of {state.log_file}:\n{_tail(state.log_file)}")
+            raise LocalAwsError(
+                f"The server ended at once. These are the last lines of {state.log_file}:\n{_tail(state.log_file)}"
+            )
         time.sleep(0.02)
     process.terminate()
-    raise LocalAwsError(f"The server did not answer within {_START_LIMIT_S:.0f} s. Its log: {state.log_file}")
+    raise LocalAwsError(f"The server did not answer within {_START_LIMIT_S:.0f} s. Read its log: {state.log_file}")
 
 
 def _released(state: State, limit_s: float) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local_aws.errors import LocalAwsError
+from local_aws.errors import COMMAND, LocalAwsError
 
 DEFAULT_FOLDER = Path(".local/aws")
 
@@ -115,7 +115,7 @@ class State:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise LocalAwsError(
-                    f"{self.folder}: a server already runs on this folder. Stop it with `python -m local_aws down`."
+                    f"{self.folder}: a server already uses this folder. Stop it: `{COMMAND} down`."
                 ) from None
             try:
                 yield

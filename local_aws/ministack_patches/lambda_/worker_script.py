@@ -21,7 +21,7 @@ RUNTIME_VARIABLE = "_LOCAL_AWS_RUNTIME"  # the folder of the runtime's own packa
 _FIRST_LINES = f'import os, sys\nsys.path.append(os.environ.pop("{RUNTIME_VARIABLE}"))\n_local_calls = {{}}\n'
 # How deep a function is in calls of itself: kept in the worker, not where the function sees it.
 _DEPTH = '"_MINISTACK_INVOKE_DEPTH"'
-_REPLACED = {
+REPLACED = {
     _REPORT_LINE: _NEW_REPORT_LINE,
     _INIT_LINE: _NEW_INIT_LINE,
     f"depth = os.environ.get({_DEPTH})": 'depth = _local_calls.get("depth")',
@@ -33,11 +33,11 @@ _REPLACED = {
 
 def changed(script: str) -> str:
     """The script with its lines replaced, behind those that make the runtime's packages known."""
-    for line, replacement in _REPLACED.items():
+    for line, replacement in REPLACED.items():
         script = script.replace(line, replacement)
     return _FIRST_LINES + script
 
 
 def missing_lines(script: str) -> list[str]:
     """Lines to replace that the script does not hold exactly once."""
-    return [line for line in _REPLACED if script.count(line) != 1]
+    return [line for line in REPLACED if script.count(line) != 1]

@@ -132,11 +132,11 @@ def test_every_private_name_touched_is_listed() -> None:
 
     listed = {
         f"{module.rpartition('.')[2]}.{name.partition('.')[0]}"
-        for module, names in patched_names._NAMES.items()
+        for module, names in patched_names.NAMES.items()
         for name in names
     }
     alias = {"sfn": "stepfunctions"}
-    modules = {module.rpartition(".")[2] for module in patched_names._NAMES}
+    modules = {module.rpartition(".")[2] for module in patched_names.NAMES}
     touched = set()
     for path in (ROOT / "local_aws/ministack_patches").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
