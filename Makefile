@@ -25,9 +25,10 @@ PARTITION ?=
 USE_CASE ?=
 STACK ?=
 DRY_RUN ?=
+VERSION ?=
 WAIT ?=
 
-.PHONY: help demo preview test check up down status clean setup erase backfill replay iam-report iam-drill bench-clustering bench-features bench-training fuzz spark
+.PHONY: help demo preview test check up down status clean setup erase backfill replay iam-report iam-drill bench-clustering bench-features bench-training fuzz spark ministack-upgrade
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
@@ -88,6 +89,9 @@ down: setup ## Stop the laptop's AWS; its state stays
 
 status: setup ## Say whether the laptop's AWS runs, and where
 	@$(VENVS)/local_aws/bin/python -m local_aws status
+
+ministack-upgrade: setup ## Say what another MiniStack release breaks, by name: VERSION=1.5.34
+	@$(VENVS)/local_aws/bin/python -m local_aws upgrade-report "$(VERSION)"
 
 clean: ## Remove the laptop's AWS and everything built (environments stay)
 	@if [ -x $(VENVS)/local_aws/bin/python ]; then $(VENVS)/local_aws/bin/python -m local_aws down; fi

@@ -22,7 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from bench.server import ROOT, client_maker, start, state_folder
 
-PROGRAM = ROOT / "tests/contract/sagemaker/program"
+PROGRAM = ROOT / "local_aws/tests/sagemaker/program"
 ENDPOINT, BUCKET, ROLE = "bench", "bench", "bench"
 _CHANGING = {"Creating", "Updating"}
 

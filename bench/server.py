@@ -13,8 +13,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local_aws.server_control import choose_port
-from local_aws.state import State
+from local_aws.server.control import choose_port
+from local_aws.server.state import State
 
 ROOT = Path(__file__).parents[1]
 PYTHON = os.environ.get("LOCAL_AWS_PYTHON", str(ROOT / ".local/venvs/local_aws/bin/python"))

@@ -1,4 +1,4 @@
-"""``python -m local_aws {up,down,serve,status,operations}``."""
+"""``local-aws {up,down,serve,status,operations,upgrade-report}``, or ``python -m local_aws`` in a checkout."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from local_aws import server_control
-from local_aws.errors import LocalAwsError
-from local_aws.state import DEFAULT_FOLDER, State, is_healthy
+from local_aws.configuration import image_files
+from local_aws.errors import COMMAND, LocalAwsError
+from local_aws.server import control
+from local_aws.server.state import DEFAULT_FOLDER, State, is_healthy
 
-DEFAULT_IMAGES = (Path("container/local_image.json"), Path("container/local_spark_image.json"))
 README = Path(__file__).with_name("README.md")
 
 
@@ -24,21 +24,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(state, options)
     except LocalAwsError as error:
-        print(f"local_aws: {error}", file=sys.stderr)
+        print(f"{COMMAND}: {error}", file=sys.stderr)
         return 1
     return code
 
 
 def _up(state: State, options: argparse.Namespace) -> int:
     _scale_waits(options)
-    server, started = server_control.start(state, port=options.port, fresh=options.fresh, images=_images(options))
+    server, started = control.start(
+        state, port=options.port, fresh=options.fresh, images=image_files(options.image, Path.cwd())
+    )
     print(f"{'Started' if started else 'Already running'}: {server['url']}  mailbox {server['mailbox_url']}")
     print(f"For boto3, sam and aws: set -a; . {state.env_file}; set +a")
     return 0
 
 
 def _down(state: State, _options: argparse.Namespace) -> int:
-    print("Stopped." if server_control.stop(state) else "Nothing was running.")
+    print("Stopped." if control.stop(state) else "Nothing was running.")
     return 0
 
 
@@ -54,10 +56,10 @@ def _status(state: State, _options: argparse.Namespace) -> int:
 
 def _serve(state: State, options: argparse.Namespace) -> int:
     _scale_waits(options)
-    from local_aws.serve import serve  # only this command needs MiniStack
+    from local_aws.server.serve import serve  # only this command needs MiniStack
 
-    port = server_control.choose_port(options.port, state.last_port())
-    return serve(state, port=port, images=_images(options))
+    port = control.choose_port(options.port, state.last_port())
+    return serve(state, port=port, images=image_files(options.image, Path.cwd()))
 
 
 def _scale_waits(options: argparse.Namespace) -> None:
@@ -73,30 +75,41 @@ def _operations(_state: State, _options: argparse.Namespace) -> int:
     return 0
 
 
-def _images(options: argparse.Namespace) -> list[Path]:
-    """The image files asked for, or the default ones where they exist, as absolute paths."""
-    chosen: list[Path] = options.image or [path for path in DEFAULT_IMAGES if path.exists()]
-    for path in chosen:
-        if not path.is_file():
-            raise LocalAwsError(f"--image {path}: there is no such file.")
-    return [path.absolute() for path in chosen]
+def _upgrade_report(_state: State, options: argparse.Namespace) -> int:
+    from local_aws.ministack_patches import upgrade_report
+
+    text, breaks = upgrade_report.report(options.version)
+    print(text)
+    return 1 if breaks else 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m local_aws",
+        prog=COMMAND,
         description="The laptop's AWS: MiniStack, a SageMaker that really runs jobs and endpoints, and a mailbox. "
         "Everything is on 127.0.0.1 and below one folder.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{up,down,serve,status,operations}")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="{up,down,serve,status,operations,upgrade-report}"
+    )
     up = commands.add_parser("up", help="start it in the background and wait until it answers; safe to repeat")
     up.add_argument("--fresh", action="store_true", help="forget everything first: stacks, buckets, mail, jobs")
     down = commands.add_parser("down", help="stop it with every job, endpoint and Lambda worker it started")
     serve = commands.add_parser("serve", help="run it in the foreground until Ctrl-C")
     status = commands.add_parser("status", help="say what runs, as JSON; exit code 0 healthy, 1 not, 3 nothing runs")
     operations = commands.add_parser("operations", help="write the table of SageMaker's operations into the README")
-    runs = ((up, _up), (down, _down), (serve, _serve), (status, _status), (operations, _operations))
-    for command, run in runs:
+    upgrade = commands.add_parser(
+        "upgrade-report", help="say what another MiniStack release breaks; exit code 1 if any"
+    )
+    upgrade.add_argument("version", metavar="VERSION", help="a release of MiniStack, for example 1.5.34")
+    for command, run in (
+        (up, _up),
+        (down, _down),
+        (serve, _serve),
+        (status, _status),
+        (operations, _operations),
+        (upgrade, _upgrade_report),
+    ):
         command.set_defaults(run=run)
         command.add_argument(
             "--state",
@@ -120,7 +133,8 @@ def _parser() -> argparse.ArgumentParser:
             type=Path,
             action="append",
             metavar="JSON",
-            help="what an image URI means on this machine; may be repeated (default: those of container/)",
+            help="what an image URI means on this machine; may be repeated "
+            "(default: images in [tool.local-aws] of ./pyproject.toml)",
         )
     return parser
 

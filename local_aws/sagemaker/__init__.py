@@ -7,27 +7,27 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from local_aws.sagemaker import tags
-from local_aws.sagemaker.context import Context, Timing
-from local_aws.sagemaker.endpoints import Endpoints
-from local_aws.sagemaker.errors import ServiceError, not_emulated
-from local_aws.sagemaker.feature_groups import FeatureGroups
-from local_aws.sagemaker.feature_records import FeatureRecords
-from local_aws.sagemaker.images import Image, load_image
-from local_aws.sagemaker.instance_types import InstanceType, instance_type
-from local_aws.sagemaker.invocation import Invocations
-from local_aws.sagemaker.jobs import Jobs
-from local_aws.sagemaker.models import Models
-from local_aws.sagemaker.offline_store import OfflineStore
-from local_aws.sagemaker.online_store import OnlineStore
-from local_aws.sagemaker.processing_jobs import ProcessingJobs
-from local_aws.sagemaker.registry import Registry
-from local_aws.sagemaker.state import Store
-from local_aws.sagemaker.state_events import PublishEvent
-from local_aws.sagemaker.training_jobs import TrainingJobs
-from local_aws.sagemaker.transform_jobs import TransformJobs
-from local_aws.sagemaker.tuning_jobs import TuningJobs
-from local_aws.sagemaker.validation import check_answer, check_request
+from local_aws.sagemaker.core import tags
+from local_aws.sagemaker.core.context import Context, Timing
+from local_aws.sagemaker.core.errors import ServiceError, not_emulated
+from local_aws.sagemaker.core.images import Image, load_image
+from local_aws.sagemaker.core.instance_types import InstanceType, instance_type
+from local_aws.sagemaker.core.state import Store
+from local_aws.sagemaker.core.state_events import PublishEvent
+from local_aws.sagemaker.core.validation import check_answer, check_request
+from local_aws.sagemaker.endpoints.endpoints import Endpoints
+from local_aws.sagemaker.endpoints.invocation import Invocations
+from local_aws.sagemaker.endpoints.models import Models
+from local_aws.sagemaker.feature_store.feature_groups import FeatureGroups
+from local_aws.sagemaker.feature_store.feature_records import FeatureRecords
+from local_aws.sagemaker.feature_store.offline_store import OfflineStore
+from local_aws.sagemaker.feature_store.online_store import OnlineStore
+from local_aws.sagemaker.jobs.jobs import Jobs
+from local_aws.sagemaker.jobs.processing_jobs import ProcessingJobs
+from local_aws.sagemaker.jobs.training_jobs import TrainingJobs
+from local_aws.sagemaker.jobs.transform_jobs import TransformJobs
+from local_aws.sagemaker.jobs.tuning_jobs import TuningJobs
+from local_aws.sagemaker.registry.registry import Registry
 
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
 

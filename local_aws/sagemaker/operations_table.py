@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from local_aws.sagemaker import SageMaker
-from local_aws.sagemaker.validation import operation_model, service_operations
+from local_aws.sagemaker.core.validation import operation_model, service_operations
 
 BEGIN, END = "<!-- operations: begin -->", "<!-- operations: end -->"
 _NAMES = frozenset({"not_emulated", "refuse_others"})
@@ -86,7 +86,7 @@ class _Refusal:
 def _refusals() -> dict[str, _Refusal]:
     """From the calls of ``refuse_others`` and ``not_emulated`` in this package's modules."""
     found: dict[str, _Refusal] = {}
-    for file in sorted(Path(__file__).parent.glob("*.py")):
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
         for operation, refusal in _of_module(ast.parse(file.read_text())):
             kept = found.setdefault(operation, _Refusal())
             kept.known = refusal.known if refusal.known is not None else kept.known

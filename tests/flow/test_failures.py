@@ -21,7 +21,7 @@ import pytest
 from demo import batch
 from demo.mailbox import Form
 from demo.run import Release
-from local_aws.state import State
+from local_aws.server.state import State
 from tests.flow.conftest import STATE, Flow, start_server
 from tests.flow.drives import Drive, Stop, until
 from tests.flow.test_accidents import function_name

@@ -11,7 +11,7 @@ from jsonschema import Draft7Validator
 
 from tenant_experience.evaluation.model_card import LIMIT, CardLinks, model_card
 
-SCHEMA = Path(__file__).parents[2] / "local_aws" / "sagemaker" / "model_card_schema.json"
+SCHEMA = Path(__file__).parents[2] / "local_aws" / "sagemaker" / "registry" / "model_card_schema.json"
 LINKS = CardLinks(
     model="s3://data/models/all/r2/model.tar.gz",
     report="s3://data/reports/r2/0/report.html",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.local_aws.machines import Machines
+from local_aws.tests.server.machines import Machines
 from tests.contract.local_aws.test_live_release_input import DEFINITION
 
 INPUT = {"release": "r1", "use_case": "u", "batch": "b1", "requested_at": "2026-11-20T10:00:00Z"}

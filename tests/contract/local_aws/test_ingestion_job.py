@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from local_aws.tests.server.machines import eventually
 from tenant_experience.features.records import feature_types
 from tenant_experience.use_case.schema import load_use_case
-from tests.contract.local_aws.machines import eventually
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "use_cases" / "tenant_experience"

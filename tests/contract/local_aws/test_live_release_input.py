@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.local_aws.machines import Machines
+from local_aws.tests.server.machines import Machines
 
 DEFINITION = Path(__file__).parents[3] / "statemachine/train_and_release.asl.json"
 TABLE = "live-release-input"

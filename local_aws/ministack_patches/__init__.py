@@ -1,0 +1,81 @@
+"""The only place that touches MiniStack's private names. ``patched_names.py`` lists and checks them at start-up.
+
+Its modules take hold of what they wrap when they are imported, so they are imported after the check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local_aws.ministack_patches import patched_names
+
+if TYPE_CHECKING:
+    from local_aws.ministack_patches.saving import Application, Saver
+    from local_aws.ministack_patches.services import Handler
+    from local_aws.ministack_patches.sns.email_subscriptions import Postman
+
+
+def install(postman: Postman) -> Callable[..., Awaitable[None]]:
+    """Check the private names, mend what is mended, and return MiniStack's ASGI application.
+
+    Raises:
+        LocalAwsError: this MiniStack lacks a name.
+    """
+    patched_names.check()
+    from ministack import app
+
+    from local_aws.ministack_patches import states
+    from local_aws.ministack_patches.api_gateway import rest_api
+    from local_aws.ministack_patches.events import deliveries
+    from local_aws.ministack_patches.iam import callers, permissions
+    from local_aws.ministack_patches.lambda_ import errors as lambda_errors
+    from local_aws.ministack_patches.lambda_ import sandbox as lambda_sandbox
+    from local_aws.ministack_patches.s3 import deleted_objects
+    from local_aws.ministack_patches.sns import email_subscriptions
+
+    callers.install()
+    permissions.install()
+    deleted_objects.install()
+    deliveries.install()
+    lambda_errors.install()
+    lambda_sandbox.install()
+    rest_api.install()
+    states.install()
+    email_subscriptions.install(postman)
+    application: Callable[..., Awaitable[None]] = app.app
+    return application
+
+
+def register_sagemaker(handler: Handler, call: Callable[[str, dict[str, Any]], dict[str, Any]]) -> None:
+    """Serve SageMaker over HTTP by ``handler``, and in state machines by ``call`` (see ``states.sagemaker``)."""
+    from local_aws.ministack_patches import services
+    from local_aws.ministack_patches.states import sagemaker
+
+    services.register("sagemaker", "SageMaker.", handler)
+    sagemaker.install(call)
+
+
+def keep(application: Application, folder: Path) -> tuple[Application, Saver]:
+    """Keep state on disk while it changes, and what roles were allowed, below ``folder``.
+
+    Returns:
+        The application to serve, and what saves: to be started once the server answers, and stopped before it ends.
+    """
+    from local_aws.ministack_patches import saving
+    from local_aws.ministack_patches.iam import permissions
+    from local_aws.ministack_patches.iam.action_log import LOG
+    from local_aws.ministack_patches.states import restart, running
+
+    LOG.open(folder / "iam_actions.jsonl")
+    saver = saving.Saver({folder / "iam_roles.json": permissions.roles}, restart.announce)
+    running.listen(saver.note_change)
+    return saving.noting_changes(application, saver.note_change), saver
+
+
+def stop_workers() -> None:
+    """End every warm Lambda worker and remove its unpacked code."""
+    from ministack.core import lambda_runtime
+
+    lambda_runtime.reset()

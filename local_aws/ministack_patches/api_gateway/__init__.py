@@ -1,0 +1,1 @@
+"""REST APIs: gateway responses, the caller's API key, and an id that survives updates."""

@@ -1,0 +1,128 @@
+"""Who is calling: an administrator with real keys, roles for jobs, and no back door.
+
+MiniStack takes three kinds of access key for the account's root and never checks their signature: ``test``, its own
+``AWS_ACCESS_KEY_ID``, and any twelve digits. Here none of them is root. An IAM user ``local-administrator`` with
+AdministratorAccess is what people and tools use: its requests are verified like anybody's.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from functools import lru_cache
+from typing import Any
+
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator
+from ministack.services import iam, sts
+
+from local_aws.ministack_patches.states import task_token
+
+ADMINISTRATOR = "local-administrator"
+
+
+def install() -> None:
+    """Close the root keys, let the loopback interface count as a private transport, read each policy once."""
+    iam_evaluator.is_root_access_key = _nobody_is_root
+    app.pin_request_origin = _pin_private_origin
+    iam_actions.extract_resource_arn = _resource_arn
+    iam_evaluator.parse_policy_document = _parse_policy
+
+
+_pin_request_origin = iam_evaluator.pin_request_origin
+
+
+def _pin_private_origin(source_ip: str, _secure_transport: bool) -> None:
+    """Plain HTTP on 127.0.0.1 leaves the machine as little as TLS would.
+
+    Bucket policies that deny ``aws:SecureTransport: false`` (SAM's own managed bucket has one) then hold here too.
+    """
+    _pin_request_origin(source_ip, True)
+
+
+_extract_resource_arn = iam_actions.extract_resource_arn
+
+
+def _resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, *more: Any) -> str:
+    """What a request acts on. An answer to a task token acts on the state machine that made it, waiting or not."""
+    if service == "states" and b'"taskToken"' in body:
+        token = json.loads(body).get("taskToken")
+        return task_token.state_machine(str(token)) or "*"
+    return str(_extract_resource_arn(service, method, path, headers, body, *more))
+
+
+_parse_policy_document = iam_evaluator.parse_policy_document
+
+
+def _parse_policy(document: str | dict[str, Any]) -> Any:
+    """A policy's statements. What is kept is kept by the policy's text: a changed policy is another one."""
+    return _parse_policy_text(document) if isinstance(document, str) else _parse_policy_document(document)
+
+
+@lru_cache(maxsize=1024)
+def _parse_policy_text(text: str) -> Any:
+    return _parse_policy_document(text)
+
+
+def _nobody_is_root(_access_key_id: str) -> bool:
+    return False
+
+
+def administrator_keys() -> tuple[str, str]:
+    """Access key id and secret of the administrator, made at the first start and persisted with IAM's state."""
+    for key in iam._access_keys.values():
+        if key["UserName"] == ADMINISTRATOR and key["Status"] == "Active":
+            return key["AccessKeyId"], key["SecretAccessKey"]
+    if ADMINISTRATOR not in iam._users:
+        iam._create_user({"UserName": [ADMINISTRATOR]})
+    iam._attach_user_policy({"UserName": [ADMINISTRATOR], "PolicyArn": ["arn:aws:iam::aws:policy/AdministratorAccess"]})
+    iam._create_access_key({"UserName": [ADMINISTRATOR]})
+    return administrator_keys()
+
+
+def session_credentials(role_arn: str, session_name: str, service: str) -> dict[str, str]:
+    """Temporary credentials of a role that trusts ``service``, as a job or a container finds them.
+
+    Args:
+        role_arn: e.g. ``arn:aws:iam::000000000000:role/jobs``.
+        session_name: shown in the caller's ARN, cut to 64 characters.
+        service: e.g. ``sagemaker.amazonaws.com``.
+
+    Returns:
+        ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY`` and ``AWS_SESSION_TOKEN``.
+
+    Raises:
+        PermissionError: there is no such role, or it does not trust the service.
+    """
+    role_name = role_arn.rpartition("/")[2]
+    role = iam._roles.get(role_name)
+    if role is None or role["Arn"] != role_arn:
+        raise PermissionError(f"{role_arn}: there is no such role.")
+    if not _trusts(role["AssumeRolePolicyDocument"], service):
+        raise PermissionError(f"{role_arn}: its trust policy does not let {service} assume it.")
+    session = session_name[:64]
+    access_key = "ASIA" + secrets.token_hex(8).upper()
+    secret_key, token = secrets.token_hex(20), secrets.token_hex(64)
+    sts.register_session(
+        access_key,
+        {
+            "Arn": f"arn:aws:sts::{role_arn.split(':')[4]}:assumed-role/{role_name}/{session}",
+            "UserId": f"{role.get('RoleId', role_name)}:{session}",
+            "SecretAccessKey": secret_key,
+            "SessionToken": token,
+        },
+    )
+    return {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key, "AWS_SESSION_TOKEN": token}
+
+
+def _trusts(trust_policy: str | dict[str, Any], service: str) -> bool:
+    """Whether a statement allows ``service`` to assume the role (conditions are not looked at)."""
+    document = json.loads(trust_policy) if isinstance(trust_policy, str) else trust_policy
+    statements = document.get("Statement", [])
+    for statement in statements if isinstance(statements, list) else [statements]:
+        principal = statement.get("Principal", {})
+        services = principal.get("Service", []) if isinstance(principal, dict) else []
+        named = [services] if isinstance(services, str) else services
+        if statement.get("Effect") == "Allow" and service in named:
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""Lambda workers: what a function sees of this machine, and how its exceptions are named."""

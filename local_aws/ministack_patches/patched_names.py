@@ -1,0 +1,215 @@
+"""Every name inside MiniStack that the patches change or use, checked when the server starts.
+
+MiniStack does not promise to keep these names. If a version lacks one, the server does not start, and says which.
+`local-aws upgrade-report VERSION` says beforehand what a release changes.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+
+from local_aws.errors import LocalAwsError
+from local_aws.ministack_patches.lambda_ import worker_script
+
+WRITTEN_FOR = "1.5.33"
+
+NAMES = {
+    "ministack.app": (
+        "SERVICE_HANDLERS",
+        "_build_persistence_save_dict",
+        "_execute_api_authorization_type",
+        "_request_account_scope",
+        "app",
+        "pin_request_origin",
+    ),
+    "ministack.core.arn": ("parse_arn",),
+    "ministack.core.iam_actions": ("extract_resource_arn",),
+    "ministack.core.iam_evaluator": (
+        "AmbiguousAccessKeyError",
+        "AuthError",
+        "EvalContext",
+        "_POLICY_REQUIRED",
+        "_gather_role_policies",
+        "_permissions_boundary",
+        "_resolve_managed_policy_document",
+        "_resource_policy",
+        "combine_resource_policy",
+        "enforce",
+        "evaluate",
+        "evaluate_resource_policy",
+        "is_root_access_key",
+        "parse_policy_document",
+        "pin_request_origin",
+        "pin_signed_body",
+        "pin_signed_request",
+    ),
+    "ministack.core.lambda_runtime": ("Worker.invoke", "_PYTHON_WORKER_SCRIPT", "reset", "subprocess"),
+    "ministack.core.persistence": ("STATE_DIR", "_json_default", "_state_format_version"),
+    "ministack.core.responses": (
+        "error_response_json",
+        "get_account_id",
+        "get_region",
+        "json_response",
+        "new_uuid",
+        "now_iso",
+        "set_request_account_id",
+        "set_request_region",
+    ),
+    "ministack.core.router": ("SERVICE_PATTERNS", "extract_access_key_id", "extract_region"),
+    "ministack.services.apigateway_v1": (
+        "_authorizers_v1",
+        "_build_lambda_event_v1",
+        "_call_lambda_raw",
+        "_check_api_key",
+        "_delete_rest_api",
+        "_documentation_parts",
+        "_gateway_responses",
+        "_import_rest_api",
+        "_models",
+        "_put_gateway_response",
+        "_resources",
+        "_rest_apis",
+    ),
+    "ministack.services.cloudformation.provisioners": (
+        "_RESOURCE_HANDLERS",
+        "_apigw_rest_api_attrs",
+        "_sfn_definition",
+    ),
+    "ministack.services.cloudwatch_logs": ("_log_groups",),
+    "ministack.services.eventbridge": ("_dispatch_to_lambda", "_dispatch_to_sqs", "_invoke_target", "_put_events"),
+    "ministack.services.iam": (
+        "_access_keys",
+        "_attach_user_policy",
+        "_create_access_key",
+        "_create_user",
+        "_roles",
+        "_users",
+    ),
+    "ministack.services.lambda_svc": (
+        "_emit_lambda_logs",
+        "_execute_function_dispatch",
+        "_execute_function_warm",
+        "_execution_record_for_config",
+        "_functions",
+        "_get_func_record_for_ref",
+        "_get_func_record_for_ref_in_scope",
+        "_route_async_failure",
+        "invoke_async_with_retry",
+    ),
+    "ministack.services.s3": ("_get_object", "_object_disk_path", "_persist_delete_marker"),
+    "ministack.services.sns": (
+        "_build_envelope",
+        "_confirm_subscription",
+        "_fanout",
+        "_find_subscription",
+        "_list_subscriptions",
+        "_list_subscriptions_by_topic",
+        "_matches_filter_policy",
+        "_p",
+        "_refresh_subscription_counts",
+        "_resolve_message_for_protocol",
+        "_sub_arn_to_topic",
+        "_subscribe",
+        "_topic_by_arn_any_scope",
+        "_topics",
+        "_unsubscribe",
+    ),
+    "ministack.services.sqs": ("queue_policy_allows",),
+    "ministack.services.stepfunctions": (
+        "_ExecutionError",
+        "_SERVICE_DISPATCH",
+        "_SFN_WAIT_SCALE",
+        "_add_event",
+        "_api_name_to_sfn_key",
+        "_apply_catcher",
+        "_apply_input_path",
+        "_apply_jsonata_arguments",
+        "_apply_jsonata_output",
+        "_apply_jsonata_template",
+        "_apply_output_path",
+        "_apply_parameters",
+        "_apply_result_path",
+        "_apply_result_selector",
+        "_apply_state_assign",
+        "_create_state_machine",
+        "_describe_execution",
+        "_emit_execution_status_event",
+        "_error_matches",
+        "_execute_choice",
+        "_execute_map",
+        "_execute_parallel",
+        "_execute_pass",
+        "_execute_task",
+        "_execute_wait",
+        "_executions",
+        "_fail_state_error",
+        "_finalize_response",
+        "_find_matching_catcher",
+        "_find_matching_retrier",
+        "_invoke_aws_sdk_integration",
+        "_invoke_resource",
+        "_iso_to_epoch_ms",
+        "_jsonata_state_field",
+        "_map_runs",
+        "_next_or_end",
+        "_read_map_items",
+        "_resolve_path_or_ctx",
+        "_resolve_state_machine_arn",
+        "_run_distributed_map",
+        "_run_execution",
+        "_run_parallel_branches",
+        "_run_sub_machine",
+        "_scaled_sleep",
+        "_send_task_failure",
+        "_send_task_success",
+        "_start_execution",
+        "_state_machines",
+        "_state_query_language",
+        "_stop_execution",
+        "_task_tokens",
+        "_update_state_machine",
+        "_validate_definition_jsonata",
+        "_with_retry_and_catch",
+        "handle_request",
+        "load_persisted_state",
+    ),
+    "ministack.services.sts": ("_sessions", "register_session"),
+}
+
+
+WORKER_SCRIPT = ("ministack.core.lambda_runtime", "_PYTHON_WORKER_SCRIPT")
+MISSING = object()
+"""What ``find`` gives for a name that is not there."""
+
+
+def check() -> None:
+    """Look up every name.
+
+    Raises:
+        LocalAwsError: names are missing. The text lists them, with the version found and the version needed.
+    """
+    missing = [f"{module}.{name}" for module, names in NAMES.items() for name in names if _is_missing(module, name)]
+    if not missing:
+        script = str(find(*WORKER_SCRIPT))
+        missing = [f"a line of the Lambda worker's script: {line}" for line in worker_script.missing_lines(script)]
+    if missing:
+        raise LocalAwsError(
+            f"MiniStack {version('ministack')} lacks names that local_aws/ministack_patches uses (it was written for "
+            f"{WRITTEN_FOR}): {', '.join(missing)}. Install ministack=={WRITTEN_FOR}, or adapt the patches."
+        )
+
+
+def find(module: str, name: str) -> object:
+    """What a dotted name of a module stands for, or ``MISSING``."""
+    try:
+        found: object = import_module(module)
+    except ImportError:
+        return MISSING
+    for part in name.split("."):
+        found = getattr(found, part, MISSING)
+    return found
+
+
+def _is_missing(module: str, name: str) -> bool:
+    return find(module, name) is MISSING

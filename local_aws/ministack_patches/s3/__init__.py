@@ -1,0 +1,1 @@
+"""Objects below delete markers."""

@@ -1,0 +1,1 @@
+"""E-mail subscriptions: confirmed by a button, delivered to the mailbox."""

@@ -1,0 +1,1 @@
+"""Models, endpoints (one and many models) and InvokeEndpoint: serving containers as processes."""

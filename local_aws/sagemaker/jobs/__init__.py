@@ -1,0 +1,1 @@
+"""Training, processing, transform and tuning jobs: each one is real processes of this machine."""

@@ -1,0 +1,1 @@
+"""Model package groups, model packages, their approval, and the schema of their model cards."""

@@ -1,0 +1,1 @@
+"""The server process: starting and stopping it, its state on disk, the one HTTP application, mailbox and pages."""

@@ -1,0 +1,140 @@
+"""Where the laptop's AWS keeps everything: one folder, so that removing it removes all of it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local_aws.errors import COMMAND, LocalAwsError
+
+DEFAULT_FOLDER = Path(".local/aws")
+
+
+@dataclass(frozen=True)
+class State:
+    """The files below one folder, usually ``.local/aws``."""
+
+    folder: Path
+
+    @property
+    def server_file(self) -> Path:
+        """What runs, as JSON: pid, port, url, mailbox_url, started_at. Present while it runs."""
+        return self.folder / "server.json"
+
+    @property
+    def env_file(self) -> Path:
+        """Dotenv lines for boto3, sam and the AWS command line."""
+        return self.folder / "env"
+
+    @property
+    def log_file(self) -> Path:
+        """Everything the server says."""
+        return self.folder / "server.log"
+
+    @property
+    def mail(self) -> Path:
+        """One ``.eml`` a message."""
+        return self.folder / "mail"
+
+    @property
+    def ministack(self) -> Path:
+        """MiniStack's persisted state, and the S3 objects below it."""
+        return self.folder / "ministack"
+
+    @property
+    def temporary(self) -> Path:
+        """``TMPDIR`` of the server and its Lambda workers; emptied at every start."""
+        return self.folder / "tmp"
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.folder / "server.lock"
+
+    @property
+    def _port_file(self) -> Path:
+        return self.folder / "port"
+
+    def remove(self) -> None:
+        """Forget everything: buckets, stacks, mail, jobs."""
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+
+    def server(self) -> dict[str, Any] | None:
+        """What ``server_file`` says, or None when nothing runs."""
+        if not self.is_locked():
+            return None
+        try:
+            found: dict[str, Any] = json.loads(self.server_file.read_text())
+        except (FileNotFoundError, ValueError):
+            return None  # starting, or stopping
+        return found
+
+    def last_port(self) -> int | None:
+        """The port of the last start: kept so that persisted URLs (queues, outputs) go on working."""
+        try:
+            return int(self._port_file.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def announce(self, server: dict[str, Any], env: dict[str, str]) -> None:
+        """Write ``server_file`` and ``env_file``. The second is for its owner's eyes only: it holds a secret key."""
+        self._port_file.write_text(str(server["port"]))
+        _write_atomically(self.env_file, "".join(f"{name}={value}\n" for name, value in env.items()), mode=0o600)
+        _write_atomically(self.server_file, json.dumps(server, indent=1) + "\n", mode=0o644)
+
+    def is_locked(self) -> bool:
+        """Whether a server holds this folder. The lock dies with its process, so a stale file cannot lie."""
+        if not self._lock_file.exists():
+            return False
+        with self._lock_file.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for as long as the server runs.
+
+        Raises:
+            LocalAwsError: another server holds it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._lock_file.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LocalAwsError(
+                    f"{self.folder}: a server already uses this folder. Stop it: `{COMMAND} down`."
+                ) from None
+            try:
+                yield
+            finally:
+                self.server_file.unlink(missing_ok=True)
+
+
+def is_healthy(url: str) -> bool:
+    """Whether the server at ``url`` answers."""
+    try:
+        with urllib.request.urlopen(f"{url}/_local/status", timeout=2) as response:  # noqa: S310 our own http URL
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _write_atomically(path: Path, text: str, mode: int) -> None:
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+        file.write(text)
+    temporary.replace(path)
