@@ -88,7 +88,7 @@ down: setup ## Stop the laptop's AWS; its state stays
 	@$(VENVS)/local_aws/bin/python -m local_aws down
 
 status: setup ## Say whether the laptop's AWS runs, and where
-	@$(VENVS)/local_aws/bin/python -m local_aws status
+	@$(VENVS)/local_aws/bin/python -m local_aws status || { code=$$?; echo "Start it with \`make up\`."; exit $$code; }
 
 ministack-upgrade: setup ## Say what another MiniStack release breaks, by name: VERSION=1.5.34
 	@$(VENVS)/local_aws/bin/python -m local_aws upgrade-report "$(VERSION)"

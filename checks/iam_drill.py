@@ -254,7 +254,7 @@ class Drill:
         return self._arn.rpartition(":")[2]
 
     def _go_on(self, *, decides: bool = True) -> str:
-        """Start or redrive the execution and wait: for its end if it ``decides``, else for the question; why it failed."""
+        """Start or redrive the execution, wait for its end or only for the approval e-mail, and say why it failed."""
         if not self._arn:
             self._arn = releases.start(self._stack, self._batch)
         elif self._describe()["status"] != "RUNNING":
