@@ -12,6 +12,7 @@ from operations.releases import FinishedRelease, executions
 from tests.support.drives import Drive
 from tests.support.fault_rules import operation
 from tests.support.flow import APPROVER, Flow
+from tests.support.waiting import until
 
 TENANTS = 700
 
