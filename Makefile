@@ -33,7 +33,7 @@ help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 demo: setup ## The whole path on this machine: INPUT=file SOURCE=name USE_CASE=name DECISION=approve|reject (all optional)
-	@$(PY) -m demo run $(if $(INPUT),--input "$(INPUT)") $(if $(SOURCE),--source "$(SOURCE)") \
+	@$(PY) -m demo $(if $(INPUT),--input "$(INPUT)") $(if $(SOURCE),--source "$(SOURCE)") \
 	  $(if $(USE_CASE),--use-case "$(USE_CASE)") --decision "$(DECISION)"
 
 test: setup spark ## Every test, the flow through the real state machine included
@@ -62,7 +62,7 @@ preview: setup ## What a source makes of an export: INPUT=file SOURCE=name USE_C
 	  $(if $(USE_CASE),--use-case "use_cases/$(USE_CASE)") $(if $(ROWS),--rows "$(ROWS)") $(if $(TENANT),--tenant "$(TENANT)")
 
 up: setup ## Start the laptop's AWS and deploy to it
-	@$(PY) -m demo up
+	@$(PY) -m operations up
 
 iam-report: setup ## Which permissions of the template no test has used (after make test)
 	@$(PY) -m checks.iam_report
@@ -88,7 +88,7 @@ down: setup ## Stop the laptop's AWS; its state stays
 	@$(VENVS)/local_aws/bin/python -m local_aws down
 
 status: setup ## Say whether the laptop's AWS runs, and where
-	@$(VENVS)/local_aws/bin/python -m local_aws status
+	@$(VENVS)/local_aws/bin/python -m local_aws status || { code=$$?; echo "Start it with \`make up\`."; exit $$code; }
 
 ministack-upgrade: setup ## Say what another MiniStack release breaks, by name: VERSION=1.5.34
 	@$(VENVS)/local_aws/bin/python -m local_aws upgrade-report "$(VERSION)"

@@ -1,1 +1,1 @@
-"""What `make check` runs beside the linters."""
+"""The checks that `make check` runs beside the linters, and those of IAM permissions."""

@@ -1,11 +1,11 @@
-"""Take away one allowed action after another, and see what needs it fail with AccessDenied.
+"""Take away one allowed action after another, and check that whatever needs it fails with AccessDenied.
 
     make iam-drill
 
-A stack of its own (``.local/drill``) makes one release; of the permissions it used, a seeded choice is removed from the
-live roles one at a time, the smallest piece that needs each is run, and the policy is put back. What belongs to the
-flow is walked through by one execution that fails, is redriven with the permission back and the next one gone, and
-succeeds in the end.
+A stack of its own (``.local/drill``) makes one release. A seeded sample of the permissions it used is then removed from
+the live roles, one at a time; the smallest piece that needs the permission is run, and the policy is put back. One
+execution tries the permissions of the state machine: it fails, is redriven with that permission restored and the next
+one removed, and succeeds in the end.
 """
 
 from __future__ import annotations
@@ -25,25 +25,30 @@ from typing import Any
 
 import boto3
 import httpx
-from rich.console import Console
 
 from checks.iam_report import Permission
-from demo import batch, laptop, run
 from demo.generate_events import generate
-from demo.mailbox import Form, Mailbox
+from operations import laptop, releases
+from operations.batch import USE_CASE, RawBatch
+from operations.deploy import build_and_deploy, confirm_subscription
+from operations.errors import OperationError
+from operations.laptop import Laptop
+from operations.mailbox import Form, Mailbox
+from operations.stack import STACK_NAME, Stack
 
 STATE = laptop.LOCAL / "drill"
-STACK_NAME = "tenant-experience"
-_LIMIT_S = 120.0
-# Needed once in a stack's life, which the first release was; or by nothing whose failure a caller sees.
+_LIMIT_S = 600.0
+_POLL_S = 0.1
+# These are needed only once in a stack's life, for its first release.
 _ONCE = ("CreateFeatureGroup", "CreateModelPackageGroup", "CreateEndpoint", "CreateEndpointConfig", "CreateModel")
+# No caller sees these fail.
 _UNSEEN = ("logs:", "sagemaker:List", "sagemaker:DescribeModelPackageGroup")
 _BY_REQUEST = ("FeaturesRole", "PredictionsRole", "StartReleaseRole", "NotifyFailureRole")
 
 
 @dataclass(frozen=True)
 class Grant:
-    """A permission where it stands: in an inline policy of a deployed role."""
+    """A permission in an inline policy of a deployed role."""
 
     role_name: str
     policy: str
@@ -57,7 +62,14 @@ class Grant:
 
 @dataclass(frozen=True)
 class Result:
-    """What one removal led to."""
+    """What happened without one permission.
+
+    Attributes:
+        grant: the permission that was removed.
+        by: what was run without it.
+        evidence: the words of the refusal; empty when nothing was refused.
+        seconds: how long it took.
+    """
 
     grant: Grant
     by: str
@@ -66,12 +78,12 @@ class Result:
 
     @property
     def is_refused(self) -> bool:
-        """Whether anything says so."""
+        """Whether anything was refused."""
         return bool(self.evidence)
 
 
 def grants() -> list[Grant]:
-    """Every permission of the stack's inline policies."""
+    """Every permission in the inline policies of the stack's roles."""
     iam = boto3.client("iam")
     found = []
     for role in iam.list_roles()["Roles"]:
@@ -92,7 +104,7 @@ def grants() -> list[Grant]:
 
 @contextmanager
 def removed(grant: Grant) -> Iterator[None]:
-    """The role without this permission, for as long as the block runs."""
+    """Remove the permission from its role while the block runs."""
     iam = boto3.client("iam")
     whole: Any = iam.get_role_policy(RoleName=grant.role_name, PolicyName=grant.policy)["PolicyDocument"]
     without = {**whole, "Statement": [part for each in whole["Statement"] for part in _parts(each, grant.permission)]}
@@ -108,7 +120,7 @@ def removed(grant: Grant) -> Iterator[None]:
 
 
 def _parts(statement: dict[str, Any], gone: Permission) -> list[dict[str, Any]]:
-    """A statement without one action on one resource: in two pieces, where both have others beside them."""
+    """A statement without one action on one resource; in two parts when it has other actions and other resources."""
     actions, resources = _as_list(statement["Action"]), _as_list(statement["Resource"])
     if gone.action not in actions or gone.resource not in resources:
         return [statement]
@@ -123,7 +135,7 @@ def _parts(statement: dict[str, Any], gone: Permission) -> list[dict[str, Any]]:
 
 
 def noted(state: Path, grant: Grant, *, allowed: bool) -> int | None:
-    """The line of ``iam_actions.jsonl`` where the permission was first used, or first missed; None when never."""
+    """The line of ``iam_actions.jsonl`` where the permission was first used, or first refused; None if it never was."""
     lines = (state / "iam_actions.jsonl").read_text().splitlines()
     for number, text in enumerate(lines):
         line = json.loads(text)
@@ -134,7 +146,7 @@ def noted(state: Path, grant: Grant, *, allowed: bool) -> int | None:
 
 
 def candidates(state: Path) -> list[Grant]:
-    """What was used and can be missed again, in the order of its first use."""
+    """The permissions that were used and are needed again, in the order of their first use."""
     used = {}
     for grant in grants():
         action = grant.permission.action
@@ -148,18 +160,18 @@ def candidates(state: Path) -> list[Grant]:
 
 
 class Drill:
-    """A stack, one finished release of it, and one that is being walked through."""
+    """A stack with one finished release, and the execution that tries the state machine's permissions."""
 
-    def __init__(self, stack: laptop.Stack, state: Path, work: batch.Batch, tenant: str) -> None:
+    def __init__(self, stack: Stack, state: Path, batch: RawBatch, tenant: str) -> None:
         self._stack = stack
         self._state = state
-        self._work = work
+        self._batch = batch
         self._tenant = tenant
         self._states = boto3.client("stepfunctions")
         self._arn = ""
 
     def try_without(self, grant: Grant) -> Result:
-        """Remove, run what needs it, put back."""
+        """Remove the permission, run what needs it, and put it back."""
         started = time.monotonic()
         role, action = grant.permission.role, grant.permission.action
         if action.startswith("events:"):
@@ -180,13 +192,13 @@ class Drill:
         return Result(grant, by, evidence, time.monotonic() - started)
 
     def finish(self) -> str:
-        """Let the walked execution end with every permission in place; its status."""
+        """Let the execution end with every permission in place; its status."""
         if not self._arn:
-            return "none was needed"
+            return "no execution was needed"
         return self._go_on()[:300] or str(self._describe()["status"])
 
     def _update_machine(self) -> str:
-        machine = self._states.describe_state_machine(stateMachineArn=self._stack.outputs["StateMachineArn"])
+        machine = self._states.describe_state_machine(stateMachineArn=self._stack.state_machine)
         try:
             self._states.update_state_machine(
                 stateMachineArn=machine["stateMachineArn"], definition=machine["definition"]
@@ -204,13 +216,15 @@ class Drill:
             last = "features" if role == "FeaturesRole" else "prediction"
             url = f"{self._stack.api_url}/tenants/{self._tenant}/{last}"
             return _said(httpx.get(url, headers=headers, timeout=60))
-        bucket = self._stack.outputs["DataBucket"]
-        key = f"raw/{batch.USE_CASE}/drill/manifest.json"
+        bucket = self._stack.bucket
+        key = f"raw/{USE_CASE}/drill/manifest.json"
         now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         event: dict[str, Any] = {"id": "drill", "time": now, "source": "aws.s3", "detail-type": "Object Created"}
         event["detail"] = {"bucket": {"name": bucket}, "object": {"key": key, "sequencer": f"{time.time_ns():X}"}}
         if action == "sns:Publish" and role == "StartReleaseRole":
-            event["detail"]["object"]["key"] = "raw/unknown/drill/manifest.json"  # a refused batch is told by e-mail
+            event["detail"]["object"]["key"] = (
+                "raw/unknown/drill/manifest.json"  # a refused batch is reported by e-mail
+            )
         if role == "NotifyFailureRole":
             event["detail"] = {
                 "name": "drill",
@@ -222,19 +236,17 @@ class Drill:
         return self._invoke(role.removesuffix("Role"), event)
 
     def _invoke(self, logical: str, event: dict[str, Any]) -> str:
-        function = boto3.client("cloudformation").describe_stack_resource(
-            StackName=STACK_NAME, LogicalResourceId=logical
-        )["StackResourceDetail"]["PhysicalResourceId"]
+        function = self._stack.physical_id(logical)
         answer = boto3.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
         return answer["Payload"].read().decode() if "FunctionError" in answer else ""
 
     def _approval(self, action: str) -> str:
-        mail = Mailbox(self._stack.mailbox_url).wait_for(f"Decision needed: release {self._release}", seconds=30)
+        mail = Mailbox(self._stack.mailbox_url).wait_for(f"Decision needed: release {self._release}")
         page = httpx.get(mail["links"][0], timeout=60)
         if page.status_code != httpx.codes.OK or action in ("dynamodb:GetItem", "kms:VerifyMac"):
             return _said(page)
         fields = {"decision": "approve", "approver": "Drill", "reason": "every permission is in its place"}
-        form = Form.of(page)  # without fields where a decision was recorded and has yet to be delivered
+        form = Form.of(page)  # it has no fields when a decision was recorded but not delivered yet
         return _said(form.submit({name: value for name, value in fields.items() if name in form.names}))
 
     @property
@@ -242,14 +254,9 @@ class Drill:
         return self._arn.rpartition(":")[2]
 
     def _go_on(self, *, decides: bool = True) -> str:
-        """Start, or redrive, until it ends (or waits for a decision, unless it ``decides``); why it failed."""
+        """Start or redrive the execution, wait for its end or only for the approval e-mail, and say why it failed."""
         if not self._arn:
-            machine = self._stack.outputs["StateMachineArn"]
-            before = self._executions(machine)
-            batch.upload(self._work, self._stack.outputs["DataBucket"])
-            while not (new := self._executions(machine) - before):
-                time.sleep(0.1)
-            (self._arn,) = new
+            self._arn = releases.start(self._stack, self._batch)
         elif self._describe()["status"] != "RUNNING":
             if self._describe()["status"] == "SUCCEEDED":
                 return ""
@@ -272,10 +279,14 @@ class Drill:
 
     def _wait(self, *, until_decision: bool = True) -> None:
         deadline = time.monotonic() + _LIMIT_S
-        while self._describe()["status"] == "RUNNING" and time.monotonic() < deadline:
+        while self._describe()["status"] == "RUNNING":
             if until_decision and self._waits_for_decision():
                 return
-            time.sleep(0.1)
+            if time.monotonic() > deadline:
+                raise OperationError(
+                    f"release {self._release} has not ended within {_LIMIT_S:.0f} s: see {self._state}"
+                )
+            time.sleep(_POLL_S)
 
     def _waits_for_decision(self) -> bool:
         events = self._states.get_execution_history(executionArn=self._arn, reverseOrder=True, maxResults=3)["events"]
@@ -289,27 +300,24 @@ class Drill:
     def _describe(self) -> Any:
         return self._states.describe_execution(executionArn=self._arn)
 
-    def _executions(self, machine: str) -> set[str]:
-        return {each["executionArn"] for each in self._states.list_executions(stateMachineArn=machine)["executions"]}
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Deploy, release once, choose, drill, and print the table; exit code 1 when something did not fail."""
+    """Deploy, release once, try without each chosen permission; exit code 1 when one was not missed."""
     parser = argparse.ArgumentParser(prog="python -m checks.iam_drill", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--count", type=int, default=24, help="how many permissions (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the choice (%(default)s)")
+    parser.add_argument("--count", type=int, default=24, help="how many permissions to remove (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the choice (default: %(default)s)")
     options = parser.parse_args(arguments)
     began = time.monotonic()
-    os.environ["SFN_WAIT_SCALE"] = "0.02"  # retries of what stays refused are not waited for
+    os.environ["SFN_WAIT_SCALE"] = "0.02"  # there is no use in waiting before a retry of what stays refused
     server = laptop.start(STATE, "--fresh")
     try:
         drill = _prepare(server)
         found = candidates(STATE)
         chosen = sorted(random.Random(options.seed).sample(found, min(options.count, len(found))), key=found.index)  # noqa: S311
-        print(f"{len(found)} permissions can be missed; {len(chosen)} chosen with seed {options.seed}.", flush=True)
-        # What needs no execution first, then the flow in its order.
+        print(f"{len(found)} permissions can be tried; seed {options.seed} chose {len(chosen)}.", flush=True)
+        # First the permissions that need no execution, then the others in the order of the state machine.
         results = [_tried(drill, grant) for grant in sorted(chosen, key=lambda grant: not _is_alone(grant))]
-        print(f"The walked execution, with everything back: {drill.finish()}")
+        print(f"The execution, with every permission restored: {drill.finish()}")
     finally:
         laptop.stop(STATE)
     failed = [result for result in results if not result.is_refused]
@@ -328,22 +336,20 @@ def _tried(drill: Drill, grant: Grant) -> Result:
     return result
 
 
-def _prepare(server: dict[str, Any]) -> Drill:
-    laptop.build_and_deploy()
-    stack = laptop.read_stack(STACK_NAME, server)
-    laptop.confirm_subscription(stack, Mailbox(stack.mailbox_url))
+def _prepare(server: Laptop) -> Drill:
+    stack = build_and_deploy(server)
+    confirm_subscription(stack)
     as_of = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
     folder = STATE / "input"
     generate(folder, as_of=as_of, tenants=1000, portfolios=3)
     manifest: dict[str, object] = {"source": "events", "as_of": as_of.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    work = batch.Batch("first", tuple(sorted(folder.iterdir())), manifest)
-    console = Console(file=Path(os.devnull).open("w"))  # noqa: SIM115
-    choice = run.Choice("approve", "Drill", "first release")
-    done = run.release(stack, work, console, lambda mail: run.decide(mail, choice, console))
+    batch = RawBatch("first", tuple(sorted(folder.iterdir())), manifest)
+    decision = releases.Decision("approve", "Drill", "first release")
+    done = releases.make_release(stack, batch, lambda mail: releases.decide(mail, decision))
     if done.execution["status"] != "SUCCEEDED":
-        raise laptop.DemoError(f"the first release failed: {done.execution.get('cause')}")
-    tenant = str(run.first_tenants(stack.outputs["DataBucket"], done.release, 1)[0]["tenant_id"])
-    drill = Drill(stack, STATE, replace(work, name="second"), tenant)
+        raise OperationError(f"the first release failed: {done.execution.get('cause')}")
+    tenant = str(releases.first_tenants(stack, done.release, 1)[0]["tenant_id"])
+    drill = Drill(stack, STATE, replace(batch, name="second"), tenant)
     for role in ("FeaturesRole", "PredictionsRole"):
         for action in ("sagemaker:GetRecord", "sagemaker:BatchGetRecord"):
             drill._request(role, action)
@@ -352,7 +358,7 @@ def _prepare(server: dict[str, Any]) -> Drill:
 
 
 def _evidence(text: str, grant: Grant) -> str:
-    """The words of the refusal, when the text has them."""
+    """The words of the refusal; empty when the text has none."""
     for sign in (f"not authorized to perform: {grant.permission.action}", "not authorized to create managed-rule"):
         at = text.lower().find(sign.lower())
         if at >= 0:

@@ -1,10 +1,10 @@
-"""Per role: what the template allows and no run of the tests ever used, and what was refused.
+"""List for each role what the template allows but no test ever used, and what was refused.
 
     make iam-report
 
 Reads ``iam_actions.jsonl`` and ``iam_roles.json``, which the laptop's AWS keeps in each state folder below ``.local``.
-A permission is one action pattern on one resource pattern of a role's policies, attached ones included. What AWS needs
-and the laptop has no use for stands apart, with the reason.
+A permission is one action pattern on one resource pattern of a role's policies, including the attached ones.
+Permissions that AWS needs but the laptop cannot use are listed apart, with the reason.
 """
 
 from __future__ import annotations
@@ -21,21 +21,24 @@ from pathlib import Path
 from typing import Any
 
 LOCAL = Path(".local")
-_SUFFIX = re.compile(r"-[0-9A-F]{12,14}$|-[0-9A-Z]{12}$")  # what CloudFormation puts behind a role's logical id
+_SUFFIX = re.compile(r"-[0-9A-F]{12,14}$|-[0-9A-Z]{12}$")  # what CloudFormation appends to a role's logical id
 
-# Action pattern (a resource pattern may follow), role pattern -> why no run on a laptop uses it.
+# Action pattern (a resource pattern may follow), role pattern -> why a laptop never uses it.
 ONLY_ON_AWS = {
-    ("ecr:*", "*"): "images are folders of this machine: nothing is pulled",
+    ("ecr:*", "*"): "images are folders on this machine, so nothing is pulled",
     ("xray:*", "*"): "traces are not emulated",
     ("glue:*", "*"): "the offline store is Parquet files without a catalogue",
-    ("cloudwatch:PutMetricData", "*"): "containers' metrics are kept by the SageMaker of the laptop itself",
+    ("cloudwatch:PutMetricData", "*"): "the laptop's SageMaker keeps the metrics of containers itself",
     ("logs:DescribeLogStreams", "*"): "the laptop's SageMaker knows its streams",
-    ("logs:CreateLogGroup", "*Role"): "the template makes the functions' group; AWS's managed policy allows more",
-    ("sagemaker:ListTags", "TrainAndReleaseRole"): "in AWS's policy for .sync jobs; what calls it is not documented",
+    ("logs:CreateLogGroup", "*Role"): "the template creates the functions' log group; AWS's managed policy allows more",
+    (
+        "sagemaker:ListTags",
+        "TrainAndReleaseRole",
+    ): "part of AWS's policy for .sync jobs; what calls it is not documented",
     (
         "states:DescribeExecution",
         "TrainAndReleaseRole",
-    ): "in AWS's policy for Distributed Maps; the laptop counts itself",
+    ): "part of AWS's policy for Distributed Maps; the laptop counts children itself",
     (
         "states:RedriveExecution *-train-and-release:[*]",
         "TrainAndReleaseRole",
@@ -44,9 +47,9 @@ ONLY_ON_AWS = {
         "states:StopExecution *-train-and-release:[*]",
         "TrainAndReleaseRole",
     ): "a child's ARN has a slash; AWS's policy names both forms",
-    ("s3:GetBucketAcl", "OfflineStoreRole"): "SageMaker looks at the bucket's owner; there is one account here",
+    ("s3:GetBucketAcl", "OfflineStoreRole"): "SageMaker checks the bucket's owner; a laptop has only one account",
     ("s3:PutObjectAcl", "OfflineStoreRole"): "ACLs of objects are not emulated",
-    ("s3:GetBucketLocation", "OfflineStoreRole"): "there is one region here",
+    ("s3:GetBucketLocation", "OfflineStoreRole"): "a laptop has only one region",
 }
 
 
@@ -59,11 +62,11 @@ class Permission:
     resource: str
 
     def covers(self, action: str, resource: str) -> bool:
-        """Whether it allows this (conditions are not looked at: the server decided about them)."""
+        """Whether it allows this; conditions are ignored, because the server has decided about them."""
         return fnmatchcase(action.lower(), self.action.lower()) and fnmatchcase(resource, self.resource)
 
     def why_only_on_aws(self) -> str | None:
-        """Why it cannot be used on a laptop, or None."""
+        """Why it cannot be used on a laptop; None if it can."""
         for (action, role), reason in ONLY_ON_AWS.items():
             pattern = action if " " in action else f"{action} *"
             if fnmatchcase(f"{self.action} {self.resource}", pattern) and fnmatchcase(self.role, role):
@@ -73,7 +76,7 @@ class Permission:
 
 @dataclass
 class Findings:
-    """What all the states together say."""
+    """What all state folders together show."""
 
     used: set[Permission] = field(default_factory=set)
     allowed: set[Permission] = field(default_factory=set)
@@ -81,11 +84,11 @@ class Findings:
     states: list[Path] = field(default_factory=list)
 
     def unused(self) -> list[Permission]:
-        """Allowed, never used, and usable on a laptop."""
+        """Permissions that a laptop could use but no test did."""
         return [each for each in self._never_used() if each.why_only_on_aws() is None]
 
     def only_on_aws(self) -> list[Permission]:
-        """Allowed, never used, and not to be used on a laptop."""
+        """Unused permissions that a laptop cannot use."""
         return [each for each in self._never_used() if each.why_only_on_aws() is not None]
 
     def _never_used(self) -> list[Permission]:
@@ -93,14 +96,14 @@ class Findings:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the report; exit code 1 when a usable permission was never used."""
+    """Print the report; exit code 1 when a permission that a laptop could use was never used."""
     parser = argparse.ArgumentParser(prog="python -m checks.iam_report", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("states", nargs="*", type=Path, help="state folders (default: all below .local)")
-    parser.add_argument("--stack", default="tenant-experience", help="whose roles (%(default)s)")
+    parser.add_argument("states", nargs="*", type=Path, help="state folders (default: all of them below .local)")
+    parser.add_argument("--stack", default="tenant-experience", help="stack whose roles to read (default: %(default)s)")
     options = parser.parse_args(arguments)
     folders = options.states or sorted(path.parent for path in LOCAL.glob("*/iam_roles.json"))
     if not folders:
-        print("No state folder below .local holds iam_roles.json: run the flow tests first.", file=sys.stderr)
+        print("No state folder below .local has an iam_roles.json: run the flow tests first.", file=sys.stderr)
         return 2
     findings = read(folders, options.stack)
     _print(findings)
@@ -149,7 +152,8 @@ def _print(findings: Findings) -> None:
     print(f"Read: {', '.join(str(state) for state in findings.states)}")
     unused, apart = findings.unused(), findings.only_on_aws()
     print(
-        f"{len(findings.allowed)} permissions; {len(findings.used)} used, {len(unused)} never used, {len(apart)} apart."
+        f"{len(findings.allowed)} permissions: {len(findings.used)} used, {len(unused)} never used, "
+        f"{len(apart)} only for AWS."
     )
     _section("Allowed and never used", unused)
     print("\nNot usable on a laptop")

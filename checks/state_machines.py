@@ -1,8 +1,8 @@
-"""What Step Functions would refuse, or regret, in a state machine's definition: found before it is deployed.
+"""Find mistakes in a state machine's definition before it is deployed.
 
-Every ``Next`` exists and every state is reached; every Task has a time-out and a Retry, and none retries what a failed
-job raises; arguments of service integrations are members of the operation's request in botocore's service model, and
-the required ones are there; every JSONata expression parses; substitutions and the template agree.
+Every ``Next`` exists and every state is reached. Every Task has a time-out and a Retry, and no Task retries the error
+of a failed job. The arguments of service integrations are members of the operation's request in botocore's service
+model, and the required ones are there. Every JSONata expression parses, and the substitutions agree with the template.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _SUBSTITUTION = re.compile(r"\$\{(\w+)\}")
 
 
 def problems(definition: Mapping[str, Any], substitutions: set[str] | None = None) -> Iterator[str]:
-    """Everything wrong with a definition, one sentence each.
+    """Everything that is wrong with a definition, one sentence each.
 
     Args:
         definition: the parsed ASL.
-        substitutions: names the template substitutes; None when that is not to be checked.
+        substitutions: the names that the template substitutes; None does not check them.
     """
     yield from _machine(definition, "")
     if substitutions is not None:
         used = set(_SUBSTITUTION.findall(json.dumps(definition)))
         for name in sorted(used - substitutions):
-            yield f"${{{name}}} is used and not substituted by the template"
+            yield f"${{{name}}} is used, but the template does not substitute it"
         for name in sorted(substitutions - used):
-            yield f"${{{name}}} is substituted by the template and not used"
+            yield f"the template substitutes ${{{name}}}, but the definition does not use it"
 
 
 def _machine(machine: Mapping[str, Any], where: str) -> Iterator[str]:
@@ -77,7 +77,7 @@ def _state(where: str, state: State) -> Iterator[str]:
         except jsonata.JException as error:
             yield f"{where}: {expression.strip()[:80]!r} is not JSONata: {error}"
     if state["Type"] == "Choice" and "Default" not in state:
-        yield f"{where}: a Choice without Default ends the execution when nothing matches"
+        yield f"{where}: a Choice without Default fails the execution when nothing matches"
     if state["Type"] != "Task":
         return
     for field in ("TimeoutSeconds", "Retry"):
@@ -85,7 +85,7 @@ def _state(where: str, state: State) -> Iterator[str]:
             yield f"{where}: a Task needs {field}"
     retried = {error for retry in state.get("Retry", []) for error in retry["ErrorEquals"]}
     if ".sync" in state["Resource"] and retried & _NEVER_RETRIED_ON_JOBS:
-        yield f"{where}: a failed job is States.TaskFailed; to retry it runs the same failure again"
+        yield f"{where}: a failed job raises States.TaskFailed; a retry would only run into the same failure again"
     yield from _arguments(where, state)
 
 
@@ -135,16 +135,16 @@ def _members(where: str, value: Any, shape: Shape) -> Iterator[str]:
     elif isinstance(value, str) and not value.startswith("{%"):
         yield from _text(where, value, shape)
     elif isinstance(value, (Mapping, list)):
-        yield f"{where} is to be of type {shape.type_name}"
+        yield f"{where} must be of type {shape.type_name}"
 
 
 def _text(where: str, value: str, shape: Shape) -> Iterator[str]:
     if shape.type_name not in ("string", "timestamp", "blob"):
-        yield f"{where} is to be of type {shape.type_name}, not text"
+        yield f"{where} must be of type {shape.type_name}, not text"
         return
     allowed = shape.metadata.get("enum")
     if allowed and "${" not in value and value not in allowed:
-        yield f"{where}: {value!r} is not one of its values"
+        yield f"{where}: {value!r} is not an allowed value"
     longest = shape.metadata.get("max")
     if longest and len(value) > longest:
         yield f"{where} is longer than {longest} characters"
@@ -162,14 +162,14 @@ def _plain(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
         return loader.construct_mapping(node, deep=True)
     if isinstance(node, yaml.SequenceNode):
         return loader.construct_sequence(node, deep=True)
-    return loader.construct_scalar(node)  # type: ignore[arg-type]  # what is left is a scalar
+    return loader.construct_scalar(node)  # type: ignore[arg-type]  # only scalars are left
 
 
 def substitutions_of(template: Path, definition: Path) -> set[str]:
-    """The names the template substitutes in ``definition``.
+    """The names that the template substitutes in ``definition``.
 
     Raises:
-        LookupError: when no state machine of the template uses the file.
+        LookupError: no state machine of the template uses the file.
     """
     resources = yaml.load(template.read_text(), Loader=_Template)["Resources"]  # noqa: S506  # a SafeLoader
     for resource in resources.values():
@@ -180,7 +180,7 @@ def substitutions_of(template: Path, definition: Path) -> set[str]:
 
 
 def main() -> int:
-    """Check files; 1 when anything is wrong."""
+    """Check the files; 1 when anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("definitions", nargs="+", type=Path)
     parser.add_argument("--template", type=Path, default=Path("template.yaml"))

@@ -1,6 +1,6 @@
-"""cfn-lint over the template as SAM makes it, not only as it is written: cycles and dropped properties show only there.
+"""Lint the template after SAM's transform, because cycles and dropped properties show only there.
 
-Runs in the environment of the SAM toolchain, which has both the translator and cfn-lint.
+Runs in the environment of the SAM tools, which has both the translator and cfn-lint.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
-# A transformed template is not written by hand: what it repeats or leaves unused is SAM's affair.
+# SAM writes the transformed template, so what it repeats or leaves unused is not our mistake.
 _REGION = "us-east-1"
 _IGNORED = ("W3005", "W2001", "W8001", "I3042", "W1020")
 
 
 def transform(template: Path) -> dict[str, Any]:
-    """The template as CloudFormation receives it, with local code replaced by a placeholder in S3."""
+    """The template as CloudFormation receives it, with placeholders in S3 instead of local code."""
     document = yaml_parse(template.read_text())
     for resource in document["Resources"].values():
         properties = resource.get("Properties", {})
@@ -38,7 +38,7 @@ def transform(template: Path) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Transform and lint; the exit code of cfn-lint."""
+    """Transform and lint; returns cfn-lint's exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("template", type=Path)
     arguments = parser.parse_args()

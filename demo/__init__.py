@@ -1,1 +1,1 @@
-"""What ``make demo`` needs beside the application itself."""
+"""The story that ``make demo`` tells: generated data, one release through the laptop's AWS, and a summary."""

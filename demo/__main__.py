@@ -1,91 +1,77 @@
-"""``python -m demo``: the laptop's AWS, the stack on it, and one release through it."""
+"""The whole path on this machine: the laptop's AWS, the stack on it, and one release from raw input to answers."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import time
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
-from demo import batch, run, summary, watch
-from demo.laptop import DemoError, Stack, build_and_deploy, confirm_subscription, read_stack, start
-from demo.mailbox import Mailbox
+from demo import run, summary
+from demo.batch import generated
+from operations.batch import USE_CASE, RawBatch, of_path
+from operations.errors import OperationError
+from operations.laptop import relative
+from operations.releases import Decision
+from operations.stack import Stack
+from operations.up import up
+from operations.watch import reason
 
-STACK_NAME = "tenant-experience"
 _REASONS = {"approve": "Reviewed the report on this laptop.", "reject": "To see that nothing changes."}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, run, and say in one place what went wrong."""
+    """Parse the arguments, run the demo, and report errors in one place."""
     options = _parser().parse_args(arguments)
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     try:
-        if options.command == "up":
-            up(console)
-            return 0
-        work = _batch(options)
-        return demo(up(console), work, options, console)
-    except (DemoError, TimeoutError) as error:
-        console.print(f"[red]Stopped:[/red] {escape(str(error))}")
+        batch = _batch(options)
+        return demo(up(console), batch, options, console)
+    except (OperationError, ClientError, BotoCoreError) as error:
+        console.print(f"[red]Stopped:[/red] {escape(str(error))}", soft_wrap=True)
         return 1
 
 
-def up(console: Console) -> Stack:
-    """Start the laptop's AWS, build and deploy, and confirm the approver's subscription."""
-    began = time.monotonic()
-    with console.status("starting the laptop's AWS"):
-        server = start()
-    console.print(f"The laptop's AWS runs at {server['url']}  ({time.monotonic() - began:.1f} s)")
-    began = time.monotonic()
-    with console.status("sam build, sam deploy"):
-        build_and_deploy()
-    stack = read_stack(STACK_NAME, server)
-    console.print(f"sam build and sam deploy: stack {STACK_NAME}  ({time.monotonic() - began:.1f} s)")
-    if confirm_subscription(stack, Mailbox(stack.mailbox_url)):
-        console.print("The approver confirmed the subscription e-mail")
-    return stack
-
-
-def demo(stack: Stack, work: batch.Batch, options: argparse.Namespace, console: Console) -> int:
+def demo(stack: Stack, batch: RawBatch, options: argparse.Namespace, console: Console) -> int:
     """One release from raw input to answers over HTTP; 0 when it ended as the decision says."""
-    choice = run.Choice(options.decision, reason=_REASONS[options.decision])
-    done = run.release(stack, work, console, lambda mail: run.decide(mail, choice, console))
+    decision = Decision(options.decision, "Ada Approver", _REASONS[options.decision])
+    done = run.release(stack, batch, decision, console)
     status = done.execution["status"]
     colour = "green" if status == "SUCCEEDED" else "yellow"
     console.print(f"\n[{colour}]{status}[/{colour}] after {done.seconds:.1f} s")
     prediction = None
-    if status == "SUCCEEDED":
-        if work.use_case == batch.USE_CASE:
-            prediction = run.ask(stack, done, options.tenant, console)
-        else:
-            summary.show(stack, done, console)
+    if status != "SUCCEEDED":
+        console.print(escape(reason(done.execution)))
+    elif batch.use_case == USE_CASE:
+        prediction = run.ask(stack, done, options.tenant, console)
     else:
-        console.print(escape(watch.reason(done.execution)))
-    summary.write(stack, done, choice, prediction)
+        summary.show(stack, done, console)
+    summary.write(stack, done, decision, prediction)
     _farewell(stack, console)
     rejected = options.decision == "reject" and done.execution.get("error") == "ReleaseRejected"
     return 0 if status == "SUCCEEDED" or rejected else 1
 
 
-def _batch(options: argparse.Namespace) -> batch.Batch:
+def _batch(options: argparse.Namespace) -> RawBatch:
     """What to release.
 
     Raises:
-        DemoError: a file is missing, or what it is for is unknown.
+        OperationError: the input is missing, or the use case is unknown.
     """
     if options.input:
-        return batch.of_file(Path(options.input), options.source, options.use_case)
-    if options.use_case != batch.USE_CASE:
-        raise DemoError(f"USE_CASE={options.use_case} needs INPUT: messages are generated for {batch.USE_CASE} only")
-    return batch.generated(options.seed)
+        return of_path(options.input, options.source, options.use_case)
+    if options.use_case != USE_CASE:
+        raise OperationError(
+            f"USE_CASE={options.use_case} needs INPUT=<file>, because messages are generated for {USE_CASE} only"
+        )
+    return generated(options.seed)
 
 
 def _farewell(stack: Stack, console: Console) -> None:
-    console.print(f"\nWritten down in {summary.relative(summary.PATH)}. These stay up:")
+    console.print(f"\nThe figures are in {relative(summary.PATH)}. These stay up:")
     console.print(f"  API      {stack.api_url}   (x-api-key: {stack.api_key})", soft_wrap=True)
     console.print(f"  mailbox  {stack.mailbox_url}", soft_wrap=True)
     console.print("Stop them with [bold]make down[/bold]; remove everything with [bold]make clean[/bold].")
@@ -93,22 +79,19 @@ def _farewell(stack: Stack, console: Console) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up", help="start the laptop's AWS and deploy the stack to it")
-    command = commands.add_parser("run", help="the whole path: up, then one release from raw input to answers")
-    command.add_argument("--input", help="a file or folder of raw input; generated messages when left out")
-    command.add_argument(
-        "--source", help="how to read it: a file of the use case's sources/ (default: its default_source)"
+    parser.add_argument("--input", type=Path, help="raw input: a file or folder (default: generated messages)")
+    parser.add_argument(
+        "--source",
+        help="how to read it: a file of the use case's sources/, without .yaml (default: its default_source)",
     )
-    command.add_argument("--use-case", default=batch.USE_CASE, help="a folder of use_cases/ (%(default)s)")
-    command.add_argument(
-        "--decision", choices=["approve", "reject"], default="approve", help="what the approver chooses"
+    parser.add_argument("--use-case", default=USE_CASE, help="a folder of use_cases/ (default: %(default)s)")
+    parser.add_argument(
+        "--decision", choices=["approve", "reject"], default="approve", help="the approver's (default: %(default)s)"
     )
-    command.add_argument("--tenant", help="whose prediction to show in full")
-    command.add_argument("--seed", type=int, default=0, help="of the generated messages")
+    parser.add_argument("--tenant", help="tenant whose prediction to show in full (default: a busy one)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the generated messages (default: %(default)s)")
     return parser
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
     sys.exit(main())

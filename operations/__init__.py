@@ -1,1 +1,5 @@
-"""What an operator does to a deployed stack, on a laptop and in an account alike."""
+"""Everything an operator does with a deployed stack, on the laptop's AWS and in an AWS account alike.
+
+``python -m operations`` runs the commands. ``stack.py`` finds a stack; the laptop's AWS, uploads, releases, e-mails and
+the API have a module each.
+"""

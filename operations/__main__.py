@@ -1,4 +1,4 @@
-"""``python -m operations``: the operator's commands."""
+"""The operator's commands, for a stack on the laptop's AWS or in an AWS account."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 
-from operations import backfill, erase, preview, replay
-from operations.account import StackError
+from operations import backfill, erase, preview, replay, up
+from operations.errors import OperationError
 from tenant_experience.errors import TenantExperienceError
 
 
 class Command(Protocol):
-    """A module of one command; its docstring is the help."""
+    """The module of one command. Its docstring is the command's help."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """The command's words."""
+        """Add the command's arguments."""
 
     def run(self, options: argparse.Namespace, console: Console) -> int:
-        """Do it; the exit code."""
+        """Run the command; returns the exit code."""
 
 
 COMMANDS: dict[str, Command] = {
@@ -30,11 +30,12 @@ COMMANDS: dict[str, Command] = {
     "erase": erase,
     "preview": preview,
     "replay": replay,
+    "up": up,
 }
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse, run, and say in one place what went wrong."""
+    """Parse the arguments, run the command, and report errors in one place."""
     parser = argparse.ArgumentParser(prog="python -m operations", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, module in COMMANDS.items():
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     try:
         return COMMANDS[options.command].run(options, console)
-    except (StackError, TenantExperienceError, ClientError, BotoCoreError) as error:
+    except (OperationError, TenantExperienceError, ClientError, BotoCoreError) as error:
         console.print(f"[red]Stopped:[/red] {escape(str(error))}", soft_wrap=True)
         return 1
 

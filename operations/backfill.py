@@ -1,7 +1,7 @@
 """Record the features of a batch as they were known at earlier times, in the offline Feature Store only.
 
-For each date from FROM to TO one execution of the same state machine. Nothing is trained, and what is served stays as
-it is. A date that was recorded before is not recorded twice; one that is refused does not stop the others.
+Starts one execution of the state machine for each date from FROM to TO. Nothing is trained, and what is served does not
+change. A date that was recorded before is not recorded again, and a date that is refused does not stop the others.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from operations import account
-from operations.account import Stack, StackError
+from operations.errors import OperationError
+from operations.stack import Stack, add_stack_arguments, find_stack
 from tenant_experience import data_layout
 
 _AT_ONCE = 4
@@ -31,13 +31,13 @@ _NEWEST = "newest"
 
 @dataclass
 class Snapshot:
-    """One date, and how its execution ended.
+    """One date and the execution that records it.
 
     Attributes:
         as_of: midnight, UTC.
-        release: its id; None when it was refused before it began.
-        status: of the execution, as Step Functions says it.
-        reason: why it was refused or failed.
+        release: the release's id; None when StartRelease refused the date.
+        status: the execution's status in Step Functions; REFUSED or NOT STARTED when there is none.
+        reason: why the date was refused, or why the execution failed.
     """
 
     as_of: datetime
@@ -47,24 +47,33 @@ class Snapshot:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the execution has ended, or was never started."""
         return self.status != "RUNNING"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's words."""
-    parser.add_argument("--from", dest="first", type=date.fromisoformat, required=True, help="the first date")
-    parser.add_argument("--to", dest="last", type=date.fromisoformat, required=True, help="the last date, included")
-    parser.add_argument("--every", type=_days, default=timedelta(days=30), help="days between dates: 30d")
-    parser.add_argument("--batch", default=_NEWEST, help="its folder below raw/<use case>/; the newest when left out")
-    parser.add_argument("--use-case", default="tenant_experience")
-    account.add_arguments(parser)
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--from",
+        dest="first",
+        type=date.fromisoformat,
+        required=True,
+        metavar="DATE",
+        help="first date, such as 2026-01-01",
+    )
+    parser.add_argument(
+        "--to", dest="last", type=date.fromisoformat, required=True, metavar="DATE", help="last date, included"
+    )
+    parser.add_argument("--every", type=_days, default=timedelta(days=30), help="days between dates (default: 30d)")
+    parser.add_argument("--batch", default=_NEWEST, help="folder below raw/<use case>/ (default: the newest batch)")
+    parser.add_argument("--use-case", default="tenant_experience", help="use case of the batch (default: %(default)s)")
+    add_stack_arguments(parser)
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
-    """Record every date; 0 when all were."""
+    """Record every date; 0 when all of them succeeded."""
     dates = list(_dates(options.first, options.last, options.every))
-    stack = account.find_stack(options)
+    stack = find_stack(options)
     batch = _newest_batch(stack, options.use_case) if options.batch == _NEWEST else options.batch
     console.print(f"Recording batch {escape(batch)} as of {len(dates)} dates in {escape(stack.describe())}")
     ended: list[Snapshot] = []
@@ -86,7 +95,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
 
 def _dates(first: date, last: date, every: timedelta) -> Iterator[datetime]:
     if first > last:
-        raise StackError(f"FROM={first} is after TO={last}")
+        raise OperationError(f"the first date {first} is after the last date {last}: nothing to record")
     while first <= last:
         yield datetime(first.year, first.month, first.day, tzinfo=UTC)
         first += every
@@ -95,7 +104,7 @@ def _dates(first: date, last: date, every: timedelta) -> Iterator[datetime]:
 def _days(text: str) -> timedelta:
     found = re.fullmatch(r"([1-9]\d{0,3})d", text)
     if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days, such as 30d")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days: write it as 30d")
     return timedelta(days=int(found[1]))
 
 
@@ -108,7 +117,9 @@ def _newest_batch(stack: Stack, use_case: str) -> str:
             if name == data_layout.MANIFEST:
                 found.append((each["LastModified"], batch))
     if not found:
-        raise StackError(f"there is no complete batch below s3://{stack.bucket}/{prefix}")
+        raise OperationError(
+            f"there is no complete batch below s3://{stack.bucket}/{prefix}: upload one with its manifest.json first"
+        )
     return max(found)[1]
 
 
@@ -116,19 +127,18 @@ def _start(stack: Stack, use_case: str, batch: str, as_of: datetime) -> Snapshot
     request = {"use_case": use_case, "batch": batch, "as_of": f"{as_of:%Y-%m-%dT%H:%M:%SZ}"}
     function = stack.physical_id("StartRelease")
     answer = boto3.client("lambda").invoke(FunctionName=function, Payload=json.dumps(request).encode())
-    told: dict[str, Any] = json.loads(answer["Payload"].read())
+    result: dict[str, Any] = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:
-        return Snapshot(as_of, None, "NOT STARTED", told.get("errorMessage", "StartRelease failed: see its log"))
-    if told["release"] is None:
-        return Snapshot(as_of, None, "REFUSED", f"{told['code']}: {told['message']}")
-    return Snapshot(as_of, told["release"], "RUNNING")
+        return Snapshot(as_of, None, "NOT STARTED", result.get("errorMessage", "StartRelease failed: see its log"))
+    if result["release"] is None:
+        return Snapshot(as_of, None, "REFUSED", f"{result['code']}: {result['message']}")
+    return Snapshot(as_of, result["release"], "RUNNING")
 
 
 def _is_over(stack: Stack, snapshot: Snapshot) -> bool:
-    """Ask how the execution fares."""
+    """Ask Step Functions for the execution's status."""
     if not snapshot.is_over:
-        machine = stack.outputs["StateMachineArn"]
-        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{snapshot.release}"
+        arn = f"{stack.state_machine.replace(':stateMachine:', ':execution:')}:{snapshot.release}"
         found = boto3.client("stepfunctions").describe_execution(executionArn=arn)
         snapshot.status = found["status"]
         snapshot.reason = ": ".join(part for part in (found.get("error"), found.get("cause")) if part)

@@ -1,6 +1,6 @@
-"""What a source makes of an export, without deploying anything: counts, mapped rows, rejected rows, features.
+"""Show what a source makes of an export, without deploying anything: counts, mapped rows, rejected rows, features.
 
-No gate stops a preview; at the end it says what would refuse a release of these files.
+No gate stops a preview. At the end it names the gates that would refuse a release of these files.
 """
 
 # ruff: noqa: S608 - names in SQL come from validated settings, texts are quoted
@@ -38,21 +38,30 @@ _NO_GATES = Gates(quarantine_share=None, freshness_days=None)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's words."""
-    parser.add_argument("--input", required=True, type=Path, help="a file, or a folder of files")
-    parser.add_argument("--source", help="a file of sources/, without .yaml; default: the use case's default_source")
-    parser.add_argument("--use-case", type=Path, default=USE_CASES / "tenant_experience", help="its folder")
-    parser.add_argument("--as-of", type=parse_utc, help="2026-11-20T00:00:00Z; default: the source's, else now")
-    parser.add_argument("--rows", type=int, default=3, help="how many rows and tenants to show of each kind")
-    parser.add_argument("--tenant", action="append", default=[], help="show this tenant's features; may be repeated")
+    """Add the command's arguments."""
+    parser.add_argument("--input", required=True, type=Path, help="raw input: a file, or a folder of files")
+    parser.add_argument(
+        "--source",
+        help="how to read it: a file of the use case's sources/, without .yaml (default: its default_source)",
+    )
+    parser.add_argument("--use-case", type=Path, default=USE_CASES / "tenant_experience", help="folder of the use case")
+    parser.add_argument(
+        "--as-of", type=parse_utc, help="such as 2026-11-20T00:00:00Z (default: the as_of of the source, or now)"
+    )
+    parser.add_argument(
+        "--rows", type=int, default=3, help="how many rows and tenants of each kind to show (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--tenant", action="append", default=[], help="show the features of this tenant (may be repeated)"
+    )
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
-    """Read, compute, show; 0 unless the files or the source cannot be read at all."""
+    """Read the files, compute the features and show both; always 0."""
     if not options.input.exists():
-        raise UserError(f"--input {options.input}: there is no such file", code="no_files")
+        raise UserError(f"--input {options.input}: there is no such file or folder", code="no_files")
     with TemporaryDirectory(prefix="preview-") as scratch:
-        os.environ["SAGEMAKER_BASE_DIR"] = scratch  # where a job, too, puts what does not fit in memory
+        os.environ["SAGEMAKER_BASE_DIR"] = scratch  # a job, too, puts there what does not fit in memory
         folders = _folders(Path(scratch), options)
         batch = Batch.open(folders, options.use_case.resolve().name, datetime.now(UTC))
         show(batch, folders, options, console)
@@ -60,11 +69,11 @@ def run(options: argparse.Namespace, console: Console) -> int:
 
 
 def show(batch: Batch, folders: Folders, options: argparse.Namespace, console: Console) -> None:
-    """Everything there is to see of one batch."""
+    """Show everything about one batch."""
     use_case, record_id = batch.use_case, batch.use_case.record_id
     ungated = replace(batch, use_case=use_case.model_copy(update={"gates": _NO_GATES}))
     quality: dict[str, Any] = {}
-    # The raw files are links: what they point to must be readable too.
+    # The raw files are symbolic links, and DuckDB must be allowed to read their targets.
     readable = (folders.raw, folders.quarantine, options.input if options.input.is_dir() else options.input.parent)
     with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
         engine = DuckDbEngine(connection, scratch)
@@ -95,7 +104,7 @@ def show(batch: Batch, folders: Folders, options: argparse.Namespace, console: C
 
 
 def _folders(scratch: Path, options: argparse.Namespace) -> Folders:
-    """The folders of a job, with links to the files that were asked for."""
+    """The folders of a job, with symbolic links to the input files."""
     made = {name: scratch / name for name in ("raw", "previous", "features", "quarantine", "reports")}
     for folder in made.values():
         folder.mkdir()
@@ -111,7 +120,7 @@ def _folders(scratch: Path, options: argparse.Namespace) -> Folders:
 
 
 def _refusals(engine: ProcessingEngine, batch: Batch, quality: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Code and message of each gate that refuses, of those that need no earlier release."""
+    """Code and message of each gate that refuses, among the gates that need no earlier release."""
     use_case = batch.use_case
     gates: list[Callable[[], object]] = [lambda: check_quarantine_gate(quality, use_case, batch.source.columns)]
     if batch.source.kind == "events":

@@ -1,4 +1,4 @@
-"""How a preview looks."""
+"""The tables of a preview."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _LONGEST_CELL = 48
 
 
 def show_intake(quality: dict[str, Any], console: Console) -> None:
-    """The files with their counts, the events in them, and why rows were rejected.
+    """Print the files with their counts, the events in them, and why rows were rejected.
 
     Args:
-        quality: from reading the batch, as in ``data_quality.json``.
-        console: to print on.
+        quality: the content of ``data_quality.json`` after the batch was read.
+        console: where to print.
     """
     console.print(f"source {quality['source']}, as of {quality['as_of']}; {_history(quality.get('history'))}")
     table = Table("file", "rows", "filtered", "rejected", title="Files", title_justify="left")
@@ -40,20 +40,20 @@ def show_intake(quality: dict[str, Any], console: Console) -> None:
 
 def _history(history: dict[str, Any] | None) -> str:
     if history is None:
-        return "a ready-made table: all history is taken to be sufficient"
+        return "a ready-made table, so every tenant's history counts as sufficient"
     overridden = history.get("overridden_by_source")
     return (
         f"a tenant needs {history['minimum_days']} days of history, and {history['provisional_below']} to train on"
-        + (f" (this source's own: {', '.join(overridden)})" if overridden else "")
+        + (f" (set by this source: {', '.join(overridden)})" if overridden else "")
     )
 
 
 def show_tenants(quality: dict[str, Any], console: Console) -> None:
-    """Tenants by history, and the features that say nothing.
+    """Print the tenants by history, and the features that are left out.
 
     Args:
-        quality: as in ``data_quality.json``.
-        console: to print on.
+        quality: the content of ``data_quality.json``.
+        console: where to print.
     """
     classes = ", ".join(f"{tenants} {history}" for history, tenants in quality["tenants_by_history"].items())
     console.print(
@@ -65,7 +65,7 @@ def show_tenants(quality: dict[str, Any], console: Console) -> None:
 
 
 def show_rows(connection: duckdb.DuckDBPyConnection, query: str, title: str, rows: int, console: Console) -> None:
-    """The first rows of a query side by side, a line for each of their columns that holds anything."""
+    """Print the first rows of a query side by side, with one line for each column that has values in them."""
     found = connection.execute(f"FROM ({query}) LIMIT {int(rows)}")
     names = [column[0] for column in found.description]
     records = found.fetchall()

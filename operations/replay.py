@@ -1,8 +1,8 @@
-"""Make a registered model again from its own record, and compare.
+"""Train a registered model again from its own record, and compare the two.
 
-Its settings are those of the model's own record; its rows are those that the release left in the data bucket. Equal
-means that the archive is the same byte for byte. Where it is not, the parts that differ are named: the data (a tenant
-may have been erased since), the settings, the version of this code or of a library.
+The settings come from the model's record, the rows from what the release left in the data bucket. Equal means that the
+two archives are the same byte for byte. Otherwise the command names the parts that differ: the data (a tenant may have
+been erased since), the settings, or the version of this code or of a library.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from operations import account
-from operations.account import StackError
+from operations.errors import OperationError
+from operations.stack import add_stack_arguments, find_stack
 from tenant_experience.data_layout import GLOBAL_PARTITION
 from tenant_experience.pipeline.replay import Fetch, Replay, replay_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's words."""
-    parser.add_argument("--release", required=True, help="its id")
-    parser.add_argument("--partition", default=GLOBAL_PARTITION, help="whose model (default: %(default)s)")
-    parser.add_argument("--folder", type=Path, help="a copy of the data bucket instead of a stack's")
-    account.add_arguments(parser)
+    """Add the command's arguments."""
+    parser.add_argument("--release", required=True, help="id of the release")
+    parser.add_argument("--partition", default=GLOBAL_PARTITION, help="partition of the model (default: %(default)s)")
+    parser.add_argument("--folder", type=Path, help="a copy of the data bucket, used instead of a stack")
+    add_stack_arguments(parser)
 
 
 def run(options: argparse.Namespace, console: Console) -> int:
-    """Train and compare; 0 when all is equal."""
+    """Train and compare; 0 when everything is equal."""
     with TemporaryDirectory(prefix="replay-") as folder:
         scratch = Path(folder)
         if options.folder:
             fetch, where = _from_folder(options.folder), str(options.folder)
         else:
-            stack = account.find_stack(options)
+            stack = find_stack(options)
             fetch, where = _from_bucket(stack.bucket, scratch / "bucket"), stack.describe()
         console.print(f"Training the model of {escape(options.partition)}, release {options.release}, {escape(where)}")
         with console.status("training"):
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     for part in replay.differs:
         console.print(f"[red]{part} differs:[/red] {escape(_difference(replay, part))}", soft_wrap=True)
     if not replay.differs:
-        console.print("[green]Equal: the model made again is the registered one, byte for byte.[/green]")
+        console.print("[green]Equal: the model made again is the same as the registered one, byte for byte.[/green]")
     return 1 if replay.differs else 0
 
 
@@ -67,7 +67,7 @@ def _from_folder(folder: Path) -> Fetch:
     def fetch(key: str) -> Path:
         path = folder / key
         if not path.is_file():
-            raise StackError(f"--folder {folder}: there is no {key}")
+            raise OperationError(f"--folder {folder} has no {key}: copy the whole data bucket")
         return path
 
     return fetch
@@ -82,7 +82,7 @@ def _table(replay: Replay) -> Table:
 
 
 def _brief(value: object) -> str:
-    """A hash, shortened; of a part that has several values, the hash of its data or the number of them."""
+    """A shortened hash; for a part with several values, the hash of its data or how many values there are."""
     if isinstance(value, dict):
         return value["data_sha256"][:16] if "data_sha256" in value else f"{len(value)} values"
     return str(value)[:16]
@@ -91,6 +91,6 @@ def _brief(value: object) -> str:
 def _difference(replay: Replay, part: str) -> str:
     recorded, rebuilt = replay.recorded[part], replay.rebuilt[part]
     if not isinstance(recorded, dict):
-        return f"{recorded} was registered, {rebuilt} was made"
+        return f"registered: {recorded}; made again: {rebuilt}"
     named = [name for name in recorded if recorded[name] != rebuilt[name]]
-    return "; ".join(f"{name} was {json.dumps(recorded[name])}, is {json.dumps(rebuilt[name])}" for name in named)
+    return "; ".join(f"{name} was {json.dumps(recorded[name])} and is {json.dumps(rebuilt[name])}" for name in named)

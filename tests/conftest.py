@@ -9,8 +9,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 FLOW = Path(__file__).parent / "flow"
-# Publishes releases of its own, and kills the server in the end.
-LAST = FLOW / "test_failures.py"
+# These publish releases of their own, and the last one kills the server.
+LAST = FLOW / "failures"
 
 
 class FlowOrFile(LoadScopeScheduling):
@@ -29,4 +29,4 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FlowOrF
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The flow first, it takes longest; the other files after it."""
-    items.sort(key=lambda item: (not item.path.is_relative_to(FLOW), item.path == LAST))
+    items.sort(key=lambda item: (not item.path.is_relative_to(FLOW), item.path.is_relative_to(LAST)))

@@ -5,46 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import boto3
-
-from demo.run import Release
-from tests.flow.conftest import STATE, Flow
-
-
-def function_name(logical_id: str) -> str:
-    resources = boto3.client("cloudformation").describe_stack_resources(StackName="tenant-experience")["StackResources"]
-    return next(found["PhysicalResourceId"] for found in resources if found["LogicalResourceId"] == logical_id)
-
-
-@contextmanager
-def without_setting(logical_id: str, setting: str) -> Iterator[None]:
-    """Take a function one of its settings: it raises by name until it has it again."""
-    functions, name = boto3.client("lambda"), function_name(logical_id)
-    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    functions.update_function_configuration(
-        FunctionName=name, Environment={"Variables": {key: value for key, value in variables.items() if key != setting}}
-    )
-    try:
-        yield
-    finally:
-        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
+from operations.releases import FinishedRelease
+from tests.support.flow import STATE, Flow
 
 
 class KillTraining(threading.Thread):
-    """Waits for a training job's process and kills it: what a spot interruption or a full memory does."""
+    """Waits for a training job's process and kills it, as a spot interruption or a full memory does."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
+        self._ended = threading.Event()
         self.killed: int | None = None
 
     def run(self) -> None:
-        deadline = time.monotonic() + 120
-        while self.killed is None and time.monotonic() < deadline:
+        while self.killed is None and not self._ended.wait(0.01):
             for status in Path("/proc").glob("[0-9]*/cmdline"):
                 try:
                     words = status.read_bytes().split(b"\0")
@@ -55,29 +31,34 @@ class KillTraining(threading.Thread):
                 if str(STATE).encode() in environment:
                     os.kill(int(status.parent.name), signal.SIGKILL)
                     self.killed = int(status.parent.name)
-            time.sleep(0.01)
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join()
 
 
-def test_a_training_job_that_is_killed_fails_the_release_by_name(flow: Flow, first: Release) -> None:
+def test_a_training_job_that_is_killed_fails_the_release_by_name(flow: Flow, first: FinishedRelease) -> None:
     before = flow.live()
     killer = KillTraining()
     killer.start()
     done = flow.release(flow.events(seed=0))
-    killer.join()
+    killer.end()
     assert killer.killed is not None
     assert done.execution["status"] == "FAILED"
     assert "TrainModels/TrainModel" in done.visited
     assert "RequestApproval" not in done.visited
-    mail = flow.mailbox.wait_for(f"Release {done.release}: States.", seconds=10)
+    mail = flow.mailbox.wait_for(f"Release {done.release}: States.")
     assert "redrive" in mail["text"]
     assert flow.live() == before
     assert flow.packages(done.release) == []
     assert first.release != done.release
 
 
-def test_a_function_that_raises_fails_the_release_by_name_and_publishes_nothing(flow: Flow, first: Release) -> None:
+def test_a_function_that_raises_fails_the_release_by_name_and_publishes_nothing(
+    flow: Flow, first: FinishedRelease
+) -> None:
     before = flow.live()
-    with without_setting("SmokeTest", "ENDPOINT"):
+    with flow.changed_function("SmokeTest", ENDPOINT=None):
         done = flow.release(flow.events(seed=0))
     assert done.execution["status"] == "FAILED"
     assert done.visited[-1] == "SmokeTest"
@@ -85,5 +66,5 @@ def test_a_function_that_raises_fails_the_release_by_name_and_publishes_nothing(
     assert "ENDPOINT" in done.execution["cause"]
     assert flow.live() == before
     assert flow.endpoint_status() == "InService"
-    assert "ENDPOINT" in flow.mailbox.wait_for(f"Release {done.release}: PlatformError", seconds=10)["text"]
+    assert "ENDPOINT" in flow.mailbox.wait_for(f"Release {done.release}: PlatformError")["text"]
     assert first.release != done.release

@@ -7,28 +7,27 @@ import tarfile
 from pathlib import Path
 
 import boto3
-import httpx
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 import xgboost
 
-from demo.run import Release
 from operations.__main__ import main
-from tests.flow.conftest import STATE, Flow
+from operations.releases import FinishedRelease
+from tests.support.flow import STATE, Flow
 
 TENANTS = 1000
 
 
 @pytest.fixture(scope="module")
-def first(flow: Flow) -> Release:
+def first(flow: Flow) -> FinishedRelease:
     """A release that is live when the tests of this module begin, whatever other modules released before."""
     done = flow.release(flow.events(seed=0))
     assert done.execution["status"] == "SUCCEEDED", done.execution.get("cause")
     return done
 
 
-def test_a_thousand_answers_equal_the_models_own(flow: Flow, first: Release, tmp_path: Path) -> None:
+def test_a_thousand_answers_equal_the_models_own(flow: Flow, first: FinishedRelease, tmp_path: Path) -> None:
     live = flow.live()
     assert live is not None
     version = live["models"]["all"]
@@ -51,12 +50,7 @@ def test_a_thousand_answers_equal_the_models_own(flow: Flow, first: Release, tmp
     answered: dict[str, float] = {}
     for start in range(0, TENANTS, 100):
         ids = [row["tenant_id"] for row in known[start : start + 100]]
-        answer = httpx.post(
-            flow.stack.api_url + "/predictions",
-            headers={"x-api-key": flow.stack.api_key},
-            json={"tenant_ids": ids},
-            timeout=30,
-        )
+        answer = flow.ask_predictions(json={"tenant_ids": ids})
         assert answer.status_code == 200, answer.text
         answered |= {row["tenant_id"]: row["closeness"] for row in answer.json()["predictions"]}
     found = np.array([answered[row["tenant_id"]] for row in known])
@@ -64,6 +58,6 @@ def test_a_thousand_answers_equal_the_models_own(flow: Flow, first: Release, tmp
     assert 0.05 < found.mean() < 0.95
 
 
-def test_the_registered_model_is_made_again_byte_for_byte(flow: Flow, first: Release) -> None:
+def test_the_registered_model_is_made_again_byte_for_byte(flow: Flow, first: FinishedRelease) -> None:
     assert flow.live() is not None
     assert main(["replay", "--laptop", str(STATE), "--release", first.release]) == 0

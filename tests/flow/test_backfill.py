@@ -14,10 +14,10 @@ import boto3
 import pyarrow.parquet as parquet
 import pytest
 
-from demo import batch
 from operations.__main__ import main
-from tests.flow.conftest import STATE, Flow
-from tests.flow.drives import until
+from operations.batch import RawBatch
+from tests.support.flow import STATE, Flow
+from tests.support.waiting import until
 
 TENANTS = 700
 DAY = timedelta(days=1)
@@ -36,7 +36,7 @@ class History:
         code: its exit code.
     """
 
-    work: batch.Batch
+    work: RawBatch
     dates: list[datetime]
     online: tuple[str, list[Any]]
     said: str
@@ -55,7 +55,7 @@ def backfill(*words: str) -> tuple[int, str]:
 
 
 def executions(flow: Flow) -> dict[str, str]:
-    machine = flow.stack.outputs["StateMachineArn"]
+    machine = flow.stack.state_machine
     pages = boto3.client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=machine)
     return {each["name"]: each["status"] for page in pages for each in page["executions"]}
 

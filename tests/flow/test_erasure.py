@@ -11,16 +11,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
-import httpx
 import pyarrow.parquet as parquet
 import pytest
 
-from demo import batch, run
 from operations.__main__ import main
-from operations.erasure_proof import describe_id
-from tests.flow import residues
-from tests.flow.conftest import STATE, Flow
-from tests.flow.drives import Drive, until
+from operations.batch import RawBatch
+from operations.erasure.proof import describe_id
+from operations.releases import executions, wait_for_new_execution
+from tests.support import residues
+from tests.support.drives import Drive
+from tests.support.flow import STATE, Flow
 
 TENANTS = 700
 
@@ -29,7 +29,7 @@ TENANTS = 700
 class Erased:
     """A release, and what was seen before and after one of its tenants was erased."""
 
-    work: batch.Batch
+    work: RawBatch
     release: str
     tenant: str
     others: list[str]
@@ -45,7 +45,7 @@ def erase(tenant: str, *words: str) -> tuple[int, str]:
     return code, printed.getvalue()
 
 
-def batch_with_everything(flow: Flow) -> batch.Batch:
+def batch_with_everything(flow: Flow) -> RawBatch:
     """CSV, CSV.gz, JSON lines, Parquet, a zip archive, and for each tenant a row that goes to the quarantine."""
     work = flow.events(seed=30, tenants=TENANTS)
     folder = work.files[0].parent
@@ -58,15 +58,7 @@ def batch_with_everything(flow: Flow) -> batch.Batch:
     (folder / "broken.csv").write_text(rows["smoke signal"])
     with zipfile.ZipFile(folder / "more.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("2026/orders.csv", rows["work_order"])
-    return batch.Batch(work.name, tuple(sorted(folder.iterdir())), work.manifest)
-
-
-def predictions(flow: Flow, tenants: list[str]) -> list[dict[str, Any]]:
-    headers = {"x-api-key": flow.stack.api_key}
-    answer = httpx.post(f"{flow.stack.api_url}/predictions", headers=headers, json={"tenant_ids": tenants}, timeout=30)
-    assert answer.status_code == 200
-    found: list[dict[str, Any]] = answer.json()["predictions"]
-    return found
+    return RawBatch(work.name, tuple(sorted(folder.iterdir())), work.manifest)
 
 
 def rows_of(flow: Flow, release: str) -> dict[str, dict[str, Any]]:
@@ -110,15 +102,15 @@ def erased(flow: Flow) -> Erased:
     others = [each for each in features if each != tenant][:99]
     assert flow.get(f"/tenants/{tenant}/features").status_code == 200
     assert flow.get(f"/tenants/{tenant}/prediction").status_code == 200
-    assert len(predictions(flow, [tenant, *others])) == 100
+    assert len(flow.predictions([tenant, *others])) == 100
     scatter(flow, tenant)
-    return Erased(work, done.release, tenant, others, features, predictions(flow, others), while_it_ran[0])
+    return Erased(work, done.release, tenant, others, features, flow.predictions(others), while_it_ran[0])
 
 
 def test_it_refuses_while_a_release_runs_which_would_write_the_tenant_again(erased: Erased) -> None:
     code, said = erased.while_it_ran
     assert code == 1
-    assert "runs, and would write the tenant again" in said
+    assert "is running and would write the tenant again" in said
 
 
 def test_looking_first_changes_nothing(flow: Flow, erased: Erased) -> None:
@@ -161,7 +153,7 @@ def test_nothing_of_the_tenant_is_left_in_any_object_table_log_or_file(erased: E
 def test_the_api_has_never_seen_the_tenant_and_others_are_answered_as_before(flow: Flow, erased: Erased) -> None:
     assert flow.get(f"/tenants/{erased.tenant}/features").status_code == 404
     assert flow.get(f"/tenants/{erased.tenant}/prediction").status_code == 404
-    assert predictions(flow, erased.others) == erased.predictions
+    assert flow.predictions(erased.others) == erased.predictions
     kept = {tenant: row for tenant, row in erased.features.items() if tenant != erased.tenant}
     assert rows_of(flow, erased.release) == kept
 
@@ -187,12 +179,11 @@ def test_a_proof_says_what_was_removed_and_only_who_knows_the_id_can_tell_whose(
 
 
 def test_the_batch_can_be_released_again_and_gives_the_others_the_same_features(flow: Flow, erased: Erased) -> None:
-    drive = Drive(flow, lambda mail: run.decide(mail, run.Choice("reject", "Tess Ter", "a drill"), flow.console))
-    before = drive.executions()
+    drive = Drive(flow, lambda mail: flow.decide(mail, "reject", "a drill"))
+    before = executions(flow.stack)
     manifest = f"raw/tenant_experience/{erased.work.name}/manifest.json"
     boto3.client("s3").put_object(Bucket=flow.bucket, Key=manifest, Body=json.dumps(erased.work.manifest).encode())
-    until(lambda: drive.executions() - before, "no execution started")
-    (drive.arn,) = drive.executions() - before
+    drive.arn = wait_for_new_execution(flow.stack, before)
     assert drive.follow().error == "ReleaseRejected"
     kept = {tenant: row for tenant, row in erased.features.items() if tenant != erased.tenant}
     assert rows_of(flow, drive.release) == kept

@@ -6,21 +6,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
-import httpx
 import pyarrow.parquet as parquet
 
-from demo import batch
 from demo.generate_events import generate
-from demo.run import Release
-from tests.flow.conftest import Flow
+from operations.batch import RawBatch
+from operations.releases import FinishedRelease
+from tests.support.flow import Flow
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def test_large_portfolios_get_models_of_their_own(flow: Flow, first: Release, tmp_path: Path) -> None:
+def test_large_portfolios_get_models_of_their_own(flow: Flow, first: FinishedRelease, tmp_path: Path) -> None:
     generate(tmp_path / "events", as_of=AS_OF, tenants=8000, portfolios=2, seed=4)
     manifest = {"source": "events", "as_of": AS_OF.strftime("%Y-%m-%dT%H:%M:%SZ"), "models": "per_partition"}
-    work = batch.Batch("own-models", tuple(sorted((tmp_path / "events").iterdir())), manifest)
+    work = RawBatch("own-models", tuple(sorted((tmp_path / "events").iterdir())), manifest)
     done = flow.release(work)
     assert done.execution["status"] == "SUCCEEDED", done.execution.get("cause")
 
@@ -43,10 +42,7 @@ def test_large_portfolios_get_models_of_their_own(flow: Flow, first: Release, tm
     assert len(portfolios) == 2
     # The last by id: other releases know the first ones as of later days, and those features stay.
     ids = [next(row["tenant_id"] for row in rows[::-1] if row["portfolio_id"] == name) for name in portfolios]
-    answer = httpx.post(
-        flow.stack.api_url + "/predictions", headers={"x-api-key": flow.stack.api_key}, json={"tenant_ids": ids}
-    )
-    found = answer.json()["predictions"]
+    found = flow.predictions(ids)
     assert [row["portfolio_id"] for row in found] == portfolios
     assert {row["scale"] for row in found} == {"local"}
     assert {row["model_version"] for row in found} == {done.release}

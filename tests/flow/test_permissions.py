@@ -10,8 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from checks import iam_drill
-from demo import run
-from tests.flow.conftest import STATE, Flow
+from operations import releases
+from operations.releases import FinishedRelease
+from tests.support.flow import STATE, Flow
+from tests.support.waiting import until
 
 
 def grant(role: str, action: str, resource: str = "") -> iam_drill.Grant:
@@ -24,7 +26,7 @@ def grant(role: str, action: str, resource: str = "") -> iam_drill.Grant:
 
 
 def some_tenant(flow: Flow, release: str) -> str:
-    return str(run.first_tenants(flow.bucket, release, 1)[0]["tenant_id"])
+    return str(releases.first_tenants(flow.stack, release, 1)[0]["tenant_id"])
 
 
 @pytest.mark.parametrize(
@@ -35,7 +37,7 @@ def some_tenant(flow: Flow, release: str) -> str:
         ("PredictionsRole", "sagemaker:InvokeEndpoint", "prediction"),
     ],
 )
-def test_a_route_misses_its_permission(flow: Flow, first: run.Release, role: str, action: str, route: str) -> None:
+def test_a_route_misses_its_permission(flow: Flow, first: FinishedRelease, role: str, action: str, route: str) -> None:
     path = f"/tenants/{some_tenant(flow, first.release)}/{route}"
     gone = grant(role, action)
     with iam_drill.removed(gone):
@@ -46,7 +48,7 @@ def test_a_route_misses_its_permission(flow: Flow, first: run.Release, role: str
 
 def test_the_machine_is_not_deployed_without_its_managed_rule(flow: Flow) -> None:
     states: Any = boto3.client("stepfunctions")
-    machine = states.describe_state_machine(stateMachineArn=flow.stack.outputs["StateMachineArn"])
+    machine = states.describe_state_machine(stateMachineArn=flow.stack.state_machine)
     arn, definition = machine["stateMachineArn"], machine["definition"]
     with (
         iam_drill.removed(grant("TrainAndReleaseRole", "events:PutRule", "ProcessingJobs")),
@@ -56,17 +58,20 @@ def test_the_machine_is_not_deployed_without_its_managed_rule(flow: Flow) -> Non
     states.update_state_machine(stateMachineArn=arn, definition=definition)
 
 
-def test_a_task_misses_a_permission_of_the_machines_role(flow: Flow, first: run.Release) -> None:
+def test_a_task_misses_a_permission_of_the_machines_role(flow: Flow, first: FinishedRelease) -> None:
     states: Any = boto3.client("stepfunctions")
     given = json.loads(first.execution["input"])
-    states_of = {"stateMachineArn": flow.stack.outputs["StateMachineArn"], "name": f"{given['release']}-p"}
+    states_of = {"stateMachineArn": flow.stack.state_machine, "name": f"{given['release']}-p"}
     gone = grant("TrainAndReleaseRole", "sagemaker:DescribeProcessingJob")
     with iam_drill.removed(gone):
         arn = states.start_execution(**states_of, input=json.dumps({**given, "release": "missed"}))["executionArn"]
-        events = []
-        while not any(event["type"] == "TaskFailed" for event in events):
+
+        def failures() -> list[dict[str, Any]]:
             events = states.get_execution_history(executionArn=arn)["events"]
+            return [event["taskFailedEventDetails"] for event in events if event["type"] == "TaskFailed"]
+
+        until(failures, "no task failed")
         states.stop_execution(executionArn=arn)
-    failed = next(event["taskFailedEventDetails"] for event in events if event["type"] == "TaskFailed")
+    failed = failures()[0]
     assert failed["error"] == "SageMaker.AmazonSageMakerException"
     assert "is not authorized to perform: sagemaker:DescribeProcessingJob" in failed["cause"]

@@ -11,8 +11,8 @@ import pytest
 from tenant_experience.aws import feature_store_writer, pseudonym_key, served_features
 from tenant_experience.pseudonyms import pseudonym
 from tenant_experience.use_case import served as served_use_case
-from tests.flow.conftest import Flow
-from tests.flow.drives import until
+from tests.support.flow import Flow
+from tests.support.waiting import until
 
 USE_CASE = Path(__file__).parents[2] / "use_cases/tenant_experience/use_case.yaml"
 GROUP = "tenant-experience-hidden"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,9 @@ import httpx
 import pyarrow.parquet as parquet
 import pytest
 
-from demo.run import Release
-from tests.flow.conftest import Flow
+from operations.releases import FinishedRelease
+from tests.support.api_caller import ApiCaller
+from tests.support.flow import Flow
 
 STAGES = [
     "BuildFeatures",
@@ -30,7 +29,7 @@ STAGES = [
 
 
 @pytest.fixture(scope="module")
-def first(flow: Flow) -> Release:
+def first(flow: Flow) -> FinishedRelease:
     """A release that is live when the tests of this module begin, whatever other modules released before."""
     done = flow.release(flow.events(seed=0))
     assert done.execution["status"] == "SUCCEEDED", done.execution.get("cause")
@@ -48,7 +47,7 @@ def card_of(package: str) -> dict[str, str]:
     return dict(boto3.client("sagemaker").describe_model_package(ModelPackageName=package)["ModelCard"])
 
 
-def test_all_stages_run_in_their_order(first: Release) -> None:
+def test_all_stages_run_in_their_order(first: FinishedRelease) -> None:
     assert [state for state in first.visited if state in STAGES] == STAGES
     children = [state.split("/")[1] for state in first.visited if "/" in state]
     assert [state for state in children if state in ("ClusterTenants", "TrainModel", "EvaluateModel")] == [
@@ -58,7 +57,7 @@ def test_all_stages_run_in_their_order(first: Release) -> None:
     ]
 
 
-def test_the_package_is_approved_with_who_and_why(flow: Flow, first: Release) -> None:
+def test_the_package_is_approved_with_who_and_why(flow: Flow, first: FinishedRelease) -> None:
     packages = flow.packages(first.release)
     assert [package["status"] for package in packages] == ["Approved"]
     assert packages[0]["reason"] == "approved by Tess Ter: looks right"
@@ -69,14 +68,16 @@ def test_the_package_is_approved_with_who_and_why(flow: Flow, first: Release) ->
     assert details["report"] == f"s3://{flow.bucket}/reports/{first.release}/0/report.html"
 
 
-def test_the_endpoint_serves_and_the_pointer_points_to_the_release(flow: Flow, first: Release) -> None:
+def test_the_endpoint_serves_and_the_pointer_points_to_the_release(flow: Flow, first: FinishedRelease) -> None:
     assert flow.endpoint_status() == "InService"
     live = flow.live()
     assert live is not None
     assert first.release in live["models"].values()
 
 
-def test_a_client_reads_features_and_a_prediction_with_reasons(flow: Flow, first: Release, tmp_path: Path) -> None:
+def test_a_client_reads_features_and_a_prediction_with_reasons(
+    flow: Flow, first: FinishedRelease, tmp_path: Path
+) -> None:
     row = next(row for row in features_of(flow, first.release, tmp_path) if row["history"] == "sufficient")
     served = flow.get(f"/tenants/{row['tenant_id']}/features").json()
     for name, value in served["features"].items():
@@ -93,15 +94,11 @@ def test_a_client_reads_features_and_a_prediction_with_reasons(flow: Flow, first
     assert not document["stale"]
 
 
-def test_too_little_history_is_an_answer_not_a_guess(flow: Flow, first: Release, tmp_path: Path) -> None:
+def test_too_little_history_is_an_answer_not_a_guess(flow: Flow, first: FinishedRelease, tmp_path: Path) -> None:
     row = next(row for row in features_of(flow, first.release, tmp_path) if row["history"] == "insufficient")
     document = flow.get(f"/tenants/{row['tenant_id']}/prediction").json()
     assert (document["experience"], document["probability"]) == ("insufficient_history", None)
-    among_others = httpx.post(
-        flow.stack.api_url + "/predictions",
-        headers={"x-api-key": flow.stack.api_key},
-        json={"tenant_ids": [row["tenant_id"]]},
-    )
+    among_others = flow.ask_predictions(json={"tenant_ids": [row["tenant_id"]]})
     assert among_others.json()["predictions"] == [document]
 
 
@@ -120,20 +117,16 @@ def test_too_little_history_is_an_answer_not_a_guess(flow: Flow, first: Release,
     ],
 )
 def test_what_a_client_sent_wrong_has_a_code(
-    flow: Flow, first: Release, path: str, key: bool, status: int, code: str
+    flow: Flow, first: FinishedRelease, path: str, key: bool, status: int, code: str
 ) -> None:
     assert first.execution["status"] == "SUCCEEDED"
     answer = flow.get(path, key=key)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
-def test_one_bad_id_does_not_fail_the_rest(flow: Flow, first: Release, tmp_path: Path) -> None:
+def test_one_bad_id_does_not_fail_the_rest(flow: Flow, first: FinishedRelease, tmp_path: Path) -> None:
     known = str(features_of(flow, first.release, tmp_path)[0]["tenant_id"])
-    answer = httpx.post(
-        flow.stack.api_url + "/predictions",
-        headers={"x-api-key": flow.stack.api_key},
-        json={"tenant_ids": [known, "bad/id", "NOBODY-0"]},
-    )
+    answer = flow.ask_predictions(json={"tenant_ids": [known, "bad/id", "NOBODY-0"]})
     rows = {row["tenant_id"]: row for row in answer.json()["predictions"]}
     assert rows[known]["model_version"] == first.release or rows[known]["experience"] == "insufficient_history"
     assert rows["bad/id"]["code"] == "malformed_tenant_id"
@@ -154,95 +147,68 @@ def test_one_bad_id_does_not_fail_the_rest(flow: Flow, first: Release, tmp_path:
     ids=["empty", "no_object", "no_ids", "no_text", "too_many", "too_long", "too_deep"],
 )
 def test_a_malformed_request_is_400(flow: Flow, body: str) -> None:
-    answer = httpx.post(flow.stack.api_url + "/predictions", headers={"x-api-key": flow.stack.api_key}, content=body)
+    answer = flow.ask_predictions(content=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request")
 
 
-def test_the_dirty_rows_are_in_quarantine_with_their_reasons(flow: Flow, first: Release) -> None:
+def test_the_dirty_rows_are_in_quarantine_with_their_reasons(flow: Flow, first: FinishedRelease) -> None:
     outcome = flow.json_object(f"features/{first.release}/outcome.json")
     assert outcome["status"] == "ok"
     assert outcome["quarantined"] > 0
 
 
-def test_everyone_is_told_that_it_is_released(flow: Flow, first: Release) -> None:
-    mail = flow.mailbox.wait_for(f"Released: {first.release}", seconds=5)
+def test_everyone_is_told_that_it_is_released(flow: Flow, first: FinishedRelease) -> None:
+    mail = flow.mailbox.wait_for(f"Released: {first.release}")
     assert "/prediction" in mail["text"]
     assert "Tess Ter" in mail["text"]
 
 
-def test_the_page_of_a_decided_release_shows_the_decision_and_its_report(flow: Flow, first: Release) -> None:
-    link = flow.mailbox.wait_for(f"Decision needed: release {first.release}", seconds=5)["links"][0]
-    page = httpx.get(link)
+def test_the_page_of_a_decided_release_shows_the_decision_and_its_report(flow: Flow, first: FinishedRelease) -> None:
+    link = flow.mailbox.wait_for(f"Decision needed: release {first.release}")["links"][0]
+    page = flow.http.get(link)
     assert "was approved" in page.text
     assert "Tess Ter" in page.text
     assert "<form" not in page.text
     for path, title in (("report/0", "Tenant experience: release"), ("data-quality", "Data quality: release")):
-        report = httpx.get(link.replace(f"/{first.release}?", f"/{first.release}/{path}?"), follow_redirects=True)
+        report = flow.http.get(link.replace(f"/{first.release}?", f"/{first.release}/{path}?"), follow_redirects=True)
         assert report.status_code == 200
         assert f"<title>{title} {first.release}</title>" in report.text
 
 
-def test_a_decision_cannot_be_taken_twice_nor_by_another_link(flow: Flow, first: Release) -> None:
-    link = flow.mailbox.wait_for(f"Decision needed: release {first.release}", seconds=5)["links"][0]
+def test_a_decision_cannot_be_taken_twice_nor_by_another_link(flow: Flow, first: FinishedRelease) -> None:
+    link = flow.mailbox.wait_for(f"Decision needed: release {first.release}")["links"][0]
     form = {"decision": "reject", "approver": "Mallory", "reason": "changed my mind"}
     assert httpx.post(link, data=form).status_code == 409
     wrong_links = (link[:-4] + "AAAA", link.split("signature=")[0], link.replace(first.release, "20200101-0000000"))
     for wrong in wrong_links:
-        assert httpx.get(wrong).status_code == 403
-        assert httpx.post(wrong, data=form).status_code == 403
-    assert len({httpx.get(wrong).text for wrong in wrong_links}) == 1  # nor does it tell which releases there are
+        assert flow.http.get(wrong).status_code == 403
+        assert flow.http.post(wrong, data=form).status_code == 403
+    assert len({flow.http.get(wrong).text for wrong in wrong_links}) == 1  # nor does it tell which releases there are
     assert flow.packages(first.release)[0]["status"] == "Approved"
 
 
 @pytest.mark.usefixtures("first")
 def test_the_same_event_twice_starts_one_release(flow: Flow) -> None:
-    executions = boto3.client("stepfunctions").list_executions(stateMachineArn=flow.stack.outputs["StateMachineArn"])
+    executions = boto3.client("stepfunctions").list_executions(stateMachineArn=flow.stack.state_machine)
     event = json.loads((Path(__file__).parents[2] / "events" / "start_release.json").read_text())
     event["detail"]["bucket"]["name"] = flow.bucket
-    functions = boto3.client("lambda").get_paginator("list_functions").paginate()
-    name = next(
-        f["FunctionName"] for page in functions for f in page["Functions"] if "StartRelease" in f["FunctionName"]
-    )
+    name = flow.stack.physical_id("StartRelease")
     answers = [
         json.loads(boto3.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event))["Payload"].read())
         for _ in range(2)
     ]
     assert answers[0]["release"] == answers[1]["release"]
-    after = boto3.client("stepfunctions").list_executions(stateMachineArn=flow.stack.outputs["StateMachineArn"])
+    after = boto3.client("stepfunctions").list_executions(stateMachineArn=flow.stack.state_machine)
     assert len(after["executions"]) == len(executions["executions"]) + 1
 
 
-class Caller(threading.Thread):
-    """Asks for one prediction again and again, and keeps every answer that was not 200."""
-
-    def __init__(self, flow: Flow, tenant: str) -> None:
-        super().__init__(daemon=True)
-        self._flow, self._tenant = flow, tenant
-        self._ended = threading.Event()
-        self.versions: list[str] = []
-        self.failures: list[tuple[int, str]] = []
-
-    def run(self) -> None:
-        while not self._ended.is_set():
-            answer = self._flow.get(f"/tenants/{self._tenant}/prediction")
-            if answer.status_code == 200:
-                self.versions.append(answer.json()["model_version"])
-            else:
-                self.failures.append((answer.status_code, answer.text))
-            time.sleep(0.05)
-
-    def end(self) -> None:
-        self._ended.set()
-        self.join()
-
-
-def test_further_releases_move_the_version_and_the_api_never_stops(flow: Flow, first: Release, tmp_path: Path) -> None:
+def test_further_releases_move_the_version_and_the_api_never_stops(
+    flow: Flow, first: FinishedRelease, tmp_path: Path
+) -> None:
     row = next(row for row in features_of(flow, first.release, tmp_path) if row["history"] == "sufficient")
-    caller = Caller(flow, str(row["tenant_id"]))
-    caller.start()
-    second = flow.release(flow.events(seed=1))
-    third = flow.release(flow.events(seed=2, models="per_partition", hyperparameters={"max_depth": 3}))
-    caller.end()
+    with ApiCaller(flow, str(row["tenant_id"])) as caller:
+        second = flow.release(flow.events(seed=1))
+        third = flow.release(flow.events(seed=2, models="per_partition", hyperparameters={"max_depth": 3}))
     assert [second.execution["status"], third.execution["status"]] == ["SUCCEEDED", "SUCCEEDED"]
     assert caller.failures == []
     assert list(dict.fromkeys(caller.versions))[:2] == [first.release, second.release]
@@ -272,18 +238,18 @@ def test_further_releases_move_the_version_and_the_api_never_stops(flow: Flow, f
     assert len(parquet.read_table(moved)) >= judged["changes"]["moved"]
 
 
-def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: Release) -> None:
+def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: FinishedRelease) -> None:
     before = flow.live()
 
     def scan(mail: dict[str, Any]) -> None:
         """A mail scanner follows the link, as often as it likes; a person sends the form too early."""
         (link,) = [link for link in mail["links"] if "/approvals/" in link]
         for _ in range(3):
-            page = httpx.get(link)
+            page = flow.http.get(link)
             assert page.status_code == 200
             assert "<form" in page.text
         for empty in ({}, {"decision": "approve"}, {"decision": "approve", "approver": "Tess Ter", "reason": " "}):
-            refused = httpx.post(link, data=empty)
+            refused = flow.http.post(link, data=empty)
             assert refused.status_code == 400
             assert "Not recorded yet" in refused.text
 
@@ -297,7 +263,5 @@ def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: Release) -> N
         ("Rejected", "rejected by Tess Ter: the groups look wrong")
     ]
     assert card_of(packages[0]["arn"])["ModelCardStatus"] == "Archived"
-    assert (
-        "the groups look wrong" in flow.mailbox.wait_for(f"Release {done.release}: ReleaseRejected", seconds=10)["text"]
-    )
+    assert "the groups look wrong" in flow.mailbox.wait_for(f"Release {done.release}: ReleaseRejected")["text"]
     assert first.release != done.release

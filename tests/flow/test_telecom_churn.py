@@ -11,19 +11,19 @@ import boto3
 import pyarrow.parquet as parquet
 import pytest
 
-from demo import batch
-from demo.run import Release
+from operations.batch import RawBatch
+from operations.releases import FinishedRelease
 from tests.churn_export import write_churn
-from tests.flow.conftest import Flow
+from tests.support.flow import Flow
 from tests.unit.feature_job import SHARED_DATA
 
 USE_CASE = "telecom_churn"
 REAL = SHARED_DATA / "telecom_churn" / "training"
 
 
-def release(flow: Flow, name: str, folder: Path) -> Release:
+def release(flow: Flow, name: str, folder: Path) -> FinishedRelease:
     mails: list[dict[str, Any]] = []
-    work = batch.Batch(name, tuple(sorted(folder.iterdir())), {}, USE_CASE)
+    work = RawBatch(name, tuple(sorted(folder.iterdir())), {}, USE_CASE)
     done = flow.release(work, before=mails.append)
     assert done.execution["status"] == "SUCCEEDED", (done.execution.get("error"), done.execution.get("cause"))
     assert USE_CASE in mails[0]["subject"]
@@ -31,7 +31,7 @@ def release(flow: Flow, name: str, folder: Path) -> Release:
 
 
 @pytest.fixture(scope="module")
-def other(flow: Flow, first: Release) -> dict[str, Any]:
+def other(flow: Flow, first: FinishedRelease) -> dict[str, Any]:
     """What the stack's API answers with, before."""
     assert first.release
     live = flow.live()
@@ -40,7 +40,7 @@ def other(flow: Flow, first: Release) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def churn(flow: Flow, other: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Release:
+def churn(flow: Flow, other: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> FinishedRelease:
     """A release of three dimensions."""
     assert other["models"]
     folder = tmp_path_factory.mktemp("churn")
@@ -49,7 +49,7 @@ def churn(flow: Flow, other: dict[str, Any], tmp_path_factory: pytest.TempPathFa
     return release(flow, "generated", folder)
 
 
-def test_every_dimension_has_a_model_in_the_registry(flow: Flow, churn: Release) -> None:
+def test_every_dimension_has_a_model_in_the_registry(flow: Flow, churn: FinishedRelease) -> None:
     packages = flow.packages(churn.release)
     groups = [package["arn"].split("/")[1] for package in packages]
     assert len(set(groups)) == 3
@@ -62,14 +62,14 @@ def test_every_dimension_has_a_model_in_the_registry(flow: Flow, churn: Release)
     assert set(live["models"].values()) == {churn.release}
 
 
-def test_the_other_use_case_is_left_alone(flow: Flow, other: dict[str, Any], churn: Release) -> None:
+def test_the_other_use_case_is_left_alone(flow: Flow, other: dict[str, Any], churn: FinishedRelease) -> None:
     assert flow.live() == other
-    mail = flow.mailbox.wait_for(f"Released: {churn.release}", seconds=20)
+    mail = flow.mailbox.wait_for(f"Released: {churn.release}")
     assert "TargetModel <partition>/<release>/model.tar.gz" in mail["text"]
     assert "Clients ask here" not in mail["text"]
 
 
-def test_the_endpoint_answers_for_a_customer_with_reasons(flow: Flow, churn: Release) -> None:
+def test_the_endpoint_answers_for_a_customer_with_reasons(flow: Flow, churn: FinishedRelease) -> None:
     live = flow.live(USE_CASE)
     assert live is not None
     slug = sorted(live["models"])[0]
@@ -85,7 +85,7 @@ def test_the_endpoint_answers_for_a_customer_with_reasons(flow: Flow, churn: Rel
     assert row["contributions"]["service_calls"] > 0
 
 
-def test_customers_are_in_a_feature_group_of_their_own(flow: Flow, churn: Release) -> None:
+def test_customers_are_in_a_feature_group_of_their_own(flow: Flow, churn: FinishedRelease) -> None:
     body = boto3.client("s3").get_object(Bucket=flow.bucket, Key=f"features/{churn.release}/features.parquet")["Body"]
     customer = parquet.read_table(io.BytesIO(body.read()), columns=["customer_id"]).column(0)[0].as_py()
     asked = {"FeatureGroupName": f"tenant-experience-{USE_CASE}", "RecordIdentifierValueAsString": customer}

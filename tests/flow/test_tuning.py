@@ -10,9 +10,9 @@ from typing import Any
 import boto3
 import yaml
 
-from demo.run import Release
-from tests.flow.conftest import Flow
-from tests.flow.drives import until
+from operations.releases import FinishedRelease
+from tests.support.flow import Flow
+from tests.support.waiting import until
 from tests.unit.feature_job import USE_CASE_FOLDER
 
 RELEASE = "tuned-0000001"
@@ -27,7 +27,7 @@ TUNING = {
 }
 
 
-def start(flow: Flow, first: Release) -> str:
+def start(flow: Flow, first: FinishedRelease) -> str:
     """An execution over the batch of an earlier release, by a use case that tunes."""
     settings = yaml.safe_load((USE_CASE_FOLDER / "use_case.yaml").read_text()) | {"tuning": TUNING}
     settings["hyperparameters"] |= {"n_estimators": 40}
@@ -35,7 +35,7 @@ def start(flow: Flow, first: Release) -> str:
     for name, content in (files | {"use_case.yaml": yaml.safe_dump(settings, sort_keys=False).encode()}).items():
         boto3.client("s3").put_object(Bucket=flow.bucket, Key=f"use_cases/{RELEASE}/{name}", Body=content)
     given = json.loads(first.execution["input"]) | {"release": RELEASE}
-    machine = flow.stack.outputs["StateMachineArn"]
+    machine = flow.stack.state_machine
     started = boto3.client("stepfunctions").start_execution(
         stateMachineArn=machine, name=RELEASE, input=json.dumps(given)
     )
@@ -60,7 +60,9 @@ def jobs(flow: Flow) -> dict[str, str]:
     return {name.removeprefix(prefix): status for name, status in names.items() if name.startswith(prefix)}
 
 
-def test_a_search_is_stopped_with_its_execution_and_its_best_model_is_judged(flow: Flow, first: Release) -> None:
+def test_a_search_is_stopped_with_its_execution_and_its_best_model_is_judged(
+    flow: Flow, first: FinishedRelease
+) -> None:
     states, sagemaker = boto3.client("stepfunctions"), boto3.client("sagemaker")
     execution = start(flow, first)
     until(lambda: jobs(flow), "no search begins")

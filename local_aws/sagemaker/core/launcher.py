@@ -12,6 +12,7 @@ The host holds the other end of standard input and never writes to it. The comma
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -59,6 +60,8 @@ def _kill_when_host_ends(leader: int) -> None:
     while os.read(0, 1):
         pass
     _kill_group(leader)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(leader, signal.SIGKILL)  # on a busy machine it may not have made its group yet
 
 
 def _kill_leftovers() -> None:

@@ -1,18 +1,18 @@
-"""One execution driven by hand: started, followed to where it stops, looked at, redriven."""
+"""One execution that a test starts, follows to where it stops, examines and redrives."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 
-from demo import batch, run
-from tests.flow.conftest import Flow
+from operations import releases
+from operations.batch import RawBatch
+from tests.support.flow import Flow
+from tests.support.waiting import until
 
-LIMIT_S = 60.0
 Decide = Callable[[dict[str, Any]], None]
 
 
@@ -22,13 +22,13 @@ class Stop:
 
     Attributes:
         status: SUCCEEDED, FAILED, ...
-        error: the execution's; empty after success.
-        cause: the execution's.
-        state: entered last; ``TrainModels/TrainModel`` for a child that failed.
-        live: the release that answers.
-        packages: of this release, name of the status and reason.
+        error: the execution's error; empty after success.
+        cause: the execution's cause.
+        state: the state entered last; ``TrainModels/TrainModel`` for a child that failed.
+        live: the release that the API answers with.
+        packages: status and reason of each model package of this release.
         endpoint: the endpoint's status; None when there is none.
-        mail: the text of the e-mail about this end.
+        mail: the text of the e-mail about this stop.
     """
 
     status: str
@@ -42,16 +42,16 @@ class Stop:
 
 
 class Drive:
-    """A release under way.
+    """A release that a test drives.
 
     Args:
         flow: the stack.
-        decide: given the e-mail that asks for a decision, as soon as it is there.
+        decide: given the e-mail that asks for a decision, as soon as it arrives; approves when left out.
     """
 
     def __init__(self, flow: Flow, decide: Decide | None = None) -> None:
         self._flow = flow
-        self._decide = decide or self.approve
+        self._decide = decide or flow.decide
         self._states = boto3.client("stepfunctions")
         self._decided = False
         self.arn = ""
@@ -60,61 +60,43 @@ class Drive:
     def release(self) -> str:
         return self.arn.rpartition(":")[2]
 
-    def approve(self, mail: dict[str, Any]) -> None:
-        run.decide(mail, run.Choice("approve", "Tess Ter", "looks right"), self._flow.console)
-
-    def start(self, work: batch.Batch) -> None:
+    def start(self, batch: RawBatch) -> None:
         """Upload a batch and wait for the execution that its arrival starts."""
-        before = self.executions()
-        batch.upload(work, self._flow.bucket)
-        until(lambda: self.executions() - before, "no execution started")
-        (self.arn,) = self.executions() - before
+        self.arn = releases.start(self._flow.stack, batch)
 
     def redrive(self) -> Stop:
-        """Go on where it stopped, to the next stop."""
+        """Redrive the execution and follow it to its next stop."""
         self.go_on()
         return self.follow()
 
     def go_on(self) -> None:
-        """Redrive, and wait for nothing."""
+        """Redrive the execution without waiting."""
         self._states.redrive_execution(executionArn=self.arn)
 
     def until_entered(self, state: str) -> None:
         """Wait until a state, or one of a child, has been entered since the last redrive."""
-
-        def entered() -> bool:
-            history = self.events()
-            newest = max((n for n, event in enumerate(history) if event["type"] == "ExecutionRedriven"), default=0)
-            names = [event.get("stateEnteredEventDetails", {}).get("name") for event in history[newest:]]
-            return state in names
-
-        until(entered, f"{state} is not entered")
+        until(lambda: state in states_entered(self.events()), f"the execution did not enter {state}")
 
     def follow(self) -> Stop:
         """Wait for the end, deciding when asked."""
-        until(self._has_ended, "the execution hangs")
+        until(self._has_ended, f"{self.release} did not end")
         return self._look()
 
     def events(self, kind: str = "") -> list[dict[str, Any]]:
-        """The history, children's first."""
-        arns = [*self._children(), self.arn]
+        """The history; the children's comes first."""
+        arns = [*self.children(), self.arn]
         pages = (self._states.get_paginator("get_execution_history").paginate(executionArn=arn) for arn in arns)
         found = [dict(event) for listed in pages for page in listed for event in page["events"]]
         return [event for event in found if kind in event["type"]]
 
     def errors(self) -> list[str]:
-        """The name of every error that a task met, in the order of the history; children's first."""
+        """The name of every error that a task met, in the order of the history; the children's come first."""
         details = [event.get("taskFailedEventDetails") for event in self.events("TaskFailed")]
         return [each["error"] for each in details if each is not None]
 
     def mails(self, subject: str) -> list[dict[str, Any]]:
         """All e-mails whose subject contains this."""
         return [mail for mail in self._flow.mailbox.messages() if subject in mail["subject"]]
-
-    def executions(self) -> set[str]:
-        machine = self._flow.stack.outputs["StateMachineArn"]
-        listed = self._states.list_executions(stateMachineArn=machine)["executions"]
-        return {execution["executionArn"] for execution in listed}
 
     def _has_ended(self) -> bool:
         if self._states.describe_execution(executionArn=self.arn)["status"] != "RUNNING":
@@ -141,10 +123,10 @@ class Drive:
         )
 
     def _mail(self, error: str) -> str:
-        """The e-mail about the newest end: one for each."""
+        """The e-mail about the newest stop; each stop has one."""
         subject = f"Release {self.release}: {error}"
         ends = self._ends(error)
-        until(lambda: len(self.mails(subject)) >= ends, f"no e-mail {subject!r}")
+        until(lambda: len(self.mails(subject)) >= ends, f"there was no e-mail {subject!r}")
         return str(self.mails(subject)[0]["text"])
 
     def _ends(self, error: str) -> int:
@@ -154,7 +136,7 @@ class Drive:
 
     def _last_state(self) -> str:
         names: list[str] = []
-        for arn, prefix in ((self.arn, ""), *((child, "TrainModels/") for child in self._children()[-1:])):
+        for arn, prefix in ((self.arn, ""), *((child, "TrainModels/") for child in self.children()[-1:])):
             if prefix and names != ["TrainModels"]:
                 break
             newest = self._states.get_execution_history(executionArn=arn, reverseOrder=True)["events"]
@@ -162,7 +144,8 @@ class Drive:
             names = [prefix + entered["stateEnteredEventDetails"]["name"]]
         return names[0]
 
-    def _children(self) -> list[str]:
+    def children(self) -> list[str]:
+        """The ARNs of the child executions, oldest first."""
         runs = self._states.list_map_runs(executionArn=self.arn)["mapRuns"]
         children = [
             child for each in runs for child in self._states.list_executions(mapRunArn=each["mapRunArn"])["executions"]
@@ -170,9 +153,9 @@ class Drive:
         return [child["executionArn"] for child in sorted(children, key=lambda child: child["startDate"])]
 
 
-def until(condition: Callable[[], Any], otherwise: str) -> None:
-    """Wait for a condition, for a minute at most."""
-    deadline = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline, f"{otherwise} after {LIMIT_S:.0f} s"
-        time.sleep(0.1)
+def states_entered(history: list[dict[str, Any]]) -> list[str]:
+    """The names of the states entered since the last redrive that a history holds."""
+    newest = max((n for n, event in enumerate(history) if event["type"] == "ExecutionRedriven"), default=0)
+    return [
+        event["stateEnteredEventDetails"]["name"] for event in history[newest:] if "stateEnteredEventDetails" in event
+    ]

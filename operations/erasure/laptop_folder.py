@@ -1,4 +1,4 @@
-"""The folder of the laptop's AWS, looked through file by file: what no API shows counts too."""
+"""Searches the state folder of the laptop's AWS file by file, because an API does not show everything."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from operations.erasure_findings import Place
+from operations.erasure.findings import Place
 from tenant_experience.erasure.file import PACKED, Eraser, Erasure
 
-# The laptop's AWS writes its own state down within seconds.
-_WRITTEN_WITHIN = 15
+# The laptop's AWS writes its state to disk within seconds; a busy machine takes longer.
+_WRITTEN_WITHIN = 120
 
 
-def look_through(folder: Path, eraser: Eraser, *, waits: bool) -> Place:
-    """Looks for the tenant in every file; nothing is removed here, behind the back of a server that runs.
+def search(folder: Path, eraser: Eraser, *, waits: bool) -> Place:
+    """Look for the tenant in every file. Nothing is removed here, because the running server owns these files.
 
     Args:
-        folder: of the laptop's AWS.
-        eraser: of files of our own; raw files were looked into with their mapping, as objects.
-        waits: whether what is found may be about to go.
+        folder: the state folder of the laptop's AWS.
+        eraser: the one for files that are not part of a batch; raw files are searched as objects, with their mapping.
+        waits: whether to look again for a while, because what was just removed leaves the disk a little later.
     """
     deadline = time.monotonic() + (_WRITTEN_WITHIN if waits else 0)
     while (place := _look(folder, eraser)).found and time.monotonic() < deadline:
@@ -37,7 +37,7 @@ def _look(folder: Path, eraser: Eraser) -> Place:
                 found = _erase(path, eraser, Path(scratch) / "rewritten")
                 place.count("bytes", path.stat().st_size)
             except FileNotFoundError:
-                continue  # written or removed meanwhile
+                continue  # removed while the folder was read
             place.units += 1
             place.found += found.removed
             if found.removed:
@@ -48,9 +48,9 @@ def _look(folder: Path, eraser: Eraser) -> Place:
 def _erase(path: Path, eraser: Eraser, target: Path) -> Erasure:
     content = path.read_bytes()
     if not content.startswith(PACKED) and not eraser.erased.may_be_in(content):
-        return Erasure()  # most files: read once, and nothing more
+        return Erasure()  # true for most files, and quick
     found = eraser.erase(path, path.name, target)
     if found.removed or not eraser.erased.is_distinctive or ".sqlite" not in path.name:
         return found
-    # In a database's file texts are not kept apart.
+    # A database file does not keep texts apart.
     return Erasure(int(eraser.erased.may_be_in(content)))

@@ -1,4 +1,4 @@
-"""An execution, followed live by the names of its states, those of the children of a Distributed Map included."""
+"""Follows an execution live, state by state, with the child executions of a Distributed Map."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _POLL_SECONDS = 0.4
 
 @dataclass
 class Watched:
-    """What has been seen of one execution.
+    """What was seen of one execution so far.
 
     Attributes:
-        arn: the execution's.
-        label: what stands before a state's name: empty, or the shard.
-        entered: state -> when it was entered last, Unix seconds.
-        visited: states in the order they were entered first.
-        seen: how many history events have been read.
+        arn: the execution.
+        label: empty, or which child execution this is.
+        entered: the states that run, with the Unix time when each was entered.
+        visited: the states in the order they were entered first.
+        seen: how many events of the history were read.
     """
 
     arn: str
@@ -35,7 +35,7 @@ class Watched:
 
 @dataclass(frozen=True)
 class Step:
-    """A state was entered (``seconds`` is None) or left."""
+    """A state that was entered (``seconds`` is None) or left."""
 
     label: str
     state: str
@@ -48,18 +48,19 @@ def follow(
     """Follow an execution to its end.
 
     Args:
-        client: Step Functions.
+        client: a client of Step Functions.
         arn: the execution.
         on_step: called for every state entered or left.
-        on_poll: called at every look, with the states that run.
+        on_poll: called at every poll with the names of the states that run.
 
     Returns:
-        the execution as described at its end, and the states visited in order (children as ``TrainModels/State``).
+        the execution as Step Functions describes it at its end, and the states in the order they were entered first;
+        those of children are called ``TrainModels/<state>``.
     """
     parent = Watched(arn)
     children: dict[str, Watched] = {}
     while True:
-        execution = client.describe_execution(executionArn=arn)  # before the histories: none of its events is missed
+        execution = client.describe_execution(executionArn=arn)  # before the histories, so that no event is missed
         for step in _news(client, parent):
             on_step(step)
         for child in _children(client, arn):
@@ -118,7 +119,7 @@ def _children(client: SFNClient, arn: str) -> list[str]:
 
 
 def reason(execution: dict[str, Any]) -> str:
-    """Why an execution ended as it did, in a line or two."""
+    """Why an execution failed, in a line or two."""
     cause = str(execution.get("cause", ""))
     try:
         document = json.loads(cause)

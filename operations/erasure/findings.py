@@ -1,4 +1,4 @@
-"""What an erasure looked through, found and removed: the table it prints and the proof it leaves."""
+"""What an erasure searched, found and removed, for the table it prints and the proof it writes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from rich.table import Table
 
 @dataclass
 class Place:
-    """One place that was looked through.
+    """One place that was searched.
 
     Attributes:
-        name: of the place, for people.
-        unit: what is counted in it.
-        units: how many.
-        more: further counts, by their names.
-        found: how many rows, entries, files or events were the tenant's.
-        removed: how many of them are gone.
-        changes: what was done to what; says no id.
-        unreadable: what could not be looked into.
+        name: the place, for people.
+        unit: what is counted there, such as ``objects``.
+        units: how many of them were searched.
+        more: further counts by name.
+        found: how many rows, entries, files or events belonged to the tenant.
+        removed: how many of those were removed.
+        changes: what was done to what, without the tenant's id.
+        unreadable: what could not be read.
     """
 
     name: str
@@ -38,27 +38,23 @@ class Place:
 
 @dataclass
 class Findings:
-    """All places, looked through once.
-
-    Attributes:
-        places: each once.
-    """
+    """The result of searching every place once."""
 
     places: list[Place] = field(default_factory=list)
 
     @property
     def found(self) -> int:
-        """What was the tenant's."""
+        """How many rows, entries, files and events belonged to the tenant."""
         return sum(place.found for place in self.places)
 
     @property
     def unreadable(self) -> list[str]:
-        """What could not be looked into."""
+        """What could not be read."""
         return [name for place in self.places for name in place.unreadable]
 
     def table(self, title: str, *, shows_removed: bool) -> Table:
-        """As printed."""
-        table = Table("looked through", "how much", "found", title=title)
+        """The table to print."""
+        table = Table("searched", "how much", "found", title=title)
         if shows_removed:
             table.add_column("removed")
         for place in self.places:
@@ -68,5 +64,5 @@ class Findings:
         return table
 
     def document(self) -> list[dict[str, object]]:
-        """As written into the proof."""
+        """The places as the proof lists them."""
         return [asdict(place) for place in self.places]

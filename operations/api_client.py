@@ -1,4 +1,4 @@
-"""A client of the HTTPS API, which prints what it asks and what it is answered."""
+"""A client of the HTTPS API, which prints its requests and the answers."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from rich.console import Console
 from rich.markup import escape
 
 
-class Client:
-    """Asks by tenant id, with an API key.
+class ApiClient:
+    """Sends requests with an API key.
 
     Args:
-        api_url: without a slash at its end.
-        api_key: of the usage plan.
+        api_url: address of the API, without a slash at the end.
+        api_key: sent with every request; None sends none.
         console: where to print.
     """
 
     def __init__(self, api_url: str, api_key: str | None, console: Console) -> None:
-        self._http = httpx.Client(base_url=api_url, headers={"x-api-key": api_key} if api_key else {}, timeout=30)
+        self._http = httpx.Client(base_url=api_url, headers={"x-api-key": api_key} if api_key else {}, timeout=120)
         self._api_key = api_key
         self._console = console
 
     def get(self, path: str, *, show: bool = True) -> httpx.Response:
-        """Ask; print the request as a command and the answer as it came."""
+        """Send a GET request; print it and its answer."""
         answer = self._http.get(path)
         if show:
             self._show(f"GET {path}", answer)
         return answer
 
     def predictions(self, tenant_ids: list[str]) -> list[dict[str, Any]]:
-        """``POST /predictions`` for at most 100 tenants."""
+        """The rows of ``POST /predictions`` for at most 100 tenants."""
         answer = self._http.post("/predictions", json={"tenant_ids": tenant_ids})
         answer.raise_for_status()
         rows: list[dict[str, Any]] = answer.json()["predictions"]
@@ -45,7 +45,7 @@ class Client:
 
 
 def _short(document: Any) -> Any:
-    """Numbers as a person reads them."""
+    """The document with numbers rounded to six digits."""
     if isinstance(document, float):
         return float(f"{document:.6g}")
     if isinstance(document, dict):

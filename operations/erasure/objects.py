@@ -1,4 +1,4 @@
-"""Erasing a tenant from every version of every object of a bucket."""
+"""Erases a tenant from every version of every object of a bucket."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from operations.erasure_findings import Place
+from operations.erasure.findings import Place
 from tenant_experience.erasure.file import Eraser, Erasure
 from tenant_experience.errors import PlatformError
 
@@ -29,18 +29,18 @@ class _Version:
 
 
 def erase_objects(bucket: str, eraser_for: Callable[[str], Eraser | None], *, removes: bool) -> Place:
-    """Looks through every version of every object.
+    """Search every version of every object.
 
-    The newest version of an object is rewritten without the tenant; older ones that hold the tenant go, and so does
-    the one that was rewritten.
+    The newest version of an object is rewritten without the tenant. Older versions that hold the tenant are deleted,
+    and so is the version that was rewritten.
 
     Args:
-        bucket: its name.
-        eraser_for: what erases from the object with this key; None for objects that are not looked into.
-        removes: False only looks.
+        bucket: the bucket's name.
+        eraser_for: gives the eraser for the object with this key, or None for an object that is not searched.
+        removes: False only searches.
 
     Raises:
-        PlatformError: ``changed_meanwhile`` when somebody else wrote an object that was being rewritten.
+        PlatformError: ``changed_meanwhile`` when somebody wrote an object while it was being rewritten.
     """
     client = boto3.client("s3")
     place = Place(f"bucket {bucket}", "objects", more={"versions": 0, "bytes": 0})
@@ -48,7 +48,7 @@ def erase_objects(bucket: str, eraser_for: Callable[[str], Eraser | None], *, re
     for version in list(_versions(client, bucket)):
         eraser = eraser_for(version.key)
         if eraser is None:
-            place.count("versions of other use cases, not looked into", 1)
+            place.count("versions of other use cases, not searched", 1)
             continue
         keys.add(version.key)
         place.count("versions", 1)
@@ -74,7 +74,7 @@ def _versions(client: S3Client, bucket: str) -> Iterator[_Version]:
         markers = [marker["Key"] for marker in page.get("DeleteMarkers", [])]
         names = [each["Key"] for each in listed] + markers
         for each in listed:
-            # A key whose versions are on two pages may look alone: it then gets a delete marker too few or too many.
+            # A key whose versions are on two pages may look alone; then one delete marker is missing, or one too many.
             is_alone = names.count(each["Key"]) == 1
             yield _Version(each["Key"], each["VersionId"], each["Size"], each["IsLatest"], is_alone)
 
@@ -85,15 +85,15 @@ def _remove(client: S3Client, bucket: str, version: _Version, found: Erasure, ta
         head = client.head_object(Bucket=bucket, Key=version.key)
         if head.get("VersionId", "null") != version.id:
             raise PlatformError(
-                f"{version.key} was written while it was being looked into: run again when nobody uploads",
+                f"{version.key} was written while it was being searched: erase again when nobody uploads",
                 code="changed_meanwhile",
             )
         if found.left == "rewritten":
             how = "rewritten"
-            told = {"ContentType": head["ContentType"], "Metadata": head["Metadata"]}
-            client.upload_file(str(target), bucket, version.key, ExtraArgs=told)
+            kept = {"ContentType": head["ContentType"], "Metadata": head["Metadata"]}
+            client.upload_file(str(target), bucket, version.key, ExtraArgs=kept)
         elif not version.is_alone:
-            # Else the version before it would come back.
+            # Otherwise the version before it would come back.
             client.delete_object(Bucket=bucket, Key=version.key)
     client.delete_object(Bucket=bucket, Key=version.key, VersionId=version.id)
     return how

@@ -1,4 +1,4 @@
-"""What a person does with an e-mail: wait for it, open its link, fill in the form that the page shows."""
+"""The mailbox of the laptop's AWS, and the form behind the link of an e-mail."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from urllib.parse import urljoin
 
 import httpx
 
+from operations.errors import OperationError
+
+_REQUEST_SECONDS = 120
+_POLL_SECONDS = 0.2
+
 
 class Mailbox:
     """The mailbox of the laptop's AWS.
 
     Args:
-        url: of its page.
+        url: the page that shows the e-mails.
     """
 
     def __init__(self, url: str) -> None:
@@ -24,7 +29,7 @@ class Mailbox:
 
     def messages(self) -> list[dict[str, Any]]:
         """Every message, newest first: subject, text, links."""
-        answer = httpx.get(self._url)
+        answer = httpx.get(self._url, timeout=_REQUEST_SECONDS)
         answer.raise_for_status()
         messages: list[dict[str, Any]] = answer.json()
         return messages
@@ -33,17 +38,17 @@ class Mailbox:
         """The newest message whose subject contains ``subject``."""
         return next((message for message in self.messages() if subject in message["subject"]), None)
 
-    def wait_for(self, subject: str, *, seconds: float) -> dict[str, Any]:
-        """The newest message whose subject contains ``subject``, as soon as it is there.
+    def wait_for(self, subject: str, *, seconds: float = 300) -> dict[str, Any]:
+        """Wait for a message whose subject contains ``subject``; the newest one.
 
         Raises:
-            TimeoutError: when it does not come in time.
+            OperationError: there is none after this many seconds.
         """
         deadline = time.monotonic() + seconds
         while (message := self.find(subject)) is None:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"no e-mail with {subject!r} in its subject after {seconds:g} s")
-            time.sleep(0.2)
+                raise OperationError(f"no e-mail with {subject!r} in its subject arrived within {seconds:g} s")
+            time.sleep(_POLL_SECONDS)
         return message
 
 
@@ -52,9 +57,9 @@ class Form:
     """The first form of a page.
 
     Attributes:
-        action: where it is sent, whole.
-        fields: what it holds before anything is typed.
-        names: every field a person may fill in.
+        action: the whole address it is sent to.
+        fields: its hidden fields and their values.
+        names: the names of all its fields.
     """
 
     action: str
@@ -63,28 +68,28 @@ class Form:
 
     @classmethod
     def of(cls, page: httpx.Response) -> Form:
-        """Read the form of a page.
+        """Read the first form of a page.
 
         Raises:
-            ValueError: when the page has none.
+            ValueError: the page has none.
         """
         parser = _FormParser(str(page.url))
         parser.feed(page.text)
         if parser.form is None:
-            raise ValueError(f"{page.url} shows no form")
+            raise ValueError(f"{page.url} has no form")
         return parser.form
 
     def submit(self, typed: Mapping[str, str]) -> httpx.Response:
         """Send the form as a browser does.
 
         Raises:
-            ValueError: when something is typed into a field that the form does not have.
+            ValueError: the form does not have one of the fields.
         """
         if unknown := set(typed) - self.names:
             raise ValueError(
                 f"the form has no field {', '.join(sorted(unknown))}; it has {', '.join(sorted(self.names))}"
             )
-        return httpx.post(self.action, data={**self.fields, **typed}, follow_redirects=True, timeout=30)
+        return httpx.post(self.action, data={**self.fields, **typed}, follow_redirects=True, timeout=_REQUEST_SECONDS)
 
 
 class _FormParser(HTMLParser):

@@ -1,4 +1,4 @@
-"""Erasing a tenant from the stack's tables and from the online Feature Store."""
+"""Erases a tenant from the stack's tables and from the online Feature Store."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import boto3
 
-from operations.account import Stack
-from operations.erasure_findings import Place
+from operations.erasure.findings import Place
+from operations.stack import Stack
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.features.ingestion import EVENT_TIME, event_time_after
 
 
 def erase_items(table: str, erased: ErasedId, *, removes: bool) -> Place:
-    """Looks through every item. An item whose key is the id goes; a text that says the id stays without it."""
+    """Search every item. An item with the id in its key is deleted; the id is removed from other texts."""
     client = boto3.client("dynamodb")
     keys = {each["AttributeName"] for each in client.describe_table(TableName=table)["Table"]["KeySchema"]}
     place = Place(f"table {table}", "items")
@@ -36,9 +36,9 @@ def erase_items(table: str, erased: ErasedId, *, removes: bool) -> Place:
 
 
 def erase_record(stack: Stack, use_case: str, erased: ErasedId, *, removes: bool) -> Place:
-    """Removes the tenant's record from the online store, whole; the offline store is objects of the bucket.
+    """Delete the tenant's whole record from the online store. The offline store is erased as objects of the bucket.
 
-    The offline store is left out of the deletion: it would get one more row, which says the id and that it is gone.
+    The deletion does not cover the offline store, because that would add a row with the id that marks it as deleted.
     """
     group = f"{stack.project}-{use_case}"
     place = Place(f"online feature group {group}", "records asked for", units=len(erased.forms))
@@ -50,7 +50,7 @@ def erase_record(stack: Stack, use_case: str, erased: ErasedId, *, removes: bool
         record = {value["FeatureName"]: value["ValueAsString"] for value in answer.get("Record", [])}
         place.found += bool(record)
         if removes:
-            # Also when nothing is read: a record that was softly deleted is not read, and still is there.
+            # Even when nothing is read: a record that was soft-deleted is still stored, but not read.
             runtime.delete_record(
                 FeatureGroupName=group,
                 RecordIdentifierValueAsString=form,

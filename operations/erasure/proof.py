@@ -1,4 +1,4 @@
-"""The proof of an erasure: what was looked through, found and removed; whom it was about only as a hash."""
+"""The proof of an erasure: what was searched, found and removed, with only a hash of the tenant's id."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from datetime import UTC, datetime
 
 import boto3
 
-from operations.account import Stack
-from operations.erasure_findings import Findings
+from operations.erasure.findings import Findings
+from operations.stack import Stack
 from tenant_experience import data_layout
 
 
 def write_proof(stack: Stack, use_case: str, tenant_id: str, began: datetime, removed: Findings, left: Findings) -> str:
-    """Puts the proof into the data bucket.
+    """Write the proof into the data bucket.
 
     Args:
-        stack: that was looked through.
-        use_case: whose tenant it was.
-        tenant_id: whom; only its hash is written.
-        began: UTC.
-        removed: what the first look found, and what became of it.
-        left: what the last look found.
+        stack: the stack that was searched.
+        use_case: the tenant's use case.
+        tenant_id: the tenant; only a hash of the id is written.
+        began: when the erasure began, UTC.
+        removed: what the first search found and removed.
+        left: what the last search found.
 
     Returns:
-        where it is, ``s3://...``.
+        the proof's address, ``s3://...``.
     """
     ended = datetime.now(UTC)
     document = {
@@ -49,7 +49,7 @@ def write_proof(stack: Stack, use_case: str, tenant_id: str, began: datetime, re
 
 
 def describe_id(tenant_id: str, salt: bytes) -> dict[str, object]:
-    """A salted, slow hash of an id: who knows the id can tell that the proof is about it."""
-    # Slow on purpose, some 50 ms a guess: ids can be guessed, so that a salt alone would not hide them.
+    """A salted, slow hash of an id. Anybody who knows the id can check that the proof is about it."""
+    # Slow on purpose, about 50 ms per guess: ids are easy to guess, so a salt alone would not hide them.
     digest = hashlib.scrypt(tenant_id.encode(), salt=salt, n=2**14, r=8, p=1, dklen=32).hex()
     return {"hash": "scrypt", "n": 2**14, "r": 8, "p": 1, "salt": salt.hex(), "digest": digest}

@@ -1,4 +1,4 @@
-"""Looking for a tenant in the stack's logs. CloudWatch removes no single event: a stream that says the id goes."""
+"""Erases a tenant from the stack's logs: deletes whole streams, because CloudWatch cannot delete a single event."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import boto3
 
-from operations.account import Stack
-from operations.erasure_findings import Place
+from operations.erasure.findings import Place
+from operations.stack import Stack
 from tenant_experience.erasure.id import ErasedId
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _JOB_GROUPS = tuple(f"/aws/sagemaker/{kind}" for kind in ("ProcessingJobs", "Tra
 
 
 def erase_logs(stack: Stack, erased: ErasedId, *, removes: bool) -> Iterator[Place]:
-    """Looks through every event of the stack's own log groups and of its jobs', endpoint's and API's."""
+    """Search every event in the log groups of the stack's functions, jobs, endpoint and API."""
     client = boto3.client("logs")
     own = {*stack.of_type("AWS::Logs::LogGroup"), f"/aws/sagemaker/Endpoints/{stack.project}"}
     own |= {f"/aws/lambda/{function}" for function in stack.of_type("AWS::Lambda::Function")}
@@ -26,12 +26,12 @@ def erase_logs(stack: Stack, erased: ErasedId, *, removes: bool) -> Iterator[Pla
     for page in client.get_paginator("describe_log_groups").paginate():
         for group in (each["logGroupName"] for each in page["logGroups"]):
             if group in own or group.startswith(api):
-                yield _look_through(client, group, "", erased, removes=removes)
+                yield _search(client, group, "", erased, removes=removes)
             elif group in _JOB_GROUPS:
-                yield _look_through(client, group, f"{stack.project}-", erased, removes=removes)
+                yield _search(client, group, f"{stack.project}-", erased, removes=removes)
 
 
-def _look_through(client: CloudWatchLogsClient, group: str, prefix: str, erased: ErasedId, *, removes: bool) -> Place:
+def _search(client: CloudWatchLogsClient, group: str, prefix: str, erased: ErasedId, *, removes: bool) -> Place:
     place = Place(f"log group {group}", "streams", more={"events": 0, "bytes": 0})
     pages = client.get_paginator("describe_log_streams").paginate(logGroupName=group)
     names = [each["logStreamName"] for page in pages for each in page["logStreams"]]

@@ -1,4 +1,4 @@
-"""Which eraser an object of the data bucket needs: raw files have the mapping of their batch's source."""
+"""Chooses the eraser for an object of the data bucket: raw files need the column mapping of their batch's source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Self
 
 import yaml
 
-from operations.account import StackError
+from operations.errors import OperationError
 from tenant_experience import data_layout
 from tenant_experience.aws import objects
 from tenant_experience.erasure.file import Eraser
@@ -20,11 +20,11 @@ from tenant_experience.erasure.mapping import RawMapping
 from tenant_experience.use_case.schema import SOURCES_FOLDER, USE_CASE_FILE, UseCase, load_use_case
 from tenant_experience.use_case.source import Source, load_source
 
-_USE_CASES = Path(__file__).parents[1] / "use_cases"
+_USE_CASES = Path(__file__).parents[2] / "use_cases"
 
 
 class Erasers:
-    """Erasers for the objects of a bucket, each source's made once."""
+    """The erasers for the objects of a bucket, one for each source."""
 
     def __init__(self, bucket: str, use_case: str, erased: ErasedId) -> None:
         self.erased = erased
@@ -43,7 +43,7 @@ class Erasers:
         self._cleanup.close()
 
     def for_key(self, key: str) -> Eraser | None:
-        """What erases from this object of the data bucket; None when it belongs to another use case."""
+        """The eraser for this object of the data bucket; None when the object belongs to another use case."""
         first, *rest = key.split("/")
         if first == data_layout.RAW and len(rest) > 2:
             return self._for_batch(rest[1]) if rest[0] == self._use_case else None
@@ -52,7 +52,7 @@ class Erasers:
         return self._own
 
     def for_other(self, _key: str) -> Eraser:
-        """What erases from files that are not a batch's."""
+        """The eraser for files that are not part of a batch."""
         return self._own
 
     def _for_batch(self, batch: str) -> Eraser:
@@ -66,7 +66,7 @@ class Erasers:
         return self._by_source[name]
 
     def _source_name(self, batch: str) -> str:
-        """The source that the manifest names; the default one when it names none, or none that is known."""
+        """The source that the manifest names; the default source when it names none or an unknown one."""
         folder, use_case = self._definition
         key = data_layout.raw_batch(self._use_case, batch) + data_layout.MANIFEST
         listed = objects.s3().list_object_versions(Bucket=self._bucket, Prefix=key).get("Versions", [])
@@ -94,12 +94,12 @@ class Erasers:
     def _definition(self) -> tuple[Path, UseCase]:
         folder = _USE_CASES / self._use_case
         if not (folder / USE_CASE_FILE).exists():
-            raise StackError(f"there is no use case {self._use_case} in {_USE_CASES}/: choose one of its folders")
+            raise OperationError(f"there is no use case {self._use_case}: choose a folder of {_USE_CASES}/")
         return folder, load_use_case(folder)
 
     @cached_property
     def _releases_of_others(self) -> frozenset[str]:
-        """Releases of other use cases, by the use case that each keeps."""
+        """The releases of other use cases, by the copy of the use case that each release keeps."""
         client, others = objects.s3(), set()
         prefix = data_layout.use_case_snapshot("").rstrip("/") + "/"
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):

@@ -1,4 +1,4 @@
-"""Looks for a text everywhere, by other means than what erases: raw bytes, unpacked, and Parquet's values."""
+"""Looks for a text everywhere, in other ways than the erasure does: in raw bytes, archives and Parquet values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow.parquet as parquet
 
 
 def in_bytes(name: str, content: bytes, text: str) -> list[str]:
-    """Where the text stands in a file, or in what is packed in it."""
+    """The places of the text in a file, or in what is packed in it."""
     spellings = [text.encode(), text.encode("utf-16-le"), text.encode("utf-16-be")]
     found = [name] if text in name or any(spelling in content for spelling in spellings) else []
     return found + [
@@ -37,7 +37,7 @@ def _unpacked(content: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def in_folder(folder: Path, text: str) -> list[str]:
-    """In every file below a folder."""
+    """The places of the text in the files below a folder."""
     found = []
     for path in folder.rglob("*"):
         if path.is_file() and not path.is_symlink():
@@ -46,7 +46,7 @@ def in_folder(folder: Path, text: str) -> list[str]:
 
 
 def in_account(text: str) -> list[str]:
-    """In every version of every object, every table's items and every log event there is."""
+    """The places of the text in every version of every object, every item of a table and every log event."""
     s3, found = boto3.client("s3"), []
     for bucket in (each["Name"] for each in s3.list_buckets()["Buckets"]):
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):

@@ -1,0 +1,202 @@
+"""One release of a laptop's stack, from the upload of its batch to its end, and what it left behind."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import httpx
+
+from operations.batch import RawBatch, upload
+from operations.errors import OperationError
+from operations.mailbox import Form, Mailbox
+from operations.stack import Stack
+from operations.watch import Step, follow
+
+Mail = dict[str, Any]
+_START_SECONDS = 300
+_PAGE_SECONDS = 120
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the approver enters in the form.
+
+    Attributes:
+        choice: ``approve`` or ``reject``.
+        approver: the name of a person.
+        reason: at least one word.
+    """
+
+    choice: str
+    approver: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class FinishedRelease:
+    """A release that has ended.
+
+    Attributes:
+        release: its id, which is also the execution's name.
+        execution: as Step Functions describes it.
+        visited: the states in the order they were entered first.
+        seconds: from the upload to the end.
+    """
+
+    release: str
+    execution: dict[str, Any]
+    visited: list[str]
+    seconds: float
+
+
+@dataclass
+class Listener:
+    """Is told how a release goes; this one does nothing.
+
+    Attributes:
+        started: given the release's id, once its execution has started.
+        stepped: given each state that was entered or left.
+        polled: given the states that run and the seconds since the upload, at every look.
+    """
+
+    started: Callable[[str], None] = lambda _release: None
+    stepped: Callable[[Step], None] = lambda _step: None
+    polled: Callable[[list[str], float], None] = lambda _running, _seconds: None
+
+
+def executions(stack: Stack, **only: Any) -> set[str]:
+    """The ARNs of the state machine's executions, newest thousand at most."""
+    client = boto3.client("stepfunctions")
+    listed = client.list_executions(stateMachineArn=stack.state_machine, maxResults=1000, **only)["executions"]
+    return {execution["executionArn"] for execution in listed}
+
+
+def start(stack: Stack, batch: RawBatch) -> str:
+    """Upload a batch; the ARN of the execution that its arrival starts.
+
+    Raises:
+        OperationError: none starts.
+    """
+    before = executions(stack)
+    upload(batch, stack.bucket)
+    return wait_for_new_execution(stack, before)
+
+
+def wait_for_new_execution(stack: Stack, before: set[str]) -> str:
+    """The ARN of an execution that was not there before.
+
+    Raises:
+        OperationError: none starts.
+    """
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if new := executions(stack) - before:
+            return new.pop()
+        time.sleep(_POLL_SECONDS)
+    raise OperationError(
+        f"no execution started within {_START_SECONDS} s of the upload of manifest.json: see the log of StartRelease"
+    )
+
+
+def make_release(
+    stack: Stack, batch: RawBatch, decide: Callable[[Mail], None], listener: Listener | None = None
+) -> FinishedRelease:
+    """Upload a batch and follow its release to the end.
+
+    Args:
+        stack: on a laptop; its mailbox is read.
+        batch: what is uploaded.
+        decide: given the e-mail that asks for a decision, once.
+        listener: is told how it goes.
+
+    Raises:
+        OperationError: no execution starts.
+    """
+    listener = listener or Listener()
+    started = time.monotonic()
+    arn = start(stack, batch)
+    name = arn.rpartition(":")[2]
+    listener.started(name)
+    mailbox, decided = Mailbox(stack.mailbox_url), False
+
+    def on_poll(running: list[str]) -> None:
+        nonlocal decided
+        listener.polled(running, time.monotonic() - started)
+        if decided or "RequestApproval" not in running:
+            return
+        if mail := mailbox.find(f"Decision needed: release {name}"):
+            decided = True
+            decide(mail)
+
+    client = boto3.client("stepfunctions")
+    execution, visited = follow(client, arn, on_step=listener.stepped, on_poll=on_poll)
+    return FinishedRelease(name, execution, visited, time.monotonic() - started)
+
+
+def decide(mail: Mail, decision: Decision) -> None:
+    """Open the link of the e-mail, fill in the form and send it.
+
+    Raises:
+        OperationError: the page refuses the decision.
+    """
+    page = httpx.get(mail["links"][0], timeout=_PAGE_SECONDS)
+    if page.status_code != httpx.codes.OK:
+        raise OperationError(f"the approval page {page.url} answered {page.status_code}")
+    typed = {"decision": decision.choice, "approver": decision.approver, "reason": decision.reason}
+    answer = Form.of(page).submit(typed)
+    if answer.status_code != httpx.codes.OK:
+        raise OperationError(f"the decision was refused with {answer.status_code}: see {page.url}")
+
+
+def first_tenants(stack: Stack, release: str, count: int) -> list[dict[str, Any]]:
+    """The first tenants of a release by id, without those whose history is insufficient: id and some features."""
+    import pyarrow.parquet as parquet  # slow to import, and only needed here
+
+    body = boto3.client("s3").get_object(Bucket=stack.bucket, Key=f"features/{release}/features.parquet")["Body"]
+    columns = ["tenant_id", "history", "work_order_count", "outbound_call_count"]
+    rows = parquet.read_table(io.BytesIO(body.read()), columns=columns).to_pylist()
+    return [row for row in sorted(rows, key=lambda row: str(row["tenant_id"])) if row["history"] != "insufficient"][
+        :count
+    ]
+
+
+def model_packages(stack: Stack, release: str) -> list[dict[str, Any]]:
+    """The model packages that a release registered: arn, status, reason, metrics."""
+    sagemaker = boto3.client("sagemaker")
+    prefix = stack.outputs["ModelPackageGroupPrefix"]
+    found = []
+    groups = sagemaker.get_paginator("list_model_package_groups").paginate(NameContains=prefix)
+    for group in (group for page in groups for group in page["ModelPackageGroupSummaryList"]):
+        packages = sagemaker.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=group["ModelPackageGroupName"]
+        )
+        for listed in (package for page in packages for package in page["ModelPackageSummaryList"]):
+            package = sagemaker.describe_model_package(ModelPackageName=listed["ModelPackageArn"])
+            metadata = package.get("CustomerMetadataProperties", {})
+            if metadata.get("release") == release:
+                found.append(
+                    {
+                        "arn": package["ModelPackageArn"],
+                        "status": package["ModelApprovalStatus"],
+                        "reason": package.get("ApprovalDescription"),
+                        "metrics": {name: _number(text) for name, text in metadata.items() if _is_number(name, text)},
+                    }
+                )
+    return found
+
+
+def _is_number(name: str, text: str) -> bool:
+    return name not in ("release", "tenants") and _number(text) is not None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

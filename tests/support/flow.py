@@ -1,0 +1,164 @@
+"""The stack that the flow tests deploy, and what a test does with it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+
+from demo.generate_events import generate
+from operations import laptop, releases
+from operations.batch import USE_CASE, RawBatch
+from operations.laptop import Laptop
+from operations.mailbox import Mailbox
+from operations.releases import Decision, FinishedRelease, Mail
+from operations.stack import Stack
+
+# Below .local/; another folder lets two runs go side by side.
+STATE = laptop.LOCAL / os.environ.get("TENANT_EXPERIENCE_FLOW_STATE", "flow")
+# The pauses before retries are this fraction of what the state machine says. Time-outs, jobs and people are not scaled.
+WAIT_SCALE = "0.05"
+APPROVER = "Tess Ter"
+_REQUEST_SECONDS = 120
+
+
+def start_server(*extra: str) -> Laptop:
+    """Start the laptop's AWS of these tests, and point this process's AWS clients at it."""
+    return laptop.start(STATE, "--wait-scale", WAIT_SCALE, *extra)
+
+
+def _client() -> httpx.Client:
+    return httpx.Client(timeout=_REQUEST_SECONDS, limits=httpx.Limits(max_keepalive_connections=0))
+
+
+@dataclass
+class Flow:
+    """The deployed stack, and its clients.
+
+    Attributes:
+        stack: the deployed stack.
+        inputs: a folder for input files.
+        http: a client without an API key, as patient as a busy machine needs.
+    """
+
+    stack: Stack
+    inputs: Path
+    http: httpx.Client = field(default_factory=_client)
+
+    @property
+    def mailbox(self) -> Mailbox:
+        return Mailbox(self.stack.mailbox_url)
+
+    @property
+    def bucket(self) -> str:
+        return self.stack.bucket
+
+    @property
+    def faults_url(self) -> str:
+        """Where the laptop's AWS takes the rules of failures on demand (see local_aws/README.md)."""
+        assert self.stack.laptop is not None
+        return f"{self.stack.laptop.url}/_local/faults"
+
+    def events(self, seed: int, tenants: int = 1_500, **settings: Any) -> RawBatch:
+        """Generated messages as a batch; further settings go into the manifest."""
+        as_of = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+        folder = self.inputs / f"seed-{seed}-{tenants}"
+        if not folder.exists():
+            generate(folder, as_of=as_of, tenants=tenants, seed=seed)
+        manifest = {"source": "events", "as_of": as_of.strftime("%Y-%m-%dT%H:%M:%SZ"), **settings}
+        return RawBatch(f"seed-{seed}-{len(list(self.inputs.iterdir()))}", tuple(sorted(folder.iterdir())), manifest)
+
+    def release(
+        self,
+        batch: RawBatch,
+        choice: str = "approve",
+        reason: str = "looks right",
+        before: Callable[[Mail], object] = lambda _mail: None,
+    ) -> FinishedRelease:
+        """One release with this decision; ``before`` sees the e-mail first."""
+
+        def decide(mail: Mail) -> None:
+            before(mail)
+            self.decide(mail, choice, reason)
+
+        return releases.make_release(self.stack, batch, decide)
+
+    def decide(self, mail: Mail, choice: str = "approve", reason: str = "looks right") -> None:
+        """Answer the e-mail that asks for a decision."""
+        releases.decide(mail, Decision(choice, APPROVER, reason))
+
+    def get(self, path: str, *, key: bool = True) -> httpx.Response:
+        """Ask the API."""
+        headers = {"x-api-key": self.stack.api_key} if key else {}
+        return self.http.get(self.stack.api_url + path, headers=headers)
+
+    def ask_predictions(self, **body: Any) -> httpx.Response:
+        """``POST /predictions``, with ``json`` or ``content``."""
+        headers = {"x-api-key": self.stack.api_key}
+        return self.http.post(f"{self.stack.api_url}/predictions", headers=headers, **body)
+
+    def predictions(self, tenants: list[str]) -> list[dict[str, Any]]:
+        """The API's answers for these tenants."""
+        answer = self.ask_predictions(json={"tenant_ids": tenants})
+        assert answer.status_code == 200, answer.text
+        rows: list[dict[str, Any]] = answer.json()["predictions"]
+        return rows
+
+    def tenant_with_an_answer(self) -> str:
+        """A tenant that the live model answers for."""
+        rows = self.predictions([f"T{number:06d}" for number in range(100)])
+        return next(row["tenant_id"] for row in rows if row.get("probability") is not None)
+
+    @contextmanager
+    def failing(self, *rules: dict[str, Any]) -> Iterator[Callable[[], list[int]]]:
+        """Make calls fail by these rules; gives a function that says how often each rule has fired."""
+        refused = self.http.put(self.faults_url, json=rules)
+        assert refused.status_code == 200, refused.text
+        try:
+            yield lambda: [rule["fired"] for rule in self.http.get(self.faults_url).json()]
+        finally:
+            self.http.delete(self.faults_url)
+
+    def live(self, use_case: str = USE_CASE) -> dict[str, Any] | None:
+        """The live release and its models; None when nothing is live."""
+        item = (
+            boto3.client("dynamodb")
+            .get_item(
+                TableName=self.stack.outputs["ReleaseTableName"],
+                Key={"id": {"S": f"live#{use_case}"}},
+                ConsistentRead=True,
+            )
+            .get("Item")
+        )
+        return None if item is None else {"release": item["release"]["S"], "models": json.loads(item["models"]["S"])}
+
+    def packages(self, release: str) -> list[dict[str, Any]]:
+        """The model packages of a release."""
+        return releases.model_packages(self.stack, release)
+
+    def endpoint_status(self) -> str:
+        found = boto3.client("sagemaker").describe_endpoint(EndpointName=self.stack.outputs["EndpointName"])
+        return found["EndpointStatus"]
+
+    def json_object(self, key: str) -> Any:
+        return json.loads(boto3.client("s3").get_object(Bucket=self.bucket, Key=key)["Body"].read())
+
+    @contextmanager
+    def changed_function(self, logical_id: str, **variables: str | None) -> Iterator[None]:
+        """Give a function other environment variables while the block runs; None takes one away."""
+        functions, name = boto3.client("lambda"), self.stack.physical_id(logical_id)
+        before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        changed = {key: value for key, value in {**before, **variables}.items() if value is not None}
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": changed})
+        try:
+            yield
+        finally:
+            functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
