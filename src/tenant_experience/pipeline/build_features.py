@@ -17,7 +17,7 @@ from tenant_experience.data_quality.feature_quality import describe_features, de
 from tenant_experience.data_quality.gates import check_comparison_gates, check_quarantine_gate, shift_warnings
 from tenant_experience.data_quality.report import data_quality_report
 from tenant_experience.errors import UserError
-from tenant_experience.features.partitions import Partition, assign_partitions, shards
+from tenant_experience.features.partitions import PartitionSize, assign_partitions, shards
 from tenant_experience.features.sql import (
     check_freshness,
     features_from_events,
@@ -33,7 +33,7 @@ from tenant_experience.intake.table import read_table
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.training.tuning_request import check_ranges, wanted_tuning
-from tenant_experience.use_case.manifest import Manifest, as_hyperparameters, read_manifest
+from tenant_experience.use_case.manifest import Manifest, as_hyperparameters, read_batch_manifest
 from tenant_experience.use_case.schema import SQL_FILE, UseCase, load_use_case
 from tenant_experience.use_case.source import Source, load_source
 
@@ -76,7 +76,7 @@ class Batch:
                 f"use_case.yaml: key 'name' is {use_case.name!r}, but the batch is for {use_case_name!r}",
                 code="invalid_use_case",
             )
-        manifest = read_manifest(folders.raw)
+        manifest = read_batch_manifest(folders.raw)
         source_name = manifest.source or use_case.default_source
         source = load_source(folders.use_case, source_name, use_case)
         as_of = history_as_of or manifest.as_of or source.as_of or requested_at
@@ -197,7 +197,7 @@ def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -
         features_from_table(engine.connection, batch.use_case, batch.as_of)
 
 
-def _write_partitions(batch: Batch, partition_of: dict[str, Partition], folders: Folders) -> list[dict[str, Any]]:
+def _write_partitions(batch: Batch, partition_of: dict[str, PartitionSize], folders: Folders) -> list[dict[str, Any]]:
     hyperparameters = as_hyperparameters(batch.use_case.hyperparameters) | batch.manifest.hyperparameters
     tuning = wanted_tuning(batch.use_case, batch.manifest)
     if tuning:

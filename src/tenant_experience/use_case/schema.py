@@ -71,7 +71,7 @@ class Processing(Settings):
         return self
 
 
-class Approval(Settings):
+class ApprovalSettings(Settings):
     """Who lets a release pass."""
 
     mode: Literal["manual"] = "manual"
@@ -126,7 +126,7 @@ class UseCase(Settings):
     feature_dropout: float = Field(default=0, ge=0, lt=1)
     gates: Gates = Gates()
     processing: Processing = Processing()
-    approval: Approval = Approval()
+    approval: ApprovalSettings = ApprovalSettings()
     costs: Costs = Costs()
     contacts: list[Name] = Field(default_factory=list)
     targets: Targets | None = None
