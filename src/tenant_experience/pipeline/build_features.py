@@ -14,7 +14,12 @@ from tenant_experience.data_layout import FEATURES_FILE, MANIFEST, PARTITIONS_FI
 from tenant_experience.data_quality.comparison import compare_releases
 from tenant_experience.data_quality.describe import describe_events, describe_history, describe_intake
 from tenant_experience.data_quality.feature_quality import describe_features, describe_labels, describe_tenants
-from tenant_experience.data_quality.gates import check_comparison_gates, check_quarantine_gate, shift_warnings
+from tenant_experience.data_quality.gates import (
+    check_comparison_gates,
+    check_quarantine_gate,
+    shift_warnings,
+    unmapped_warnings,
+)
 from tenant_experience.data_quality.report import data_quality_report
 from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize, assign_partitions, shards
@@ -163,11 +168,12 @@ def read_batch(
     }
     connection = engine.connection
     if batch.source.kind == "events":
-        counts = read_events(engine, files, batch.source, batch.requested_at)
+        counts = read_events(engine, files, batch.source, batch.use_case.event_columns, batch.requested_at)
         quality |= describe_intake(connection, counts.files) | describe_events(connection, counts)
         quality |= describe_history(batch.use_case, batch.source)
     else:
-        files_read = read_table(connection, files, batch.source, batch.use_case, scratch, engine.pseudonyms)
+        in_process = DuckDbEngine(connection, scratch, engine.pseudonyms)
+        files_read = read_table(in_process, files, batch.source, batch.use_case)
         quality |= describe_intake(connection, files_read)
     connection.execute(
         "COPY (SELECT * FROM quarantine ORDER BY file, line) "  # noqa: S608 - the path is quoted
@@ -184,7 +190,8 @@ def _describe(connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Fold
     quality["features"] = describe_features(connection, use_case, compared=comparison["compared"])
     if use_case.labels.from_ == "column":
         quality["labels"] = describe_labels(connection, use_case, compared=comparison["compared"])
-    quality["warnings"] = shift_warnings(quality, use_case)
+    unmapped = unmapped_warnings(batch.source_name, batch.source.unmapped(use_case))
+    quality["warnings"] = [*unmapped, *shift_warnings(quality, use_case)]
     check_comparison_gates(quality, use_case)
 
 
