@@ -144,7 +144,12 @@ def test_large_portfolios_get_their_own_partition_and_small_ones_share(job: Feat
             "missing_column",
             ["events.csv", "'tenant_id'", "event_id, channel"],
         ),
-        ("events.csv", b"event_id;tenant_id\n1;2\n", "missing_column", ["events.csv", "'event_id'", "none by itself"]),
+        (
+            "events.csv",
+            b"event_id;tenant_id\n1;2\n",
+            "missing_column",
+            ["events.csv", "'event_id'", "it has none"],
+        ),
         ("events.csv", b"\x89PNG\r\n\x1a\n" + bytes(50), "wrong_file_type", ["events.csv", "PNG", "event_id"]),
         (
             "events.csv",

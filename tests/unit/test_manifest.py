@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tenant_experience.errors import UserError
-from tenant_experience.use_case.manifest import Manifest, parse_manifest, read_manifest
+from tenant_experience.use_case.manifest import Manifest, parse_manifest, read_batch_manifest
 
 
 def test_an_empty_manifest_says_nothing():
@@ -59,14 +59,14 @@ def test_what_is_wrong_is_named(document, words):
 def test_a_file_that_is_no_json_is_named(tmp_path: Path, content: bytes):
     (tmp_path / "manifest.json").write_bytes(content)
     with pytest.raises(UserError, match=r"manifest\.json is not valid JSON"):
-        read_manifest(tmp_path)
+        read_batch_manifest(tmp_path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path):
     with pytest.raises(UserError, match=r"manifest\.json is missing"):
-        read_manifest(tmp_path)
+        read_batch_manifest(tmp_path)
 
 
 def test_a_byte_order_mark_does_no_harm(tmp_path: Path):
     (tmp_path / "manifest.json").write_bytes(b"\xef\xbb\xbf" + json.dumps({"source": "events"}).encode())
-    assert read_manifest(tmp_path).source == "events"
+    assert read_batch_manifest(tmp_path).source == "events"

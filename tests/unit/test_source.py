@@ -146,7 +146,7 @@ def test_bytes_that_are_not_of_the_encoding_cost_their_row_only(
 def test_columns_that_are_not_read_may_lack_a_name_or_share_one(tmp_path: Path):
     (event,) = read(tmp_path, "", "1,7,2026-01-01,,a,b,,", header=f"{HEADER},State,,").events
     assert event["event_id"] == "1"
-    with pytest.raises(UserError, match="'caller' stands twice") as caught:
+    with pytest.raises(UserError, match="column 'caller' more than once") as caught:
         read(tmp_path, "", "1,7,2026-01-01,,a,b", header=f"{HEADER},Caller")
     assert caught.value.code == "duplicate_column"
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from tenant_experience.errors import UserError
-from tenant_experience.features.partitions import Partition, shards
+from tenant_experience.features.partitions import PartitionSize, shards
 from tenant_experience.training.tuning_request import check_ranges, wanted_tuning
 from tenant_experience.use_case.manifest import parse_manifest
 from tenant_experience.use_case.schema import Models, UseCase, load_use_case
@@ -68,7 +68,7 @@ def test_a_range_that_the_trainer_would_not_take_is_refused_before_any_trial():
 
 
 def test_a_shard_is_one_model_and_what_is_searched_is_not_fixed_too():
-    partitions = {name: Partition(name, name, "local", 5_000, 5_000) for name in ("north", "south")}
+    partitions = {name: PartitionSize(name, name, "local", 5_000, 5_000) for name in ("north", "south")}
     fixed = {"max_depth": "5", "seed": "0"}
     items = shards(partitions, Models(), fixed, Tuning.model_validate({"jobs": 4, "ranges": RANGES}))
     assert [[row["slug"] for row in item["partitions"]] for item in items] == [["north"], ["south"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tenant_experience.data_quality._shift import LARGE_SHIFT
@@ -94,6 +95,11 @@ def shift_warnings(quality: dict[str, Any], use_case: UseCase) -> list[str]:
     shifts = [(what.removeprefix("feature "), entry["shift"]) for what, entry in _described(quality, use_case)]
     far = sorted(((s["psi"], what, _turnover(s)) for what, s in shifts if s and s["psi"] > LARGE_SHIFT), reverse=True)
     return [f"{what} has shifted: PSI {psi:.2f}, above {LARGE_SHIFT}{turnover}" for psi, what, turnover in far]
+
+
+def unmapped_warnings(source_name: str, unmapped: Sequence[str]) -> list[str]:
+    """A sentence for each optional feature that the source of a ready-made table does not map."""
+    return [f"{name} is null for every tenant: source {source_name} has no column for it" for name in unmapped]
 
 
 def _described(quality: dict[str, Any], use_case: UseCase) -> list[tuple[str, dict[str, Any]]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import quote
 
-from tenant_experience.intake.quarantine import KEPT_CHARACTERS
+from tenant_experience.intake.staged_file import KEPT_CHARACTERS
 
 ERASED = "[erased]"
 _DISTINCTIVE_LENGTH = 6

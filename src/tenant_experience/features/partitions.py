@@ -14,7 +14,7 @@ from tenant_experience.use_case.tuning import Tuning
 
 
 @dataclass(frozen=True)
-class Partition:
+class PartitionSize:
     """One model's tenants.
 
     Attributes:
@@ -34,7 +34,7 @@ class Partition:
 
 def assign_partitions(
     portfolios: Mapping[str, tuple[int, int]], use_case: UseCase, scope: Scope
-) -> dict[str, Partition]:
+) -> dict[str, PartitionSize]:
     """Portfolio -> partition.
 
     Under ``global`` all share ``all``. Under ``per_partition`` a portfolio with at least ``minimum_tenants`` that may
@@ -72,7 +72,7 @@ def assign_partitions(
             f"{max(trainable for _, trainable in portfolios.values())}",
             code="too_few_tenants",
         )
-    shared = Partition(
+    shared = PartitionSize(
         GLOBAL_PARTITION,
         partition_slug(GLOBAL_PARTITION),
         "global",
@@ -82,14 +82,14 @@ def assign_partitions(
     return {
         GLOBAL_PARTITION: shared,
         **{
-            name: Partition(name, partition_slug(name), "local", tenants, trainable) if name in own else shared
+            name: PartitionSize(name, partition_slug(name), "local", tenants, trainable) if name in own else shared
             for name, (tenants, trainable) in portfolios.items()
         },
     }
 
 
 def shards(
-    partitions: Mapping[str, Partition],
+    partitions: Mapping[str, PartitionSize],
     models: Models,
     hyperparameters: Mapping[str, str],
     tuning: Tuning | None = None,

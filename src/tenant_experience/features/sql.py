@@ -12,7 +12,7 @@ import duckdb
 
 from tenant_experience.data_layout import SIDE_COLUMNS
 from tenant_experience.errors import UserError
-from tenant_experience.features.partitions import Partition
+from tenant_experience.features.partitions import PartitionSize
 from tenant_experience.intake.duckdb_session import literal, utc_text
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.use_case.schema import SQL_FILE, USE_CASE_FILE, UseCase
@@ -98,7 +98,7 @@ def features_from_table(connection: duckdb.DuckDBPyConnection, use_case: UseCase
 
 
 def write_features(
-    connection: duckdb.DuckDBPyConnection, use_case: UseCase, partition_of: dict[str, Partition], path: Path
+    connection: duckdb.DuckDBPyConnection, use_case: UseCase, partition_of: dict[str, PartitionSize], path: Path
 ) -> None:
     """Writes ``features.parquet``, by record id: the same input gives the same rows in the same order.
 

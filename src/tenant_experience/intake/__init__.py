@@ -1,3 +1,19 @@
-"""Raw files in, checked rows out: whatever an export holds becomes typed rows, or a quarantined row with its reason."""
+"""Raw files in, checked rows out: whatever an export holds becomes typed rows, or a quarantined row with its reason.
 
-__all__ = ["duckdb_session", "engine", "events", "files", "quarantine", "scan", "staging", "table"]
+The way of a file: ``files`` finds and recognises it, and ``staging`` takes it through ``scan`` (its rows as SQL), the
+``staged_file`` (its rows typed and checked by a ``mapping``) and ``quarantine`` (its refused rows, with their lines).
+``events`` and ``table`` say what the rows must be.
+"""
+
+__all__ = [
+    "duckdb_session",
+    "engine",
+    "events",
+    "files",
+    "mapping",
+    "quarantine",
+    "scan",
+    "staged_file",
+    "staging",
+    "table",
+]

@@ -1,39 +1,39 @@
-"""Where the rows of a batch are and who computes over them: DuckDB in this process, or Spark on several machines.
+"""Where the rows of a batch are and what computes over them: DuckDB in this process, or Spark on several machines.
 
 Rules and features are written once, in DuckDB's SQL; an engine holds the rows and answers that SQL.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import duckdb
 
 from tenant_experience.intake.files import RawFile
-from tenant_experience.intake.quarantine import Rule
+from tenant_experience.intake.mapping import RowMapping
 from tenant_experience.intake.staging import FileCount, stage_files
 from tenant_experience.pseudonyms import Pseudonyms
-from tenant_experience.use_case.source import Source
 
 
 class ProcessingEngine(Protocol):
     """Holds the rows of one batch.
 
     Attributes:
-        connection: DuckDB in this process; has what is small, whatever the engine: ``quarantine`` and what was fetched.
-        pseudonyms: what stands for ids in the rows; None when the ids do.
+        connection: DuckDB in this process. Whatever the engine, it holds the small tables: ``quarantine`` and what was
+            fetched.
+        pseudonyms: replaces the ids in the rows; None when the rows hold the ids themselves.
     """
 
     connection: duckdb.DuckDBPyConnection
     pseudonyms: Pseudonyms | None
 
-    def stage(self, files: list[RawFile], source: Source, typed: dict[str, str], rules: list[Rule]) -> list[FileCount]:
+    def stage(self, files: Sequence[RawFile], mapping: RowMapping) -> list[FileCount]:
         """Fills ``staged`` in the engine and ``quarantine`` in the connection; see :func:`stage_files`."""
 
     def view(self, name: str, sql: str) -> None:
-        """Calls a SELECT ``name``; it is computed whenever it is read."""
+        """Gives a SELECT a name; it is computed whenever it is read."""
 
     def keep(self, name: str, sql: str) -> None:
         """Computes a SELECT once and keeps its rows in the engine as ``name``."""
@@ -52,22 +52,22 @@ class DuckDbEngine:
         self.pseudonyms = pseudonyms
         self._scratch = scratch
 
-    def stage(self, files: list[RawFile], source: Source, typed: dict[str, str], rules: list[Rule]) -> list[FileCount]:
-        """As the protocol says."""
-        return stage_files(self.connection, files, source, typed, rules, self._scratch, self.pseudonyms)
+    def stage(self, files: Sequence[RawFile], mapping: RowMapping) -> list[FileCount]:
+        """See the protocol."""
+        return stage_files(self.connection, files, mapping, self._scratch, self.pseudonyms)
 
     def view(self, name: str, sql: str) -> None:
-        """As the protocol says."""
+        """See the protocol."""
         self.connection.execute(f"CREATE VIEW {name} AS {sql}")
 
     def keep(self, name: str, sql: str) -> None:
-        """As the protocol says."""
+        """See the protocol."""
         self.connection.execute(f"CREATE TABLE {name} AS {sql}")
 
     def fetch(self, name: str, sql: str) -> None:
-        """The same as keeping it: the engine is the connection."""
+        """The same as keeping the rows: the engine is the connection."""
         self.keep(name, sql)
 
 
 OpenEngine = Callable[[duckdb.DuckDBPyConnection, Path, Pseudonyms | None], ProcessingEngine]
-"""(connection, its scratch folder, what stands for ids) -> an engine for one batch."""
+"""(connection, its scratch folder, what replaces ids) -> an engine for one batch."""

@@ -1,26 +1,23 @@
-"""Communication events: from any export to one checked table, ``events``."""
+"""Communication events: from the files of any export to one checked table, ``events``."""
 
 # ruff: noqa: S608 - only our own column names enter the SQL
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tenant_experience.intake.duckdb_session import count, literal, utc_text
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.intake.files import RawFile
-from tenant_experience.intake.quarantine import Rule, malformed
+from tenant_experience.intake.mapping import RowMapping, Rule, malformed
 from tenant_experience.intake.staging import FileCount
 from tenant_experience.tenant_id import LONGEST, NAME_PATTERN, PATTERN
+from tenant_experience.use_case.events import EventColumns
 from tenant_experience.use_case.source import OPTIONAL_EVENT_COLUMNS, REQUIRED_EVENT_COLUMNS, Source
 from tenant_experience.use_case.source_expression import is_plain_column
 
 EVENTS_BY_CHANNEL = "events_by_channel"
-CHANNELS = ("call", "message", "email", "ticket", "maintenance_request", "work_order")
-# Tickets and orders have no direction; a conversation always has one.
-CONVERSATIONS = ("call", "message", "email")
-DIRECTIONS = ("inbound", "outbound")
-SENTIMENTS = ("positive", "neutral", "negative")
 
 _COLUMNS = (*REQUIRED_EVENT_COLUMNS, *OPTIONAL_EVENT_COLUMNS)
 _TIMES = ("opened_at", "first_response_at", "resolved_at", "tenancy_start_at", "tenancy_end_at", "recorded_at")
@@ -28,8 +25,7 @@ _TIMES = ("opened_at", "first_response_at", "resolved_at", "tenancy_start_at", "
 _PAST_TIMES = ("opened_at", "first_response_at", "resolved_at", "recorded_at")
 _CLOCKS_MAY_DIFFER = timedelta(days=1)
 _FLAGS = ("answered", "escalated")
-_WORDS = {"channel": CHANNELS, "direction": DIRECTIONS, "sentiment": SENTIMENTS}
-# Outside these no time stamp is meant; infinity, which DuckDB reads as a time, is outside too.
+# No time stamp outside this range can be meant; infinity, which DuckDB reads as a time, is outside it too.
 _PLAUSIBLE = "BETWEEN TIMESTAMP '1900-01-01' AND TIMESTAMP '2200-01-01'"
 
 
@@ -38,7 +34,7 @@ class EventCounts:
     """What a batch of events held.
 
     Attributes:
-        files: each with its lines and refused lines.
+        files: how many lines each file has, and how many were quarantined.
         duplicates: rows dropped because their ``event_id`` had been seen, with the same ``recorded_at``.
         updates: rows dropped because another row of the same event has another ``recorded_at``.
         conflicting_ids: ids whose rows name different tenants, channels or opening times: perhaps not duplicates.
@@ -52,30 +48,38 @@ class EventCounts:
     resolved_again: int
 
 
-def read_events(engine: ProcessingEngine, files: list[RawFile], source: Source, requested_at: datetime) -> EventCounts:
+def read_events(
+    engine: ProcessingEngine,
+    files: Sequence[RawFile],
+    source: Source,
+    declared: EventColumns,
+    requested_at: datetime,
+) -> EventCounts:
     """Fills the engine's view ``events``, and in its connection ``quarantine`` and ``events_by_channel``.
 
-    ``events`` has the columns of the design's contract (times are UTC without zone), tenancy start and end,
+    ``events`` has the columns of the design's contract (times are UTC without zone), the start and end of the tenancy,
     ``recorded_at``, and ``repeated``: whether other rows may have the same ``event_id`` (false: none has). Such rows
-    all stay: which of them was the last word at ``as_of`` is for ``features.sql`` to say.
+    all stay: ``features.sql`` decides which of them was the last word at ``as_of``.
 
     Args:
         engine: empty.
-        files: of one batch.
+        files: files of one batch.
         source: how to map their columns.
-        requested_at: UTC; what is said to have happened more than a day later is quarantined.
+        declared: the channels and other values that the use case allows.
+        requested_at: UTC; a row with a time more than a day later is quarantined.
 
     Raises:
         UserError: a file cannot be read, or lacks a column; the message names both.
     """
-    counts = engine.stage(files, source, _typed(source), _rules(source, requested_at))
-    # By hash: twenty million ids are too many to hold as texts. Two ids that share one are told apart by features.sql.
+    checks = _checks(source, declared, requested_at)
+    counts = engine.stage(files, RowMapping(source, _typed(source, declared), tuple(checks)))
+    # By hash: twenty million ids are too many to hold as texts. features.sql tells apart two ids that share a hash.
     engine.keep(
         "repeated_hashes",
         "SELECT event_hash FROM staged WHERE broken_rule IS NULL GROUP BY event_hash HAVING count(*) > 1",
     )
     columns = ", ".join(_COLUMNS)
-    # Few, and asked for more than once: kept, they need not be looked for among all rows again.
+    # These rows are few and read more than once: keeping them saves a search through all rows.
     engine.keep(
         "repeated_rows",
         f"SELECT {columns} FROM staged "
@@ -112,45 +116,45 @@ def read_events(engine: ProcessingEngine, files: list[RawFile], source: Source, 
     )
 
 
-def _typed(source: Source) -> dict[str, str]:
+def _typed(source: Source, declared: EventColumns) -> dict[str, str]:
     typed = {}
     for column in _COLUMNS:
         raw = f"raw_{column}" if column in source.columns else "NULL"
         text = f"nullif(trim(CAST({raw} AS VARCHAR)), '')"
         if column in source.columns and is_plain_column(source.columns[column]):
-            # The text of a file comes trimmed. The type is known beforehand: no row asks for it.
+            # The text of a file comes trimmed. DuckDB knows the type beforehand, so this costs nothing for each row.
             text = f"CASE WHEN typeof({raw}) = 'VARCHAR' THEN CAST({raw} AS VARCHAR) ELSE {text} END"
         if column in _TIMES:
             typed[column] = _time(raw, source.time_formats)
         elif column in _FLAGS:
             typed[column] = f"TRY_CAST({raw} AS BOOLEAN)"
-        elif column in _WORDS:
+        elif column in declared.declared:
             typed[column] = f"lower({text})"
         else:
             typed[column] = text
     typed["portfolio_id"] = f"coalesce({typed['portfolio_id']}, 'all')"
-    typed["event_hash"] = f"CAST(hash({typed['event_id']}) >> 1 AS BIGINT)"  # no engine but DuckDB has UBIGINT
+    typed["event_hash"] = f"CAST(hash({typed['event_id']}) >> 1 AS BIGINT)"  # only DuckDB has UBIGINT
     return typed
 
 
 def _time(raw: str, formats: list[str]) -> str:
-    # A cast to TIMESTAMP would drop an offset silently; through TIMESTAMPTZ it counts.
+    # A cast to TIMESTAMP would silently drop an offset; a cast to TIMESTAMPTZ uses it.
     moment = f"TRY_CAST({raw} AS TIMESTAMPTZ)"
     if formats:
         texts = (f"TRY_CAST(try_strptime(CAST({raw} AS VARCHAR), {literal(text)}) AS TIMESTAMPTZ)" for text in formats)
         moment = f"CASE WHEN typeof({raw}) = 'VARCHAR' THEN coalesce({', '.join(texts)}) ELSE {moment} END"
-    # As AT TIME ZONE 'UTC', without asking the calendar about each value; infinity becomes null.
+    # The same as AT TIME ZONE 'UTC', without a calendar look-up for each value; infinity becomes null.
     return f"make_timestamp(epoch_us({moment}))"
 
 
 def _malformed_id(column: str) -> str:
-    """The pattern is asked only about ids that are not plain: it costs three times what encoding an id does."""
-    # Before '/' comes the dot. CASE, not AND: that asks the pattern first.
+    """Matches the pattern only against ids that are not plain: matching costs three times as much as encoding an id."""
+    # The dot sorts before '/'. CASE, not AND: DuckDB would evaluate the pattern first.
     plain = f"url_encode({column}) = {column} AND strlen({column}) <= {LONGEST} AND {column} > '/'"
     return f"CASE WHEN {plain} THEN false ELSE {malformed(column, PATTERN)} END"
 
 
-def _rules(source: Source, requested_at: datetime) -> list[Rule]:
+def _checks(source: Source, declared: EventColumns, requested_at: datetime) -> list[Rule]:
     latest = f"TIMESTAMP {literal(utc_text(requested_at + _CLOCKS_MAY_DIFFER))}"
     rules = [Rule("missing_value", column, f"{column} IS NULL") for column in ("event_id", "tenant_id")]
     rules += [Rule("malformed_id", column, _malformed_id(column)) for column in ("event_id", "tenant_id")]
@@ -161,8 +165,13 @@ def _rules(source: Source, requested_at: datetime) -> list[Rule]:
             rules.append(Rule("unreadable_time", column, broken))
     rules += [Rule("future_time", column, f"{column} > {latest}") for column in _PAST_TIMES]
     rules += [Rule("missing_value", column, f"{column} IS NULL") for column in ("opened_at", "channel")]
-    rules += [Rule(f"unknown_{column}", column, f"{column} NOT IN {allowed}") for column, allowed in _WORDS.items()]
-    rules.append(Rule("missing_value", "direction", f"direction IS NULL AND channel IN {CONVERSATIONS}"))
+    columns = declared.declared.items()
+    rules += [Rule(f"unknown_{name}", name, f"{name} NOT IN {_list(column.values)}") for name, column in columns]
+    rules += [
+        Rule("missing_value", name, f"{name} IS NULL AND channel IN {_list(column.required_for)}")
+        for name, column in columns
+        if column.required_for
+    ]
     rules += [
         Rule("unreadable_flag", column, f"raw_{column} IS NOT NULL AND {column} IS NULL")
         for column in _FLAGS
@@ -172,3 +181,7 @@ def _rules(source: Source, requested_at: datetime) -> list[Rule]:
         Rule("negative_duration", column, f"{column} < opened_at") for column in ("first_response_at", "resolved_at")
     ]
     return rules
+
+
+def _list(texts: Sequence[str]) -> str:
+    return f"({', '.join(literal(text) for text in texts)})"

@@ -1,25 +1,22 @@
-"""Refused rows: why, in which file, on which line, and what they held in the columns we read (no other text).
+"""Refused rows: the reason, the file, the line, and the values of the columns that we read (no other text).
 
-Line numbers count the file's physical lines from 1, the header included; blank lines between rows are not counted.
+Line numbers count the physical lines of the file from 1, header included; blank lines between rows are not counted.
 """
 
 # ruff: noqa: S608 - names and texts in SQL are quoted by duckdb_session, files go by our own link names
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 
 import duckdb
 
-from tenant_experience.intake._pseudonymise import hidden
 from tenant_experience.intake.duckdb_session import count, literal
 from tenant_experience.intake.files import RawFile
+from tenant_experience.intake.mapping import FILTERED, Rule
 from tenant_experience.intake.scan import Scan
-from tenant_experience.pseudonyms import Pseudonyms
-from tenant_experience.use_case.source import Source
+from tenant_experience.intake.staged_file import StagedFile
 
-KEPT_CHARACTERS = 64
-# DuckDB's own names of what keeps a line from being split into columns.
+# DuckDB's own names for the reasons why it cannot split a line into columns.
 _REJECT_REASONS = {
     "MISSING COLUMNS": "ragged_row",
     "TOO MANY COLUMNS": "ragged_row",
@@ -27,33 +24,11 @@ _REJECT_REASONS = {
     "UNQUOTED VALUE": "unterminated_quote",
     "LINE SIZE OVER MAXIMUM": "line_too_long",
 }
-# In place of a rule: the source's filter passes the row over. It is neither kept nor refused.
-FILTERED = -1
 _MAY_SWALLOW_LINES = ("unterminated_quote", "line_too_long")
 
 
-@dataclass(frozen=True)
-class Rule:
-    """Why a row is refused.
-
-    Attributes:
-        reason: stable, ``snake_case``.
-        column: ours; empty when the row as a whole is meant.
-        broken: SQL over ``raw_<column>`` (as found) and ``<column>`` (typed); null counts as not broken.
-    """
-
-    reason: str
-    column: str
-    broken: str
-
-
-def malformed(column: str, pattern: str) -> str:
-    """SQL: whether ``column`` is a text that does not match ``pattern`` from end to end."""
-    return f"NOT regexp_full_match({column}, {literal(pattern)})"
-
-
 def create_quarantine(connection: duckdb.DuckDBPyConnection, columns: list[str]) -> None:
-    """Makes the empty table ``quarantine``; ``lines`` is how many lines of the file the entry stands for."""
+    """Creates the empty table ``quarantine``; ``lines`` is how many lines of the file an entry stands for."""
     values = "".join(f", raw_{column} VARCHAR" for column in columns)
     connection.execute(
         "CREATE TABLE quarantine "
@@ -61,56 +36,47 @@ def create_quarantine(connection: duckdb.DuckDBPyConnection, columns: list[str])
     )
 
 
-def kept_values(source: Source, pseudonyms: Pseudonyms | None) -> str:
-    """SQL over ``raw_<column>``: what the quarantine keeps of a refused row, a list in the order of its columns."""
-    values = [hidden(pseudonyms, column, f"raw_{column}") for column in source.columns]
-    return f"[{', '.join(f'left(CAST({value} AS VARCHAR), {KEPT_CHARACTERS})' for value in values)}]"
-
-
 def quarantine_file(
-    connection: duckdb.DuckDBPyConnection, scan: Scan, staged: Path, rules: list[Rule], rows: int, broken: int
+    connection: duckdb.DuckDBPyConnection, scan: Scan, staged: StagedFile, rules: Sequence[Rule]
 ) -> int:
     """Adds the refused rows of one file to ``quarantine``.
 
     Args:
         connection: holds ``quarantine`` and the scan's table of rejects.
-        scan: the file, read already.
-        staged: its rows in their order, with ``broken_rule`` = index into ``rules``, or FILTERED; ``newlines``; and
-            ``refused``, the :func:`kept_values` of those that broke a rule.
-        rules: what rows were checked against.
-        rows: how many rows the file was split into.
-        broken: how many of them broke a rule.
+        scan: the file, which has been read.
+        staged: its rows.
+        rules: what ``broken_rule`` of a staged row is an index into.
 
     Returns:
-        How many lines were refused. An unterminated quote swallows what follows: all those lines count.
+        How many lines were refused. An unterminated quote swallows the lines that follow it: they all count.
     """
     rejected = count(connection, f"SELECT count(DISTINCT line) FROM {scan.rejects}") if scan.rejects else 0
-    if not broken and not rejected:
+    if not staged.broken and not rejected:
         return 0
     _number_lines(connection, scan, staged)
     _add_broken(connection, scan, rules)
     if rejected:
         _add_rejected(connection, scan)
-    swallowed = _add_swallowed(connection, scan, rows + rejected) if rejected else 0
+    swallowed = _add_swallowed(connection, scan, staged.rows + rejected) if rejected else 0
     for table in ("numbered", "unsplit"):
         connection.execute(f"DROP TABLE {table}")
-    return broken + rejected + swallowed
+    return staged.broken + rejected + swallowed
 
 
 def _header_lines(file: RawFile) -> int:
     return 1 if file.format == "csv" else 0
 
 
-def _number_lines(connection: duckdb.DuckDBPyConnection, scan: Scan, staged: Path) -> None:
-    """Finds ``numbered`` (rows worth knowing) and ``unsplit`` (rejected lines).
+def _number_lines(connection: duckdb.DuckDBPyConnection, scan: Scan, staged: StagedFile) -> None:
+    """Creates ``numbered`` (rows that are refused or hold line breaks) and ``unsplit`` (rejected lines).
 
-    DuckDB's ``line`` of a reject counts records, not physical lines: those before it that were split are
-    ``line - header - place``, and each line break inside a value moves what follows one line down.
+    DuckDB's ``line`` of a reject counts records, not physical lines: ``line - header - place`` of the records before it
+    could be split, and each line break inside a value moves the following records one line down.
     """
     connection.execute(
         "CREATE TEMP TABLE numbered AS SELECT *, file_row_number + 1 AS place, "
         "sum(newlines) OVER (ORDER BY file_row_number) AS breaks "
-        f"FROM read_parquet({literal(str(staged))}, file_row_number = true) "
+        f"FROM read_parquet({literal(str(staged.path))}, file_row_number = true) "
         f"WHERE broken_rule <> {FILTERED} OR newlines > 0"
     )
     rejects = scan.rejects or "(SELECT 0 AS line, '' AS error_type, '' AS column_name, 0 AS column_idx WHERE false)"
@@ -122,7 +88,7 @@ def _number_lines(connection: duckdb.DuckDBPyConnection, scan: Scan, staged: Pat
     )
 
 
-def _add_broken(connection: duckdb.DuckDBPyConnection, scan: Scan, rules: list[Rule]) -> None:
+def _add_broken(connection: duckdb.DuckDBPyConnection, scan: Scan, rules: Sequence[Rule]) -> None:
     raw = sum(name.startswith("raw_") for (name, *_) in connection.execute("DESCRIBE quarantine").fetchall())
     texts = ", ".join(f"refused[{place}]" for place in range(1, raw + 1))
     reasons, columns = ([literal(getattr(rule, key)) for rule in rules] for key in ("reason", "column"))
@@ -148,7 +114,7 @@ def _add_rejected(connection: duckdb.DuckDBPyConnection, scan: Scan) -> None:
 
 
 def _add_swallowed(connection: duckdb.DuckDBPyConnection, scan: Scan, accounted: int) -> int:
-    """Counts the lines that an unterminated quote hides, into its quarantine entry: DuckDB reports one reject."""
+    """Adds the lines that an unterminated quote swallowed to its quarantine entry: DuckDB reports one reject only."""
     places = ", ".join(literal(reason) for reason in _MAY_SWALLOW_LINES)
     mine = f"FROM quarantine WHERE file = $1 AND reason IN ({places})"
     first = count(connection, f"SELECT min(line) {mine}", scan.file.name)

@@ -1,10 +1,12 @@
-"""One raw file as a SQL query that yields our columns, still unchecked: all formats come out the same."""
+"""One raw file as a SQL query that gives our columns, not yet checked: the result is the same for all formats."""
 
 # ruff: noqa: S608 - names and texts in SQL are quoted by duckdb_session, files go by our own link names
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,14 +14,15 @@ from pathlib import Path
 import duckdb
 
 from tenant_experience.errors import UserError
+from tenant_experience.intake._text import in_utf8, read_csv_header, require_once
 from tenant_experience.intake.duckdb_session import identifier, literal
-from tenant_experience.intake.files import RawFile, in_utf8, read_csv_header, require_once
+from tenant_experience.intake.files import RawFile
 from tenant_experience.use_case.source import WHERE, Source
 from tenant_experience.use_case.source_expression import is_plain_column
 
 _JSON_LINES_SAMPLED = 1_000
 _IDS = ("event_id", "tenant_id", "portfolio_id")
-# Our own link to a file, as DuckDB's messages spell it.
+# The path of our own link to a file, as it appears in DuckDB's messages.
 _PATH = re.compile(r"/\S*/\d{6}\.[a-z.]+[a-z]")
 
 
@@ -29,21 +32,44 @@ class Scan:
 
     Attributes:
         file: the file.
-        mapped: a SELECT of ``raw_<column>`` for each column of the source, of any type, null when its expression
-            failed (then ``failed_<column>``; plain columns have none); of ``raw_where`` and ``failed_where`` likewise,
-            true where the source has no filter; of ``malformed`` (the line is no record at all) and ``newlines`` (line
-            breaks inside the record's values).
-        rejects: the table in which DuckDB notes the lines that do not split into columns; None for Parquet.
+        mapped: a SELECT of ``raw_<column>`` for each column of the source, of any type. It is null where the column's
+            expression failed; ``failed_<column>`` is then true (a plain column cannot fail and has none).
+            ``raw_where`` and ``failed_where`` are the same for the filter: true and false when the source has none.
+            ``malformed``: the line is no record at all. ``newlines``: how many line breaks are inside its values.
+        rejects: the table in which DuckDB lists the lines that it cannot split into columns; None for Parquet.
     """
 
     file: RawFile
     mapped: str
     rejects: str | None
 
+    @contextmanager
+    def errors_as_refusals(self) -> Iterator[None]:
+        """Turns DuckDB's errors while the rows are read into errors that name the file.
+
+        Raises:
+            UserError: ``invalid_source`` when an expression does not fit the file, ``corrupt_file`` when it is damaged.
+        """
+        try:
+            yield
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            raise UserError(
+                f"a column expression of the source does not fit {self.file.name}: {str(error).splitlines()[0]}",
+                code="invalid_source",
+            ) from error
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:
+            # For a damaged Parquet file DuckDB raises errors of many kinds, often just the general one.
+            is_damage = isinstance(error, duckdb.IOException | duckdb.InvalidInputException)
+            if self.file.format != "parquet" and not is_damage:
+                raise
+            raise _corrupt(self.file, error) from error
+
 
 @dataclass(frozen=True)
 class _Rows:
-    """A table expression over one file: its columns with their types, and the two extra columns of a Scan."""
+    """A table expression over one file: its columns with their types, and SQL for a scan's two extra columns."""
 
     types: dict[str, str]
     table: str
@@ -51,10 +77,10 @@ class _Rows:
     newlines: str = "0"
 
 
-def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Source, scratch: Path, number: int) -> Scan:
-    """Plans how ``file``, the ``number``-th of the batch, is read.
+def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Source, scratch: Path) -> Scan:
+    """Plans how a file is read.
 
-    The file is linked into ``scratch`` under a plain name: its own name never enters SQL, where ``*``, ``?`` and ``[``
+    The file is linked into ``scratch`` under a plain name. Its own name never enters SQL, where ``*``, ``?`` and ``[``
     would be patterns.
 
     Raises:
@@ -62,10 +88,10 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Sour
             ``corrupt_file``.
     """
     if file.format == "csv" and source.csv.encoding != "utf-8":
-        file = in_utf8(file, source.csv.encoding, scratch / f"{number:06d}.utf8.csv")
-    link = scratch / f"{number:06d}{file.extension}"
+        file = in_utf8(file, source.csv.encoding, scratch / f"{file.number:06d}.utf8.csv")
+    link = scratch / f"{file.number:06d}{file.extension}"
     link.symlink_to(file.path.resolve())
-    rejects = None if file.format == "parquet" else f"rejects_{number}"
+    rejects = None if file.format == "parquet" else f"rejects_{file.number}"
     if file.format == "parquet":
         rows = _parquet_rows(connection, file, link, source)
     elif file.format == "csv":
@@ -90,7 +116,7 @@ def _csv_rows(file: RawFile, link: Path, source: Source, rejects: str | None) ->
     quoting = f"delim = {literal(source.csv.delimiter)}, quote = '\"', escape = '\"', header = true"
     texts = [f"coalesce({identifier(name)}, '')" for name in names]
     breaks = _balanced([f"len({text}) - len(replace({text}, chr(10), ''))" for text in texts], "+")
-    # Hardly a row has any: looking for one is much cheaper than counting.
+    # Few rows have a line break, and looking for one is much cheaper than counting them.
     found = _balanced([f"contains({identifier(name)}, chr(10))" for name in names], "OR")
     return _Rows(
         dict.fromkeys(names, "VARCHAR"),
@@ -100,7 +126,7 @@ def _csv_rows(file: RawFile, link: Path, source: Source, rejects: str | None) ->
 
 
 def _balanced(terms: list[str], operator: str) -> str:
-    """DuckDB nests expressions 1,000 deep at most, and a file may have more columns."""
+    """The terms joined as a balanced tree: a file may have more columns than the 1,000 levels that DuckDB can nest."""
     if len(terms) < 2:
         return "".join(terms)
     half = len(terms) // 2
@@ -114,16 +140,16 @@ def _json_rows(file: RawFile, link: Path, rejects: str | None, source: Source) -
             try:
                 record = json.loads(line)
             except (ValueError, RecursionError):
-                continue  # quarantined when it is read for good
+                continue  # the row is quarantined when the whole file is read
             if isinstance(record, dict):
                 keys |= dict.fromkeys(record, "VARCHAR")
     require_once(file, list(keys), source.raw_columns())
-    # An exporter that leaves nulls out may name an optional column for the first time after the sample.
+    # An exporter that omits nulls may mention an optional column for the first time after the sampled lines.
     sampled = {key.lower() for key in keys}
     keys |= {name: "VARCHAR" for name in source.optional if name.lower() not in sampled}
-    # A delimiter that text does not hold: the line stays whole.
+    # This delimiter does not occur in text, so each line stays whole.
     lines = _read_csv(file, link, ["line"], "delim = '\x01', quote = '', escape = '', header = false", rejects)
-    # Other keys are anybody's: they never enter SQL.
+    # Keys that are not read may be anything, so they never enter SQL.
     read = {raw.lower() for raw in source.raw_columns()}
     wanted = [key for key in keys if key.lower() in read]
     pointers = ", ".join(literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in wanted)
@@ -150,8 +176,8 @@ def _parquet_rows(connection: duckdb.DuckDBPyConnection, file: RawFile, link: Pa
         described = connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()
         nodes = connection.execute(f"SELECT name, num_children FROM parquet_schema({literal(str(link))})").fetchall()
     except duckdb.Error as error:
-        raise corrupt(file, error) from error
-    # DuckDB calls the second of two columns with one name something else: the file's own names tell.
+        raise _corrupt(file, error) from error
+    # DuckDB renames the second of two columns with the same name, so the names are taken from the file's own schema.
     require_once(file, _top_level(nodes), source.raw_columns())
     types = {name: kind for name, kind, *_ in described}
     _require_readable_types(file, source, types)
@@ -159,7 +185,7 @@ def _parquet_rows(connection: duckdb.DuckDBPyConnection, file: RawFile, link: Pa
 
 
 def _top_level(nodes: list[tuple[str, int | None]]) -> list[str]:
-    """Names of the columns in a Parquet schema: its nodes depth first, each with its number of children."""
+    """The names of the columns, from a Parquet schema: its nodes depth first, each with its number of children."""
     names, within = [], 0
     for name, children in nodes[1:]:
         if within == 0:
@@ -169,7 +195,7 @@ def _top_level(nodes: list[tuple[str, int | None]]) -> list[str]:
 
 
 def _require_readable_types(file: RawFile, source: Source, types: dict[str, str]) -> None:
-    """A nested or binary value has no one text, and 7 as a floating-point number would be called 7.0."""
+    """Refuses nested and binary values, which have no single text, and ids in floating point: 7 would become 7.0."""
     kinds = {name.lower(): kind for name, kind in types.items()}
     for ours, expression in source.columns.items():
         kind = kinds.get(expression.lower(), "") if is_plain_column(expression) else ""
@@ -177,16 +203,16 @@ def _require_readable_types(file: RawFile, source: Source, types: dict[str, str]
         if is_float_id or kind == "BLOB" or kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
             raise UserError(
                 f"{file.name}: column {expression!r}, read as {ours}, is {kind.split('(')[0]}: it must hold "
-                + ("text or whole numbers" if ours in _IDS else "one plain value a row"),
+                + ("text or whole numbers" if ours in _IDS else "one plain value in each row"),
                 code="wrong_column_type",
             )
 
 
-def corrupt(file: RawFile, error: Exception) -> UserError:
+def _corrupt(file: RawFile, error: Exception) -> UserError:
     """The error for a file whose bytes are damaged."""
     first_line = _PATH.sub(file.name.replace("\\", "\\\\"), str(error).splitlines()[0])
     return UserError(
-        f"{file.name} is a damaged {file.extension} file, none of its columns can be trusted: {first_line}",
+        f"{file.name} is a damaged {file.extension} file, so none of its columns can be trusted: {first_line}",
         code="corrupt_file",
     )
 
@@ -194,28 +220,28 @@ def corrupt(file: RawFile, error: Exception) -> UserError:
 def _require_columns(file: RawFile, source: Source, present: list[str]) -> None:
     header = "\n".join(present).lower()
     if not any(raw.lower() in header for raw in source.raw_columns()):
-        # Without a header line these "names" would be somebody's data: they are not told.
+        # Without a header line these "names" would be personal data, so the message does not show them.
         wanted = ", ".join(source.raw_columns())
         raise UserError(
-            f"{file.name} has none of the columns that are read, {wanted}: is its first line a header, and is this "
-            "its source?",
+            f"{file.name} has none of the columns that are read ({wanted}): check that its first line is a header, and "
+            "that this is the right source for it",
             code="missing_column",
         )
     found = {name.lower() for name in present}
     optional = {name.lower() for name in source.optional}
     for raw, ours in source.raw_columns().items():
         if raw.lower() not in found | optional:
-            # Names that nobody asked for may be data: of a torn header, or of JSON that is called CSV.
+            # Other names are not shown: they are personal data when a header is torn, or when JSON is called CSV.
             has = [name for name in source.raw_columns() if name.lower() in found]
             raise UserError(
-                f"{file.name} has no column {raw!r}, from which {ours} is read; of the columns that are read it has "
-                f"{', '.join(has) or 'none by itself: is it delimited otherwise'}; others: {len(present) - len(has)}",
+                f"{file.name} has no column {raw!r}, from which {ours} is read. Of the columns that are read it has "
+                f"{', '.join(has) or 'none (check the delimiter)'}, and {len(present) - len(has)} other columns",
                 code="missing_column",
             )
 
 
 def tidied(raw: str, types: dict[str, str], null_markers: list[str]) -> str:
-    """One column of a file as expressions read it: trimmed; null when it is missing, blank or a null marker."""
+    """SQL for one column of a file as expressions see it: trimmed; null when missing, blank or a null marker."""
     kinds = {name.lower(): kind for name, kind in types.items()}
     kind = kinds.get(raw.lower())
     name = identifier(raw)
@@ -227,8 +253,8 @@ def tidied(raw: str, types: dict[str, str], null_markers: list[str]) -> str:
     tidied = f"CASE WHEN trim({name}) NOT IN ({absent}) THEN trim({name}) END"
     if null_markers:
         return f"{tidied} AS {name}"
-    # Most texts are tidy, and to see that costs half of trimming them. Before '!' come the blank text and all that
-    # begin with a space; spaces beyond ASCII take more than a byte.
+    # Most texts are tidy, and checking that costs half as much as trimming them. The empty text and all texts that
+    # begin with a space sort before '!'; a space outside ASCII takes more than one byte.
     untidy = f"{name} < '!' OR ends_with({name}, ' ') OR strlen({name}) <> length({name})"
     return f"CASE WHEN {untidy} THEN {tidied} ELSE {name} END AS {name}"
 
@@ -236,7 +262,7 @@ def tidied(raw: str, types: dict[str, str], null_markers: list[str]) -> str:
 def _attempt(ours: str, expression: str) -> str:
     if is_plain_column(expression):
         return f"{expression} AS raw_{ours}"
-    # In a list: a null list is an expression that failed, a list of null is one that gave null.
+    # The value is put into a list: a null list means that the expression failed, a list with a null that it gave null.
     return f"TRY([(\n{expression}\n)]) AS attempt_{ours}"
 
 

@@ -1,61 +1,60 @@
-"""A ready-made feature table: checked, and refused as a whole when it is not one row per tenant."""
+"""A ready-made feature table: checked row by row, and refused as a whole unless it has one row for each tenant."""
 
 # ruff: noqa: S608 - names in SQL come from validated settings
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
 
 import duckdb
 
 from tenant_experience.errors import UserError
 from tenant_experience.intake.duckdb_session import count, literal
+from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.files import RawFile
-from tenant_experience.intake.quarantine import Rule, malformed
-from tenant_experience.intake.staging import FileCount, stage_files
-from tenant_experience.pseudonyms import Pseudonyms
+from tenant_experience.intake.mapping import RowMapping, Rule, malformed
+from tenant_experience.intake.staging import FileCount
 from tenant_experience.tenant_id import NAME_PATTERN, PATTERN
 from tenant_experience.use_case.features import Feature
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
 
-# From this share of a file's rows on, it is the column that is wrong, not the rows.
+# When more than this share of a file's rows are wrong, the column is wrong, not the rows.
 _WRONG_COLUMN_SHARE = 0.5
 
 
-def read_table(
-    connection: duckdb.DuckDBPyConnection,
-    files: list[RawFile],
-    source: Source,
-    use_case: UseCase,
-    scratch: Path,
-    pseudonyms: Pseudonyms | None = None,
-) -> list[FileCount]:
-    """Fills the view ``ready_made`` (record id, partition, features as DOUBLE) and the table ``quarantine``.
+def read_table(engine: DuckDbEngine, files: Sequence[RawFile], source: Source, use_case: UseCase) -> list[FileCount]:
+    """Fills the view ``ready_made`` (record id, partition, features, label) and the table ``quarantine``.
+
+    Numbers are DOUBLE. An optional feature that the source does not map is null in every row.
 
     Raises:
         UserError: ``wrong_column_type`` or ``duplicate_ids``, or a file cannot be read; names the file and the column.
     """
-    counts = stage_files(connection, files, source, _typed(source, use_case), _rules(use_case), scratch, pseudonyms)
-    _check_column_types(connection, counts, source)
-    _check_unique(connection, files, source, use_case)
-    connection.execute(
+    counts = engine.stage(files, RowMapping(source, _typed(source, use_case), tuple(_checks(source, use_case))))
+    _check_column_types(engine.connection, counts, source)
+    _check_unique(engine.connection, files, source, use_case)
+    engine.connection.execute(
         "CREATE VIEW ready_made AS SELECT * EXCLUDE (file, broken_rule) FROM staged WHERE broken_rule IS NULL"
     )
     return counts
 
 
 def _typed(source: Source, use_case: UseCase) -> dict[str, str]:
-    partition = f"raw_{use_case.partition_column}" if use_case.partition_column in source.columns else "NULL"
+    texts = (*use_case.categories, *_label_names(use_case))
     return {
-        use_case.record_id: _text(use_case.record_id),
-        use_case.partition_column: f"coalesce(nullif(trim(CAST({partition} AS VARCHAR)), ''), 'all')",
-        **{name: _text(name) for name in (*use_case.categories, *_label_names(use_case))},
-        **{name: f"TRY_CAST(raw_{name} AS DOUBLE)" for name in _numbers(use_case)},
+        use_case.record_id: _text(use_case.record_id, source),
+        use_case.partition_column: f"coalesce({_text(use_case.partition_column, source)}, 'all')",
+        **{name: _text(name, source) for name in texts},
+        **{name: f"TRY_CAST({_raw(name, source)} AS DOUBLE)" for name in _numbers(use_case)},
     }
 
 
-def _text(name: str) -> str:
-    return f"nullif(trim(CAST(raw_{name} AS VARCHAR)), '')"
+def _text(name: str, source: Source) -> str:
+    return f"nullif(trim(CAST({_raw(name, source)} AS VARCHAR)), '')"
+
+
+def _raw(name: str, source: Source) -> str:
+    return f"raw_{name}" if name in source.columns else "NULL"
 
 
 def _numbers(use_case: UseCase) -> list[str]:
@@ -69,13 +68,13 @@ def _label_names(use_case: UseCase) -> list[str]:
     return [use_case.labels.column] if use_case.labels.column and use_case.labels.classes else []
 
 
-def _rules(use_case: UseCase) -> list[Rule]:
+def _checks(source: Source, use_case: UseCase) -> list[Rule]:
     rules = [
         Rule("missing_value", use_case.record_id, f"{use_case.record_id} IS NULL"),
         Rule("malformed_id", use_case.record_id, malformed(use_case.record_id, PATTERN)),
         Rule("malformed_portfolio", use_case.partition_column, malformed(use_case.partition_column, NAME_PATTERN)),
     ]
-    for name in _numbers(use_case):
+    for name in (name for name in _numbers(use_case) if name in source.columns):
         rules.append(Rule("not_a_number", name, f"raw_{name} IS NOT NULL AND {name} IS NULL"))
         rules.append(Rule("out_of_range", name, _outside(name, use_case.features.get(name, Feature()))))
     rules.extend(Rule("malformed_category", name, malformed(name, NAME_PATTERN)) for name in use_case.categories)
@@ -110,7 +109,7 @@ def _check_column_types(connection: duckdb.DuckDBPyConnection, counts: list[File
 
 
 def _check_unique(
-    connection: duckdb.DuckDBPyConnection, files: list[RawFile], source: Source, use_case: UseCase
+    connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile], source: Source, use_case: UseCase
 ) -> None:
     record_id = use_case.record_id
     repeated = (
@@ -120,7 +119,7 @@ def _check_unique(
     if several:
         file = files[count(connection, f"SELECT min(file) FROM {repeated}")]
         raise UserError(
-            f"{file.name}: column {source.columns[record_id]!r} must be unique, but {several} ids stand in more than "
-            "one row: a ready-made table has one row per tenant",
+            f"{file.name}: column {source.columns[record_id]!r} must be unique, but {several} ids are in more than one "
+            "row: a ready-made table has one row for each tenant",
             code="duplicate_ids",
         )

@@ -14,10 +14,15 @@ from tenant_experience.data_layout import FEATURES_FILE, MANIFEST, PARTITIONS_FI
 from tenant_experience.data_quality.comparison import compare_releases
 from tenant_experience.data_quality.describe import describe_events, describe_history, describe_intake
 from tenant_experience.data_quality.feature_quality import describe_features, describe_labels, describe_tenants
-from tenant_experience.data_quality.gates import check_comparison_gates, check_quarantine_gate, shift_warnings
+from tenant_experience.data_quality.gates import (
+    check_comparison_gates,
+    check_quarantine_gate,
+    shift_warnings,
+    unmapped_warnings,
+)
 from tenant_experience.data_quality.report import data_quality_report
 from tenant_experience.errors import UserError
-from tenant_experience.features.partitions import Partition, assign_partitions, shards
+from tenant_experience.features.partitions import PartitionSize, assign_partitions, shards
 from tenant_experience.features.sql import (
     check_freshness,
     features_from_events,
@@ -33,7 +38,7 @@ from tenant_experience.intake.table import read_table
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.training.tuning_request import check_ranges, wanted_tuning
-from tenant_experience.use_case.manifest import Manifest, as_hyperparameters, read_manifest
+from tenant_experience.use_case.manifest import Manifest, as_hyperparameters, read_batch_manifest
 from tenant_experience.use_case.schema import SQL_FILE, UseCase, load_use_case
 from tenant_experience.use_case.source import Source, load_source
 
@@ -76,7 +81,7 @@ class Batch:
                 f"use_case.yaml: key 'name' is {use_case.name!r}, but the batch is for {use_case_name!r}",
                 code="invalid_use_case",
             )
-        manifest = read_manifest(folders.raw)
+        manifest = read_batch_manifest(folders.raw)
         source_name = manifest.source or use_case.default_source
         source = load_source(folders.use_case, source_name, use_case)
         as_of = history_as_of or manifest.as_of or source.as_of or requested_at
@@ -163,11 +168,12 @@ def read_batch(
     }
     connection = engine.connection
     if batch.source.kind == "events":
-        counts = read_events(engine, files, batch.source, batch.requested_at)
+        counts = read_events(engine, files, batch.source, batch.use_case.event_columns, batch.requested_at)
         quality |= describe_intake(connection, counts.files) | describe_events(connection, counts)
         quality |= describe_history(batch.use_case, batch.source)
     else:
-        files_read = read_table(connection, files, batch.source, batch.use_case, scratch, engine.pseudonyms)
+        in_process = DuckDbEngine(connection, scratch, engine.pseudonyms)
+        files_read = read_table(in_process, files, batch.source, batch.use_case)
         quality |= describe_intake(connection, files_read)
     connection.execute(
         "COPY (SELECT * FROM quarantine ORDER BY file, line) "  # noqa: S608 - the path is quoted
@@ -184,7 +190,8 @@ def _describe(connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Fold
     quality["features"] = describe_features(connection, use_case, compared=comparison["compared"])
     if use_case.labels.from_ == "column":
         quality["labels"] = describe_labels(connection, use_case, compared=comparison["compared"])
-    quality["warnings"] = shift_warnings(quality, use_case)
+    unmapped = unmapped_warnings(batch.source_name, batch.source.unmapped(use_case))
+    quality["warnings"] = [*unmapped, *shift_warnings(quality, use_case)]
     check_comparison_gates(quality, use_case)
 
 
@@ -197,7 +204,7 @@ def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -
         features_from_table(engine.connection, batch.use_case, batch.as_of)
 
 
-def _write_partitions(batch: Batch, partition_of: dict[str, Partition], folders: Folders) -> list[dict[str, Any]]:
+def _write_partitions(batch: Batch, partition_of: dict[str, PartitionSize], folders: Folders) -> list[dict[str, Any]]:
     hyperparameters = as_hyperparameters(batch.use_case.hyperparameters) | batch.manifest.hyperparameters
     tuning = wanted_tuning(batch.use_case, batch.manifest)
     if tuning:

@@ -1,11 +1,11 @@
-"""Reading raw files inside Spark's tasks: one file a task, by the same DuckDB code that reads them in one process."""
+"""Reads raw files in Spark's tasks, one file in each task, with the same DuckDB code that reads them in one process."""
 
 # ruff: noqa: S608 - names in SQL are the project's own
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,13 +16,12 @@ from tenant_experience.data_layout import ml_root, processing_input
 from tenant_experience.errors import AlgorithmError, PlatformError, TenantExperienceError, UserError
 from tenant_experience.intake.duckdb_session import open_session
 from tenant_experience.intake.files import RawFile, find_raw_files
-from tenant_experience.intake.quarantine import Rule
+from tenant_experience.intake.mapping import RowMapping
 from tenant_experience.intake.staging import FileCount, stage_files
 from tenant_experience.pseudonyms import Pseudonyms
-from tenant_experience.use_case.source import Source
 
 BATCH_ROWS = 10_000
-# Beside the columns of ``staged``: what a row that is no event tells of its file.
+# Beside the columns of ``staged``: a row with a note is not an event, but says something about its file.
 NOTE_COLUMNS = {"note": pa.string(), "content": pa.binary()}
 _ERRORS = {error.__name__: error for error in (UserError, AlgorithmError, PlatformError)}
 
@@ -32,46 +31,41 @@ class Intake:
     """Everything a task needs to read any file of the batch.
 
     Attributes:
-        files: of the batch; ``path`` is relative to the folder that SageMaker gives each instance.
-        source: maps their columns.
-        typed: our column -> SQL, as for :func:`stage_files`.
-        rules: checked in order.
-        schema: of what comes out: the columns of ``staged``, then ``note`` and ``content``.
-        pseudonyms: what stands for ids in the rows.
+        files: the files of the batch; ``path`` is relative to the folder that SageMaker gives each instance.
+        mapping: what their rows must become.
+        schema: the columns of the result: those of ``staged``, then ``note`` and ``content``.
+        pseudonyms: replaces the ids in the rows; None when the rows hold the ids themselves.
     """
 
-    files: list[RawFile]
-    source: Source
-    typed: dict[str, str]
-    rules: list[Rule]
+    files: Sequence[RawFile]
+    mapping: RowMapping
     schema: pa.Schema
     pseudonyms: Pseudonyms | None
 
     def read(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Takes numbers of files, column ``id``; gives their good rows, then notes: counts, quarantine, an error.
+        """Reads the files whose numbers are in column ``id``: good rows, then notes (count, quarantine, error).
 
-        Errors travel as notes, because Spark would try the file again and then show a traceback.
+        Errors travel as notes, because Spark would retry the file and then show a traceback.
         """
         for batch in batches:
             for number in batch.column("id").to_pylist():
                 try:
                     yield from self._read_file(number)
                 except TenantExperienceError as error:
-                    told = {"type": type(error).__name__, "code": error.code, "message": error.message}
-                    yield self._note("error", json.dumps({"file": number, **told}).encode())
+                    document = {"type": type(error).__name__, "code": error.code, "message": error.message}
+                    yield self._note("error", json.dumps({"file": number, **document}).encode())
 
     def _read_file(self, number: int) -> Iterator[pa.RecordBatch]:
         file = self.files[number]
         file = replace(file, path=ml_root() / file.path)
-        raw = processing_input("raw")
-        # Spark runs one task a core, so each has one thread.
-        with open_session(raw, file.path.parent, time_zone=self.source.time_zone, threads=1) as (connection, scratch):
+        raw, source = processing_input("raw"), self.mapping.source
+        # Spark runs one task on each core, so each task has one thread.
+        with open_session(raw, file.path.parent, time_zone=source.time_zone, threads=1) as (connection, scratch):
             if not file.path.exists():
-                # The driver unpacked it from an archive, on another instance.
-                file = find_raw_files(raw, self.source, scratch)[number]
-            intake = (self.source, self.typed, self.rules, scratch, self.pseudonyms)
-            (counted,) = stage_files(connection, [file], *intake)
-            yield from self._good_rows(connection, number)
+                # It comes from an archive, which the driver unpacked on another instance.
+                file = find_raw_files(raw, source, scratch)[number]
+            (counted,) = stage_files(connection, [file], self.mapping, scratch, self.pseudonyms)
+            yield from self._good_rows(connection)
             if counted.quarantined:
                 quarantine = (
                     connection.cursor().sql("SELECT * FROM quarantine ORDER BY line").to_arrow_reader(BATCH_ROWS)
@@ -80,9 +74,9 @@ class Intake:
                     yield self._note("quarantine", pack(batch))
         yield self._note("count", json.dumps({"file": number, **asdict(counted)}).encode())
 
-    def _good_rows(self, connection: duckdb.DuckDBPyConnection, number: int) -> Iterator[pa.RecordBatch]:
+    def _good_rows(self, connection: duckdb.DuckDBPyConnection) -> Iterator[pa.RecordBatch]:
         notes = ", ".join(f"NULL AS {name}" for name in NOTE_COLUMNS)
-        good = f"SELECT * REPLACE ({number} AS file), {notes} FROM staged WHERE broken_rule IS NULL"
+        good = f"SELECT *, {notes} FROM staged WHERE broken_rule IS NULL"
         for batch in connection.cursor().sql(good).to_arrow_reader(BATCH_ROWS):
             yield batch.cast(self.schema)
 
@@ -91,36 +85,30 @@ class Intake:
         return pa.RecordBatch.from_pylist(rows, schema=self.schema)
 
 
-def staged_schema(connection: duckdb.DuckDBPyConnection, typed: dict[str, str], raw_columns: list[str]) -> pa.Schema:
-    """The columns that :func:`stage_files` will give ``staged``, and those of notes.
-
-    Args:
-        connection: any.
-        typed: our column -> SQL over ``raw_<column>``.
-        raw_columns: our columns that the source maps.
-    """
-    raw = ", ".join(f"CAST(NULL AS VARCHAR) AS raw_{column}" for column in raw_columns)
-    columns = ", ".join(f"{expression} AS {ours}" for ours, expression in typed.items())
+def staged_schema(connection: duckdb.DuckDBPyConnection, mapping: RowMapping) -> pa.Schema:
+    """The columns that :func:`stage_files` will give ``staged``, and those of notes. Any connection will do."""
+    raw = ", ".join(f"CAST(NULL AS VARCHAR) AS raw_{column}" for column in mapping.source.columns)
+    columns = ", ".join(f"{expression} AS {ours}" for ours, expression in mapping.typed.items())
     row = f"SELECT {columns}, CAST(0 AS INTEGER) AS file, CAST(NULL AS SMALLINT) AS broken_rule FROM (SELECT {raw})"
     staged = connection.cursor().sql(row).to_arrow_table().schema
     return pa.schema([*staged, *(pa.field(name, kind) for name, kind in NOTE_COLUMNS.items())])
 
 
 def on_any_instance(file: RawFile, folder: Path) -> RawFile:
-    """The file with its path relative to ``folder``, the driver's, as it is on every instance."""
+    """The file with its path relative to the driver's ``folder``; that path is the same on every instance."""
     return replace(file, path=file.path.resolve().relative_to(folder.resolve()))
 
 
 def counted_files(notes: pa.Table) -> list[FileCount]:
-    """What each file held, in order of the files.
+    """What each file held, in the order of the files.
 
     Raises:
-        TenantExperienceError: what the first file that could not be read was refused with.
+        TenantExperienceError: the error of the first file that could not be read.
     """
-    told = [(note, json.loads(content)) for note, content in _pairs(notes) if note != "quarantine"]
-    told.sort(key=lambda pair: pair[1]["file"])
+    documents = [(note, json.loads(content)) for note, content in _pairs(notes) if note != "quarantine"]
+    documents.sort(key=lambda pair: pair[1]["file"])
     counts = []
-    for note, document in told:
+    for note, document in documents:
         document.pop("file")
         if note == "error":
             raise _ERRORS[document["type"]](document["message"], code=document["code"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -14,21 +15,21 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from tenant_experience.data_layout import ml_root
 from tenant_experience.errors import UserError
 from tenant_experience.intake.files import RawFile
-from tenant_experience.intake.quarantine import Rule, create_quarantine
+from tenant_experience.intake.mapping import RowMapping
+from tenant_experience.intake.quarantine import create_quarantine
 from tenant_experience.intake.staging import FileCount
 from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.spark._dialect import to_spark
 from tenant_experience.spark._intake import Intake, add_quarantine, counted_files, on_any_instance, staged_schema
-from tenant_experience.use_case.source import Source
 
 
 class SparkEngine:
-    """A :class:`ProcessingEngine`: rows are kept on the instances' disks, results come back as Arrow.
+    """A :class:`ProcessingEngine`: rows stay on the disks of the instances, results come back as Arrow.
 
     Args:
-        spark: with Python workers that can import this package.
+        spark: a session whose Python workers can import this package.
         connection: DuckDB in the driver.
-        pseudonyms: what stands for ids in the rows.
+        pseudonyms: replaces the ids in the rows; None when the rows hold the ids themselves.
     """
 
     def __init__(
@@ -38,12 +39,12 @@ class SparkEngine:
         self.pseudonyms = pseudonyms
         self._spark = spark
 
-    def stage(self, files: list[RawFile], source: Source, typed: dict[str, str], rules: list[Rule]) -> list[FileCount]:
-        """One task a file. Rows and notes are one frame, kept on disk: every file is read once."""
-        create_quarantine(self.connection, list(source.columns))
-        schema = staged_schema(self.connection, typed, list(source.columns))
+    def stage(self, files: Sequence[RawFile], mapping: RowMapping) -> list[FileCount]:
+        """One task for each file. Rows and notes are one frame, kept on disk, so that every file is read once."""
+        create_quarantine(self.connection, list(mapping.source.columns))
+        schema = staged_schema(self.connection, mapping)
         here = [on_any_instance(file, ml_root()) for file in files]
-        intake = Intake(here, source, typed, rules, schema, self.pseudonyms)
+        intake = Intake(here, mapping, schema, self.pseudonyms)
         numbers = self._spark.range(0, len(files), 1, numPartitions=len(files))
         read = numbers.mapInArrow(intake.read, from_arrow_schema(schema, prefer_timestamp_ntz=True))
         read.persist(StorageLevel.DISK_ONLY)
@@ -54,17 +55,17 @@ class SparkEngine:
         return counts
 
     def view(self, name: str, sql: str) -> None:
-        """As the protocol says."""
+        """See the protocol."""
         self._frame(sql).createOrReplaceTempView(name)
 
     def keep(self, name: str, sql: str) -> None:
-        """On disk. Counted at once: Spark plans joins by the size of what it has, and guesses of what it has not."""
+        """Keeps the rows on disk, and counts them now because Spark plans joins better when it knows their size."""
         frame = self._frame(sql).persist(StorageLevel.DISK_ONLY)
         frame.count()
         frame.createOrReplaceTempView(name)
 
     def fetch(self, name: str, sql: str) -> None:
-        """Through Arrow."""
+        """Fetches the rows through Arrow."""
         rows: pa.Table = self._frame(sql).toArrow()
         with self.connection.cursor() as cursor:
             cursor.register("fetched", rows)
@@ -81,5 +82,5 @@ class SparkEngine:
 def open_spark_engine(
     spark: SparkSession, connection: duckdb.DuckDBPyConnection, _scratch: Path, pseudonyms: Pseudonyms | None
 ) -> SparkEngine:
-    """An engine for one batch; what spills goes to Spark's own folders."""
+    """An engine for one batch; it spills to Spark's own folders."""
     return SparkEngine(spark, connection, pseudonyms)

@@ -33,10 +33,18 @@ class Noise(Settings):
 
 
 class Feature(Settings):
-    """One feature: what more of it means for the tenant, and how it enters grouping; or a category, without order.
+    """One feature: a number, or a category, whose values have no order.
 
-    ``aspect`` says whether it tells of the service a tenant got, or of the demand the tenant made; ``words`` are what
-    the API's reasons call it, its name when there are none.
+    Attributes:
+        kind: ``number`` or ``category``.
+        aspect: ``service`` for what a tenant got, ``demand`` for what a tenant asked for.
+        words: what the API's reasons call the feature; its name when left out.
+        more_is: what a higher value means for the tenant.
+        transform: applied to the value before grouping.
+        minimum: a lower value is quarantined.
+        maximum: a higher value is quarantined.
+        noise: how the value would differ if the same year happened again; None when unknown.
+        optional: whether a source of ready-made features may lack it; it is then null for every tenant.
     """
 
     kind: Literal["number", "category"] = "number"
@@ -47,6 +55,7 @@ class Feature(Settings):
     minimum: float | None = None
     maximum: float | None = None
     noise: Noise | None = None
+    optional: bool = False
 
     @model_validator(mode="after")
     def _categories_have_no_order(self) -> Self:

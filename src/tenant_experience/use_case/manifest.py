@@ -43,7 +43,7 @@ class Manifest:
     tuning: bool | None = None
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_batch_manifest(folder: Path) -> Manifest:
     """Reads ``manifest.json`` of the batch in ``folder``.
 
     Raises:

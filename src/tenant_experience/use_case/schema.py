@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, StrictInt, model_validator
 
 from tenant_experience.settings_file import Settings, load_settings
+from tenant_experience.use_case.events import EventColumns, Events
 from tenant_experience.use_case.features import Feature, Name, Noise
 from tenant_experience.use_case.gates import Gates
 from tenant_experience.use_case.labels import Clustering, Labels
@@ -71,7 +72,7 @@ class Processing(Settings):
         return self
 
 
-class Approval(Settings):
+class ApprovalSettings(Settings):
     """Who lets a release pass."""
 
     mode: Literal["manual"] = "manual"
@@ -115,6 +116,7 @@ class UseCase(Settings):
     record_id: Name
     partition_column: Name
     default_source: Name
+    events: Events | None = None
     features: dict[Name, Feature] = Field(min_length=1)
     clustering: Clustering | None = None
     labels: Labels
@@ -126,7 +128,7 @@ class UseCase(Settings):
     feature_dropout: float = Field(default=0, ge=0, lt=1)
     gates: Gates = Gates()
     processing: Processing = Processing()
-    approval: Approval = Approval()
+    approval: ApprovalSettings = ApprovalSettings()
     costs: Costs = Costs()
     contacts: list[Name] = Field(default_factory=list)
     targets: Targets | None = None
@@ -136,6 +138,13 @@ class UseCase(Settings):
     def feature_names(self) -> list[str]:
         """Names of the features, in order."""
         return list(self.features)
+
+    @property
+    def event_columns(self) -> EventColumns:
+        """The columns of events, where the use case has events."""
+        if self.events is None:
+            raise ValueError(f"{self.name} has no events")
+        return self.events.columns
 
     @property
     def grouped(self) -> Clustering:

@@ -109,6 +109,12 @@ class Source(Settings):
                 read_by.setdefault(raw, ours)
         return read_by
 
+    def unmapped(self, use_case: UseCase) -> list[str]:
+        """The optional features that a ready-made table lacks: they are null for every tenant."""
+        if self.kind != "table":
+            return []
+        return [name for name, feature in use_case.features.items() if feature.optional and name not in self.columns]
+
     def adjust(self, use_case: UseCase) -> UseCase:
         """The use case with this source's thresholds of history.
 
@@ -144,11 +150,7 @@ def load_source(folder: Path, name: str, use_case: UseCase) -> Source:
 
 
 def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
-    required: tuple[str, ...] = REQUIRED_EVENT_COLUMNS
-    optional: tuple[str, ...] = OPTIONAL_EVENT_COLUMNS
-    if source.kind == "table":
-        labels = [use_case.labels.column] if use_case.labels.column else []
-        required, optional = (use_case.record_id, *use_case.features, *labels), (use_case.partition_column,)
+    required, optional = _event_columns(use_case, path) if source.kind == "events" else _table_columns(use_case)
     missing = [name for name in required if name not in source.columns]
     unknown = [name for name in source.columns if name not in (*required, *optional)]
     if missing:
@@ -162,3 +164,21 @@ def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
             f"{', '.join(unknown)}; allowed: {', '.join((*required, *optional))}",
             code="invalid_source",
         )
+
+
+def _event_columns(use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if use_case.events is None:
+        raise UserError(
+            f"{path.name}: line {line_of(path, 'kind')}: key 'kind' is events, but {USE_CASE_FILE} has no key "
+            "'events': declare there which channels an event may have",
+            code="invalid_source",
+        )
+    undeclared = use_case.event_columns.undeclared
+    return REQUIRED_EVENT_COLUMNS, tuple(name for name in OPTIONAL_EVENT_COLUMNS if name not in undeclared)
+
+
+def _table_columns(use_case: UseCase) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    required = [name for name, feature in use_case.features.items() if not feature.optional]
+    optional = [name for name, feature in use_case.features.items() if feature.optional]
+    labels = [use_case.labels.column] if use_case.labels.column else []
+    return (use_case.record_id, *required, *labels), (use_case.partition_column, *optional)

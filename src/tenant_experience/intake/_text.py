@@ -1,0 +1,109 @@
+"""Text files: their encoding, and the header of a CSV file."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import zlib
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+from tenant_experience.errors import UserError
+from tenant_experience.intake.files import RawFile
+
+_BLOCK_CHARACTERS = 65_536
+_LONGEST_HEADER_BYTES = 1_048_576
+_MOST_COLUMNS = 2_000
+_UNDECODABLE = "lone_surrogate"
+
+
+def in_utf8(file: RawFile, encoding: str, path: Path) -> RawFile:
+    """Writes a text file to ``path`` again, as UTF-8.
+
+    DuckDB can read other encodings, but gives up the whole file for one wrong byte. Here a byte that cannot be decoded
+    becomes bytes that are not UTF-8 either, so that only its own row is quarantined.
+
+    Raises:
+        UserError: ``corrupt_file``.
+    """
+    with io.TextIOWrapper(file.open(), encoding, _UNDECODABLE, newline="") as source, path.open("wb") as target:
+        try:
+            while text := source.read(_BLOCK_CHARACTERS):
+                target.write(text.encode("utf-8", "surrogatepass"))
+        except (OSError, EOFError, zlib.error, UnicodeError) as error:
+            raise UserError(f"{file.name} cannot be read as {encoding}: {error}", code="corrupt_file") from error
+    return replace(file, path=path, extension=".csv")
+
+
+def _lone_surrogate(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", error.end
+
+
+codecs.register_error(_UNDECODABLE, _lone_surrogate)
+
+
+def read_csv_header(file: RawFile, delimiter: str, wanted: Collection[str]) -> list[str]:
+    """The column names of a CSV file, trimmed and distinct: an empty or repeated name is replaced by ``(column 3)``.
+
+    Args:
+        file: a CSV file.
+        delimiter: one character.
+        wanted: the names that are read; upper and lower case are the same.
+
+    Raises:
+        UserError: ``wrong_encoding`` when the header is not UTF-8, ``corrupt_file`` when it is not a line of CSV or is
+            far too long, ``duplicate_column`` when it has a wanted name twice.
+    """
+    with file.open() as stream:
+        start = stream.readline(_LONGEST_HEADER_BYTES)
+    try:
+        text = start.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{file.name}: the header is not UTF-8: save the file as UTF-8", code="wrong_encoding"
+        ) from error
+    try:
+        names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter), [])]
+    except csv.Error as error:
+        raise UserError(
+            f"{file.name}: the header cannot be split into columns ({error}): save the file with a header line, and "
+            "with a line feed at the end of each line",
+            code="corrupt_file",
+        ) from error
+    if len(names) > _MOST_COLUMNS:
+        raise UserError(
+            f"{file.name}: the header has {len(names)} columns; at most {_MOST_COLUMNS} are read: check that the first "
+            "line is a header and ends with a line feed",
+            code="corrupt_file",
+        )
+    require_once(file, names, wanted)
+    return _distinct(names)
+
+
+def require_once(file: RawFile, names: list[str], wanted: Collection[str]) -> None:
+    """Checks that the header has no wanted column twice. The message shows no other name, which may be personal data.
+
+    Raises:
+        UserError: ``duplicate_column``.
+    """
+    lowered = [name.lower() for name in names]
+    repeated = next((name for name in wanted if lowered.count(name.lower()) > 1), None)
+    if repeated:
+        raise UserError(f"{file.name}: the header has column {repeated!r} more than once", code="duplicate_column")
+
+
+def _distinct(names: list[str]) -> list[str]:
+    taken = {name.lower() for name in names}
+    unique: dict[str, str] = {}
+    for place, given in enumerate(names, start=1):
+        name = given
+        if not given or given.lower() in unique:
+            name = f"(column {place})"
+            while name in taken:
+                name += "'"
+        unique[name.lower()] = name
+    return list(unique.values())

@@ -1,0 +1,75 @@
+"""What the rows of a batch must become: our columns, their types, and the rules that they must keep."""
+
+# ruff: noqa: S608 - names in SQL come from validated settings
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tenant_experience.intake.duckdb_session import literal
+from tenant_experience.use_case.source import WHERE, Source
+from tenant_experience.use_case.source_expression import is_plain_column
+
+# Instead of the index of a rule: the source's filter leaves the row out. It is neither kept nor quarantined.
+FILTERED = -1
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Why a row is quarantined.
+
+    Attributes:
+        reason: a stable name in ``snake_case``.
+        column: our column; empty when the rule is about the whole row.
+        broken: SQL over ``raw_<column>`` (as found) and ``<column>`` (typed); null counts as not broken.
+    """
+
+    reason: str
+    column: str
+    broken: str
+
+
+# Checked before the filter: a line that is no record, or for which the filter gives an error, is quarantined.
+_BEFORE_FILTER = (Rule("not_a_json_object", "", "malformed"), Rule("unreadable_value", WHERE, f"failed_{WHERE}"))
+
+
+def malformed(column: str, pattern: str) -> str:
+    """SQL: whether ``column`` is a text that does not match ``pattern`` from end to end."""
+    return f"NOT regexp_full_match({column}, {literal(pattern)})"
+
+
+@dataclass(frozen=True)
+class RowMapping:
+    """How a row of a file becomes one of our rows; the same for every file of a batch.
+
+    Attributes:
+        source: says how our columns are read from those of a file.
+        typed: our column -> SQL over ``raw_<column>``; gives null, not an error, for a value that it cannot read.
+        checks: the rules of these rows, checked in order; the first broken one is the reason for the quarantine.
+    """
+
+    source: Source
+    typed: Mapping[str, str]
+    checks: tuple[Rule, ...]
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All rules in the order in which they are checked: ``broken_rule`` of a staged row is an index into them."""
+        failed = [
+            Rule("unreadable_value", ours, f"failed_{ours}")
+            for ours, expression in self.source.columns.items()
+            if not is_plain_column(expression)
+        ]
+        return (*_BEFORE_FILTER, *failed, *self.checks)
+
+    def checked(self, scanned: str) -> str:
+        """SQL that adds the typed columns and ``broken_rule`` (an index, FILTERED, or null) to the rows of a scan.
+
+        Args:
+            scanned: the SELECT of a :class:`~tenant_experience.intake.scan.Scan`.
+        """
+        columns = ", ".join(f"{expression} AS {ours}" for ours, expression in self.typed.items())
+        cases = [f"WHEN {rule.broken} THEN {place}" for place, rule in enumerate(self.rules)]
+        cases.insert(len(_BEFORE_FILTER), f"WHEN raw_{WHERE} IS NOT TRUE THEN {FILTERED}")
+        broken_rule = f"CAST(CASE {' '.join(cases)} END AS SMALLINT) AS broken_rule"
+        return f"SELECT *, {broken_rule} FROM (SELECT *, {columns} FROM ({scanned}))"
