@@ -104,7 +104,7 @@ class ModelPrediction:
 
 
 def read_record(record: Mapping[str, str], use_case: ServedUseCase) -> ServedTenant:
-    """Reads an online record, feature name -> value as text. Features that are no longer in the use case are ignored."""
+    """Reads an online record, feature name -> value as text. Features that the use case no longer has are ignored."""
     return ServedTenant(
         tenant_id=record[use_case.record_id],
         portfolio_id=record.get(use_case.partition_column, ""),
