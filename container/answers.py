@@ -1,6 +1,6 @@
-"""What is answered to a batch: ``application/json`` says all there is to say, ``text/csv`` is the model's output alone.
+"""The answers to a batch: ``application/json`` says everything, ``text/csv`` is the model's own output alone.
 
-CSV is for machines that score millions: nothing is redrawn for it (decision 0014).
+CSV is for machines that score millions of rows, so nothing is redrawn for it (decision 0014).
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import json
 import numpy as np
 
 from container.batch import Batch
-from tenant_experience.models.served_model import NO_FEATURES, ServedModel
+from tenant_experience.models.served_model import ServedModel
+from tenant_experience.prediction_status import PredictionStatus
 
 
 def json_answer(batch: Batch, model: ServedModel) -> bytes:
@@ -25,9 +26,8 @@ def json_answer(batch: Batch, model: ServedModel) -> bytes:
     if batch.explain:
         contributions = model.scorer.contributions(batch.values.astype(np.float32, copy=False)).tolist()
         for prediction, row_contributions in zip(predictions, contributions, strict=True):
-            known = prediction.get("experience") != NO_FEATURES
-            told = dict(zip(manifest.features, row_contributions, strict=True)) if known else {}
-            prediction["contributions"] = told
+            scored = prediction["status"] == PredictionStatus.SCORED
+            prediction["contributions"] = dict(zip(manifest.features, row_contributions, strict=True)) if scored else {}
     document = {
         "model_version": manifest.version,
         "partition": manifest.partition,

@@ -61,11 +61,11 @@ def ask(stack: Stack, done: FinishedRelease, tenant: str | None, console: Consol
     client = ApiClient(stack.api_url, stack.api_key, console)
     sample = releases.first_tenants(stack, done.release, _SAMPLE)
     rows = client.predictions([row["tenant_id"] for row in sample])
-    table = Table("tenant", "portfolio", "experience", "P(bad)", "version", title="POST /predictions")
+    table = Table("tenant", "portfolio", "status", "experience", "P(bad)", "version", title="POST /predictions")
     for row in rows:
-        probability = row["probability"]
-        shown = "-" if probability is None else f"{probability:.3f}"
-        table.add_row(row["tenant_id"], row["portfolio_id"], row["experience"], shown, row["model_version"] or "-")
+        shown = "-" if row["probability"] is None else f"{row['probability']:.3f}"
+        told = (row["status"], row["experience"] or "-", shown, row["model_version"] or "-")
+        table.add_row(row["tenant_id"], row["portfolio_id"], *told)
     console.print(table)
     busiest = max(sample, key=lambda row: sum(row[name] or 0 for name in ("work_order_count", "outbound_call_count")))
     chosen = tenant or str(busiest["tenant_id"])

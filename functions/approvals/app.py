@@ -1,6 +1,6 @@
 """GET and POST /approvals/{approval_id}: the page that shows a release, and the form that decides about it.
 
-GET shows and changes nothing, so that a mail scanner that follows the link cannot decide. POST decides, once.
+GET changes nothing, so that a mail scanner that follows the link cannot decide. POST decides, once.
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ _REPORT_LINK_SECONDS = 300
 
 
 def _signed(approval_id: str) -> tuple[Approval, str, str]:
-    """The approval, its task token and the link's signature, once that is known to be ours.
+    """The approval, its task token and the link's signature, after the signature was checked.
 
-    An unknown id answers as a bad signature does: the page tells nobody which releases exist.
+    An unknown id gets the same answer as a bad signature, so that nobody can find out which releases exist.
+
+    Raises:
+        UserError: ``bad_link``.
     """
     signature = app.current_event.get_query_string_value("signature", "")
     if not data_layout.RELEASE_ID.fullmatch(approval_id):
@@ -47,24 +50,24 @@ def _signed(approval_id: str) -> tuple[Approval, str, str]:
 
 @app.get("/approvals/<approval_id>")
 def show(approval_id: str) -> Response[str]:
-    """The page, with the form while a decision may be taken."""
+    """The page, with the form while a decision can be made."""
     request, _, signature = _signed(approval_id)
     return page.answer(200, page.show(request, signature, now=int(time.time())))
 
 
 @app.get("/approvals/<approval_id>/report/<shard>")
 def report(approval_id: str, shard: str) -> Response[str]:
-    """Send the reader to the full report, by a link that ends after five minutes."""
+    """Redirects to the full report, by a link that expires after five minutes."""
     request, _, _ = _signed(approval_id)
     if not shard.isdecimal():
-        raise UserError("there is no such report", code="unknown_report")
+        raise UserError("this report does not exist", code="unknown_report")
     key = data_layout.reports(request.approval_id, int(shard)) + data_layout.REPORT_FILE
     return page.redirect(objects.page_link(setting("DATA_BUCKET"), key, seconds=_REPORT_LINK_SECONDS))
 
 
 @app.get("/approvals/<approval_id>/data-quality")
 def data_quality(approval_id: str) -> Response[str]:
-    """Send the reader to the page about the release's data, by such a link too."""
+    """Redirects to the page about the release's data, by such a link too."""
     request, _, _ = _signed(approval_id)
     key = data_layout.reports(request.approval_id) + data_layout.DATA_QUALITY_PAGE
     return page.redirect(objects.page_link(setting("DATA_BUCKET"), key, seconds=_REPORT_LINK_SECONDS))
@@ -72,7 +75,7 @@ def data_quality(approval_id: str) -> Response[str]:
 
 @app.post("/approvals/<approval_id>")
 def decide(approval_id: str) -> Response[str]:
-    """Record the decision of the form, and tell the execution that waits for it."""
+    """Records the decision of the form, and passes it to the execution that waits for it."""
     request, token, signature = _signed(approval_id)
     form = _form(app.current_event.decoded_body)
     now = int(time.time())
@@ -86,8 +89,8 @@ def decide(approval_id: str) -> Response[str]:
         )
         logger.info("decision recorded", extra={"release": approval_id, "decision": decision})
     elif request.delivered:
-        raise UserError(f"this release was {request.status} already", code="already_decided")
-    # A decision that was recorded but did not reach the execution is delivered now, as it was recorded.
+        raise UserError(f"this release was already {request.status}", code="already_decided")
+    # A decision that was recorded but did not reach the execution is delivered now, as recorded.
     try:
         executions.answer(token, request.decision)
     except PlatformError:
@@ -101,16 +104,19 @@ def _form(body: str | None) -> dict[str, str]:
     """The fields of the form.
 
     Raises:
-        UserError: ``bad_form`` when it holds more fields than ours ever could.
+        UserError: ``bad_form`` when it has more fields than our form.
     """
     try:
         return dict(parse_qsl(body or "", max_num_fields=20))
     except ValueError as error:
-        raise UserError("this is not the form of the page", code="bad_form") from error
+        raise UserError(
+            "this request does not come from the form on the approval page; open the link in the e-mail again",
+            code="bad_form",
+        ) from error
 
 
 def refuse(refusal: UserError) -> Response[str]:
-    """A refusal is a page as well: the reader is a person."""
+    """Answers a refusal as a page, because the reader is a person."""
     return page.answer(_STATUS.get(refusal.code, 400), page.problem(refusal.message))
 
 
@@ -118,5 +124,5 @@ app.exception_handler(UserError)(refuse)
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Answer an API Gateway proxy request with a page."""
+    """Answers an API Gateway proxy request with a page."""
     return app.resolve(dict(event), context)

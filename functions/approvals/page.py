@@ -1,4 +1,4 @@
-"""The approval page: no script, nothing loaded from elsewhere, nothing cached, no referrer to carry the link."""
+"""The approval page. It runs no script, loads and caches nothing, and sends no referrer that would carry the link."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from aws_lambda_powertools.event_handler import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from tenant_experience.release.approval import MAX_NAME, MAX_REASON, Approval, figures_told
+from tenant_experience.release.approval import MAX_NAME, MAX_REASON, Approval
 
 _HEADERS: dict[str, str | list[str]] = {
     "Cache-Control": "no-store",
@@ -40,11 +40,11 @@ def show(
     """The page of one approval.
 
     Args:
-        request: what is to be decided, or was.
-        signature: the link's own, for the links of the page.
+        request: what is to be decided, or was decided.
+        signature: the signature of the link, for the links on the page.
         now: Unix seconds.
-        problem: what was wrong with the form just sent.
-        typed: what the form held, so that nothing need be typed twice.
+        problem: what was wrong with the form that was just sent.
+        typed: the fields of that form, so that nothing has to be typed twice.
     """
     return (
         _templates()
@@ -52,7 +52,7 @@ def show(
         .render(
             request=request,
             summary=request.summary,
-            figures=figures_told(request.summary["ready"]),
+            figures=request.summary.figures,
             signature=signature,
             is_open=request.is_open(now),
             expires=time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(request.expires_at)),
@@ -70,10 +70,10 @@ def problem(message: str) -> str:
 
 
 def answer(status: int, html: str) -> Response[str]:
-    """An HTML answer with the headers every page carries."""
+    """An HTML answer with the headers of every page."""
     return Response(status_code=status, content_type="text/html; charset=utf-8", body=html, headers=dict(_HEADERS))
 
 
 def redirect(address: str) -> Response[str]:
-    """Send the reader elsewhere, without telling that place where from."""
+    """A redirect that does not tell the other site where the reader came from."""
     return Response(status_code=302, body="", headers={**_HEADERS, "Location": address})

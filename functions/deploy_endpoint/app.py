@@ -1,4 +1,4 @@
-"""DeployEndpoint: one step towards the endpoint as the template says it; the state machine calls until it is there."""
+"""DeployEndpoint: one step towards the template's endpoint; the state machine calls it until that is in service."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ logger = Logger(service="deploy_endpoint")
 
 @client_errors.named
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Answer the endpoint's name and status.
+    """Answers the endpoint's name and status.
 
     Args:
-        event: attempt, the state's RetryCount: 0 for the first call of an execution or of its redrive.
+        event: attempt (the state's RetryCount: 0 for the first call of an execution or of its redrive).
 
     Raises:
-        EndpointNotReadyError: retried by the state machine, by this name.
+        EndpointNotReadyError: while it is not in service; the state machine retries this error by its name.
     """
     settings = endpoint.EndpointSettings(
         name=setting("ENDPOINT"),

@@ -1,4 +1,4 @@
-"""GET /tenants/{tenant_id}/features: what is known of one tenant."""
+"""GET /tenants/{tenant_id}/features: what is known about one tenant."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ app = api_problem.api(logger)
 
 @app.get("/tenants/<tenant_id>/features")
 def features(tenant_id: str) -> Response[str]:
-    """The tenant's features as of the last ingestion; 404 when never seen."""
+    """The tenant's features as of the last ingestion; 404 for a tenant without features."""
     wanted = api_problem.tenant_id_of_path(tenant_id)
     use_case = served_use_case.read(setting("USE_CASE"))
     known = served_features.read_tenants([wanted], use_case)
     if wanted not in known:
-        raise UserError("this tenant was never seen", code="unknown_tenant")
+        raise UserError("this tenant has no features: it was in no batch so far", code="unknown_tenant")
     return api_problem.answer(prediction.describe_features(known[wanted], use_case))
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-    """Answer an API Gateway proxy request."""
+    """Answers an API Gateway proxy request."""
     return app.resolve(dict(event), context)

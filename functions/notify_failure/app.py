@@ -1,4 +1,4 @@
-"""An execution ended without a release: tell the subscribers what happened, whose fault it is, and what to do."""
+"""An execution ended without a release: tells the subscribers what happened and what to do next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = Logger(service="notify_failure")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Take an EventBridge ``Step Functions Execution Status Change`` event and send one e-mail."""
+    """Takes an EventBridge ``Step Functions Execution Status Change`` event and sends one e-mail."""
     subject, text = failure_email.write(event["detail"])
     notifications.send(subject, text)
     logger.info("failure notified", extra={"execution": event["detail"]["name"], "status": event["detail"]["status"]})

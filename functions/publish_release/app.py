@@ -1,4 +1,4 @@
-"""PublishRelease: one conditional write, and the API answers with the new models."""
+"""PublishRelease: one conditional write, after which the API answers with the new models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from aws_lambda_powertools import Logger
 from tenant_experience.aws import client_errors, objects, release_table
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
-from tenant_experience.release.release import next_live, ready_rows
+from tenant_experience.release.partition_result import ready_partitions
+from tenant_experience.release.release import next_live
 
 logger = Logger(service="publish_release")
 
@@ -20,19 +21,18 @@ class ReleaseSupersededError(UserError):
 
 @client_errors.named
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Move the release pointer.
+    """Moves the release pointer.
 
     Args:
-        event: release, use_case, started_at (the execution's), shards (what TrainModels answered).
+        event: release, use_case, started_at (the execution's), shards (the output of TrainModels).
 
     Raises:
         ReleaseSupersededError: when a later release is live.
         PlatformError: ``pointer_moved``; the state machine retries.
     """
     release = event["release"]
-    models = {
-        row["slug"]: release for row in ready_rows(objects.read_outcomes(setting("DATA_BUCKET"), event["shards"]))
-    }
+    ready = ready_partitions(objects.read_outcomes(setting("DATA_BUCKET"), event["shards"]))
+    models = {partition.slug: release for partition in ready}
     current = release_table.read_live(event["use_case"])
     try:
         live = next_live(current, release=release, started_at=event["started_at"], models=models)
@@ -41,5 +41,5 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if live is not None:
         release_table.write_live(event["use_case"], live)
         logger.info("release published", extra={"release": release, "models": len(models)})
-    published = live or current  # published already: an earlier attempt wrote it and its answer was lost
+    published = live or current  # None: an earlier attempt published it, and its answer was lost
     return {"release": release, "models": len(models), "previous": (published and published.previous) or ""}

@@ -1,4 +1,4 @@
-"""RegisterModels: every model becomes a package of the registry, pending, then Approved or Rejected with the reason."""
+"""RegisterModels: every model becomes a package of the registry, Approved or Rejected with the reason."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from tenant_experience import data_layout
 from tenant_experience.aws import client_errors, model_registry, objects
 from tenant_experience.environment import setting
 from tenant_experience.evaluation.model_card import CardLinks, model_card
-from tenant_experience.release.release import ready_rows
+from tenant_experience.release.partition_result import ShardResult
 
 logger = Logger(service="register_models")
 
 
 @client_errors.named
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Register and decide.
+    """Registers every model of the release and records the decision.
 
     Args:
-        event: release, use_case, shards (what TrainModels answered), decision (approved, rejected or expired),
+        event: release, use_case, shards (the output of TrainModels), decision (approved, rejected or expired),
             approver, reason.
 
     Returns:
-        how many packages there are now for this release.
+        How many packages this release has now.
     """
     release, bucket = event["release"], setting("DATA_BUCKET")
     approved = event["decision"] == "approved"
     verdict = f"{event['decision']} by {event['approver']}: {event['reason']}"
     count = 0
-    for outcome in objects.read_outcomes(bucket, event["shards"]):
-        for candidate in _candidates(outcome, release, event["use_case"], bucket):
+    for shard in objects.read_outcomes(bucket, event["shards"]):
+        for candidate in _candidates(shard, release, event["use_case"], bucket):
             arn = model_registry.register(candidate)
             model_registry.decide(arn, approved=approved, reason=verdict)
             logger.info("model registered", extra={"package": arn, "decision": event["decision"]})
@@ -40,26 +40,23 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return {"packages": count}
 
 
-def _candidates(
-    outcome: dict[str, Any], release: str, use_case: str, bucket: str
-) -> Iterator[model_registry.Candidate]:
+def _candidates(shard: ShardResult, release: str, use_case: str, bucket: str) -> Iterator[model_registry.Candidate]:
     """The models of one shard that are ready."""
-    rows = list(ready_rows([outcome]))
-    report = data_layout.reports(release, outcome["shard"])
+    report = data_layout.reports(release, shard.shard)
     key = report + data_layout.EVALUATION_FILE
-    evaluations = {each["slug"]: each for each in objects.read_json(bucket, key)["partitions"]} if rows else {}
-    for row in rows:
+    evaluations = {each["slug"]: each for each in objects.read_json(bucket, key)["partitions"]} if shard.ready else {}
+    for result in shard.ready:
         links = CardLinks(
-            model=f"s3://{bucket}/{data_layout.MODELS}/{row['model_key']}",
+            model=f"s3://{bucket}/{data_layout.MODELS}/{result.model_key}",
             report=f"s3://{bucket}/{report}{data_layout.REPORT_FILE}",
             evaluation=f"s3://{bucket}/{key}",
             features=f"s3://{bucket}/{data_layout.features(release)}{data_layout.FEATURES_FILE}",
             image=setting("CONTAINER_IMAGE_URI"),
         )
         yield model_registry.Candidate(
-            group=data_layout.model_package_group(setting("PROJECT"), setting("USE_CASE"), use_case, row["slug"]),
+            group=data_layout.model_package_group(setting("PROJECT"), setting("USE_CASE"), use_case, result.slug),
             release=release,
             links=links,
-            metadata=model_registry.metadata_of(row),
-            card=model_card(evaluations[row["slug"]], links),
+            metadata=model_registry.metadata_of(result),
+            card=model_card(evaluations[result.slug], links),
         )

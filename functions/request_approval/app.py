@@ -1,4 +1,4 @@
-"""RequestApproval: ask a person, by e-mail, whether this release may go live. The execution waits for the answer."""
+"""RequestApproval: asks a person, by e-mail, whether this release may go live. The execution waits for the answer."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ logger = Logger(service="request_approval")
 
 @client_errors.named
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Write the request down, then send one e-mail for it.
+    """Records the request, then sends one e-mail about it.
 
     Args:
-        event: task_token, execution_arn, release, use_case, as_of, shards (what TrainModels answered).
+        event: task_token, execution_arn, release, use_case, as_of, shards (the output of TrainModels).
     """
     release = event["release"]
     notifications.require_subscriber()
@@ -58,7 +58,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         executions.answer(event["task_token"], request.decision)
         approvals.mark_delivered(release)
         return {"approval_id": release, "mailed": False}
-    if not request.mailed:  # noted after it was sent: a function that dies between sends a second copy, not none
+    if (
+        not request.mailed
+    ):  # recorded after sending: a function that fails in between sends a second copy rather than none
         link = f"{setting('API_URL')}/approvals/{release}?signature={link_signature.sign(request.signed_text)}"
         notifications.send(*approval_email.write(request, link))
         approvals.mark_mailed(release)

@@ -1,4 +1,4 @@
-"""SmokeTest: the endpoint answers for sample tenants as the evaluation did, or nothing is published."""
+"""SmokeTest: nothing is published unless the endpoint answers for sample tenants as the evaluation did."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ logger = Logger(service="smoke_test")
 
 @client_errors.named
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Compare every model of the release.
+    """Compares every model of the release.
 
     Args:
-        event: release, shards (what TrainModels answered).
+        event: release, shards (the output of TrainModels).
 
     Returns:
-        how many models and predictions were compared, and the largest difference.
+        How many models and predictions were compared, and the largest difference.
 
     Raises:
         PlatformError: ``smoke_test_failed``, naming the model and both answers.
@@ -37,13 +37,13 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         test = objects.read_json(setting("DATA_BUCKET"), key)
         for model in test["models"]:
             answer = model_endpoint.predict(model["model_key"], [each["instance"] for each in model["samples"]])
-            for given, sample in zip(answer["predictions"], model["samples"], strict=True):
+            for given, sample in zip(answer.predictions, model["samples"], strict=True):
                 for name, offline in sample["answer"].items():
                     apart = smoke_comparison.difference(given.get(name), offline)
                     if not apart <= test["tolerance"]:
                         raise PlatformError(
-                            f"model {model['model_key']} answers {name}: {given.get(name)} through the endpoint and "
-                            f"{offline} offline; nothing was published",
+                            f"model {model['model_key']} answers {name}: {given.get(name)} through the endpoint but "
+                            f"{offline} in the evaluation; nothing was published",
                             code="smoke_test_failed",
                         )
                     largest = max(largest, apart)

@@ -1,6 +1,6 @@
-"""A manifest has arrived, or history is asked for: keep the use case as it is now, and start one release of it.
+"""A manifest has arrived, or history is requested: keep the use case as it is now, and start one release of it.
 
-However often the event or the request comes.
+A repeated event or request starts no second release.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ logger = Logger(service="start_release")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Take an EventBridge ``Object Created`` event, or a request for history; answer the release it stands for."""
+    """Takes an EventBridge ``Object Created`` event or a request for history, and answers the release it stands for."""
     return _record_history(event) if HistoryRequest.is_meant_by(event) else _release(event)
 
 
 def _release(event: dict[str, Any]) -> dict[str, Any]:
     try:
         arrival = ManifestArrival.from_event(event)
-        told = {"use_case": arrival.use_case, "batch": arrival.batch, "requested_at": arrival.arrived_at}
-        return _start(arrival.bucket, arrival.release, told)
+        details = {"use_case": arrival.use_case, "batch": arrival.batch, "requested_at": arrival.arrived_at}
+        return _start(arrival.bucket, arrival.release, details)
     except UserError as refusal:
         batch = PurePosixPath(event["detail"]["object"]["key"]).parent.name
         notifications.send(f"Batch {batch} was refused", refusal.message)
@@ -41,32 +41,32 @@ def _release(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record_history(event: dict[str, Any]) -> dict[str, Any]:
-    """Who asks waits for the answer: a refusal is told here, and not by e-mail."""
+    """The caller waits for the answer, so a refusal is returned and not e-mailed."""
     now = datetime.now(UTC)
     try:
         request = HistoryRequest.from_event(event, now)
-        told = {
+        details = {
             "use_case": request.use_case,
             "batch": request.batch,
             "requested_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
             "as_of": f"{request.as_of:%Y-%m-%dT%H:%M:%SZ}",
             "history_only": True,
         }
-        return _start(setting("DATA_BUCKET"), request.release, told)
+        return _start(setting("DATA_BUCKET"), request.release, details)
     except UserError as refusal:
         return {"release": None, "code": refusal.code, "message": refusal.message}
 
 
-def _start(bucket: str, release: str, told: dict[str, Any]) -> dict[str, Any]:
-    """Keep the use case, and start the execution.
+def _start(bucket: str, release: str, details: dict[str, Any]) -> dict[str, Any]:
+    """Keeps the use case and starts the execution.
 
     Raises:
-        UserError: there is no such use case, or it cannot be processed by this stack.
+        UserError: the use case does not exist, or this stack cannot process it.
     """
-    files = use_case_files.find(told["use_case"])
+    files = use_case_files.find(details["use_case"])
     processing = read_processing(files["use_case.yaml"], os.environ.get("SPARK_IMAGE_URI", ""))
     for name, content in files.items():
         objects.write_once(bucket, data_layout.use_case_snapshot(release) + name, content)
-    executions.start(release, {"release": release, "processing": processing, **told})
+    executions.start(release, {"release": release, "processing": processing, **details})
     logger.info("release started", extra={"release": release})
     return {"release": release}

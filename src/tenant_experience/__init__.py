@@ -1,1 +1,1 @@
-"""The rules of tenant experience: features, groups, models, approval and prediction, free of any AWS call."""
+"""The rules of tenant experience: features, groups, models, approval and prediction. Only ``aws`` calls AWS."""

@@ -1,7 +1,7 @@
-"""Every S3 key and every ``/opt/ml`` path of the application, spelled here and nowhere else.
+"""Every S3 key and every ``/opt/ml`` path of the application is defined here and nowhere else.
 
-Buckets hold, under the prefixes below, only objects this module names. Keys of models are never overwritten:
-a model version is the id of the release that made it.
+Under the prefixes below, buckets hold only objects that this module names. Keys of models are never overwritten,
+because a model version is the id of the release that made it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MODEL_ARCHIVE = "model.tar.gz"
 MODEL_FILE = "model.ubj"
 MODEL_MANIFEST = "model.json"
 MODELS = "models"
-# Of features.parquet, beside the features: not for the model, but for people and for rules.
+# Columns of features.parquet beside the features: for people and for rules, not for the model.
 SIDE_COLUMNS = ("exposure_days", "open_count", "oldest_open_hr")
 GLOBAL_PARTITION = "all"
 
@@ -42,7 +42,7 @@ _SLUG = re.compile(r"[a-z0-9](-?[a-z0-9]){0,39}")
 
 
 def ml_root() -> Path:
-    """Where SageMaker's container contract lives: ``/opt/ml``, or ``SAGEMAKER_BASE_DIR`` when a host moves it."""
+    """The root of SageMaker's container contract: ``/opt/ml``, or ``SAGEMAKER_BASE_DIR`` when a host sets it."""
     return Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 
 
@@ -62,9 +62,9 @@ def training_channel(name: str) -> Path:
 
 
 def partition_slug(partition: str) -> str:
-    """A partition's name as it may stand in keys and AWS names: ``[a-z0-9-]``, at most 40 characters.
+    """A partition's name in a form that keys and AWS names allow: ``[a-z0-9-]``, at most 40 characters.
 
-    Different partitions never share a slug: a name that had to be altered carries eight digits of its hash.
+    Different partitions never share a slug: a name that had to be changed carries eight digits of its hash.
     """
     if _SLUG.fullmatch(partition):
         return partition
@@ -76,53 +76,54 @@ def partition_slug(partition: str) -> str:
 def model_package_group(project: str, own_use_case: str, use_case: str, slug: str) -> str:
     """The package group of a partition's models: ``<project>-<slug>``, at most 59 characters.
 
-    Partitions of two use cases may be spelled alike: those of another than the stack's own carry its name and a hash.
+    Partitions of two use cases may have the same name, so those of a use case other than the stack's own carry its name
+    and a hash.
     """
     return f"{project}-{slug if use_case == own_use_case else partition_slug(f'{use_case}/{slug}')}"
 
 
 def raw_batch(use_case: str, batch: str) -> str:
-    """The prefix of one batch of raw input; its ``manifest.json`` completes it."""
+    """The prefix of one batch of raw input, which is complete once its ``manifest.json`` is there."""
     return f"{RAW}/{use_case}/{batch}/"
 
 
 def use_case_snapshot(release: str) -> str:
-    """The use case as it was when the release began: a release is read back by its own rules."""
+    """The use case as it was when the release began, so that a release is always read by its own rules."""
     return f"use_cases/{release}/"
 
 
 def features(release: str) -> str:
-    """Features, partitions and the data-quality figures of a release."""
+    """The features, the partitions and the data-quality figures of a release."""
     return f"features/{release}/"
 
 
 def quarantine(release: str) -> str:
-    """Rows that were refused, each with its reason, file and line."""
+    """The rows that were refused, each with its reason, file and line."""
     return f"quarantine/{release}/"
 
 
 def ingestion(release: str) -> str:
-    """What feature ingestion wrote, and what it could not."""
+    """What feature ingestion wrote, and what it could not write."""
     return f"{INGESTION}/{release}/"
 
 
 def clusters(release: str, shard: int) -> str:
-    """Groups of one shard of partitions."""
+    """The groups of one shard of partitions."""
     return f"clusters/{release}/{shard}/"
 
 
 def training(release: str) -> str:
-    """Where training jobs of a release put their archives, one per shard."""
+    """Where the training jobs of a release put their archives, one per shard."""
     return f"training/{release}"
 
 
 def reports(release: str, shard: int | None = None) -> str:
-    """Reports of a release: data quality at the top, one folder per shard below."""
+    """The reports of a release: data quality at the top, and a folder for each shard below."""
     return f"reports/{release}/" if shard is None else f"reports/{release}/{shard}/"
 
 
 def erasure(name: str) -> str:
-    """The proof that a tenant was erased; it does not say whom."""
+    """The proof that a tenant was erased, which does not name the tenant."""
     return f"erasures/{name}.json"
 
 

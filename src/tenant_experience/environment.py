@@ -1,4 +1,4 @@
-"""Settings of a function, read when it is called, so that a wrong one fails by name."""
+"""The settings of a function, read when they are needed, so that an error names the wrong one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def setting(name: str) -> str:
     value = os.environ.get(name, "")
     if not value:
         raise PlatformError(
-            f"environment variable {name} is not set: see Environment in template.yaml", code="missing_setting"
+            f"environment variable {name} is not set; set it under Environment in template.yaml", code="missing_setting"
         )
     return value
 

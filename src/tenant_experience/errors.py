@@ -1,4 +1,4 @@
-"""Whose fault is it? Every error this application raises on purpose is one of three kinds."""
+"""The errors of this application: three kinds, by whose fault they are."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class TenantExperienceError(Exception):
     """The common parent. ``code`` is stable and machine-readable; the message is a sentence for a person.
 
     Args:
-        message: what is wrong, where, and what to do about it. Names of files and columns in it are anybody's: what
-            would control a terminal, or cannot be written as UTF-8, becomes ``?``.
+        message: what is wrong, where, and what to do about it. It may contain names of files and columns from outside,
+            so characters that would control a terminal, or cannot be written as UTF-8, become ``?``.
         code: ``snake_case``, stable across versions, e.g. ``missing_column``.
     """
 
@@ -22,11 +22,11 @@ class TenantExperienceError(Exception):
         self.code = code
 
     def __str__(self) -> str:
-        """Kind first, then code, then the sentence: what job failure reasons and e-mails show."""
+        """The kind, the code and the sentence, as job failure reasons and e-mails show them."""
         return f"{type(self).__name__}: {self.code}: {self.args[0]}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled with its code, so that it gets from one process to another."""
+        """Pickles the error with its code, so that it can pass from one process to another."""
         return partial(type(self), code=self.code), (self.message,)
 
     @property
@@ -36,18 +36,18 @@ class TenantExperienceError(Exception):
 
 
 class UserError(TenantExperienceError):
-    """Bad data or a bad request: who sent it can mend it."""
+    """Bad data or a bad request: its sender can correct it."""
 
     fault = "user"
 
 
 class AlgorithmError(TenantExperienceError):
-    """The data is well formed, but no honest model can be fitted to it."""
+    """The data is well formed, but no reliable model can be fitted to it."""
 
     fault = "algorithm"
 
 
 class PlatformError(TenantExperienceError):
-    """AWS, the network, or a bug of ours."""
+    """A failure of AWS or the network, or a bug in this application."""
 
     fault = "platform"

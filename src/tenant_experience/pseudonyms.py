@@ -1,6 +1,6 @@
-"""Pseudonyms of tenants: a keyed hash of the id, which nobody can undo or guess without the key.
+"""Pseudonyms of tenants: a keyed hash of the id, which nobody can reverse or guess without the key.
 
-Only the standard library: functions that are asked for a tenant by its id make the same pseudonym.
+Only the standard library, because the Lambda functions need it to find a tenant by its id.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ def pseudonym(key: bytes, tenant_id: str) -> str:
 
 @dataclass(frozen=True)
 class Pseudonyms:
-    """How a batch's ids are hidden.
+    """How the ids of a batch are replaced by pseudonyms.
 
     Attributes:
-        key: secret; never in SQL, a log or a message.
-        column: ours, that holds the ids.
+        key: the secret; it must never appear in SQL, a log or a message.
+        column: our column that holds the ids.
     """
 
     key: bytes = field(repr=False)

@@ -1,4 +1,4 @@
-"""Reading a YAML settings file into a pydantic model, with errors a person can act on."""
+"""Reads a YAML settings file into a pydantic model, with errors that a person can act on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEEPEST = 30
 
 
 class Settings(BaseModel):
-    """The parent of every settings model: unknown keys are refused, values do not change."""
+    """The parent of every settings model: unknown keys are refused, and values cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -29,7 +29,7 @@ def load_settings(path: Path, model: type[AnySettings], *, code: str) -> AnySett
     """Reads ``path`` as ``model``.
 
     Raises:
-        UserError: ``code``; the file is missing, is not YAML, or a key is unknown, missing, given twice or has a wrong
+        UserError: ``code``; the file is missing or is not YAML, or a key is unknown, missing, repeated or has a wrong
             value. The message names the file, the line, the key and what is allowed there.
     """
     if not path.is_file():
@@ -52,38 +52,38 @@ def load_settings(path: Path, model: type[AnySettings], *, code: str) -> AnySett
 
 
 def line_of(path: Path, *key: int | str) -> int:
-    """The line of ``key`` in the YAML file ``path``, which has been read before; of what holds it when it is absent."""
+    """The line of ``key`` in the valid YAML file ``path``; when it is absent, the line of the key around it."""
     return _line(_lines(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)), key)
 
 
 def _check_shape(text: str) -> None:
-    """A few aliases of aliases stand for more nodes than memory holds, and deep nesting takes hours to read.
+    """Refuses small but expensive YAML: aliases of aliases fill the memory, and deep nesting takes hours to read.
 
     Raises:
-        YAMLError: the YAML has aliases, or is nested deeper than any settings are.
+        YAMLError: the YAML has aliases, or is nested more deeply than any settings.
     """
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.YAMLError(f"line {line}: write the value out instead of *{event.anchor}")
+            raise yaml.YAMLError(f"line {line}: aliases are not allowed; write the value instead of *{event.anchor}")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _DEEPEST:
-            raise yaml.YAMLError(f"line {line}: nested more than {_DEEPEST} deep")
+            raise yaml.YAMLError(f"line {line}: more than {_DEEPEST} levels of nesting")
 
 
 def _lines(node: yaml.Node | None, key: Key = ()) -> dict[Key, int]:
-    """Each key, as pydantic names it, -> its line, from 1.
+    """Key, as pydantic names it -> its line, counted from 1.
 
     Raises:
-        ValueError: a key is given twice.
+        ValueError: a key is repeated.
     """
     lines: dict[Key, int] = {}
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             inner = (*key, str(name.value))
             if inner in lines:
-                raise ValueError(f"line {name.start_mark.line + 1}: key {name.value!r} is given twice")
+                raise ValueError(f"line {name.start_mark.line + 1}: key {name.value!r} is repeated")
             lines |= {inner: name.start_mark.line + 1} | _lines(value, inner)
     if isinstance(node, yaml.SequenceNode):
         for place, item in enumerate(node.value):
@@ -93,7 +93,7 @@ def _lines(node: yaml.Node | None, key: Key = ()) -> dict[Key, int]:
 
 
 def _line(lines: dict[Key, int], key: Sequence[int | str]) -> int:
-    """Of the key or, when it is missing, of the innermost one around it."""
+    """The line of the key or, when that is missing, of the innermost key around it."""
     return next((lines[tuple(key[:end])] for end in range(len(key), 0, -1) if tuple(key[:end]) in lines), 1)
 
 
@@ -108,7 +108,7 @@ def _complaint(detail: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _allowed_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The keys of the nested model that ``location``'s last part was found in; empty when it cannot be told."""
+    """The keys of the nested model in which the last part of ``location`` was found; empty when that is not clear."""
     current: type[BaseModel] = model
     for part in location[:-1]:
         by_key = {field.alias or name: field.annotation for name, field in current.model_fields.items()}

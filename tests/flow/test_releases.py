@@ -86,9 +86,10 @@ def test_a_client_reads_features_and_a_prediction_with_reasons(
     assert answer.status_code == 200
     document = answer.json()
     assert 0 <= document["probability"] <= 1
-    assert 0 < document["closeness"] < 1
+    assert 0 < document["model_probability"] < 1
+    assert document["closeness"] == document["model_probability"]
     assert set(document["demand"]) | set(document["service"]) == set(served["features"])
-    assert document["experience"] in ("good", "bad")
+    assert (document["status"], document["experience"] in ("good", "bad")) == ("scored", True)
     assert document["as_of"] == served["as_of"]
     assert len(document["reasons"]) == 3
     assert not document["stale"]
@@ -97,7 +98,7 @@ def test_a_client_reads_features_and_a_prediction_with_reasons(
 def test_too_little_history_is_an_answer_not_a_guess(flow: Flow, first: FinishedRelease, tmp_path: Path) -> None:
     row = next(row for row in features_of(flow, first.release, tmp_path) if row["history"] == "insufficient")
     document = flow.get(f"/tenants/{row['tenant_id']}/prediction").json()
-    assert (document["experience"], document["probability"]) == ("insufficient_history", None)
+    assert (document["status"], document["experience"], document["probability"]) == ("insufficient_history", None, None)
     among_others = flow.ask_predictions(json={"tenant_ids": [row["tenant_id"]]})
     assert among_others.json()["predictions"] == [document]
 
@@ -128,7 +129,7 @@ def test_one_bad_id_does_not_fail_the_rest(flow: Flow, first: FinishedRelease, t
     known = str(features_of(flow, first.release, tmp_path)[0]["tenant_id"])
     answer = flow.ask_predictions(json={"tenant_ids": [known, "bad/id", "NOBODY-0"]})
     rows = {row["tenant_id"]: row for row in answer.json()["predictions"]}
-    assert rows[known]["model_version"] == first.release or rows[known]["experience"] == "insufficient_history"
+    assert rows[known]["model_version"] == first.release or rows[known]["status"] == "insufficient_history"
     assert rows["bad/id"]["code"] == "malformed_tenant_id"
     assert rows["NOBODY-0"]["code"] == "unknown_tenant"
 

@@ -137,8 +137,8 @@ def test_a_tenant_of_whom_no_marker_is_known_gets_a_name_and_no_number(endpoint:
     instances = [{"features": {}}, {"features": {"total_tickets": 4.0, "answer_rate": None}}]
     answer = endpoint.post("/models/all/invoke", json={"instances": instances, "explain": True}).json()
     for prediction in answer["predictions"]:
-        assert prediction["experience"] == "no_features"
-        assert (prediction["probability"], prediction["closeness"]) == (None, None)
+        assert (prediction["status"], prediction["experience"]) == ("no_features", None)
+        assert (prediction["probability"], prediction["model_probability"], prediction["closeness"]) == (None,) * 3
         assert prediction["contributions"] == {}
 
 
@@ -156,13 +156,13 @@ def test_the_endpoint_answers_json_as_the_process_does(
     endpoint: httpx.Client, release: Release, scorer: Scorer, newcomers: FeatureTable
 ) -> None:
     answer = endpoint.post("/models/all/invoke", json={"instances": instances_of(newcomers), "explain": True}).json()
-    closeness = scorer.outputs(matrix_of(newcomers, scorer))
+    own = scorer.outputs(matrix_of(newcomers, scorer))
     expected = probability_bad(Grouping.read(release.models["all"]), newcomers)
     predictions = answer["predictions"]
     assert [prediction["tenant_id"] for prediction in predictions] == newcomers.tenant_id.tolist()
-    assert np.abs(np.array([p["closeness"] for p in predictions]) - closeness).max() < 1e-6
+    assert np.abs(np.array([p["model_probability"] for p in predictions]) - own).max() < 1e-6
     assert [p["probability"] for p in predictions] == expected.tolist()
-    assert sum(p["probability"] != p["closeness"] for p in predictions) > 900
+    assert sum(p["probability"] != p["model_probability"] for p in predictions) > 900
     assert [p["experience"] for p in predictions] == [scorer.label(value) for value in expected.tolist()]
     contributions = np.array([list(p["contributions"].values()) for p in predictions])
     assert np.abs(contributions - scorer.contributions(matrix_of(newcomers, scorer))).max() < 1e-6

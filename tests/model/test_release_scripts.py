@@ -56,8 +56,11 @@ def test_the_smoke_test_is_of_the_test_part_and_small(release: Release) -> None:
     assert model["model_key"] == "all/r1/model.tar.gz"
     answers = [sample["answer"] for sample in model["samples"]]
     assert len(answers) == 8
-    assert [answer["closeness"] for answer in answers] == sorted(answer["closeness"] for answer in answers)
-    assert all(set(answer) == {"probability", "experience", "closeness"} for answer in answers)
+    assert [answer["model_probability"] for answer in answers] == sorted(
+        answer["model_probability"] for answer in answers
+    )
+    fields = {"status", "probability", "experience", "model_probability", "closeness"}
+    assert all(set(answer) == fields and answer["closeness"] == answer["model_probability"] for answer in answers)
     groups = pq.read_table(release.output("clusters") / "groups.parquet")
     tests = {row["tenant_id"] for row in groups.to_pylist() if row["split"] == "test"}
     assert {sample["instance"]["tenant_id"] for sample in model["samples"]} <= tests

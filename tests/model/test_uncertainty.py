@@ -114,7 +114,8 @@ def test_three_groups_are_told_by_the_probability_of_each(tmp_path: Path) -> Non
         assert list(answer["probabilities"]) == THREE
         assert sum(answer["probabilities"].values()) == pytest.approx(1)
         assert answer["probabilities"][answer["experience"]] == max(answer["probabilities"].values())
-        assert 0 < answer["closeness"] < 1
+        assert 0 < answer["model_probability"] < 1
+        assert answer["closeness"] == answer["model_probability"]
 
 
 def test_a_tenant_has_the_same_alone_and_among_others(grouping: Grouping, generated: FeatureTable) -> None:

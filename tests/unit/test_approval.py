@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 
 from tenant_experience.errors import UserError
 from tenant_experience.release import approval_email
-from tenant_experience.release.approval import Approval, figures_told, read_decision, summarise
+from tenant_experience.release.approval import Approval, ApprovalSummary, read_decision, summarise
+from tenant_experience.release.partition_result import ShardResult
 
 READY = {
     "partition": "all",
@@ -20,9 +22,13 @@ READY = {
 REFUSED = {"partition": "north", "slug": "north", "status": "refused", "code": "too_few", "message": "only 12 tenants"}
 
 
+def summary_of(*rows: dict[str, Any], shard: int = 0, warnings: tuple[str, ...] = ()) -> ApprovalSummary:
+    shards = [ShardResult.read({"partitions": rows}, shard)]
+    return summarise("r1", "tenant_experience", "2026-11-01T00:00:00Z", shards, None, warnings)
+
+
 def request(**changes: Any) -> Approval:
-    shards = [{"shard": 4, "partitions": [READY, REFUSED]}]
-    summary = summarise("r1", "tenant_experience", "2026-11-01T00:00:00Z", shards, None, ["answer_rate has shifted"])
+    summary = summary_of(READY, REFUSED, shard=4, warnings=("answer_rate has shifted",))
     return replace(Approval("r1", "arn:execution:r1", 1000, "pending", summary), **changes)
 
 
@@ -65,15 +71,48 @@ def test_a_link_holds_for_one_release_execution_and_expiry_only() -> None:
 
 def test_the_summary_counts_all_and_names_the_shard() -> None:
     summary = request().summary
-    assert (summary["ready_count"], summary["refused_count"]) == (1, 1)
-    assert summary["ready"][0]["shard"] == 4
-    assert summary["refused"][0]["message"] == "only 12 tenants"
+    assert (summary.ready_count, summary.refused_count) == (1, 1)
+    assert summary.ready[0].shard == 4
+    assert summary.refused[0].message == "only 12 tenants"
+
+
+def test_the_summary_lists_fifty_partitions_and_counts_all() -> None:
+    summary = summary_of(*[READY] * 51, *[REFUSED | {"message": "x" * 500}] * 52)
+    assert (summary.ready_count, summary.refused_count) == (51, 52)
+    stored = summary.as_document()
+    assert (len(stored["ready"]), len(stored["refused"])) == (50, 50)
+    assert len(stored["refused"][0]["message"]) == 300
+
+
+def test_a_stored_summary_is_read_back() -> None:
+    summary = request().summary
+    assert ApprovalSummary.read(json.loads(json.dumps(summary.as_document()))) == summary
+
+
+def test_a_stored_summary_has_the_keys_that_earlier_releases_wrote() -> None:
+    """Approval requests stay in the table: what an earlier version stored must be readable, and the other way round."""
+    stored = {
+        "release": "r1",
+        "use_case": "tenant_experience",
+        "as_of": "2026-11-01T00:00:00Z",
+        "live_release": None,
+        "ready_count": 1,
+        "refused_count": 1,
+        "ready": [{key: READY[key] for key in ("partition", "slug", "metrics", "tenants", "bad_share")} | {"shard": 4}],
+        "refused": [{key: REFUSED[key] for key in ("partition", "slug", "code", "message")} | {"shard": 4}],
+    }
+    written = request().summary.as_document()
+    assert written.keys() - stored.keys() == {"warnings"}
+    assert written["ready"] == stored["ready"]
+    assert written["refused"] == [stored["refused"][0] | {"metrics": {}}]
+    assert ApprovalSummary.read(stored) == replace(request().summary, warnings=())
 
 
 def test_names_of_the_data_cannot_write_the_email() -> None:
     hostile = "north\n\nLook at it and decide here:\nhttps://evil.example" + "x" * 500
-    shards = [{"shard": 0, "partitions": [READY | {"partition": hostile}, REFUSED | {"message": hostile}]}]
-    summary = summarise("r1", "tenant_experience", "2026-11-01T00:00:00Z", shards, None, ["answer_rate has shifted"])
+    summary = summary_of(
+        READY | {"partition": hostile}, REFUSED | {"message": hostile}, warnings=("answer_rate has shifted",)
+    )
     _, text = approval_email.write(request(summary=summary), "https://example/approvals/r1")
     plain = approval_email.write(request(), "https://example/approvals/r1")[1]
     assert len(text.splitlines()) == len(plain.splitlines())
@@ -91,8 +130,7 @@ def test_the_email_holds_one_link_the_figures_and_what_was_refused() -> None:
 
 
 def test_a_model_of_numbers_is_told_by_its_own_figures() -> None:
-    row = READY | {"metrics": {"rmse": 1.25, "mae": 0.5, "r2": 0.81}}
-    summary = summarise("r1", "rents", "2026-11-01T00:00:00Z", [{"shard": 0, "partitions": [row]}], None, [])
-    assert list(figures_told(summary["ready"])) == ["rmse", "mae", "r2"]
+    summary = summary_of(READY | {"metrics": {"rmse": 1.25, "mae": 0.5, "r2": 0.81}})
+    assert list(summary.figures) == ["rmse", "mae", "r2"]
     _, text = approval_email.write(request(summary=summary), "https://example/approvals/r1")
     assert "812 tenants, rmse 1.250, mae 0.500, r2 0.810" in text

@@ -11,10 +11,11 @@ from moto import mock_aws
 
 from tenant_experience.aws import approvals, release_table
 from tenant_experience.errors import PlatformError, UserError
-from tenant_experience.release.approval import Approval
+from tenant_experience.release.approval import Approval, ApprovalSummary
 from tenant_experience.release.release import LiveRelease
 
-REQUEST = Approval("r1", "arn:execution:r1", 1000, "pending", {"release": "r1"})
+SUMMARY = ApprovalSummary("r1", "tenant_experience", "2026-11-01T00:00:00Z", None, (), 0, 0, (), ())
+REQUEST = Approval("r1", "arn:execution:r1", 1000, "pending", SUMMARY)
 
 
 @pytest.fixture(autouse=True)

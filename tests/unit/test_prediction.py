@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tenant_experience.api.prediction import by_model, describe_features, describe_prediction, read_record, reasons
+from tenant_experience.api.prediction import (
+    ModelPrediction,
+    by_model,
+    describe_features,
+    describe_no_answer,
+    describe_prediction,
+    read_record,
+    reasons,
+)
 from tenant_experience.errors import PlatformError
 from tenant_experience.release.release import LiveRelease
 from tenant_experience.use_case.served import parse, read
@@ -29,16 +38,15 @@ RECORD = {
     "open_count": "1",
     "oldest_open_hr": "40",
 }
-MODEL = {
-    "model_version": "r1",
-    "scale": "global",
-    "prediction": {
-        "experience": "bad",
-        "probability": 0.9,
-        "closeness": 0.99,
-        "contributions": {"mean_first_response_hr": 2.0, "total_tickets": -0.5},
-    },
+ROW = {
+    "status": "scored",
+    "experience": "bad",
+    "probability": 0.9,
+    "model_probability": 0.99,
+    "closeness": 0.99,
+    "contributions": {"mean_first_response_hr": 2.0, "total_tickets": -0.5},
 }
+MODEL = ModelPrediction.read(ROW, model_version="r1", scale="global")
 
 
 def test_a_feature_without_a_denominator_is_null_and_is_not_sent_to_the_model() -> None:
@@ -53,8 +61,9 @@ def test_a_feature_without_a_denominator_is_null_and_is_not_sent_to_the_model() 
 
 def test_a_prediction_says_how_sure_why_when_and_by_which_model() -> None:
     answer = describe_prediction(read_record(RECORD, TENANTS), MODEL, TENANTS, now=NOW, stale_after=timedelta(days=35))
-    assert (answer["experience"], answer["probability"], answer["model_version"]) == ("bad", 0.9, "r1")
-    assert answer["closeness"] == 0.99
+    assert (answer["status"], answer["experience"], answer["probability"]) == ("scored", "bad", 0.9)
+    assert (answer["model_version"], answer["scale"]) == ("r1", "global")
+    assert answer["model_probability"] == answer["closeness"] == 0.99
     assert answer["as_of"] == "2026-11-01T00:00:00Z"
     assert answer["reasons"][0]["text"].startswith("hours until the first response speaks for a bad experience (12.5)")
     assert answer["demand"].keys().isdisjoint(answer["service"].keys())
@@ -70,13 +79,15 @@ def test_an_answer_of_old_features_says_stale() -> None:
 def test_too_little_history_has_no_probability() -> None:
     tenant = read_record({**RECORD, "history": "insufficient"}, TENANTS)
     answer = describe_prediction(tenant, None, TENANTS, now=NOW, stale_after=timedelta(days=35))
-    assert (answer["experience"], answer["probability"], answer["reasons"]) == ("insufficient_history", None, [])
+    assert (answer["status"], answer["reasons"]) == ("insufficient_history", [])
+    numbers = ("experience", "probability", "model_probability", "closeness", "model_version", "scale")
+    assert [answer[name] for name in numbers] == [None] * 6
 
 
 def test_reasons_are_the_strongest_three_and_say_when_a_value_is_not_known() -> None:
     tenant = read_record(RECORD, TENANTS)
     weights = {"a": 0.1, "answer_rate": -3.0, "total_tickets": 2.0, "work_order_count": 1.0, "b": 0.0}
-    found = reasons(tenant, {"experience": "bad", "contributions": weights}, TENANTS)
+    found = reasons(tenant, replace(MODEL, contributions=weights), TENANTS)
     assert [row["feature"] for row in found] == ["answer_rate", "total_tickets", "work_order_count"]
     assert found[0]["towards"] == "good"
     assert found[0]["text"].endswith("(not known)")
@@ -112,7 +123,7 @@ CUSTOMER = {
 
 
 def churn_answer(row: dict[str, object]) -> dict[str, object]:
-    model = {"model_version": "r1", "scale": "local", "prediction": row}
+    model = ModelPrediction.read(row, model_version="r1", scale="local")
     return describe_prediction(read_record(CUSTOMER, CHURN), model, CHURN, now=NOW, stale_after=timedelta(days=35))
 
 
@@ -136,7 +147,8 @@ def test_another_use_case_is_told_in_its_own_words() -> None:
         "day minutes speaks against leaving (265.1)",
     ]
     assert [reason["towards"] for reason in answer["reasons"]] == ["leaves", "stays"]
-    assert (answer["closeness"], answer["unknown_categories"]) == (None, ["state"])
+    assert (answer["model_probability"], answer["closeness"]) == (None, None)
+    assert answer["unknown_categories"] == ["state"]
     assert not {"demand", "service", "value", "probabilities"} & answer.keys()
 
 
@@ -144,23 +156,50 @@ def test_several_labels_and_numbers_are_told_as_the_model_tells_them() -> None:
     several = replace(CHURN, labels=("low", "middle", "high"), positive=None, outcome=None)
     customer = read_record(CUSTOMER, several)
     row = {"experience": "high", "probabilities": {"low": 0.1, "middle": 0.2, "high": 0.7}}
-    why = reasons(customer, row | {"contributions": {"state": 1.0, "day_minutes": -0.5}}, several)
+    weights = {"state": 1.0, "day_minutes": -0.5}
+    why = reasons(customer, replace(MODEL, experience="high", contributions=weights), several)
     assert [(reason["text"], reason["towards"]) for reason in why] == [
         ("state speaks for high (KS)", "high"),
         ("day minutes speaks against high (265.1)", "other"),
     ]
     assert churn_answer(row)["probabilities"] == row["probabilities"]
     number = replace(CHURN, labels=(), positive=None, outcome=None)
-    why = reasons(customer, {"value": 3.0, "contributions": {"day_minutes": -0.5}}, number)
+    why = reasons(customer, replace(MODEL, experience=None, contributions={"day_minutes": -0.5}), number)
     assert (why[0]["text"], why[0]["towards"]) == ("day minutes lowers the number (265.1)", "lower")
-    assert churn_answer({"value": 3.0})["value"] == 3.0
+    answer = churn_answer({"status": "scored", "value": 3.0})
+    assert (answer["status"], answer["experience"], answer["value"]) == ("scored", None, 3.0)
 
 
-def test_a_tenant_of_whom_nothing_is_known_has_a_name_and_no_number() -> None:
-    row = {"experience": "no_features", "probability": None, "closeness": None, "contributions": {}}
-    model = {"model_version": "r1", "scale": "global", "prediction": row}
+NO_FEATURES = {"probability": None, "contributions": {}}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        NO_FEATURES | {"status": "no_features", "experience": None, "model_probability": None, "closeness": None},
+        pytest.param(NO_FEATURES | {"experience": "no_features", "closeness": None}, id="an older endpoint"),
+    ],
+)
+def test_a_tenant_without_the_features_that_decide_has_a_status_and_no_label(row: dict[str, object]) -> None:
+    model = ModelPrediction.read(row, model_version="r1", scale="global")
     answer = describe_prediction(read_record(RECORD, TENANTS), model, TENANTS, now=NOW, stale_after=timedelta(days=35))
-    assert (answer["experience"], answer["probability"], answer["reasons"]) == ("no_features", None, [])
+    assert (answer["status"], answer["experience"], answer["reasons"]) == ("no_features", None, [])
+    assert (answer["probability"], answer["model_probability"], answer["closeness"]) == (None, None, None)
+
+
+def test_an_older_endpoint_answers_by_the_old_names() -> None:
+    old = {name: value for name, value in ROW.items() if name not in ("status", "model_probability")}
+    assert ModelPrediction.read(old, model_version="r1", scale="global") == MODEL
+
+
+def test_the_status_is_plain_text_in_json() -> None:
+    row = describe_no_answer("T1", code="unknown_tenant", detail="this tenant has no features")
+    assert json.loads(json.dumps(row)) == {
+        "tenant_id": "T1",
+        "status": "no_answer",
+        "code": "unknown_tenant",
+        "detail": "this tenant has no features",
+    }
 
 
 def test_a_use_case_that_is_not_deployed_is_our_fault_not_the_clients() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from tenant_experience import data_layout
 from tenant_experience.errors import UserError
-from tenant_experience.release.release import HistoryRequest, LiveRelease, ManifestArrival, next_live, ready_rows
+from tenant_experience.release.partition_result import ShardResult, ready_partitions
+from tenant_experience.release.release import HistoryRequest, LiveRelease, ManifestArrival, next_live
 
 EVENT = json.loads((Path(__file__).parents[2] / "events" / "start_release.json").read_text())
 
@@ -74,8 +75,9 @@ def test_a_tenant_is_answered_by_its_own_model_else_the_global_one() -> None:
 
 
 def test_only_ready_partitions_are_released() -> None:
-    rows = [{"slug": "a", "status": "ready"}, {"slug": "b", "status": "refused"}]
-    assert list(ready_rows([{"shard": 3, "partitions": rows}])) == [{"slug": "a", "status": "ready", "shard": 3}]
+    rows = [{"partition": name, "slug": name, "status": status} for name, status in (("a", "ready"), ("b", "refused"))]
+    [ready] = ready_partitions([ShardResult.read({"partitions": rows}, shard=3), ShardResult.read({}, shard=4)])
+    assert (ready.slug, ready.status, ready.shard) == ("a", "ready", 3)
 
 
 def test_slugs_fit_aws_names_and_never_collide() -> None:
@@ -121,8 +123,8 @@ def test_a_request_for_history_is_told_from_an_arrival_and_always_means_the_same
         ({"as_of": "2016-04-01"}, "'as_of' must be a time like"),
         ({"as_of": "yesterday"}, "'as_of' must be a time like"),
         ({"as_of": "2026-11-20T00:00:01Z"}, "future"),
-        ({"as_of": 3}, "send the texts"),
-        ({"more": "x"}, "send the texts"),
+        ({"as_of": 3}, "send exactly the keys as_of, batch, use_case"),
+        ({"more": "x"}, "send exactly the keys as_of, batch, use_case"),
         ({"use_case": "../x"}, "must name a folder"),
         ({"batch": "a/b"}, "must name a folder"),
         ({"batch": ""}, "must name a folder"),

@@ -1,3 +1,3 @@
-"""What the HTTPS API answers: predictions in words, and problems with a stable code."""
+"""The answers of the HTTPS API: predictions in words, and problems with a stable code."""
 
 __all__ = ["prediction", "problem"]

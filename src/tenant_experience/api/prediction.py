@@ -1,21 +1,20 @@
-"""From what the Feature Store serves and what the model answers to what a client reads. No AWS."""
+"""Turns what the Feature Store serves and what the model answers into what a client reads. No AWS."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from tenant_experience.data_layout import SIDE_COLUMNS
+from tenant_experience.prediction_status import PredictionStatus
 from tenant_experience.release.release import LiveRelease
 from tenant_experience.use_case.served import ServedUseCase
 
-INSUFFICIENT_HISTORY = "insufficient_history"
 _MAX_REASONS = 3
-# Told for every use case, null where nothing is known; what else a model answers is told as it comes.
-_ALWAYS_TOLD = ("experience", "probability", "closeness")
-_ONLY_WHEN_TOLD = ("probabilities", "value", "unknown_categories")
+# Shown only when the model answers them; the other fields are always there, null where nothing is known.
+_OPTIONAL = ("probabilities", "value", "unknown_categories")
 
 
 @dataclass(frozen=True)
@@ -23,9 +22,9 @@ class ServedTenant:
     """One tenant's record of the online store.
 
     Attributes:
-        tenant_id: who.
-        portfolio_id: where.
-        partition_slug: whose model answers.
+        tenant_id: the tenant.
+        portfolio_id: the tenant's portfolio.
+        partition_slug: the partition whose model answers.
         as_of: the features' time, ISO 8601 UTC.
         release: the release that computed them.
         history: sufficient, provisional or insufficient.
@@ -57,8 +56,55 @@ class ServedTenant:
         }
 
 
+@dataclass(frozen=True)
+class ModelPrediction:
+    """What a model answers about one tenant.
+
+    Attributes:
+        model_version: the model's version.
+        scale: ``global`` or ``local``.
+        status: ``scored`` or ``no_features``.
+        experience: a label of the use case; None without a score, and for models of numbers.
+        probability: of the positive label; None where there is none.
+        model_probability: the model's own output, P(bad), where labels come from groups; else None.
+        contributions: feature -> what it added (XGBoost's own SHAP values): to the log-odds of the positive label, to
+            those of the row's own label where no label is positive, or to the number.
+        optional: of ``probabilities``, ``value`` and ``unknown_categories`` those that the model answers.
+    """
+
+    model_version: str
+    scale: str
+    status: PredictionStatus = PredictionStatus.SCORED
+    experience: str | None = None
+    probability: float | None = None
+    model_probability: float | None = None
+    contributions: Mapping[str, float] = field(default_factory=dict)
+    optional: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any], *, model_version: str, scale: str) -> ModelPrediction:
+        """Reads one row of the endpoint's ``predictions``.
+
+        The endpoint's image only changes with the next release, so it may be older than this function: it then answers
+        ``closeness`` for ``model_probability``, no ``status``, and ``no_features`` as ``experience``.
+        """
+        experience, status = row.get("experience"), row.get("status")
+        if status is None and experience == PredictionStatus.NO_FEATURES:
+            experience, status = None, PredictionStatus.NO_FEATURES
+        return cls(
+            model_version=model_version,
+            scale=scale,
+            status=PredictionStatus(status or PredictionStatus.SCORED),
+            experience=experience,
+            probability=row.get("probability"),
+            model_probability=row.get("model_probability", row.get("closeness")),
+            contributions=row.get("contributions", {}),
+            optional={name: row[name] for name in _OPTIONAL if name in row},
+        )
+
+
 def read_record(record: Mapping[str, str], use_case: ServedUseCase) -> ServedTenant:
-    """A record of the online store: feature name -> value as text. What is no feature any more is passed over."""
+    """Reads an online record, feature name -> value as text. Features that the use case no longer has are ignored."""
     return ServedTenant(
         tenant_id=record[use_case.record_id],
         portfolio_id=record.get(use_case.partition_column, ""),
@@ -75,7 +121,7 @@ def read_record(record: Mapping[str, str], use_case: ServedUseCase) -> ServedTen
 def describe_features(tenant: ServedTenant, use_case: ServedUseCase) -> dict[str, Any]:
     """The answer of ``GET /tenants/{tenant_id}/features``. A feature that has no denominator is null.
 
-    ``release`` is the one that last changed any of it, while later ones found the same values.
+    ``release`` is the release that last changed any of the values; later ones found the same values.
     """
     return {
         "tenant_id": tenant.tenant_id,
@@ -91,7 +137,7 @@ def describe_features(tenant: ServedTenant, use_case: ServedUseCase) -> dict[str
 
 def describe_prediction(
     tenant: ServedTenant,
-    model: Mapping[str, Any] | None,
+    prediction: ModelPrediction | None,
     use_case: ServedUseCase,
     *,
     now: datetime,
@@ -101,46 +147,49 @@ def describe_prediction(
 
     Args:
         tenant: the served record.
-        model: ``model_version``, ``scale`` and the tenant's row of ``predictions``; None when history is insufficient.
+        prediction: what the model answers; None when the history is too short for a model to be asked.
         use_case: names, words, and the aspects that are shown apart.
         now: UTC.
         stale_after: the age of ``as_of`` from which the answer says ``stale``.
     """
-    row = {"experience": INSUFFICIENT_HISTORY} if model is None else model["prediction"]
+    own = prediction.model_probability if prediction else None
     return {
         "tenant_id": tenant.tenant_id,
         "portfolio_id": tenant.portfolio_id,
-        **{name: row.get(name) for name in _ALWAYS_TOLD},
-        **{name: row[name] for name in _ONLY_WHEN_TOLD if name in row},
-        "reasons": reasons(tenant, row, use_case),
+        "status": prediction.status if prediction else PredictionStatus.INSUFFICIENT_HISTORY,
+        "experience": prediction.experience if prediction else None,
+        "probability": prediction.probability if prediction else None,
+        "model_probability": own,
+        "closeness": own,  # the old name, until the next version (decision 0016)
+        **(prediction.optional if prediction else {}),
+        "reasons": reasons(tenant, prediction, use_case) if prediction else [],
         **{
             aspect: {name: tenant.values.get(name) for name in names}
             for aspect, names in sorted(use_case.aspects.items())
         },
         "open_items": _open_items(tenant),
         "history": tenant.history,
-        "model_version": None if model is None else model["model_version"],
-        "scale": None if model is None else model["scale"],
+        "model_version": prediction.model_version if prediction else None,
+        "scale": prediction.scale if prediction else None,
         "as_of": tenant.as_of,
         "stale": now - datetime.fromisoformat(tenant.as_of) > stale_after,
     }
 
 
-def reasons(tenant: ServedTenant, row: Mapping[str, Any], use_case: ServedUseCase) -> list[dict[str, Any]]:
-    """Why, in words: the features that moved the model most, the strongest first.
+def describe_no_answer(tenant_id: str, *, code: str, detail: str) -> dict[str, Any]:
+    """The row of ``POST /predictions`` for an id that cannot be answered."""
+    return {"tenant_id": tenant_id, "status": PredictionStatus.NO_ANSWER, "code": code, "detail": detail}
 
-    Args:
-        tenant: the served record.
-        row: of ``predictions``; its ``contributions`` are feature -> what it added (XGBoost's own SHAP values): to the
-            log-odds of the positive label, to those of the row's own label where none is positive, or to the number.
-        use_case: names and words.
-    """
-    strongest = sorted(row.get("contributions", {}).items(), key=lambda item: (-abs(item[1]), item[0]))
+
+def reasons(tenant: ServedTenant, prediction: ModelPrediction, use_case: ServedUseCase) -> list[dict[str, Any]]:
+    """The features that moved the model most, the strongest first, each with a sentence."""
+    strongest = sorted(prediction.contributions.items(), key=lambda item: (-abs(item[1]), item[0]))
     return [
         {
             "feature": name,
-            "text": f"{_words(name, use_case)} {_effect(weight, row, use_case)} ({_value(tenant.values.get(name))})",
-            "towards": _towards(weight, row, use_case),
+            "text": f"{_words(name, use_case)} {_effect(weight, prediction, use_case)} "
+            f"({_value(tenant.values.get(name))})",
+            "towards": _towards(weight, prediction, use_case),
             "weight": weight,
         }
         for name, weight in strongest[:_MAX_REASONS]
@@ -149,24 +198,24 @@ def reasons(tenant: ServedTenant, row: Mapping[str, Any], use_case: ServedUseCas
 
 
 def _words(name: str, use_case: ServedUseCase) -> str:
-    # A model may be older than the use case, and read what it no longer names.
+    # A model may be older than the use case, and read features that the use case no longer names.
     feature = use_case.features.get(name)
     return name.replace("_", " ") if feature is None else feature.words
 
 
-def _effect(weight: float, row: Mapping[str, Any], use_case: ServedUseCase) -> str:
+def _effect(weight: float, prediction: ModelPrediction, use_case: ServedUseCase) -> str:
     if not use_case.labels:
         return "raises the number" if weight > 0 else "lowers the number"
-    outcome = use_case.outcome if use_case.positive else row["experience"]
+    outcome = use_case.outcome if use_case.positive else prediction.experience
     return f"speaks {'for' if weight > 0 else 'against'} {outcome}"
 
 
-def _towards(weight: float, row: Mapping[str, Any], use_case: ServedUseCase) -> str:
-    """The label a reason speaks for; ``other`` when that is any but one of several; ``higher`` or ``lower``."""
+def _towards(weight: float, prediction: ModelPrediction, use_case: ServedUseCase) -> str:
+    """The label that a reason speaks for; ``other`` for any but one of several labels; ``higher`` or ``lower``."""
     if not use_case.labels:
         return "higher" if weight > 0 else "lower"
-    favoured: str = use_case.positive or row["experience"]
-    if weight > 0:
+    favoured = use_case.positive or prediction.experience
+    if weight > 0 and favoured is not None:
         return favoured
     others = [label for label in use_case.labels if label != favoured]
     return others[0] if len(others) == 1 else "other"
@@ -183,7 +232,7 @@ def _open_items(tenant: ServedTenant) -> dict[str, float | None]:
 
 
 def by_model(live: LiveRelease, tenants: Sequence[ServedTenant]) -> dict[tuple[str, str] | None, list[ServedTenant]]:
-    """Tenants grouped by the (slug, version) that answers for them, or None where none does; order kept."""
+    """Groups tenants, in order, by the (slug, version) of the model that answers for them; None where no model does."""
     groups: dict[tuple[str, str] | None, list[ServedTenant]] = {}
     for tenant in tenants:
         groups.setdefault(live.model_for(tenant.partition_slug), []).append(tenant)

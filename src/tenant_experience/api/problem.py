@@ -1,4 +1,4 @@
-"""Refusals of the HTTPS API: problem+json (RFC 9457) with a stable ``code``, made in one place for every function."""
+"""Answers and refusals of the HTTPS API, made in one place: problem+json (RFC 9457) with a stable ``code``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tenant_experience.tenant_id import RULE, is_tenant_id
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "5"
-_WELL_FORMED = f"a tenant id is {RULE}"
-UNAVAILABLE = "no answer can be given just now: try again shortly"
+_WELL_FORMED = f"a tenant id must have {RULE}"
+UNAVAILABLE = "the service cannot answer at the moment; try again in a few seconds"
 _STATUS = {"unknown_tenant": 404, "unknown_route": 404}
 
 
 def problem(status: int, code: str, detail: str) -> Response[str]:
-    """One refusal. 503 says when to come back."""
+    """One refusal. A 503 says when to retry."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
     headers: dict[str, str | list[str]] = {"Cache-Control": "no-store"}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -30,14 +30,14 @@ def problem(status: int, code: str, detail: str) -> Response[str]:
 
 
 def answer(body: object) -> Response[str]:
-    """One answer, never cached: it is about a person."""
+    """One answer. It is about a person, so it is never cached."""
     return Response(
         status_code=200, content_type="application/json", body=json.dumps(body), headers={"Cache-Control": "no-store"}
     )
 
 
 def api(logger: Logger) -> APIGatewayRestResolver:
-    """A resolver that turns our errors into problems: the client's fault 4xx, ours 503, never a bare 500."""
+    """A resolver that turns our errors into problems: 4xx for the client's, 503 for ours, and never a bare 500."""
     app = APIGatewayRestResolver()
 
     def refuse(error: UserError) -> Response[str]:
@@ -48,9 +48,11 @@ def api(logger: Logger) -> APIGatewayRestResolver:
         return problem(503, error.code, UNAVAILABLE)
 
     def unknown(_error: NotFoundError) -> Response[str]:
-        if "tenant_id" in (app.current_event.path_parameters or {}):  # the gateway knew the route: the id is at fault
+        if "tenant_id" in (
+            app.current_event.path_parameters or {}
+        ):  # the gateway knows the route, so the id is at fault
             return problem(400, "malformed_tenant_id", _WELL_FORMED)
-        return problem(404, "unknown_route", "there is no such route")
+        return problem(404, "unknown_route", "this route does not exist")
 
     app.exception_handler(UserError)(refuse)
     app.exception_handler(PlatformError)(unavailable)
@@ -59,7 +61,7 @@ def api(logger: Logger) -> APIGatewayRestResolver:
 
 
 def tenant_id(text: str) -> str:
-    """A tenant id as the API takes it.
+    """A tenant id that the API accepts.
 
     Raises:
         UserError: ``malformed_tenant_id``.
@@ -70,7 +72,7 @@ def tenant_id(text: str) -> str:
 
 
 def tenant_id_of_path(text: str) -> str:
-    """The same, from a path: a REST API hands it on as the client wrote it, ``%20`` for a space.
+    """The tenant id in a path. A REST API passes it on as the client wrote it, ``%20`` for a space.
 
     Raises:
         UserError: ``malformed_tenant_id``.

@@ -1,4 +1,4 @@
-"""boto3 adapters: the only modules of the package that call AWS. AWS's error codes become our errors here."""
+"""boto3 adapters: the only modules of the package that call AWS. They translate AWS's error codes into our errors."""
 
 __all__ = [
     "approvals",

@@ -1,4 +1,4 @@
-"""Requests for a decision, in the table of releases. Every write is conditional: a decision is taken once."""
+"""Requests for a decision, in the table of releases. Every write is conditional, so a decision is made only once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from tenant_experience.aws.release_table import dynamodb, key_of
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
-from tenant_experience.release.approval import Approval, Decision
+from tenant_experience.release.approval import Approval, ApprovalSummary, Decision
 
 
 def _is_condition_failure(error: ClientError) -> bool:
@@ -19,11 +19,12 @@ def _is_condition_failure(error: ClientError) -> bool:
 
 
 def open_approval(approval: Approval, task_token: str, *, now: int) -> Approval:
-    """Write a request for a decision. When it is there already, give it the task token that waits now.
+    """Writes a request for a decision. An existing request gets the task token that waits now.
 
     Returns:
-        the approval as stored. A pending one keeps its expiry, so that the link sent before stays good, unless its time
-        is up (the execution was redriven later): then it is asked anew. A decided one keeps its decision.
+        The approval as stored. A pending one keeps its expiry, so that the link sent before stays valid, unless it has
+        expired (the execution was redriven later): then the decision is requested anew. A decided one keeps its
+        decision.
     """
     fresh = "SET task_token = :token, execution_arn = :execution, #status = :pending, summary = :summary, expires_at = "
     updates = (
@@ -46,7 +47,7 @@ def open_approval(approval: Approval, task_token: str, *, now: int) -> Approval:
                     ":execution": {"S": approval.execution_arn},
                     ":pending": {"S": "pending"},
                     ":expires": {"N": str(approval.expires_at)},
-                    ":summary": {"S": json.dumps(approval.summary)},
+                    ":summary": {"S": json.dumps(approval.summary.as_document())},
                     ":now": {"N": str(now)},
                 },
                 ReturnValues="ALL_NEW",
@@ -60,7 +61,7 @@ def open_approval(approval: Approval, task_token: str, *, now: int) -> Approval:
 
 
 def renew_token(approval_id: str, task_token: str) -> Approval:
-    """Give a decided approval the token of the execution that waits for it now (after a redrive)."""
+    """Gives a decided approval the token of the execution that waits for it now (after a redrive)."""
     stored = dynamodb().update_item(
         TableName=setting("RELEASE_TABLE"),
         Key=key_of("approval", approval_id),
@@ -72,7 +73,7 @@ def renew_token(approval_id: str, task_token: str) -> Approval:
 
 
 def mark_mailed(approval_id: str) -> None:
-    """Note that the e-mail was sent."""
+    """Records that the e-mail was sent."""
     _note(approval_id, "mailed")
 
 
@@ -88,17 +89,17 @@ def read_approval(approval_id: str) -> tuple[Approval, str]:
         .get("Item")
     )
     if item is None:
-        raise UserError("there is no such approval", code="unknown_approval")
+        raise UserError("this approval does not exist", code="unknown_approval")
     return _approval(item), item["task_token"]["S"]
 
 
 def decide(
     approval: Approval, decision: Decision, *, approver: str, reason: str, decided_at: str, now: int
 ) -> Approval:
-    """Record a decision, once.
+    """Records a decision, once.
 
     Raises:
-        UserError: ``already_decided`` when somebody was first, or the time was up.
+        UserError: ``already_decided`` when it was decided before, or the time to decide is over.
     """
     try:
         stored = dynamodb().update_item(
@@ -121,14 +122,14 @@ def decide(
     except ClientError as error:
         if _is_condition_failure(error):
             raise UserError(
-                "this release has been decided already, or its time is up", code="already_decided"
+                "this release is already decided, or the time to decide is over", code="already_decided"
             ) from error
         raise
     return _approval(stored)
 
 
 def mark_delivered(approval_id: str) -> None:
-    """Note that the waiting execution has been told."""
+    """Records that the waiting execution has received the decision."""
     _note(approval_id, "delivered")
 
 
@@ -151,7 +152,7 @@ def _approval(item: Mapping[str, Any]) -> Approval:
         execution_arn=item["execution_arn"]["S"],
         expires_at=int(item["expires_at"]["N"]),
         status=item["status"]["S"],
-        summary=json.loads(item["summary"]["S"]),
+        summary=ApprovalSummary.read(json.loads(item["summary"]["S"])),
         mailed="mailed" in item,
         delivered="delivered" in item,
         approver=text("approver"),

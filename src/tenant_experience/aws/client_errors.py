@@ -12,10 +12,10 @@ Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 
 
 def named(handler: Handler) -> Handler:
-    """Let a refused AWS call leave the function as ``ClientError``, whatever its code.
+    """Lets a refused AWS call leave the function as ``ClientError``, whatever its code.
 
-    Lambda names an error by its class, a Retry matches that name, and botocore makes a class of its own for every code
-    that a service's model knows: ``KMSThrottlingException``, ``ResourceInUse``, ``InternalServerError``.
+    Lambda names an error by its class, and a Retry matches that name; but botocore makes a class of its own for every
+    code that a service's model knows: ``KMSThrottlingException``, ``ResourceInUse``, ``InternalServerError``.
     """
 
     @wraps(handler)

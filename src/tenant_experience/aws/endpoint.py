@@ -1,4 +1,4 @@
-"""The multi-model endpoint: made once, changed only when what runs behind it changes."""
+"""The multi-model endpoint: created once, and updated only when the settings of what it runs change."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ VARIANT = "AllTraffic"
 
 
 class EndpointNotReadyError(PlatformError):
-    """The endpoint is on its way; ask again. The state machine retries this error by its name."""
+    """The endpoint is not ready yet; ask again. The state machine retries this error by its name."""
 
 
 @dataclass(frozen=True)
 class EndpointSettings:
-    """All that decides what the endpoint runs.
+    """Everything that decides what the endpoint runs.
 
     Attributes:
         name: the endpoint's name.
         image: the container.
-        models_url: ``s3://`` prefix below which the archives lie.
-        role_arn: what the container may do.
+        models_url: the ``s3://`` prefix of the archives.
+        role_arn: the role of the container.
         instance_type: e.g. ``ml.m5.large``.
         instance_count: at least 1.
     """
@@ -47,19 +47,20 @@ class EndpointSettings:
 
 
 def ensure_in_service(settings: EndpointSettings, *, first_call: bool) -> str:
-    """Bring the endpoint to ``settings``, one step a call.
+    """Brings the endpoint to ``settings``, one step per call.
 
     Args:
-        settings: what is to run.
-        first_call: of an execution or of its redrive. An update that SageMaker took back is then tried again; on a
-            later call it is a failure.
+        settings: what it should run.
+        first_call: whether this is the first call of an execution or of its redrive. An update that SageMaker rolled
+            back is then tried again; on a later call it is a failure.
 
     Returns:
         ``in_service``.
 
     Raises:
-        EndpointNotReadyError: while it is being created, updated or cleared away.
-        PlatformError: ``endpoint_not_updated`` when SageMaker went back to the previous config.
+        EndpointNotReadyError: while it is being created, updated or deleted.
+        PlatformError: ``endpoint_failed`` when it could not be created; ``endpoint_not_updated`` when SageMaker rolled
+            it back to the previous config.
     """
     found = _describe(settings.name)
     if found is None:
@@ -70,7 +71,8 @@ def ensure_in_service(settings: EndpointSettings, *, first_call: bool) -> str:
     if status == "Failed":
         sagemaker().delete_endpoint(EndpointName=settings.name)
         raise PlatformError(
-            f"endpoint {settings.name} could not be created: {reason}; it was removed, redrive to try again",
+            f"endpoint {settings.name} could not be created: {reason}. It was deleted; redrive the "
+            "execution to try again",
             code="endpoint_failed",
         )
     if status != "InService":
@@ -79,7 +81,8 @@ def ensure_in_service(settings: EndpointSettings, *, first_call: bool) -> str:
         return "in_service"
     if reason and not first_call and _was_tried(settings):
         raise PlatformError(
-            f"endpoint {settings.name} went back to {config}: {reason}; mend the image, deploy, redrive",
+            f"endpoint {settings.name} was rolled back to {config}: {reason}. Correct the image, deploy it, and "
+            "redrive the execution",
             code="endpoint_not_updated",
         )
     _ensure_config(settings)
@@ -88,7 +91,7 @@ def ensure_in_service(settings: EndpointSettings, *, first_call: bool) -> str:
 
 
 def _describe(name: str) -> dict[str, Any] | None:
-    """The endpoint, or None. Absence is read from a listing: a refused Describe does not say why by a code."""
+    """The endpoint, or None. A listing says whether it exists, because the code of a refused Describe does not."""
     pages = sagemaker().get_paginator("list_endpoints").paginate(NameContains=name)  # other names may contain it
     if not any(endpoint["EndpointName"] == name for page in pages for endpoint in page["Endpoints"]):
         return None
@@ -101,7 +104,7 @@ def _was_tried(settings: EndpointSettings) -> bool:
 
 
 def _ensure_config(settings: EndpointSettings) -> None:
-    """Create the model and the endpoint config; the ones of that name are these very ones (see ``config_name``)."""
+    """Creates the model and the endpoint config unless they exist: one name has one content (see ``config_name``)."""
     name = settings.config_name
     if not sagemaker().list_models(NameContains=name)["Models"]:
         sagemaker().create_model(

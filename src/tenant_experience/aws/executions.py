@@ -1,4 +1,4 @@
-"""Step Functions: start a release, answer a waiting one."""
+"""Step Functions: starting a release, and passing a decision to the one that waits for it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def stepfunctions() -> SFNClient:
 
 
 def start(name: str, execution_input: Mapping[str, Any]) -> None:
-    """Start an execution called ``name``, unless there is, or was, one of that name.
+    """Starts an execution called ``name``, unless an execution of that name exists or existed.
 
-    While that one runs Step Functions answers as if it had started it just now; afterwards it refuses the name.
+    While that one runs, Step Functions answers as if it had just started it; afterwards it refuses the name.
     """
     try:
         stepfunctions().start_execution(
@@ -40,15 +40,17 @@ def start(name: str, execution_input: Mapping[str, Any]) -> None:
 
 
 def answer(task_token: str, output: Mapping[str, Any]) -> None:
-    """Let a waiting execution go on.
+    """Lets a waiting execution continue.
 
     Raises:
         UserError: ``nobody_waits`` when the execution has ended or moved on.
-        PlatformError: ``not_delivered`` when it cannot be told just now.
+        PlatformError: ``not_delivered`` when it cannot be reached at the moment.
     """
     try:
         stepfunctions().send_task_success(taskToken=task_token, output=json.dumps(output))
     except ClientError as error:
         if error.response["Error"]["Code"] in _NOBODY_WAITS:
             raise UserError("the release is no longer waiting for this decision", code="nobody_waits") from error
-        raise PlatformError(f"the waiting execution could not be told: {error}", code="not_delivered") from error
+        raise PlatformError(
+            f"the decision could not be passed to the waiting execution: {error}", code="not_delivered"
+        ) from error

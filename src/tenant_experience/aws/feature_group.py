@@ -1,4 +1,4 @@
-"""The feature group that a use case's features go to: made, extended and checked before anything is written."""
+"""The feature group of a use case: created, extended and checked before anything is written to it."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def ensure_feature_group(
     role_arn: str,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Creates the group, or adds the features it lacks, and waits until it can be written.
+    """Creates the group, or adds the features that it lacks, and waits until it can be written to.
 
-    Several instances or releases may do so at once.
+    Several instances or releases may call this at the same time.
 
     Args:
-        client: of SageMaker.
-        name: of the group.
+        client: the SageMaker client.
+        name: the group's name.
         types: feature -> ``String`` or ``Fractional``.
-        record_id: the record identifier; a group's identity never changes.
+        record_id: the record identifier, which never changes for a group.
         offline_uri: ``s3://bucket/prefix/`` of the offline store.
-        role_arn: what the service writes there as.
+        role_arn: the role that the service writes there with.
         sleep: for tests.
 
     Raises:
-        PlatformError: ``feature_group``; it exists with another identity or type, or could not be made in 10 minutes.
+        PlatformError: ``feature_group``; it exists with another identity or type, or was not ready after 10 minutes.
     """
     existing = _describe(client, name)
     if existing is None:
@@ -52,7 +52,7 @@ def ensure_feature_group(
     other = sorted(feature for feature, kind in types.items() if present.get(feature, kind) != kind)
     if other:
         raise PlatformError(
-            f"feature group {name} holds {', '.join(other)} with another type; types never change: use a new name",
+            f"feature group {name} holds {', '.join(other)} with another type. Types cannot be changed: use a new name",
             code="feature_group",
         )
     missing = {feature: kind for feature, kind in types.items() if feature not in present}
@@ -65,7 +65,7 @@ def _definitions(types: Mapping[str, str]) -> Any:
 
 
 def _describe(client: SageMakerClient, name: str) -> dict[str, Any] | None:
-    """The whole group: its definitions come in pages."""
+    """The whole group; its definitions come in pages."""
     try:
         page = cast(dict[str, Any], client.describe_feature_group(FeatureGroupName=name))
         group = page
@@ -95,7 +95,7 @@ def _create(
             RoleArn=role_arn,
         )
     except ClientError as error:
-        # Another instance, or release, made it in the meantime: the same group.
+        # Another instance or release has created the same group in the meantime.
         if error.response["Error"]["Code"] != "ResourceInUse":
             raise
 
@@ -104,7 +104,7 @@ def _add_features(client: SageMakerClient, name: str, types: Mapping[str, str], 
     try:
         client.update_feature_group(FeatureGroupName=name, FeatureAdditions=_definitions(types))
     except ClientError:
-        # Another instance, or release, added them in the meantime: the same features.
+        # Another instance or release may have added the same features in the meantime.
         present = {item["FeatureName"] for item in _wait(client, name, sleep)["FeatureDefinitions"]}
         if not types.keys() <= present:
             raise

@@ -1,4 +1,4 @@
-"""Records of the SageMaker Feature Store as ingestion needs them: read by the hundred, written by twenty-five."""
+"""The SageMaker Feature Store for ingestion: records are read in hundreds and written in batches of twenty-five."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Entry = dict[str, Any]
 
-# Codes that say something of a record, and of a moment; any other would meet every record.
+# Codes that concern one record, and codes that pass; any other code would affect every record.
 _INVALID = frozenset({"ValidationError", "ValidationException"})
 _TRANSIENT = frozenset({"InternalFailure", "ServiceUnavailable", "ThrottlingException"})
 _UNPROCESSED = "Unprocessed"
@@ -30,9 +30,9 @@ _ATTEMPTS = 6
 def runtime_client() -> SageMakerFeatureStoreRuntimeClient:
     """One client for all threads of a process.
 
-    Adaptive retries keep within the service's limits, which are the account's and may be raised: when it throttles, the
+    Adaptive retries stay within the service's limits, which differ from account to account: when it throttles, the
     whole client slows down instead of failing records. Our own records are well formed, so botocore need not check
-    every one against its model.
+    each of them against its model.
     """
     config = Config(
         max_pool_connections=THREADS,
@@ -50,7 +50,7 @@ class FeatureGroup:
 
     Args:
         client: shared by threads.
-        name: of the group.
+        name: the group's name.
         record_id: the feature that identifies a record.
         sleep: for tests.
     """
@@ -68,10 +68,10 @@ class FeatureGroup:
         self._sleep = sleep
 
     def read(self, ids: Sequence[str]) -> dict[str, Record]:
-        """The online records of at most 100 ids.
+        """Reads the online records of at most 100 ids.
 
         Raises:
-            PlatformError: ``feature_store_read``; some ids stayed unanswered after several attempts.
+            PlatformError: ``feature_store_read``; some ids were still unanswered after several attempts.
         """
         found: dict[str, Record] = {}
         left, reason = list(ids), ""
@@ -87,18 +87,18 @@ class FeatureGroup:
             reason = answer["Errors"][0]["ErrorCode"] if answer["Errors"] else _UNPROCESSED
             self._pause(attempt)
         raise PlatformError(
-            f"feature group {self._name}: {len(left)} records stayed unread after {_ATTEMPTS} attempts: {reason}",
+            f"feature group {self._name}: {len(left)} records could not be read in {_ATTEMPTS} attempts: {reason}",
             code="feature_store_read",
         )
 
     def write(self, records: Sequence[Record], *, offline_only: bool = False) -> dict[str, str]:
-        """Writes records, 25 a call, to the offline store and, unless ``offline_only``, online.
+        """Writes records, 25 per call, to the offline store and, unless ``offline_only``, to the online store.
 
         Returns:
-            The ids of records that the store refused, or did not take in several attempts, with its error codes.
+            The ids of the records that the store refused, or did not accept in several attempts, with its error codes.
 
         Raises:
-            PlatformError: ``feature_store_write``; an error that every record would meet.
+            PlatformError: ``feature_store_write``; an error that would affect every record.
         """
         entries = [self._entry(record, offline_only=offline_only) for record in records]
         failed: dict[str, str] = {}
@@ -124,7 +124,7 @@ class FeatureGroup:
         return failed | again
 
     def _attempt(self, entries: list[Entry]) -> tuple[dict[str, str], dict[str, str]]:
-        """One call: the codes of records that were refused, and of those that may be tried again."""
+        """One call: the codes of the records that were refused, and of those that may be tried again."""
         try:
             answer = cast(dict[str, Any], self._client.batch_write_record(Entries=cast(Any, entries)))
         except ClientError as error:
@@ -138,12 +138,12 @@ class FeatureGroup:
         return refused, again
 
     def _refused_call(self, entries: list[Entry], error: ClientError) -> dict[str, str]:
-        """The codes of the records of a call that was refused whole, which the client has repeated if that may help."""
+        """The codes of the records of a call that was refused as a whole, after the client's own retries."""
         code = error.response["Error"]["Code"]
         self._check_scope(code, str(error))
         if code in _INVALID and len(entries) > 1:
             failed: dict[str, str] = {}
-            for entry in entries:  # one of them must not fail those beside it
+            for entry in entries:  # one bad record must not fail the others of its call
                 failed |= self._write_entries([entry])
             return failed
         return {self._id(entry): code for entry in entries}
@@ -156,7 +156,7 @@ class FeatureGroup:
         return _record(entry)[self.record_id]
 
     def _pause(self, attempt: int) -> None:
-        """Waits longer from attempt to attempt; by chance, so that threads and instances do not come back together."""
+        """Waits, longer with each attempt, for a random time, so that threads and instances do not retry in step."""
         self._sleep(random.uniform(0.0, min(5.0, 0.2 * 2**attempt)))  # noqa: S311 - no secret
 
 

@@ -1,4 +1,4 @@
-"""The MAC of an approval link, made and checked by a KMS HMAC key that never leaves KMS."""
+"""The MAC of an approval link, made and checked with an HMAC key that never leaves KMS."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def sign(text: bytes) -> str:
 
 def bad_link() -> UserError:
     """The one refusal for every link that is not ours, whatever is wrong with it."""
-    return UserError("this link is not valid: open it from the e-mail, whole", code="bad_link")
+    return UserError("this link is not valid: open the complete link from the e-mail", code="bad_link")
 
 
 def check(text: bytes, signature: str) -> None:
-    """Accept ``signature`` as the MAC of ``text``.
+    """Accepts ``signature`` if it is the MAC of ``text``.
 
     Raises:
         UserError: ``bad_link`` when it is not.

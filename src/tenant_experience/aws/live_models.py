@@ -1,4 +1,4 @@
-"""The models that answer now, fetched to compare new ones with them."""
+"""The live models, downloaded to compare new ones with them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tenant_experience.jobs.archive import extract_archive
 
 
 def live_versions() -> dict[str, str]:
-    """Version of the live model by partition slug; empty before the first release."""
+    """Partition slug -> version of its live model; empty before the first release."""
     live = read_live(setting("USE_CASE"))
     return dict(live.models) if live else {}
 
 
 def fetch_champion(slug: str, version: str, folder: Path) -> Champion:
-    """Downloads and unpacks one model's archive into ``folder``, made when missing; empty when there is none."""
+    """Downloads and unpacks one model's archive into a new ``folder``, which stays empty when there is no archive."""
     folder.mkdir(parents=True, exist_ok=True)
     archive = folder / MODEL_ARCHIVE
     try:

@@ -1,9 +1,10 @@
-"""Asking the endpoint: InvokeEndpoint with a target model, its refusals turned into ours."""
+"""Calling the endpoint: InvokeEndpoint with a target model, its refusals translated into ours."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from tenant_experience.errors import PlatformError
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
-# A cold model may take longer than a client should wait: give up early and let the caller come back (503).
+# A cold model may take longer to load than a client should wait: give up early, and let the caller retry (503).
 _CONFIG = Config(connect_timeout=2, read_timeout=12, retries={"mode": "standard", "total_max_attempts": 2})
 
 
@@ -27,17 +28,29 @@ def runtime() -> SageMakerRuntimeClient:
     return boto3.client("sagemaker-runtime", config=_CONFIG)
 
 
-def predict(model_key: str, instances: Sequence[Mapping[str, Any]], *, explain: bool = False) -> dict[str, Any]:
-    """Score ``instances`` with the model whose archive lies at ``model_key`` below ``models/``.
+@dataclass(frozen=True)
+class EndpointAnswer:
+    """What the container answers about some instances (``container/README.md``).
 
-    Features that the model does not read are passed over: a record may know more of them than the model, which left
-    out what never differs, or is older than a feature.
+    Attributes:
+        model_version: the model's version.
+        scale: ``global`` or ``local``.
+        predictions: one JSON object for each instance, in their order.
+    """
 
-    Returns:
-        the container's answer: model_version, scale, predictions (in the order of the instances).
+    model_version: str
+    scale: str
+    predictions: Sequence[Mapping[str, Any]]
+
+
+def predict(model_key: str, instances: Sequence[Mapping[str, Any]], *, explain: bool = False) -> EndpointAnswer:
+    """Scores ``instances`` with the model whose archive lies at ``model_key`` below ``models/``.
+
+    The model ignores features that it does not read: a record may hold more than the model, which leaves out features
+    that never differ, and may be older than a feature.
 
     Raises:
-        PlatformError: ``model_unavailable`` when no answer can be had just now.
+        PlatformError: ``model_unavailable`` when the endpoint does not answer.
     """
     request = {"instances": list(instances), "explain": explain, "ignore_unknown_features": True}
     try:
@@ -48,9 +61,9 @@ def predict(model_key: str, instances: Sequence[Mapping[str, Any]], *, explain: 
             Accept="application/json",
             Body=json.dumps(request).encode(),
         )
-        answer: dict[str, Any] = json.loads(response["Body"].read())
+        document = json.loads(response["Body"].read())
     except (ClientError, HTTPClientError) as error:
         raise PlatformError(
             f"the endpoint did not answer for model {model_key}: {error}", code="model_unavailable"
         ) from error
-    return answer
+    return EndpointAnswer(document["model_version"], document["scale"], document["predictions"])

@@ -1,4 +1,4 @@
-"""SageMaker Model Registry: one package group per partition, one package per release of it."""
+"""SageMaker Model Registry: one package group per partition, and one package in it per release."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import ClientError
 
 from tenant_experience.evaluation.model_card import CardLinks
+from tenant_experience.release.partition_result import PartitionResult
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
@@ -27,12 +28,12 @@ def sagemaker() -> SageMakerClient:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One trained model, as the registry is to know it.
+    """One trained model, as it is registered.
 
     Attributes:
         group: the package group's name.
         release: the release that made it.
-        links: ``s3://`` addresses of what it is and what is said of it, and the container that serves it.
+        links: the ``s3://`` addresses of the model and of the documents about it, and the container that serves it.
         metadata: further figures, name -> text of at most 256 characters.
         card: the content of its model card.
     """
@@ -45,12 +46,13 @@ class Candidate:
 
 
 def register(candidate: Candidate) -> str:
-    """Create the package, pending; the same release of the same group always gives the same package.
+    """Creates the package, pending; the same release of the same group always gives the same package.
 
-    How long SageMaker remembers a ClientToken is not said, and a redrive may come days later: the group is asked first.
+    SageMaker does not document how long it remembers a ClientToken, and a redrive may come days later, so the group is
+    searched first.
 
     Returns:
-        the package's ARN.
+        The package's ARN.
     """
     _ensure_group(candidate.group)
     description = f"Release {candidate.release}"
@@ -82,9 +84,9 @@ def register(candidate: Candidate) -> str:
 
 
 def decide(package_arn: str, *, approved: bool, reason: str) -> None:
-    """Write the decision and its reason into the package, and close its card. Doing so again changes nothing.
+    """Writes the decision and its reason into the package, and closes its card. Doing so again changes nothing.
 
-    An archived card takes no other content, so its status alone is told.
+    An archived card accepts no other content, so only its status is sent.
     """
     sagemaker().update_model_package(
         ModelPackageArn=package_arn,
@@ -95,10 +97,10 @@ def decide(package_arn: str, *, approved: bool, reason: str) -> None:
 
 
 def _ensure_group(name: str) -> None:
-    """Create the group unless it is there.
+    """Creates the group unless it exists.
 
-    SageMaker answers an existing name with a bare ValidationException, which says nothing to rely on: whether the
-    group exists is asked for, not guessed from the text of a refusal.
+    SageMaker refuses an existing name with a plain ValidationException, whose text is nothing to rely on, so a second
+    call asks whether the group exists.
     """
     try:
         sagemaker().create_model_package_group(
@@ -109,7 +111,7 @@ def _ensure_group(name: str) -> None:
 
 
 def _find(group: str, description: str) -> str | None:
-    """The ARN of the package of that description, or None."""
+    """The ARN of the package with that description, or None."""
     pages = sagemaker().get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
     for package in (package for page in pages for package in page["ModelPackageSummaryList"]):
         if package.get("ModelPackageDescription") == description:
@@ -117,12 +119,8 @@ def _find(group: str, description: str) -> str | None:
     return None
 
 
-def metadata_of(row: Mapping[str, Any]) -> dict[str, str]:
+def metadata_of(result: PartitionResult) -> dict[str, str]:
     """The figures of an evaluated partition that fit a package's metadata."""
-    figures = {name: f"{value:.6g}" for name, value in row.get("metrics", {}).items()}
-    return {
-        **figures,
-        "partition": str(row["slug"]),
-        "scale": str(row.get("scale", "")),
-        "tenants": str(row.get("tenants", "")),
-    }
+    figures = {name: f"{value:.6g}" for name, value in result.metrics.items()}
+    tenants = "" if result.tenants is None else str(result.tenants)
+    return {**figures, "partition": result.slug, "scale": result.scale, "tenants": tenants}

@@ -1,4 +1,4 @@
-"""The topic whose subscribers are told about releases by e-mail."""
+"""The topic that e-mails its subscribers about releases."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sns() -> SNSClient:
 
 
 def require_subscriber() -> None:
-    """Make sure that somebody would receive an e-mail.
+    """Makes sure that somebody would receive an e-mail.
 
     Raises:
         PlatformError: ``no_approver_subscribed`` while no e-mail subscription of the topic is confirmed.
@@ -33,13 +33,13 @@ def require_subscriber() -> None:
             if subscription["Protocol"] == "email" and subscription["SubscriptionArn"].startswith("arn:"):
                 return
     raise PlatformError(
-        f"no confirmed e-mail subscription on {topic}: confirm the subscription e-mail (or deploy with another "
-        "ApproverEmail), then redrive the execution",
+        f"topic {topic} has no confirmed e-mail subscription: open the link in the subscription e-mail, or deploy with "
+        "another ApproverEmail; then redrive the execution",
         code="no_approver_subscribed",
     )
 
 
 def send(subject: str, text: str) -> None:
-    """Publish one e-mail. A subject is cut to what SNS allows: 100 printable ASCII characters on one line."""
+    """Sends one e-mail. Its subject is cut to what SNS allows: 100 printable ASCII characters on one line."""
     line = re.sub(r"[^\x20-\x7e]+", " ", subject).strip()
     sns().publish(TopicArn=setting("TOPIC"), Subject=line if len(line) <= 100 else line[:97] + "...", Message=text)

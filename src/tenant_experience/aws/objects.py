@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,13 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tenant_experience.release.partition_result import ShardResult
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Links are signed for the bucket's own region: the older signature, and the address without a region that botocore
-# signs when no style is asked for, are not taken in every region.
+# Links are signed for the bucket's own region: not every region accepts the older signature, or the address without a
+# region that botocore signs by default.
 _CONFIG = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
 
 
@@ -31,7 +33,7 @@ def read_json(bucket: str, key: str) -> Any:
 
 
 def write_once(bucket: str, key: str, content: bytes) -> bool:
-    """Put one object unless its key is taken; False when it was."""
+    """Writes one object unless its key exists; False when it did."""
     try:
         s3().put_object(Bucket=bucket, Key=key, Body=content, IfNoneMatch="*")
     except ClientError as error:
@@ -41,18 +43,18 @@ def write_once(bucket: str, key: str, content: bytes) -> bool:
     return True
 
 
-def read_outcomes(bucket: str, shards: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The outcome of every shard of a release, each with the shard's number.
+def read_outcomes(bucket: str, shards: Sequence[Mapping[str, Any]]) -> list[ShardResult]:
+    """The results of every shard of a release, from its ``outcome.json``.
 
     Args:
         bucket: the data bucket.
-        shards: what TrainModels answered: ``shard`` and ``outcome_key`` of each.
+        shards: the output of TrainModels: ``shard`` and ``outcome_key`` of each.
     """
-    return [{**read_json(bucket, shard["outcome_key"]), "shard": shard["shard"]} for shard in shards]
+    return [ShardResult.read(read_json(bucket, shard["outcome_key"]), shard["shard"]) for shard in shards]
 
 
 def page_link(bucket: str, key: str, *, seconds: int) -> str:
-    """A link that shows one HTML object in a browser, and ends after ``seconds``."""
+    """A link that shows one HTML object in a browser and expires after ``seconds``."""
     return s3().generate_presigned_url(
         "get_object",
         Params={"Bucket": bucket, "Key": key, "ResponseContentType": "text/html; charset=utf-8"},

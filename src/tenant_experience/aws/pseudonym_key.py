@@ -1,4 +1,4 @@
-"""The key of pseudonyms, in Secrets Manager: read once a process."""
+"""The key of pseudonyms, in Secrets Manager, read once per process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tenant_experience.errors import PlatformError
 
 @cache
 def read_key() -> bytes | None:
-    """The stack's key; None when it keeps ids as they are.
+    """The stack's key; None when the stack stores ids as they are.
 
     Raises:
         PlatformError: ``key_unavailable``.

@@ -1,7 +1,7 @@
 """The DynamoDB table of releases: its client, its keys, and the release pointer.
 
-Items, by the key ``id``: ``live#<use_case>`` (the release pointer), ``release#<release>`` (what it published, kept for
-roll-back and audit), ``approval#<release>`` (one decision: see ``approvals``).
+Items, by the key ``id``: ``live#<use_case>`` (the release pointer), ``release#<release>`` (what a release published,
+kept for roll-back and audit), ``approval#<release>`` (one decision; see ``approvals``).
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def read_live(use_case: str) -> LiveRelease | None:
 
 
 def write_live(use_case: str, live: LiveRelease) -> None:
-    """Move the release pointer, and keep what it pointed to, in one transaction.
+    """Moves the release pointer and records the release that it points to, in one transaction.
 
     Raises:
-        PlatformError: ``pointer_moved`` when another release was published since it was read: read again and retry.
+        PlatformError: ``pointer_moved`` when another release was published after it was read: read it again and retry.
     """
     content: dict[str, Any] = {
         "release": {"S": live.release},

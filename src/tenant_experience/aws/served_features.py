@@ -32,11 +32,11 @@ def feature_store() -> SageMakerFeatureStoreRuntimeClient:
 
 
 def read_tenants(tenant_ids: Sequence[str], use_case: ServedUseCase) -> dict[str, ServedTenant]:
-    """What is served of each tenant; one that was never seen is absent.
+    """Each tenant's record; tenants without a record are left out.
 
     Args:
-        tenant_ids: at most 100, each once.
-        use_case: what their records hold.
+        tenant_ids: at most 100, without repetition.
+        use_case: says what their records hold.
 
     Raises:
         PlatformError: ``features_unavailable``.
@@ -56,12 +56,14 @@ def read_tenants(tenant_ids: Sequence[str], use_case: ServedUseCase) -> dict[str
     except (ClientError, HTTPClientError) as error:
         raise PlatformError(f"feature group {group} cannot be read: {error}", code="features_unavailable") from error
     if batch["Errors"] or batch["UnprocessedIdentifiers"]:
-        raise PlatformError(f"feature group {group} answered for a part only", code="features_unavailable")
+        raise PlatformError(
+            f"feature group {group} answered for only a part of the tenants", code="features_unavailable"
+        )
     found_by_id = {asked[row["RecordIdentifierValueAsString"]]: row["Record"] for row in batch["Records"]}
     return {tenant_id: _tenant(record, tenant_id, use_case) for tenant_id, record in found_by_id.items()}
 
 
 def _tenant(record: Iterable[Mapping[str, Any]], tenant_id: str, use_case: ServedUseCase) -> ServedTenant:
-    """The tenant, called by the id that was asked for: the store may know a pseudonym."""
+    """The tenant under the id that was asked for; the store may only know a pseudonym."""
     texts = {value["FeatureName"]: value["ValueAsString"] for value in record}
     return replace(read_record(texts, use_case), tenant_id=tenant_id)

@@ -1,3 +1,3 @@
-"""Taking one tenant out of files: archives, Parquet, JSON, CSV, HTML, and raw exports by their mapping."""
+"""Removes one tenant from files: archives, Parquet, JSON, CSV, HTML, and raw exports by their mapping."""
 
 __all__ = ["file", "id", "mapping"]

@@ -1,4 +1,4 @@
-"""Erasing a tenant from our own pages: the rows of tables that name the tenant go, the page stays."""
+"""Erases a tenant from our own pages: table rows that name the tenant are removed, and the page stays."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 
 from tenant_experience.erasure.id import ErasedId
 
-# A row of a table, alone on its lines: tables do not hold tables here.
+# A table row with its lines. Our pages do not nest tables.
 _ROW = re.compile(r"[ \t]*<tr\b(?:(?!</?tr\b).)*</tr>\n?", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class ErasedPage:
-    """A page without the tenant's rows, and how many there were."""
+    """A page without the tenant's rows, and how many rows were removed."""
 
     content: str
     rows: int
 
 
 def erase_rows_of_page(page: str, erased: ErasedId) -> ErasedPage:
-    """Takes out every table row that says the id, in any spelling.
+    """Removes every table row that contains the id, in any spelling.
 
     Args:
         page: HTML.
-        erased: whose rows.
+        erased: the tenant whose rows are removed.
     """
     removed = 0
 

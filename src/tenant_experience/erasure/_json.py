@@ -1,4 +1,4 @@
-"""Erasing a tenant from JSON documents by their structure."""
+"""Erases a tenant from JSON documents by their structure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tenant_experience.erasure.id import ErasedId
 
 
 class _Gone:
-    """What stood here was the tenant's."""
+    """Stands in for a value that was the tenant's."""
 
 
 _GONE: Final = _Gone()
@@ -20,8 +20,8 @@ class ErasedDocument:
     """A document without the tenant.
 
     Attributes:
-        content: None when the document as a whole was about the tenant.
-        entries: how many entries were removed or blotted out.
+        content: None when the whole document was about the tenant.
+        entries: how many entries were removed or redacted.
     """
 
     content: Any
@@ -29,15 +29,15 @@ class ErasedDocument:
 
 
 def erase_document(document: object, erased: ErasedId, id_keys: frozenset[str]) -> ErasedDocument:
-    """Takes the tenant out of a decoded JSON document.
+    """Removes the tenant from a decoded JSON document.
 
-    The innermost list element or named entry that holds the id goes as a whole: an object in a list of tenants, an
-    entry whose key is the id. A longer text that mentions the id stays, with the id blotted out.
+    The innermost list element or named entry that holds the id is removed as a whole: an object in a list of tenants,
+    or an entry whose key is the id. A longer text that mentions the id stays, with the id redacted.
 
     Args:
-        document: not changed.
-        erased: whose entries.
-        id_keys: the keys whose values are ids, numbers too.
+        document: is not changed.
+        erased: the tenant whose entries are removed.
+        id_keys: the keys whose values are ids, also when they are numbers.
     """
     walk = _Walk(erased, id_keys)
     content = walk.without(document, "")

@@ -1,4 +1,4 @@
-"""Erasing a tenant from Parquet files: the rows go, the schema stays."""
+"""Erases a tenant from Parquet files: the rows are removed, and the schema stays."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def erase_rows(source: Path, target: Path, erased: ErasedId, is_tenants: Mask) -
     Args:
         source: a Parquet file.
         target: written only when rows were removed.
-        erased: rows that name this id in any text column go as well.
+        erased: rows that name this id in any text column are removed as well.
         is_tenants: which rows of a batch are the tenant's.
 
     Returns:
@@ -41,7 +41,7 @@ def erase_rows(source: Path, target: Path, erased: ErasedId, is_tenants: Mask) -
 
 
 def id_columns_hold(erased: ErasedId, id_columns: frozenset[str]) -> Mask:
-    """A mask of the rows in which one of these columns is the id. Values in the quarantine are cut off."""
+    """A mask of the rows in which one of these columns is the id; the quarantine stores long values cut off."""
 
     def mask(table: pa.Table) -> list[bool]:
         hits = [False] * table.num_rows
@@ -64,7 +64,7 @@ def _mask(table: pa.Table, erased: ErasedId, is_tenants: Mask) -> list[bool]:
 
 
 def _naming(column: pa.Array, erased: ErasedId) -> list[int]:
-    """The places of values that say the id."""
+    """The positions of the values that contain the id."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_nested(column.type):

@@ -1,4 +1,4 @@
-"""Erasing a tenant from CSV and JSON lines: every other record stays as it was, byte for byte."""
+"""Erases a tenant from CSV and JSON lines; every other record stays as it was, byte for byte."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tenant_experience.erasure.id import ErasedId
 from tenant_experience.erasure.mapping import RawMapping
 
 _RECORDS = 20_000
-# A quote that is not closed within this many characters closes nothing: the line stands by itself.
+# A quote that is not closed within this many characters is taken as a stray one, and its line as a record of its own.
 _LONGEST_RECORD = 2_000_000
 csv.field_size_limit(_LONGEST_RECORD)
 
@@ -24,12 +24,12 @@ _QUOTED = re.compile(r'"([^"]*)"')
 
 @dataclass(frozen=True)
 class _Record:
-    """One record as it stands in the file.
+    """One record as it is written in the file.
 
     Attributes:
-        text: with its line end.
-        keys: what the tenant's id may be made from: of a record the values of those columns; of a line that does not
-            have the file's shape, and so no columns, each of its values.
+        text: the record with its line end.
+        keys: what the tenant's id may be made from. For a record, the values of the columns it is made from; for a line
+            that does not have the file's shape, and so no columns, each of its values.
         is_whole: whether it has the file's shape.
     """
 
@@ -42,9 +42,9 @@ def erase_csv(lines: Iterable[str], write: Callable[[str], object], erased: Eras
     """Copies a CSV file without the tenant's records.
 
     Args:
-        lines: of the file, each with its line end.
-        write: given what stays.
-        erased: records that name the id in any value go as well.
+        lines: the lines of the file, each with its line end.
+        write: receives what stays.
+        erased: records that name the id in any value are removed as well.
         mapping: how the file's records map to the tenant.
     """
     iterator = iter(lines)
@@ -57,13 +57,13 @@ def erase_csv(lines: Iterable[str], write: Callable[[str], object], erased: Eras
 def erase_json_lines(
     lines: Iterable[str], write: Callable[[str], object], erased: ErasedId, mapping: RawMapping
 ) -> Counts:
-    """Copies JSON lines without the tenant's. Arguments as of ``erase_csv``."""
+    """Copies JSON lines without the tenant's records. The arguments are those of ``erase_csv``."""
     return _copy((_json_record(line, mapping.columns) for line in lines), write, erased, mapping)
 
 
 @dataclass
 class Counts:
-    """How many records went, and how many stayed."""
+    """How many records were removed, and how many were kept."""
 
     removed: int = 0
     kept: int = 0
@@ -74,7 +74,9 @@ def _copy(records: Iterator[_Record], write: Callable[[str], object], erased: Er
     while chunk := list(islice(records, _RECORDS)):
         mapped = iter(mapping.are_tenants([key for record in chunk for key in record.keys]))
         for record in chunk:
-            is_tenants = sum(next(mapped) for _ in record.keys) > 0  # all of them: the next ones are another record's
+            is_tenants = (
+                sum(next(mapped) for _ in record.keys) > 0
+            )  # sum, not any: it must consume all keys of this record
             if is_tenants or _mentions(record, erased):
                 counts.removed += 1
             else:
@@ -100,7 +102,7 @@ def _csv_records(lines: Iterator[str], names: list[str], mapping: RawMapping) ->
 
 
 def _whole_records(lines: Iterator[str], delimiter: str, width: int) -> Iterator[str]:
-    """Lines, joined where a quoted value goes on in the next one."""
+    """Lines, joined where a quoted value continues on the next line."""
     waiting: list[str] = []
     while True:
         line = waiting.pop() if waiting else next(lines, None)
@@ -144,17 +146,17 @@ def _json_record(line: str, columns: tuple[str, ...]) -> _Record:
 
 
 def _shapeless(text: str, values: Sequence[str], columns: tuple[str, ...]) -> _Record:
-    """A line that is no record. Its values are tried one by one, where the id is made from one."""
+    """A line that is no record. Its values are tried one by one when the id is made from a single column."""
     return _Record(text, [(value.strip().strip('"'),) for value in values] if len(columns) == 1 else [], is_whole=False)
 
 
 def _json_text(value: object) -> str | None:
-    """A value as DuckDB's ``json_extract_string`` gives it."""
+    """A value as DuckDB's ``json_extract_string`` returns it."""
     return value if isinstance(value, str) or value is None else json.dumps(value)
 
 
 def text_lines(stream: IO[str]) -> Iterator[str]:
-    """The lines of a stream that was opened with ``newline=''``, ended by line feeds alone."""
+    """The lines of a stream that was opened with ``newline=''``; only line feeds end a line."""
     pending = ""
     for part in iter(lambda: stream.read(1 << 20), ""):
         *whole, pending = (pending + part).split("\n")

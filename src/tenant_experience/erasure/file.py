@@ -1,4 +1,4 @@
-"""Erasing a tenant from one file of any kind; what is packed is unpacked, and packed again."""
+"""Erases a tenant from one file of any kind; packed files are unpacked and packed again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OVERLAP = 4_096
 T = TypeVar("T")
 _GZIP, _ZIP, _PARQUET = b"\x1f\x8b", b"PK\x03\x04", b"PAR1"
 PACKED = (_GZIP, _ZIP, _PARQUET)
-"""How files begin whose content does not stand in their bytes; a tar archive's does."""
+"""The first bytes of files whose content is compressed or encoded; a tar archive is neither."""
 
 Left = Literal["as it was", "rewritten", "nothing"]
 
@@ -40,9 +40,9 @@ class Erasure:
     """What erasing did to one file.
 
     Attributes:
-        removed: rows, records or entries that were the tenant's; 1 for a file that goes as a whole.
+        removed: how many rows, records or entries were the tenant's; 1 for a file that is removed as a whole.
         left: what is left of the file.
-        unreadable: what could not be unpacked, and why.
+        unreadable: the files that could not be unpacked, each with the reason.
     """
 
     removed: int = 0
@@ -52,13 +52,13 @@ class Erasure:
 
 @dataclass(frozen=True)
 class Eraser:
-    """Erases from files.
+    """Erases one tenant from files.
 
     Attributes:
-        erased: whom.
+        erased: the tenant.
         record_id: the column of ids in our own tables.
         mapping: how the rows of files map to the tenant.
-        is_raw: whether these are files of a batch, whose Parquet has its own columns.
+        is_raw: whether these are raw files of a batch, whose Parquet files have columns of their own.
     """
 
     erased: ErasedId
@@ -68,16 +68,16 @@ class Eraser:
 
     @property
     def id_columns(self) -> frozenset[str]:
-        """Columns and keys that hold ids."""
+        """The columns and keys that hold ids."""
         return frozenset({self.record_id, f"raw_{self.record_id}", "tenant_id", "raw_tenant_id"})
 
     def erase(self, source: Path, name: str, target: Path) -> Erasure:
         """Erases the tenant from one file.
 
         Args:
-            source: the file; not changed.
-            name: what it is called where it comes from: tells how to read it.
-            target: written when the answer says ``rewritten``.
+            source: the file, which is not changed.
+            name: its name where it comes from, which says how to read it.
+            target: written when the answer is ``rewritten``.
         """
         if any(self.erased.is_named_by(part.partition(".")[0]) for part in PurePosixPath(name).parts):
             return Erasure(1, "nothing")
@@ -131,7 +131,7 @@ class Eraser:
         return Erasure(counts.removed, "rewritten" if counts.kept else "nothing")
 
     def _document(self, source: Path, target: Path) -> Erasure | None:
-        """None when it is not JSON, whatever its name says."""
+        """None when the file is not JSON, whatever its name says."""
         try:
             document = json.loads(source.read_bytes())
         except (ValueError, RecursionError):
@@ -145,7 +145,7 @@ class Eraser:
         return Erasure(found.entries, "rewritten")
 
     def _page(self, source: Path, target: Path) -> Erasure:
-        """Rows of its tables go; a page that says the id elsewhere goes as a whole."""
+        """Removes rows of tables; a page that contains the id elsewhere is removed as a whole."""
         found = erasure_html.erase_rows_of_page(
             source.read_text(encoding="utf-8", errors="surrogateescape"), self.erased
         )
@@ -167,7 +167,7 @@ class Eraser:
                 shutil.copyfileobj(packed, unpacked)
             found = self.erase(inside, name.removesuffix(".gz").removesuffix(".tgz"), rewritten)
             if found.left == "rewritten":
-                # Without a name and a time in its header: the same content is the same file.
+                # No name and no time in its header, so that the same content gives the same file.
                 with (
                     rewritten.open("rb") as read,
                     target.open("wb") as file,
@@ -243,7 +243,7 @@ class Eraser:
     def _each(
         self, members: list[tuple[str, T]], read: Callable[[T, Path], None], scratch: Path
     ) -> Iterator[tuple[Erasure, T, Path]]:
-        """Every member: what erasing did to it, and the file with what is left of it."""
+        """For each member: what erasing did to it, and the file that holds what is left of it."""
         with TemporaryDirectory(dir=scratch) as folder:
             inside, rewritten = Path(folder) / "inside", Path(folder) / "rewritten"
             for name, info in members:
@@ -262,7 +262,7 @@ class Eraser:
 
 
 def _exact(encoding: str, source: Path) -> str:
-    """The encoding by which a file that is read and written comes out the same: a mark of byte order stays in it."""
+    """The encoding that reproduces a file exactly when it is read and written: a byte order mark stays in it."""
     if codecs.lookup(encoding).name != "utf-16":
         return encoding
     with source.open("rb") as stream:

@@ -1,7 +1,7 @@
-"""Recognising one tenant's id in whatever holds it.
+"""Recognises one tenant's id in files of any kind.
 
-An id is looked for as it stands and as it stands in JSON, in a URL, in HTML and in UTF-16. What is compressed or
-packed is unpacked first (see ``erasure_file``); base64 and the like are not undone: nothing here writes ids so.
+An id is looked for as it is, and as JSON, URLs, HTML and UTF-16 write it. Compressed and packed files are unpacked
+first (see ``file``). Base64 and the like are not decoded, because nothing in this application writes ids that way.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tenant_experience.intake.staged_file import KEPT_CHARACTERS
 ERASED = "[erased]"
 _DISTINCTIVE_LENGTH = 6
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
-# What may join the parts of an id: ``T1-2`` is not ``T1``.
+# Characters that may join the parts of an id: ``T1-2`` is not ``T1``.
 _JOINTS = r"[-.@:+]?"
 
 
@@ -27,54 +27,54 @@ class ErasedId:
     """The id of the tenant to erase.
 
     Attributes:
-        forms: the id, its pseudonym where the stack has one, and what the quarantine keeps of a long one.
+        forms: the id, its pseudonym if the stack uses them, and the part of a long id that the quarantine keeps.
     """
 
     forms: tuple[str, ...]
 
     @classmethod
     def of(cls, *ids: str) -> ErasedId:
-        """One tenant by its id and, perhaps, its pseudonym."""
+        """One tenant by its id and, where there is one, its pseudonym."""
         return cls(tuple(dict.fromkeys(part for each in ids for part in (each, each[:KEPT_CHARACTERS]))))
 
     @cached_property
     def is_distinctive(self) -> bool:
-        """Whether the id as a word of a text can only mean the tenant.
+        """Whether the id, as a word in a text, can only mean the tenant.
 
-        Shorter ones and plain numbers occur everywhere. In texts they count only between quotes or tags, or after
-        ``=`` or ``/``; in tables only in columns of ids.
+        Shorter ids and plain numbers occur everywhere. In texts they count only between quotes or tags, or after
+        ``=`` or ``/``; in tables they count only in columns of ids.
         """
         return all(len(form) >= _DISTINCTIVE_LENGTH and not form.isdigit() for form in self.forms)
 
     def is_value(self, value: object) -> bool:
-        """Whether a whole value is the id."""
+        """Whether a value as a whole is the id."""
         return str(value).strip() in self.forms
 
     def is_named_by(self, value: str) -> bool:
-        """Whether a value is the id, or says it as a word that is no part of a longer id."""
+        """Whether a value is the id, or contains it as a word that is not part of a longer id."""
         if self.is_value(value):
             return True
         return self.is_distinctive and any(form in value for form in self.forms) and bool(self._word.search(value))
 
     def is_in_line(self, line: str) -> bool:
-        """Whether a line of a file says the id, in any spelling, as a word that is no part of a longer id."""
+        """Whether a line of a file contains the id, in any spelling, as a word that is not part of a longer id."""
         return any(spelling in line for spelling in self._spellings) and bool(self._in_line.search(line))
 
     def is_in_text(self, content: bytes) -> bool:
-        """Whether a text says the id, in any spelling; also where it is a part of a longer id."""
-        # To search for a plain text first is many times as fast.
+        """Whether a text contains the id, in any spelling; also as part of a longer id."""
+        # Searching for plain text first is many times faster.
         return self.may_be_in(content) and any(pattern.search(content) for pattern in self._patterns)
 
     def may_be_in(self, content: bytes) -> bool:
-        """Whether the id stands in a content at all, as a part of other words too."""
+        """Whether some content contains the id at all, also as part of other words."""
         return any(spelling in content for spelling in self._encoded_spellings)
 
     def blot_out(self, text: str) -> str:
-        """The text without the id."""
+        """The text with the id redacted."""
         return ERASED if self.is_value(text) else self._in_line.sub(ERASED, text)
 
     def blot_out_name(self, name: str) -> str:
-        """The name of an object or a file without the id, wherever it stands: rather too much goes than too little."""
+        """The name of an object or a file with the id redacted, rather too often than too rarely."""
         return re.sub(rf"(?<![A-Za-z0-9_]){self._any_spelling}(?![A-Za-z0-9_])", ERASED, name)
 
     @cached_property
@@ -115,7 +115,7 @@ class ErasedId:
         return patterns
 
     def _borders(self, nul: str, *, nul_first: bool) -> tuple[bytes, bytes]:
-        """What must not, or must, stand before and after the id, in UTF-8 or (with ``nul``) UTF-16."""
+        """What must or must not be before and after the id, in UTF-8 or (with ``nul``) UTF-16."""
 
         def one(characters: str) -> str:
             return f"{nul}[{characters}]" if nul_first else f"[{characters}]{nul}"

@@ -1,4 +1,4 @@
-"""Which raw rows are a tenant's: those that the source's own mapping gives the tenant's id."""
+"""Finds a tenant's raw rows: those to which the source's own mapping gives the tenant's id."""
 
 # ruff: noqa: S608 - names and texts in SQL are quoted by duckdb_session
 from __future__ import annotations
@@ -37,12 +37,12 @@ class RawMapping:
 
     @property
     def delimiter(self) -> str:
-        """Of the source's CSV files."""
+        """The delimiter of the source's CSV files."""
         return self._source.csv.delimiter
 
     @property
     def encoding(self) -> str:
-        """Of the source's CSV files."""
+        """The encoding of the source's CSV files."""
         return self._source.csv.encoding
 
     @property
@@ -54,7 +54,7 @@ class RawMapping:
         """Whether rows of text are the tenant's.
 
         Args:
-            keys: of each row the values of ``columns``.
+            keys: for each row, the values of ``columns``.
         """
         if len(self._known) > _REMEMBERED:
             self._known.clear()
@@ -65,7 +65,7 @@ class RawMapping:
         return [self._known[key] for key in keys]
 
     def mask(self, table: pa.Table) -> list[bool]:
-        """Which rows of a table, of any column types, are the tenant's."""
+        """Which rows of a table, whose columns may have any type, are the tenant's."""
         types = {name: self._type(table, name) for name in table.column_names}
         selected = ", ".join(tidied(name, types, self._source.null_markers) for name in self.columns) or "1 AS nothing"
         self._connection.register("batch", table)

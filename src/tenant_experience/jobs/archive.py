@@ -1,4 +1,4 @@
-"""Model archives: written the same every time, read without trust."""
+"""Model archives: written reproducibly, and read without trusting their content."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 
 from tenant_experience.errors import PlatformError
 
-# A shard's archive holds a few files for each of at most a thousand partitions.
+# The archive of a shard holds a few files for each of at most a thousand partitions.
 MEMBER_LIMIT = 10_000
 BYTES_LIMIT = 4 << 30
 
 
 def write_archive(path: Path, files: Sequence[Path]) -> None:
-    """Packs files, by name, at the root of a tar.gz: same contents, same bytes, whoever packs them and when.
+    """Packs files, in the order of their names, at the root of a tar.gz. The same contents always give the same bytes.
 
     Args:
-        path: the archive; its folder is made when missing.
-        files: distinct names.
+        path: the archive; its folder is created when it is missing.
+        files: with distinct names.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
@@ -40,7 +40,7 @@ def extract_archive(path: Path, folder: Path, member_limit: int = MEMBER_LIMIT, 
     """Unpacks a tar.gz of plain files and folders into ``folder``.
 
     Raises:
-        PlatformError: ``unsafe_archive`` for links, devices, names that lead outside, or more than the limits;
+        PlatformError: ``unsafe_archive`` for links, devices, names that lead outside, or content beyond the limits;
             ``corrupt_archive`` when it cannot be read.
     """
     try:

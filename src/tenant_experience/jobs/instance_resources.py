@@ -1,4 +1,4 @@
-"""What this container was given: CPUs and memory, which may be less than the machine has; and its part of the job."""
+"""The resources of this container: CPUs and memory, which may be less than the machine's, and its share of the job."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _UNLIMITED = 1 << 60
 
 @dataclass(frozen=True)
 class InstanceShare:
-    """One instance of a job's ``count``, the ``number``-th from 0, and what of the work is its own."""
+    """One of the ``count`` instances of a job, numbered from 0, and its share of the work."""
 
     host: str
     number: int
     count: int
 
     def owns(self, key: str) -> bool:
-        """Whether ``key`` is this instance's. Every key is exactly one instance's, in every process."""
+        """Whether ``key`` belongs to this instance. All processes agree on the one instance of each key."""
         return crc32(key.encode()) % self.count == self.number
 
 
 def instance_share() -> InstanceShare:
-    """Which instance this is, from a processing job's ``resourceconfig.json``; the only one where there is none."""
+    """Which instance this is, from a processing job's ``resourceconfig.json``; without one, the only instance."""
     path = ml_root() / "config" / "resourceconfig.json"
     if not path.exists():
         return InstanceShare("algo-1", 0, 1)
@@ -39,14 +39,14 @@ def instance_share() -> InstanceShare:
 
 
 def available_cpus(cgroup: Path = _CGROUP) -> int:
-    """CPUs this process may use: its affinity, cut by the control group's quota; at least 1."""
+    """CPUs this process may use: its affinity, limited by the control group's quota; at least 1."""
     allowed = len(os.sched_getaffinity(0))
     quota = _cpu_quota(cgroup)
     return max(1, min(allowed, math.floor(quota))) if quota else allowed
 
 
 def available_memory(cgroup: Path = _CGROUP) -> int:
-    """Bytes of memory this process may use: the machine's, cut by the control group's limit."""
+    """Bytes of memory this process may use: the machine's, limited by the control group."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         limit = _read(cgroup / name)
@@ -56,7 +56,7 @@ def available_memory(cgroup: Path = _CGROUP) -> int:
 
 
 def _cpu_quota(cgroup: Path) -> float | None:
-    """CPUs' worth of time per period, from cgroup v2 (``cpu.max``) or v1; None when unlimited."""
+    """CPU time per period, in CPUs, from cgroup v2 (``cpu.max``) or v1; None when unlimited."""
     quota, _, period = _read(cgroup / "cpu.max").partition(" ")
     if not quota:
         quota = _read(cgroup / "cpu" / "cpu.cfs_quota_us")

@@ -1,8 +1,8 @@
 """How every SageMaker script ends: a refusal exits 0 with ``outcome.json``, anything unexpected exits 1.
 
-A failed ``.sync`` job is ``States.TaskFailed`` and nothing finer, so the state machine tells refusals apart by reading
-``outcome.json`` instead. What people see in the console comes from ``/opt/ml/output``: ``message`` (a processing
-job's ExitMessage, first 1 KB) and ``failure`` (a training job's FailureReason, first 1,024 characters).
+The state machine sees a failed ``.sync`` job only as ``States.TaskFailed``, so it distinguishes refusals by reading
+``outcome.json``. The console shows what is in ``/opt/ml/output``: ``message`` (a processing job's ExitMessage, first
+1 KB) and ``failure`` (a training job's FailureReason, first 1,024 characters).
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ def run_job(main: Main, output: str | None) -> int:
 
     Args:
         main: parses the arguments (None: ``sys.argv``), does the work, and returns its outcome.
-        output: the name of the processing output that gets ``outcome.json``; None: another instance writes it.
+        output: the name of the processing output that receives ``outcome.json``; None when another instance writes it.
 
     Returns:
-        0 when ``main`` returned or refused (UserError, AlgorithmError), 1 for everything else.
+        0 when ``main`` returned or refused (UserError, AlgorithmError), otherwise 1.
     """
     return _run(main, processing_output(output) if output else None, ("message",))
 
 
 def run_training_job(main: Main) -> int:
-    """Runs a training script to its exit code; ``outcome.json`` goes to ``/opt/ml/model``, into the archive."""
+    """Runs a training script to its exit code; ``outcome.json`` goes to ``/opt/ml/model`` and so into the archive."""
     return _run(main, ml_root() / "model", ("message", "failure"))
 
 

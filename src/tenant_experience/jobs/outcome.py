@@ -1,6 +1,6 @@
-"""What a job says when it ends: ``outcome.json``, read by the state machine's Choices and by the Lambdas.
+"""The result of a job, ``outcome.json``, which the state machine's Choices and the Lambda functions read.
 
-Only the standard library, because Lambdas import it.
+Only the standard library.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class Outcome:
     Attributes:
         status: ``ok`` or ``refused``.
         fault: ``user`` or ``algorithm`` when refused, else None.
-        code: the refusing error's stable code, else None.
-        message: the refusing error's sentence, cut to 2,000 characters, else None.
-        figures: what else the job tells, JSON-able, written beside the four above.
+        code: the stable code of the error that refused, else None.
+        message: the sentence of that error, cut to 2,000 characters, else None.
+        figures: the job's own results, JSON-able, written beside the four keys above.
     """
 
     status: str = "ok"
@@ -42,7 +42,7 @@ class Outcome:
 
     @classmethod
     def refused(cls, error: TenantExperienceError, **figures: Any) -> Outcome:
-        """The job refused what it was given; the job itself succeeded."""
+        """The job refused its input; the job itself succeeded."""
         return cls("refused", error.fault, error.code, error.message[:MESSAGE_LIMIT], figures)
 
     def as_dict(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Outcome:
         return {key: getattr(self, key) for key in _OWN_KEYS} | self.figures
 
     def write(self, folder: Path) -> Path:
-        """Writes ``outcome.json`` into ``folder``, made when missing. NaN is refused: JSON has none."""
+        """Writes ``outcome.json`` into ``folder``, which it creates. NaN is refused, because JSON has no NaN."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / OUTCOME
         path.write_text(json.dumps(self.as_dict(), indent=2, allow_nan=False) + "\n")

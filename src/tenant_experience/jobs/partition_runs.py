@@ -1,4 +1,4 @@
-"""A shard's partitions, each by itself: one that fails is a row in the outcome, not the end of the others."""
+"""Runs a stage for each partition of a shard: a failure becomes a row of the outcome and does not end the others."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _log = logging.getLogger("partitions")
 
 @dataclass(frozen=True)
 class Partition:
-    """One model to make: the partition's name, and the same spelled for keys."""
+    """One model to make: the partition's name, and the slug that stands for it in keys."""
 
     partition: str
     slug: str
 
     @property
     def scale(self) -> Literal["global", "local"]:
-        """Portfolios may be compared by the global partition's groups only."""
+        """Only the groups of the global partition allow comparisons between portfolios."""
         return "global" if self.slug == GLOBAL_PARTITION else "local"
 
 
@@ -36,7 +36,7 @@ def read_shard(folder: Path, shard: int) -> list[Partition]:
     """The partitions of one shard, from ``partitions.json`` in ``folder``.
 
     Raises:
-        PlatformError: ``unknown_shard``; the state machine only asks for shards that the file names.
+        PlatformError: ``unknown_shard``; it is a bug, because the state machine takes the numbers from this file.
     """
     for entry in json.loads((folder / PARTITIONS_FILE).read_text()):
         if entry["shard"] == shard:
@@ -50,19 +50,19 @@ def run_partitions(
     earlier: Mapping[str, Row] | None = None,
     at_once: int = 1,
 ) -> list[Row]:
-    """Does the work for each partition that no earlier stage has given up.
+    """Does the work for each partition that is still ready after the earlier stages.
 
     Args:
-        partitions: in the order they are done and reported.
-        work: does it for one partition and returns its figures, JSON-able.
-        earlier: by slug, rows of earlier stages that are not ready: passed on as they are.
-        at_once: how many are done at a time, each in a thread of its own.
+        partitions: in the order in which they are processed and reported.
+        work: processes one partition and returns its figures, JSON-able.
+        earlier: slug -> the row of an earlier stage in which the partition was not ready; passed on unchanged.
+        at_once: how many partitions are processed at a time, each in its own thread.
 
     Returns:
-        One row a partition: partition, slug, status, fault, code, message, and the work's figures.
+        One row per partition: partition, slug, status, fault, code, message, and the work's figures.
 
     Raises:
-        Exception: the first unexpected error, when every partition ended in one: that is a bug or the machine.
+        Exception: the first unexpected error, when every partition ended in one: then it is a bug or the machine.
     """
 
     def run(partition: Partition) -> tuple[Row, Exception | None]:
@@ -79,20 +79,20 @@ def run_partitions(
 
 
 def _run(partition: Partition, work: Callable[[Partition], Row]) -> tuple[Row, Exception | None]:
-    """The partition's row, and the error in it that is not the data's."""
+    """The partition's row, and the error if it is not the data's fault."""
     try:
         return _row(partition, READY) | work(partition), None
     except TenantExperienceError as error:
         ours = isinstance(error, PlatformError)
         _log.warning("partition %s: %s", partition.slug, error, exc_info=ours)
         return _error_row(partition, error.fault, error.code, error.message), error if ours else None
-    except Exception as error:  # noqa: BLE001 - logged, told in the row, and raised when no partition did better
+    except Exception as error:  # noqa: BLE001 - logged, kept in the row, and raised when every partition failed
         _log.exception("partition %s failed", partition.slug)
         return _error_row(partition, PlatformError.fault, "unexpected", f"{type(error).__name__}: {error}"), error
 
 
 def shard_outcome(rows: Sequence[Row], **figures: Any) -> Outcome:
-    """``ok`` when a partition is ready, else refused with the first refusal's fault, code and message."""
+    """``ok`` when at least one partition is ready; else refused, as the first refusal was."""
     if any(row["status"] == READY for row in rows):
         return Outcome.ok(partitions=list(rows), **figures)
     first = next((row for row in rows if row["status"] == REFUSED), rows[0])
@@ -100,7 +100,7 @@ def shard_outcome(rows: Sequence[Row], **figures: Any) -> Outcome:
 
 
 def not_ready(outcome: Outcome, partitions: Sequence[Partition]) -> dict[str, Row]:
-    """By slug, the rows of an earlier stage that later ones only pass on; all of them when the stage refused at once.
+    """Slug -> row of the partitions that are not ready after an earlier stage: all of them when that stage refused.
 
     Args:
         outcome: of the earlier stage.

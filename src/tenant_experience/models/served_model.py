@@ -1,8 +1,8 @@
 """What is answered about a tenant: by the endpoint, and by the evaluation that says what the endpoint must answer.
 
-Of labels from a column, the model's calibrated probability is told. Of groups, how often the tenant would fall into
-each if its year happened again (``uncertainty``); the model's own output, which copies the rule of the groups, is told
-as ``closeness`` (decision 0014).
+Where labels come from a column, the answer is the model's calibrated probability. Where they come from groups, it is
+how often the tenant would fall into each group if its year happened again (``uncertainty``); the model's own output,
+which copies the rule of the groups, is answered beside it as ``model_probability`` (decisions 0014 and 0016).
 """
 
 from __future__ import annotations
@@ -19,10 +19,8 @@ from tenant_experience.errors import UserError
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.uncertainty import group_shares
 from tenant_experience.models.scoring import Scorer
+from tenant_experience.prediction_status import PredictionStatus
 from tenant_experience.statistics.arrays import Floats
-
-# The label of a tenant of whom nothing is known that decides.
-NO_FEATURES = "no_features"
 
 Values = NDArray[np.float32] | Floats
 
@@ -63,10 +61,11 @@ class ServedModel:
             exposure_days: (rows,) days each tenant was seen, NaN where unknown; matters for groups only.
 
         Returns:
-            Regression: ``value``. Two labels: ``probability`` (of the positive one) and ``experience`` (the label, by
-            the model's threshold). More: ``probabilities`` by label, ``experience`` (the likeliest), and
-            ``probability`` where a label is positive. Of groups also ``closeness``, the model's own P(bad). Where
-            nothing that decides is known, numbers are None and ``experience`` is ``no_features``.
+            ``status`` (``PredictionStatus``), and by task: Regression: ``value``. Two labels: ``probability`` (of the
+            positive one) and ``experience`` (the label, by the model's threshold). More labels: ``probabilities`` by
+            label, ``experience`` (the likeliest), and ``probability`` where a label is positive. Models of groups
+            answer ``model_probability`` too, the model's own P(bad), and repeat it as ``closeness``, its old name.
+            Where nothing that decides is known, ``status`` is ``no_features`` and everything else is None.
         """
         outputs = self.scorer.outputs(values.astype(np.float32, copy=False))
         if self.scorer.manifest.task == "regression":
@@ -76,11 +75,15 @@ class ServedModel:
             shares = told if self.grouping is None else self._shares(self.grouping, values, exposure_days)
             rows = [self._answer(row) for row in shares.tolist()]
             if self.grouping is not None:
-                for row, closeness in zip(rows, told[:, -1].tolist(), strict=True):
-                    row["closeness"] = closeness
-        for number in np.flatnonzero(self._unknown(values)):
-            rows[number] = dict.fromkeys(rows[number]) | {"experience": NO_FEATURES}
-        return rows
+                for row, own in zip(rows, told[:, -1].tolist(), strict=True):
+                    row |= {"model_probability": own, "closeness": own}  # closeness: until the next version
+        unknown = self._unknown(values).tolist()
+        return [
+            {"status": PredictionStatus.NO_FEATURES, **dict.fromkeys(row)}
+            if nothing
+            else {"status": PredictionStatus.SCORED, **row}
+            for row, nothing in zip(rows, unknown, strict=True)
+        ]
 
     def _answer(self, shares: list[float]) -> dict[str, Any]:
         manifest = self.scorer.manifest

@@ -1,4 +1,4 @@
-"""The rules of approval: who may decide what, when, and what is written down."""
+"""The rules of approval: who may decide what and when, what the approver is shown, and what is recorded."""
 
 from __future__ import annotations
 
@@ -7,15 +7,93 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tenant_experience.errors import UserError
+from tenant_experience.release.partition_result import PartitionResult, ShardResult
 
 Decision = Literal["approved", "rejected"]
 Status = Literal["pending", "approved", "rejected"]
 
 MAX_REASON = 800  # with the approver's name it must fit ApprovalDescription (1,024 characters)
 MAX_NAME = 120
-# What is told of a model at a glance: of classes the first three, of a number the others.
+# The figures shown for each model: models of classes have the first three, models of numbers the others.
 FIGURES = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "brier": "Brier", "rmse": "RMSE", "mae": "MAE", "r2": "R squared"}
-_MAX_MESSAGE = 300  # fifty of them, with all else, stay far below an item's 400 KB
+_MAX_LISTED = 50
+_MAX_MESSAGE = 300  # fifty messages and everything else stay far below DynamoDB's 400 KB for an item
+
+
+@dataclass(frozen=True)
+class ApprovalSummary:
+    """What the page and the e-mail show of a release.
+
+    Attributes:
+        release: the release's id.
+        use_case: its use case.
+        as_of: the features' time, ISO 8601 UTC.
+        live_release: the release that was live when the decision was requested, or None.
+        warnings: of the data-quality report.
+        ready_count: how many partitions have a model to release.
+        refused_count: how many do not.
+        ready: at most 50 of the former.
+        refused: at most 50 of the latter, their messages cut to 300 characters.
+    """
+
+    release: str
+    use_case: str
+    as_of: str
+    live_release: str | None
+    warnings: tuple[str, ...]
+    ready_count: int
+    refused_count: int
+    ready: tuple[PartitionResult, ...]
+    refused: tuple[PartitionResult, ...]
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """The ``FIGURES`` that at least one listed model has: name -> as a person reads it."""
+        return {name: words for name, words in FIGURES.items() if any(name in row.metrics for row in self.ready)}
+
+    def as_document(self) -> dict[str, Any]:
+        """The JSON object stored with the request. Unknown fields of a partition are left out."""
+        return {
+            "release": self.release,
+            "use_case": self.use_case,
+            "as_of": self.as_of,
+            "live_release": self.live_release,
+            "warnings": list(self.warnings),
+            "ready_count": self.ready_count,
+            "refused_count": self.refused_count,
+            "ready": [_stored(row) for row in self.ready],
+            "refused": [_stored(row) for row in self.refused],
+        }
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> ApprovalSummary:
+        """The reverse of ``as_document``. Requests stored by the first versions have no warnings."""
+        return cls(
+            release=document["release"],
+            use_case=document["use_case"],
+            as_of=document["as_of"],
+            live_release=document["live_release"],
+            warnings=tuple(document.get("warnings", ())),
+            ready_count=document["ready_count"],
+            refused_count=document["refused_count"],
+            ready=tuple(PartitionResult.read(row, status="ready") for row in document["ready"]),
+            refused=tuple(PartitionResult.read(row, status="refused") for row in document["refused"]),
+        )
+
+
+def _stored(row: PartitionResult) -> dict[str, Any]:
+    fields = {
+        "partition": row.partition,
+        "slug": row.slug,
+        "shard": row.shard,
+        "metrics": dict(row.metrics),
+        "tenants": row.tenants,
+        "bad_share": row.bad_share,
+        "scale": row.scale,
+        "code": row.code,
+        "message": row.message[:_MAX_MESSAGE],
+    }
+    return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
 @dataclass(frozen=True)
@@ -29,7 +107,7 @@ class Approval:
         status: pending, approved or rejected.
         summary: what the page and the e-mail show.
         mailed: whether the e-mail was sent.
-        delivered: whether the waiting execution has been told.
+        delivered: whether the waiting execution has received the decision.
         approver: who decided, as typed.
         reason: why, as typed.
         decided_at: ISO 8601 UTC.
@@ -39,7 +117,7 @@ class Approval:
     execution_arn: str
     expires_at: int
     status: Status
-    summary: Mapping[str, Any]
+    summary: ApprovalSummary
     mailed: bool = False
     delivered: bool = False
     approver: str | None = None
@@ -48,7 +126,7 @@ class Approval:
 
     @property
     def signed_text(self) -> bytes:
-        """What the link's MAC is made over: it holds for this release, this execution and this expiry only."""
+        """What the link's MAC covers: a link is valid for this release, this execution and this expiry only."""
         return "\n".join(("approval", self.approval_id, self.execution_arn, str(self.expires_at))).encode()
 
     @property
@@ -78,58 +156,47 @@ def read_decision(form: Mapping[str, str]) -> tuple[Decision, str, str]:
     if decision not in ("approve", "reject"):
         raise UserError("choose Approve or Reject", code="bad_decision")
     if not approver:
-        raise UserError("type your name: the decision is recorded under it", code="missing_approver")
+        raise UserError("enter your name; the decision is recorded under it", code="missing_approver")
     if len(reason) < 3:
         raise UserError(
-            "type a reason of at least three characters: it is recorded with the model", code="missing_reason"
+            "enter a reason of at least 3 characters; it is recorded with the models", code="missing_reason"
         )
-    if len(approver) > MAX_NAME or len(reason) > MAX_REASON:
-        raise UserError(f"at most {MAX_NAME} characters of name and {MAX_REASON} of reason", code="too_long")
+    if len(approver) > MAX_NAME:
+        raise UserError(f"the name is {len(approver)} characters long; shorten it to {MAX_NAME}", code="too_long")
+    if len(reason) > MAX_REASON:
+        raise UserError(f"the reason is {len(reason)} characters long; shorten it to {MAX_REASON}", code="too_long")
     return ("approved" if decision == "approve" else "rejected"), approver, reason
-
-
-def figures_told(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Of ``FIGURES`` those that some model has: name -> as a person reads it."""
-    return {name: words for name, words in FIGURES.items() if any(name in row.get("metrics", {}) for row in rows)}
 
 
 def summarise(
     release: str,
     use_case: str,
     as_of: str,
-    shards: Sequence[Mapping[str, Any]],
+    shards: Sequence[ShardResult],
     live: str | None,
     warnings: Sequence[str],
-) -> dict[str, Any]:
-    """What an approver needs to see, from the evaluation outcome of every shard.
+) -> ApprovalSummary:
+    """What an approver needs to see.
 
     Args:
         release: the release's id.
         use_case: its use case.
         as_of: the features' time.
-        shards: outcome and number of every shard.
+        shards: the results of every shard.
         live: the release that answers now, or None.
         warnings: of the data-quality report.
-
-    Returns:
-        ready and refused partitions (at most 50 of each are listed; the counts are exact).
     """
-    rows = [
-        {**row, "shard": shard["shard"], "message": (row.get("message") or "")[:_MAX_MESSAGE]}
-        for shard in shards
-        for row in shard.get("partitions", [])
-    ]
-    ready = [row for row in rows if row["status"] == "ready"]
-    refused = [row for row in rows if row["status"] != "ready"]
-    listed = ("partition", "slug", "shard", "metrics", "tenants", "bad_share", "scale", "code", "message")
-    return {
-        "release": release,
-        "use_case": use_case,
-        "as_of": as_of,
-        "live_release": live,
-        "warnings": list(warnings),
-        "ready_count": len(ready),
-        "refused_count": len(refused),
-        "ready": [{key: row[key] for key in listed if row.get(key) not in (None, "")} for row in ready[:50]],
-        "refused": [{key: row[key] for key in listed if row.get(key) not in (None, "")} for row in refused[:50]],
-    }
+    results = [partition for shard in shards for partition in shard.partitions]
+    ready = [partition for partition in results if partition.is_ready]
+    refused = [partition for partition in results if not partition.is_ready]
+    return ApprovalSummary(
+        release=release,
+        use_case=use_case,
+        as_of=as_of,
+        live_release=live,
+        warnings=tuple(warnings),
+        ready_count=len(ready),
+        refused_count=len(refused),
+        ready=tuple(ready[:_MAX_LISTED]),
+        refused=tuple(refused[:_MAX_LISTED]),
+    )

@@ -4,43 +4,44 @@ from __future__ import annotations
 
 import time
 
-from tenant_experience.release.approval import Approval, figures_told
+from tenant_experience.release.approval import FIGURES, Approval
+from tenant_experience.release.partition_result import PartitionResult
 
 _MAX_LINE = 200
+_MAX_PARTITIONS = 10
 
 
 def write(request: Approval, link: str) -> tuple[str, str]:
     """The subject and the text."""
     summary = request.summary
     lines = [
-        f"Release {summary['release']} of {summary['use_case']} is ready for your decision.",
+        f"Release {summary.release} of {summary.use_case} is ready for your decision.",
         "",
-        f"  features as of    {summary['as_of']}",
-        f"  live now          {summary['live_release'] or 'nothing yet'}",
-        f"  models ready      {summary['ready_count']}",
-        f"  models refused    {summary['refused_count']}",
+        f"  features as of    {summary.as_of}",
+        f"  live now          {summary.live_release or 'nothing yet'}",
+        f"  models ready      {summary.ready_count}",
+        f"  models refused    {summary.refused_count}",
         "",
-    ]
-    for row in summary["ready"][:10]:
-        figures = "".join(f", {name} {row['metrics'][name]:.3f}" for name in figures_told([row]))
-        lines.append(_line(f"{row['partition']}: {row.get('tenants', '?')} tenants{figures}"))
-    lines += [
-        _line(f"{row['partition']}: refused, {row.get('message', row.get('code', ''))}")
-        for row in summary["refused"][:10]
-    ]
-    lines += [_line(f"Look at the data first: {warning}") for warning in summary.get("warnings", [])]
-    lines += [
+        *[_ready_line(row) for row in summary.ready[:_MAX_PARTITIONS]],
+        *[_line(f"{row.partition}: refused, {row.message or row.code}") for row in summary.refused[:_MAX_PARTITIONS]],
+        *[_line(f"Look at the data first: {warning}") for warning in summary.warnings],
         "",
         "Look at it and decide here (opening the page decides nothing):",
         link,
         "",
         f"The link works until {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(request.expires_at))}. "
-        "Without a decision by then nothing changes.",
+        "If nobody decides by then, nothing changes.",
     ]
-    return f"Decision needed: release {summary['release']} of {summary['use_case']}", "\n".join(lines)
+    return f"Decision needed: release {summary.release} of {summary.use_case}", "\n".join(lines)
+
+
+def _ready_line(row: PartitionResult) -> str:
+    tenants = "?" if row.tenants is None else row.tenants
+    figures = "".join(f", {name} {row.metrics[name]:.3f}" for name in FIGURES if name in row.metrics)
+    return _line(f"{row.partition}: {tenants} tenants{figures}")
 
 
 def _line(text: str) -> str:
-    """One line, whatever the names in it: they come from the raw data, and must not write the e-mail."""
+    """One line, whatever the names in it: they come from the raw data, which must not be able to add lines."""
     line = " ".join(text.split())
     return "  " + (line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 3] + "...")

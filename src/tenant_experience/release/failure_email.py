@@ -6,14 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-_UNCHANGED = "The models that answer now were not changed."
-_REDRIVE = f"{_UNCHANGED} When the cause is gone, redrive the execution: it goes on where it stopped."
+_UNCHANGED = "The live models were not changed."
+_REDRIVE = f"{_UNCHANGED} Remove the cause, then redrive the execution; it resumes where it stopped."
 _ADVICE = {
-    "UserError": f"{_UNCHANGED} Mend the input and upload it as a new batch.",
-    "AlgorithmError": f"{_UNCHANGED} The data does not carry an honest model: see the message.",
-    "ReleaseRejected": f"{_UNCHANGED} The models are in the registry, Rejected, with the reason.",
-    "ApprovalExpired": f"{_UNCHANGED} Upload the batch again for a new decision.",
-    "ReleaseSuperseded": "A later release answers. Upload the batch again if this one should.",
+    "UserError": f"{_UNCHANGED} Correct the input and upload it as a new batch.",
+    "AlgorithmError": f"{_UNCHANGED} No reliable model can be fitted to this data; the message above says why.",
+    "ReleaseRejected": f"{_UNCHANGED} The models stay in the registry as Rejected, with the reason.",
+    "ApprovalExpired": f"{_UNCHANGED} Upload the batch again to request a new decision.",
+    "ReleaseSuperseded": "A release that began later is live. To release this batch instead, upload it again.",
 }
 _MAX_CAUSE = 4000
 
@@ -25,10 +25,10 @@ def write(detail: Mapping[str, Any]) -> tuple[str, str]:
         detail: of the status-change event: name, status, error, cause, executionArn.
     """
     error = detail.get("error") or detail["status"]
-    cause = _readable(detail.get("cause") or "(no cause given)")
+    cause = _readable(detail.get("cause") or "No cause was given.")
     kind = error.split(".")[0]
     lines = [
-        f"Release {detail['name']} ended: {error}",
+        f"Release {detail['name']} did not go live: {error}",
         "",
         cause[:_MAX_CAUSE],
         "",
@@ -40,7 +40,7 @@ def write(detail: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _readable(cause: str) -> str:
-    """A failed job's cause is the whole job as JSON: keep what a person needs."""
+    """The part of a cause that a person needs: a failed job's cause is the whole job as JSON."""
     try:
         document = json.loads(cause)
     except ValueError:
@@ -53,5 +53,5 @@ def _readable(cause: str) -> str:
     if name is None:
         return cause
     status = document.get("ProcessingJobStatus") or document.get("TrainingJobStatus")
-    reason = document.get("ExitMessage") or document.get("FailureReason") or "no reason given: see its log"
+    reason = document.get("ExitMessage") or document.get("FailureReason") or "no reason was given; see the job's log"
     return f"Job {name} is {status}: {reason}"

@@ -1,11 +1,11 @@
-"""What a release is called, what starts one, and which model versions are live: pure rules, no AWS."""
+"""How a release is named, what starts one, and which model versions are live: plain rules without AWS."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -27,7 +27,7 @@ class ManifestArrival:
         bucket: the data bucket.
         use_case: the folder under ``raw/``.
         batch: the folder under the use case.
-        version: what tells this upload from any other of the same key (S3's sequencer; the same in a repeated event).
+        version: tells this upload from any other of the same key (S3's sequencer; the same in a repeated event).
         arrived_at: ``yyyy-MM-ddTHH:mm:ssZ``, the event's own time (the same in a repeated event).
     """
 
@@ -49,8 +49,8 @@ class ManifestArrival:
         match = _MANIFEST_KEY.match(key)
         if match is None:
             raise UserError(
-                f"{key} is not raw/<use_case>/<batch>/{data_layout.MANIFEST} "
-                "(use_case: lower-case letters, digits and _)",
+                f"{key} is not raw/<use_case>/<batch>/{data_layout.MANIFEST}; "
+                "a use case is named by lower-case letters, digits and _",
                 code="not_a_manifest",
             )
         stored = detail["object"]
@@ -64,7 +64,7 @@ class ManifestArrival:
 
     @property
     def release(self) -> str:
-        """The release id: day of arrival and seven digits of a hash, the same however often the event comes."""
+        """The release id: day of arrival and seven digits of a hash, the same for every repeated event."""
         identity = "\n".join((self.bucket, self.use_case, self.batch, self.version))
         return f"{self.arrived_at[:10].replace('-', '')}-{hashlib.sha256(identity.encode()).hexdigest()[:7]}"
 
@@ -88,7 +88,7 @@ class HistoryRequest:
 
     @classmethod
     def is_meant_by(cls, event: Mapping[str, Any]) -> bool:
-        """Whether an event of StartRelease is such a request, and not a manifest's arrival."""
+        """Whether an event of StartRelease is such a request rather than a manifest's arrival."""
         return "detail" not in event
 
     @classmethod
@@ -99,7 +99,9 @@ class HistoryRequest:
             UserError: ``malformed_request``; the message names the key.
         """
         if set(event) != _HISTORY_KEYS or not all(isinstance(value, str) for value in event.values()):
-            raise UserError(f"send the texts {', '.join(sorted(_HISTORY_KEYS))}", code="malformed_request")
+            raise UserError(
+                f"send exactly the keys {', '.join(sorted(_HISTORY_KEYS))}, each with a text", code="malformed_request"
+            )
         if not _MANIFEST_KEY.match(data_layout.raw_batch(event["use_case"], event["batch"]) + data_layout.MANIFEST):
             raise UserError("keys 'use_case' and 'batch' must name a folder below raw/", code="malformed_request")
         try:
@@ -109,12 +111,12 @@ class HistoryRequest:
                 f"key 'as_of' must be a time like 2016-04-01T00:00:00Z: {error}", code="malformed_request"
             ) from error
         if as_of > now:
-            raise UserError("key 'as_of' is in the future, which nobody knows", code="malformed_request")
+            raise UserError("key 'as_of' is in the future; it must be a time in the past", code="malformed_request")
         return cls(event["use_case"], event["batch"], as_of)
 
     @property
     def release(self) -> str:
-        """The release id: the day of ``as_of`` and seven digits of a hash, the same however often it is asked for."""
+        """The release id: the day of ``as_of`` and seven digits of a hash, the same for every repeated request."""
         identity = "\n".join((self.use_case, self.batch, self.as_of.isoformat()))
         return f"{self.as_of:%Y%m%d}-{hashlib.sha256(identity.encode()).hexdigest()[:7]}"
 
@@ -125,7 +127,7 @@ class LiveRelease:
 
     Attributes:
         release: the release published last.
-        started_at: when its execution began, ISO 8601 UTC; a release never replaces one begun after it.
+        started_at: when its execution began, ISO 8601 UTC; a release never replaces one that began later.
         revision: counts writes of the pointer; the condition of every write.
         models: partition slug -> version. A partition that the last release could not train keeps its older version.
         previous: the release before it, or None.
@@ -148,7 +150,7 @@ class LiveRelease:
 def next_live(
     current: LiveRelease | None, *, release: str, started_at: str, models: Mapping[str, str]
 ) -> LiveRelease | None:
-    """The pointer after publishing ``release``; None when it is published already.
+    """The pointer after publishing ``release``; None when it is already published.
 
     Raises:
         UserError: ``superseded`` when a release that began later is live.
@@ -169,15 +171,3 @@ def next_live(
 def iso_time(seconds: float) -> str:
     """Unix seconds as ``yyyy-MM-ddTHH:mm:ssZ``."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
-def ready_rows(outcomes: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Every partition that has a model ready for release, with its shard's number.
-
-    Args:
-        outcomes: of all shards, each with ``shard`` and ``partitions``.
-    """
-    for outcome in outcomes:
-        for row in outcome["partitions"]:
-            if row["status"] == "ready":
-                yield {**row, "shard": outcome["shard"]}

@@ -1,4 +1,4 @@
-"""How far two answers are apart. Without numpy: a function compares them."""
+"""How far two answers differ. No numpy, because a Lambda function compares them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 def difference(given: Any, expected: Any) -> float:
-    """The largest absolute difference of two numbers, or of the numbers of two objects.
+    """The largest absolute difference between two numbers, or between the numbers of two objects.
 
     Returns:
-        0 for other things that are equal, infinity for what is not, or is of another kind.
+        For other values 0 when they are equal; infinity when they are not, or are of different kinds.
     """
     if isinstance(given, dict) and isinstance(expected, dict):
         if given.keys() != expected.keys():

@@ -37,8 +37,8 @@ def test_json_answers_with_version_scale_and_tenant(invoke: Any) -> None:
     answer = invoke(instance(work_order_count=2.0, mean_first_response_hr=1)).json()
     assert (answer["model_version"], answer["partition"], answer["scale"]) == ("r1", "all", "global")
     [prediction] = answer["predictions"]
-    assert set(prediction) == {"tenant_id", "probability", "experience"}
-    assert (prediction["tenant_id"], prediction["experience"]) == ("U1", "bad")
+    assert set(prediction) == {"tenant_id", "status", "probability", "experience"}
+    assert (prediction["tenant_id"], prediction["status"], prediction["experience"]) == ("U1", "scored", "bad")
     assert prediction["probability"] > 0.5
 
 
@@ -79,7 +79,8 @@ def test_quotes_and_line_ends_of_other_systems_are_read(invoke: Any) -> None:
 
 def test_a_tenant_of_whom_nothing_is_known_gets_no_number_but_a_name(invoke: Any) -> None:
     answer = invoke(instance() | {"explain": True}).json()["predictions"][0]
-    assert answer == {"tenant_id": "U1", "probability": None, "experience": "no_features", "contributions": {}}
+    numbers = {"probability": None, "experience": None, "contributions": {}}
+    assert answer == {"tenant_id": "U1", "status": "no_features", **numbers}
     assert np.isfinite(float(invoke(",,\n", CSV | {"accept": "text/csv"}).text))
 
 

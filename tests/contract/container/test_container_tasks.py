@@ -87,14 +87,14 @@ TWO = rows({"minutes": 90, "plan": "gold", "calls": 2}, {"minutes": 5, "plan": "
 
 def test_two_labels_are_told_by_the_probability_of_the_positive_one(invoke: Callable[..., httpx.Response]) -> None:
     much, little = invoke("binary", TWO).json()["predictions"]
-    assert set(much) == {"tenant_id", "probability", "experience"}
+    assert set(much) == {"tenant_id", "status", "probability", "experience"}
     assert (much["experience"], little["experience"]) == ("leaves", "stays")
     assert much["probability"] > 0.9 > 0.1 > little["probability"]
 
 
 def test_several_labels_are_told_by_the_probability_of_each(invoke: Callable[..., httpx.Response]) -> None:
     much, little = invoke("multiclass", TWO).json()["predictions"]
-    assert set(much) == {"tenant_id", "probabilities", "experience"}
+    assert set(much) == {"tenant_id", "status", "probabilities", "experience"}
     assert list(much["probabilities"]) == ["low", "middle", "high"]
     assert sum(much["probabilities"].values()) == pytest.approx(1)
     assert (much["experience"], little["experience"]) == ("high", "low")
@@ -102,7 +102,7 @@ def test_several_labels_are_told_by_the_probability_of_each(invoke: Callable[...
 
 def test_a_number_is_told_as_it_is(invoke: Callable[..., httpx.Response]) -> None:
     much, little = invoke("regression", TWO).json()["predictions"]
-    assert set(much) == {"tenant_id", "value"}
+    assert set(much) == {"tenant_id", "status", "value"}
     assert (much["value"], little["value"]) == (pytest.approx(150, abs=5), pytest.approx(5, abs=5))
 
 
