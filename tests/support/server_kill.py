@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from local_aws.server.state import State
 
+from local_aws.server.state import State
 from tests.support.drives import Drive, states_entered
 from tests.support.flow import STATE, Flow, start_server
 from tests.support.waiting import until
