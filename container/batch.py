@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from container.serving_errors import BadRequestError
-from tenant_experience.models.served_model import Floats, Values
+from tenant_experience.models.served_model import Values
+from tenant_experience.statistics.arrays import Floats
 
 
 @dataclass(frozen=True)
