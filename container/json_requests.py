@@ -11,7 +11,6 @@ import numpy as np
 from container.batch import Batch, float32, refuse_infinite
 from container.serving_errors import BadRequestError
 from tenant_experience.models.encoding import Encoding
-from tenant_experience.models.served_model import Floats
 from tenant_experience.statistics.arrays import Floats
 
 
