@@ -88,18 +88,23 @@ def test_a_shard_is_one_model_and_what_is_searched_is_not_fixed_too():
     assert shards(partitions, Models(), fixed)[0]["tuning"] is None
 
 
+def _evaluated(text: str, **variables: object) -> str:
+    expression = jsonata.Jsonata(text.strip("{%} ").replace("${Project}", "p" * 18))
+    for name, value in variables.items():
+        expression.assign(name, value)
+    return str(expression.evaluate({}))
+
+
 def test_the_longest_name_of_a_tuning_job_fits():
     machine = json.loads((ROOT / "statemachine" / "train_and_release.asl.json").read_text())
     shard_states = machine["States"]["TrainModels"]["ItemProcessor"]["States"]
-    name = shard_states["TuneModel"]["Arguments"]["HyperParameterTuningJobName"]
-    expression = jsonata.Jsonata(name.strip("{%} ").replace("${Project}", "p" * 18))
-    for key, value in (
-        ("release", "20261120-788cdb8"),
-        ("shard", 36**2 - 1),
-        ("states", {"context": {"Execution": {"RedriveCount": 200}, "State": {"RetryCount": 4}}}),
-    ):
-        expression.assign(key, value)
-    told = str(expression.evaluate({}))
+    given = {"release": "20261120-788cdb8", "shard": 36**2 - 1}
+    prefix = _evaluated(shard_states["BeginShard"]["Assign"]["tuneJob"], states={"input": given})
+    told = _evaluated(
+        shard_states["TuneModel"]["Arguments"]["HyperParameterTuningJobName"],
+        states={"context": {"Execution": {"RedriveCount": 200}, "State": {"RetryCount": 4}}},
+        tuneJob=prefix,
+    )
     assert len(told) == 32
     assert re.fullmatch(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}", told)
 

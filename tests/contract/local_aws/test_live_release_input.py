@@ -12,12 +12,12 @@ from local_aws.tests.server.machines import Machines
 
 DEFINITION = Path(__file__).parents[3] / "statemachine/train_and_release.asl.json"
 TABLE = "live-release-input"
-BEGUN = {"useCase": "tenant_experience", "batch": "b1", "release": "20261120-b"}
+GIVEN = {"use_case": "tenant_experience", "batch": "b1", "release": "20261120-b", "requested_at": "2026-11-20T10:00:00Z"}
 
 
 @pytest.fixture(scope="module")
 def inputs_of_the_job(machines: Machines, client: Any) -> Any:
-    """ReadLiveRelease as it stands, then the processing inputs as BuildFeatures would send them."""
+    """The states before BuildFeatures as they are, then the processing inputs that BuildFeatures would send."""
     client("dynamodb").create_table(
         TableName=TABLE,
         BillingMode="PAY_PER_REQUEST",
@@ -29,10 +29,10 @@ def inputs_of_the_job(machines: Machines, client: Any) -> Any:
     inputs = states["BuildFeatures"]["Arguments"]["ProcessingInputs"]
     return lambda: machines.output(
         {
-            "Begin": {"Type": "Pass", "Assign": BEGUN, "Next": "ReadLiveRelease"},
-            "ReadLiveRelease": states["ReadLiveRelease"],
+            **{name: states[name] for name in ("Begin", "ReadLiveRelease", "CheckLiveRelease")},
             "BuildFeatures": {"Type": "Pass", "Output": inputs, "End": True},
-        }
+        },
+        GIVEN,
     )
 
 
