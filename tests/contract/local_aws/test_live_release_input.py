@@ -12,7 +12,7 @@ from local_aws.tests.server.machines import Machines
 
 DEFINITION = Path(__file__).parents[3] / "statemachine/train_and_release.asl.json"
 TABLE = "live-release-input"
-GIVEN = {"use_case": "tenant_experience", "batch": "b1", "release": "20261120-b", "requested_at": "2026-11-20T10:00:00Z"}
+GIVEN = {"use_case": "tenant_experience", "batch": "b1", "release": "20261120-b", "requested_at": "2026-11-20"}
 
 
 @pytest.fixture(scope="module")
