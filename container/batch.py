@@ -1,4 +1,4 @@
-"""What a request asks for, whatever it was written in; and what readers of both kinds share."""
+"""The rows of a request, whatever its format, and what the readers of both formats share."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tenant_experience.statistics.arrays import Floats
 
 @dataclass(frozen=True)
 class Batch:
-    """Tenants to answer for, one a row.
+    """The tenants to answer for, one per row.
 
     Attributes:
         values: (rows, columns) as the model's encoding arranges them, NaN = missing.
-        tenant_ids: one a row, None where the request names none (always so for CSV).
-        exposure_days: (rows,) NaN where the request does not say; None when it says so for no row.
-        unknown_categories: row -> names of the categories whose value the model has never seen.
+        tenant_ids: one per row, None where the request names none (CSV never does).
+        exposure_days: (rows,) NaN where the request does not say; None when it does not say for any row.
+        unknown_categories: row -> names of the categories whose value the model never saw.
         explain: whether contributions are wanted.
     """
 
@@ -33,7 +33,7 @@ class Batch:
 
 
 def float32(value: float) -> float:
-    """The value, or infinity when no 32-bit float holds it, which is refused afterwards for all rows at once."""
+    """The value, or infinity when a 32-bit float cannot hold it; infinities are refused later, for all rows at once."""
     return value if -3.4e38 < value < 3.4e38 else math.inf
 
 

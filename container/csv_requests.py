@@ -1,4 +1,4 @@
-"""``text/csv`` to a batch. No pandas, and for a model of numbers alone no more than one pass over the cells."""
+"""``text/csv`` to a batch. No pandas, and only one pass over the cells for a model without categories."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tenant_experience.models.encoding import Encoding, Matrix
 
 
 def read_csv(body: bytes, encoding: Encoding) -> Batch:
-    """Reads rows in the model's order of features; a first line of their names decides the order; empty = missing.
+    """Reads rows in the model's order of features, or in the order of a header line of their names. Empty = missing.
 
     Raises:
         BadRequestError: naming the line, counted from 1, and the column.
@@ -76,14 +76,14 @@ def _header(cells: list[str], encoding: Encoding) -> Sequence[str] | None:
     if all(_is_number(name) for name in names):
         return None
     unknown = [name for name in names if name not in encoding.features]
-    # A category may have a feature's name for a value: only names throughout are a header then.
+    # A category's value may equal a feature's name, so with categories only a line of names alone is a header.
     if len(unknown) == len(names) or (unknown and encoding.categories):
-        return None  # a row of data, right or wrong; a wrong one is refused with its line and column
+        return None  # data; if it is wrong, it is refused later with its line and column
     if unknown:
         known = ", ".join(encoding.features)
-        raise BadRequestError(f"line 1: unknown feature {', '.join(unknown)[:200]}; known are {known}")
+        raise BadRequestError(f"line 1: unknown feature {', '.join(unknown)[:200]}; the model knows {known}")
     if len(set(names)) != len(names):
-        raise BadRequestError("line 1: a feature is named twice")
+        raise BadRequestError("line 1: a feature is repeated")
     return names
 
 
@@ -97,7 +97,7 @@ def _is_number(text: str) -> bool:
 
 def _right_width(cells: list[str], names: Sequence[str], line: int) -> None:
     if len(cells) != len(names):
-        raise BadRequestError(f"line {line}: {len(cells)} cells, expected {len(names)}: {', '.join(names)}")
+        raise BadRequestError(f"line {line}: {len(cells)} cells instead of {len(names)}: {', '.join(names)}")
 
 
 def _numbers(cells: list[str], names: Sequence[str], line: int) -> list[float]:
@@ -106,4 +106,4 @@ def _numbers(cells: list[str], names: Sequence[str], line: int) -> list[float]:
         return [float32(float(cell)) if cell else math.nan for cell in cells]
     except ValueError:
         column, cell = next((name, cell) for name, cell in zip(names, cells, strict=True) if not _is_number(cell))
-        raise BadRequestError(f"line {line}: {column} is {cell[:40]!r}, not a number or empty") from None
+        raise BadRequestError(f"line {line}: {column} is {cell[:40]!r}, neither a number nor empty") from None

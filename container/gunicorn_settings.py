@@ -1,8 +1,8 @@
-"""gunicorn's settings, read by ``serve``. Logs go to stderr; SIGTERM lets requests in hand finish.
+"""gunicorn's settings, read by ``serve``. Logs go to stderr, and SIGTERM lets running requests finish.
 
-With many models there is ONE worker process with threads: SageMaker's "load this model" reaches a single worker, and
-the next request for that model must find it. XGBoost releases the interpreter lock while it predicts, so threads
-still use the cores; and one process keeps one copy of each model. With one model, a process per CPU.
+With many models there is ONE worker process with threads: SageMaker's request to load a model reaches a single worker,
+and the next request for that model must find it there. XGBoost releases the interpreter lock while it predicts, so the
+threads still use all cores; and there is only one copy of each model. With one model there is a process for each CPU.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ bind = f"{_settings.host}:{_settings.port}"
 worker_class = "gthread"
 workers = _settings.workers
 threads = _settings.threads
-# SageMaker gives an invocation 60 s and a model load 60 s; a worker that hangs longer is replaced.
+# SageMaker allows 60 s for an invocation and 60 s for a model load; a worker that hangs longer is replaced.
 timeout = 120
 # SageMaker kills a container 30 s after SIGTERM.
 graceful_timeout = 25
@@ -25,7 +25,7 @@ keepalive = 75
 accesslog = None
 errorlog = "-"
 loglevel = "info"
-# The heartbeat file must not wait for a slow disk.
+# The heartbeat file must not depend on a slow disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
-# gunicorn's control socket would be written to the home folder, and nobody talks to it.
+# gunicorn would put its control socket in the home folder, and nothing uses it.
 control_socket_disable = True

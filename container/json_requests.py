@@ -1,4 +1,4 @@
-"""``application/json`` to a batch. No pandas: for one row, building a frame costs several times the prediction."""
+"""``application/json`` to a batch. No pandas: for one row, making a frame takes longer than several predictions."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tenant_experience.statistics.arrays import Floats
 def read_json(body: bytes, encoding: Encoding) -> Batch:
     """Reads ``{"instances": [{"tenant_id": "...", "features": {...}, "exposure_days": 365}], "explain": true}``.
 
-    A feature that is null or absent is missing. A category's value is text. With ``"ignore_unknown_features": true``
-    features that the model does not read are passed over, else they are refused.
+    A feature that is null or absent is missing. The value of a category is a text. Features that the model does not
+    read are refused, or ignored with ``"ignore_unknown_features": true``.
 
     Raises:
         BadRequestError: naming the instance, counted from 0, and the field.
@@ -55,16 +55,18 @@ class _Reader:
         self._places = dict(zip(encoding.features, encoding.first_columns.tolist(), strict=True))
 
     def fill(self, row: Floats, features: Any, where: str) -> list[str]:
-        """Writes into ``row``, shape (columns,), and tells which categories have a value never seen."""
+        """Writes into ``row``, shape (columns,), and returns the categories whose value the model never saw."""
         if not isinstance(features, dict):
-            raise BadRequestError(f"{where}: features must be an object of numbers, or texts for categories")
+            raise BadRequestError(f"{where}: features must be an object of numbers, and of texts for categories")
         never_seen = []
         for name, value in features.items():
             place = self._places.get(name)
             if place is None:
                 if self._ignore_unknown:
                     continue
-                raise BadRequestError(f"{where}: unknown feature {name[:200]}; known are {', '.join(self._places)}")
+                raise BadRequestError(
+                    f"{where}: unknown feature {name[:200]}; the model knows {', '.join(self._places)}"
+                )
             if value is None:
                 continue
             if name in self._encoding.categories:
@@ -86,7 +88,7 @@ def _only_keys(value: Any, allowed: Sequence[str], where: str) -> None:
         raise BadRequestError(f"{where} must be an object with {', '.join(allowed)}")
     unknown = sorted(set(value) - set(allowed))
     if unknown:
-        raise BadRequestError(f"{where}: unknown {', '.join(unknown)[:200]}; known are {', '.join(allowed)}")
+        raise BadRequestError(f"{where}: unknown key {', '.join(unknown)[:200]}; allowed are {', '.join(allowed)}")
 
 
 def _flag(document: dict[str, Any], name: str) -> bool:
@@ -109,17 +111,17 @@ def _exposure_days(instance: dict[str, Any], where: str) -> float:
         return np.nan
     number = _number("exposure_days", days, where)
     if not 0 < number < np.inf:
-        raise BadRequestError(f"{where}: exposure_days is {number:g}, not a number of days above 0")
+        raise BadRequestError(f"{where}: exposure_days is {number:g}; it must be a number of days above 0")
     return number
 
 
 def _number(name: str, value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadRequestError(f"{where}: {name} is {json.dumps(value)[:40]}, not a number or null")
+        raise BadRequestError(f"{where}: {name} is {json.dumps(value)[:40]}, neither a number nor null")
     return value
 
 
 def _text(name: str, value: Any, where: str) -> str:
     if not isinstance(value, str):
-        raise BadRequestError(f"{where}: {name} is {json.dumps(value)[:40]}, not a text or null")
+        raise BadRequestError(f"{where}: {name} is {json.dumps(value)[:40]}, neither a text nor null")
     return value

@@ -1,4 +1,4 @@
-"""The models in memory, by the opaque name SageMaker gave each."""
+"""The models in memory, by the opaque name that SageMaker gives each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MEMORY_PER_MODEL = 64 << 10
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A loaded model, where it came from, and the memory it is taken to use, in bytes."""
+    """A loaded model, the folder it came from, and the memory it is estimated to use, in bytes."""
 
     name: str
     url: str
@@ -34,11 +34,11 @@ class StoredModel:
 
 
 class ModelStore:
-    """Loads, lists, gives and drops models; safe to use from several threads.
+    """Loads, lists, returns and unloads models; safe to use from several threads.
 
     Args:
-        memory_budget: bytes all models together may take. An estimate from the size of their files decides, not the
-            resident size of the process: that one only shrinks when the allocator pleases.
+        memory_budget: bytes that all models together may take, estimated from the size of their files. The resident
+            size of the process is no measure, because it need not shrink when a model is unloaded.
     """
 
     def __init__(self, memory_budget: int) -> None:
@@ -51,8 +51,8 @@ class ModelStore:
         """Loads the model in the folder ``url``.
 
         Raises:
-            ModelAlreadyLoadedError: the name is taken, or being loaded.
-            ModelMemoryError: the budget does not suffice.
+            ModelAlreadyLoadedError: a model of that name is loaded, or being loaded.
+            ModelMemoryError: the budget has no room for it.
             ModelRefusedError: the folder holds no readable model of ours.
         """
         folder = Path(url)
@@ -76,7 +76,7 @@ class ModelStore:
         """The loaded model.
 
         Raises:
-            ModelNotLoadedError: there is none of that name.
+            ModelNotLoadedError: no model of that name is loaded.
         """
         model = self._models.get(name)
         if model is None:
@@ -84,10 +84,10 @@ class ModelStore:
         return model
 
     def unload(self, name: str) -> None:
-        """Drops the model; requests that hold it already still finish.
+        """Unloads the model; requests that already use it still finish.
 
         Raises:
-            ModelNotLoadedError: there is none of that name.
+            ModelNotLoadedError: no model of that name is loaded.
         """
         with self._lock:
             if self._models.pop(name, None) is None:
@@ -100,15 +100,15 @@ class ModelStore:
 
     @contextmanager
     def _reserved(self, name: str, memory: int) -> Iterator[None]:
-        """Holds name and memory while loading, so that two loads cannot both take the last of it."""
+        """Reserves the name and the memory while loading, so that two loads cannot both take the last of it."""
         with self._lock:
             if name in self._models or name in self._loading:
                 raise ModelAlreadyLoadedError(f"model {name} is already loaded")
             used = sum(model.memory for model in self._models.values()) + sum(self._loading.values())
             if used + memory > self._budget:
                 raise ModelMemoryError(
-                    f"model {name} needs about {memory >> 10} KiB, and {max(self._budget - used, 0) >> 10} KiB of the "
-                    f"{self._budget >> 10} KiB for models are free: unload one first"
+                    f"model {name} needs about {memory >> 10} KiB, but only {max(self._budget - used, 0) >> 10} KiB of "
+                    f"the {self._budget >> 10} KiB for models are free; unload another model first"
                 )
             self._loading[name] = memory
         try:

@@ -1,7 +1,7 @@
 """SageMaker's inference contract over flask: one model, or many that SageMaker loads and unloads.
 
 Source of the multi-model routes: "Build Your Own Container for SageMaker AI Multi-Model Endpoints" in the SageMaker
-developer guide. Routes parse, call one function, and answer; every refusal is a ServingError, answered in one place.
+developer guide. Routes parse, call one function, and answer; one handler answers every ServingError.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-import xgboost  # noqa: F401 - a second's import, paid before the first ping instead of by the first model's load
+import xgboost  # noqa: F401 - takes a second to import, so it is done before the first ping, not in the first load
 from flask import Flask, Response, request
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
@@ -31,12 +31,12 @@ CSV, JSON = "text/csv", "application/json"
 READERS: dict[str, Callable[[bytes, Encoding], Batch]] = {JSON: read_json, CSV: read_csv}
 WRITERS: dict[str, Callable[[Batch, ServedModel], bytes]] = {JSON: json_answer, CSV: csv_answer}
 DISCARD_LIMIT = 128 * MIB
-# Of a model's name and folder; no part of a path may be longer on Linux than 255 bytes, no path than 4,096.
+# Limits a model's name and folder. On Linux, a path has at most 4,096 bytes, and each part of it at most 255.
 TEXT_LIMIT = 1_024
 
 
 def create_app(settings: ServingSettings | None = None) -> Flask:
-    """The application; with one model, that model is loaded before the first request.
+    """The application. A single model is loaded before the first request.
 
     Raises:
         UserError: a setting is wrong, or ``/opt/ml/model`` holds no model of ours.
@@ -70,7 +70,7 @@ def _add_invocations(app: Flask, model: ServedModel) -> None:
 
 
 def _add_model_routes(app: Flask, store: ModelStore) -> None:
-    # `path`, not a plain string: the name is SageMaker's, opaque, and may hold a slash.
+    # `path` rather than a plain string, because SageMaker's opaque names may contain a slash.
     @app.get("/models")
     def list_models() -> Response:
         return _json({"models": [_description(model.name, model.url) for model in store.all()]})
@@ -98,10 +98,12 @@ def _add_model_routes(app: Flask, store: ModelStore) -> None:
 
 
 def _predict(model: ServedModel) -> Response:
-    """Reads the current request, answers it; 204 when it holds no row."""
+    """Reads the current request and answers it; 204 when it has no row."""
     content_type = request.mimetype
     if content_type not in READERS:
-        raise UnsupportedMediaTypeError(f"Content-Type {content_type[:80] or '(none)'}: send {' or '.join(READERS)}")
+        raise UnsupportedMediaTypeError(
+            f"Content-Type {content_type[:80] or '(none)'} cannot be read; send {' or '.join(READERS)}"
+        )
     accept = _accepted()
     body = request.get_data(cache=False)
     if not body.strip():
@@ -113,14 +115,16 @@ def _predict(model: ServedModel) -> Response:
 
 
 def _accepted() -> str:
-    """The kind to answer in: JSON when the caller does not mind."""
-    # Parameters, such as charset, change nothing of what is sent; werkzeug would want them to match.
+    """The type of the answer: JSON when the caller does not ask for one."""
+    # Parameters, such as charset, do not change the answer, but werkzeug would require them to match.
     wanted = MIMEAccept([(kind.partition(";")[0].strip(), quality) for kind, quality in request.accept_mimetypes])
     if not wanted:
         return JSON
     accept = wanted.best_match(WRITERS)
     if accept is None:
-        raise NotAcceptableError(f"Accept {request.headers['Accept'][:80]}: offered are {', '.join(WRITERS)}")
+        raise NotAcceptableError(
+            f"Accept {request.headers['Accept'][:80]} cannot be answered; accept {' or '.join(WRITERS)}"
+        )
     return accept
 
 
@@ -129,14 +133,14 @@ def _load_request(body: bytes) -> tuple[str, str]:
         document = json.loads(body)
         name, url = document["model_name"], document["url"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise BadRequestError('loading a model takes {"model_name": "...", "url": "<folder>"}') from error
+        raise BadRequestError('the body must be {"model_name": "...", "url": "<folder>"}') from error
     if not all(isinstance(text, str) and 0 < len(text) <= TEXT_LIMIT for text in (name, url)):
         raise BadRequestError(f"model_name and url must be texts of 1 to {TEXT_LIMIT} characters")
     return name, url
 
 
 def _execution_parameters(settings: ServingSettings) -> Mapping[str, Any]:
-    """What batch transform asks when it starts; its documented names."""
+    """What batch transform asks for when it starts, by its documented names."""
     return {
         "MaxConcurrentTransforms": settings.workers * settings.threads,
         "BatchStrategy": "MULTI_RECORD",
@@ -166,10 +170,10 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _discard_body() -> None:
-    """Reads what is left of a body that was refused for its size, so that the connection can be used again.
+    """Reads the rest of a body that was refused for its size, so that the connection can be used again.
 
-    gunicorn itself promises keep-alive and then closes a connection with much left unread: the caller's next request,
-    not the refused one, would fail. SageMaker passes at most 100 MiB, in batch transform.
+    gunicorn promises keep-alive, but closes a connection with much left unread, so that the caller's next request would
+    fail instead of the refused one. SageMaker passes at most 100 MiB, in batch transform.
     """
     stream, left = request.environ["wsgi.input"], DISCARD_LIMIT
     while left > 0 and (chunk := stream.read(min(left, 1 << 16))):

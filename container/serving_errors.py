@@ -1,17 +1,17 @@
-"""What the server refuses, each with its HTTP status and a stable code."""
+"""The refusals of the server, each with its HTTP status and a stable code."""
 
 from __future__ import annotations
 
 
 class ServingError(Exception):
-    """A request that gets an answer other than 2xx. The message is shown to the caller."""
+    """A request that is not answered with 2xx. The caller sees the message."""
 
     status = 500
     code = "internal"
 
 
 class BadRequestError(ServingError):
-    """The body does not say what it must; the message names the row and the field."""
+    """The body is not as it must be; the message names the row and the field."""
 
     status, code = 400, "bad_request"
 
@@ -29,24 +29,24 @@ class ModelNotLoadedError(ServingError):
 
 
 class NotAcceptableError(ServingError):
-    """None of the kinds in Accept can be answered."""
+    """The server can answer none of the types in Accept."""
 
     status, code = 406, "not_acceptable"
 
 
 class ModelAlreadyLoadedError(ServingError):
-    """A model of that name is loaded already."""
+    """A model of that name is already loaded."""
 
     status, code = 409, "model_already_loaded"
 
 
 class UnsupportedMediaTypeError(ServingError):
-    """The body is of a kind that is not read here."""
+    """The body has a type that the server does not read."""
 
     status, code = 415, "unsupported_media_type"
 
 
 class ModelMemoryError(ServingError):
-    """No memory left for another model: SageMaker unloads one and asks again."""
+    """There is no memory for another model; SageMaker then unloads one and asks again."""
 
     status, code = 507, "no_memory_for_model"

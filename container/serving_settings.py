@@ -1,4 +1,4 @@
-"""The server's settings, read from the environment when asked for, refused by name when wrong.
+"""The server's settings, read from the environment; an error names the wrong variable.
 
 SageMaker sets ``SAGEMAKER_BIND_TO_PORT`` and ``SAGEMAKER_MULTI_MODEL``; the others are set in the model's
 ``Environment`` (see README.md in this folder).
@@ -23,15 +23,15 @@ class ServingSettings:
     """How to serve.
 
     Attributes:
-        host: address to listen on. All of them in a container, where only SageMaker can reach it; a host that runs us
-            as a plain process (``SAGEMAKER_BASE_DIR`` is set) gets 127.0.0.1, for nothing here asks who is calling.
+        host: the address to listen on. All addresses in a container, where only SageMaker can reach it; 127.0.0.1 for a
+            plain process (``SAGEMAKER_BASE_DIR`` is set), because the server does not authenticate its callers.
         port: TCP port.
-        multi_model: many models, loaded and unloaded by SageMaker; else the one under ``/opt/ml/model``.
+        multi_model: whether SageMaker loads and unloads many models; else the one in ``/opt/ml/model`` is served.
         workers: processes; always 1 with many models (see gunicorn_settings.py).
-        threads: requests at once in a process.
+        threads: requests that one process answers at the same time.
         max_payload_mib: a larger request is refused with 413.
-        model_memory_mib: what all loaded models together may take; one that does not fit is refused with 507.
-        model_folder: the one model's folder.
+        model_memory_mib: what all loaded models together may take; a model that does not fit is refused with 507.
+        model_folder: the folder of the single model.
     """
 
     host: str
@@ -69,5 +69,5 @@ def _positive(environment: Mapping[str, str], name: str, default: int) -> int:
     if not text:
         return default
     if not text.isdecimal() or int(text) < 1:
-        raise UserError(f"{name}={text!r} is not a positive whole number", code="serving_setting")
+        raise UserError(f"{name}={text!r} is not a whole number above 0", code="serving_setting")
     return int(text)

@@ -46,7 +46,7 @@ def test_507_without_memory_until_another_is_unloaded(multi_model: httpx.Client,
     assert load(multi_model, "large-1", folder).status_code in (200, 507)
     refused = load(multi_model, "large-2", folder)
     assert refused.status_code == 507
-    assert "unload one first" in refused.json()["error"]["message"]
+    assert "unload another model first" in refused.json()["error"]["message"]
     multi_model.delete("/models/large-1")
     assert [model["modelName"] for model in multi_model.get("/models").json()["models"]] == []
 

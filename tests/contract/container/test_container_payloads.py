@@ -147,13 +147,13 @@ def test_wrong_json_is_400_and_says_where(invoke: Any, body: str, named: str) ->
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        (b"1,2\n", "line 1: 2 cells, expected 3"),
+        (b"1,2\n", "line 1: 2 cells instead of 3"),
         (b"1,2,3\n1,x,3\n", "line 2: mean_first_response_hr is 'x'"),
         (b"1,2,3\n\n1,2,inf\n", "answer_rate is infinite"),
         (b"x,y,z\n", "line 1: work_order_count is 'x'"),
         (b"work_order_count,colour\n1,2\n", "line 1: unknown feature colour"),
-        (b"answer_rate,answer_rate\n1,2\n", "line 1: a feature is named twice"),
-        (b"answer_rate\n1\n1,2\n", "line 3: 2 cells, expected 1"),
+        (b"answer_rate,answer_rate\n1,2\n", "line 1: a feature is repeated"),
+        (b"answer_rate\n1\n1,2\n", "line 3: 2 cells instead of 1"),
         (b"\xff\xfe", "not UTF-8"),
     ],
 )

@@ -139,8 +139,8 @@ def test_a_header_names_categories_too(invoke: Callable[..., httpx.Response]) ->
     [
         (rows({"plan": 3}), "instance 0: plan is 3, not a text or null"),
         (rows({"plan": ["gold"]}), 'instance 0: plan is ["gold"], not a text or null'),
-        (rows({"minutes": "gold"}), 'instance 0: minutes is "gold", not a number or null'),
-        ("50,gold\n", "line 1: 2 cells, expected 3"),
+        (rows({"minutes": "gold"}), 'instance 0: minutes is "gold", neither a number nor null'),
+        ("50,gold\n", "line 1: 2 cells instead of 3"),
         ("50,gold,x\n", "line 1: calls is 'x'"),
         ("50,gold,1\ninf,gold,1\n", "line 2: minutes is infinite"),
     ],
