@@ -25,13 +25,20 @@ _HEADERS: dict[str, str | list[str]] = {
 
 @cache
 def _templates() -> Environment:
-    return Environment(
+    templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.filters["sentence"] = _sentence
+    return templates
+
+
+def _sentence(message: str) -> str:
+    """An error's message as a sentence of the page."""
+    return f"{message[:1].upper()}{message[1:].rstrip('.')}."
 
 
 def show(

@@ -121,7 +121,7 @@ def test_406_415_413_and_204(invoke: Any) -> None:
     [
         ("{", "not JSON"),
         ("[]", "must be an object"),
-        ('{"rows": []}', "unknown rows"),
+        ('{"rows": []}', "unknown key rows"),
         ('{"instances": 3}', "instances must be a list"),
         ('{"instances": [], "explain": 1}', "explain must be true or false"),
         ('{"instances": [{"features": {}}, 3]}', "instance 1 must be an object"),

@@ -137,8 +137,8 @@ def test_a_header_names_categories_too(invoke: Callable[..., httpx.Response]) ->
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        (rows({"plan": 3}), "instance 0: plan is 3, not a text or null"),
-        (rows({"plan": ["gold"]}), 'instance 0: plan is ["gold"], not a text or null'),
+        (rows({"plan": 3}), "instance 0: plan is 3, neither a text nor null"),
+        (rows({"plan": ["gold"]}), 'instance 0: plan is ["gold"], neither a text nor null'),
         (rows({"minutes": "gold"}), 'instance 0: minutes is "gold", neither a number nor null'),
         ("50,gold\n", "line 1: 2 cells instead of 3"),
         ("50,gold,x\n", "line 1: calls is 'x'"),

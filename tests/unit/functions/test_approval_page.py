@@ -1,0 +1,74 @@
+"""What the approver reads, in every state of a request. Undefined names in a template are errors."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tenant_experience.release.approval import Approval, summarise
+from tenant_experience.release.partition_result import ShardResult
+
+PAGE = Path(__file__).parents[3] / "functions" / "approvals" / "page.py"
+ROWS = [
+    {"partition": "all", "slug": "all", "status": "ready", "tenants": 812, "metrics": {"roc_auc": 0.987}},
+    {"partition": "rents", "slug": "rents", "status": "ready", "bad_share": 0.25, "metrics": {"rmse": 1.5}},
+    {"partition": "<north>", "slug": "north", "status": "refused", "code": "too_few_tenants"},
+]
+SUMMARY = summarise("r1", "tenant_experience", "t", [ShardResult.read({"partitions": ROWS}, 4)], None, ["a_b moved"])
+REQUEST = Approval("r1", "arn:execution:r1", 1000, "pending", SUMMARY)
+
+
+@pytest.fixture(scope="module")
+def page() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("approval_page", PAGE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_an_open_request_shows_the_figures_the_refusals_and_the_form(page: ModuleType) -> None:
+    html = page.show(REQUEST, "sig+nature", now=1)
+    assert "<td>812</td>" in html
+    assert "25.0 %" in html
+    assert [html.count(words) for words in ("ROC AUC", "RMSE", "Brier")] == [1, 1, 0]
+    assert html.count("<td>–</td>") == 4
+    assert "&lt;north&gt;" in html
+    assert "too_few_tenants" in html
+    assert "a b moved." in html
+    assert "Approve: this release goes live" in html
+    assert 'href="r1/report/4?signature=sig%2Bnature"' in html
+
+
+def test_a_form_that_was_wrong_comes_back_with_a_sentence_and_what_was_typed(page: ModuleType) -> None:
+    typed = {"decision": "reject", "approver": 'Ada "L"', "reason": "x"}
+    html = page.show(REQUEST, "s", now=1, problem="enter a reason", typed=typed)
+    assert "<p>Enter a reason.</p>" in html
+    assert 'value="Ada &#34;L&#34;"' in html
+    assert html.count("checked") == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "now", "words", "has_form"),
+    [
+        (REQUEST, 1000, "The time to decide is over", False),
+        (replace(REQUEST, status="approved", approver="Ada"), 1, "recorded, but not delivered yet", True),
+        (replace(REQUEST, status="rejected", approver="Ada", delivered=True), 1, "Release r1 was rejected", False),
+    ],
+)
+def test_a_request_that_is_not_open_takes_no_decision(
+    page: ModuleType, request_: Approval, now: int, words: str, has_form: bool
+) -> None:
+    html = page.show(request_, "s", now=now)
+    assert words in html
+    assert 'name="decision"' not in html
+    assert ("<form" in html) == has_form
+
+
+def test_a_refusal_is_a_page_with_a_sentence(page: ModuleType) -> None:
+    assert "<p>This link is &lt;not&gt; valid.</p>" in page.problem("this link is <not> valid")
