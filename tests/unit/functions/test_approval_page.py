@@ -37,7 +37,7 @@ def test_an_open_request_shows_the_figures_the_refusals_and_the_form(page: Modul
     assert "<td>812</td>" in html
     assert "25.0 %" in html
     assert [html.count(words) for words in ("ROC AUC", "RMSE", "Brier")] == [1, 1, 0]
-    assert html.count("<td>–</td>") == 4
+    assert html.count("<td>\u2013</td>") == 4
     assert "&lt;north&gt;" in html
     assert "too_few_tenants" in html
     assert "a b moved." in html
