@@ -78,8 +78,8 @@ def gate(gates: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
 def test_an_equal_challenger_is_reported_as_equal_and_passes(release: Release, settled: Path, tmp_path: Path) -> None:
     judged = shard(release, tmp_path, settled, settled)
     [row] = run_partitions([ALL], judged.evaluate)
-    assert row["status"] == "ready"
-    assert (tmp_path / "models" / row["model_key"]).is_file()
+    assert row.status == "ready"
+    assert (tmp_path / "models" / row.figures["model_key"]).is_file()
     [told] = json.loads(json.dumps(judged.document(0)))["partitions"]
     assert (told["champion"]["version"], told["champion"]["verdict"]) == ("r1", "equal")
     assert told["champion"]["rows"] == told["counts"]["test"]["tenants"]
@@ -93,10 +93,10 @@ def test_a_worse_challenger_is_refused_by_name_and_not_packed(
 ) -> None:
     judged = shard(release, tmp_path, worse, settled)
     [row] = run_partitions([ALL], judged.evaluate)
-    assert (row["status"], row["fault"], row["code"]) == ("refused", "algorithm", "worse_than_champion")
+    assert (row.status, row.fault, row.code) == ("refused", "algorithm", "worse_than_champion")
     compared = judged.refused[0].champion["metrics"]["log_loss"]
-    assert f"{compared['challenger']:.4f}" in row["message"]
-    assert f"{compared['champion']:.4f} with the live model r1" in row["message"]
+    assert f"{compared['challenger']:.4f}" in (row.message or "")
+    assert f"{compared['champion']:.4f} with the live model r1" in (row.message or "")
     assert not (tmp_path / "models").exists()
     document = judged.document(0)
     assert document["partitions"] == []
@@ -110,7 +110,7 @@ def test_a_worse_challenger_is_refused_by_name_and_not_packed(
 def test_a_better_challenger_passes(release: Release, settled: Path, worse: Path, tmp_path: Path) -> None:
     judged = shard(release, tmp_path, settled, worse)
     [row] = run_partitions([ALL], judged.evaluate)
-    assert row["status"] == "ready"
+    assert row.status == "ready"
     assert judged.ready[0].champion["verdict"] == "better"
 
 
@@ -120,7 +120,7 @@ def test_switched_off_the_gate_lets_a_worse_one_pass_and_says_so(
     rules = without_gates("champion_loss", "roc_auc", "missing_accuracy", "calibration_error")
     judged = shard(release, tmp_path, worse, settled, rules)
     [row] = run_partitions([ALL], judged.evaluate)
-    assert row["status"] == "ready"
+    assert row.status == "ready"
     assert judged.ready[0].champion["verdict"] == "worse"
     assert any("is worse than the live one" in warning for warning in judged.ready[0].warnings)
     assert judged.ready[0].gates == []
@@ -158,7 +158,7 @@ def test_a_champion_that_cannot_be_compared_is_said_and_stops_nothing(
             (live / "grouping.json").write_text(json.dumps(rule | {"classes": change["labels"]}))
     judged = shard(release, tmp_path, settled, live)
     [row] = run_partitions([ALL], judged.evaluate)
-    assert row["status"] == "ready"
+    assert row.status == "ready"
     compared = judged.ready[0].champion
     assert (compared["verdict"], compared["rows"]) == ("not_comparable", 0)
     assert reason in compared["notes"][0]

@@ -16,7 +16,7 @@ from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.groups.file import GroupRows
-from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.jobs.partition_runs import Partition, PartitionOutcome
 from tenant_experience.pages.html_page import figure
 from tenant_experience.report.action_files import report_actions
 from tenant_experience.report.pictures import group_pictures
@@ -28,14 +28,7 @@ from tests.model.generated_tenants import generated_table, use_case
 
 NAME = "<script>alert('north')</script>"
 PARTITION = Partition(NAME, "north")
-REFUSED = {
-    "partition": "<b>small</b>",
-    "slug": "small",
-    "status": "refused",
-    "fault": "algorithm",
-    "code": "too_few_tenants",
-    "message": "12 tenants & no more",
-}
+REFUSED = PartitionOutcome("<b>small</b>", "small", "refused", "algorithm", "too_few_tenants", "12 tenants & no more")
 
 
 INGESTION = IngestionResult(

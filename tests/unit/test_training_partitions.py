@@ -7,7 +7,14 @@ import pytest
 
 from tenant_experience.errors import AlgorithmError, PlatformError, UserError
 from tenant_experience.jobs.outcome import Outcome
-from tenant_experience.jobs.partition_runs import Partition, not_ready, read_shard, run_partitions, shard_outcome
+from tenant_experience.jobs.partition_runs import (
+    Partition,
+    PartitionOutcome,
+    not_ready,
+    read_shard,
+    run_partitions,
+    shard_outcome,
+)
 
 NORTH, SOUTH = Partition("North", "north"), Partition("South", "south")
 
@@ -19,12 +26,18 @@ def test_one_failure_does_not_stop_the_others() -> None:
         return {"tenants": 3}
 
     rows = run_partitions([NORTH, SOUTH], work)
-    assert [(row["slug"], row["status"], row["fault"]) for row in rows] == [
+    assert [(row.slug, row.status, row.fault) for row in rows] == [
         ("north", "failed", "platform"),
         ("south", "ready", None),
     ]
-    assert rows[0]["message"] == "RuntimeError: disk on fire"
-    assert shard_outcome(rows).status == "ok"
+    assert rows[0].message == "RuntimeError: disk on fire"
+    outcome = shard_outcome(rows, shard=3)
+    assert outcome.status == "ok"
+    empty = {"fault": None, "code": None, "message": None}
+    south = {"partition": "South", "slug": "south", "status": "ready", **empty, "tenants": 3}
+    assert outcome.figures["partitions"][1] == south
+    assert PartitionOutcome.read(south) == rows[1]
+    assert not_ready(outcome, [NORTH, SOUTH]) == {"north": rows[0]}
 
 
 def test_a_refusal_is_a_row_and_the_shards_reason() -> None:
@@ -48,10 +61,10 @@ def test_when_all_fail_the_job_fails(error: Exception) -> None:
 
 def test_what_an_earlier_stage_gave_up_is_passed_on() -> None:
     refusal = Outcome.refused(UserError("x", code="bad_hyperparameter"))
-    assert {row["code"] for row in not_ready(refusal, [NORTH, SOUTH]).values()} == {"bad_hyperparameter"}
-    earlier = {"north": {"slug": "north", "status": "refused", "fault": "algorithm", "code": "c", "message": "m"}}
+    assert {row.code for row in not_ready(refusal, [NORTH, SOUTH]).values()} == {"bad_hyperparameter"}
+    earlier = {"north": PartitionOutcome("North", "north", "refused", "algorithm", "c", "m", {"tenants": 3})}
     rows = run_partitions([NORTH, SOUTH], lambda _partition: {}, earlier)
-    assert [row["status"] for row in rows] == ["refused", "ready"]
+    assert [row.status for row in rows] == ["refused", "ready"]
 
 
 def test_a_shard_is_read_by_its_number(tmp_path: Path) -> None:

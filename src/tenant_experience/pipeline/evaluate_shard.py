@@ -27,7 +27,7 @@ from tenant_experience.evaluation.partition import LiveModel, evaluate_partition
 from tenant_experience.features.table import FeatureTable, read_features
 from tenant_experience.groups.file import read_groups
 from tenant_experience.jobs.archive import write_archive
-from tenant_experience.jobs.partition_runs import Partition, Row
+from tenant_experience.jobs.partition_runs import Figures, Partition
 from tenant_experience.use_case.schema import UseCase
 
 _log = logging.getLogger("evaluation")
@@ -61,7 +61,7 @@ class ShardEvaluation:
     ready: list[PartitionEvaluation] = field(default_factory=list)
     refused: list[PartitionEvaluation] = field(default_factory=list)
 
-    def evaluate(self, partition: Partition) -> Row:
+    def evaluate(self, partition: Partition) -> Figures:
         """Judges one partition's model, and packs it unless it breaks a gate.
 
         Returns:

@@ -12,7 +12,7 @@ from tenant_experience.evaluation.evaluation import PartitionEvaluation
 from tenant_experience.features.ingestion_result import IngestionResult
 from tenant_experience.groups.profile import LEAST_FOR_RANK, LEAST_FOR_SHARE
 from tenant_experience.jobs.outcome import Outcome
-from tenant_experience.jobs.partition_runs import READY, Row
+from tenant_experience.jobs.partition_runs import PartitionOutcome
 from tenant_experience.pages.html_page import render
 from tenant_experience.report._part import report_part
 from tenant_experience.report._words import FAIRNESS_MEANINGS, METRIC_MEANINGS, SLICE_MEANINGS, VERDICTS
@@ -53,7 +53,7 @@ class ShardReport:
     release: str
     shard: int
     use_case: UseCase
-    rows: Sequence[Row]
+    rows: Sequence[PartitionOutcome]
     ready: Sequence[PartitionEvaluation]
     actions: ActionReport
     refused: Sequence[PartitionEvaluation] = ()
@@ -69,7 +69,7 @@ class ShardReport:
             TEMPLATE,
             report=self,
             ready=self.ready,
-            refused_rows=[row for row in self.rows if row["status"] != READY],
+            refused_rows=[row for row in self.rows if not row.is_ready],
             parts=[
                 report_part(evaluation, self.use_case, self.pictures.get(evaluation.manifest.slug)) | {"broken": broken}
                 for evaluation, broken in parts
