@@ -131,7 +131,7 @@ def test_one_bad_id_does_not_fail_the_rest(flow: Flow, first: FinishedRelease, t
     rows = {row["tenant_id"]: row for row in answer.json()["predictions"]}
     assert rows[known]["model_version"] == first.release or rows[known]["status"] == "insufficient_history"
     assert rows["bad/id"]["code"] == "malformed_tenant_id"
-    assert rows["NOBODY-0"]["code"] == "unknown_tenant"
+    assert (rows["NOBODY-0"]["status"], rows["NOBODY-0"]["code"]) == ("no_answer", "unknown_tenant")
 
 
 @pytest.mark.parametrize(
