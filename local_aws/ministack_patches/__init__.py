@@ -69,7 +69,9 @@ def keep(application: Application, folder: Path) -> tuple[Application, Saver]:
     from local_aws.ministack_patches.states import restart, running
 
     LOG.open(folder / "iam_actions.jsonl")
-    saver = saving.Saver({folder / "iam_roles.json": permissions.roles}, restart.announce)
+    saver = saving.Saver(
+        folder / "ministack" / "state", {folder / "iam_roles.json": permissions.roles}, restart.announce
+    )
     running.listen(saver.note_change)
     return saving.noting_changes(application, saver.note_change), saver
 

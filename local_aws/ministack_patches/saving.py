@@ -32,11 +32,13 @@ class Saver:
     """Saves MiniStack's services, and what else it is given, while the server runs.
 
     Args:
+        folder: where MiniStack reads its state when it starts (its ``STATE_DIR``).
         extras: further JSON files and what they hold.
         at_start: called once, when the server answers.
     """
 
-    def __init__(self, extras: Mapping[Path, Callable[[], Any]], at_start: Callable[[], None]) -> None:
+    def __init__(self, folder: Path, extras: Mapping[Path, Callable[[], Any]], at_start: Callable[[], None]) -> None:
+        self._folder = folder
         self._extras = extras
         self._at_start = at_start
         self._changed = threading.Event()
@@ -63,7 +65,7 @@ class Saver:
     def save(self) -> None:
         """Write every file whose content has changed."""
         for service, get_state in app._build_persistence_save_dict().items():
-            path = Path(persistence.STATE_DIR) / f"{service}.json"
+            path = self._folder / f"{service}.json"
             self._write(path, functools.partial(_wrapped, service, get_state))
         for path, content in self._extras.items():
             self._write(path, content)

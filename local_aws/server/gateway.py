@@ -108,13 +108,13 @@ class Gateway:
 
         async def send_announcing(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "lifespan.startup.complete":
-                self._announce()
+                await self._announce()
             await send(message)
 
         return send_announcing
 
-    def _announce(self) -> None:
-        access_key, secret_key = self._callers.administrator_keys()
+    async def _announce(self) -> None:
+        access_key, secret_key = await self._callers.administrator_keys(self._state.keys())
         self._state.announce(
             {
                 "pid": os.getppid(),  # the supervisor's: stopping it stops everything

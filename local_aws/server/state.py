@@ -78,6 +78,13 @@ class State:
             return None  # starting, or stopping
         return found
 
+    def keys(self) -> tuple[str, str] | None:
+        """Access key id and secret of the last start; None before the first."""
+        if not self.env_file.exists():
+            return None
+        found = dict(line.partition("=")[::2] for line in self.env_file.read_text().splitlines())
+        return found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"]
+
     def last_port(self) -> int | None:
         """The port of the last start: kept so that persisted URLs (queues, outputs) go on working."""
         try:

@@ -77,5 +77,6 @@ def _update_in_place(
     kept = {field: apigateway_v1._rest_apis[physical_id][field] for field in ("id", "createdDate")}
     apigateway_v1._rest_apis[physical_id] = {**imported, **kept}
     apigateway_v1._delete_rest_api(imported_id)
-    attributes: dict[str, str] = provisioners._apigw_rest_api_attrs(physical_id)
-    return physical_id, attributes
+    # Nothing else has changed: this gives the attributes.
+    kept_id, attributes = _update_api(physical_id, new_props, new_props, stack_name, logical_id)
+    return kept_id, attributes

@@ -57,7 +57,7 @@ def _dispatch_to_lambda(arn: str, payload: str) -> None:
     Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
     """
     target, rule = _delivery.get()
-    function, config, name = lambda_svc._get_func_record_for_ref(arn)
+    function, config, name = lambda_svc._get_func_record_for_ref_in_scope(arn)
     may = Action("lambda:InvokeFunction", arn)
     if function and config and permissions.may_service(_EVENTS, may, function.get("policy"), rule["Arn"]):
         record = lambda_svc._execution_record_for_config(function, config)
@@ -106,7 +106,7 @@ async def _call_function(
 
 def _send_to_dead_letters(target: str, name: str, event: dict[str, Any], result: dict[str, Any]) -> None:
     """As the function's role; a message it may not send is lost (AWS counts DeadLetterErrors)."""
-    config = lambda_svc._functions.get(name, {}).get("config", {})
+    config = lambda_svc._get_func_record_for_ref_in_scope(name)[1] or {}
     action = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}.get(
         target.split(":")[2], "events:PutEvents"
     )

@@ -8,9 +8,11 @@ AdministratorAccess is what people and tools use: its requests are verified like
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlencode
 
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
@@ -19,6 +21,7 @@ from ministack.services import iam, sts
 from local_aws.ministack_patches.states import task_token
 
 ADMINISTRATOR = "local-administrator"
+_KEY = re.compile(r"<AccessKeyId>(\w+)</AccessKeyId>.*?<Status>(\w+)</Status>", re.DOTALL)
 
 
 def install() -> None:
@@ -29,7 +32,7 @@ def install() -> None:
     iam_evaluator.parse_policy_document = _parse_policy
 
 
-_pin_request_origin = iam_evaluator.pin_request_origin
+_pin_request_origin = app.pin_request_origin
 
 
 def _pin_private_origin(source_ip: str, _secure_transport: bool) -> None:
@@ -68,16 +71,31 @@ def _nobody_is_root(_access_key_id: str) -> bool:
     return False
 
 
-def administrator_keys() -> tuple[str, str]:
-    """Access key id and secret of the administrator, made at the first start and persisted with IAM's state."""
-    for key in iam._access_keys.values():
-        if key["UserName"] == ADMINISTRATOR and key["Status"] == "Active":
-            return key["AccessKeyId"], key["SecretAccessKey"]
-    if ADMINISTRATOR not in iam._users:
-        iam._create_user({"UserName": [ADMINISTRATOR]})
-    iam._attach_user_policy({"UserName": [ADMINISTRATOR], "PolicyArn": ["arn:aws:iam::aws:policy/AdministratorAccess"]})
-    iam._create_access_key({"UserName": [ADMINISTRATOR]})
-    return administrator_keys()
+async def administrator_keys(known: tuple[str, str] | None) -> tuple[str, str]:
+    """Access key id and secret of the administrator.
+
+    Args:
+        known: what an earlier start gave, kept as long as IAM's state still has the key. Otherwise a new key is made.
+    """
+    listed = await _iam("ListAccessKeys", UserName=ADMINISTRATOR)
+    active = {key for key, status in _KEY.findall(listed) if status == "Active"}
+    if known is not None and known[0] in active:
+        return known
+    await _iam("CreateUser", UserName=ADMINISTRATOR)  # answers EntityAlreadyExists when only the key is new
+    await _iam("AttachUserPolicy", UserName=ADMINISTRATOR, PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
+    created = await _iam("CreateAccessKey", UserName=ADMINISTRATOR)
+    return _element(created, "AccessKeyId"), _element(created, "SecretAccessKey")
+
+
+async def _iam(action: str, **parameters: str) -> str:
+    """IAM's answer, in XML, to a call that needs no signature: it does not come from outside."""
+    body = urlencode({"Action": action, **parameters}).encode()
+    _status, _headers, answer = await iam.handle_request("POST", "/", {}, body, {})
+    return bytes(answer).decode()
+
+
+def _element(xml: str, name: str) -> str:
+    return xml.partition(f"<{name}>")[2].partition(f"</{name}>")[0]
 
 
 def session_credentials(role_arn: str, session_name: str, service: str) -> dict[str, str]:

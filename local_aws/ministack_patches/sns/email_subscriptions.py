@@ -1,15 +1,16 @@
 """SNS e-mail: subscriptions wait for their confirmation, and confirmed ones get real messages.
 
-MiniStack's e-mail subscriptions are born confirmed and receive nothing. Templates make subscriptions past
-``Subscribe``, so each way in ends with ``_ask_for_confirmation`` over what is new.
+MiniStack confirms e-mail subscriptions at once and sends them nothing. Templates create subscriptions without a call of
+``Subscribe``, so both ways end with ``_ask_for_confirmation``, which finds the new ones.
 """
 
 from __future__ import annotations
 
 import functools
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
+from urllib.parse import parse_qs
 
 from ministack.services import sns
 from ministack.services.cloudformation import provisioners
@@ -17,6 +18,8 @@ from ministack.services.cloudformation import provisioners
 _PROTOCOLS = ("email", "email-json")
 _RESOURCE_TYPES = ("AWS::SNS::Topic", "AWS::SNS::Subscription")
 Response = tuple[int, dict[str, str], bytes]
+Handler = Callable[..., Awaitable[Response]]
+Parameters = Mapping[str, list[str]]
 
 
 class Postman(Protocol):
@@ -32,10 +35,7 @@ class Postman(Protocol):
 def install(postman: Postman) -> None:
     """Wrap SNS's subscription calls and fan-out, and CloudFormation's topics and subscriptions."""
     sweep = functools.partial(_ask_for_confirmation, postman)
-    sns._subscribe = _subscribing(sns._subscribe, sweep)
-    sns._confirm_subscription = _confirming(sns._confirm_subscription)
-    sns._list_subscriptions = _hiding_pending(sns._list_subscriptions)
-    sns._list_subscriptions_by_topic = _hiding_pending(sns._list_subscriptions_by_topic)
+    sns.handle_request = _answering(sns.handle_request, sweep)
     sns._fanout = _fanning_out(sns._fanout, postman)
     for resource_type in _RESOURCE_TYPES:
         handlers = provisioners._RESOURCE_HANDLERS[resource_type]
@@ -45,14 +45,16 @@ def install(postman: Postman) -> None:
 
 def confirm(topic_arn: str, token: str) -> bool:
     """Confirm as the link in the message does: without credentials. False when the token is not, or no more, valid."""
-    status: int = sns._confirm_subscription({"TopicArn": [topic_arn], "Token": [token]})[0]
-    return status == 200
+    given = {"TopicArn": [topic_arn], "Token": [token]}
+    status, _headers, body = sns._confirm_subscription(given)
+    if status == 200:
+        _note_confirmation(given, body)
+    return bool(status == 200)
 
 
 def unsubscribe(subscription_arn: str) -> bool:
     """Unsubscribe as the link in the message does. False when there is no such subscription, or it is protected."""
-    topic_arn = sns._sub_arn_to_topic.get(subscription_arn)
-    subscription = sns._find_subscription(topic_arn, subscription_arn) if topic_arn else None
+    subscription = _subscription(subscription_arn)
     if subscription is None or subscription["attributes"]["ConfirmationWasAuthenticated"] == "true":
         return False
     sns._unsubscribe({"SubscriptionArn": [subscription_arn]})
@@ -90,53 +92,68 @@ def _sweeping(handler: Callable[..., Any], sweep: Callable[[], None]) -> Callabl
     return handle
 
 
-def _subscribing(subscribe: Callable[..., Response], sweep: Callable[[], None]) -> Callable[..., Response]:
-    def handle(params: dict[str, Any]) -> Response:
-        status, headers, body = subscribe(params)
-        is_email = sns._p(params, "Protocol") in _PROTOCOLS
-        if status != 200 or not is_email:
-            return status, headers, body
-        arn = body.decode().partition("<SubscriptionArn>")[2].partition("</SubscriptionArn>")[0]
-        topic_arn = sns._sub_arn_to_topic[arn]
-        subscription = sns._find_subscription(topic_arn, arn)
-        if not subscription["confirmed"]:
-            subscription.pop("asked", None)  # subscribing again sends the message again
-        sweep()
-        wants_arn = sns._p(params, "ReturnSubscriptionArn") == "true"
-        if not subscription["confirmed"] and not wants_arn:
-            body = body.replace(arn.encode(), b"pending confirmation")
-        return status, headers, body
+def _answering(handle_request: Handler, sweep: Callable[[], None]) -> Handler:
+    """SNS's answers, with e-mail subscriptions as AWS shows them."""
+
+    async def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Response:
+        response = await handle_request(method, path, headers, body, query)
+        given = {**query, **parse_qs(body.decode(errors="replace"))}
+        if response[0] != 200:
+            return response
+        status, answered, content = response
+        match _first(given, "Action"):
+            case "Subscribe" if _first(given, "Protocol") in _PROTOCOLS:
+                content = _after_subscribing(given, content, sweep)
+            case "ConfirmSubscription":
+                _note_confirmation(given, content)
+            case "ListSubscriptions" | "ListSubscriptionsByTopic":
+                content = _without_pending_arns(content)
+        return status, answered, content
 
     return handle
 
 
-def _confirming(confirm_subscription: Callable[..., Response]) -> Callable[..., Response]:
-    def handle(params: dict[str, Any]) -> Response:
-        status, headers, body = confirm_subscription(params)
-        if status == 200:
-            arn = body.decode().partition("<SubscriptionArn>")[2].partition("</SubscriptionArn>")[0]
-            subscription = sns._find_subscription(sns._sub_arn_to_topic[arn], arn)
-            # MiniStack says "true" always; then nobody could unsubscribe by a link.
-            asked = sns._p(params, "AuthenticateOnUnsubscribe").lower()
-            subscription["attributes"]["ConfirmationWasAuthenticated"] = "true" if asked == "true" else "false"
-        return status, headers, body
-
-    return handle
+def _after_subscribing(given: Parameters, content: bytes, sweep: Callable[[], None]) -> bytes:
+    arn = _arn_in(content)
+    subscription = _subscription(arn) or {}
+    if not subscription["confirmed"]:
+        subscription.pop("asked", None)  # subscribing again sends the message again
+    sweep()
+    if subscription["confirmed"] or _first(given, "ReturnSubscriptionArn") == "true":
+        return content
+    return content.replace(arn.encode(), b"pending confirmation")
 
 
-def _hiding_pending(list_subscriptions: Callable[..., Response]) -> Callable[..., Response]:
+def _note_confirmation(given: Parameters, content: bytes) -> None:
+    """Whether only signed requests may unsubscribe. MiniStack always says so, and then no link could unsubscribe."""
+    subscription = _subscription(_arn_in(content))
+    if subscription is not None:
+        asked = _first(given, "AuthenticateOnUnsubscribe").lower()
+        subscription["attributes"]["ConfirmationWasAuthenticated"] = "true" if asked == "true" else "false"
+
+
+def _without_pending_arns(content: bytes) -> bytes:
     """AWS shows no ARN until a subscription is confirmed."""
+    for topic in sns._topics.values():
+        for subscription in topic["subscriptions"]:
+            if not subscription["confirmed"]:
+                shown = f"<SubscriptionArn>{subscription['arn']}</SubscriptionArn>".encode()
+                content = content.replace(shown, b"<SubscriptionArn>PendingConfirmation</SubscriptionArn>")
+    return content
 
-    def handle(params: dict[str, Any]) -> Response:
-        status, headers, body = list_subscriptions(params)
-        for topic in sns._topics.values():
-            for subscription in topic["subscriptions"]:
-                if not subscription["confirmed"]:
-                    shown = f"<SubscriptionArn>{subscription['arn']}</SubscriptionArn>".encode()
-                    body = body.replace(shown, b"<SubscriptionArn>PendingConfirmation</SubscriptionArn>")
-        return status, headers, body
 
-    return handle
+def _subscription(arn: str) -> dict[str, Any] | None:
+    found = (each for topic in sns._topics.values() for each in topic["subscriptions"] if each["arn"] == arn)
+    return next(found, None)
+
+
+def _arn_in(content: bytes) -> str:
+    return content.decode().partition("<SubscriptionArn>")[2].partition("</SubscriptionArn>")[0]
+
+
+def _first(given: Parameters, name: str) -> str:
+    """A parameter of the query protocol, which holds each as a list; empty when it is not there."""
+    return str(given.get(name, [""])[0])
 
 
 def _fanning_out(fanout: Callable[..., None], postman: Postman) -> Callable[..., None]:

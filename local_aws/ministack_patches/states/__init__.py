@@ -16,7 +16,6 @@ from local_aws.ministack_patches.states import (
     rights,
     sagemaker,
     status_events,
-    task,
     walk,
 )
 
@@ -27,7 +26,6 @@ def install() -> None:
     """Put every mend in its place."""
     for module in (
         walk,
-        task,
         retry,
         parallel,
         distributed_map,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-from ministack.core.responses import error_response_json, json_response, now_iso
+from ministack.core.responses import error_response_json, json_response
 from ministack.services import stepfunctions as sfn
 
-from local_aws.ministack_patches.states import limits, running, status_events, walk
+from local_aws.ministack_patches.states import fields, limits, rights, running, status_events, task, walk
 
 _start = sfn._start_execution
-_stop = sfn._stop_execution
-_describe = sfn._describe_execution
 _handle = sfn.handle_request
 Response = tuple[int, dict[str, str], Any]
 
@@ -20,8 +19,6 @@ Response = tuple[int, dict[str, str], Any]
 def install() -> None:
     """Put these answers in front of MiniStack's."""
     sfn._start_execution = start_execution
-    sfn._stop_execution = stop_execution
-    sfn._describe_execution = describe_execution
     sfn.handle_request = _handle_request
 
 
@@ -35,7 +32,7 @@ def start_execution(data: dict[str, Any]) -> Response:
         return _error("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'")
     response: Response = _start(data)
     if response[0] == 400 and json.loads(response[2]).get("__type") == "ExecutionAlreadyExists":
-        machine = sfn._resolve_state_machine_arn(data["stateMachineArn"])
+        machine = ":".join(data["stateMachineArn"].split(":")[:7])  # without the version or alias
         arn = f"{machine.replace(':stateMachine:', ':execution:')}:{data['name']}"
         running_one = sfn._executions.get(arn)
         if running_one and running_one["status"] == "RUNNING" and running_one["input"] == data.get("input", "{}"):
@@ -43,33 +40,31 @@ def start_execution(data: dict[str, Any]) -> Response:
     return response
 
 
-def stop_execution(data: dict[str, Any]) -> Response:
-    """Abort, and wake everything that waits or works for the execution."""
+def stop_execution(data: dict[str, Any]) -> Response | None:
+    """Abort, and wake everything that waits or works for the execution. None when it does not run."""
     execution = sfn._executions.get(data.get("executionArn"))
     if execution is None or execution["status"] != "RUNNING":
-        response: Response = _stop(data)
-        return response
+        return None
     if walk.finish(execution, "ABORTED", error=data.get("error"), cause=data.get("cause")):
         run = running.find(execution["executionArn"])
         if run is not None:
             run.end()
-    return _answer({"stopDate": execution["stopDate"]})
+    return _answer({"stopDate": fields.epoch_seconds(execution["stopDate"])})
 
 
-def describe_execution(data: dict[str, Any]) -> Response:
-    """MiniStack's answer, with the redrives."""
-    status, headers, body = _describe(data)
-    if status != 200:
-        return status, headers, body
+def with_redrives(data: dict[str, Any], response: Response) -> Response:
+    """MiniStack's answer to DescribeExecution, with the redrives."""
+    if response[0] != 200:
+        return response
     execution = sfn._executions[data["executionArn"]]
     redrivable = execution["status"] in status_events.REDRIVABLE and execution.get("mapRunArn") is None
-    found = {name: value for name, value in json.loads(body).items() if value is not None}
+    found = {name: value for name, value in json.loads(response[2]).items() if value is not None}
     found |= {
         "redriveCount": execution.get("redriveCount", 0),
         "redriveStatus": "REDRIVABLE" if redrivable else "NOT_REDRIVABLE",
     }
     if execution.get("redriveDate"):
-        found["redriveDate"] = execution["redriveDate"]
+        found["redriveDate"] = fields.epoch_seconds(execution["redriveDate"])
     return _answer(found)
 
 
@@ -85,7 +80,7 @@ def redrive_execution(data: dict[str, Any]) -> Response:
         return _error("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
     if execution["status"] not in status_events.REDRIVABLE or "_position" not in execution:
         return _error("ExecutionNotRedrivable", f"Execution is {execution['status']} and cannot be redriven")
-    moment = now_iso()
+    moment = fields.now_iso()
     for field in ("error", "cause"):
         execution.pop(field, None)
     execution.update(redriveCount=execution.get("redriveCount", 0) + 1, redriveDate=moment, stopDate=None, output=None)
@@ -94,15 +89,32 @@ def redrive_execution(data: dict[str, Any]) -> Response:
     execution["status"] = "RUNNING"
     sfn._emit_execution_status_event(execution)
     walk.start_thread(arn)
-    return _answer({"redriveDate": moment})
+    return _answer({"redriveDate": fields.epoch_seconds(moment)})
+
+
+# What may answer before MiniStack does; None leaves the answer to it.
+_FIRST: dict[str, Callable[[dict[str, Any]], Response | None]] = {
+    "CreateStateMachine": rights.refusal_of_creation,
+    "RedriveExecution": redrive_execution,
+    "SendTaskFailure": task.refusal_of_answer,
+    "SendTaskSuccess": task.refusal_of_answer,
+    "StopExecution": stop_execution,
+}
 
 
 async def _handle_request(method: str, path: str, headers: dict[str, str], body: bytes, query: Any) -> Response:
-    if headers.get("x-amz-target", "").endswith(".RedriveExecution"):
-        response: Response = sfn._finalize_response(redrive_execution(json.loads(body or b"{}")))
-        return response
-    answer: Response = await _handle(method, path, headers, body, query)
-    return answer
+    action = headers.get("x-amz-target", "").rpartition(".")[2]
+    if action not in _FIRST and action != "DescribeExecution":
+        untouched: Response = await _handle(method, path, headers, body, query)
+        return untouched
+    try:
+        data = json.loads(body or b"{}")
+    except ValueError as error:
+        return _error("SerializationException", f"Invalid JSON: {error}")
+    answer = _FIRST[action](data) if action in _FIRST else None
+    if answer is None:
+        answer = await _handle(method, path, headers, body, query)
+    return with_redrives(data, answer) if action == "DescribeExecution" else answer
 
 
 def _answer(payload: dict[str, Any]) -> Response:

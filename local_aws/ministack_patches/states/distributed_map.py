@@ -10,14 +10,14 @@ from __future__ import annotations
 import contextvars
 import copy
 import json
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for_futures
 from typing import Any
 
-from ministack.core.responses import new_uuid, now_iso
 from ministack.services import stepfunctions as sfn
 
-from local_aws.ministack_patches.states import limits, rights, running, walk
+from local_aws.ministack_patches.states import fields, limits, rights, running, walk
 from local_aws.ministack_patches.states.map_run import MapRun
 from local_aws.ministack_patches.states.running import Execution, InterruptedRunError, Run, add_event
 
@@ -44,7 +44,7 @@ def run_distributed_map(
     Raises:
         sfn._ExecutionError: ``States.ExceedToleratedFailureThreshold``, ``States.ItemReaderFailed``, ...
     """
-    if sfn._state_query_language(state, context) != "JSONata":
+    if not fields.is_jsonata(state, context):
         outcome: tuple[Any, str | None] = _run_jsonpath_map(state, raw_input, effective, processor, execution, context)
         return outcome
     for field in _NOT_EMULATED:
@@ -76,7 +76,7 @@ def run_distributed_map(
     limits.check_payload(result, "Map Run")
     output = sfn._apply_jsonata_output(state, raw_input, context, result=result, default=result)
     sfn._apply_state_assign(state, raw_input, context, result=result)
-    return output, sfn._next_or_end(state)
+    return output, fields.next_state(state)
 
 
 def _items(state: dict[str, Any], raw_input: Any, context: dict[str, Any]) -> list[Any]:
@@ -134,13 +134,13 @@ def _run_child(map_run: MapRun, processor: dict[str, Any], index: int, given: An
     if map_run.is_over:
         map_run.skipped()
         return
-    name = new_uuid()
+    name = str(uuid.uuid4())
     child: Execution = {
         "executionArn": map_run.child_arn(name),
         "stateMachineArn": map_run.child_machine_arn,
         "name": name,
         "status": "RUNNING",
-        "startDate": now_iso(),
+        "startDate": fields.now_iso(),
         "stopDate": None,
         "input": json.dumps(given),
         "inputDetails": {"included": True},

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ministack.core.responses import new_uuid, now_iso
 from ministack.services import stepfunctions as sfn
 
+from local_aws.ministack_patches.states import fields
 from local_aws.ministack_patches.states.running import Execution, Run
 
 _COUNTS = (
@@ -41,17 +42,17 @@ class MapRun:
     def start(cls, state: dict[str, Any], execution: Execution, total: int, limits: dict[str, float]) -> MapRun:
         """A new Map Run; in a redriven execution the failed one of the same state, to run what has not succeeded."""
         _, _, _, region, account, _, machine = execution["stateMachineArn"].split(":")
-        label = state.get("Label") or new_uuid()
+        label = state.get("Label") or str(uuid.uuid4())
         earlier = _failed_run_of(execution, f"{machine}/{label}:", total)
         if earlier is not None:
             return earlier
-        arn = f"arn:aws:states:{region}:{account}:mapRun:{machine}/{label}:{new_uuid()}"
+        arn = f"arn:aws:states:{region}:{account}:mapRun:{machine}/{label}:{uuid.uuid4()}"
         counts = {**dict.fromkeys(_COUNTS, 0), "total": total, "pending": total}
         record = {
             "mapRunArn": arn,
             "executionArn": execution["executionArn"],
             "status": "RUNNING",
-            "startDate": now_iso(),
+            "startDate": fields.now_iso(),
             "maxConcurrency": int(limits.get("MaxConcurrency", 0)),
             "toleratedFailurePercentage": limits.get("ToleratedFailurePercentage", 0.0),
             "toleratedFailureCount": int(limits.get("ToleratedFailureCount", 0)),
@@ -146,7 +147,7 @@ class MapRun:
         """SUCCEEDED, FAILED or ABORTED; the first one stays."""
         with self._lock:
             if self._record["status"] == "RUNNING":
-                self._record.update(status=status, stopDate=now_iso())
+                self._record.update(status=status, stopDate=fields.now_iso())
 
     def results(self) -> list[Any]:
         """The outputs of the children that succeeded, in the items' order."""
@@ -180,7 +181,7 @@ def _failed_run_of(execution: Execution, name_start: str, total: int) -> MapRun 
             itemCounts=dict(counts),
             executionCounts=dict(counts),
             redriveCount=execution["redriveCount"],
-            redriveDate=now_iso(),
+            redriveDate=fields.now_iso(),
         )
         record.pop("stopDate", None)
         return MapRun(record)

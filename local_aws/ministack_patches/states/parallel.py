@@ -8,6 +8,7 @@ from typing import Any
 
 from ministack.services import stepfunctions as sfn
 
+from local_aws.ministack_patches.states import fields
 from local_aws.ministack_patches.states.running import Execution
 
 _run_jsonpath_branches = sfn._run_parallel_branches
@@ -22,7 +23,7 @@ def run_branches(
     state: dict[str, Any], raw_input: Any, execution: Execution, context: dict[str, Any]
 ) -> tuple[Any, str | None]:
     """Run every branch at the same time; the first branch's failure is the state's."""
-    if sfn._state_query_language(state, context) != "JSONata":
+    if not fields.is_jsonata(state, context):
         outcome: tuple[Any, str | None] = _run_jsonpath_branches(state, raw_input, execution, context)
         return outcome
     branch_input = sfn._apply_jsonata_arguments(state, raw_input, context)
@@ -49,4 +50,4 @@ def run_branches(
         raise errors[0]
     output = sfn._apply_jsonata_output(state, raw_input, context, result=results, default=results)
     sfn._apply_state_assign(state, raw_input, context, result=results)
-    return output, sfn._next_or_end(state)
+    return output, fields.next_state(state)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ministack.core.responses import now_iso
 from ministack.services import stepfunctions as sfn
 
+from local_aws.ministack_patches.states import fields
 from local_aws.ministack_patches.states.running import add_event
 
 _restore = sfn.load_persisted_state
@@ -41,7 +41,7 @@ def _load(data: dict[str, Any]) -> Any:
             _interrupted.append(execution["executionArn"])
     for run in sfn._map_runs.all_values():
         if run["status"] == "RUNNING":
-            run.update(status="FAILED", stopDate=now_iso())
+            run.update(status="FAILED", stopDate=fields.now_iso())
     return restored
 
 

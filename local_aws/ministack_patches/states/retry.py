@@ -8,7 +8,7 @@ from typing import Any
 
 from ministack.services import stepfunctions as sfn
 
-from local_aws.ministack_patches.states import running
+from local_aws.ministack_patches.states import fields, running
 
 _MAX_INTERVAL_S = 31_622_400  # 366 days, the largest MaxDelaySeconds
 _random = random.Random()  # noqa: S311 jitter, not a secret
@@ -39,6 +39,12 @@ def error_matches(error_equals: list[str], error: str) -> bool:
     return "States.ALL" in error_equals or ("States.TaskFailed" in error_equals and error != "States.Timeout")
 
 
+def first_match(handlers: list[dict[str, Any]], error: str) -> tuple[int, dict[str, Any] | None]:
+    """The first retrier or catcher that matches an error name, with its position; ``(-1, None)`` when none does."""
+    found = ((n, each) for n, each in enumerate(handlers) if error_matches(each.get("ErrorEquals", []), error))
+    return next(found, (-1, None))
+
+
 def delay_seconds(retrier: dict[str, Any], retries_so_far: int) -> float:
     """Seconds before the next attempt."""
     interval = retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** retries_so_far
@@ -66,20 +72,21 @@ def with_retry_and_catch(
             return attempt()
         except sfn._ExecutionError as error:
             running.current().check()
-            retrier, index = sfn._find_matching_retrier(state.get("Retry", []), error.error, retries)
-            if retrier is not None:
+            index, retrier = first_match(state.get("Retry", []), error.error)
+            # The first retrier that matches decides: when it has used its attempts there is no retry.
+            if retrier is not None and retries.get(index, 0) < retrier.get("MaxAttempts", 3):
                 delay = delay_seconds(retrier, retries.get(index, 0))
                 retries[index] = retries.get(index, 0) + 1
                 running.scaled_sleep(delay)
                 continue
-            catcher = sfn._find_matching_catcher(state.get("Catch", []), error.error)
+            _, catcher = first_match(state.get("Catch", []), error.error)
             if catcher is None:
                 raise
             output = sfn._apply_catcher(
                 catcher,
                 raw_input,
                 context,
-                sfn._state_query_language(state, context),
+                "JSONata" if fields.is_jsonata(state, context) else "JSONPath",
                 {"Error": error.error, "Cause": error.cause},
             )
             return output, catcher["Next"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -60,15 +61,13 @@ _MANAGED_RULES = {
     "sagemaker:createHyperParameterTuningJob": "StepFunctionsGetEventsForSageMakerTuningJobsRule",
     "states:startExecution": "StepFunctionsGetEventsForStepFunctionsExecutionRule",
 }
-_create_machine = sfn._create_state_machine
 _update_machine = sfn._update_state_machine
 _handlers = provisioners._RESOURCE_HANDLERS["AWS::StepFunctions::StateMachine"]
 _create_resource = _handlers["create"]
 
 
 def install() -> None:
-    """Check a machine's role when it is made and when it is changed."""
-    sfn._create_state_machine = _create_checked
+    """Check a machine's role when a template makes it, and when it is changed. ``api`` asks ``refusal_of_creation``."""
     sfn._update_state_machine = _update_checked
     _handlers["create"] = _create_resource_checked
 
@@ -131,7 +130,7 @@ def _session() -> Session:
 def _error(resource: str, sentence: str) -> Any:
     found = _INTEGRATION.match(resource)
     service = found["service"] if found else "lambda"
-    request_id = responses.new_uuid()
+    request_id = uuid.uuid4()
     if ":aws-sdk:" in resource:
         name = _SDK_SERVICES.get(service, service[:1].upper() + service[1:])
         status = 403 if service in ("s3", "sns", "sqs", "lambda") else 400
@@ -191,10 +190,11 @@ def _bus(name: str) -> str:
     return name if name.startswith("arn:") else _arn("events", f"event-bus/{name}")
 
 
-def _create_checked(data: dict[str, Any]) -> Any:
+def refusal_of_creation(data: dict[str, Any]) -> Any:
+    """The answer to CreateStateMachine when the machine's role lacks rights; None when it has them."""
     role, definition = data.get("roleArn", ""), data.get("definition", "{}")
     refused = _refusal_of_role(data.get("name", ""), role, definition, data.get("loggingConfiguration"))
-    return _denied(refused) if refused else _create_machine(data)
+    return _denied(refused) if refused else None
 
 
 def _update_checked(data: dict[str, Any]) -> Any:

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core.responses import now_iso
 from ministack.services import stepfunctions as sfn
+
+from local_aws.ministack_patches.states import fields
 
 Execution = dict[str, Any]
 
@@ -130,7 +131,7 @@ def add_event(execution: Execution, event_type: str, details: dict[str, Any] | N
             "id": len(events) + 1,
             "previousEventId": len(events),
             "type": event_type,
-            "timestamp": now_iso(),
+            "timestamp": fields.now_iso(),
             **(details or {}),
         }
         events.append(event)

@@ -11,6 +11,8 @@ from typing import Any
 from ministack.services import eventbridge
 from ministack.services import stepfunctions as sfn
 
+from local_aws.ministack_patches.states import fields
+
 _MAX_PAYLOAD_BYTES = 248 * 1024
 REDRIVABLE = ("FAILED", "TIMED_OUT", "ABORTED")
 
@@ -51,8 +53,8 @@ def _detail(execution: dict[str, Any]) -> dict[str, Any]:
         "stateMachineAliasArn": None,
         "name": execution["name"],
         "status": status,
-        "startDate": sfn._iso_to_epoch_ms(execution["startDate"]),
-        "stopDate": sfn._iso_to_epoch_ms(execution["stopDate"]),
+        "startDate": fields.epoch_milliseconds(execution["startDate"]),
+        "stopDate": fields.epoch_milliseconds(execution["stopDate"]),
         "input": given,
         "inputDetails": given_details,
         "output": output,
@@ -60,7 +62,7 @@ def _detail(execution: dict[str, Any]) -> dict[str, Any]:
         "error": execution.get("error") if failed else None,
         "cause": execution.get("cause") if failed else None,
         "redriveCount": execution.get("redriveCount", 0),
-        "redriveDate": sfn._iso_to_epoch_ms(execution.get("redriveDate")),
+        "redriveDate": fields.epoch_milliseconds(execution.get("redriveDate")),
         "redriveStatus": "REDRIVABLE" if failed else "NOT_REDRIVABLE",
         "redriveStatusReason": None if failed else f"Execution is {status} and cannot be redriven",
     }

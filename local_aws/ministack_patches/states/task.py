@@ -12,19 +12,12 @@ from typing import Any
 from ministack.core.responses import error_response_json
 from ministack.services import stepfunctions as sfn
 
-from local_aws.ministack_patches.states import limits, retry, rights, running, task_token
+from local_aws.ministack_patches.states import fields, limits, retry, rights, running, task_token
 from local_aws.ministack_patches.states.running import Execution, add_event
 
 _TOKEN = ".waitForTaskToken"  # noqa: S105 the name of a pattern, not a secret
 # Set when the task's result is no longer wanted: a `.sync` job is then stopped.
 cancelled: contextvars.ContextVar[threading.Event] = contextvars.ContextVar("local_aws_task_cancelled")
-
-
-def install() -> None:
-    """Replace MiniStack's Task and its two answers to a task token."""
-    sfn._execute_task = execute_task
-    sfn._send_task_success = _answering_once(sfn._send_task_success)
-    sfn._send_task_failure = _answering_once(sfn._send_task_failure)
 
 
 def execute_task(
@@ -37,7 +30,7 @@ def execute_task(
 def _attempt(
     state: dict[str, Any], raw_input: Any, execution: Execution, context: dict[str, Any]
 ) -> tuple[Any, str | None]:
-    is_jsonata = sfn._state_query_language(state, context) == "JSONata"
+    is_jsonata = fields.is_jsonata(state, context)
     resource = state["Resource"]
     if _TOKEN in resource:
         token = task_token.new(execution["stateMachineArn"])  # each attempt has its own
@@ -71,7 +64,7 @@ def _attempt(
     else:
         output = sfn._apply_result_path(state, raw_input, sfn._apply_result_selector(state, result))
         output = sfn._apply_output_path(state, output, context)
-    return output, sfn._next_or_end(state)
+    return output, fields.next_state(state)
 
 
 def _invoke(state: dict[str, Any], resource: str, arguments: Any, raw_input: Any, context: dict[str, Any]) -> Any:
@@ -150,22 +143,20 @@ def _wait_for_answer(info: dict[str, Any], timeout: float | None, heartbeat: flo
             raise sfn._ExecutionError("States.HeartbeatTimeout", f"No heartbeat within {heartbeat} seconds")
 
 
-def _answering_once(handler: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
-    """A token is answered once; later, or after its time-out, the answer is TaskTimedOut."""
+def refusal_of_answer(data: dict[str, Any]) -> Any:
+    """The answer to SendTaskSuccess or SendTaskFailure when it comes too late or is not JSON; None otherwise.
 
-    def answer(data: dict[str, Any]) -> Any:
-        info = sfn._task_tokens.get(data.get("taskToken"))
-        if info is None or info["event"].is_set():
-            message = "Task Timed Out: 'Provided task does not exist anymore'"
-            return error_response_json("TaskTimedOut", message, 400)
-        if "output" in data:
-            try:
-                json.loads(data["output"])
-            except ValueError as error:
-                return error_response_json("InvalidOutput", f"Invalid Output: {error}", 400)
-        return handler(data)
-
-    return answer
+    A token is answered once. Later, and after its time-out, the answer is TaskTimedOut.
+    """
+    info = sfn._task_tokens.get(data.get("taskToken"))
+    if info is None or info["event"].is_set():
+        return error_response_json("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'", 400)
+    if "output" in data:
+        try:
+            json.loads(data["output"])
+        except ValueError as error:
+            return error_response_json("InvalidOutput", f"Invalid Output: {error}", 400)
+    return None
 
 
 def _seconds(state: dict[str, Any], field: str, raw_input: Any, context: dict[str, Any]) -> float | None:

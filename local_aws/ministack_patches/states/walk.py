@@ -9,10 +9,9 @@ import logging
 import threading
 from typing import Any
 
-from ministack.core.responses import now_iso
 from ministack.services import stepfunctions as sfn
 
-from local_aws.ministack_patches.states import limits, running
+from local_aws.ministack_patches.states import fields, limits, running, task
 from local_aws.ministack_patches.states.running import Execution, InterruptedRunError, Run, add_event
 
 logger = logging.getLogger("states")
@@ -92,7 +91,7 @@ def walk(
         if is_root:
             variables = copy.deepcopy(context["variables"])
             execution["_position"] = {"state": name, "input": current, "variables": variables}
-        context["State"] = {"Name": name, "EnteredTime": now_iso(), "RetryCount": 0}
+        context["State"] = {"Name": name, "EnteredTime": fields.now_iso(), "RetryCount": 0}
         _add_state_event(execution, state["Type"], "Entered", name, "input", current)
         current, following = _run_state(state, current, execution, context)
         limits.check_payload(current, f"state '{name}'")
@@ -137,7 +136,7 @@ def finish(execution: Execution, status: str, **outcome: str | None) -> bool:
         if execution["status"] != "RUNNING":
             return False
         said = {name: value for name, value in outcome.items() if value is not None}
-        execution.update(said, stopDate=now_iso())
+        execution.update(said, stopDate=fields.now_iso())
         if status == "SUCCEEDED":
             execution.pop("_position", None)  # where a redrive would go on
         event = f"Execution{_FINAL_EVENT[status]}"
@@ -158,7 +157,7 @@ def _run_state(
         return _succeed(state, data, context), None
     handler = {
         "Pass": sfn._execute_pass,
-        "Task": sfn._execute_task,
+        "Task": task.execute_task,
         "Choice": _choose,
         "Wait": sfn._execute_wait,
         "Parallel": sfn._execute_parallel,
@@ -172,7 +171,7 @@ def _run_state(
 
 
 def _succeed(state: dict[str, Any], data: Any, context: dict[str, Any]) -> Any:
-    if sfn._state_query_language(state, context) == "JSONata":
+    if fields.is_jsonata(state, context):
         return sfn._apply_jsonata_output(state, data, context, default=data)
     return sfn._apply_output_path(state, sfn._apply_input_path(state, data, context), context)
 
@@ -182,7 +181,7 @@ def _choose(state: dict[str, Any], data: Any, context: dict[str, Any]) -> tuple[
     output, following = sfn._execute_choice(state, data, context)
     rules = state.get("Choices", [])
     is_default = following == state.get("Default") and not any(rule.get("Next") == following for rule in rules)
-    if is_default and sfn._state_query_language(state, context) == "JSONata":
+    if is_default and fields.is_jsonata(state, context):
         output = sfn._apply_jsonata_output(state, data, context, default=output)
     return output, following
 
