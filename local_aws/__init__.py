@@ -1,1 +1,1 @@
-"""The laptop's AWS: MiniStack, a SageMaker that really runs things, and a mailbox. See README.md."""
+"""AWS on a laptop: MiniStack, a SageMaker that runs jobs and endpoints as processes, and a mailbox. See README.md."""

@@ -18,7 +18,7 @@ README = Path(__file__).with_name("README.md")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse, do, and return the exit code."""
+    """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
     state = State(options.state.absolute())
     try:
@@ -56,14 +56,14 @@ def _status(state: State, _options: argparse.Namespace) -> int:
 
 def _serve(state: State, options: argparse.Namespace) -> int:
     _scale_waits(options)
-    from local_aws.server.serve import serve  # only this command needs MiniStack
+    from local_aws.server.serve import serve  # no other command needs MiniStack
 
     port = control.choose_port(options.port, state.last_port())
     return serve(state, port=port, images=image_files(options.image, Path.cwd()))
 
 
 def _scale_waits(options: argparse.Namespace) -> None:
-    """Hand the factor on as MiniStack's own setting, which it reads when the server starts."""
+    """Pass the factor on in the variable that MiniStack reads when the server starts."""
     if options.wait_scale is not None:
         os.environ["SFN_WAIT_SCALE"] = str(options.wait_scale)
 
@@ -71,7 +71,7 @@ def _scale_waits(options: argparse.Namespace) -> None:
 def _operations(_state: State, _options: argparse.Namespace) -> int:
     from local_aws.sagemaker import operations_table  # boto3 is slow to import, and no other command here needs it
 
-    print(f"{README}: {'written' if operations_table.write(README) else 'was current'}")
+    print(f"{README}: {'written' if operations_table.write(README) else 'already current'}")
     return 0
 
 
@@ -86,20 +86,24 @@ def _upgrade_report(_state: State, options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=COMMAND,
-        description="The laptop's AWS: MiniStack, a SageMaker that really runs jobs and endpoints, and a mailbox. "
-        "Everything is on 127.0.0.1 and below one folder.",
+        description="AWS on a laptop: MiniStack, a SageMaker that runs jobs and endpoints as processes, and a mailbox. "
+        "Everything listens on 127.0.0.1 and is kept in one folder.",
     )
     commands = parser.add_subparsers(
         dest="command", required=True, metavar="{up,down,serve,status,operations,upgrade-report}"
     )
-    up = commands.add_parser("up", help="start it in the background and wait until it answers; safe to repeat")
-    up.add_argument("--fresh", action="store_true", help="forget everything first: stacks, buckets, mail, jobs")
-    down = commands.add_parser("down", help="stop it with every job, endpoint and Lambda worker it started")
-    serve = commands.add_parser("serve", help="run it in the foreground until Ctrl-C")
-    status = commands.add_parser("status", help="say what runs, as JSON; exit code 0 healthy, 1 not, 3 nothing runs")
-    operations = commands.add_parser("operations", help="write the table of SageMaker's operations into the README")
+    up = commands.add_parser("up", help="start the server in the background and wait until it answers; safe to repeat")
+    up.add_argument("--fresh", action="store_true", help="delete everything first: stacks, buckets, mail, jobs")
+    down = commands.add_parser(
+        "down", help="stop the server with every job, endpoint and Lambda worker that it started"
+    )
+    serve = commands.add_parser("serve", help="run the server in the foreground until Ctrl-C")
+    status = commands.add_parser(
+        "status", help="show what runs, as JSON; exit code 0: healthy, 1: not healthy, 3: not running"
+    )
+    operations = commands.add_parser("operations", help="write the table of SageMaker operations into the README")
     upgrade = commands.add_parser(
-        "upgrade-report", help="say what another MiniStack release breaks; exit code 1 if any"
+        "upgrade-report", help="show what another MiniStack release breaks; exit code 1 when it breaks something"
     )
     upgrade.add_argument("version", metavar="VERSION", help="a release of MiniStack, for example 1.5.34")
     for command, run in (
@@ -116,24 +120,24 @@ def _parser() -> argparse.ArgumentParser:
             type=Path,
             default=DEFAULT_FOLDER,
             metavar="FOLDER",
-            help="where everything is kept (%(default)s)",
+            help="the folder in which everything is kept (%(default)s)",
         )
     for command in (up, serve):
         command.add_argument(
-            "--port", type=int, help="default: the last one used, else the first free one from 4566 on"
+            "--port", type=int, help="default: the port used last, otherwise the first free port from 4566 on"
         )
         command.add_argument(
             "--wait-scale",
             type=float,
             metavar="FACTOR",
-            help="shorten Step Functions' pauses before retries and its Wait states, e.g. 0.1; time-outs stay",
+            help="multiply Step Functions' pauses before retries and its Wait states, not its time-outs",
         )
         command.add_argument(
             "--image",
             type=Path,
             action="append",
             metavar="JSON",
-            help="what an image URI means on this machine; may be repeated "
+            help="a file that says what an image is on this machine; may be repeated "
             "(default: images in [tool.local-aws] of ./pyproject.toml)",
         )
     return parser

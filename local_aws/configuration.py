@@ -3,7 +3,7 @@
     [tool.local-aws]
     images = ["image.json"]
 
-A project without the table, or without the file, names its images with ``--image``, or runs without SageMaker jobs.
+A project without this table names its images with ``--image``, or uses no SageMaker jobs and endpoints.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TABLE = "[tool.local-aws]"
 
 
 def image_files(chosen: Sequence[Path] | None, folder: Path) -> list[Path]:
-    """The descriptions of images, as absolute paths: those chosen on the command line, else those of the project.
+    """The descriptions of images, as absolute paths: the chosen ones, otherwise the project's.
 
     Args:
         chosen: the values of ``--image``, relative to ``folder``.

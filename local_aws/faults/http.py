@@ -1,6 +1,6 @@
-"""Failure on demand over HTTP: which operation a signed request is, by botocore's models, and how a service says no.
+"""Failure on demand over HTTP: which operation a signed request asks for, and how its service writes an error.
 
-Used only while there are rules.
+Both come from botocore's models. Used only while there are rules.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Request:
 
     @classmethod
     def of(cls, scope: Mapping[str, Any], body: bytes) -> Request:
-        """What an ASGI scope and its body say."""
+        """Read a request from an ASGI scope and its body."""
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         raw_path = scope.get("raw_path") or scope["path"].encode()
@@ -44,7 +44,7 @@ class Request:
 
 
 def find(faults: Faults, request: Request) -> tuple[Rule, ServiceModel] | None:
-    """The rule that lets a request fail, and the service it is for."""
+    """The rule that makes a request fail, and the service of the request."""
     signed_for = _SIGNED_FOR.search(request.headers.get("authorization", ""))
     if signed_for is None:
         return None
@@ -92,7 +92,7 @@ def _recognise(model: ServiceModel, request: Request) -> tuple[str, dict[str, An
 
 
 def _rest_operation(model: ServiceModel, request: Request) -> tuple[str, dict[str, Any]] | None:
-    """The operation whose path fits and whose query string and headers are there: the one that asks for most of them.
+    """The operation that matches path, query string and headers; of several, the one that requires most of them.
 
     ``PUT /bucket/key`` is PutObject, and UploadPart with a ``partNumber``, and CopyObject with ``x-amz-copy-source``.
     """
@@ -112,7 +112,7 @@ def _rest_operation(model: ServiceModel, request: Request) -> tuple[str, dict[st
 
 @cache
 def _routes(service: str) -> list[tuple[OperationModel, re.Pattern[str], frozenset[tuple[str, str, str | None]]]]:
-    """Each operation with its path and what must come with it: (where, name, value or None)."""
+    """Each operation with its path and what it requires: (where, name, value or None)."""
     model = service_model(service)
     routes = []
     for operation in map(model.operation_model, model.operation_names):

@@ -1,7 +1,7 @@
 """Failure on demand: rules that say which calls, functions, jobs and endpoints fail, how, and how often.
 
-Put up over ``/_local/faults`` (see README.md), kept in memory, and asked at the few places where requests and processes
-begin. Where there is no rule it costs one look at an empty tuple.
+Rules come in over ``/_local/faults`` (see README.md) and are kept in memory. They are asked where requests and
+processes begin. Without rules this costs one look at an empty tuple.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _NUMBERS = ("skip", "times", "for_seconds", "delay_seconds", "kill_after_seconds
 
 
 class RuleError(Exception):
-    """A rule that is none, or that can never match. The text says which and why."""
+    """A rule is not valid, or can never match. The text says which rule, and why."""
 
 
 class FaultError(Exception):
-    """What a call made in this process raises when a rule lets it fail."""
+    """Raised by a call within this process when a rule makes it fail."""
 
     def __init__(self, code: str, message: str, status: int) -> None:
         super().__init__(message)
@@ -52,8 +52,8 @@ class Rule:
         document: as it was given.
         subject: one of SUBJECTS.
         name: ``service:Operation``, or a pattern of names.
-        matched: calls it was about.
-        fired: calls it let fail.
+        matched: how many calls it matched.
+        fired: how many of them it made fail.
     """
 
     document: dict[str, Any]
@@ -66,14 +66,14 @@ class Rule:
 
     @property
     def code(self) -> str | None:
-        """The error's code; None when the call is only late."""
+        """The error's code; None when the call is only delayed."""
         error = self.document.get("error")
         return None if error is None else str(error["code"])
 
     @property
     def message(self) -> str:
         """The error's sentence."""
-        return str(self.document["error"].get("message", "This failure was ordered by a rule of /_local/faults."))
+        return str(self.document["error"].get("message", "A rule of /_local/faults made this call fail."))
 
     @property
     def status(self) -> int:
@@ -82,27 +82,27 @@ class Rule:
 
     @property
     def delay(self) -> float:
-        """Seconds the call is held up, whatever becomes of it."""
+        """Seconds by which the call is delayed, whether it fails or not."""
         return float(self.document.get("delay_seconds", 0))
 
     @property
     def loses_answer(self) -> bool:
-        """Whether the call takes effect before it fails: its answer is what is lost."""
+        """Whether the call takes effect, and only its answer is lost."""
         return bool(self.document.get("lose_answer"))
 
     @property
     def kill_after(self) -> float:
-        """Seconds a process may live; an unhealthy endpoint's none."""
+        """Seconds after which a process is killed; 0 for the container of an unhealthy endpoint."""
         return float(self.document.get("kill_after_seconds", 0))
 
     def is_about(self, name: str, members: Any) -> bool:
-        """Whether a call, or a process, of that name with those request members is meant."""
+        """Whether the rule is about a call or a process of this name, with these request members."""
         named = name == self.name if self.subject == "operation" else fnmatchcase(name, self.name)
         wanted: Mapping[str, Any] = self.document.get("match", {})
         return named and all(_holds(members, path.split("."), patterns) for path, patterns in wanted.items())
 
     def take(self) -> bool:
-        """Count a match; whether this one fails."""
+        """Count a match, and say whether this call fails."""
         with self._lock:
             self.matched += 1
             now = time.monotonic()
@@ -118,36 +118,36 @@ class Rule:
             self.fired += 1
             return True
 
-    def told(self) -> dict[str, Any]:
+    def shown(self) -> dict[str, Any]:
         """The rule as GET shows it."""
         return {**self.document, "matched": self.matched, "fired": self.fired}
 
 
 class Faults:
-    """The rules of one server. ``rules`` is empty most of the time: look at it before anything else."""
+    """The rules of one server. ``rules`` is usually empty, so callers look at it first."""
 
     def __init__(self) -> None:
         self.rules: tuple[Rule, ...] = ()
 
     def replace(self, document: Any) -> None:
-        """Put up new rules instead of the old ones.
+        """Replace the rules.
 
         Raises:
-            RuleError: one of them is none, or can never match; then nothing is changed.
+            RuleError: a rule is not valid, or can never match. Then nothing changes.
         """
         if not isinstance(document, list):
             raise RuleError("Send a JSON list of rules.")
         self.rules = tuple(_rule(number, each) for number, each in enumerate(document, start=1))
 
     def find(self, subject: str, name: str, members: Any = None) -> Rule | None:
-        """The first rule that lets this call, or process, fail; None when it goes its way."""
+        """The first rule that makes this call or process fail; None when it succeeds."""
         for rule in self.rules:
             if rule.subject == subject and rule.is_about(name, members) and rule.take():
                 return rule
         return None
 
     def perform(self, service: str, operation: str, members: Any, call: Callable[[], Any]) -> Any:
-        """Make a call within this process, unless a rule is about it.
+        """Make a call within this process, unless a rule makes it fail.
 
         Raises:
             FaultError: the rule's error.
@@ -163,7 +163,7 @@ class Faults:
         raise FaultError(rule.code, rule.message, rule.status)
 
     def answer(self, method: str, body: bytes) -> tuple[int, Any]:
-        """Status and JSON of a request to the control address: GET tells, PUT replaces, DELETE clears."""
+        """Status and JSON of a request to ``/_local/faults``: GET shows the rules, PUT replaces, DELETE removes."""
         if method == "PUT":
             try:
                 self.replace(json.loads(body or b"null"))
@@ -174,8 +174,8 @@ class Faults:
         elif method == "DELETE":
             self.rules = ()
         elif method != "GET":
-            return 405, {"message": "GET tells the rules, PUT replaces them, DELETE clears them."}
-        return 200, [rule.told() for rule in self.rules]
+            return 405, {"message": "Use GET to show the rules, PUT to replace them, DELETE to remove them."}
+        return 200, [rule.shown() for rule in self.rules]
 
 
 def _rule(number: int, document: Any) -> Rule:
@@ -187,7 +187,7 @@ def _rule(number: int, document: Any) -> Rule:
         raise RuleError(f"{where} needs exactly one of {', '.join(SUBJECTS)}.")
     subject, name = subjects[0], document[subjects[0]]
     if not isinstance(name, str) or not name:
-        raise RuleError(f"{where}: {subject} is not a text.")
+        raise RuleError(f"{where}: {subject} must be a text that is not empty.")
     effects = _EFFECTS[subject]
     known = {subject, *effects, *_LIMITS} | ({"match"} if "error" in effects else set())
     if unknown := sorted(set(document) - known):
@@ -206,16 +206,16 @@ def _check_values(where: str, document: dict[str, Any]) -> None:
     for key in _NUMBERS:
         value = document.get(key, 0)
         if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise RuleError(f"{where}: {key} is not a number of 0 or more.")
+            raise RuleError(f"{where}: {key} must be a number, 0 or more.")
     error = document.get("error")
     if error is not None and (not isinstance(error, dict) or not isinstance(error.get("code"), str)):
-        raise RuleError(f'{where}: error needs a code, as in {{"code": "ThrottlingException", "status": 400}}.')
+        raise RuleError(f'{where}: error needs a code, for example {{"code": "ThrottlingException", "status": 400}}.')
     if error is not None and (unknown := sorted(set(error) - {"code", "message", "status"})):
         raise RuleError(f"{where}: error cannot have {', '.join(unknown)}.")
     if "lose_answer" in document and error is None:
-        raise RuleError(f"{where}: lose_answer needs the error that comes instead of the answer.")
+        raise RuleError(f"{where}: lose_answer needs the error that the caller gets instead of the answer.")
     if not isinstance(document.get("match", {}), dict):
-        raise RuleError(f'{where}: match is not an object, as in {{"TopicArn": "*release*"}}.')
+        raise RuleError(f'{where}: match must be an object, for example {{"TopicArn": "*release*"}}.')
     for key in ("lose_answer", "unhealthy"):
         if document.get(key, True) is not True:
             raise RuleError(f"{where}: {key} can only be true.")
@@ -236,10 +236,10 @@ def _check_operation(where: str, name: str, match: Mapping[str, Any]) -> None:
 
 
 def _holds(value: Any, path: list[str], patterns: Any) -> bool:
-    """Whether a member of a request, found by its path, fits a pattern or one of a list of them.
+    """Whether a member of a request, found by its path, matches a pattern or one of a list of patterns.
 
-    Every element of a list is looked into. A list of names and values (``Record`` of PutRecord, ``Tags``) is looked
-    into by name, too.
+    The path goes on in every element of a list, and by name in a list of names and values (``Record`` of PutRecord,
+    ``Tags``).
     """
     if isinstance(value, list):
         named = _by_name(value)

@@ -1,9 +1,8 @@
-"""The record operations of the Feature Store the short way: ingestion and the API make many such calls.
+"""Answers the Feature Store's record operations quickly, because programs make many of these calls.
 
-PutRecord, GetRecord, BatchGetRecord and BatchWriteRecord in their usual form, rightly signed and allowed, are answered
-on the event loop. Whatever else there is about a call (another form, a signature that does not fit, a refusal) gets no
-answer here, and goes the long way by MiniStack and ``http/sagemaker.py``, which finds the words for it. A refused call
-has changed nothing, so that it may be made again.
+PutRecord, GetRecord, BatchGetRecord and BatchWriteRecord in their usual form, with a valid signature and permission,
+are answered on the event loop. Every other call (an unusual form, a wrong signature, a refusal) goes through MiniStack
+to ``http/sagemaker.py``, which words the refusals. A refused call has changed nothing here, so it can be made again.
 """
 
 from __future__ import annotations
@@ -31,20 +30,20 @@ _UNUSUAL_HEADERS = frozenset({b"content-encoding", b"x-amz-target", b"x-amz-cont
 
 
 class Records(Protocol):
-    """What answers: see ``local_aws.sagemaker.SageMaker``."""
+    """The service that answers: see ``local_aws.sagemaker.SageMaker``."""
 
     def feature_store_json(self, operation: str, request: Request) -> str:
         """Answer a record operation in JSON."""
 
 
 class RecordsHttp:
-    """Answers what it can at once.
+    """Answers usual calls at once.
 
     Args:
         records: the feature store.
-        refusal: what it raises.
+        refusal: the exception that it raises.
         is_allowed: verifies and authorises.
-        account: whose feature groups these are.
+        account: the owner of the feature groups.
     """
 
     def __init__(self, records: Records, refusal: type[Exception], is_allowed: IsAllowed, account: str) -> None:
@@ -65,7 +64,7 @@ class RecordsHttp:
         return _SIGNED_FOR_SAGEMAKER.fullmatch(headers.get(b"authorization", b"")) is not None
 
     def answer(self, scope: Mapping[str, Any], body: bytes) -> bytes | None:
-        """The JSON of the answer (status 200); None when the long way has to answer."""
+        """The JSON of the answer (status 200); None when MiniStack has to handle the call."""
         query = parse_qs(scope["query_string"].decode(), keep_blank_values=True)
         path = _GROUP if scope["path"].startswith(_GROUP) else scope["path"]
         read = _READERS.get((scope["method"], path))
@@ -121,7 +120,7 @@ def _batch_get(_path: str, query: dict[str, list[str]], body: bytes) -> Found:
 
 
 def _batch_write(_path: str, query: dict[str, list[str]], body: bytes) -> Found:
-    """Records of any groups and nothing else, as ``_put``."""
+    """Records of any groups and nothing else, like ``_put``."""
     members = _members(body)
     if query or members is None or members.keys() != {"Entries"} or not isinstance(members["Entries"], list):
         return None

@@ -1,7 +1,7 @@
 """SageMaker over HTTP: the control plane's JSON 1.1, and REST for endpoints and the feature store.
 
-Operations, URIs and members come from botocore's service models, so that any SDK's client fits. Every call is
-authenticated by MiniStack and authorised here, against the caller's policies.
+Operations, URIs and members come from botocore's service models, so every SDK can be the client. MiniStack
+authenticates each call, and this module authorises it against the caller's policies.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _REST_JSON = "application/json"
 
 
 class SageMakerService(Protocol):
-    """What answers: see ``local_aws.sagemaker.SageMaker``."""
+    """The service that answers: see ``local_aws.sagemaker.SageMaker``."""
 
     def call(self, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one control-plane operation."""
@@ -74,7 +74,7 @@ class SageMakerHttp:
     async def handle(
         self, method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
     ) -> Response:
-        """Answer one request; what blocks runs in a thread."""
+        """Answer one request. Calls that block run in a thread."""
         return await asyncio.to_thread(self._answer, method, path, headers, body, query)
 
     def _answer(

@@ -18,7 +18,7 @@ _FEATURE_STORE_ACTIONS = {"BatchWriteRecord": ("BatchWriteRecord", "PutRecord")}
 
 @dataclass(frozen=True)
 class Action:
-    """One check: an action, what it is done to, and the condition keys it brings."""
+    """One check: an action, its resource, and its condition keys."""
 
     name: str
     resource: str
@@ -26,7 +26,7 @@ class Action:
 
 
 def of_control_plane(operation: str, request: dict[str, Any], account: str) -> list[Action]:
-    """The operation itself, ``AddTags`` where it brings tags, ``iam:PassRole`` for each role it hands to SageMaker."""
+    """The operation itself, ``AddTags`` when it has tags, and ``iam:PassRole`` for each role it passes to SageMaker."""
     resource = _resource(operation, request, account)
     actions = [Action(f"sagemaker:{operation}", resource)]
     if operation in _OF_ENDPOINT_AND_CONFIG and "EndpointConfigName" in request:
@@ -44,9 +44,9 @@ def of_control_plane(operation: str, request: dict[str, Any], account: str) -> l
 
 
 def of_feature_store(operation: str, request: dict[str, Any], account: str) -> list[Action]:
-    """The actions on each feature group, which a request may name by its ARN: the one it ends in is the one meant.
+    """The actions on each feature group. A request may name a group by an ARN, whose last part is the name.
 
-    Source of which: SageMaker developer guide, Feature Store, "Security and access control".
+    Source: SageMaker developer guide, Feature Store, "Security and access control".
     """
     named = [request, *request.get("Identifiers", []), *request.get("Entries", [])]
     groups = dict.fromkeys(item["FeatureGroupName"].rpartition("/")[2] for item in named if "FeatureGroupName" in item)
@@ -60,7 +60,7 @@ def invoke(endpoint: str, account: str) -> Action:
 
 
 def _resource(operation: str, request: dict[str, Any], account: str) -> str:
-    """The ARN of what the operation is about; ``*`` for lists and searches."""
+    """The ARN of the operation's resource; ``*`` for lists and searches."""
     for member in ("ResourceArn", "ModelPackageArn"):
         if member in request:
             return str(request[member])

@@ -1,4 +1,4 @@
-"""Requests and answers of a service, read and written by botocore's own model of it."""
+"""Reads requests and writes answers of a service, by botocore's model of it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parse_request(
     members: Any,
     member_name: Callable[[str], str] = lambda name: name,
 ) -> dict[str, Any]:
-    """JSON members of an operation's input as Python values (moments, bytes), checked by the model.
+    """JSON members of an operation's input as Python values (datetimes, bytes), checked by the model.
 
     Args:
         model: the service's.
@@ -82,7 +82,7 @@ def uri_pattern(operation: OperationModel) -> re.Pattern[str]:
 
 
 def dump_answer(value: Any) -> Any:
-    """A Python answer as the JSON protocols write it: moments as epoch seconds, bytes as base64, no nulls."""
+    """A Python answer as the JSON protocols write it: datetimes as epoch seconds, bytes as base64, no nulls."""
     if isinstance(value, dict):
         return {key: dump_answer(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):

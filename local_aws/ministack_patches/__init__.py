@@ -1,6 +1,7 @@
-"""The only place that touches MiniStack's private names. ``patched_names.py`` lists and checks them at start-up.
+"""What this package changes in MiniStack: the only place that uses MiniStack's private names.
 
-Its modules take hold of what they wrap when they are imported, so they are imported after the check.
+``patched_names.py`` lists the names and checks them when the server starts. The other modules read the functions that
+they wrap when they are imported, so they are imported after this check. Each folder belongs to one service.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def install(postman: Postman) -> Callable[..., Awaitable[None]]:
-    """Check the private names, mend what is mended, and return MiniStack's ASGI application.
+    """Check the names, install every patch, and return MiniStack's ASGI application.
 
     Raises:
-        LocalAwsError: this MiniStack lacks a name.
+        LocalAwsError: this MiniStack lacks a name that the patches use.
     """
     patched_names.check()
     from ministack import app
@@ -58,10 +59,10 @@ def register_sagemaker(handler: Handler, call: Callable[[str, dict[str, Any]], d
 
 
 def keep(application: Application, folder: Path) -> tuple[Application, Saver]:
-    """Keep state on disk while it changes, and what roles were allowed, below ``folder``.
+    """Save state below ``folder`` while it changes, and log what roles were allowed.
 
     Returns:
-        The application to serve, and what saves: to be started once the server answers, and stopped before it ends.
+        The application to serve, and the saver: start it once the server answers, and stop it before the server ends.
     """
     from local_aws.ministack_patches import saving
     from local_aws.ministack_patches.iam import permissions

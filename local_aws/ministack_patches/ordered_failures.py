@@ -1,6 +1,6 @@
-"""Failure on demand inside MiniStack: functions, whoever invokes them, and the calls Step Functions makes by itself.
+"""Failure on demand inside MiniStack: invocations of functions, and the calls that Step Functions makes.
 
-Calls to SageMaker are seen where SageMaker is called, see ``sagemaker_service.py``; requests over HTTP in the gateway.
+Rules about SageMaker calls are asked in ``server/sagemaker_service.py``, and rules about HTTP requests in the gateway.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def install(faults: Faults) -> None:
 
 
 def _failed(rule: Rule) -> dict[str, Any]:
-    """What MiniStack makes of an invocation that failed; a throttled one is said apart."""
+    """MiniStack's result of a failed invocation; a throttled one has its own form."""
     body = {"errorType": rule.code, "errorMessage": rule.message}
     if rule.code == _THROTTLED:
         thrown = {"__type": _THROTTLED, "message": rule.message, "Reason": "ConcurrentInvocationLimitExceeded"}
@@ -68,10 +68,10 @@ def _failed(rule: Rule) -> dict[str, Any]:
 
 
 def _error_name(service: str, integration: str, code: str, *, is_sdk: bool) -> str:
-    """As Step Functions names it: ``S3.NoSuchKeyException``, ``SNS.ThrottledException``; what no model has, by service.
+    """The error's name in Step Functions, for example ``S3.NoSuchKeyException`` or ``SNS.ThrottledException``.
 
-    An SDK integration has the class of the AWS SDK for Java 2 (``S3.S3Exception``), an optimized one that of version 1
-    (``SNS.AmazonSNSException``).
+    Errors that the service's model does not have get the service's general name: in an SDK integration that of the AWS
+    SDK for Java 2 (``S3.S3Exception``), in an optimized one that of version 1 (``SNS.AmazonSNSException``).
     """
     prefix = _SDK_NAMES.get(integration, integration.capitalize()) if is_sdk else integration.upper()
     try:

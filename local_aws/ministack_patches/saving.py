@@ -1,7 +1,7 @@
-"""State on disk soon after it changes: ``kill -9`` costs seconds, not everything since the start.
+"""Saves state soon after it changes, so that ``kill -9`` loses seconds, and not everything since the start.
 
-MiniStack saves when it is shut down. Here a thread saves what has changed shortly after requests and executions have
-changed it; each file is written beside its place and moved there, so that there is never half of one.
+MiniStack saves when it is shut down. Here a thread saves shortly after requests and executions have changed something.
+Each file is written beside its place and then moved there, so there is never half a file.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _READ = re.compile(r"(BatchGet|Describe|Filter|Get|List|Query|Receive|Scan|Searc
 
 
 class Saver:
-    """Saves MiniStack's services, and what else it is given, while the server runs.
+    """Saves MiniStack's services and further files while the server runs.
 
     Args:
         folder: where MiniStack reads its state when it starts (its ``STATE_DIR``).
-        extras: further JSON files and what they hold.
+        extras: further JSON files, and functions that give their content.
         at_start: called once, when the server answers.
     """
 
@@ -79,7 +79,7 @@ class Saver:
             self._stopping.wait(max(_PAUSE_S, 9 * (time.monotonic() - started)))
 
     def _settle(self) -> None:
-        """Wait until changes pause; a busy server is saved all the same."""
+        """Wait until changes pause, but not for long: a busy server is saved too."""
         deadline = time.monotonic() + _LONGEST_WAIT_S
         while self._changed.is_set() and time.monotonic() < deadline and not self._stopping.is_set():
             self._changed.clear()
@@ -90,7 +90,7 @@ class Saver:
         try:
             found = content()
             if found is None:
-                return  # MiniStack's word for: leave the file alone
+                return  # MiniStack says so when the file is to be left alone
             text = json.dumps(found, default=persistence._json_default)
         except RuntimeError:  # changed while it was read
             self._changed.set()

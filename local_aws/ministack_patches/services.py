@@ -1,4 +1,4 @@
-"""Put a service of ours among MiniStack's: its handler, its routing, its callers' rights."""
+"""Adds a service to MiniStack: its handler, its routing, and the check of its callers' rights."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def authorize(headers: dict[str, str], action: str, resource: str, conditions: d
     """Whether the caller's policies allow an action (its signature was checked before).
 
     Returns:
-        None when they do, else AWS's sentence.
+        None when they do, otherwise AWS's sentence.
     """
     access_key = router.extract_access_key_id(headers, {})
     denied: Any = iam_evaluator.enforce(
@@ -77,15 +77,15 @@ def publish_event(detail_type: str, detail: dict[str, Any], resources: Sequence[
 
 
 def is_allowed(scope: Mapping[str, Any], query: dict[str, list[str]], body: bytes, checks: Sequence[Check]) -> bool:
-    """Verify a signed request and authorise all that it does, as MiniStack does on its way to a handler.
+    """Verify a signed request and authorise everything it does, as MiniStack does before it calls a handler.
 
-    The same functions in the same order, without the routing between them, and the caller resolved once.
+    This calls the same functions in the same order, without the routing, and resolves the caller once.
 
     Args:
         scope: ASGI's.
         query: the parsed query string.
-        body: as it arrived.
-        checks: what the request does, at least one thing: the first check is also the signature's.
+        body: the bytes that arrived.
+        checks: what the request does. The first check also verifies the signature, so there must be one.
     """
     if not checks:
         return False

@@ -1,4 +1,4 @@
-"""Start, stop and look at the server: what ``up``, ``down`` and ``status`` do."""
+"""Starts and stops the server, for ``up`` and ``down``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIRST_PORT = 4566
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 20.0
-# The server's environment reaches every Lambda worker, so only what a bare machine has goes in.
+# The server's environment reaches every Lambda worker, so it has only what a bare machine has.
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "SFN_WAIT_SCALE", "LOG_LEVEL")
 
 
@@ -27,10 +27,10 @@ def start(state: State, *, port: int | None, fresh: bool, images: Sequence[Path]
     """Start the server detached and wait until it answers.
 
     Returns:
-        What ``server.json`` says, and whether the server was started now (False: it ran already).
+        What ``server.json`` says, and whether the server was started now (False: it was already running).
 
     Raises:
-        LocalAwsError: the port is taken, or the server did not come up; the text names the log.
+        LocalAwsError: the port is taken, or the server did not start. The text names the log.
     """
     if fresh:
         stop(state)
@@ -63,10 +63,10 @@ def start(state: State, *, port: int | None, fresh: bool, images: Sequence[Path]
 
 
 def stop(state: State) -> bool:
-    """Stop the server and all that it started. False when nothing ran.
+    """Stop the server and everything it started. False when nothing was running.
 
     Raises:
-        LocalAwsError: it does not end.
+        LocalAwsError: the server does not end.
     """
     server = state.server()
     if server is None:
@@ -75,7 +75,7 @@ def stop(state: State) -> bool:
         return False
     os.kill(server["pid"], signal.SIGTERM)
     if not _released(state, _STOP_LIMIT_S):
-        # The supervisor gone, the kernel asks the server to stop; its lock is released when both have gone.
+        # Without the supervisor the kernel asks the server to stop. The lock is released when both have ended.
         os.kill(server["pid"], signal.SIGKILL)
         if not _released(state, _STOP_LIMIT_S):
             raise LocalAwsError(f"The server (process {server['pid']}) did not end. Read its log: {state.log_file}")
@@ -83,10 +83,10 @@ def stop(state: State) -> bool:
 
 
 def choose_port(wanted: int | None, last: int | None) -> int:
-    """The port asked for, else the last one used, else the first free one from 4566 on.
+    """The port ``wanted``, otherwise the one used last, otherwise the first free one from 4566 on.
 
     Raises:
-        LocalAwsError: the port asked for is taken.
+        LocalAwsError: the wanted port is taken, or no port is free.
     """
     if wanted is not None:
         if not _is_free(wanted):
@@ -100,7 +100,7 @@ def choose_port(wanted: int | None, last: int | None) -> int:
 
 
 def _running(state: State) -> dict[str, Any] | None:
-    """The healthy server on this folder; one that is just starting is waited for."""
+    """The healthy server on this folder, also one that is just starting; None when there is none."""
     deadline = time.monotonic() + _START_LIMIT_S
     while state.is_locked():
         server = state.server()

@@ -23,7 +23,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Gateway:
-    """MiniStack with the adapter applied, beside the pages of this package."""
+    """Serves MiniStack with its patches, SageMaker's records, and the pages of this package."""
 
     def __init__(self, *, state: State, port: int, region: str, account: str, image_files: Sequence[Path]) -> None:
         self._state = state
@@ -33,7 +33,7 @@ class Gateway:
         self._faults = Faults()
         mailbox = Mailbox(state.mail)
         self._ministack = ministack_patches.install(SnsPostman(mailbox, self._url))
-        # These take hold of private names too: not before `install` has checked them.
+        # These use private names too, so they are imported after `install` has checked the names.
         from local_aws.ministack_patches import ordered_failures
         from local_aws.ministack_patches.iam import callers
         from local_aws.ministack_patches.sns import email_subscriptions
@@ -68,8 +68,8 @@ class Gateway:
             await self._answer_service(scope, receive, send)
 
     async def _answer_or_fail(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, unless a rule lets the request fail."""
-        from local_aws.faults.http import Request, find, refusal  # only now: most servers never see a rule
+        """Answer, unless a rule makes the request fail."""
+        from local_aws.faults.http import Request, find, refusal  # imported here because most servers never have a rule
 
         received = await _received(receive)
         found = find(self._faults, Request.of(scope, _body(received)))
@@ -104,7 +104,7 @@ class Gateway:
         ministack_patches.stop_workers()
 
     def _announcing(self, send: Send) -> Send:
-        """Pass lifespan messages on; once MiniStack is ready, make the administrator and write server.json and env."""
+        """Pass lifespan messages on. Once MiniStack is ready, create the administrator's keys and write the files."""
 
         async def send_announcing(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "lifespan.startup.complete":
@@ -156,7 +156,7 @@ async def _send_response(send: Send, status: int, named: Mapping[str, str], body
 
 
 async def _lose(_message: MutableMapping[str, Any]) -> None:
-    """Where an answer goes that nobody gets."""
+    """Drop a part of an answer that gets lost."""
 
 
 async def _received(receive: Receive) -> list[MutableMapping[str, Any]]:
@@ -172,7 +172,7 @@ def _body(received: Sequence[MutableMapping[str, Any]]) -> bytes:
 
 
 def _again(received: Sequence[MutableMapping[str, Any]], receive: Receive) -> Receive:
-    """What was received once more, and then the rest."""
+    """Give the received messages once more, and then the rest."""
     messages = iter(received)
 
     async def receive_again() -> MutableMapping[str, Any]:

@@ -1,4 +1,4 @@
-"""The mailbox: every e-mail SNS would send, as real RFC 5322 files."""
+"""The mailbox: every e-mail that SNS would send, as an RFC 5322 file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Mail:
 
 
 class Mailbox:
-    """Messages below one folder, one file each, named so that the newest sorts last."""
+    """Messages in one folder, one file each, named so that the newest sorts last."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -70,7 +70,7 @@ class SnsPostman:
         self._url = url
 
     def confirmation(self, *, to: str, topic_arn: str, token: str) -> None:
-        """The message a new subscription starts with."""
+        """Write the message that asks to confirm a new subscription."""
         link = f"{self._url}/_local/subscriptions/confirm?{urlencode({'topic': topic_arn, 'token': token})}"
         text = (
             f"You have chosen to subscribe to the topic:\n{topic_arn}\n\n"
@@ -79,7 +79,7 @@ class SnsPostman:
         self._mailbox.put(to=to, subject="AWS Notification - Subscription Confirmation", text=text)
 
     def notification(self, *, to: str, topic_arn: str, subject: str, body: str, unsubscribe_arn: str | None) -> None:
-        """A published message, with SNS's footer."""
+        """Write a published message with SNS's footer."""
         footer = f"\n--\nSent through the topic {topic_arn}.\n"
         if unsubscribe_arn is not None:
             link = f"{self._url}/_local/subscriptions/unsubscribe?{urlencode({'subscription': unsubscribe_arn})}"
@@ -91,12 +91,12 @@ class SnsPostman:
 
 
 def links_in(text: str) -> list[str]:
-    """Every address in a text, in order, without the sentence's punctuation behind it."""
+    """Every URL in a text, in order, without the punctuation of the sentence around it."""
     return [match.group().rstrip(_NOT_IN_A_LINK) for match in _LINK.finditer(text)]
 
 
 def working_here(link: str, url: str) -> str:
-    """A link as it works on this machine: an execute-api host's name does not resolve here, a path does.
+    """A link that works on this machine, where the name of an execute-api host does not resolve.
 
     Args:
         link: e.g. ``https://<api>.execute-api.us-east-1.amazonaws.com/v1/approvals/1``.

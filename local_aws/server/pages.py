@@ -73,18 +73,22 @@ class Pages:
     def _confirmation(self, method: str, query: dict[str, str]) -> Page:
         topic, token = query.get("topic", ""), query.get("token", "")
         if method != "POST":
-            return _form("Confirm the subscription", f"Messages of the topic {topic} will come to you.", "Confirm")
+            return _form("Confirm the subscription", f"You will get the messages of the topic {topic}.", "Confirm")
         if self._confirm(topic, token):
             return _page(200, "Subscription confirmed", f"<p>You will get the messages of {escape(topic)}.</p>")
-        return _page(400, "Not confirmed", "<p>The link is not valid, or was used before.</p>")
+        return _page(400, "Not confirmed", "<p>The link is not valid, or it was already used.</p>")
 
     def _unsubscription(self, method: str, query: dict[str, str]) -> Page:
         subscription = query.get("subscription", "")
         if method != "POST":
-            return _form("Unsubscribe", f"No more messages by {subscription} will come to you.", "Unsubscribe")
+            return _form(
+                "Unsubscribe", f"You will get no more messages of the subscription {subscription}.", "Unsubscribe"
+            )
         if self._unsubscribe(subscription):
             return _page(200, "Unsubscribed", "<p>You will get no more messages.</p>")
-        return _page(400, "Not unsubscribed", "<p>There is no such subscription, or it asks for credentials.</p>")
+        return _page(
+            400, "Not unsubscribed", "<p>There is no such subscription, or only a signed request may end it.</p>"
+        )
 
 
 def _table(mails: list[Mail]) -> str:
@@ -105,7 +109,7 @@ def _reading(mail: Mail, url: str) -> str:
 
 
 def _with_links(text: str, url: str) -> str:
-    """The text escaped, its addresses made into links that work here."""
+    """The escaped text, with its URLs as links that work here."""
     parts, position = [], 0
     for link in links_in(text):
         start = text.index(link, position)
@@ -116,7 +120,7 @@ def _with_links(text: str, url: str) -> str:
 
 
 def _form(title: str, sentence: str, button: str) -> Page:
-    """A page that does nothing until its button is pressed: scanners follow links, they do not press buttons."""
+    """A page that does nothing until its button is pressed, because mail scanners follow links."""
     return _page(200, title, f'<p>{escape(sentence)}</p><form method="post"><button>{button}</button></form>')
 
 

@@ -1,4 +1,4 @@
-"""SageMaker on this server: built, wired to HTTP and to state machines, and given its roles' credentials."""
+"""Builds SageMaker, connects it to HTTP and to state machines, and gives it the credentials of roles."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from local_aws.sagemaker.core.child_process import ChildProcess
 from local_aws.sagemaker.core.images import ImageError
 
 _PRINCIPAL = "sagemaker.amazonaws.com"
-_SURELY_STARTED_S = 0.05  # after this the launcher of a process does end it when it is told to
+_SURELY_STARTED_S = 0.05  # after this time the launcher of a process can end it
 
 
 def start(
     *, folder: Path, url: str, region: str, account: str, image_files: Sequence[Path], faults: Faults
 ) -> tuple[SageMaker, RecordsHttp]:
-    """Build the service, register it with MiniStack, and return it with the short way to its records.
+    """Build the service and register it with MiniStack; returns it, and what answers record operations quickly.
 
     Raises:
         LocalAwsError: an image file is wrong.
@@ -64,7 +64,7 @@ def start(
 
 
 def _show_processes(faults: Faults, folder: Path) -> None:
-    """Let the rules see every process of a job or an endpoint as it starts."""
+    """Ask the rules about every process of a job or an endpoint when it starts."""
 
     def show(process: ChildProcess, place: Path) -> None:
         if faults.rules:
@@ -74,7 +74,7 @@ def _show_processes(faults: Faults, folder: Path) -> None:
 
 
 def _strike(faults: Faults, process: ChildProcess, kind: str, name: str) -> None:
-    """End a process as a rule says: a job's after its time, an endpoint's before it can be healthy."""
+    """End a process when a rule says so: a job's after some seconds, an endpoint's before it is healthy."""
     rule = faults.find(kind.removesuffix("s"), name)
     if rule is None:
         return

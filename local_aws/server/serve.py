@@ -1,4 +1,4 @@
-"""The server process: MiniStack with the adapter applied, SageMaker, and the ``/_local`` pages, on one port."""
+"""The server process: MiniStack with its patches, SageMaker, and the ``/_local`` pages, on one port."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACCOUNT = "000000000000"
 
 
 def serve(state: State, *, port: int, images: Sequence[Path]) -> int:
-    """Run until SIGTERM or Ctrl-C; returns the exit code once everything it started has gone."""
+    """Run until SIGTERM or Ctrl-C; returns the exit code once everything it started has ended."""
     with state.locked():
         return run_supervised(lambda: _serve_here(state, port, images))
 
@@ -34,7 +34,7 @@ def _serve_here(state: State, port: int, images: Sequence[Path]) -> int:
 
     application, saver = ministack_patches.keep(gateway, state.folder)
     asyncio.run(_run(application, saver, port))
-    adopt_orphans()  # the supervisor may have been killed: then nobody else ends what is left
+    adopt_orphans()  # when the supervisor was killed, nobody else ends what is left
     gateway.close()
     kill_descendants()
     return 0
@@ -64,7 +64,7 @@ def _prepare_environment(state: State, port: int) -> None:
         STATE_DIR=str(state.ministack / "state"),
         TMPDIR=str(state.temporary),
     )
-    # Set here they would be root keys to MiniStack, and reach every Lambda.
+    # MiniStack would treat these as root keys, and every function would see them.
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
         os.environ.pop(name, None)
 

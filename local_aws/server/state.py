@@ -1,4 +1,4 @@
-"""Where the laptop's AWS keeps everything: one folder, so that removing it removes all of it."""
+"""The folder that holds everything, so that deleting it deletes all of it."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class State:
 
     @property
     def log_file(self) -> Path:
-        """Everything the server says."""
+        """The server's output."""
         return self.folder / "server.log"
 
     @property
     def mail(self) -> Path:
-        """One ``.eml`` a message."""
+        """One ``.eml`` file for each message."""
         return self.folder / "mail"
 
     @property
@@ -64,7 +64,7 @@ class State:
         return self.folder / "port"
 
     def remove(self) -> None:
-        """Forget everything: buckets, stacks, mail, jobs."""
+        """Delete everything: buckets, stacks, mail, jobs."""
         if self.folder.exists():
             shutil.rmtree(self.folder)
 
@@ -79,27 +79,27 @@ class State:
         return found
 
     def keys(self) -> tuple[str, str] | None:
-        """Access key id and secret of the last start; None before the first."""
+        """Access key id and secret of the last start; None before the first start."""
         if not self.env_file.exists():
             return None
         found = dict(line.partition("=")[::2] for line in self.env_file.read_text().splitlines())
         return found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"]
 
     def last_port(self) -> int | None:
-        """The port of the last start: kept so that persisted URLs (queues, outputs) go on working."""
+        """The port of the last start. It is used again, so that URLs in the state (queues, outputs) still work."""
         try:
             return int(self._port_file.read_text())
         except (FileNotFoundError, ValueError):
             return None
 
     def announce(self, server: dict[str, Any], env: dict[str, str]) -> None:
-        """Write ``server_file`` and ``env_file``. The second is for its owner's eyes only: it holds a secret key."""
+        """Write ``server_file`` and ``env_file``. Only the owner may read the second: it holds a secret key."""
         self._port_file.write_text(str(server["port"]))
         _write_atomically(self.env_file, "".join(f"{name}={value}\n" for name, value in env.items()), mode=0o600)
         _write_atomically(self.server_file, json.dumps(server, indent=1) + "\n", mode=0o644)
 
     def is_locked(self) -> bool:
-        """Whether a server holds this folder. The lock dies with its process, so a stale file cannot lie."""
+        """Whether a server holds this folder. The lock ends with its process, so an old file does not matter."""
         if not self._lock_file.exists():
             return False
         with self._lock_file.open() as file:

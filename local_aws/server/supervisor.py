@@ -1,8 +1,8 @@
-"""No orphans: whatever ends the server, by ``down``, Ctrl-C or ``kill -9``, ends all that it started.
+"""Leaves no process behind: however the server ends (``down``, Ctrl-C, ``kill -9``), everything it started ends too.
 
 The supervisor forks the server and waits. On Linux it adopts the server's orphans (``PR_SET_CHILD_SUBREAPER``),
-jobs, endpoints and Lambda workers in sessions of their own included, and kills what is left once the server has gone.
-Killing the supervisor itself makes the kernel ask the server to stop (``PR_SET_PDEATHSIG``). The signal is tied to the
+also those in sessions of their own (jobs, endpoints, Lambda workers), and kills what is left after the server's end.
+When the supervisor is killed, the kernel asks the server to stop (``PR_SET_PDEATHSIG``). The signal is tied to the
 *thread* that forked, which is why it is set here, in a process with one thread, and not on each child of the server:
 a Lambda worker started from the thread of an execution would die with that execution.
 """
@@ -29,7 +29,7 @@ def run_supervised(server: Callable[[], int]) -> int:
     child = os.fork()
     if child == 0:
         _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != supervisor:  # it died between the fork and the line above
+        if os.getppid() != supervisor:  # the supervisor died between the fork and the line above
             os._exit(1)
         sys.exit(server())
 
@@ -53,7 +53,7 @@ def adopt_orphans() -> None:
 
 
 def kill_descendants(patience_s: float = 3.0) -> None:
-    """SIGTERM, then SIGKILL, every process below this one until none is left."""
+    """End every process below this one, with SIGTERM and then SIGKILL, until none is left."""
     deadline = time.monotonic() + patience_s
     number = signal.SIGTERM
     while found := _descendants(os.getpid()):

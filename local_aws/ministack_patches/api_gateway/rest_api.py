@@ -1,7 +1,7 @@
 """API Gateway: the caller's key, gateway responses of an OpenAPI body, and an API that keeps its id.
 
-SAM writes ``GatewayResponses`` into the body. MiniStack replaces an API whose body a stack update changes; here it
-stays, and links that were sent before go on working.
+SAM writes ``GatewayResponses`` into the OpenAPI body. When a stack update changes the body, MiniStack replaces the API
+by one with another id. Here the id stays, so links that were sent earlier still work.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _import_rest_api = apigateway_v1._import_rest_api
 _handlers = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]
 _create_api = _handlers["create"]
 _update_api = _handlers["update"]
-# What the import of a body fills; stages and deployments stay the old API's.
+# The stores that the import of a body fills. Stages and deployments stay those of the old API.
 _FILLED_BY_IMPORT = ("_resources", "_authorizers_v1", "_models", "_gateway_responses", "_documentation_parts")
 _RESPONSES = "x-amazon-apigateway-gateway-responses"
 
@@ -33,7 +33,7 @@ def install() -> None:
     apigateway_v1._import_rest_api = _import_with_responses
     _handlers["update"] = _update_in_place
     authorization_type = app._execute_api_authorization_type
-    # A route that does not exist asks for no credentials: API Gateway answers for itself.
+    # A route that does not exist needs no credentials: API Gateway itself answers.
     app._execute_api_authorization_type = lambda *route: authorization_type(*route) or "NONE"
 
 
@@ -65,7 +65,7 @@ def _import_with_responses(spec: dict[str, Any], base_data: dict[str, Any] | Non
 def _update_in_place(
     physical_id: str, old_props: dict[str, Any], new_props: dict[str, Any], stack_name: str, logical_id: str = ""
 ) -> tuple[str, dict[str, str]]:
-    """AWS overwrites the API (PutRestApi); MiniStack would replace it by one with another id."""
+    """Overwrite the API, as AWS does (PutRestApi)."""
     if new_props.get("Body") == old_props.get("Body"):
         unchanged: tuple[str, dict[str, str]] = _update_api(physical_id, old_props, new_props, stack_name, logical_id)
         return unchanged
@@ -77,6 +77,6 @@ def _update_in_place(
     kept = {field: apigateway_v1._rest_apis[physical_id][field] for field in ("id", "createdDate")}
     apigateway_v1._rest_apis[physical_id] = {**imported, **kept}
     apigateway_v1._delete_rest_api(imported_id)
-    # Nothing else has changed: this gives the attributes.
+    # An update without changes gives the attributes.
     kept_id, attributes = _update_api(physical_id, new_props, new_props, stack_name, logical_id)
     return kept_id, attributes

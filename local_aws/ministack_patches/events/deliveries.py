@@ -1,7 +1,7 @@
-"""What services may do to Lambdas, and Lambdas' own service to queues and logs.
+"""Which services may call functions, and what functions' dead letters and logs need.
 
-A rule and an API call a function only when its policy lets them; a function is called asynchronously by a rule, with
-retries and its dead-letter queue; that queue and the log group need rights of the function's role.
+Rules and APIs call a function only when the function's policy allows it. A rule calls it asynchronously, with retries
+and the function's dead-letter queue. This queue and the log group need rights of the function's role.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _emit_logs = lambda_svc._emit_lambda_logs
 
 
 def install() -> None:
-    """Put the checks in front of the calls."""
+    """Put the checks before the calls."""
     _topic_handlers["create"] = _create_topic
     eventbridge._invoke_target = _invoke_target_of
     eventbridge._dispatch_to_lambda = _dispatch_to_lambda
@@ -52,7 +52,7 @@ def _invoke_target_of(target: dict[str, Any], event: dict[str, Any], rule: dict[
 
 
 def _dispatch_to_lambda(arn: str, payload: str) -> None:
-    """Without the function's permission the event goes to the rule's dead-letter queue, unretried.
+    """Without the function's permission the event goes to the rule's dead-letter queue at once.
 
     Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
     """
@@ -75,7 +75,7 @@ def _dispatch_to_lambda(arn: str, payload: str) -> None:
 
 @functools.wraps(_create_topic_resource)  # CloudFormation looks at the signature
 def _create_topic(*arguments: Any, **named: Any) -> Any:
-    """A template's topic with AWS's default policy, which has a condition: MiniStack's lets everyone publish."""
+    """Give a template's topic AWS's default policy. MiniStack's own has no condition and lets everyone publish."""
     outcome = _create_topic_resource(*arguments, **named)
     attributes = sns._topics[outcome[0]]["attributes"]
     policy = json.loads(attributes.get("Policy") or "{}")
@@ -89,7 +89,7 @@ def _create_topic(*arguments: Any, **named: Any) -> Any:
 async def _call_function(
     reference: str, event: dict[str, Any], *, account_id: str | None = None, region: str | None = None
 ) -> tuple[Any, str | None]:
-    """API Gateway's call. Without the function's permission it answers 500, as an API that is configured wrongly."""
+    """API Gateway's call. Without the function's permission the answer is 500, as for a wrongly configured API."""
     request = event.get("requestContext", {})
     function, config, name = lambda_svc._get_func_record_for_ref_in_scope(
         reference, account_id=account_id, region=region
@@ -105,7 +105,7 @@ async def _call_function(
 
 
 def _send_to_dead_letters(target: str, name: str, event: dict[str, Any], result: dict[str, Any]) -> None:
-    """As the function's role; a message it may not send is lost (AWS counts DeadLetterErrors)."""
+    """Send dead letters as the function's role. Without its rights they are lost (AWS counts DeadLetterErrors)."""
     config = lambda_svc._get_func_record_for_ref_in_scope(name)[1] or {}
     action = {"sqs": "sqs:SendMessage", "sns": "sns:Publish", "lambda": "lambda:InvokeFunction"}.get(
         target.split(":")[2], "events:PutEvents"
@@ -120,7 +120,7 @@ def _send_to_dead_letters(target: str, name: str, event: dict[str, Any], result:
 def _emit_where_allowed(
     func: dict[str, Any], request_id: str, log_text: str, error: bool, duration_ms: int, **named: Any
 ) -> None:
-    """Logs are written by the function's role: without its rights there are none, and the function runs on."""
+    """Write logs as the function's role. Without its rights there are no logs, and the function still runs."""
     config = func.get("config") or func
     name = config.get("FunctionName", "")
     group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}"

@@ -1,7 +1,7 @@
-"""Who was allowed what, and who was refused: one line each, the first time it happens, in ``iam_actions.jsonl``.
+"""Logs who was allowed or refused what in ``iam_actions.jsonl``: one line each, the first time it happens.
 
-A line is written when it is new, so that nothing is lost to ``kill -9``, and a busy server writes next to nothing.
-Of the objects below one folder of a bucket, or the resources of one kind, the first few stand for the rest.
+Only new lines are written, at once: ``kill -9`` loses nothing, and a busy server writes little. Of the objects below
+one folder of a bucket, and of the resources of one kind, only the first few are written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Entry = tuple[str, str, str, bool]  # principal, action, resource, allowed
 
 
 class ActionLog:
-    """What has been seen, and the file it is appended to (none until ``open``)."""
+    """The decisions seen so far, and the file that gets new ones (none before ``open``)."""
 
     def __init__(self) -> None:
         self._path: Path | None = None
@@ -25,7 +25,7 @@ class ActionLog:
         self._lock = threading.Lock()
 
     def open(self, path: Path) -> None:
-        """Append to ``path`` from now on, and know what it holds already."""
+        """Append to ``path`` from now on, and read what it already holds."""
         self._path = path
         for line in path.read_text().splitlines() if path.exists() else []:
             try:
@@ -54,7 +54,7 @@ class ActionLog:
                 file.write(json.dumps(line) + "\n")
 
     def _remember(self, entry: Entry) -> bool:
-        """False when there are enough of its kind."""
+        """False when enough of its kind are logged."""
         principal, action, resource, allowed = entry
         group = (principal, action, "/".join(resource.split("/", 2)[:2]), allowed)
         if self._counts[group] >= _RESOURCES_A_GROUP:

@@ -1,8 +1,8 @@
-"""Who is calling: an administrator with real keys, roles for jobs, and no back door.
+"""Who is calling: an administrator with real keys, roles for jobs, and nobody without a signature.
 
-MiniStack takes three kinds of access key for the account's root and never checks their signature: ``test``, its own
-``AWS_ACCESS_KEY_ID``, and any twelve digits. Here none of them is root. An IAM user ``local-administrator`` with
-AdministratorAccess is what people and tools use: its requests are verified like anybody's.
+MiniStack treats three kinds of access key as the account's root and never checks their signature: ``test``, its own
+``AWS_ACCESS_KEY_ID``, and any twelve digits. Here none of them is root. People and tools use the IAM user
+``local-administrator`` with AdministratorAccess, and the signatures of its requests are verified.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _KEY = re.compile(r"<AccessKeyId>(\w+)</AccessKeyId>.*?<Status>(\w+)</Status>", 
 
 
 def install() -> None:
-    """Close the root keys, let the loopback interface count as a private transport, read each policy once."""
+    """Refuse root keys, treat the loopback interface as a secure transport, and parse each policy once."""
     iam_evaluator.is_root_access_key = _nobody_is_root
     app.pin_request_origin = _pin_private_origin
     iam_actions.extract_resource_arn = _resource_arn
@@ -36,9 +36,9 @@ _pin_request_origin = app.pin_request_origin
 
 
 def _pin_private_origin(source_ip: str, _secure_transport: bool) -> None:
-    """Plain HTTP on 127.0.0.1 leaves the machine as little as TLS would.
+    """Treat plain HTTP on 127.0.0.1 as secure, because it does not leave the machine.
 
-    Bucket policies that deny ``aws:SecureTransport: false`` (SAM's own managed bucket has one) then hold here too.
+    Bucket policies that deny ``aws:SecureTransport: false`` (SAM's own managed bucket has one) then let requests pass.
     """
     _pin_request_origin(source_ip, True)
 
@@ -47,7 +47,7 @@ _extract_resource_arn = iam_actions.extract_resource_arn
 
 
 def _resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, *more: Any) -> str:
-    """What a request acts on. An answer to a task token acts on the state machine that made it, waiting or not."""
+    """The resource of a request. The answer to a task token acts on the state machine that made the token."""
     if service == "states" and b'"taskToken"' in body:
         token = json.loads(body).get("taskToken")
         return task_token.state_machine(str(token)) or "*"
@@ -58,7 +58,7 @@ _parse_policy_document = iam_evaluator.parse_policy_document
 
 
 def _parse_policy(document: str | dict[str, Any]) -> Any:
-    """A policy's statements. What is kept is kept by the policy's text: a changed policy is another one."""
+    """A policy's statements, cached by the policy's text, so that a changed policy is parsed again."""
     return _parse_policy_text(document) if isinstance(document, str) else _parse_policy_document(document)
 
 
@@ -75,7 +75,7 @@ async def administrator_keys(known: tuple[str, str] | None) -> tuple[str, str]:
     """Access key id and secret of the administrator.
 
     Args:
-        known: what an earlier start gave, kept as long as IAM's state still has the key. Otherwise a new key is made.
+        known: the keys of an earlier start. They stay while IAM's state has them.
     """
     listed = await _iam("ListAccessKeys", UserName=ADMINISTRATOR)
     active = {key for key, status in _KEY.findall(listed) if status == "Active"}
@@ -88,7 +88,7 @@ async def administrator_keys(known: tuple[str, str] | None) -> tuple[str, str]:
 
 
 async def _iam(action: str, **parameters: str) -> str:
-    """IAM's answer, in XML, to a call that needs no signature: it does not come from outside."""
+    """IAM's answer in XML to a call from within this process, which needs no signature."""
     body = urlencode({"Action": action, **parameters}).encode()
     _status, _headers, answer = await iam.handle_request("POST", "/", {}, body, {})
     return bytes(answer).decode()
@@ -99,7 +99,7 @@ def _element(xml: str, name: str) -> str:
 
 
 def session_credentials(role_arn: str, session_name: str, service: str) -> dict[str, str]:
-    """Temporary credentials of a role that trusts ``service``, as a job or a container finds them.
+    """Temporary credentials of a role that trusts ``service``, as jobs and containers get them.
 
     Args:
         role_arn: e.g. ``arn:aws:iam::000000000000:role/jobs``.

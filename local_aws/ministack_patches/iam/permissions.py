@@ -1,7 +1,7 @@
-"""What roles and services may do when it is AWS itself that acts for them: a state machine, a rule, a gateway.
+"""Checks the calls that AWS services make for somebody: a state machine, a rule, an API.
 
-MiniStack authorises signed requests. What its services do among themselves it does not: that is asked here, with the
-same evaluator. Every decision, MiniStack's own too, goes into the ``action_log``.
+MiniStack authorises signed requests only, and not the calls between its services. These are checked here, with the same
+evaluator. Every decision, including MiniStack's own, goes into ``action_log``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _enforce = iam_evaluator.enforce
 
 
 def install() -> None:
-    """Note what MiniStack decides."""
+    """Log what MiniStack decides."""
     iam_evaluator.enforce = _enforce_and_note
 
 
@@ -47,7 +47,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Action:
-    """One thing to be allowed: an action, what it is done to, and the condition keys it brings."""
+    """One thing to check: an action, its resource, and its condition keys."""
 
     name: str
     resource: str
@@ -55,7 +55,7 @@ class Action:
 
 
 def is_allowed(session: Session, action: Action) -> bool:
-    """Whether the role's policies, and the resource's own, allow it."""
+    """Whether the role's policies and the resource's policy allow it."""
     account = session.role_arn.split(":")[4]
     service = action.name.partition(":")[0].lower()
     context = _context(session.arn, "AssumedRole", account, action)
@@ -73,7 +73,7 @@ def is_allowed(session: Session, action: Action) -> bool:
 
 
 def refusal(session: Session, action: Action) -> str | None:
-    """AWS's sentence about an action that is not allowed; None when it is."""
+    """AWS's sentence about an action that is not allowed; None when it is allowed."""
     if is_allowed(session, action):
         return None
     # S3 puts the resource into quotes.
@@ -85,7 +85,7 @@ def refusal(session: Session, action: Action) -> str | None:
 
 
 def may_service(service: str, action: Action, policy: Any, source_arn: str) -> bool:
-    """Whether a resource's policy lets a service act on it for the sake of ``source_arn``.
+    """Whether a resource's policy lets a service act on it on behalf of ``source_arn``.
 
     Args:
         service: e.g. ``events.amazonaws.com``.
@@ -102,7 +102,7 @@ def may_service(service: str, action: Action, policy: Any, source_arn: str) -> b
 
 
 def roles() -> dict[str, list[dict[str, Any]]]:
-    """Every role's policies, attached ones too: ``{role: [{"name": ..., "document": ...}]}``."""
+    """Every role's inline and attached policies: ``{role: [{"name": ..., "document": ...}]}``."""
     account = responses.get_account_id()
     found: dict[str, list[dict[str, Any]]] = {}
     for name, role in iam._roles.items():

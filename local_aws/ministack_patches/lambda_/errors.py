@@ -1,7 +1,7 @@
-"""A Lambda that raises: the error has the exception's class as its name, and the warm worker lives on.
+"""A function that raises: the error's name is the exception's class, and the warm worker lives on.
 
-MiniStack calls every such error ``Runtime.HandlerError`` and ends the worker. Here the worker reports what was raised
-as a result of its own kind; the mark is taken off after MiniStack has decided that the worker is well.
+MiniStack calls every such error ``Runtime.HandlerError`` and ends the worker. Here the worker reports the exception as
+a marked result. The mark is removed after MiniStack has decided that the worker is healthy.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _execute_warm = lambda_svc._execute_function_warm
 
 
 def install() -> None:
-    """Change the worker's script and what reads its answers."""
+    """Change the worker's script, and the functions that read its answers."""
     lambda_runtime._PYTHON_WORKER_SCRIPT = worker_script.changed(lambda_runtime._PYTHON_WORKER_SCRIPT)
     lambda_runtime.Worker.invoke = _invoke_remembering
     lambda_svc._execute_function_warm = _execute_named

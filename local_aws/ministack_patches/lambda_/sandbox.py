@@ -1,7 +1,7 @@
-"""What a Lambda sees of this machine: its code, its layers, the runtime's own packages, and Lambda's environment.
+"""What a function sees of this machine: its code, its layers, the runtime's own packages, and Lambda's environment.
 
-MiniStack starts a function with its own interpreter, site-packages and environment: a package missing from a layer
-would be found here, and missed in the account.
+MiniStack gives a function its own interpreter, site-packages and environment. A package that is missing from a layer
+would then be found here, and not in the account.
 Sources: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html (defined runtime variables) and
 https://docs.aws.amazon.com/lambda/latest/dg/python-package.html (packages of the runtime).
 """
@@ -23,7 +23,7 @@ from local_aws.ministack_patches.lambda_.worker_script import RUNTIME_VARIABLE
 _PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py", "urllib3")
 _DISTRIBUTIONS = ("boto3", "botocore", "jmespath", "python_dateutil", "s3transfer", "six", "urllib3")
 _WORKER = "_worker.py"
-# What Lambda has, with its values; HOME and TMPDIR are not the person's, and keep a function inside the state folder.
+# Lambda's own values. HOME and TMPDIR are set apart, so that a function stays inside the state folder.
 _FIXED = {
     "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
     "LANG": "en_US.UTF-8",
@@ -32,7 +32,7 @@ _FIXED = {
 
 
 class _Subprocess:
-    """The ``subprocess`` module as MiniStack's Lambda runtime sees it: a worker is started in the sandbox."""
+    """Stands for the ``subprocess`` module in MiniStack's Lambda runtime, and starts workers in the sandbox."""
 
     def __init__(self, packages: Path) -> None:
         self._packages = packages
@@ -41,12 +41,12 @@ class _Subprocess:
         return getattr(subprocess, name)
 
     def Popen(self, command: Sequence[str], **named: Any) -> Any:  # noqa: N802 subprocess's name
-        """Start a process; a Python worker isolated, and any with Lambda's environment only."""
+        """Start a process. Workers get Lambda's environment only, and Python workers are isolated."""
         program = list(command)
         if Path(program[-1]).stem == Path(_WORKER).stem:
             named["env"] = _environment(named["env"])
         if program[-1].endswith(_WORKER):
-            # -S: no site-packages; -I: neither PYTHON* variables, nor the person's packages, nor the folder it is in.
+            # -S: no site-packages; -I: no PYTHON* variables, no user packages, and not the script's folder.
             program = [program[0], "-I", "-S", *program[1:]]
             named["env"] |= {RUNTIME_VARIABLE: str(self._packages), "AWS_EXECUTION_ENV": _execution_environment()}
         return subprocess.Popen(program, **named)  # noqa: S603 MiniStack's own command
@@ -60,7 +60,7 @@ def install() -> None:
 
 
 def _environment(given: dict[str, str]) -> dict[str, str]:
-    """What the worker is given without what it has from the server's environment."""
+    """The worker's own variables, without those it would inherit from the server."""
     own = {name: value for name, value in given.items() if os.environ.get(name) != value}
     kept = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
     return {**kept, **_FIXED, "HOME": tempfile.gettempdir(), **own}

@@ -1,7 +1,7 @@
-"""The script MiniStack's Python workers run: which of its lines are replaced, and by what.
+"""Which lines of the script that MiniStack's Python workers run are replaced, and by what.
 
-The runtime's packages come last on the path, behind the function's and its layers'.
-A raised exception is reported as a result of its own kind (``raised``), so that MiniStack does not end the worker.
+MiniStack has no setting for these. The runtime's packages come last on the path, after the function's and its layers'.
+An exception is reported as a marked result (``raised``), so that MiniStack does not end the worker.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NEW_INIT_LINE = (
 )
 RUNTIME_VARIABLE = "_LOCAL_AWS_RUNTIME"  # the folder of the runtime's own packages; no function sees it
 _FIRST_LINES = f'import os, sys\nsys.path.append(os.environ.pop("{RUNTIME_VARIABLE}"))\n_local_calls = {{}}\n'
-# How deep a function is in calls of itself: kept in the worker, not where the function sees it.
+# How deep a function is in calls of itself is kept in the worker, where the function does not see it.
 _DEPTH = '"_MINISTACK_INVOKE_DEPTH"'
 REPLACED = {
     _REPORT_LINE: _NEW_REPORT_LINE,
@@ -32,12 +32,12 @@ REPLACED = {
 
 
 def changed(script: str) -> str:
-    """The script with its lines replaced, behind those that make the runtime's packages known."""
+    """The script with its lines replaced, after lines that put the runtime's packages on the path."""
     for line, replacement in REPLACED.items():
         script = script.replace(line, replacement)
     return _FIRST_LINES + script
 
 
 def missing_lines(script: str) -> list[str]:
-    """Lines to replace that the script does not hold exactly once."""
+    """The lines to replace that the script does not contain exactly once."""
     return [line for line in REPLACED if script.count(line) != 1]

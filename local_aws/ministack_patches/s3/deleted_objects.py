@@ -1,6 +1,6 @@
-"""S3 objects below a delete marker: their bytes are where their versions are, and nowhere else.
+"""S3 objects below a delete marker: their bytes are kept with their versions only.
 
-MiniStack lets the file of the last version lie where the object was, even when that version is deleted afterwards.
+MiniStack leaves the last version's file in the object's place, even when that version is deleted afterwards.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _persist_delete_marker = s3._persist_delete_marker
 
 
 def install() -> None:
-    """Wrap what writes a marker down."""
+    """Wrap the function that writes a delete marker to disk."""
     s3._persist_delete_marker = _persist_and_empty
 
 

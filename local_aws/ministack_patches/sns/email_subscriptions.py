@@ -23,7 +23,7 @@ Parameters = Mapping[str, list[str]]
 
 
 class Postman(Protocol):
-    """Who writes and keeps the messages."""
+    """Writes and keeps the messages."""
 
     def confirmation(self, *, to: str, topic_arn: str, token: str) -> None:
         """Ask the owner of an address whether they want a topic's messages."""
@@ -44,7 +44,7 @@ def install(postman: Postman) -> None:
 
 
 def confirm(topic_arn: str, token: str) -> bool:
-    """Confirm as the link in the message does: without credentials. False when the token is not, or no more, valid."""
+    """Confirm without credentials, as the link in the message does. False when the token is not valid."""
     given = {"TopicArn": [topic_arn], "Token": [token]}
     status, _headers, body = sns._confirm_subscription(given)
     if status == 200:
@@ -53,7 +53,7 @@ def confirm(topic_arn: str, token: str) -> bool:
 
 
 def unsubscribe(subscription_arn: str) -> bool:
-    """Unsubscribe as the link in the message does. False when there is no such subscription, or it is protected."""
+    """Unsubscribe as the link in the message does. False when it does not exist, or is protected."""
     subscription = _subscription(subscription_arn)
     if subscription is None or subscription["attributes"]["ConfirmationWasAuthenticated"] == "true":
         return False

@@ -1,6 +1,7 @@
-"""Step Functions as AWS runs it: what MiniStack leaves out, on top of MiniStack's own evaluation of states.
+"""Step Functions as AWS runs it. MiniStack evaluates the states, and these modules add what it leaves out.
 
-``walk`` runs states, ``task`` one Task, ``distributed_map`` the children; ``running`` knows what must end early.
+``walk`` runs states, ``task`` runs one Task, ``distributed_map`` runs the children of a map, and ``running`` ends what
+must end early. ``api`` answers calls, and ``rights`` checks the machine's role.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["install", "sagemaker"]
 
 
 def install() -> None:
-    """Put every mend in its place."""
+    """Install every patch."""
     for module in (
         walk,
         retry,

@@ -17,13 +17,13 @@ Response = tuple[int, dict[str, str], Any]
 
 
 def install() -> None:
-    """Put these answers in front of MiniStack's."""
+    """Answer before MiniStack does."""
     sfn._start_execution = start_execution
     sfn.handle_request = _handle_request
 
 
 def start_execution(data: dict[str, Any]) -> Response:
-    """The same name with the same input while it runs is the same execution, not an error."""
+    """Start an execution. The same name and input while it runs is the same execution, and no error."""
     if len(data.get("input", "{}").encode()) > limits.MAX_PAYLOAD_BYTES:
         return _error("InvalidExecutionInput", f"Input is longer than {limits.MAX_PAYLOAD_BYTES} bytes")
     try:
@@ -41,7 +41,7 @@ def start_execution(data: dict[str, Any]) -> Response:
 
 
 def stop_execution(data: dict[str, Any]) -> Response | None:
-    """Abort, and wake everything that waits or works for the execution. None when it does not run."""
+    """Abort a running execution and wake everything that works for it. None when it does not run."""
     execution = sfn._executions.get(data.get("executionArn"))
     if execution is None or execution["status"] != "RUNNING":
         return None
@@ -69,9 +69,9 @@ def with_redrives(data: dict[str, Any], response: Response) -> Response:
 
 
 def redrive_execution(data: dict[str, Any]) -> Response:
-    """Go on from the state that did not succeed, with its input and the variables it was entered with.
+    """Continue from the state that did not succeed, with the input and variables that it was entered with.
 
-    A Fail state is entered again, and fails again. Of a Distributed Map only what has not succeeded runs again.
+    A Fail state is entered again and fails again. In a Distributed Map only items that have not succeeded run again.
     Source: https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
     """
     arn = data.get("executionArn", "")
@@ -92,7 +92,7 @@ def redrive_execution(data: dict[str, Any]) -> Response:
     return _answer({"redriveDate": fields.epoch_seconds(moment)})
 
 
-# What may answer before MiniStack does; None leaves the answer to it.
+# What may answer before MiniStack; None leaves the answer to MiniStack.
 _FIRST: dict[str, Callable[[dict[str, Any]], Response | None]] = {
     "CreateStateMachine": rights.refusal_of_creation,
     "RedriveExecution": redrive_execution,

@@ -1,4 +1,4 @@
-"""``aws-sdk:`` integrations: member names as the Java SDK has them, S3's getObject, and no silent parameter."""
+"""``aws-sdk:`` integrations: member names as in the Java SDK, S3's getObject, and no parameter ignored silently."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GET_OBJECT_HEADERS = {
 
 
 def install() -> None:
-    """Replace the naming of members and put getObject in front of the other actions."""
+    """Replace the naming of members, and add getObject."""
     sfn._api_name_to_sfn_key = sdk_member_name
     sfn._invoke_aws_sdk_integration = _invoke
 
@@ -41,7 +41,7 @@ def _invoke(resource: str, arguments: Any) -> Any:
 
 
 def _get_object(arguments: dict[str, Any]) -> dict[str, Any]:
-    """``Body`` is text, and has to fit in a state's payload with the rest."""
+    """Read an object. ``Body`` is text, and the whole result must fit into a state's payload."""
     unknown = set(arguments) - {"Bucket", "Key", "VersionId"}
     if unknown:
         raise sfn._ExecutionError("States.Runtime", f"s3:getObject with {sorted(unknown)} is not emulated on a laptop")

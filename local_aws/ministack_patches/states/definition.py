@@ -1,4 +1,4 @@
-"""What CreateStateMachine refuses: transitions to states that are not there, and states nothing leads to."""
+"""What CreateStateMachine refuses: transitions to states that do not exist, and states that nothing leads to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _validate_jsonata = sfn._validate_definition_jsonata
 
 
 def install() -> None:
-    """Put the check of transitions behind the one of expressions."""
+    """Check transitions after expressions."""
     sfn._validate_definition_jsonata = _validate
 
 
@@ -24,7 +24,7 @@ def _validate(definition: Any) -> str | None:
     try:
         machine = json.loads(definition)
     except ValueError:
-        return None  # MiniStack's own checks say it
+        return None  # MiniStack's own checks refuse it
     faults = list(_faults(machine, ""))
     return f"SCHEMA_VALIDATION_FAILED: {'; '.join(faults)}" if faults else None
 

@@ -1,8 +1,8 @@
-"""Distributed Map under JSONata: every item is a child execution of a Map Run, with a history of its own.
+"""Distributed Map under JSONata: every item is a child execution of a Map Run, with its own history.
 
 MiniStack does not evaluate ItemReader, ItemSelector, Output and Assign of a JSONata Distributed Map. Children see no
-outer variables, as on AWS: what they need goes through ItemSelector. Results are those of the children that succeeded,
-in the items' order.
+outer variables, as on AWS, and get what they need through ItemSelector. The results are those of the children that
+succeeded, in the order of the items.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def run_distributed_map(
 
 
 def _items(state: dict[str, Any], raw_input: Any, context: dict[str, Any]) -> list[Any]:
-    """What ItemReader or Items gives, else the input; an object's items are its key and value pairs."""
+    """What ItemReader or Items gives, otherwise the input. An object's items are its pairs of key and value."""
     if "ItemReader" in state:
         reader = sfn._apply_jsonata_template(state["ItemReader"], raw_input, context)
         rights.demand_for_reader(reader)
@@ -108,7 +108,7 @@ def _child_input(state: dict[str, Any], raw_input: Any, context: dict[str, Any],
 
 
 def _limits(state: dict[str, Any], raw_input: Any, context: dict[str, Any]) -> dict[str, float]:
-    """The numbers of a Map state, each given as such or as an expression."""
+    """The numbers of a Map state, given as numbers or expressions."""
     numbers: dict[str, float] = {}
     for field in ("MaxConcurrency", "ToleratedFailurePercentage", "ToleratedFailureCount"):
         if field in state:
@@ -117,7 +117,7 @@ def _limits(state: dict[str, Any], raw_input: Any, context: dict[str, Any]) -> d
 
 
 def _run_children(map_run: MapRun, processor: dict[str, Any], inputs: list[Any], context: dict[str, Any]) -> None:
-    """Run every child that has not succeeded in an earlier drive, as many at once as the state allows."""
+    """Run every child that has not succeeded in an earlier run, as many at once as the state allows."""
     running.current().on_end(map_run.abort)
     workers = min(map_run.max_concurrency or _MAX_CHILDREN_AT_ONCE, _MAX_CHILDREN_AT_ONCE, max(1, len(inputs)))
     with ThreadPoolExecutor(max_workers=workers) as pool:

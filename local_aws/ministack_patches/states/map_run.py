@@ -29,7 +29,7 @@ _COUNTS = (
 
 
 class MapRun:
-    """MiniStack's record of a Map Run (``_map_runs``), and the children that run now."""
+    """MiniStack's record of a Map Run (``_map_runs``), and its running children."""
 
     def __init__(self, record: dict[str, Any]) -> None:
         self._record = record
@@ -40,7 +40,7 @@ class MapRun:
 
     @classmethod
     def start(cls, state: dict[str, Any], execution: Execution, total: int, limits: dict[str, float]) -> MapRun:
-        """A new Map Run; in a redriven execution the failed one of the same state, to run what has not succeeded."""
+        """A new Map Run. A redriven execution continues the failed one of the same state."""
         _, _, _, region, account, _, machine = execution["stateMachineArn"].split(":")
         label = state.get("Label") or str(uuid.uuid4())
         earlier = _failed_run_of(execution, f"{machine}/{label}:", total)
@@ -73,7 +73,7 @@ class MapRun:
 
     @property
     def child_machine_arn(self) -> str:
-        """What a child execution names as its state machine."""
+        """The ARN that a child execution has as its state machine."""
         return str(self._record["_stateMachineArn"])
 
     @property
@@ -83,12 +83,12 @@ class MapRun:
 
     @property
     def redrive_count(self) -> int:
-        """How often it was driven again."""
+        """How often it was redriven."""
         return int(self._record["redriveCount"])
 
     @property
     def has_exceeded(self) -> bool:
-        """Whether more children failed than the state tolerates; without a threshold, none may."""
+        """Whether more children failed than the state tolerates. Without a threshold no child may fail."""
         failed = self._record["executionCounts"]["failed"]
         limits = self._record["_limits"]
         allowed = []
@@ -108,12 +108,12 @@ class MapRun:
         return self.child_machine_arn.replace(":stateMachine:", ":execution:") + f":{name}"
 
     def has_succeeded(self, index: int) -> bool:
-        """Whether an earlier drive did this item."""
+        """Whether an earlier run completed this item."""
         return str(index) in self._record["_succeeded"]
 
     @contextmanager
     def child(self, index: int, run: Run) -> Iterator[None]:
-        """Count a child while it runs and after; one failure too many ends its siblings."""
+        """Count a child while it runs and afterwards. One failure too many ends its siblings."""
         with self._lock:
             self._running.add(run)
             self._count("pending", -1)
@@ -132,19 +132,19 @@ class MapRun:
             self._end_children()
 
     def skipped(self) -> None:
-        """A child that never started."""
+        """Count a child that never started."""
         with self._lock:
             self._count("pending", -1)
             self._count("aborted", 1)
 
     def abort(self) -> None:
-        """The parent has ended: so do the children."""
+        """End the children, because the parent has ended."""
         self._aborted = True
         self._end_children()
         self.finish("ABORTED")
 
     def finish(self, status: str) -> None:
-        """SUCCEEDED, FAILED or ABORTED; the first one stays."""
+        """Set SUCCEEDED, FAILED or ABORTED; later calls change nothing."""
         with self._lock:
             if self._record["status"] == "RUNNING":
                 self._record.update(status=status, stopDate=fields.now_iso())
@@ -167,7 +167,7 @@ class MapRun:
 
 
 def _failed_run_of(execution: Execution, name_start: str, total: int) -> MapRun | None:
-    """The unfinished Map Run that a redrive goes on with: same state, same number of items."""
+    """The unfinished Map Run that a redrive continues: same state, same number of items."""
     for record in sfn._map_runs.values():
         same = record["executionArn"] == execution["executionArn"] and f":mapRun:{name_start}" in record["mapRunArn"]
         if not same or record["status"] == "SUCCEEDED" or not execution.get("redriveCount"):

@@ -1,7 +1,7 @@
-"""Executions that ran when the server stopped: FAILED as ``States.ServiceRestart``, told to the rules, redrivable.
+"""Executions that were running when the server stopped end as FAILED with ``States.ServiceRestart``.
 
-MiniStack marks them and says it to nobody. Their task tokens are gone; a redrive enters the waiting state again and
-makes a new one.
+MiniStack marks them, but sends no event. Here rules get the event, and the executions can be redriven. Their task
+tokens are gone: a redrive enters the waiting state again and makes a new token.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _interrupted: list[str] = []
 
 
 def install() -> None:
-    """Remember, while the state is read, what ran."""
+    """Remember which executions were running, while the state is read."""
     sfn.load_persisted_state = _load
 
 
 def announce() -> None:
-    """Put the status events of what was interrupted; to be called once the server answers."""
+    """Send the status events of interrupted executions. Call this once the server answers."""
     while _interrupted:
         execution = sfn._executions.get(_interrupted.pop())
         if execution is not None:

@@ -1,4 +1,4 @@
-"""Retry and Catch as AWS reads them: MaxDelaySeconds, JitterStrategy, and the errors that nothing catches."""
+"""Retry and Catch as on AWS: MaxDelaySeconds, JitterStrategy, and the errors that nothing catches."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def install() -> None:
 def error_matches(error_equals: list[str], error: str) -> bool:
     """Whether a retrier or catcher matches an error name.
 
-    States.Runtime is matched by nothing, States.DataLimitExceeded by its own name only, and States.TaskFailed stands
-    for every error but States.Timeout.
+    Nothing matches States.Runtime, and only its own name matches States.DataLimitExceeded. States.TaskFailed matches
+    every other error except States.Timeout.
     Source: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
     """
     if error == "States.Runtime":
@@ -61,7 +61,7 @@ def with_retry_and_catch(
         The state's output and the next state's name.
 
     Raises:
-        sfn._ExecutionError: what nothing caught.
+        sfn._ExecutionError: an error that nothing caught.
     """
     entered = context["State"]
     retries: dict[int, int] = {}
