@@ -1,4 +1,4 @@
-"""A SageMaker whose jobs and endpoints are real processes of this machine."""
+"""A SageMaker whose jobs and endpoints are processes of this machine."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class SageMaker:
         if answer is None:
             raise not_emulated(operation)
         check_request(operation, request)
-        found = answer(copy.deepcopy(request))  # what is kept is not the caller's to change
+        found = answer(copy.deepcopy(request))  # so that the caller cannot change what is kept
         check_answer(operation, found)
         return found
 
@@ -109,7 +109,7 @@ class SageMaker:
         return frozenset(self._operations)
 
     def job_log_path(self, name: str) -> Path | None:
-        """The file that a job's output goes to (the training job's, when both kinds have the name); None if unknown."""
+        """The file with a job's output (the training job's when two kinds have the name); None for an unknown name."""
         return next((path for jobs in self._jobs if (path := jobs.log_path(name))), None)
 
     def invoke_endpoint(self, name: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -125,7 +125,7 @@ class SageMaker:
         return self._records.call(operation, request)
 
     def feature_store_json(self, operation: str, request: dict[str, Any]) -> str:
-        """As ``feature_store_runtime``, the answer in JSON."""
+        """Like ``feature_store_runtime``, with the answer in JSON."""
         return self._records.call_json(operation, request)
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""The table of what this SageMaker answers, made from the code that answers."""
+"""The table of the emulated operations, made from the code that answers them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def render() -> str:
 
 
 def write(file: Path) -> bool:
-    """Put the table between the file's markers; whether that changed anything.
+    """Put the table between the file's markers; returns whether that changed anything.
 
     Raises:
         ValueError: the file has no markers.
@@ -71,7 +71,7 @@ def _emulated() -> list[str]:
 
 
 class _Refusal:
-    """What one operation's code refuses: all members but some, and values."""
+    """What one operation refuses: members that it does not know, and values."""
 
     def __init__(self) -> None:
         self.known: set[str] | None = None
@@ -135,7 +135,7 @@ def _text(node: ast.AST, texts: dict[str, object]) -> str:
 
 
 def _sentence(node: ast.AST) -> str:
-    """An f-string with dots for what is only known when it is refused."""
+    """An f-string with dots in place of values that are only known at run time."""
     if isinstance(node, ast.JoinedStr):
         return "".join(_sentence(part) for part in node.values).strip()
     if isinstance(node, ast.FormattedValue):

@@ -1,4 +1,4 @@
-"""What a state machine's role must be allowed: for each task, for the children of a map, and to be created at all.
+"""What a state machine's role needs: for each task, for the children of a map, and for the machine's creation.
 
 Sources: https://docs.aws.amazon.com/step-functions/latest/dg/service-integration-iam-templates.html (actions and
 resources), and the errors of executions as people report them, e.g. aws/aws-cdk#32294 (AddTags) and
@@ -76,7 +76,7 @@ def demand(resource: str, action: Action) -> None:
     """Fail the task unless the role of the running execution allows ``action``.
 
     Args:
-        resource: the task's, which says how the refusal is worded.
+        resource: the task's resource, which decides the wording of the refusal.
         action: what the task does.
 
     Raises:
@@ -88,13 +88,13 @@ def demand(resource: str, action: Action) -> None:
 
 
 def demand_for_task(resource: str, arguments: Any) -> None:
-    """Fail the task unless the role may do what it does; SageMaker's calls are checked where they are made."""
+    """Fail the task unless the role may do it. SageMaker's calls are checked where they are made."""
     for action in _of_task(resource, arguments):
         demand(resource, action)
 
 
 def demand_for_reader(reader: dict[str, Any]) -> None:
-    """Reading the items of a Distributed Map.
+    """Fail unless the role may read the items of a Distributed Map.
 
     Raises:
         sfn._ExecutionError: ``States.ItemReaderFailed``.
@@ -111,12 +111,12 @@ def demand_for_reader(reader: dict[str, Any]) -> None:
 
 
 def demand_for_children(name: str, resource: str) -> None:
-    """``states:`` actions on the machine and its children, by whoever runs a Distributed Map."""
+    """Fail unless the role may do ``states:`` actions that a Distributed Map needs."""
     demand("arn:aws:states:::states:", Action(f"states:{name}", resource))
 
 
 def asker_about_children(children: str) -> Callable[[], bool]:
-    """What tells, at any time and in any thread, whether the children of a map may be stopped."""
+    """A function that says, at any time and in any thread, whether the children of a map may be stopped."""
     session = _session()
     return lambda: permissions.is_allowed(session, Action("states:StopExecution", children))
 
@@ -167,7 +167,7 @@ def _of_task(resource: str, arguments: Any) -> Iterator[Action]:
 
 
 def _resource(service: str, given: dict[str, Any]) -> str:
-    """The ARN of what a call is about: from the usual parameters, else the first that is an ARN, else ``*``."""
+    """The ARN of a call's resource: from the usual parameters, otherwise the first ARN, otherwise ``*``."""
     if service == "s3" and "Bucket" in given:
         return f"arn:aws:s3:::{given['Bucket']}" + (f"/{given['Key']}" if "Key" in given else "")
     if service == "dynamodb" and "TableName" in given:
@@ -217,12 +217,12 @@ def _create_resource_checked(logical_id: str, props: dict[str, Any], stack_name:
 
 
 def _refusal_of_role(name: str, role_arn: str, definition: str, logging: dict[str, Any] | None) -> str | None:
-    """Why a machine may not be made with this role. A role that is not there is MiniStack's to refuse."""
+    """Why a machine may not be made with this role. MiniStack refuses a role that does not exist."""
     session = Session(role_arn, name)
     try:
         resources = set(_task_resources(json.loads(definition)))
     except (ValueError, AttributeError):
-        return None  # the definition's own checks say it
+        return None  # the checks of the definition refuse it
     if role_arn.count(":") < 5:
         return None
     rules = {rule for resource in resources if ".sync" in resource and (rule := _managed_rule(resource))}

@@ -1,4 +1,4 @@
-"""Executions that run, and how one ends before its last state: a time-out, an abort, a sibling's failure."""
+"""Running executions, and how one ends early: a time-out, an abort, the failure of a sibling."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _runs: dict[str, Run] = {}
 
 
 class InterruptedRunError(Exception):
-    """The execution has ended; whoever still works for it must stop. Never seen by a Retry or Catch."""
+    """The execution has ended, so code that works for it must stop. Retry and Catch never see this error."""
 
 
 class Run:
-    """One execution while it runs. Everything that blocks on its behalf waits through it, so ``end`` wakes it."""
+    """One running execution. Everything that blocks for it waits through this object, so ``end`` can wake it."""
 
     def __init__(self, execution: Execution, role_arn: str) -> None:
         self.execution = execution
@@ -56,7 +56,7 @@ class Run:
             call()
 
     def on_end(self, call: Callable[[], None]) -> None:
-        """Call ``call`` when the execution is ended from outside; at once when it already is."""
+        """Call ``call`` when the execution is ended from outside, or at once when it has ended."""
         with self._lock:
             if not self._ended.is_set():
                 self._at_end.append(call)
@@ -84,17 +84,17 @@ class Run:
         return was_set
 
     def sleep(self, seconds: float) -> None:
-        """Sleep; InterruptedRunError when the execution ends meanwhile."""
+        """Sleep; raises InterruptedRunError when the execution ends meanwhile."""
         if seconds > 0:
             self.wait_for(threading.Event(), seconds)
 
     def activate(self) -> None:
-        """Make it this context's run; threads inherit it with a copy of the context."""
+        """Make this the context's run. Threads inherit it with a copy of the context."""
         _current.set(self)
         _runs[self.execution["executionArn"]] = self
 
     def forget(self) -> None:
-        """It no longer runs."""
+        """Forget the execution, because it no longer runs."""
         _runs.pop(self.execution["executionArn"], None)
 
 
@@ -114,7 +114,7 @@ def find(execution_arn: str) -> Run | None:
 
 
 def scaled_sleep(seconds: float) -> None:
-    """MiniStack's ``_scaled_sleep``, but it ends with the execution."""
+    """Sleep like MiniStack's ``_scaled_sleep``, but not longer than the execution runs."""
     scaled = seconds * sfn._SFN_WAIT_SCALE
     run = _current.get(None)
     if run is not None:
@@ -124,7 +124,7 @@ def scaled_sleep(seconds: float) -> None:
 
 
 def add_event(execution: Execution, event_type: str, details: dict[str, Any] | None = None) -> dict[str, Any]:
-    """MiniStack's ``_add_event`` under a lock: branches and children of one execution add at the same time."""
+    """Add an event to the history, under a lock, because branches of one execution add at the same time."""
     with _events_lock:
         events = execution["events"]
         event = {

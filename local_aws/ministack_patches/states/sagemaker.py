@@ -44,7 +44,7 @@ _FIRST_POLL_S, _LAST_POLL_S = 0.02, 0.25
 
 
 class ServiceFaultError(Exception):
-    """What a call that SageMaker refuses raises: its ``code``, ``message`` and HTTP ``status``."""
+    """SageMaker refused a call, with ``code``, ``message`` and HTTP ``status``."""
 
     def __init__(self, code: str, message: str, status: int) -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ class ServiceFaultError(Exception):
 
 
 def install(call: Call) -> None:
-    """Serve both kinds of integration by ``call``, which answers one operation and raises ServiceFaultError."""
+    """Answer both kinds of integration with ``call``, which may raise ServiceFaultError."""
     integration = _Integration(call)
     invoke_other = sfn._invoke_aws_sdk_integration
 
@@ -78,7 +78,7 @@ class _Integration:
         return service_model("sagemaker")  # large: read at the first use
 
     def sdk(self, action: str, arguments: Any) -> Any:
-        """One action of the service by its SDK name; member names are the SDK's, too."""
+        """One action under its SDK name, with the SDK's member names."""
         operation = self._operation(action)
         try:
             answer = self._send(_SDK, operation, arguments, sdk_member_name)
@@ -89,7 +89,7 @@ class _Integration:
         return _as_json(answer, self._output(operation), sdk_member_name, _iso)
 
     def optimized(self, action: str, arguments: Any) -> Any:
-        """One of the nine actions Step Functions knows; with ``.sync`` the job's final description."""
+        """One of the nine actions of Step Functions. With ``.sync`` the result is the job's final description."""
         plain = action.removesuffix(_SYNC)
         if plain not in (_SYNC_ACTIONS if action.endswith(_SYNC) else _OPTIMIZED_ACTIONS):
             raise sfn._ExecutionError("States.Runtime", f"Step Functions has no integration {_OPTIMIZED}{action}")
@@ -161,7 +161,7 @@ def _modelled_exception(model: ServiceModel, code: str) -> str | None:
 def _as_json(
     value: Any, shape: Shape | None, member_name: Callable[[str], str], moment: Callable[[datetime], Any]
 ) -> Any:
-    """A Python answer as JSON: members renamed (a map's keys are data), moments written, nulls left out."""
+    """A Python answer as JSON: members renamed (except the keys of maps), times as text, nulls left out."""
     if isinstance(value, dict) and isinstance(shape, StructureShape):
         return {
             member_name(name): _as_json(item, shape.members.get(name), member_name, moment)

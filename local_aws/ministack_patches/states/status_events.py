@@ -1,4 +1,4 @@
-"""The "Step Functions Execution Status Change" event, with the error and cause of every unhappy end.
+"""The "Step Functions Execution Status Change" event, with error and cause of every execution that failed.
 
 Source: https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
 """
@@ -18,12 +18,12 @@ REDRIVABLE = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
 def install() -> None:
-    """Replace MiniStack's emitter, which knows no time-outs and no aborts' causes."""
+    """Replace MiniStack's event, which lacks time-outs and the causes of aborts."""
     sfn._emit_execution_status_event = emit
 
 
 def emit(execution: dict[str, Any]) -> None:
-    """Put the event of an execution's present status on the default bus."""
+    """Put the event of an execution's current status on the default bus."""
     if execution.get("sync"):
         return
     eventbridge._put_events(
@@ -69,7 +69,7 @@ def _detail(execution: dict[str, Any]) -> dict[str, Any]:
 
 
 def _payload(text: str | None) -> tuple[str | None, dict[str, bool] | None]:
-    """The text and its details; text over 248 KiB is left out, and the details say so."""
+    """The text and its details. Text over 248 KiB is left out, and the details say so."""
     if text is None:
         return None, None
     included = len(text.encode()) <= _MAX_PAYLOAD_BYTES

@@ -77,7 +77,7 @@ def _invoke(state: dict[str, Any], resource: str, arguments: Any, raw_input: Any
 
 
 def _invoke_within(timeout: float | None, call: Callable[[], Any]) -> Any:
-    """The result of ``call``, run in a thread so that a time-out or an abort need not wait for it."""
+    """The result of ``call``, which runs in a thread so that time-outs and aborts do not wait for it."""
     finished, results, errors = threading.Event(), [], []
     stop = threading.Event()
 
@@ -104,7 +104,7 @@ def _invoke_within(timeout: float | None, call: Callable[[], Any]) -> Any:
 
 
 def _invoke_and_wait(resource: str, arguments: Any, token: str, timeout: float | None, heartbeat: float | None) -> Any:
-    """Call, then wait for the token's answer. A call that fails fails the task: nobody would ever answer."""
+    """Call, then wait for the token's answer. When the call fails, the task fails, because nobody would answer."""
     info: dict[str, Any] = sfn._task_tokens[token]
     answered: threading.Event = info["event"]
 
@@ -160,7 +160,7 @@ def refusal_of_answer(data: dict[str, Any]) -> Any:
 
 
 def _seconds(state: dict[str, Any], field: str, raw_input: Any, context: dict[str, Any]) -> float | None:
-    """A number of seconds, given as such, as a JSONata expression, or by a path."""
+    """A number of seconds, given as a number, as a JSONata expression, or by a path."""
     if f"{field}Path" in state:
         return float(sfn._resolve_path_or_ctx(state[f"{field}Path"], raw_input, context))
     if field not in state:

@@ -1,4 +1,4 @@
-"""Task tokens that tell, to those who check rights, which state machine made them, long after it stopped waiting."""
+"""Task tokens from which the checks of rights know which state machine made them, even when it no longer waits."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import secrets
 
 
 def new(machine_arn: str) -> str:
-    """A token nobody can guess, of the form AWS's have: opaque, under 1,024 characters."""
+    """A token that nobody can guess, in AWS's form: opaque, and under 1,024 characters."""
     return base64.b64encode(f"{secrets.token_hex(32)} {machine_arn}".encode()).decode()
 
 
 def state_machine(token: str) -> str | None:
-    """The ARN of the machine a token came from; None for what is no token of ours."""
+    """The ARN of the machine that made a token; None for any other text."""
     try:
         text = base64.b64decode(token, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):

@@ -1,4 +1,4 @@
-"""Run an execution: every state in turn, with time-outs, aborts, limits and a full history."""
+"""Runs an execution, one state after another, with time-outs, aborts, limits and a full history."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def start_thread(execution_arn: str) -> None:
 
 
 def run_execution(execution_arn: str) -> None:
-    """Walk a state machine to its end: from its start, or from where a redriven execution stopped."""
+    """Run a state machine to its end, from its start or from where a redriven execution stopped."""
     execution = sfn._executions[execution_arn]
     machine = sfn._state_machines.get(execution["stateMachineArn"])
     if machine is None:
@@ -57,7 +57,7 @@ def run_execution(execution_arn: str) -> None:
         logger.info("Execution %s ended as %s", execution_arn, execution["status"])
     except sfn._ExecutionError as error:
         finish(execution, "FAILED", error=error.error, cause=error.cause)
-    except Exception as error:  # a bug, here or in MiniStack: the execution must end, and say so
+    except Exception as error:  # an error here or in MiniStack: the execution must end and say so
         logger.exception("Unexpected error in execution %s", execution_arn)
         finish(execution, "FAILED", error="States.Runtime", cause=f"{type(error).__name__}: {error}")
     finally:
@@ -101,7 +101,7 @@ def walk(
 
 
 def run_branch(states: dict[str, Any], start_at: str, data: Any, execution: Execution, context: dict[str, Any]) -> Any:
-    """``_run_sub_machine``: a branch or an inline Map's item. It sees outer variables and changes only its own."""
+    """Run a branch, or an item of an inline Map. It sees outer variables and changes only its own."""
     own = {**context, "variables": dict(context.get("variables", {}))}
     return walk(states, start_at, data, execution, own)
 
@@ -141,7 +141,7 @@ def finish(execution: Execution, status: str, **outcome: str | None) -> bool:
             execution.pop("_position", None)  # where a redrive would go on
         event = f"Execution{_FINAL_EVENT[status]}"
         add_event(execution, event, {f"{event[0].lower()}{event[1:]}EventDetails": said})
-        execution["status"] = status  # last: whoever sees it finds the rest
+        execution["status"] = status  # last, so that code that sees the status finds the rest
     if execution.get("mapRunArn") is None:
         sfn._emit_execution_status_event(execution)
     return True
@@ -177,7 +177,7 @@ def _succeed(state: dict[str, Any], data: Any, context: dict[str, Any]) -> Any:
 
 
 def _choose(state: dict[str, Any], data: Any, context: dict[str, Any]) -> tuple[Any, str | None]:
-    """MiniStack's Choice, and the state's own Output where no rule matched."""
+    """MiniStack's Choice, with the state's own Output when no rule matched."""
     output, following = sfn._execute_choice(state, data, context)
     rules = state.get("Choices", [])
     is_default = following == state.get("Default") and not any(rule.get("Next") == following for rule in rules)
@@ -187,7 +187,7 @@ def _choose(state: dict[str, Any], data: Any, context: dict[str, Any]) -> tuple[
 
 
 def _machine_timer(definition: dict[str, Any], run: Run) -> threading.Timer | None:
-    """What ends the execution after the machine's TimeoutSeconds."""
+    """A timer that ends the execution after the machine's TimeoutSeconds."""
     seconds = definition.get("TimeoutSeconds")
     if seconds is None:
         return None

@@ -1,4 +1,4 @@
-"""``model.tar.gz``: packed as SageMaker packs it, unpacked so that it can write nowhere but its folder."""
+"""``model.tar.gz``: packed like SageMaker does, and unpacked so that it can only write into its folder."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _MAXIMUM_BYTES = 20 * 1024**3
 
 
 class ArchiveError(Exception):
-    """Not an archive, or not one that may be unpacked."""
+    """The file is no archive, or must not be unpacked."""
 
 
 def pack(folders: Sequence[Path], archive: Path) -> None:
-    """Everything in the folders as one gzipped tar, names relative to theirs; of two files of one name the first."""
+    """Pack the content of folders into one gzipped tar, names relative to each; of two equal names the first."""
     seen: set[str] = set()
     with tarfile.open(archive, "w:gz", compresslevel=6) as tar:
         for folder in folders:
@@ -28,7 +28,7 @@ def pack(folders: Sequence[Path], archive: Path) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack into ``folder``, which appears whole or not at all.
+    """Unpack into ``folder``, which appears complete or not at all.
 
     Raises:
         ArchiveError: it is not a gzipped tar, is cut short, is too large, or has a member that would leave the folder.

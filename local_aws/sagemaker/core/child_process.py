@@ -1,4 +1,4 @@
-"""One container's process, on this machine, started through ``launcher.py`` so that nothing of it is left behind."""
+"""One container's process, started through ``launcher.py`` so that nothing of it is left behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ChildProcess:
         interpreter: the Python that runs the launcher.
         environment: the command's whole environment.
         folder: working directory; also holds ``pid`` and ``log`` (standard output and error, appended).
-        cpus: the machine's CPUs that it may use; none named: all.
+        cpus: the CPUs of the machine that it may use; empty means all.
     """
 
     on_start: ClassVar[Callable[[ChildProcess, Path], None] | None] = None
@@ -47,14 +47,14 @@ class ChildProcess:
                 stderr=log,
                 env=dict(environment),
                 cwd=folder,
-                start_new_session=True,  # a Ctrl-C at the server's terminal is the server's business
+                start_new_session=True,  # a Ctrl-C at the terminal is for the server only
             )
         if ChildProcess.on_start is not None:
             ChildProcess.on_start(self, folder)
 
     @property
     def pid(self) -> int | None:
-        """The command's own process id, once it has one; not the launcher's."""
+        """The process id of the command (not of the launcher), once it has one."""
         try:
             return int(self._pid_file.read_text())
         except (FileNotFoundError, ValueError):
@@ -66,9 +66,9 @@ class ChildProcess:
         return self._launcher.poll() is None
 
     def wait(self) -> int:
-        """Wait for its end; the exit code, 128 + n when signal n ended it."""
+        """Wait for its end; returns the exit code, which is 128 + n when signal n ended it."""
         code = self._launcher.wait()
-        if code < 0:  # the launcher itself was killed: it cannot have cleaned up
+        if code < 0:  # the launcher itself was killed and could not clean up
             self._kill_group()
         self._close_pipe()
         return code if code >= 0 else 128 - code
@@ -81,7 +81,7 @@ class ChildProcess:
         timer.start()
 
     def kill(self) -> None:
-        """End it and all it started, now."""
+        """End it and everything it started at once."""
         self._close_pipe()
 
     def _close_pipe(self) -> None:

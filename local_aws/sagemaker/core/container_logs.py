@@ -1,4 +1,4 @@
-"""What containers print, in CloudWatch Logs, with the rights of the job's role: without them there are no logs.
+"""Sends what containers print to CloudWatch Logs, with the rights of the job's role.
 
 Groups and streams: https://docs.aws.amazon.com/sagemaker/latest/dg/logging-cloudwatch.html
 """
@@ -28,7 +28,7 @@ _EVENT_OVERHEAD = 26
 
 
 class ContainerLogs:
-    """Follows the files that containers write to; one thread, while there are any."""
+    """Follows the files that containers write to, in one thread."""
 
     def __init__(self) -> None:
         self._followed: set[FollowedFile] = set()
@@ -47,14 +47,14 @@ class ContainerLogs:
         return followed
 
     def finish(self, followed: FollowedFile) -> None:
-        """Send the rest, the last line without an end included, and forget the file."""
+        """Send the rest, also a last line without an end, and forget the file."""
         with self._lock:
             self._followed.discard(followed)
         if not self._stopped.is_set():
             followed.send(last=True)
 
     def stop(self) -> None:
-        """The server that would take them is going."""
+        """Send nothing more, because the server is stopping."""
         self._stopped.set()
 
     def _run(self) -> None:
@@ -82,7 +82,7 @@ class FollowedFile:
         self._lock = threading.Lock()
 
     def send(self, *, last: bool = False) -> None:
-        """Send the whole lines that are new; with ``last`` also one that has no end."""
+        """Send new complete lines; with ``last`` also a line without an end."""
         with self._lock:
             while not self._refused:
                 batch = self._read(last)
@@ -93,7 +93,7 @@ class FollowedFile:
         try:
             with self.file.open("rb") as file:
                 file.seek(self._offset)
-                read = file.read(_BATCH_BYTES // 4)  # short lines weigh more there than here
+                read = file.read(_BATCH_BYTES // 4)  # each event counts for more bytes there
         except FileNotFoundError:
             return b""
         whole = read.rfind(b"\n") + 1
@@ -115,7 +115,7 @@ class FollowedFile:
                 )
         except ClientError as error:
             log.info("no logs in %s for %s: %s", self.group, self.stream, error)
-            self._refused = True  # as on AWS: the role may not, so there are none, and the job goes on
+            self._refused = True  # as on AWS, a role without the right has no logs, and the job goes on
             return False
         except BotoCoreError as error:
             log.info("logs of %s wait: %s", self.stream, error)
@@ -133,7 +133,7 @@ def _create(client: CloudWatchLogsClient, group: str, stream: str) -> None:
 
 
 def _batches(events: list[dict[str, object]]) -> list[list[dict[str, object]]]:
-    """Events in batches that PutLogEvents takes."""
+    """Events in batches that PutLogEvents accepts."""
     batches: list[list[dict[str, object]]] = []
     size = _BATCH_BYTES
     for event in events:

@@ -1,4 +1,4 @@
-"""What every part of this SageMaker is given: where things are, who may do them, and how long they may take."""
+"""What every part of this SageMaker gets: where things are, who may do them, and how long they may take."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Credentials = Callable[[str, str], dict[str, str]]
 
 @dataclass(frozen=True)
 class Timing:
-    """How long things may take, in seconds. AWS's own figure first where it has one; tests shorten them."""
+    """How long things may take, in seconds. The defaults are AWS's own where it has them; tests use shorter ones."""
 
     stop_grace: float = 120  # between SIGTERM and SIGKILL of a job (CreateTrainingJob, StoppingCondition)
     startup: float = 480  # until /ping answers 200 (AWS: 8 minutes), unless the variant says otherwise
@@ -79,7 +79,9 @@ class Context:
         for image in self.images:
             if image.matches(uri):
                 if not image.interpreter.exists():
-                    raise validation_error(f"Requested image {uri} is not on this machine yet: run {image.made_by}.")
+                    raise validation_error(
+                        f"Requested image {uri} is not on this machine yet. Make it with: {image.made_by}"
+                    )
                 return image
         known = ", ".join(image.name for image in self.images) or "none"
         raise validation_error(f"Requested image {uri} not found. (On this machine: {known}.)")
@@ -99,7 +101,7 @@ class Context:
             ) from error
 
     def storage(self, role_arn: str, session_name: str) -> Storage:
-        """S3 as ``role_arn`` sees it, so that a permission the role lacks is missing here too."""
+        """S3 as ``role_arn`` sees it, so that calls fail when the role lacks a permission."""
         return self.storage_with(self.assume(role_arn, session_name))
 
     def storage_with(self, variables: dict[str, str]) -> Storage:
@@ -127,12 +129,12 @@ class Context:
         )
 
     def limit_memory(self, process: ChildProcess, instance: str, exceeded: Callable[[], None]) -> None:
-        """Kill a container that needs more memory than its instance type has, after a call of ``exceeded``."""
+        """Kill a container that needs more memory than its instance type has, and call ``exceeded`` first."""
         kind = self.instance_type(instance)
         if kind is not None:
             self.memory.watch(process, kind.memory, exceeded)
 
-    def tell(self, kind: str, document: dict[str, Any]) -> None:
+    def publish_status(self, kind: str, document: dict[str, Any]) -> None:
         """Publish the event of a resource's new status."""
         kept = self.store.get("Tags", document[f"{kind}Arn"]) or {"Tags": []}
         publish(self.publish_event, kind, document, kept["Tags"])

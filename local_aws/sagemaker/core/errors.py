@@ -23,21 +23,21 @@ class ServiceError(Exception):
 
 
 def validation_error(message: str) -> ServiceError:
-    """A request of SageMaker's control plane that cannot be granted as it stands."""
+    """SageMaker's control plane refuses a request: ``ValidationException``."""
     return ServiceError("ValidationException", message)
 
 
 def resource_in_use(message: str) -> ServiceError:
-    """The name is taken."""
+    """The name is taken: ``ResourceInUse``."""
     return ServiceError("ResourceInUse", message)
 
 
 def not_found(message: str) -> ServiceError:
-    """The control plane's ``ResourceNotFound``."""
+    """The resource does not exist: ``ResourceNotFound``."""
     return ServiceError("ResourceNotFound", message)
 
 
 def not_emulated(operation: str, what: str | None = None) -> ServiceError:
-    """Something SageMaker can do and this emulation cannot: always said by name, never ignored."""
+    """Something that SageMaker can do and this emulation cannot. It is refused by name, and never ignored."""
     subject = f"{operation} with {what}" if what else operation
     return ServiceError("UnsupportedOperation", f"{subject} is not emulated by the laptop's AWS.")

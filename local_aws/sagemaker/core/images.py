@@ -1,4 +1,4 @@
-"""What a container image's URI means on a laptop: an interpreter, some folders, and the image's labels."""
+"""What a container image is on a laptop: an interpreter, some folders, and the image's labels."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Image:
 
     Args:
         name: the repository name: the last part of the URI, before ``@`` or ``:``.
-        interpreter: the Python that stands for the image's; never resolved, so that a virtual environment stays one.
+        interpreter: the Python that stands for the image's. Its links are not resolved, for virtual environments.
         mounts: folder in the image -> folder on this machine.
         path: folders of the image, searched for commands before the machine's own PATH.
         labels: the image's Docker labels.
-        made_by: the command that makes the interpreter, when it need not be there from the start.
+        made_by: the command that makes the interpreter, which may then be missing at the start.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Image:
         return repository == self.name
 
     def search_path(self) -> list[str]:
-        """The folders of ``PATH``, on this machine: the image's own, its interpreter's, then the machine's."""
+        """The folders of ``PATH`` on this machine: the image's, the interpreter's, then the machine's."""
         own = [self.on_this_machine(folder, None) for folder in self.path]
         machine = os.environ.get("PATH", os.defpath).split(os.pathsep)
         return list(dict.fromkeys([*own, str(self.interpreter.parent), *machine]))
 
     def on_this_machine(self, word: str, ml: Path | None) -> str:
-        """``word`` with a mounted folder (or ``/opt/ml``, when ``ml`` is given) replaced by where it really is."""
+        """``word`` with a mounted folder (also ``/opt/ml``, given ``ml``) replaced by the folder on this machine."""
         mounts = dict(self.mounts) if ml is None else {**self.mounts, "/opt/ml": ml}
         for inside in sorted(mounts, key=len, reverse=True):
             if word == inside or word.startswith(f"{inside.rstrip('/')}/"):
@@ -58,10 +58,10 @@ class Image:
         return word
 
     def command(self, words: Sequence[str], ml: Path) -> list[str]:
-        """The words to run on this machine for the words an image would run.
+        """The command on this machine for a command in the image.
 
         Raises:
-            ImageError: the first word is no command of the image.
+            ImageError: the image has no such command.
         """
         first, rest = words[0], [self.on_this_machine(word, ml) for word in words[1:]]
         if first in _PYTHON_WORDS:
@@ -95,7 +95,7 @@ def load_image(path: Path, root: Path) -> Image:
         raise ImageError(f"{path}: needs name and interpreter, and may have {sorted(_KEYS)}; found {sorted(found)}")
     interpreter = root / found["interpreter"]
     if not interpreter.exists() and "made_by" not in found:
-        raise ImageError(f"{path}: the interpreter {interpreter} does not exist: install the environment first")
+        raise ImageError(f"{path}: the interpreter {interpreter} does not exist. Make that environment first.")
     return Image(
         name=found["name"],
         interpreter=interpreter.absolute(),

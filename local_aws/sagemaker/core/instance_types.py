@@ -1,4 +1,4 @@
-"""What an instance type has, so that a job that needs more fails here as it would there.
+"""CPUs and memory of instance types, so that a job that needs more fails here as on AWS.
 
 Source: https://aws.amazon.com/sagemaker/ai/pricing/ (vCPUs and memory of each type).
 """
@@ -35,7 +35,7 @@ class InstanceType:
 
 
 def instance_type(name: str) -> InstanceType | None:
-    """The type of a name; None for one that is not in the table, which is then not limited."""
+    """The type of a name; None when the table does not have it, and it has no limit."""
     if name in _EXACT:
         vcpus, gib = _EXACT[name]
         return InstanceType(vcpus, int(gib * _GIB))
@@ -54,7 +54,7 @@ _turn = itertools.count()
 
 
 def choose_cpus(kind: InstanceType | None) -> list[int]:
-    """This machine's CPUs for one instance, another start at each call; empty when it may have them all."""
+    """CPUs of this machine for one instance, starting at another one each time; empty when it may use all."""
     if kind is None or not hasattr(os, "sched_getaffinity"):
         return []
     mine = sorted(os.sched_getaffinity(0))

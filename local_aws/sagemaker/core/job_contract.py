@@ -19,7 +19,7 @@ _FAILURE_CHARACTERS = 1024
 
 
 def environment(context: Context, image: Image, ml: Path, credentials: dict[str, str]) -> dict[str, str]:
-    """What every container is given. SageMaker sets no ``SM_*`` itself."""
+    """The variables of every container. SageMaker itself sets no ``SM_*`` variables."""
     return {
         "PATH": ":".join(image.search_path()),
         "AWS_REGION": context.region,
@@ -112,7 +112,7 @@ def exit_message(ml: Path) -> str | None:
 
 
 def training_failure_reason(ml: Path, exit_code: int) -> str:
-    """``AlgorithmError: <output/failure>, exit code: N`` in 1,024 characters, the code always among them.
+    """``AlgorithmError: <output/failure>, exit code: N`` in 1,024 characters, which always include the code.
 
     Without the file SageMaker says "AlgorithmError: , exit code: 1"
     (aws-samples/amazon-sagemaker-ml-pipeline-deploy-with-terraform issue 12).

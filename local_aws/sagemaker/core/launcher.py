@@ -1,4 +1,4 @@
-"""Runs one command as SageMaker runs a container: when it ends, or its host does, nothing of it is left.
+"""Runs one command like SageMaker runs a container. When it ends, or its host ends, nothing of it is left.
 
 Run by an image's interpreter as a script, ``launcher.py <pid file> <CPUs> <command...>``, with the standard library
 alone.
@@ -32,7 +32,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _become(command: list[str], cpus: str, launcher: int) -> None:
-    """In the child: turn into the command. Never returns."""
+    """In the child: become the command. Never returns."""
     os.setsid()
     if cpus != "all":
         os.sched_setaffinity(0, {int(cpu) for cpu in cpus.split(",")})
@@ -52,7 +52,7 @@ def _kill_group(leader: int) -> None:
         os.killpg(leader, signal.SIGKILL)
     except ProcessLookupError:
         return
-    except PermissionError:  # macOS says so of a group of zombies
+    except PermissionError:  # macOS raises this for a group of zombies
         return
 
 

@@ -1,4 +1,4 @@
-"""What every List operation does: filter, sort, and hand out pages."""
+"""What every List operation does: filter, sort, and answer in pages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def page(
     newest_first: bool = False,
     default_size: int = _DEFAULT_PAGE,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """One page of ``items`` (oldest first), and the token of the next or None.
+    """One page of ``items`` (oldest first), and the token of the next page, or None.
 
     Args:
         items: summaries, each with ``CreationTime``.
@@ -35,7 +35,7 @@ def page(
         default_size: the page's size when the request does not say.
 
     Raises:
-        ServiceError: ValidationException, the token is none of ours.
+        ServiceError: ValidationException, the token is not valid.
     """
     found = [item for item in items if _wanted(item, request, name, status)]
     keys = {"Name": name, "Status": status[1] if status else name}
@@ -48,10 +48,10 @@ def page(
 
 
 def cut(found: list[Any], request: dict[str, Any], default_size: int) -> tuple[list[Any], str | None]:
-    """The page of ``found`` that a request asks for, and the token of the next or None.
+    """The page of ``found`` that a request asks for, and the token of the next page, or None.
 
     Raises:
-        ServiceError: ValidationException, the token is none of ours.
+        ServiceError: ValidationException, the token is not valid.
     """
     start = _offset(request.get("NextToken"))
     end = start + request.get("MaxResults", default_size)

@@ -1,7 +1,7 @@
 """Ends a container that needs more memory than its instance type has.
 
-Linux only, by the resident memory of the container's session: an address-space limit would refuse what numpy and its
-kind map and never touch. Elsewhere nothing is limited.
+It works on Linux only and measures the resident memory of the container's session. A limit of the address space would
+also count memory that numpy and similar libraries map and never use. On other systems nothing is limited.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class MemoryWatch:
         self._stopped = threading.Event()
 
     def watch(self, process: ChildProcess, memory: int, exceeded: Callable[[], None]) -> None:
-        """Kill ``process`` once it holds more than ``memory`` bytes, after a call of ``exceeded``."""
+        """Kill ``process`` once it holds more than ``memory`` bytes, and call ``exceeded`` first."""
         if not (_PROC / "self/stat").exists():
             return
         with self._lock:
@@ -42,7 +42,7 @@ class MemoryWatch:
                 self._thread.start()
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._stopped.set()
 
     def _run(self) -> None:
@@ -75,7 +75,7 @@ def _sessions() -> dict[int, list[tuple[int, int]]]:
 
 
 def _proportional(members: list[tuple[int, int]]) -> int:
-    """What the processes hold together: pages that forked workers share count once."""
+    """Memory of all processes together. Pages that forked workers share count once."""
     total = 0
     for pid, resident in members:
         try:

@@ -1,4 +1,4 @@
-"""Every resource this SageMaker knows, as JSON documents in one SQLite file that a crash cannot tear."""
+"""All resources of this SageMaker, as JSON documents in one SQLite file that survives crashes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Store:
         )
 
     def insert(self, kind: str, name: str, document: Document) -> bool:
-        """Keep a new document; False, and nothing done, when the name is taken."""
+        """Keep a new document. False, with nothing changed, when the name is taken."""
         with self._lock:
             done = self._database.execute(
                 "INSERT OR IGNORE INTO documents (kind, name, body) VALUES (?, ?, ?)", (kind, name, _dump(document))
@@ -55,10 +55,10 @@ class Store:
         return None if row is None else _load(row[0])
 
     def change(self, kind: str, name: str, change: Callable[[Document], None]) -> Document:
-        """Let ``change`` edit the document, alone, and keep it.
+        """Let ``change`` edit the document, and keep it. Nobody else changes it meanwhile.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no such document.
         """
         with self._lock:
             document = self.get(kind, name)
@@ -83,7 +83,7 @@ class Store:
         return [_load(row[0]) for row in rows]
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._database.close()
 

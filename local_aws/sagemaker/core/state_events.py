@@ -30,7 +30,7 @@ _DETAIL_TYPES = {
 
 
 def publish(sink: PublishEvent | None, kind: str, document: dict[str, Any], tags: list[dict[str, str]]) -> None:
-    """Tell of a resource's present status. A sink that fails is logged: no job ends for want of a listener."""
+    """Send the event of a resource's current status. A failure is only logged, so that no job fails because of it."""
     if sink is None:
         return
     detail = _plain({key: value for key, value in document.items() if not key.startswith("_")})

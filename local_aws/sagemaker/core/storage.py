@@ -1,4 +1,4 @@
-"""S3 with one role's eyes: what a job's downloads and uploads need."""
+"""S3 with one role's rights: downloads and uploads of a job."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_TRANSFER = TransferConfig(use_threads=False)  # many jobs share few cores: no thread pool for each
+_TRANSFER = TransferConfig(use_threads=False)  # many jobs share few cores, so there is no thread pool for each
 
 
 class StorageError(Exception):
-    """S3 refused, or holds nothing there."""
+    """S3 refused, or the object does not exist."""
 
 
 class NothingFoundError(StorageError):
-    """No object under a prefix."""
+    """No object has the prefix."""
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -53,7 +53,7 @@ class Storage:
         self.client = client
 
     def has_objects(self, uri: str) -> bool:
-        """Whether any object's key begins with the URI's.
+        """Whether the key of any object begins with the URI's key.
 
         Raises:
             StorageError: S3 refused to list.
@@ -67,16 +67,16 @@ class Storage:
     def objects(self, uri: str, kind: str = "S3Prefix") -> list[S3Object]:
         """The objects of an input, in order of key, or of the manifest.
 
-        A URI that is one object's key gives that object, and whatever else begins with it: S3Prefix is a prefix of
-        keys, not a folder.
+        A URI that is the key of an object gives that object and every other one that begins with it, because S3Prefix
+        is a prefix of keys, and not a folder.
 
         Args:
             uri: a prefix, or a manifest's.
             kind: ``S3Prefix`` or ``ManifestFile`` (API reference, S3DataSource).
 
         Raises:
-            NothingFoundError: no object there.
-            StorageError: S3 refused, or the manifest is none.
+            NothingFoundError: there is no object.
+            StorageError: S3 refused, or the manifest is not valid.
         """
         found = self._manifest(uri) if kind == "ManifestFile" else self._below(uri)
         if not found:
@@ -107,7 +107,7 @@ class Storage:
         """The one object of ``uri``.
 
         Raises:
-            StorageError: S3 refused, or it is not there.
+            StorageError: S3 refused, or it does not exist.
         """
         bucket, key = split_uri(uri)
         try:
@@ -128,7 +128,7 @@ class Storage:
             raise StorageError(f"{uri}: {error}") from error
 
     def download(self, objects: Sequence[S3Object], folder: Path) -> None:
-        """Put each object into its place below ``folder``.
+        """Download each object to its place below ``folder``.
 
         Raises:
             StorageError: S3 refused, or a key would leave the folder.
@@ -144,10 +144,10 @@ class Storage:
         self.client.download_file(bucket, key, str(file), Config=_TRANSFER)
 
     def download_file(self, uri: str, file: Path) -> None:
-        """Put the one object of ``uri`` into ``file``.
+        """Download the one object of ``uri`` to ``file``.
 
         Raises:
-            StorageError: S3 refused, or it is not there.
+            StorageError: S3 refused, or it does not exist.
         """
         try:
             self._download(*split_uri(uri), file)
@@ -167,7 +167,7 @@ class Storage:
             raise StorageError(f"{uri}: {error}") from error
 
     def upload_folder(self, folder: Path, uri: str) -> int:
-        """Upload every file below ``folder`` under ``uri``, in order of name; the number of them."""
+        """Upload every file below ``folder`` under ``uri``, in order of name; returns their number."""
         files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
         for file in files:
             self.upload_file(file, f"{uri.rstrip('/')}/{file.relative_to(folder).as_posix()}")

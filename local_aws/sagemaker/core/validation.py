@@ -1,4 +1,4 @@
-"""Requests and answers are held to botocore's own service model: names, types, lengths, patterns, enumerations."""
+"""Checks requests and answers by botocore's service model: names, types, lengths, patterns, enumerations."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def operation_model(operation: str) -> OperationModel:
 
 
 def check_request(operation: str, request: dict[str, Any]) -> None:
-    """Refuse a request that AWS would refuse on its form alone.
+    """Refuse a request whose form AWS would refuse.
 
     Raises:
-        ServiceError: ValidationException, with every fault in AWS's wording.
+        ServiceError: ValidationException that lists every fault in AWS's wording.
     """
     shape = operation_model(operation).input_shape
     if shape is None:
@@ -64,7 +64,7 @@ def check_request(operation: str, request: dict[str, Any]) -> None:
 
 
 def check_answer(operation: str, answer: dict[str, Any]) -> None:
-    """Refuse to send what AWS would never send: a fault of this emulation, told by name.
+    """Refuse to send an answer that AWS would never send, which is an error in this emulation.
 
     Raises:
         ServiceError: InternalFailure.
@@ -77,7 +77,7 @@ def check_answer(operation: str, answer: dict[str, Any]) -> None:
 
 
 def shape_faults(shape: Shape | None, answer: dict[str, Any]) -> list[str]:
-    """What of an answer is not as botocore's model describes it."""
+    """The members of an answer that do not fit botocore's model."""
     if shape is None:
         return [f"{name} in an answer that has no members" for name in answer]
     faults = [f"unknown member {name}" for name in _unknown(shape, answer, "")]
@@ -88,7 +88,7 @@ def shape_faults(shape: Shape | None, answer: dict[str, Any]) -> list[str]:
 
 
 def _unknown(shape: Shape, value: Any, path: str) -> Iterator[str]:
-    """Members that the model does not have: botocore's validator lets them pass."""
+    """Members that the model does not have, which botocore's validator accepts."""
     if isinstance(shape, StructureShape) and isinstance(value, dict):
         for name, item in value.items():
             if name not in shape.members:
@@ -101,7 +101,7 @@ def _unknown(shape: Shape, value: Any, path: str) -> Iterator[str]:
 
 
 def _faults(shape: Shape, value: Any, path: str) -> Iterator[str]:
-    """What botocore's client-side validator leaves to the service: patterns, enumerations, greatest lengths."""
+    """Faults that botocore's validator leaves to the service: patterns, enumerations, maximum lengths."""
     if isinstance(shape, StructureShape):
         for name, member in shape.members.items():
             if name in value:
@@ -151,7 +151,7 @@ def _matches(pattern: str, value: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    """The model's (Java) pattern, or None where Python's syntax has no equal: that one is then not checked."""
+    """The model's Java pattern, or None when Python has no equivalent; such a pattern is not checked."""
     for java, python in _JAVA_CLASSES.items():
         pattern = pattern.replace(java, python)
     try:
@@ -161,7 +161,7 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
 
 
 def refuse_others(operation: str, request: dict[str, Any], emulated: frozenset[str], where: str = "") -> None:
-    """Refuse, by name, a parameter that would be silently without effect here.
+    """Refuse, by name, a parameter that would have no effect here.
 
     Raises:
         ServiceError: UnsupportedOperation.

@@ -16,12 +16,12 @@ class ContainerUnreachableError(Exception):
 
 
 class ContainerTimeoutError(ContainerUnreachableError):
-    """The container took longer than it may."""
+    """The container took too long."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A container's answer. Header names are as the container wrote them; look them up with :meth:`header`."""
+    """A container's answer. Header names are as the container wrote them, so look them up with :meth:`header`."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -57,7 +57,7 @@ class ContainerClient:
             connection.close()
             if not used:
                 raise ContainerUnreachableError(f"{method} {path}: {error}") from error
-        # The container closed an idle connection just as it was taken up again: once more, on a new one.
+        # The container closed an idle connection just as it was taken up again: send it again on a new one.
         connection = self._open(seconds)
         try:
             return self._exchange(connection, method, path, headers, body)
@@ -69,7 +69,7 @@ class ContainerClient:
             raise ContainerUnreachableError(f"{method} {path}: {error}") from error
 
     def close(self) -> None:
-        """Close what is idle."""
+        """Close idle connections."""
         while self._idle:
             self._idle.pop().close()
 
@@ -106,7 +106,7 @@ class ContainerClient:
 
 
 def _readable(connection: http.client.HTTPConnection) -> bool:
-    """An idle connection with something to read has been closed by the other side."""
+    """Whether an idle connection has something to read, which means that the other side has closed it."""
     poll = select.poll()
     poll.register(connection.sock, select.POLLIN)
     return bool(poll.poll(0))

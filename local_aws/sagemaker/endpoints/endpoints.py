@@ -1,4 +1,4 @@
-"""Endpoints: created, updated without dropping a request, rolled back, deleted, and there again after a restart."""
+"""Endpoints: create, update without losing a request, roll back, delete, and restore after a restart."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _REACHABLE_WITHIN = 60
 
 
 class Live:
-    """What answers for an endpoint at the moment."""
+    """The containers that answer for an endpoint now."""
 
     def __init__(self, serving: ServingProcess) -> None:
         self.serving = serving
@@ -38,7 +38,7 @@ class Live:
 
 
 class Endpoints:
-    """CreateEndpoint and what goes with it."""
+    """CreateEndpoint and related operations."""
 
     def __init__(self, context: Context, models: Models) -> None:
         self.context = context
@@ -52,7 +52,7 @@ class Endpoints:
         self._restore()
 
     def operations(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        """Operation name -> what answers it."""
+        """Operation name -> method that answers it."""
         return {
             "CreateEndpoint": self.create,
             "UpdateEndpoint": self.update,
@@ -79,7 +79,7 @@ class Endpoints:
         if not self.context.store.insert(KIND, name, document):
             raise validation_error(f'Cannot create already existing endpoint "{arn}".')
         tags.keep(self.context.store, arn, request.get("Tags", []))
-        self.context.tell(KIND, document)
+        self.context.publish_status(KIND, document)
         self._in_background(self._deploy, name, config)
         return {"EndpointArn": arn}
 
@@ -134,7 +134,7 @@ class Endpoints:
         return listing.answer("Endpoints", found, token)
 
     def live(self, name: str) -> Live | None:
-        """What answers for the endpoint now, waiting for one that a restart is bringing back; None when nothing."""
+        """What answers for the endpoint now; None when nothing does. Waits for a restart to bring it back."""
         found = self._live.get(name)
         if found is None and (ready := self._ready.get(name)):
             ready.wait(_REACHABLE_WITHIN)
@@ -142,7 +142,7 @@ class Endpoints:
         return found
 
     def stop(self) -> None:
-        """End every container: the server is going. What was InService stays so, for the next start."""
+        """End every container, because the server stops. Endpoints that were InService come back at the next start."""
         with self._lock:
             self._stopped = True
             processes, threads = list(self._processes), list(self._threads)
@@ -219,7 +219,7 @@ class Endpoints:
         }
 
     def _fall_back(self, name: str, reason: str) -> None:
-        """A first creation has Failed; an update goes back to what served before, and says why."""
+        """A creation fails. An update goes back to what served before, and says why."""
 
         def apply(found: dict[str, Any]) -> None:
             found["EndpointStatus"] = "InService" if name in self._live else "Failed"
@@ -244,7 +244,7 @@ class Endpoints:
         self._processes.discard(serving)
 
     def _restore(self) -> None:
-        """After a restart: bring back what was in service, and close what was under way."""
+        """After a restart: bring back endpoints in service, and end operations that were under way."""
         for found in self.context.store.all(KIND):
             name, status = found["EndpointName"], found["EndpointStatus"]
             if status == "Deleting":
@@ -307,7 +307,7 @@ class Endpoints:
         except KeyError:
             raise self._not_there(name) from None
         if changed["EndpointStatus"] != before[0]:
-            self.context.tell(KIND, changed)
+            self.context.publish_status(KIND, changed)
         return changed
 
     def _not_there(self, name: str) -> ServiceError:

@@ -1,6 +1,6 @@
-"""InvokeEndpoint: from the caller's headers and body to the container and back, with AWS's errors in between.
+"""InvokeEndpoint: passes headers and body to the container and back, with AWS's errors.
 
-Error bodies as the service writes them: aws/sagemaker-tensorflow-serving-container issue 109 (ModelError) and
+Error bodies are as the service writes them: aws/sagemaker-tensorflow-serving-container issue 109 (ModelError) and
 aws/amazon-sagemaker-examples issue 1216 (ValidationError).
 """
 
@@ -51,7 +51,7 @@ class Invocations:
         while True:
             try:
                 return self._invoke(name, given, body)
-            except DrainingError:  # replaced between the look-up and the lease
+            except DrainingError:  # it was replaced between the look-up and the lease
                 continue
 
     def _invoke(self, name: str, given: dict[str, str], body: bytes) -> Response:

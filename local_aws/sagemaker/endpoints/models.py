@@ -1,4 +1,4 @@
-"""Models and endpoint configurations: descriptions that an endpoint is made from."""
+"""Models and endpoint configurations, from which endpoints are made."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _VARIANT = frozenset(
 
 
 def not_there(what: str, arn: str) -> ServiceError:
-    """How SageMaker says that a hosting resource does not exist."""
+    """SageMaker's error for a hosting resource that does not exist."""
     return validation_error(f'Could not find {what} "{arn}".')
 
 
 class Models:
-    """CreateModel, CreateEndpointConfig and what goes with them."""
+    """CreateModel, CreateEndpointConfig and related operations."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
 
     def operations(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        """Operation name -> what answers it."""
+        """Operation name -> method that answers it."""
         return {
             "CreateModel": self.create_model,
             "DescribeModel": lambda request: self.model(request["ModelName"]),
@@ -54,7 +54,7 @@ class Models:
         }
 
     def create_model(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Keep a model's description, once its image, its role and its data are there."""
+        """Keep a model's description, when its image, its role and its data exist."""
         refuse_others("CreateModel", request, _MODEL_REQUEST)
         for name in ("PrimaryContainer", "ExecutionRoleArn"):
             if name not in request:
@@ -109,7 +109,7 @@ class Models:
         """A model's description.
 
         Raises:
-            ServiceError: ValidationException, there is none.
+            ServiceError: ValidationException, it does not exist.
         """
         return self._get(MODEL, "model", name, "model")
 
@@ -117,7 +117,7 @@ class Models:
         """An endpoint configuration.
 
         Raises:
-            ServiceError: ValidationException, there is none.
+            ServiceError: ValidationException, it does not exist.
         """
         return self._get(CONFIG, "endpoint-config", name, "endpoint configuration")
 

@@ -1,4 +1,4 @@
-"""Multi-model endpoints: which models a container has loaded, and how one gets in and out.
+"""Multi-model endpoints: which models a container has loaded, and how they are loaded and unloaded.
 
 Source: SageMaker developer guide, "Custom Containers Contract for Multi-Model Endpoints". The container answers 507
 when it has no room, and the service, not the container, unloads what was used least recently.
@@ -27,7 +27,7 @@ _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
 class ModelDataError(Exception):
-    """The model's archive is not there, may not be read, or is no archive."""
+    """The model's archive does not exist, may not be read, or is not an archive."""
 
 
 class ModelNotReadyError(Exception):
@@ -35,7 +35,7 @@ class ModelNotReadyError(Exception):
 
 
 class RefusedByContainerError(Exception):
-    """The container would not load or serve the model: its answer is passed on."""
+    """The container refused to load or serve the model. Its answer is passed on."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(f"status {answer.status}")
@@ -63,11 +63,11 @@ class MultiModel:
         serving.on_restart = self._forget_loaded
 
     def invoke(self, target: str, headers: dict[str, str], body: bytes) -> Answer:
-        """Have the target model answer, loading it first when it is not.
+        """Let the target model answer, and load it first when necessary.
 
         Raises:
-            ModelDataError: see there.
-            ModelNotReadyError: see there.
+            ModelDataError: the archive cannot be used.
+            ModelNotReadyError: another request loads it for too long.
             RefusedByContainerError: it cannot be loaded.
             ContainerUnreachableError: the container is down, or takes too long.
         """
@@ -124,7 +124,7 @@ class MultiModel:
                 raise RefusedByContainerError(answer)
 
     def _unload_least_used(self, keep: _Model) -> bool:
-        """Make room: an idle model before a busy one. False when there is nothing left to unload."""
+        """Unload a model, an idle one first. False when there is nothing left to unload."""
         with self._lock:
             loaded = [model for model in self._models.values() if model.loaded and model is not keep]
             if not loaded:
@@ -135,7 +135,7 @@ class MultiModel:
         return True
 
     def _fetch(self, target: str) -> str:
-        """Download and unpack the archive; the model's opaque name, which is one for its key and its content."""
+        """Download and unpack the archive; returns the model's opaque name, which depends on key and content."""
         prefix = self._serving.model["PrimaryContainer"]["ModelDataUrl"]
         bucket, key = split_uri(f"{prefix.rstrip('/')}/{target.lstrip('/')}")
         where = f"(bucket: {bucket}, key: {key})"

@@ -1,4 +1,4 @@
-"""One container that serves: an image's ``serve`` as a process, its health, its requests, its end."""
+"""One serving container: an image's ``serve`` as a process, its health, its requests and its end."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _STOP_GRACE = 30  # between SIGTERM and SIGKILL, as in the developer guide for h
 
 
 class NotHealthyError(Exception):
-    """The container did not come up; the text is the endpoint's FailureReason."""
+    """The container did not become healthy. The text is the endpoint's FailureReason."""
 
 
 class DrainingError(Exception):
-    """The container has been replaced: ask what answers for the endpoint now."""
+    """The container has been replaced. Ask again what answers for the endpoint."""
 
 
 class ServingProcess:
@@ -86,7 +86,7 @@ class ServingProcess:
         """Start the container and wait until it is healthy.
 
         Raises:
-            NotHealthyError: it is not within its time; it has been ended.
+            NotHealthyError: it was not healthy in time, and has been ended.
         """
         shutil.rmtree(self.ml, ignore_errors=True)
         (self.ml / ("models" if self.multi_model else "model")).mkdir(parents=True)
@@ -184,16 +184,16 @@ class ServingProcess:
     def request(
         self, method: str, path: str, headers: dict[str, str], body: bytes | None, seconds: float | None = None
     ) -> Answer:
-        """One request to the container, which may take ``seconds``, or as long as an invocation of an endpoint.
+        """One request to the container. It may take ``seconds``, or as long as an invocation may take.
 
         Raises:
-            ContainerUnreachableError: it is down, or takes too long.
+            ContainerUnreachableError: it does not run, or takes too long.
         """
         return self._client.request(method, path, headers, body, seconds or self.context.timing.invocation)
 
     @contextmanager
     def lease(self) -> Iterator[None]:
-        """While held, a replacement waits before it ends this container.
+        """While this is held, a replacement waits before it ends the container.
 
         Raises:
             DrainingError: it has been replaced already.
@@ -210,7 +210,7 @@ class ServingProcess:
                 self._idle.notify_all()
 
     def drain(self) -> None:
-        """Let requests under way end, then stop."""
+        """Wait for requests under way, then stop."""
         with self._idle:
             self._draining = True
             self._idle.wait_for(lambda: self._busy == 0 or self._stopping.is_set(), timeout=self.context.timing.drain)

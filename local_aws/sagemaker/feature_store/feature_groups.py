@@ -22,7 +22,7 @@ _CREATE = frozenset(
 
 
 class FeatureGroups:
-    """CreateFeatureGroup and what goes with it."""
+    """CreateFeatureGroup and related operations."""
 
     def __init__(self, context: Context, online: OnlineStore) -> None:
         self.context = context
@@ -31,7 +31,7 @@ class FeatureGroups:
         self._schemas = {group["FeatureGroupName"]: Schema.of(group) for group in context.store.all(KIND)}
 
     def operations(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        """Operation name -> what answers it."""
+        """Operation name -> method that answers it."""
         return {
             "CreateFeatureGroup": self.create,
             "DescribeFeatureGroup": self.describe,
@@ -54,7 +54,7 @@ class FeatureGroups:
         return found
 
     def create(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A new group; Creating for a moment."""
+        """Create a group, which is Creating for a moment."""
         refuse_others("CreateFeatureGroup", request, _CREATE)
         name = request["FeatureGroupName"]
         if name in self._schemas:
@@ -116,7 +116,7 @@ class FeatureGroups:
         return found
 
     def update(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Add features, or change how long records live."""
+        """Add features, or change how long records are kept."""
         known = frozenset({"FeatureGroupName", "FeatureAdditions", "OnlineStoreConfig"})
         refuse_others("UpdateFeatureGroup", request, known)
         group = self._group(request["FeatureGroupName"])
@@ -138,10 +138,10 @@ class FeatureGroups:
         return {"FeatureGroupArn": group["FeatureGroupArn"]}
 
     def delete(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Forget a group and its online records; the offline store keeps what it has."""
+        """Delete a group and its online records. The offline store keeps its files."""
         group = self._group(request["FeatureGroupName"])
         self._schemas.pop(group["FeatureGroupName"], None)
-        self.context.store.put("DeletedFeatureGroup", str(group["_id"]), group)  # for what is still in the outbox
+        self.context.store.put("DeletedFeatureGroup", str(group["_id"]), group)  # for rows that are still in the outbox
         self.context.store.delete(KIND, group["FeatureGroupName"])
         tags.forget(self.context.store, group["FeatureGroupArn"])
         self._online.remove_group(group["_id"])
@@ -161,7 +161,7 @@ class FeatureGroups:
         return listing.answer("FeatureGroupSummaries", found, token)
 
     def with_id(self, group_id: int) -> dict[str, Any] | None:
-        """The group, deleted or not, that rows of the outbox belong to."""
+        """The group, also when deleted, that rows of the outbox belong to."""
         live = (group for group in self.context.store.all(KIND) if group["_id"] == group_id)
         return next(live, None) or self.context.store.get("DeletedFeatureGroup", str(group_id))
 

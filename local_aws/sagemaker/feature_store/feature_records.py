@@ -1,4 +1,4 @@
-"""The Feature Store runtime: records in and out. The hot path: checked by hand, not against the service model."""
+"""The Feature Store runtime. It is called often, so requests are checked by hand and not by the service model."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ class FeatureRecords:
             raise refused(f"A parameter is of the wrong type: {error}.") from error
 
     def call_json(self, operation: str, request: dict[str, Any]) -> str:
-        """As ``call``, the answer in JSON. Whole records are not read and written again: they are kept in JSON.
+        """Like ``call``, with the answer in JSON. Records are kept in JSON, so whole records need no conversion.
 
         Raises:
-            ServiceError: as ``call``.
+            ServiceError: see ``call``.
         """
         if operation == "GetRecord" and request.keys() == {"FeatureGroupName", "RecordIdentifierValueAsString"}:
             schema = self._online_schema(request["FeatureGroupName"])
@@ -65,7 +65,7 @@ class FeatureRecords:
         return json.dumps(self.call(operation, request))
 
     def _whole_records(self, identifiers: list[dict[str, Any]]) -> list[str] | None:
-        """Records as BatchGetRecord gives them, in JSON; None when that operation has anything to refuse or select."""
+        """The answer to BatchGetRecord in JSON; None when it has to refuse or select something."""
         plain = {"FeatureGroupName", "RecordIdentifiersValueAsString"}
         if any(each.keys() != plain for each in identifiers):
             return None
@@ -85,15 +85,15 @@ class FeatureRecords:
         return records
 
     def put(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Write a record: online when its event is later than the one there, offline in any case."""
+        """Write a record: online when its event is later than the stored one, offline always."""
         now = time.time()
         self._write([self._checked(request, request.get("TtlDuration"), now)], now)
         return {}
 
     def batch_write(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Write records of several groups as PutRecord does; one that is refused does not fail the rest.
+        """Write records of several groups like PutRecord. A refused record does not stop the others.
 
-        An entry's own TtlDuration goes before the request's, and that before the group's (API reference).
+        An entry's TtlDuration takes precedence over the request's, and this over the group's (API reference).
         """
         entries, now = request["Entries"], time.time()
         if not 1 <= len(entries) <= _MOST_WRITTEN:
@@ -156,7 +156,7 @@ class FeatureRecords:
         return {"Record": record}
 
     def batch_get(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Records of several groups; one that fails does not fail the rest."""
+        """Read records of several groups. One that fails does not stop the others."""
         identifiers = request["Identifiers"]
         asked = sum(len(each["RecordIdentifiersValueAsString"]) for each in identifiers)
         if not 1 <= asked <= _MOST_READ:

@@ -1,4 +1,4 @@
-"""One feature group's schema, and what a value must look like to be put into it."""
+"""The schema of a feature group, and the form of its values."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def seconds(ttl: dict[str, Any] | None) -> float | None:
 
 @dataclass(frozen=True)
 class Schema:
-    """What a write needs to know of a group, kept in memory."""
+    """What a write needs to know about a group, kept in memory."""
 
     group_id: int
     name: str
@@ -62,7 +62,7 @@ class Schema:
         """The record's values by feature name.
 
         Raises:
-            ServiceError: ValidationError, a feature is unknown, twice there, of the wrong type, or missing.
+            ServiceError: ValidationError, a feature is unknown, given twice, of the wrong type, or missing.
         """
         values: dict[str, str] = {}
         types = self.types
@@ -87,7 +87,7 @@ class Schema:
         """An event time in Unix seconds.
 
         Raises:
-            ServiceError: ValidationError, it has none of the formats that the group's type allows.
+            ServiceError: ValidationError, its format is not one that the group's type allows.
         """
         if self.types[self.event_time] == "Fractional":
             _check_number(self.event_time, "Fractional", value)
@@ -96,7 +96,7 @@ class Schema:
             try:
                 return datetime.fromisoformat(value).timestamp()
             except ValueError:
-                pass  # a day or an hour that does not exist: refused below, as any other text
+                pass  # a day or an hour that does not exist is refused below, like any other text
         raise refused(
             f"EventTime {value!r} of feature {self.event_time} is neither yyyy-MM-dd'T'HH:mm:ssZ nor "
             "yyyy-MM-dd'T'HH:mm:ss.SSSZ."
@@ -113,5 +113,5 @@ def _check_number(name: str, kind: str, value: str) -> None:
 
 
 def iso(moment: float) -> str:
-    """Unix seconds as ExpiresAt is written."""
+    """Unix seconds in the form of ExpiresAt."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""Writes the offline store's Parquet files; run by an image's interpreter, with its rows on standard input.
+"""Writes the offline store's Parquet files. An image's interpreter runs it, with the rows on standard input.
 
 Input (JSON): ``types`` feature name -> String | Integral | Fractional, ``written`` Unix seconds, ``files`` a list of
 ``file`` and ``rows`` (``values``, ``invoked`` Unix seconds, ``deleted``).

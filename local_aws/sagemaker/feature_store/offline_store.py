@@ -1,4 +1,4 @@
-"""The offline store: what was put, as Parquet files in S3, a while later, and never changed again.
+"""The offline store: records as Parquet files in S3, written after a delay and never changed.
 
 Layout (developer guide, "Amazon SageMaker Feature Store offline store data format"): ``<resolved URI>/year=/month=/
 day=/hour=/<latest event time>_<16 characters>.parquet``, by event time, with ``write_time``, ``api_invocation_time``
@@ -35,7 +35,7 @@ _LETTERS = string.ascii_letters + string.digits
 
 
 class OfflineStore:
-    """Takes rows out of the outbox and puts files into S3, as each group's role."""
+    """Takes rows from the outbox and writes files to S3 with the role of each group."""
 
     def __init__(self, context: Context, groups: FeatureGroups, online: OnlineStore) -> None:
         self._context = context
@@ -49,12 +49,12 @@ class OfflineStore:
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something in the outbox."""
+        """Note that the outbox has rows."""
         if not self._wake.is_set():
             self._wake.set()
 
     def stop(self) -> None:
-        """Leave the rest in the outbox for the next start."""
+        """Stop. The rest stays in the outbox for the next start."""
         self._stopping.set()
         self._wake.set()
         self._thread.join(timeout=30)

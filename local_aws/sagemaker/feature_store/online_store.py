@@ -1,10 +1,10 @@
-"""The online store and the outbox of the offline store: one SQLite file, one commit a call.
+"""The online store and the outbox of the offline store: one SQLite file, one commit for each call.
 
-``synchronous=NORMAL`` on a write-ahead log: a killed process loses nothing, a power cut may lose the last moments and
-never the file's consistency. That is what makes a write take microseconds instead of a disk flush.
+``synchronous=NORMAL`` on a write-ahead log: a killed process loses nothing, and a power cut may lose the last
+moments, but never damages the file. So a write takes microseconds, and no disk flush.
 
-Records are written and read on the server's event loop, so nothing may hold them up for long: what the offline store
-and DescribeFeatureGroup read, they read through a connection of their own, and sent rows are deleted a few at a time.
+Records are written and read on the server's event loop, so nothing may hold them up for long: the offline store
+and DescribeFeatureGroup read through a connection of their own, and sent rows are deleted a few at a time.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ class OnlineStore:
         self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, not only let go of
+        self._database.execute("PRAGMA secure_delete=ON")  # deleted data is overwritten, and not only freed
         self._database.executescript(_SCHEMA)
         self._execute = self._database.execute
         self._reading_lock = threading.Lock()
         self._reading = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
 
     def write(self, writes: Iterable[Write], now: float) -> None:
-        """Put records online whose event is later than the one there, and rows into the outbox; all or nothing."""
+        """Write records whose event is later than the stored one, and rows of the outbox; all or nothing."""
         with self._lock:
             self._execute("BEGIN IMMEDIATE")
             try:
@@ -88,13 +88,13 @@ class OnlineStore:
                 raise
 
     def read(self, group_id: int, record_id: str, now: float) -> tuple[str, float | None] | None:
-        """A record's body and when it expires; None when it is not there, deleted or expired."""
+        """A record's body and its expiry; None when it does not exist, or is deleted or expired."""
         with self._lock:
             row = self._execute(_GET, (group_id, record_id, now)).fetchone()
         return None if row is None or row[0] is None else row
 
     def remove(self, group_id: int, record_id: str, event_time: float, outbox: str | None) -> bool:
-        """Remove a record whole, also from the log; False, and nothing done, when the one there is as late or later."""
+        """Remove a record completely, also from the log. False when the stored one is not earlier."""
         with self._lock:
             self._execute("BEGIN IMMEDIATE")
             try:
@@ -114,7 +114,7 @@ class OnlineStore:
         return allowed
 
     def remove_group(self, group_id: int) -> None:
-        """Remove every record of a group; what is in the outbox goes on its way."""
+        """Remove every record of a group. Rows in the outbox are still sent."""
         with self._lock:
             self._execute("DELETE FROM records WHERE group_id = ?", (group_id,))
 
@@ -145,7 +145,7 @@ class OnlineStore:
                 deleted = done.rowcount
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock, self._reading_lock:
             self._reading.close()
             self._database.close()

@@ -1,4 +1,4 @@
-"""What jobs have in common: a thread, one process an instance, a status, an end."""
+"""What all jobs have in common: a thread, a process for each instance, a status, an end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NOT_FOUND = 127  # a shell's exit code for a command that is not there
 
 
 class JobFailure(Exception):  # noqa: N818 it is what SageMaker calls it: a failure reason
-    """The job cannot go on; the text is its FailureReason."""
+    """The job cannot go on. The text is its FailureReason."""
 
 
 @dataclass
@@ -64,12 +64,12 @@ class Run:
 
     @property
     def told_by(self) -> Host:
-        """The instance whose words are the job's: the one that failed, else the first."""
+        """The instance whose message is the job's: the one that failed, otherwise the first."""
         return self.failed or self.hosts[0]
 
 
 class Jobs(ABC):
-    """One kind of job. Subclasses say what is downloaded, run and uploaded, and how statuses are told."""
+    """One kind of job. Subclasses say what is downloaded, run and uploaded, and which statuses there are."""
 
     kind: ClassVar[str]  # as in operation names, e.g. "TrainingJob"
     arn_kind: ClassVar[str]
@@ -85,7 +85,7 @@ class Jobs(ABC):
             self._wipe(job["_folder"])
 
     def operations(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        """Operation name -> what answers it."""
+        """Operation name -> method that answers it."""
         return {
             f"Create{self.kind}": self.create,
             f"Describe{self.kind}": self.describe,
@@ -118,7 +118,7 @@ class Jobs(ABC):
 
     @abstractmethod
     def finish(self, run: Run, job: dict[str, Any], exit_code: int) -> None:
-        """Upload what came out, and raise JobFailure if it failed."""
+        """Upload the results, and raise JobFailure if the job failed."""
 
     @abstractmethod
     def summary(self, job: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class Jobs(ABC):
     # Operations
 
     def create(self, request: dict[str, Any], **more: Any) -> dict[str, Any]:
-        """Start a job; ``more`` is told of it that no request says."""
+        """Start a job. ``more`` is added to its description."""
         name = request[f"{self.kind}Name"]
         arn = self.context.arn(self.arn_kind, name)
         if self.context.store.get(self.kind, name):
@@ -155,7 +155,7 @@ class Jobs(ABC):
         if not self.context.store.insert(self.kind, name, job):
             raise self._taken(arn)
         tags.keep(self.context.store, arn, request.get("Tags", []))
-        self.context.tell(self.kind, job)
+        self.context.publish_status(self.kind, job)
         self._start(run)
         return {f"{self.kind}Arn": arn}
 
@@ -171,7 +171,7 @@ class Jobs(ABC):
         return {key: value for key, value in job.items() if not key.startswith("_")}
 
     def stop_job(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Ask a job to end: SIGTERM, and SIGKILL when its time of grace is over."""
+        """Ask a job to end: SIGTERM, and SIGKILL after the grace period."""
         name = request[f"{self.kind}Name"]
         status = self._job(name)[f"{self.kind}Status"]
         run = self._runs.get(name)
@@ -183,7 +183,7 @@ class Jobs(ABC):
         return {}
 
     def delete_job(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Forget a job that has ended, and its files on this machine; its name is free again."""
+        """Delete a job that has ended, and its files on this machine. Its name is free again."""
         name = request[f"{self.kind}Name"]
         job = self.context.store.get(self.kind, name)
         if job is None:
@@ -210,7 +210,7 @@ class Jobs(ABC):
         return None if job is None else self.context.state_dir / "jobs" / job["_folder"] / "log"
 
     def stop(self) -> None:
-        """End every job: the server is going."""
+        """End every job, because the server stops."""
         with self._runs_lock:
             runs = list(self._runs.values())
         for run in runs:
@@ -222,7 +222,7 @@ class Jobs(ABC):
     # A job's life
 
     def change(self, name: str, edit: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-        """Edit a job's description and say when."""
+        """Edit a job's description and its time of change."""
         before: list[Any] = []
 
         def apply(job: dict[str, Any]) -> None:
@@ -232,14 +232,14 @@ class Jobs(ABC):
 
         job = self.context.store.change(self.kind, name, apply)
         if self._statuses(job) != before[0]:
-            self.context.tell(self.kind, job)
+            self.context.publish_status(self.kind, job)
         return job
 
     def _statuses(self, job: dict[str, Any]) -> tuple[Any, Any]:
         return job[f"{self.kind}Status"], job.get("SecondaryStatus")
 
     def stopping(self) -> Callable[[dict[str, Any]], None]:
-        """The edit that says a job is being stopped."""
+        """The edit that marks a job as being stopped."""
         return lambda job: job.update({f"{self.kind}Status": "Stopping"})
 
     def _work(self, run: Run) -> None:
@@ -262,7 +262,7 @@ class Jobs(ABC):
         self._wipe(run.folder.name)
 
     def _wipe(self, folder: str) -> None:
-        """Forget the disks of an ended job's instances, as AWS does; the log stays."""
+        """Delete the disks of an ended job's instances, as AWS does. The log stays."""
         jobs = self.context.state_dir / "jobs" / folder
         for disk in (jobs / "opt", *jobs.glob("algo-*/opt")):
             shutil.rmtree(disk, ignore_errors=True)
@@ -283,7 +283,7 @@ class Jobs(ABC):
 
     @abstractmethod
     def salvage(self, run: Run, job: dict[str, Any]) -> None:
-        """Upload what is kept of a job that was stopped."""
+        """Upload what a stopped job keeps."""
 
     def _execute(self, run: Run, job: dict[str, Any], credentials: dict[str, str]) -> int:
         uri, words, variables = self.command(job)
@@ -328,7 +328,7 @@ class Jobs(ABC):
         self.context.limit_memory(host.process, instance, lambda: self._end(run, "out of memory"))
 
     def _wait(self, run: Run) -> int:
-        """Wait for every instance; the exit code of the first that failed, which ends the others, else 0."""
+        """Wait for every instance; returns the exit code of the first that failed, which ends the others, or 0."""
         codes: list[int] = []
 
         def wait(host: Host, process: ChildProcess) -> None:
@@ -394,7 +394,7 @@ class Jobs(ABC):
 
 
 def share(hosts: list[Host], objects: list[S3Object], distribution: str | None) -> list[tuple[Host, list[S3Object]]]:
-    """What each instance downloads: everything, or with ShardedByS3Key its part of the keys."""
+    """The objects for each instance: all, or with ShardedByS3Key a part of the keys."""
     if distribution != "ShardedByS3Key":
         return [(host, objects) for host in hosts]
     return [(host, objects[number :: len(hosts)]) for number, host in enumerate(hosts)]

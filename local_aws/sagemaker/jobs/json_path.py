@@ -1,4 +1,4 @@
-"""The JSONPath that a transform job's filters may use: no more than the service documents.
+"""The JSONPath of a transform job's filters, as far as the service documents it.
 
 ``$``, ``.<name>``, ``*``, ``['<name>' (, '<name>')]``, ``[<number> (, <number>)]``, ``[<start>:<end>]``.
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform-data-processing.html
@@ -25,7 +25,7 @@ _TOKEN = re.compile(
 
 
 class PathError(Exception):
-    """Not a path of the documented kind, or one that finds nothing in a record."""
+    """The path is not of the documented kind, or finds nothing in a record."""
 
 
 class JsonPath:

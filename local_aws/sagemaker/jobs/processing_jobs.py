@@ -21,7 +21,7 @@ _LOCAL = "/opt/ml/processing/"
 
 
 class ProcessingJobs(Jobs):
-    """CreateProcessingJob and what goes with it."""
+    """CreateProcessingJob and related operations."""
 
     kind = "ProcessingJob"
     arn_kind = "processing-job"
@@ -41,10 +41,10 @@ class ProcessingJobs(Jobs):
         self.context.assume(request["RoleArn"], "SageMaker")
 
     def begin(self, job: dict[str, Any]) -> None:
-        """Nothing to add: a processing job has one status."""
+        """Add nothing: a processing job has one status."""
 
     def prepare(self, run: Run, job: dict[str, Any], storage: Storage) -> None:
-        """Configuration, then every input into its LocalPath."""
+        """Write the configuration, then download every input to its LocalPath."""
         for host in run.hosts:
             job_contract.write_processing_configuration(host.ml, job, host.name)
         for given in job.get("ProcessingInputs", []):
@@ -61,7 +61,7 @@ class ProcessingJobs(Jobs):
         self.change(run.name, lambda found: found.update({"ProcessingStartTime": now}))
 
     def cluster(self, job: dict[str, Any]) -> tuple[str, int]:
-        """As ProcessingResources says."""
+        """Read ProcessingResources."""
         found = job["ProcessingResources"]["ClusterConfig"]
         return found["InstanceType"], found["InstanceCount"]
 
@@ -76,13 +76,13 @@ class ProcessingJobs(Jobs):
         return application["ImageUri"], words, {"PROCESSING_JOB_ARN": job["ProcessingJobArn"]}
 
     def finish(self, run: Run, job: dict[str, Any], exit_code: int) -> None:
-        """Upload the outputs of a job that succeeded; a failed one leaves S3 as it was.
+        """Upload the outputs of a job that succeeded. A failed one leaves S3 unchanged.
 
         The service documents EndOfJob only as "after the job completes" (API reference, S3UploadMode), and Completed
         is the status of success.
         """
         if exit_code != 0:
-            # The service's whole text, whatever the container said; that is in ExitMessage.
+            # The service always gives this text. The container's message is in ExitMessage.
             raise JobFailure("AlgorithmError: See job logs for more information")
         storage = self.context.storage(job["RoleArn"], "SageMaker")
         for output in job.get("ProcessingOutputConfig", {}).get("Outputs", []):
@@ -100,7 +100,9 @@ class ProcessingJobs(Jobs):
         """After its time "the processing job is stopped" (API reference, ProcessingJob): Stopped, not Failed."""
         message = job_contract.exit_message(run.told_by.ml) if run else None
         if status == "Stopped" and run is not None and run.end == "timed out":
-            reason = "The processing job exceeded its MaxRuntimeInSeconds and was stopped."  # ours: AWS gives no reason
+            reason = (
+                "The processing job exceeded its MaxRuntimeInSeconds and was stopped."  # our text: AWS gives no reason
+            )
 
         def apply(job: dict[str, Any]) -> None:
             job["ProcessingJobStatus"] = status

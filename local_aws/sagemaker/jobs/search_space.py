@@ -1,4 +1,4 @@
-"""What a tuning job may try: each range as the interval from 0 to 1, whatever its scale.
+"""The values that a tuning job may try. Each range is an interval from 0 to 1, on any scale.
 
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/automatic-model-tuning-define-ranges.html
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from local_aws.sagemaker.core.errors import validation_error
 
-_WIDE = 100  # the factor between the ends from which Auto means Logarithmic here; the service does not tell its own
+_WIDE = 100  # the factor between the ends from which Auto means Logarithmic here; the service does not document its own
 
 
 class Range(ABC):
@@ -36,7 +36,7 @@ class NumberRange(Range):
     whole: bool
 
     def value(self, place: float) -> str:
-        """The number there; an integer is as likely as any other on a linear scale."""
+        """The number at that place. On a linear scale all integers are equally likely."""
         low, high = self.low, self.high
         if self.whole and self.scale == "Linear":
             low, high = low - 0.5, high + 0.5
@@ -66,8 +66,8 @@ def read_ranges(parameter_ranges: dict[str, Any]) -> list[Range]:
     """The ranges of a ParameterRanges structure.
 
     Raises:
-        ServiceError: ValidationException, an end is no number, the ends are the wrong way round, or a scale does not
-            fit them.
+        ServiceError: ValidationException, an end is not a number, the ends are in the wrong order, or the scale does
+            not fit them.
     """
     found: list[Range] = [_number(each, whole=True) for each in parameter_ranges.get("IntegerParameterRanges", [])]
     found += [_number(each, whole=False) for each in parameter_ranges.get("ContinuousParameterRanges", [])]

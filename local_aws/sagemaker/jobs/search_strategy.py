@@ -1,8 +1,8 @@
 """Where a tuning job looks next.
 
 ``Bayesian`` here is a tree-structured Parzen estimator (Bergstra et al., "Algorithms for Hyper-Parameter Optimization",
-2011), one hyperparameter at a time, with the standard library alone. The service's own is a Gaussian process: it is
-Bayesian too, and it will choose other points.
+2011), one hyperparameter at a time, with the standard library alone. The service uses a Gaussian process, which
+is Bayesian too, and chooses other points.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Point = list[float]  # a place between 0 and 1 for each range
 
 @dataclass(frozen=True)
 class Trial:
-    """A point tried: its loss (the smaller the better), or None when it has none yet, or never will."""
+    """A tried point with its loss (smaller is better), or None when it has no loss."""
 
     point: Point
     loss: float | None
@@ -35,8 +35,8 @@ class Search:
 
     Args:
         ranges: the hyperparameters.
-        bayesian: learn from the trials, or do not.
-        seed: the same one proposes the same points for the same trials.
+        bayesian: whether to learn from the trials.
+        seed: the same seed proposes the same points for the same trials.
     """
 
     def __init__(self, ranges: Sequence[Range], *, bayesian: bool, seed: str) -> None:
@@ -45,7 +45,7 @@ class Search:
         self._random = random.Random(seed)  # noqa: S311 a search, not a secret
 
     def propose(self, trials: Sequence[Trial]) -> Point:
-        """The next point, given all trials so far; one under way counts as a bad one, so that others look elsewhere."""
+        """The next point after all trials so far. A trial under way counts as bad, so that others look elsewhere."""
         known = sorted((trial for trial in trials if trial.loss is not None), key=lambda trial: trial.loss or 0.0)
         if not self._bayesian or len(known) < _FIRST_RANDOM:
             return [self._random.random() for _ in self._ranges]
@@ -57,7 +57,7 @@ class Search:
         ]
 
     def _one(self, each: Range, good: list[float], rest: list[float]) -> float:
-        """The candidate drawn from where it went well that is least like where it did not."""
+        """Of candidates near good points, the one least like the bad points."""
         if isinstance(each, ChoiceRange):
             return self._choice(len(each.values), good, rest)
         width = max(_NARROWEST, 1 / (1 + len(good)))

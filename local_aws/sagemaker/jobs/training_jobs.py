@@ -44,14 +44,14 @@ _TOLD = {  # StatusMessage of each SecondaryStatus, as the service words them
 
 
 class TrainingJobs(Jobs):
-    """CreateTrainingJob and what goes with it."""
+    """CreateTrainingJob and related operations."""
 
     kind = "TrainingJob"
     arn_kind = "training-job"
     words = "training job"
 
     def check(self, request: dict[str, Any]) -> None:
-        """Refuse what is not emulated; and, as the service does at creation, a channel without objects."""
+        """Refuse what is not emulated, and, like the service, a channel without objects."""
         operation = "CreateTrainingJob"
         refuse_others(operation, request, _REQUEST)
         for name in ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition"):
@@ -102,7 +102,7 @@ class TrainingJobs(Jobs):
         self._enter("Starting")(job)
 
     def prepare(self, run: Run, job: dict[str, Any], storage: Storage) -> None:
-        """Configuration, then every channel into ``input/data/<channel>``."""
+        """Write the configuration, then download every channel to ``input/data/<channel>``."""
         for host in run.hosts:
             job_contract.write_training_configuration(host.ml, job, host.name)
         self.change(run.name, self._enter("Downloading"))
@@ -123,7 +123,7 @@ class TrainingJobs(Jobs):
         self.change(run.name, self._enter("Training"))
 
     def cluster(self, job: dict[str, Any]) -> tuple[str, int]:
-        """As ResourceConfig says."""
+        """Read ResourceConfig."""
         return job["ResourceConfig"]["InstanceType"], job["ResourceConfig"]["InstanceCount"]
 
     def command(self, job: dict[str, Any]) -> tuple[str, list[str], dict[str, str]]:
@@ -134,7 +134,7 @@ class TrainingJobs(Jobs):
         return algorithm["TrainingImage"], words, variables
 
     def finish(self, run: Run, job: dict[str, Any], exit_code: int) -> None:
-        """Upload the model, or tell why there is none."""
+        """Upload the model, or say why there is none."""
         if exit_code != 0:
             raise JobFailure(job_contract.training_failure_reason(run.told_by.ml, exit_code))
         self.change(run.name, self._enter("Uploading"))
@@ -157,7 +157,7 @@ class TrainingJobs(Jobs):
         self.change(run.name, lambda found: found.update({"ModelArtifacts": artifacts}))
 
     def _enter(self, secondary: str, message: str | None = None) -> Callable[[dict[str, Any]], None]:
-        """The edit that leaves one secondary status for the next."""
+        """The edit that moves from one secondary status to the next."""
 
         def apply(job: dict[str, Any]) -> None:
             now = self.context.now()
@@ -170,7 +170,7 @@ class TrainingJobs(Jobs):
         return apply
 
     def stopping(self) -> Callable[[dict[str, Any]], None]:
-        """Both statuses say so."""
+        """Set both statuses."""
 
         def apply(job: dict[str, Any]) -> None:
             job["TrainingJobStatus"] = "Stopping"
@@ -201,16 +201,16 @@ class TrainingJobs(Jobs):
         return apply
 
     def operations(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        """Those of every kind of job, and an update, of which nothing is emulated."""
+        """The operations of every kind of job, and UpdateTrainingJob, which refuses everything."""
         return super().operations() | {"UpdateTrainingJob": self.update}
 
     def list_jobs(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Jobs by name, status and time, in pages; of warm pools and training plans there is nothing here."""
+        """Jobs by name, status and time, in pages. There are no warm pools and training plans."""
         refuse_others("ListTrainingJobs", request, _LIST)
         return super().list_jobs(request)
 
     def update(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Refuse, by name, all that an update can change: profiler, warm pool, remote debugging."""
+        """Refuse, by name, everything that an update can change: profiler, warm pool, remote debugging."""
         refuse_others("UpdateTrainingJob", request, frozenset({"TrainingJobName"}))
         return {"TrainingJobArn": self._job(request["TrainingJobName"])["TrainingJobArn"]}
 

@@ -1,4 +1,4 @@
-"""Transform jobs: a model's container, started for the job, and every object of the input sent through it."""
+"""Transform jobs: start a model's container and send every object of the input through it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SEE_LOGS = "See job logs for more information"
 
 
 class BadStatusError(Exception):
-    """The container refused a request, or did not answer it: its status, or 500."""
+    """The container refused a request (with its status), or did not answer (500)."""
 
     def __init__(self, status: int, words: str) -> None:
         super().__init__(words)
@@ -58,7 +58,7 @@ class Instance:
 
 
 class TransformJobs(Jobs):
-    """CreateTransformJob and what goes with it."""
+    """CreateTransformJob and related operations."""
 
     kind = "TransformJob"
     arn_kind = "transform-job"
@@ -70,7 +70,7 @@ class TransformJobs(Jobs):
         super().__init__(context)
 
     def operations(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        """Those of every kind of job, without a deletion: the service has none."""
+        """The operations of every kind of job, without Delete, which the service does not have."""
         found = super().operations()
         del found["DeleteTransformJob"]
         return found
@@ -101,7 +101,7 @@ class TransformJobs(Jobs):
             raise validation_error("A transform job cannot use a multi-model container.")
 
     def begin(self, job: dict[str, Any]) -> None:
-        """As the service answers what was not said."""
+        """Add the defaults that the service shows."""
         job["TransformInput"].setdefault("SplitType", "None")
         job["TransformInput"].setdefault("CompressionType", "None")
         job["TransformOutput"].setdefault("AssembleWith", "None")
@@ -109,21 +109,21 @@ class TransformJobs(Jobs):
         job["_model"] = self._models.model(job["ModelName"])
 
     def cluster(self, job: dict[str, Any]) -> tuple[str, int]:
-        """As TransformResources says."""
+        """Read TransformResources."""
         return job["TransformResources"]["InstanceType"], job["TransformResources"]["InstanceCount"]
 
     def prepare(self, run: Run, job: dict[str, Any], storage: Storage) -> None:
-        """Nothing: objects are read when their turn comes."""
+        """Download nothing: objects are read one after another."""
 
     def command(self, job: dict[str, Any]) -> tuple[str, list[str], dict[str, str]]:
-        """As an endpoint's container."""
+        """Start like an endpoint's container."""
         return job["_model"]["PrimaryContainer"]["Image"], ["serve"], {}
 
     def finish(self, run: Run, job: dict[str, Any], exit_code: int) -> None:
-        """Nothing: outputs are written one by one."""
+        """Upload nothing: outputs are written one by one."""
 
     def salvage(self, run: Run, job: dict[str, Any]) -> None:
-        """What was written stays."""
+        """Keep the outputs written so far."""
 
     def _lead(self, run: Run, job: dict[str, Any]) -> tuple[str, str | None]:
         role = job["_model"]["ExecutionRoleArn"]
@@ -234,7 +234,7 @@ class TransformJobs(Jobs):
         processing: Processing,
         at_once: int,
     ) -> None:
-        """One object: its output is written whole, or not at all."""
+        """Transform one object. Its output is written completely or not at all."""
 
         def send(records: list[bytes]) -> bytes:
             if run.end is not None:
@@ -267,7 +267,7 @@ class TransformJobs(Jobs):
             each.stop(at_once=True)
 
     def closing(self, run: Run | None, status: str, reason: str | None) -> Callable[[dict[str, Any]], None]:
-        """The end, and why."""
+        """Set the final status and its reason."""
         del run
 
         def apply(job: dict[str, Any]) -> None:
@@ -291,7 +291,7 @@ class TransformJobs(Jobs):
 
 
 def _parameters(instance: Instance, job: dict[str, Any]) -> dict[str, Any]:
-    """The container's own wishes, asked for when the request leaves them open ("How Containers Serve Requests")."""
+    """The container's own settings, for those that the request leaves open ("How Containers Serve Requests")."""
     if job.get("MaxConcurrentTransforms"):
         return _PARAMETERS
     try:
@@ -322,7 +322,7 @@ def _processing(job: dict[str, Any], parameters: dict[str, Any]) -> Processing:
 
 
 def _ask(instance: Instance, job: dict[str, Any], processing: Processing, payload: bytes) -> Answer:
-    """One request, again as often as ModelClientConfig says when the container fails.
+    """Send one request, and repeat it as often as ModelClientConfig says when the container fails.
 
     Raises:
         BadStatusError: the container's last answer.

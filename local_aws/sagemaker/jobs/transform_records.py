@@ -1,4 +1,4 @@
-"""What a transform job does to the bytes: cut into records and batches, filtered, joined, put together again.
+"""What a transform job does with the bytes: splits, batches, filters, joins and assembles records.
 
 Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform-data-processing.html and the API reference of
 TransformInput, TransformOutput and DataProcessing.
@@ -20,12 +20,12 @@ _JSON = ("application/json", "application/jsonlines", "application/x-jsonlines")
 
 
 class RecordError(Exception):
-    """The input, or the container's answer, cannot be treated as the job says."""
+    """The input or the container's answer does not fit the job's settings."""
 
 
 @dataclass(frozen=True)
 class Processing:
-    """One job's way with records."""
+    """How one job treats records."""
 
     split: bool  # into lines
     single: bool  # one record a request
@@ -39,7 +39,7 @@ class Processing:
 
     @property
     def untouched(self) -> bool:
-        """Whether what comes from the container is written as it is."""
+        """Whether the container's answer is written unchanged."""
         return self.output_filter.text == "$" and not self.join
 
     def batches(self, body: bytes) -> list[list[bytes]]:

@@ -1,4 +1,4 @@
-"""Tuning jobs: ordinary training jobs, one after the other and side by side, with hyperparameters of our choosing."""
+"""Tuning jobs: ordinary training jobs, in sequence and in parallel, whose hyperparameters the search chooses."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _NOT_OF_A_JOB = frozenset({"StaticHyperParameters", "DefinitionName"})
 
 
 class TuningJobs:
-    """CreateHyperParameterTuningJob and what goes with it."""
+    """CreateHyperParameterTuningJob and related operations."""
 
     def __init__(self, context: Context, training: TrainingJobs) -> None:
         self.context = context
@@ -51,7 +51,7 @@ class TuningJobs:
                 self._close(found[f"{KIND}Name"], "Failed", INTERRUPTED)
 
     def operations(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        """Operation name -> what answers it."""
+        """Operation name -> method that answers it."""
         return {
             f"Create{KIND}": self.create,
             f"Describe{KIND}": self.describe,
@@ -74,7 +74,7 @@ class TuningJobs:
         if not self.context.store.insert(KIND, name, job):
             raise self._taken(arn)
         tags.keep(self.context.store, arn, request.get("Tags", []))
-        self.context.tell(KIND, self._described(job))
+        self.context.publish_status(KIND, self._described(job))
         thread = threading.Thread(target=self._lead, args=(name,), name=f"tuning {name}", daemon=True)
         self._threads.add(thread)
         thread.start()
@@ -131,7 +131,7 @@ class TuningJobs:
         return {}
 
     def delete(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Forget a tuning job that has ended; its training jobs stay."""
+        """Delete a tuning job that has ended. Its training jobs stay."""
         job = self._job(request[f"{KIND}Name"])
         if job[f"{KIND}Status"] not in _ENDED:
             raise resource_in_use(f"{job[f'{KIND}Arn']} is in status {job[f'{KIND}Status']}: stop it first.")
@@ -154,7 +154,7 @@ class TuningJobs:
         return listing.answer(f"{KIND}Summaries", found_page, token)
 
     def list_training_jobs(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A tuning job's training jobs; by the value of the objective those without one are left out."""
+        """A tuning job's training jobs. Sorted by objective, jobs without one are left out."""
         job = self._job(request[f"{KIND}Name"])
         items = [self._summary(job, trial) for trial in job["_trials"]]
         if request.get("SortBy") == "FinalObjectiveMetricValue":
@@ -167,7 +167,7 @@ class TuningJobs:
         return listing.answer("TrainingJobSummaries", found, token)
 
     def stop(self) -> None:
-        """The server is going, and its training jobs with it."""
+        """Stop, because the server stops. Its training jobs stop too."""
         self._stopping.set()
         for thread in list(self._threads):
             thread.join(timeout=10)
@@ -196,7 +196,7 @@ class TuningJobs:
             job = self._job(name)
             summaries = [self._summary(job, trial) for trial in job["_trials"]]
             running = [each for each in summaries if each["TrainingJobStatus"] not in _ENDED]
-            # Once given up, always: a job that is stopped for it may still have told an objective.
+            # Once it has given up it stays so, even if a job that it stops still reports an objective.
             failure = failure or _hopeless(job, summaries)
             if job[f"{KIND}Status"] == "Stopping" or failure or self._is_enough(job, summaries):
                 wanted = False
@@ -260,7 +260,7 @@ class TuningJobs:
     def _change(self, name: str, edit: dict[str, Any]) -> None:
         now = self.context.now()
         job = self.context.store.change(KIND, name, lambda found: found.update(edit | {"LastModifiedTime": now}))
-        self.context.tell(KIND, self._described(job))
+        self.context.publish_status(KIND, self._described(job))
 
     # What is told of it
 
@@ -317,7 +317,7 @@ class TuningJobs:
 
 
 def _training_request(job: dict[str, Any], name: str, tuned: dict[str, str]) -> dict[str, Any]:
-    """CreateTrainingJob for one trial. As the service does, the container is told its objective."""
+    """The CreateTrainingJob request of one trial. Like the service, it tells the container its objective."""
     definition = job["TrainingJobDefinition"]
     metric = job[f"{KIND}Config"][f"{KIND}Objective"]["MetricName"]
     return {
@@ -332,7 +332,7 @@ def _training_request(job: dict[str, Any], name: str, tuned: dict[str, str]) -> 
 
 
 def _hopeless(job: dict[str, Any], summaries: list[dict[str, Any]]) -> str | None:
-    """Why there is no use in going on: the first jobs to end have all failed, or told no objective."""
+    """Why the tuning job gives up: the first jobs all failed or reported no objective."""
     ended = [each for each in summaries if each["ObjectiveStatus"] != "Pending"]
     if len(ended) < _HOPELESS_AFTER or any(each["ObjectiveStatus"] == "Succeeded" for each in ended):
         return None

@@ -1,4 +1,4 @@
-"""The card of a model package: its content is held to SageMaker's schema for it, and an archived one stays as it is."""
+"""The card of a model package. Its content must fit SageMaker's schema, and an archived card does not change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def new_card(card: dict[str, Any]) -> dict[str, Any]:
     """The card of a new package.
 
     Raises:
-        ServiceError: ValidationException, its content is not of the schema.
+        ServiceError: ValidationException, its content does not fit the schema.
     """
     _check_content(card)
     return {"ModelCardStatus": "Draft"} | card
@@ -34,7 +34,7 @@ def changed_card(before: dict[str, Any], change: dict[str, Any]) -> dict[str, An
     """The card after an update, which may change its status alone.
 
     Raises:
-        ServiceError: ValidationException, the content is not of the schema, or the card is archived.
+        ServiceError: ValidationException, the content does not fit the schema, or the card is archived.
     """
     if "ModelCardContent" in change and before.get("ModelCardStatus") == _ARCHIVED:
         raise validation_error("Model Card is in Archived state")

@@ -1,4 +1,4 @@
-"""The model registry: groups, and in each group numbered packages that a person approves."""
+"""The model registry: groups of numbered model packages that a person approves."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _UPDATE = frozenset(
 
 
 class Registry:
-    """CreateModelPackageGroup, CreateModelPackage and what goes with them."""
+    """CreateModelPackageGroup, CreateModelPackage and related operations."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self._creator = {"IamIdentity": {"Arn": f"arn:aws:iam::{context.account}:root", "PrincipalId": context.account}}
 
     def operations(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
-        """Operation name -> what answers it."""
+        """Operation name -> method that answers it."""
         return {
             "CreateModelPackageGroup": self.create_group,
             "DescribeModelPackageGroup": self.describe_group,
@@ -51,7 +51,7 @@ class Registry:
     # Groups
 
     def create_group(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A new, empty group."""
+        """Create an empty group."""
         known = frozenset({f"{GROUP}Name", f"{GROUP}Description", "Tags"})
         refuse_others("CreateModelPackageGroup", request, known)
         name = request[f"{GROUP}Name"]
@@ -99,7 +99,7 @@ class Registry:
     # Packages
 
     def create_package(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A new version in its group, or a package of its own; the same ClientToken gives the same one."""
+        """Create a version in a group, or a package without one. The same ClientToken gives the same package."""
         refuse_others("CreateModelPackage", request, _CREATE)
         client_token = request.get("ClientToken")
         if client_token and (before := self.context.store.get(_TOKEN, client_token)):
@@ -126,9 +126,9 @@ class Registry:
         return {f"{PACKAGE}Arn": document[f"{PACKAGE}Arn"]}
 
     def _tell(self, package: dict[str, Any]) -> None:
-        """An event has a version's group in the place of its name, as DescribeModelPackage has."""
+        """Publish the event. It has the group in place of a version's name, like DescribeModelPackage."""
         named = {f"{PACKAGE}Name": package[f"{GROUP}Name"]} if f"{GROUP}Name" in package else {}
-        self.context.tell(PACKAGE, package | named)
+        self.context.publish_status(PACKAGE, package | named)
 
     def _identity(self, request: dict[str, Any]) -> dict[str, Any]:
         if f"{PACKAGE}Name" in request:
@@ -174,7 +174,7 @@ class Registry:
         return {f"{PACKAGE}Arn": arn}
 
     def delete_package(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Forget a package; its number is not used again."""
+        """Delete a package. Its number is not used again."""
         arn = self._package(request[f"{PACKAGE}Name"])[f"{PACKAGE}Arn"]
         self.context.store.delete(PACKAGE, arn)
         tags.forget(self.context.store, arn)

@@ -144,5 +144,5 @@ def test_an_environment_that_is_not_made_is_named(make: Make, tmp_path: Path) ->
     described = json.loads((ROOT / "container" / "local_spark_image.json").read_text())
     (tmp_path / "image.json").write_text(json.dumps({**described, "interpreter": "none/bin/python"}))
     sagemaker = make(images=[load_image(tmp_path / "image.json", tmp_path)])
-    with pytest.raises(ServiceError, match="is not on this machine yet: run make spark"):
+    with pytest.raises(ServiceError, match=r"is not on this machine yet\. Make it with: make spark"):
         sagemaker.call("CreateProcessingJob", request("unmade"))
