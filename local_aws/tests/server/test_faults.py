@@ -55,7 +55,7 @@ def code_of(call: Callable[..., Any], **arguments: Any) -> str:
         ({"operation": "s3:GetObject", "error": {"message": "x"}}, "needs a code"),
         ({"operation": "s3:GetObject", "error": THROTTLED, "often": 2}, "cannot have often"),
         ({"operation": "s3:GetObject", "lose_answer": True}, "needs the error"),
-        ({"operation": "s3:GetObject", "error": THROTTLED, "times": -1}, "times is not"),
+        ({"operation": "s3:GetObject", "error": THROTTLED, "times": -1}, "times must be a number"),
         ({"job": "*", "error": THROTTLED}, "cannot have error"),
         ({"job": "*", "endpoint": "*", "unhealthy": True}, "exactly one of"),
         ("s3:GetObject", "is not an object"),
