@@ -39,7 +39,7 @@ def run_supervised(server: Callable[[], int]) -> int:
         except ProcessLookupError:
             return
 
-    # Ctrl-C reaches the server on its own: it is in the terminal's foreground group, too.
+    # Ctrl-C reaches the server on its own: it is in the terminal's foreground group as well.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, forward)
     code = _wait_for(child)

@@ -72,7 +72,7 @@ def write_processing_configuration(ml: Path, job: dict[str, Any], host: str) -> 
         folder.mkdir(parents=True, exist_ok=True)
     for output in job.get("ProcessingOutputConfig", {}).get("Outputs", []):
         on_disk(ml, output["S3Output"]["LocalPath"]).mkdir(parents=True, exist_ok=True)
-    told = ("ProcessingInputs", "ProcessingOutputConfig", "ProcessingResources", "RoleArn", "StoppingCondition")
+    shown = ("ProcessingInputs", "ProcessingOutputConfig", "ProcessingResources", "RoleArn", "StoppingCondition")
     _write(
         config / "processingjobconfig.json",
         {
@@ -80,7 +80,7 @@ def write_processing_configuration(ml: Path, job: dict[str, Any], host: str) -> 
             "ProcessingJobName": job["ProcessingJobName"],
             "AppSpecification": job["AppSpecification"],
             "Environment": job.get("Environment", {}),
-            **{name: job[name] for name in told if name in job},
+            **{name: job[name] for name in shown if name in job},
         },
     )
     _write(config / "resourceconfig.json", _resources(job["ProcessingResources"]["ClusterConfig"], host))

@@ -72,8 +72,8 @@ def check_answer(operation: str, answer: dict[str, Any]) -> None:
     shape = operation_model(operation).output_shape
     faults = shape_faults(shape, answer)
     if faults:
-        told = "; ".join(faults)
-        raise ServiceError("InternalFailure", f"The laptop's AWS answered {operation} wrongly: {told}", 500)
+        listed = "; ".join(faults)
+        raise ServiceError("InternalFailure", f"The laptop's AWS answered {operation} wrongly: {listed}", 500)
 
 
 def shape_faults(shape: Shape | None, answer: dict[str, Any]) -> list[str]:

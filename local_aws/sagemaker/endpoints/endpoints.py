@@ -126,8 +126,8 @@ class Endpoints:
 
     def list_endpoints(self, request: dict[str, Any]) -> dict[str, Any]:
         """Endpoints by name, status and time, in pages."""
-        told = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
-        items = [{key: found[key] for key in told} for found in self.context.store.all(KIND)]
+        shown = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
+        items = [{key: found[key] for key in shown} for found in self.context.store.all(KIND)]
         found, token = listing.page(
             items, request, name="EndpointName", status=("StatusEquals", "EndpointStatus"), newest_first=True
         )

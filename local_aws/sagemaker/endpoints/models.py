@@ -147,7 +147,7 @@ class Models:
         return {}
 
     def _list(self, kind: str, request: dict[str, Any]) -> dict[str, Any]:
-        told = (f"{kind}Name", f"{kind}Arn", "CreationTime")
-        items = [{key: document[key] for key in told} for document in self.context.store.all(kind)]
+        shown = (f"{kind}Name", f"{kind}Arn", "CreationTime")
+        items = [{key: document[key] for key in shown} for document in self.context.store.all(kind)]
         found, token = listing.page(items, request, name=f"{kind}Name", newest_first=True)
         return listing.answer(f"{kind}s", found, token)

@@ -151,9 +151,9 @@ class FeatureGroups:
         """Groups by name, status and time, in pages."""
         if "OfflineStoreStatusEquals" in request:
             raise not_emulated("ListFeatureGroups", "OfflineStoreStatusEquals")
-        told = ("FeatureGroupName", "FeatureGroupArn", "CreationTime", "OfflineStoreStatus")
+        shown = ("FeatureGroupName", "FeatureGroupArn", "CreationTime", "OfflineStoreStatus")
         items = [
-            {key: group[key] for key in told if key in group} | {"FeatureGroupStatus": _status(group)}
+            {key: group[key] for key in shown if key in group} | {"FeatureGroupStatus": _status(group)}
             for group in self.context.store.all(KIND)
         ]
         status = ("FeatureGroupStatusEquals", "FeatureGroupStatus")

@@ -80,8 +80,11 @@ class FeatureRecords:
             for record_id in each["RecordIdentifiersValueAsString"]:
                 found = self._online.read(schema.group_id, record_id, now)
                 if found is not None:
-                    told = {"FeatureGroupName": each["FeatureGroupName"], "RecordIdentifierValueAsString": record_id}
-                    records.append(f'{json.dumps(told)[:-1]}, "Record": {found[0]}}}')
+                    named = {
+                        "FeatureGroupName": each["FeatureGroupName"],
+                        "RecordIdentifierValueAsString": record_id,
+                    }
+                    records.append(f'{json.dumps(named)[:-1]}, "Record": {found[0]}}}')
         return records
 
     def put(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -165,14 +168,14 @@ class FeatureRecords:
         for each in identifiers:
             name = each["FeatureGroupName"]
             for record_id in each["RecordIdentifiersValueAsString"]:
-                told = {"FeatureGroupName": name, "RecordIdentifierValueAsString": record_id}
+                named = {"FeatureGroupName": name, "RecordIdentifierValueAsString": record_id}
                 try:
-                    found = self.get({**told, **_asked(each, request)})
+                    found = self.get({**named, **_asked(each, request)})
                 except ServiceError as error:
-                    errors.append({**told, "ErrorCode": error.code, "ErrorMessage": error.message})
+                    errors.append({**named, "ErrorCode": error.code, "ErrorMessage": error.message})
                     continue
                 if found:
-                    records.append({**told, **found})
+                    records.append({**named, **found})
         return {"Records": records, "Errors": errors, "UnprocessedIdentifiers": []}
 
     def delete(self, request: dict[str, Any]) -> dict[str, Any]:

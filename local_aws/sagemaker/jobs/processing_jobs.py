@@ -116,9 +116,9 @@ class ProcessingJobs(Jobs):
 
     def summary(self, job: dict[str, Any]) -> dict[str, Any]:
         """A line of ListProcessingJobs."""
-        told = ("ProcessingJobName", "ProcessingJobArn", "CreationTime", "ProcessingEndTime", "LastModifiedTime")
+        shown = ("ProcessingJobName", "ProcessingJobArn", "CreationTime", "ProcessingEndTime", "LastModifiedTime")
         more = ("ProcessingJobStatus", "FailureReason", "ExitMessage")
-        return {key: job[key] for key in (*told, *more) if key in job}
+        return {key: job[key] for key in (*shown, *more) if key in job}
 
 
 def _check_input(operation: str, given: dict[str, Any]) -> None:

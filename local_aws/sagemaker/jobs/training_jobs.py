@@ -216,8 +216,8 @@ class TrainingJobs(Jobs):
 
     def summary(self, job: dict[str, Any]) -> dict[str, Any]:
         """A line of ListTrainingJobs."""
-        told = ("TrainingJobName", "TrainingJobArn", "CreationTime", "TrainingEndTime", "LastModifiedTime")
-        return {key: job[key] for key in (*told, "TrainingJobStatus", "SecondaryStatus") if key in job}
+        shown = ("TrainingJobName", "TrainingJobArn", "CreationTime", "TrainingEndTime", "LastModifiedTime")
+        return {key: job[key] for key in (*shown, "TrainingJobStatus", "SecondaryStatus") if key in job}
 
 
 def _metrics(definitions: list[dict[str, str]], log: Path | None, now: datetime) -> list[dict[str, Any]]:

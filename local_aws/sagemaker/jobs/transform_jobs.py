@@ -160,15 +160,15 @@ class TransformJobs(Jobs):
     def _container(self, run: Run, host: Host, job: dict[str, Any]) -> ServingProcess:
         model = job["_model"]
         container = model["PrimaryContainer"]
-        told = {"SAGEMAKER_BATCH": "true"}
+        batch = {"SAGEMAKER_BATCH": "true"}
         for key, name in (
             ("MaxPayloadInMB", "SAGEMAKER_MAX_PAYLOAD_IN_MB"),
             ("BatchStrategy", "SAGEMAKER_BATCH_STRATEGY"),
             ("MaxConcurrentTransforms", "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS"),
         ):
             if key in job:
-                told[name] = _STRATEGIES.get(job[key], str(job[key]))
-        variables = {**container.get("Environment", {}), **told, **job.get("Environment", {})}
+                batch[name] = _STRATEGIES.get(job[key], str(job[key]))
+        variables = {**container.get("Environment", {}), **batch, **job.get("Environment", {})}
         variant = {"VariantName": run.name, "InstanceType": job["TransformResources"]["InstanceType"]}
         changed = {**model, "PrimaryContainer": {**container, "Environment": variables}}
         serving = ServingProcess(self.context, changed, variant, host.folder, "TransformJobs")
@@ -286,8 +286,8 @@ class TransformJobs(Jobs):
 
     def summary(self, job: dict[str, Any]) -> dict[str, Any]:
         """A line of ListTransformJobs."""
-        told = ("TransformJobName", "TransformJobArn", "CreationTime", "TransformEndTime", "LastModifiedTime")
-        return {key: job[key] for key in (*told, "TransformJobStatus", "FailureReason") if key in job}
+        shown = ("TransformJobName", "TransformJobArn", "CreationTime", "TransformEndTime", "LastModifiedTime")
+        return {key: job[key] for key in (*shown, "TransformJobStatus", "FailureReason") if key in job}
 
 
 def _parameters(instance: Instance, job: dict[str, Any]) -> dict[str, Any]:

@@ -144,9 +144,9 @@ class TuningJobs:
         items = []
         for job in self.context.store.all(KIND):
             found = self._described(job)
-            told = (f"{KIND}Name", f"{KIND}Arn", f"{KIND}Status", "CreationTime", "LastModifiedTime")
+            shown = (f"{KIND}Name", f"{KIND}Arn", f"{KIND}Status", "CreationTime", "LastModifiedTime")
             more = ("HyperParameterTuningEndTime", "TrainingJobStatusCounters", "ObjectiveStatusCounters")
-            item = {key: found[key] for key in (*told, *more) if key in found}
+            item = {key: found[key] for key in (*shown, *more) if key in found}
             config = job[f"{KIND}Config"]
             items.append(item | {"Strategy": config["Strategy"], "ResourceLimits": config["ResourceLimits"]})
         status = ("StatusEquals", f"{KIND}Status")
@@ -262,7 +262,7 @@ class TuningJobs:
         job = self.context.store.change(KIND, name, lambda found: found.update(edit | {"LastModifiedTime": now}))
         self.context.publish_status(KIND, self._described(job))
 
-    # What is told of it
+    # How it is described
 
     def _described(self, job: dict[str, Any]) -> dict[str, Any]:
         summaries = [self._summary(job, trial) for trial in job["_trials"]]
@@ -291,8 +291,8 @@ class TuningJobs:
             "TrainingJobStatus": "Deleting",
             "CreationTime": job["CreationTime"],
         }
-        told = ("TrainingJobArn", "CreationTime", "TrainingStartTime", "TrainingEndTime", "TrainingJobStatus")
-        summary = {key: found[key] for key in (*told, "FailureReason") if key in found}
+        shown = ("TrainingJobArn", "CreationTime", "TrainingStartTime", "TrainingEndTime", "TrainingJobStatus")
+        summary = {key: found[key] for key in (*shown, "FailureReason") if key in found}
         summary |= {"TrainingJobName": trial["name"], "TunedHyperParameters": trial["tuned"]}
         metrics = {each["MetricName"]: each["Value"] for each in found.get("FinalMetricDataList", [])}
         if found["TrainingJobStatus"] in {"Completed", "Stopped"} and objective["MetricName"] in metrics:

@@ -225,6 +225,6 @@ def _public(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _summary(package: dict[str, Any]) -> dict[str, Any]:
-    told = (f"{PACKAGE}Name", f"{GROUP}Name", f"{PACKAGE}Version", f"{PACKAGE}Arn", f"{PACKAGE}Description")
+    shown = (f"{PACKAGE}Name", f"{GROUP}Name", f"{PACKAGE}Version", f"{PACKAGE}Arn", f"{PACKAGE}Description")
     more = ("CreationTime", f"{PACKAGE}Status", "ModelApprovalStatus", "ModelLifeCycle")
-    return {key: package[key] for key in (*told, *more) if key in package}
+    return {key: package[key] for key in (*shown, *more) if key in package}
