@@ -19,14 +19,21 @@ from tenant_experience.features.table import FeatureTable
 from tenant_experience.use_case.schema import UseCase, load_use_case
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-USE_CASE_FOLDER = REPOSITORY / "use_cases" / "tenant_experience"
+USE_CASE_FOLDER = REPOSITORY / "tests" / "support" / "use_cases" / "households"
+SHIPPED_USE_CASE = REPOSITORY / "use_cases" / "tenant_experience"
 REAL_TABLE = REPOSITORY.parent / "shared" / "data" / "tenant_communications.parquet"
 THREE_GROUPS = ["good", "opportunity", "bad"]
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def use_case() -> UseCase:
+    """The use case of the generated tenants."""
     return load_use_case(USE_CASE_FOLDER)
+
+
+def shipped_use_case() -> UseCase:
+    """The use case of the real table."""
+    return load_use_case(SHIPPED_USE_CASE)
 
 
 def settings_with(method: str = "kmeans", groups: int = 2, limits: Mapping[str, float] | None = None) -> dict[str, Any]:
@@ -128,6 +135,7 @@ def write_job_inputs(
     partitions: Sequence[str] = ("all",),
     hyperparameters: Mapping[str, str] | None = None,
     order: np.ndarray | None = None,
+    use_case_folder: Path = USE_CASE_FOLDER,
 ) -> None:
     """Lays out the inputs of ClusterTenants below ``base``, one shard with the given partitions."""
     features = base / "processing" / "input" / "features"
@@ -141,23 +149,25 @@ def write_job_inputs(
         "hyperparameters": dict(hyperparameters or {"n_estimators": "60", "max_depth": "4"}),
     }
     (features / "partitions.json").write_text(json.dumps([entry]))
-    shutil.copytree(USE_CASE_FOLDER, base / "processing" / "input" / "use_case", dirs_exist_ok=True)
+    shutil.copytree(use_case_folder, base / "processing" / "input" / "use_case", dirs_exist_ok=True)
 
 
 def real_table() -> FeatureTable:
-    """The real households, as the source ``tenant_table`` maps them."""
+    """The real households, as the source ``tenant_table`` maps them; a feature that it does not map has no value."""
     renamed = {"tenant_id": "household_id", "positive_rate": "zd_positive_rate", "negative_rate": "zd_negative_rate"}
     source = pq.read_table(REAL_TABLE)
     ids = np.asarray(source["household_id"].to_pylist())
     order = np.argsort(ids)
-    names = use_case().feature_names
+    names = shipped_use_case().feature_names
+    columns = [renamed.get(name, name) for name in names]
+    nothing = np.full(len(ids), np.nan)
     return FeatureTable(
         tenant_id=ids[order],
         portfolio_id=np.full(len(ids), "all"),
         partition_slug=np.full(len(ids), "all"),
         history=np.full(len(ids), "sufficient"),
         may_train=np.ones(len(ids), dtype=bool),
-        values=np.column_stack([source[renamed.get(name, name)].to_numpy() for name in names])[order],
+        values=np.column_stack([source[c].to_numpy() if c in source.column_names else nothing for c in columns])[order],
         features=tuple(names),
         as_of="2026-11-01T00:00:00Z",
     )

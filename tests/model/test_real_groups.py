@@ -15,7 +15,7 @@ from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.statistics.ranks import probability_worse
-from tests.model.generated_tenants import REAL_TABLE, real_table, use_case, use_case_with, write_table
+from tests.model.generated_tenants import REAL_TABLE, real_table, shipped_use_case, use_case_with, write_table
 from tests.model.slow_managers import slow_managers
 
 pytestmark = pytest.mark.skipif(
@@ -31,7 +31,7 @@ def table() -> FeatureTable:
 
 @pytest.fixture(scope="module")
 def found(table: FeatureTable) -> tuple[Grouping, GroupRows]:
-    return group_partition(table, ALL, use_case(), "r1")
+    return group_partition(table, ALL, shipped_use_case(), "r1")
 
 
 def test_the_groups_are_stable_and_more_than_shuffled_columns_give(found: tuple[Grouping, GroupRows]) -> None:
@@ -65,7 +65,7 @@ def test_fifty_row_orders_change_nothing_that_is_read(table: FeatureTable, tmp_p
     path = tmp_path / "features.parquet"
     for seed in range(50):
         write_table(some, path, np.random.default_rng(seed).permutation(len(some)))
-        read = read_features(path, use_case())
+        read = read_features(path, shipped_use_case())
         assert np.array_equal(read.values, some.values)
         assert np.array_equal(read.tenant_id, some.tenant_id)
 

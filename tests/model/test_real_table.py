@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 
 from tests.model.conftest import Release, make_release
-from tests.model.generated_tenants import REAL_TABLE, real_table, use_case, write_job_inputs
+from tests.model.generated_tenants import (
+    REAL_TABLE,
+    SHIPPED_USE_CASE,
+    real_table,
+    shipped_use_case,
+    write_job_inputs,
+)
 
 pytestmark = pytest.mark.skipif(
     not REAL_TABLE.is_file(), reason=f"the real table is not on this machine: {REAL_TABLE.name} in ../shared/data"
@@ -29,8 +35,8 @@ MUST_BE_WORSE = (
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Release:
     base: Path = tmp_path_factory.mktemp("real")
-    hyperparameters = {name: str(value) for name, value in use_case().hyperparameters.items()}
-    write_job_inputs(base, real_table(), hyperparameters=hyperparameters)
+    hyperparameters = {name: str(value) for name, value in shipped_use_case().hyperparameters.items()}
+    write_job_inputs(base, real_table(), hyperparameters=hyperparameters, use_case_folder=SHIPPED_USE_CASE)
     return make_release(base)
 
 
@@ -45,7 +51,7 @@ def evaluation(real: Release) -> dict[str, Any]:
 def test_the_bad_group_is_worse_off(evaluation: dict[str, Any], feature: str) -> None:
     row = next(row for row in evaluation["profile"] if row["feature"] == feature)
     assert row["probability_worse"] >= 0.58
-    direction = use_case().features[feature].direction
+    direction = shipped_use_case().features[feature].direction
     assert direction * (row["bad"]["mean"] - row["good"]["mean"]) > 0
 
 
