@@ -6,6 +6,7 @@ A repeated event or request starts no second release.
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
@@ -67,6 +68,6 @@ def _start(bucket: str, release: str, details: dict[str, Any]) -> dict[str, Any]
     processing = read_processing(files["use_case.yaml"], os.environ.get("SPARK_IMAGE_URI", ""))
     for name, content in files.items():
         objects.write_once(bucket, data_layout.use_case_snapshot(release) + name, content)
-    executions.start(release, {"release": release, "processing": processing, **details})
+    executions.start(release, {"release": release, "processing": asdict(processing), **details})
     logger.info("release started", extra={"release": release})
     return {"release": release}

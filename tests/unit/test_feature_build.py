@@ -12,18 +12,15 @@ import pytest
 import yaml
 
 from demo.generate_events import generate
-from tests.unit.feature_job import SHARED_DATA, FeatureJob
+from tenant_experience.use_case.schema import load_use_case
+from tests.unit.feature_job import SHARED_DATA, USE_CASE_FOLDER, FeatureJob
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 COLUMNS = (
     "event_id,tenant_id,portfolio_id,channel,direction,opened_at,first_response_at,resolved_at,"
     "answered,escalated,sentiment"
 )
-FEATURES = (
-    *("work_order_count", "escalation_count", "total_maintenance_tickets", "mean_first_response_hr"),
-    *("mean_full_resolution_hr", "total_tickets", "answer_rate", "outbound_call_count", "positive_rate"),
-    "negative_rate",
-)
+FEATURES = load_use_case(USE_CASE_FOLDER).feature_names
 SCHEMA = [
     *("tenant_id", "portfolio_id", "partition", "partition_slug", "as_of", "history", "may_train"),
     *(*FEATURES, "exposure_days", "open_count", "oldest_open_hr"),

@@ -367,8 +367,8 @@ def test_what_happened_before_a_copy_opened_takes_no_negative_time():
     ("sql", "told"),
     [
         ("SELEC 1", "is not SQL"),
-        ("", "holds no statement"),
-        ("DROP VIEW events; SELECT 1", "not CREATE VIEW or CREATE TABLE name AS SELECT: DROP VIEW events"),
+        ("", "has no statement"),
+        ("DROP VIEW events; SELECT 1", "must be CREATE VIEW or CREATE TABLE name AS SELECT: DROP VIEW events"),
         ("CREATE VIEW a AS SELECT tenant_id FROM events; SELECT * FROM a", "gives no column 'portfolio_id'"),
     ],
 )

@@ -27,5 +27,5 @@ def test_the_shared_partition_is_trained_even_when_every_portfolio_has_its_own()
         "north": "north",
         "south": "south",
     }
-    trained = [row["slug"] for item in shards(partitions, Models(shard_size=10), {}) for row in item["partitions"]]
+    trained = [each.slug for shard in shards(partitions, Models(shard_size=10), {}) for each in shard.partitions]
     assert trained == ["all", "north", "south"]

@@ -7,7 +7,7 @@ import yaml
 
 from tenant_experience.errors import UserError
 from tenant_experience.spark.instances import Instances
-from tenant_experience.use_case.processing import read_processing
+from tenant_experience.use_case.processing import ProcessingRequest, read_processing
 from tenant_experience.use_case.schema import load_use_case
 
 USE_CASE = Path(__file__).parents[2] / "use_cases" / "tenant_experience" / "use_case.yaml"
@@ -28,12 +28,12 @@ def use_case(tmp_path: Path, processing: object) -> bytes:
     ],
 )
 def test_what_an_execution_is_told(tmp_path: Path, given: object, expected: dict):
-    assert read_processing(use_case(tmp_path, given), "image") == expected
+    assert read_processing(use_case(tmp_path, given), "image") == ProcessingRequest(**expected)
     assert load_use_case(tmp_path).processing.model_dump() == expected
 
 
 def test_a_use_case_without_the_key_runs_on_duckdb():
-    assert read_processing(b"name: other", "") == {"engine": "duckdb", "instances": 1}
+    assert read_processing(b"name: other", "") == ProcessingRequest("duckdb", 1)
 
 
 @pytest.mark.parametrize(

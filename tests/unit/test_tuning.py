@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import jsonata
@@ -32,7 +33,7 @@ def use_case() -> UseCase:
     [
         ({"enabled": True}, "needs tuning.ranges"),
         ({"jobs": 2, "parallel_jobs": 3}, "more than tuning.jobs"),
-        ({"ranges": {"shard": {"minimum": 1, "maximum": 2}}}, "set by the state machine"),
+        ({"ranges": {"shard": {"minimum": 1, "maximum": 2}}}, "which the state machine sets"),
         ({"ranges": {"max_depth": {"minimum": 3, "maximum": 3}}}, "below maximum"),
         ({"ranges": {"gamma": {"minimum": 0, "maximum": 3, "scale": "log"}}}, "above 0"),
         ({"ranges": {"max_depth": {"kind": "integer", "minimum": 1.5, "maximum": 3}}}, "whole numbers"),
@@ -71,9 +72,9 @@ def test_a_shard_is_one_model_and_what_is_searched_is_not_fixed_too():
     partitions = {name: PartitionSize(name, name, "local", 5_000, 5_000) for name in ("north", "south")}
     fixed = {"max_depth": "5", "seed": "0"}
     items = shards(partitions, Models(), fixed, Tuning.model_validate({"jobs": 4, "ranges": RANGES}))
-    assert [[row["slug"] for row in item["partitions"]] for item in items] == [["north"], ["south"]]
-    assert {json.dumps(item["hyperparameters"]) for item in items} == {'{"seed": "0"}'}
-    assert items[0]["tuning"] == {
+    assert [[each.slug for each in item.partitions] for item in items] == [["north"], ["south"]]
+    assert {json.dumps(item.hyperparameters) for item in items} == {'{"seed": "0"}'}
+    assert asdict(items[0])["tuning"] == {
         "jobs": 4,
         "parallel_jobs": 2,
         "parameter_ranges": {
@@ -85,7 +86,7 @@ def test_a_shard_is_one_model_and_what_is_searched_is_not_fixed_too():
             ],
         },
     }
-    assert shards(partitions, Models(), fixed)[0]["tuning"] is None
+    assert shards(partitions, Models(), fixed)[0].tuning is None
 
 
 def _evaluated(text: str, **variables: object) -> str:

@@ -1,10 +1,10 @@
-"""Features into the Feature Store: only what changed, nothing twice, and every failure by name.
+"""Writes features to the Feature Store: only those that changed, nothing twice, and every failure by name.
 
-What is compared is the record without ``event_time`` and ``release``: a served record's release is the one that last
-changed it. A record that is served as of a later time is left alone, whatever the order in which releases arrive.
+Records are compared without ``event_time`` and ``release``: the release of a served record is the one that last changed
+it. A record that is served as of a later time is not changed, whatever the order in which releases arrive.
 
-An online record changes only when its EventTime is greater, so EventTime is the ingestion's own clock in whole seconds,
-moved past the stored one when it has to be. History, which goes to the offline store alone, has its ``as_of`` as
+An online record changes only when its EventTime is greater. So EventTime is the ingestion's clock in whole seconds,
+moved past the stored EventTime where necessary. History goes to the offline store only, and has its ``as_of`` as
 EventTime: writing it again gives the same rows, and it never looks later than what is served.
 """
 
@@ -42,13 +42,13 @@ class FeatureStore(Protocol):
         """The feature that identifies a record."""
 
     def read(self, ids: Sequence[str]) -> dict[str, Record]:
-        """The online records of at most 100 ids; ids that are not there are missing from the answer."""
+        """Reads the online records of at most 100 ids; ids without a record are missing from the answer."""
 
     def write(self, records: Sequence[Record], *, offline_only: bool) -> dict[str, str]:
         """Writes records to the offline store, and online unless ``offline_only``.
 
         Returns:
-            The ids of records that could not be written, with the store's error codes; all others were.
+            The ids of the records that could not be written, each with the error code of the store.
         """
 
 
@@ -60,14 +60,14 @@ def ingest(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     report: Callable[[str], None] | None = None,
 ) -> IngestionResult:
-    """Writes the records that are new or changed.
+    """Writes the records that are new or have changed.
 
     Args:
         store: the feature group.
-        records: without ``event_time``; each id once; read lazily, a few thousand ahead.
-        history_only: all records go to the offline store, and what is served stays as it is.
+        records: records without ``event_time``, each id once; they are read lazily, a few thousand ahead.
+        history_only: whether all records go to the offline store only, so that what is served does not change.
         now: the clock, UTC.
-        report: told the progress every few seconds; the log when None.
+        report: receives the progress every few seconds; None writes it to the log.
     """
     tell = report or logger.info
     ingest_batch = _write_history if history_only else partial(_write_changes, now=now)
@@ -88,7 +88,7 @@ def ingest(
                     reported = time.monotonic()
                     tell(_progress(total, reported - started))
         except BaseException:
-            # One part met an error that all others would meet: what has not begun need not begin.
+            # One batch met an error that the others would meet too, so those that have not begun are cancelled.
             pool.shutdown(cancel_futures=True)
             raise
     tell(_progress(total, time.monotonic() - started))
@@ -96,7 +96,7 @@ def ingest(
 
 
 def event_time_after(now: datetime, stored: str | None) -> str:
-    """``now`` as the store's EventTime, or one second after ``stored`` when that is not earlier.
+    """``now`` as the store's EventTime, or one second after ``stored`` when ``now`` is not later.
 
     Args:
         now: UTC; cut to whole seconds.

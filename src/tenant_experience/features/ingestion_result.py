@@ -1,4 +1,4 @@
-"""What an ingestion did: counted by each instance of the job, kept in a folder of its own, added up for the report."""
+"""What an ingestion did: each instance of the job counts its part, and the report adds the parts up."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ from tenant_experience.jobs.outcome import Outcome
 
 @dataclass
 class IngestionResult:
-    """Counts of records; ``failed`` maps the ids of those that could not be written to the store's error codes.
+    """Counts of records.
 
-    ``unchanged`` were served with these values already, ``newer`` with those of a later ``as_of``.
+    Attributes:
+        records: all records.
+        written: those that were written.
+        unchanged: those that were served with the same values already.
+        newer: those that are served with values of a later ``as_of``.
+        failed: the ids of those that could not be written, each with the error code of the store.
     """
 
     records: int = 0
@@ -26,7 +31,7 @@ class IngestionResult:
     failed: dict[str, str] = field(default_factory=dict)
 
     def __iadd__(self, other: IngestionResult) -> IngestionResult:
-        """Adds the figures of another part."""
+        """Adds the counts of another part."""
         self.records += other.records
         self.written += other.written
         self.unchanged += other.unchanged
@@ -35,13 +40,11 @@ class IngestionResult:
         return self
 
     def counts(self) -> dict[str, int]:
-        """The figures, ``failed`` as a number too."""
+        """The counts; ``failed`` is a number here."""
         return asdict(self) | {"failed": len(self.failed)}
 
     def raise_over_limit(self, share: float | None) -> None:
-        """Fails when more than ``share`` of the records, rounded up to whole ones, could not be written.
-
-        None allows any number.
+        """Fails when more than ``share`` of the records (rounded up) could not be written; None allows any number.
 
         Raises:
             PlatformError: ``ingestion_failed``.
@@ -51,21 +54,22 @@ class IngestionResult:
             reasons = ", ".join(sorted(set(self.failed.values())))
             raise PlatformError(
                 f"{len(self.failed)} of {self.records} records could not be written to the feature store ({reasons}); "
-                f"the gate failed_records_share allows {allowed}. They are listed in {FAILED_RECORDS_FILE}; running "
-                "again writes only them",
+                f"the gate failed_records_share allows {allowed}. {FAILED_RECORDS_FILE} lists them; running the job "
+                "again writes only these records",
                 code="ingestion_failed",
             )
 
     def write_failed(self, folder: Path) -> None:
-        """Writes ``failed_records.json`` into ``folder``, made when missing."""
+        """Writes ``failed_records.json`` into ``folder``, which is created when it is missing."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / FAILED_RECORDS_FILE).write_text(json.dumps(self.failed, indent=1) + "\n")
 
 
 def read_ingestion(folder: Path) -> IngestionResult:
-    """All instances' figures together: each has ``outcome.json`` and ``failed_records.json`` in a folder of its own.
+    """Adds up the counts of all instances. Without any instance all counts are 0.
 
-    Without any, all figures are 0.
+    Args:
+        folder: has a folder for each instance, with its ``outcome.json`` and ``failed_records.json``.
     """
     total = IngestionResult()
     for instance in sorted(path for path in folder.glob("*") if path.is_dir()):

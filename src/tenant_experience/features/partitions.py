@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tenant_experience.data_layout import GLOBAL_PARTITION, partition_slug
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.use_case.manifest import Scope
 from tenant_experience.use_case.schema import Models, UseCase
-from tenant_experience.use_case.tuning import Tuning
+from tenant_experience.use_case.tuning import Tuning, TuningJob
 
 
 @dataclass(frozen=True)
 class PartitionSize:
-    """One model's tenants.
+    """One model and the number of its tenants.
 
     Attributes:
-        partition: its name: a portfolio, or ``all``.
-        slug: the name as it stands in keys.
-        scale: ``global`` when trained over every tenant of the release, else ``local``.
-        tenants: how many tenants it answers for.
-        training_tenants: how many it may train on; for the global one, of the whole release.
+        partition: the name of the partition: a portfolio, or ``all``.
+        slug: the name as keys contain it.
+        scale: ``global`` when the model is trained on every tenant of the release, else ``local``.
+        tenants: how many tenants the model answers for.
+        training_tenants: how many tenants it may train on; the global one may train on those of the whole release.
     """
 
     partition: str
@@ -32,24 +31,42 @@ class PartitionSize:
     training_tenants: int
 
 
+@dataclass(frozen=True)
+class Shard:
+    """One training job: an item of ``partitions.json``.
+
+    Attributes:
+        shard: its number, from 0.
+        partitions: the models it trains.
+        hyperparameters: strings, as SageMaker passes them on; without those that are searched.
+        tuning: the search, or None.
+    """
+
+    shard: int
+    partitions: list[PartitionSize]
+    hyperparameters: dict[str, str]
+    tuning: TuningJob | None
+
+
 def assign_partitions(
     portfolios: Mapping[str, tuple[int, int]], use_case: UseCase, scope: Scope
 ) -> dict[str, PartitionSize]:
     """Portfolio -> partition.
 
-    Under ``global`` all share ``all``. Under ``per_partition`` a portfolio with at least ``minimum_tenants`` that may
-    train has its own; the others share ``all``, as does a portfolio that is itself called ``all``. ``all`` is always
-    there, even when no portfolio shares it: it answers for whoever has no model of their own by the next release.
-    Without ``models.fallback`` it gets no model (see :func:`shards`), and nothing answers for the others.
+    With scope ``global`` all portfolios share ``all``. With ``per_partition`` a portfolio with at least
+    ``minimum_tenants`` that may train has a partition of its own. The other portfolios share ``all``, and so does a
+    portfolio that is itself called ``all``. ``all`` always exists, even when no portfolio shares it: it answers for
+    tenants who have no model of their own when the next release is made. Without ``models.fallback`` it gets no model
+    (see :func:`shards`), and nothing answers for the other portfolios.
 
     Args:
         portfolios: portfolio -> (tenants, tenants that may train).
-        use_case: its minimum sizes.
-        scope: of this release; the manifest may override the use case's.
+        use_case: the minimum sizes.
+        scope: the scope of this release; the manifest may override that of the use case.
 
     Raises:
-        AlgorithmError: ``too_few_tenants``: all portfolios together are under the gate ``pooled_tenants``, or none has
-            a model and there is no fallback.
+        AlgorithmError: ``too_few_tenants``: all portfolios together have fewer tenants than the gate
+            ``pooled_tenants`` asks for, or no portfolio has a model and there is no fallback.
     """
     pooled = sum(trainable for _, trainable in portfolios.values())
     needed = use_case.gates.pooled_tenants
@@ -67,8 +84,8 @@ def assign_partitions(
     }
     if not own and not use_case.models.fallback:
         raise AlgorithmError(
-            f"no portfolio has the {use_case.models.minimum_tenants} tenants that may train which a model of its own "
-            f"takes (models.minimum_tenants), and models.fallback is off: the largest has "
+            f"no portfolio has the {use_case.models.minimum_tenants} tenants with enough history that a model of "
+            "its own needs (models.minimum_tenants), and models.fallback is false: the largest portfolio has "
             f"{max(trainable for _, trainable in portfolios.values())}",
             code="too_few_tenants",
         )
@@ -93,27 +110,27 @@ def shards(
     models: Models,
     hyperparameters: Mapping[str, str],
     tuning: Tuning | None = None,
-) -> list[dict[str, Any]]:
-    """``partitions.json``: one item per training job, at most ``models.shard_size`` models each, largest first.
+) -> list[Shard]:
+    """The training jobs, the largest models first, with at most ``models.shard_size`` models in each.
 
-    Under ``tuning`` one model each: a training of a search yields one loss.
+    With ``tuning`` each job has one model, because one training of a search gives one loss.
 
     Args:
         partitions: from :func:`assign_partitions`.
-        models: of the use case.
+        models: the use case's.
         hyperparameters: strings, as SageMaker passes them on.
-        tuning: what is searched, and then not among the item's ``hyperparameters``.
+        tuning: what is searched, if anything.
     """
     size = models.shard_size if tuning is None else 1
     searched = tuning.ranges.keys() if tuning else ()
     trained = {partition for partition in partitions.values() if models.fallback or partition.scale == "local"}
     distinct = sorted(trained, key=lambda p: (-p.training_tenants, p.partition))
     return [
-        {
-            "shard": shard,
-            "partitions": [vars(partition) for partition in distinct[start : start + size]],
-            "hyperparameters": {name: value for name, value in hyperparameters.items() if name not in searched},
-            "tuning": tuning.job() if tuning else None,
-        }
+        Shard(
+            shard,
+            distinct[start : start + size],
+            {name: value for name, value in hyperparameters.items() if name not in searched},
+            tuning.job() if tuning else None,
+        )
         for shard, start in enumerate(range(0, len(distinct), size))
     ]

@@ -1,4 +1,4 @@
-"""Features of a release as Feature Store records: strings by name, nulls left out."""
+"""The features of a release as Feature Store records: a text for each name, without nulls."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _ROWS_AT_ONCE = 10_000
 
 
 def feature_types(use_case: UseCase) -> dict[str, str]:
-    """Feature Store feature -> type (``String`` or ``Fractional``), the record identifier and event time first."""
+    """Feature Store feature -> ``String`` or ``Fractional``; the record identifier and event time come first."""
     texts = (use_case.record_id, EVENT_TIME, use_case.partition_column, "partition_slug", AS_OF, RELEASE, "history")
     numbers = [*(name for name in use_case.features if name not in use_case.categories), *SIDE_COLUMNS]
     return dict.fromkeys((*texts, *use_case.categories), "String") | dict.fromkeys(numbers, "Fractional")
 
 
 def read_records(path: Path, use_case: UseCase, release: str, share: InstanceShare) -> Iterator[Record]:
-    """The rows of ``features.parquet`` that are this instance's, as records without ``event_time``.
+    """The rows of ``features.parquet`` that belong to this instance, as records without ``event_time``.
 
-    Numbers are written so that reading them back gives the same double.
+    A number is written as the text from which the same double is read.
     """
     types = feature_types(use_case)
     columns = [name for name in types if name not in (EVENT_TIME, RELEASE)]

@@ -1,4 +1,4 @@
-"""Features: one row per tenant and ``as_of``, from events by ``features.sql`` or from a ready-made table."""
+"""Features, one row for each tenant: computed from events by ``features.sql``, or taken from a ready-made table."""
 
 # ruff: noqa: S608 - names in SQL come from validated settings
 from __future__ import annotations
@@ -26,14 +26,14 @@ def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, 
 
     Args:
         engine: holds ``events``.
-        use_case: its history settings set the window and the classes.
-        sql: ``features.sql``, in DuckDB's dialect: views and tables over ``events``, each CREATE ... AS SELECT, and
-            last a SELECT. Known are ``$as_of`` and ``$window_start`` (timestamps), ``$minimum_days`` and
+        use_case: its history settings give the window and the thresholds.
+        sql: ``features.sql``, in DuckDB's dialect: views and tables over ``events``, each CREATE ... AS SELECT, and at
+            the end a SELECT. It may use ``$as_of`` and ``$window_start`` (timestamps), ``$minimum_days`` and
             ``$provisional_below``.
-        as_of: nothing at or after it has happened yet.
+        as_of: what happens at or after this moment is not known yet.
 
     Raises:
-        UserError: ``invalid_use_case``: the SQL is not of this form, or gives no column that the use case names.
+        UserError: ``invalid_use_case``: the SQL does not have this form, or lacks a column that the use case names.
     """
     history = use_case.history
     *named, answer = _statements(
@@ -49,7 +49,7 @@ def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, 
         found = _NAMED.search(statement)
         if found is None:
             raise UserError(
-                f"{SQL_FILE}: a statement before the last is not CREATE VIEW or CREATE TABLE name AS SELECT: "
+                f"{SQL_FILE}: every statement but the last must be CREATE VIEW or CREATE TABLE name AS SELECT: "
                 f"{' '.join(statement.split())[:100]}",
                 code="invalid_use_case",
             )
@@ -73,19 +73,19 @@ def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
     except duckdb.Error as error:
         raise UserError(f"{SQL_FILE} is not SQL: {error}", code="invalid_use_case") from error
     if not statements:
-        raise UserError(f"{SQL_FILE} holds no statement: it ends with a SELECT", code="invalid_use_case")
+        raise UserError(f"{SQL_FILE} has no statement; it must end with a SELECT", code="invalid_use_case")
     return statements
 
 
 def label_columns(use_case: UseCase) -> list[str]:
-    """The column that labels come from, or none."""
+    """The column that labels come from, if they come from a column."""
     return [use_case.labels.column] if use_case.labels.column else []
 
 
 def features_from_table(connection: duckdb.DuckDBPyConnection, use_case: UseCase, as_of: datetime) -> None:
-    """Fills the table ``features`` from the view ``ready_made``: all history is taken to be sufficient.
+    """Fills the table ``features`` from the view ``ready_made``. All history is taken to be sufficient.
 
-    Whoever has no label may not train, when labels come from a column.
+    When labels come from a column, a model may only train on tenants that have a label.
     """
     columns = ", ".join((*use_case.features, *label_columns(use_case)))
     nulls = ", ".join(f"CAST(NULL AS DOUBLE) AS {name}" for name in SIDE_COLUMNS)
@@ -100,7 +100,7 @@ def features_from_table(connection: duckdb.DuckDBPyConnection, use_case: UseCase
 def write_features(
     connection: duckdb.DuckDBPyConnection, use_case: UseCase, partition_of: dict[str, PartitionSize], path: Path
 ) -> None:
-    """Writes ``features.parquet``, by record id: the same input gives the same rows in the same order.
+    """Writes ``features.parquet`` in the order of the record ids: the same input gives the same rows in the same order.
 
     Args:
         connection: holds ``features``.
@@ -127,7 +127,7 @@ def _timestamp(moment: datetime) -> str:
 
 
 def check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime) -> None:
-    """Refuses a log without events before ``as_of``, or whose newest is older than the gate ``freshness_days`` allows.
+    """Refuses a log without events before ``as_of``, or with only older events than the gate ``freshness_days`` allows.
 
     Raises:
         UserError: ``no_events_before_as_of`` or ``stale_events``.
@@ -155,7 +155,7 @@ def check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime
 
 
 def tenants_by_portfolio(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, tuple[int, int]]:
-    """Portfolio -> (tenants, tenants that may train), by name."""
+    """Portfolio -> (tenants, tenants that may train), in order of their names."""
     rows = connection.execute(
         f"SELECT {use_case.partition_column}, count(*), count(*) FILTER (may_train) FROM {FEATURES_TABLE} "
         "GROUP BY ALL ORDER BY 1"

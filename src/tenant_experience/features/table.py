@@ -1,6 +1,6 @@
-"""``features.parquet`` in memory: columns as numpy arrays, one row per tenant, always in order of tenant_id.
+"""``features.parquet`` in memory: columns as numpy arrays, one row for each tenant, always in order of tenant_id.
 
-The order is fixed here, once, so that nothing downstream can depend on the order of the file's rows.
+The order is fixed here, so that nothing later can depend on the order of the rows in the file.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ INSUFFICIENT = "insufficient"
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Tenants and their features; every array has one entry a tenant.
+    """Tenants and their features; every array has one entry for each tenant.
 
     Attributes:
         tenant_id: the record id of the use case; distinct, ascending.
         portfolio_id: the partition column of the use case.
         partition_slug: the partition that answers for the tenant.
         history: sufficient, provisional or insufficient.
-        may_train: whether a model may learn from the tenant.
-        values: (tenants, features) float64, NaN where a feature has no denominator or no value; a category is its
-            place in ``categories``.
-        features: names of the columns of ``values``.
-        as_of: the moment the features describe, ISO 8601, UTC.
-        categories: of the features that are categories: the values that occur, ascending.
-        label: of labels from a column: the number of the class, or the number itself; NaN where nothing is known.
+        may_train: whether a model may be trained on the tenant.
+        values: (tenants, features) float64, NaN where a feature has no denominator or no value; a category is
+            represented by its index in ``categories``.
+        features: the names of the columns of ``values``.
+        as_of: the moment that the features describe, ISO 8601, UTC.
+        categories: for each feature that is a category: the values that occur, ascending.
+        label: when labels come from a column: the number of the class, or the number itself; NaN where it is unknown.
             None when labels come from clusters.
         side: further columns, name -> values: exposure_days, open_count, oldest_open_hr; NaN where unknown.
     """
@@ -69,7 +69,7 @@ class FeatureTable:
         return self.values[:, [self.features.index(name) for name in features]]
 
     def take(self, rows: NDArray[Any]) -> FeatureTable:
-        """The tenants that a boolean mask or an ascending index picks."""
+        """The tenants that a boolean mask or an ascending index selects."""
         names = ("tenant_id", "portfolio_id", "partition_slug", "history", "may_train", "values")
         return replace(
             self,
@@ -79,7 +79,7 @@ class FeatureTable:
         )
 
     def of_partition(self, slug: str) -> FeatureTable:
-        """The tenants a partition's model is made from: the global one's are all tenants of the release."""
+        """The tenants that a partition's model is made from; for the global model, all tenants of the release."""
         return self if slug == GLOBAL_PARTITION else self.take(self.partition_slug == slug)
 
 
@@ -91,7 +91,7 @@ def read_features(path: Path, use_case: UseCase) -> FeatureTable:
         use_case: names the columns.
 
     Raises:
-        PlatformError: ``features_file``: a column is missing or a tenant has two rows, which BuildFeatures rules out.
+        PlatformError: ``features_file``: a column is missing or a tenant has two rows; BuildFeatures never writes this.
         UserError: ``unknown_class``: the label column holds a value that is not one of ``labels.classes``.
     """
     texts = {
@@ -110,7 +110,7 @@ def read_features(path: Path, use_case: UseCase) -> FeatureTable:
     order = np.argsort(columns["tenant_id"], kind="stable")
     ids = columns["tenant_id"][order]
     if np.any(ids[1:] == ids[:-1]):
-        raise PlatformError(f"{path} has a tenant twice", code="features_file")
+        raise PlatformError(f"{path} has two rows for one tenant", code="features_file")
     categories = {name: _categories(table[name]) for name in use_case.categories}
     matrix = [
         _codes(table[name], categories[name]) if name in categories else _numbers(table[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from tenant_experience.data_quality.gates import (
 )
 from tenant_experience.data_quality.report import data_quality_report
 from tenant_experience.errors import UserError
-from tenant_experience.features.partitions import PartitionSize, assign_partitions, shards
+from tenant_experience.features.partitions import PartitionSize, Shard, assign_partitions, shards
 from tenant_experience.features.sql import (
     check_freshness,
     features_from_events,
@@ -204,13 +204,13 @@ def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -
         features_from_table(engine.connection, batch.use_case, batch.as_of)
 
 
-def _write_partitions(batch: Batch, partition_of: dict[str, PartitionSize], folders: Folders) -> list[dict[str, Any]]:
+def _write_partitions(batch: Batch, partition_of: dict[str, PartitionSize], folders: Folders) -> list[Shard]:
     hyperparameters = as_hyperparameters(batch.use_case.hyperparameters) | batch.manifest.hyperparameters
     tuning = wanted_tuning(batch.use_case, batch.manifest)
     if tuning:
         check_ranges(tuning, batch.use_case.trainer, hyperparameters)
     items = shards(partition_of, batch.use_case.models, hyperparameters, tuning)
-    _write_json(folders.features / PARTITIONS_FILE, items)
+    _write_json(folders.features / PARTITIONS_FILE, [asdict(item) for item in items])
     return items
 
 

@@ -1,4 +1,4 @@
-"""``features:`` of ``use_case.yaml``: what each feature is, and what more of it means."""
+"""``features:`` of ``use_case.yaml``: what each feature is, and what a higher value means."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Noise(Settings):
     """How a value would differ if the same tenant's year happened again.
 
     Attributes:
-        kind: ``poisson``: a count, told per 365 days; ``gamma``: a mean of positive numbers, such as hours;
-            ``binomial``: a rate.
-        of: the counts whose sum is how many the mean or the rate is of.
+        kind: ``poisson``: a count per 365 days; ``gamma``: a mean of positive numbers, such as hours; ``binomial``: a
+            rate.
+        of: the counts whose sum is the number of events that the mean or the rate is computed over.
     """
 
     kind: Literal["poisson", "gamma", "binomial"]
@@ -28,7 +28,9 @@ class Noise(Settings):
     @model_validator(mode="after")
     def _of_something(self) -> Self:
         if (self.kind == "poisson") == bool(self.of):
-            raise ValueError("noise.of names counts with kind: gamma and binomial, and only then")
+            raise ValueError(
+                "noise.of must name counts with kind: gamma or binomial, and be left out with kind: poisson"
+            )
         return self
 
 
@@ -61,7 +63,7 @@ class Feature(Settings):
     def _categories_have_no_order(self) -> Self:
         ordered = self.model_fields_set & {"more_is", "transform", "minimum", "maximum", "noise"}
         if self.kind == "category" and ordered:
-            raise ValueError(f"a category has no {sorted(ordered)}")
+            raise ValueError(f"a category cannot have {sorted(ordered)}: its values have no order")
         return self
 
     @property

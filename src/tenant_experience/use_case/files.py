@@ -1,4 +1,4 @@
-"""The files of a use case, as the ``UseCases`` layer carries them."""
+"""The files of a use case, as they are in the ``UseCases`` layer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _SUFFIXES = {".yaml", ".sql"}
 def find(name: str) -> dict[str, bytes]:
     """The files of the use case ``name``: path below its folder -> content.
 
-    They are looked for in the folder ``use_cases`` of every place Python imports from.
+    They are looked up in the folder ``use_cases`` of every place that Python imports from.
 
     Raises:
-        UserError: ``unknown_use_case``, with the names there are.
+        UserError: ``unknown_use_case``; the message lists the known names.
     """
     folders = [Path(place) / "use_cases" for place in sys.path if place]
     for folder in folders:
@@ -30,6 +30,6 @@ def find(name: str) -> dict[str, bytes]:
         {path.parent.name for folder in folders if folder.is_dir() for path in folder.glob("*/use_case.yaml")}
     )
     raise UserError(
-        f"there is no use case {name!r}; upload below raw/<use case>/ with one of: {', '.join(known) or '(none)'}",
+        f"there is no use case {name!r}; upload to raw/<use case>/, with one of: {', '.join(known) or '(none)'}",
         code="unknown_use_case",
     )

@@ -1,4 +1,4 @@
-"""``gates:`` of ``use_case.yaml``: what a release and a model must reach."""
+"""``gates:`` of ``use_case.yaml``: the limits that a release and a model must keep."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from tenant_experience.settings_file import Settings
 
 
 class Gates(Settings):
-    """Limits that refuse a release; null switches one off, all but ``pooled_tenants``.
+    """Limits that refuse a release or a model; null switches a limit off, except ``pooled_tenants``.
 
-    ``feature_shift``, ``null_share`` and ``vanished_portfolios`` compare with the release that is live. From
-    ``roc_auc`` on they refuse one model, not the release.
+    ``feature_shift``, ``null_share`` and ``vanished_portfolios`` compare with the live release. The limits from
+    ``roc_auc`` on refuse one model, not the release.
 
     Attributes:
-        quarantine_share: of the rows read, at most this share is refused.
-        failed_records_share: of the tenants an instance ingests, at most this share, rounded up, is not written.
+        quarantine_share: at most this share of the rows is quarantined.
+        failed_records_share: at most this share (rounded up) of the tenants that an instance ingests is not written.
         pooled_tenants: at least this many tenants may train.
-        freshness_days: the newest event is at most this much older than ``as_of``.
-        feature_shift: no feature's PSI is above this, nor that of labels from a column.
-        null_share: no feature's share of tenants without a value grows by more, nor that of tenants without a label.
+        freshness_days: the newest event is at most this many days older than ``as_of``.
+        feature_shift: the PSI of each feature, and of labels from a column, is at most this.
+        null_share: the share of tenants without a value grows by at most this, for each feature and for the label.
         vanished_portfolios: at most this share of the portfolios is gone.
-        roc_auc: of a model, at least.
-        r2: of a model that tells a number: at least this share of the variance is explained.
-        calibration_error: of a model, at most.
-        missing_accuracy: a model's accuracy when three features of each tenant are missing, at least.
-        champion_loss: on the same tenants a model's log loss is not surely (by the lower end of its interval) more than
-            so much above that of the model that is live; of numbers, the root mean squared error by this share of it.
+        roc_auc: the model's ROC AUC is at least this.
+        r2: a model that predicts a number explains at least this share of the variance.
+        calibration_error: the model's calibration error is at most this.
+        missing_accuracy: the model's accuracy is at least this when three features of each tenant are missing.
+        champion_loss: the log loss must not exceed that of the live model, on the same tenants, by more than this with
+            certainty (at the lower end of the interval); for numbers, the root mean squared error, by this share of it.
     """
 
     quarantine_share: float | None = Field(default=0.05, ge=0, le=1)

@@ -1,4 +1,4 @@
-"""``clustering:`` and ``labels:`` of ``use_case.yaml``: what a model learns to tell, and where that comes from."""
+"""``clustering:`` and ``labels:`` of ``use_case.yaml``: what a model predicts, and where the labels come from."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ Method = Literal["kmeans", "gaussian_mixture", "ward"]
 
 
 class GroupLimits(Settings):
-    """What groups must show before they are called good and bad; the last two only warn.
+    """What groups must show before they are called good and bad; the last two limits only warn.
 
     Attributes:
         probability_worse: on every marker, a tenant of the worse of two neighbouring groups is worse off with at least
-            this probability, ties half.
-        stability_median: the median adjusted Rand index of refits on redrawn tenants is at least this.
-        stability_minimum: and the smallest is at least this.
-        smallest_group: the smallest group has at least so many tenants,
-        smallest_share: and at least this share of them.
-        structure_ratio: explained variance is at least so many times that of columns shuffled one by one.
-        continuum_margin: explained variance exceeds that of data without groups by more than this.
-        service_auc: features of service alone tell the groups apart at least so well.
+            this probability; ties count half.
+        stability_median: the median adjusted Rand index of refits on resampled tenants is at least this.
+        stability_minimum: the smallest adjusted Rand index of these refits is at least this.
+        smallest_group: the smallest group has at least this many tenants.
+        smallest_share: the smallest group has at least this share of the tenants.
+        structure_ratio: the explained variance is at least this many times that of data whose columns are shuffled
+            independently.
+        continuum_margin: the explained variance exceeds that of data without groups by more than this.
+        service_auc: the features with aspect service alone separate the groups with at least this AUC.
     """
 
     probability_worse: float = Field(default=0.55, ge=0.5, le=1)
@@ -41,7 +42,7 @@ class GroupLimits(Settings):
 
 
 class Clustering(Settings):
-    """On which features groups are found, how, and which features must agree without having been used."""
+    """On which features groups are found and how, and which features must agree although they were not used."""
 
     markers: list[Name] = Field(min_length=2)
     checks: list[Name] = Field(default_factory=list)
@@ -51,14 +52,14 @@ class Clustering(Settings):
 
 
 class Labels(Settings):
-    """What a model learns to tell.
+    """What a model predicts.
 
     Attributes:
-        from_: ``clusters``: the group a tenant falls into; ``column``: what the data says.
-        column: which one; a tenant without a value there teaches nothing.
-        classes: its values, in the order of their numbers; None when it holds a number.
-        positive: the last of the classes, whose probability is told; None: no class is more wanted than another.
-        outcome: what the API's reasons call the positive class; its name when there is nothing here.
+        from_: ``clusters`` for the group of a tenant; ``column`` for a column of the data.
+        column: the column; a model is not trained on tenants without a value in it.
+        classes: the values of the column, in the order of their numbers; None when it holds a number.
+        positive: the last of the classes, whose probability is given; None when no class is special.
+        outcome: what the API's reasons call the positive class; its name when left out.
     """
 
     from_: Literal["clusters", "column"] = Field(alias="from")
@@ -69,38 +70,38 @@ class Labels(Settings):
 
     @property
     def task(self) -> Task:
-        """What kind of learning this is."""
+        """The kind of prediction."""
         if self.classes is None:
             return "regression"
         return "binary" if len(self.classes) == 2 else "multiclass"
 
     def check_classes(self, values: Iterable[str]) -> None:
-        """Refuses values of the column that are none of the classes.
+        """Refuses values of the column that are not among the classes.
 
         Raises:
-            UserError: ``unknown_class``, naming the first by the alphabet.
+            UserError: ``unknown_class``; names the alphabetically first such value.
         """
         unknown = sorted(set(values) - set(self.classes or ()))
         if unknown:
             raise UserError(
-                f"column {self.column!r} holds {unknown[0]!r}, which is none of labels.classes "
-                f"{', '.join(self.classes or ())}: name it in use_case.yaml, or map it in the source",
+                f"column {self.column!r} has the value {unknown[0]!r}, which is not one of labels.classes "
+                f"({', '.join(self.classes or ())}): name it in use_case.yaml, or map it in the source",
                 code="unknown_class",
             )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if (self.column is not None) != (self.from_ == "column"):
-            raise ValueError("labels.column is wanted with from: column, and only then")
+            raise ValueError("labels.column must be given with from: column, and left out with from: clusters")
         classes = self.classes or []
         if len(set(classes)) != len(classes):
             raise ValueError("labels.classes names a class twice")
         if self.from_ == "clusters" and not classes:
-            raise ValueError("labels.classes are wanted with from: clusters")
+            raise ValueError("labels.classes must be given with from: clusters")
         if self.positive is None and (self.from_ == "clusters" or self.task == "binary"):
-            raise ValueError("labels.positive is wanted: the last of labels.classes")
+            raise ValueError("labels.positive must be given: it is the last of labels.classes")
         if self.outcome is not None and self.positive is None:
-            raise ValueError("labels.outcome is the positive class in words: there is none")
+            raise ValueError("labels.outcome describes the positive class, but labels.positive is not given")
         if self.positive is not None and (not classes or self.positive != classes[-1]):
-            raise ValueError(f"labels.positive {self.positive!r} is not the last of labels.classes")
+            raise ValueError(f"labels.positive must be the last of labels.classes, not {self.positive!r}")
         return self

@@ -1,6 +1,6 @@
-"""``manifest.json``: completes a batch, and says what is special about it.
+"""``manifest.json``: it completes a batch and says what is special about it.
 
-Only the standard library, so that a Lambda may read it too.
+This module needs only the standard library, so that a Lambda function can use it too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tenant_experience.errors import UserError
 KEYS = ("source", "as_of", "hyperparameters", "models", "tuning")
 Scope = Literal["global", "per_partition"]
 RESERVED_HYPERPARAMETERS = frozenset({"release", "shard"})
-# Of SageMaker's CreateTrainingJob: characters of a hyperparameter's name and value, and how many there may be.
+# Limits of SageMaker's CreateTrainingJob: characters in a hyperparameter's name and value, and how many there may be.
 _LONGEST_NAME = 256
 _LONGEST_VALUE = 2_500
 _MOST_HYPERPARAMETERS = 90
@@ -26,11 +26,11 @@ _MOST_HYPERPARAMETERS = 90
 
 @dataclass(frozen=True)
 class Manifest:
-    """A parsed manifest; None where it does not say.
+    """A parsed manifest; a key that it does not give is None.
 
     Attributes:
-        source: the source to map the files with.
-        as_of: features are as known then, UTC.
+        source: the source that maps the files.
+        as_of: features describe what was known at this moment, UTC.
         hyperparameters: strings, as SageMaker passes them on.
         models: ``global`` or ``per_partition``.
         tuning: whether hyperparameters are searched.
@@ -83,19 +83,19 @@ def parse_manifest(document: object) -> Manifest:
 
 
 def parse_utc(text: str) -> datetime:
-    """An ISO 8601 time stamp with an offset or ``Z``, as UTC.
+    """Parses an ISO 8601 time stamp with an offset or ``Z``; the result is in UTC.
 
     Raises:
-        ValueError: it is not one.
+        ValueError: it is not such a time stamp.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        raise ValueError("the offset is missing: end it with Z for UTC")
+        raise ValueError("it has no offset: end it with Z for UTC")
     return moment.astimezone(UTC)
 
 
 def as_hyperparameters(values: dict[str, Any]) -> dict[str, str]:
-    """Scalars as SageMaker's strings: true, 4, 0.1, text."""
+    """Scalars as the texts that SageMaker passes on: true, 4, 0.1, text."""
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
 
 
@@ -122,7 +122,7 @@ def _hyperparameters(values: object) -> dict[str, str]:
     if not isinstance(values, dict):
         _refuse("key 'hyperparameters' must be an object of names and values")
     if len(values) > _MOST_HYPERPARAMETERS:
-        _refuse(f"key 'hyperparameters' holds {len(values)} values; at most {_MOST_HYPERPARAMETERS} are possible")
+        _refuse(f"key 'hyperparameters' has {len(values)} values; at most {_MOST_HYPERPARAMETERS} are allowed")
     for name, value in values.items():
         _check_hyperparameter(name, value)
     return as_hyperparameters(cast(dict[str, Any], values))
@@ -131,10 +131,10 @@ def _hyperparameters(values: object) -> dict[str, str]:
 def _check_hyperparameter(name: str, value: object) -> None:
     key = f"key 'hyperparameters.{name}'"
     if name in RESERVED_HYPERPARAMETERS:
-        _refuse(f"{key} is set by the state machine")
+        _refuse(f"{key} cannot be given: the state machine sets it")
     if not isinstance(value, bool | int | float | str):
         _refuse(f"{key} must be a number, a text, true or false, not {value!r}")
     if isinstance(value, float) and not math.isfinite(value):
         _refuse(f"{key} must be finite, not {value!r}")
     if not name or len(name) > _LONGEST_NAME or len(str(value)) > _LONGEST_VALUE:
-        _refuse(f"{key}: names have 1 to {_LONGEST_NAME} characters, values at most {_LONGEST_VALUE}")
+        _refuse(f"{key}: a name must have 1 to {_LONGEST_NAME} characters, and a value at most {_LONGEST_VALUE}")

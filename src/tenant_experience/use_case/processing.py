@@ -1,10 +1,11 @@
-"""The key ``processing`` of use_case.yaml: which engine builds features, on how many instances.
+"""``processing:`` of ``use_case.yaml``: which engine builds features, and on how many instances.
 
-Apart from ``use_case.py``, because the function that starts a release reads it without pydantic.
+It does not need pydantic, because the function that starts a release reads it too.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -15,11 +16,19 @@ ENGINES = ("duckdb", "spark")
 MAXIMUM_INSTANCES = 100  # of a processing job (SageMaker, ProcessingClusterConfig)
 
 
+@dataclass(frozen=True)
+class ProcessingRequest:
+    """What an execution is told about building features."""
+
+    engine: str = "duckdb"
+    instances: int = 1
+
+
 def check_processing(engine: object, instances: object) -> None:
-    """Refuses what is no engine, and instances that nothing would use.
+    """Refuses an unknown engine, and a number of instances that the engine cannot use.
 
     Raises:
-        ValueError: says which value, and what is allowed.
+        ValueError: names the value and what is allowed.
     """
     if engine not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)} (it is {engine!r})")
@@ -29,22 +38,22 @@ def check_processing(engine: object, instances: object) -> None:
         raise ValueError(f"engine duckdb runs on one instance (instances is {instances}): choose engine: spark")
 
 
-def read_processing(use_case_yaml: bytes, spark_image_uri: str) -> dict[str, Any]:
-    """What an execution is told: ``{"engine": ..., "instances": ...}``; duckdb on one instance unless said otherwise.
+def read_processing(use_case_yaml: bytes, spark_image_uri: str) -> ProcessingRequest:
+    """Reads the engine and its instances; without the key it is duckdb on one instance.
 
     Args:
         use_case_yaml: the file's content.
-        spark_image_uri: the stack's; may be empty.
+        spark_image_uri: the Spark image of the stack; empty when it has none.
 
     Raises:
         UserError: ``invalid_use_case``, or ``no_spark_image`` when the stack was deployed without one.
     """
     try:
-        processing = {"engine": "duckdb", "instances": 1, **_given(use_case_yaml)}
-        check_processing(**processing)
+        processing = ProcessingRequest(**_given(use_case_yaml))
+        check_processing(processing.engine, processing.instances)
     except ValueError as error:
         raise UserError(f"use_case.yaml: key 'processing': {error}", code="invalid_use_case") from error
-    if processing["engine"] == "spark" and not spark_image_uri:
+    if processing.engine == "spark" and not spark_image_uri:
         raise UserError(
             "use_case.yaml asks for processing: {engine: spark}, but this stack has no Spark image: deploy it with the "
             "parameter SparkImageUri (see container/README.md), or choose engine: duckdb",

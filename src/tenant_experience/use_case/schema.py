@@ -1,4 +1,4 @@
-"""``use_case.yaml``: the one thing to change for another problem."""
+"""``use_case.yaml``: everything that differs from one problem to another."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SQL_FILE = "features.sql"
 SOURCES_FOLDER = "sources"
 
 Scalar = bool | int | float | str
-# The features that ``targets`` are about.
+# The features that ``targets`` apply to.
 FIRST_RESPONSE, RESOLUTION = TIMED_FEATURES = ("mean_first_response_hr", "mean_full_resolution_hr")
 
 _log = logging.getLogger("use_case")
@@ -34,10 +34,10 @@ class Models(Settings):
     """How many models there are.
 
     Attributes:
-        scope: one for all, or one for each portfolio with at least ``minimum_tenants`` that may train.
+        scope: one model for all, or one for each portfolio with at least ``minimum_tenants`` that may train.
         minimum_tenants: see ``scope``.
-        fallback: whether a global model answers for the portfolios that have none of their own.
-        shard_size: models of one training job.
+        fallback: whether a global model answers for the portfolios without a model of their own.
+        shard_size: how many models one training job trains.
     """
 
     scope: Scope = "global"
@@ -47,7 +47,7 @@ class Models(Settings):
 
 
 class History(Settings):
-    """Days: the window that events are counted in, and the exposure a tenant needs."""
+    """In days: the window in which events are counted, and the exposure that a tenant needs."""
 
     window_days: int = Field(default=365, ge=1, le=3_650)
     minimum_days: int = Field(default=90, ge=0)
@@ -61,7 +61,7 @@ class History(Settings):
 
 
 class Processing(Settings):
-    """What builds features: DuckDB in one process, or Spark on ``instances`` machines."""
+    """What computes features: DuckDB in one process, or Spark on ``instances`` machines."""
 
     engine: str = "duckdb"
     instances: StrictInt = 1
@@ -73,13 +73,13 @@ class Processing(Settings):
 
 
 class ApprovalSettings(Settings):
-    """Who lets a release pass."""
+    """Who decides about a release."""
 
     mode: Literal["manual"] = "manual"
 
 
 class Targets(Settings):
-    """What a tenant may expect, in hours: until the first response, and until the matter is resolved."""
+    """What a tenant may expect, in hours: the time to the first response and the time to resolution."""
 
     first_response_hr: float = Field(gt=0)
     resolution_hr: float = Field(gt=0)
@@ -92,14 +92,14 @@ class Targets(Settings):
 
 
 class Costs(Settings):
-    """What a false alarm and a miss cost, relative to each other; of two classes only."""
+    """What a false alarm and a miss cost, relative to each other; only for two classes."""
 
     false_alarm: float = Field(default=1, gt=0, allow_inf_nan=False)
     miss: float = Field(default=1, gt=0, allow_inf_nan=False)
 
     @property
     def threshold(self) -> float:
-        """The probability of the positive class from which to say so costs less than not to, where it is calibrated."""
+        """From this calibrated probability on, predicting the positive class costs less than not predicting it."""
         return self.false_alarm / (self.false_alarm + self.miss)
 
 
@@ -148,7 +148,7 @@ class UseCase(Settings):
 
     @property
     def grouped(self) -> Clustering:
-        """How groups are found, where labels come from clusters."""
+        """How groups are found, when labels come from clusters."""
         if self.clustering is None:
             raise ValueError(f"labels of {self.name} do not come from clusters")
         return self.clustering
@@ -160,7 +160,7 @@ class UseCase(Settings):
 
     @property
     def noise(self) -> dict[str, Noise]:
-        """How features are noisy, by name, where it is known."""
+        """Feature -> its noise, for the features whose noise is known."""
         return {name: feature.noise for name, feature in self.features.items() if feature.noise}
 
     @model_validator(mode="before")
@@ -178,46 +178,48 @@ class UseCase(Settings):
         for name, noise in self.noise.items():
             others = [each for each in noise.of if each not in counts]
             if others:
-                raise ValueError(f"features.{name}.noise.of names {others}, not features with noise: {{kind: poisson}}")
+                raise ValueError(f"features.{name}.noise.of names {others}, which do not have noise: {{kind: poisson}}")
         return self
 
     @model_validator(mode="after")
     def _groups_can_be_found(self) -> Self:
         if (self.clustering is not None) != (self.labels.from_ == "clusters"):
-            raise ValueError("clustering is wanted with labels.from: clusters, and only then")
+            raise ValueError("clustering must be given with labels.from: clusters, and left out otherwise")
         if self.clustering is None:
             return self
         classes = self.labels.classes or []
         if len(classes) != self.clustering.groups:
-            raise ValueError(f"labels.classes {classes} do not name clustering.groups: {self.clustering.groups} groups")
+            raise ValueError(
+                f"labels.classes {classes} must name {self.clustering.groups} groups, as clustering.groups says"
+            )
         for key in ("markers", "checks"):
             unknown = [name for name in getattr(self.clustering, key) if name not in self.features]
             if unknown:
                 raise ValueError(f"clustering.{key} names {unknown}, not among the features {self.feature_names}")
         neither = [name for name in self.clustering.markers if self.features[name].direction == 0]
         if neither:
-            raise ValueError(f"clustering.markers {neither} have more_is: neither; a marker is worse or better")
+            raise ValueError(f"clustering.markers {neither} have more_is: neither; a marker needs worse or better")
         return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.labels.column in (*self.features, self.record_id, self.partition_column):
             raise ValueError(
-                f"labels.column {self.labels.column!r} is a feature or an id: nothing would be left to learn"
+                f"labels.column {self.labels.column!r} must not be a feature or an id: it is what a model predicts"
             )
         uncounted = [name for name in self.contacts if name not in self.features or name in self.categories]
         if uncounted:
-            raise ValueError(f"contacts names {uncounted}, which are no features that count")
+            raise ValueError(f"contacts names {uncounted}, which are not features that count contacts")
         untimed = [name for name in TIMED_FEATURES if self.targets and name not in self.features]
         if untimed:
-            raise ValueError(f"targets are compared with the feature {untimed[0]!r}, which is not among the features")
+            raise ValueError(f"targets need the feature {untimed[0]!r}, which is not among the features")
         if self.models.scope == "global" and not self.models.fallback:
-            raise ValueError("models.fallback: false leaves no model at all under scope: global")
+            raise ValueError("with scope: global, models.fallback: false leaves no model at all")
         if "costs" in self.model_fields_set and self.labels.task != "binary":
-            raise ValueError("costs are of two classes: with more, or a number, there is no threshold they could set")
+            raise ValueError("costs need two classes: with more classes, or a number, there is no threshold to set")
         reserved = sorted(RESERVED_HYPERPARAMETERS & self.hyperparameters.keys())
         if reserved:
-            raise ValueError(f"hyperparameters {reserved} are set by the state machine")
+            raise ValueError(f"hyperparameters must not name {reserved}, which the state machine sets")
         return self
 
 

@@ -1,4 +1,4 @@
-"""What the API must know of the use case, read without pydantic: what records hold, and how people call it."""
+"""What the API must know about the use case, read without pydantic: what records contain, and words for people."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class ServedFeature:
     """One feature.
 
     Attributes:
-        is_category: its values are texts.
-        aspect: service, demand, or None when the use case does not tell them apart.
-        words: what a person calls it.
+        is_category: whether its values are texts.
+        aspect: service, demand, or None when the use case does not say.
+        words: what people call it.
     """
 
     is_category: bool
@@ -33,12 +33,12 @@ class ServedUseCase:
     """The part of ``use_case.yaml`` that answers depend on.
 
     Attributes:
-        record_id: what the id is called in a record.
-        partition_column: what the portfolio is called there.
-        features: by name, in order.
-        labels: the classes by number; empty for a number.
-        positive: the last of them, None when none is more wanted than another.
-        outcome: the positive label in words.
+        record_id: the name of the id in a record.
+        partition_column: the name of the portfolio in a record.
+        features: name -> feature, in order.
+        labels: the classes, in the order of their numbers; empty when the model predicts a number.
+        positive: the last of the classes; None when no class is special.
+        outcome: the positive class in words.
     """
 
     record_id: str
@@ -50,7 +50,7 @@ class ServedUseCase:
 
     @property
     def aspects(self) -> dict[str, list[str]]:
-        """Aspect -> its features; empty when the use case tells none apart."""
+        """Aspect -> its features; empty when the use case gives no aspects."""
         found: dict[str, list[str]] = {}
         for name, feature in self.features.items():
             if feature.aspect:
@@ -59,7 +59,7 @@ class ServedUseCase:
 
 
 def parse(content: bytes) -> ServedUseCase:
-    """Reads ``use_case.yaml``; what else it says is for the jobs, which check all of it."""
+    """Reads what the API needs from ``use_case.yaml``; the jobs check all of it."""
     import yaml
 
     document = yaml.safe_load(content)
@@ -80,7 +80,7 @@ def read(name: str) -> ServedUseCase:
     """The use case as it was deployed with the function.
 
     Raises:
-        PlatformError: ``use_case_unavailable``: it is not there, or is none.
+        PlatformError: ``use_case_unavailable``: it is missing or cannot be read.
     """
     import yaml
 

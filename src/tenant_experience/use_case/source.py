@@ -1,4 +1,4 @@
-"""``sources/<name>.yaml``: how an export's columns become ours. A new export is a new file here, never new code."""
+"""``sources/<name>.yaml``: how the columns of an export become ours. A new export needs a new file, but no new code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OPTIONAL_EVENT_COLUMNS = (
     *("portfolio_id", "direction", "answered", "escalated", "sentiment"),
     *("tenancy_start_at", "tenancy_end_at", "recorded_at"),
 )
-# What messages and the quarantine call the filter, beside our columns.
+# The name of the filter in messages and in the quarantine, beside the names of our columns.
 WHERE = "where"
 
 
@@ -61,14 +61,14 @@ TimeFormat = Annotated[str, AfterValidator(_usable_format)]
 
 
 class CsvOptions(Settings):
-    """How CSV files of this source are written."""
+    """The format of this source's CSV files."""
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
 
 
 class HistoryOverride(Settings):
-    """What a source sets otherwise than its use case: a log may be too short for the use case's thresholds."""
+    """Thresholds of a source that replace those of its use case: a log may be too short for the latter."""
 
     window_days: int | None = None
     minimum_days: int | None = None
@@ -76,18 +76,18 @@ class HistoryOverride(Settings):
 
 
 class Source(Settings):
-    """What all kinds of sources share.
+    """One kind of export.
 
     Attributes:
-        kind: ``events``: one row per communication event; ``table``: one row per tenant, features ready-made.
-        columns: our column -> SQL expression over the file's columns.
-        optional: columns of the file that may be missing from it; they then read as null.
-        time_zone: of time stamps without an offset.
-        null_markers: texts of the file that mean that there is no value, after trimming; blank always does.
-        time_formats: strptime formats of times in text, the first that fits counts; empty means ISO 8601.
-        where: rows for which this is not true are passed over, and counted.
-        history: thresholds that differ from the use case's.
-        as_of: when the log ends, for a closed data set; a manifest's ``as_of`` wins.
+        kind: ``events``: one row for each communication event; ``table``: one row for each tenant, with its features.
+        columns: our column -> SQL expression over the columns of the file.
+        optional: columns that may be missing from the file; they are then null.
+        time_zone: the zone of time stamps without an offset.
+        null_markers: trimmed texts that mean that there is no value, beside the empty text.
+        time_formats: strptime formats of times in text, tried in order; none means ISO 8601.
+        where: rows for which this is not true are left out, and counted.
+        history: thresholds that replace those of the use case.
+        as_of: when a closed data set ends; the ``as_of`` of a manifest takes precedence.
     """
 
     kind: Literal["events", "table"]
@@ -102,7 +102,7 @@ class Source(Settings):
     as_of: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
     def raw_columns(self) -> dict[str, str]:
-        """Each column of the file that is read -> the first of our columns, or ``where``, that reads it."""
+        """Each column of the file that is read -> the first of our columns (or ``where``) that reads it."""
         read_by: dict[str, str] = {}
         for ours, expression in (*self.columns.items(), *([(WHERE, self.where)] if self.where else [])):
             for raw in columns_read(expression):
@@ -116,10 +116,10 @@ class Source(Settings):
         return [name for name, feature in use_case.features.items() if feature.optional and name not in self.columns]
 
     def adjust(self, use_case: UseCase) -> UseCase:
-        """The use case with this source's thresholds of history.
+        """The use case with the history thresholds of this source.
 
         Raises:
-            ValidationError: the thresholds, merged, are not in order.
+            ValidationError: the merged thresholds are not in order.
         """
         merged = use_case.history.model_dump() | self.history.model_dump(exclude_none=True)
         return use_case.model_copy(update={"history": History.model_validate(merged)})
@@ -129,8 +129,8 @@ def load_source(folder: Path, name: str, use_case: UseCase) -> Source:
     """Reads ``folder/sources/<name>.yaml`` of the use case in ``folder``.
 
     Raises:
-        UserError: ``unknown_source`` when there is no such file, ``invalid_source`` when the file is wrong;
-            the message names the file, the line, the key and what is allowed there.
+        UserError: ``unknown_source`` when there is no such file, ``invalid_source`` when the file is wrong. The message
+            names the file, the line, the key and what is allowed there.
     """
     known = sorted(path.stem for path in (folder / SOURCES_FOLDER).glob("*.yaml"))
     if name not in known:
@@ -141,7 +141,7 @@ def load_source(folder: Path, name: str, use_case: UseCase) -> Source:
         source.adjust(use_case)
     except ValidationError as error:
         raise UserError(
-            f"{path.name}: line {line_of(path, 'history')}: key 'history', with what {USE_CASE_FILE} says: "
+            f"{path.name}: line {line_of(path, 'history')}: key 'history', merged with {USE_CASE_FILE}: "
             + "; ".join(detail["msg"] for detail in error.errors()),
             code="invalid_source",
         ) from error

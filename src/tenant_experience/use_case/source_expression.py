@@ -1,4 +1,4 @@
-"""What one SQL expression of a source file reads, told by DuckDB's own parser."""
+"""The columns that an SQL expression of a source file reads, according to DuckDB's own parser."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _REFUSED = {
 
 @cache
 def columns_read(expression: str) -> tuple[str, ...]:
-    """The columns ``expression`` refers to, in order of appearance.
+    """The columns that ``expression`` refers to, in order of appearance.
 
     Raises:
-        ValueError: it is not one plain SQL expression over the columns of one row.
+        ValueError: it is not a single plain SQL expression over the columns of one row.
     """
     document = _parsed(expression)
     if document["error"]:
@@ -32,12 +32,12 @@ def columns_read(expression: str) -> tuple[str, ...]:
     if len(statements) != 1 or node["type"] != "SELECT_NODE" or len(node["select_list"]) != 1:
         raise ValueError("must be one SQL expression")
     if node["from_table"]["type"] != "EMPTY" or node["where_clause"] or node["modifiers"]:
-        raise ValueError("must be an expression over the file's own columns, without FROM, WHERE or ORDER BY")
+        raise ValueError("must be an expression over the columns of the file, without FROM, WHERE or ORDER BY")
     return tuple(dict.fromkeys(_column_names(node["select_list"][0])))
 
 
 def is_plain_column(expression: str) -> bool:
-    """Whether ``expression`` is the unquoted name of a column and nothing else."""
+    """Whether ``expression`` is just the unquoted name of a column."""
     return columns_read(expression) == (expression,)
 
 
@@ -45,7 +45,7 @@ def check_time_format(time_format: str) -> None:
     """Checks a strptime format.
 
     Raises:
-        ValueError: DuckDB cannot read times by it.
+        ValueError: DuckDB cannot read times in this format.
     """
     try:
         with duckdb.connect(":memory:") as connection:
@@ -58,7 +58,7 @@ def check_time_format(time_format: str) -> None:
 
 
 def _parsed(expression: str) -> dict[str, Any]:
-    """DuckDB's parse tree. A refusal is raised outside: its traceback must not keep the connection alive."""
+    """DuckDB's parse tree. The callers raise errors, because a traceback must not keep the connection alive."""
     with duckdb.connect(":memory:") as connection:
         row = connection.execute("SELECT json_serialize_sql($1)", [f"SELECT (\n{expression}\n)"]).fetchone()
     document: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
@@ -73,7 +73,7 @@ def _column_names(node: object) -> Iterator[str]:
         return
     kind = node.get("class")
     if kind in _REFUSED:
-        raise ValueError(f"must not use {_REFUSED[kind]}: each row is mapped by itself")
+        raise ValueError(f"must not use {_REFUSED[kind]}: each row is mapped on its own")
     if kind == "COLUMN_REF":
         names = node["column_names"]
         if len(names) != 1:

@@ -1,8 +1,9 @@
-"""``tuning`` in ``use_case.yaml``: which hyperparameters are searched, within what, and by how many trainings."""
+"""``tuning:`` of ``use_case.yaml``: the hyperparameters to search, their ranges, and the number of trainings."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,7 +12,7 @@ from tenant_experience.use_case.manifest import RESERVED_HYPERPARAMETERS
 
 
 class Range(Settings):
-    """What one hyperparameter may be, both ends included; ``log``: a tenth as likely as ten times as much."""
+    """The values that one hyperparameter may have, both ends included; ``scale`` is that of the search."""
 
     minimum: float = Field(allow_inf_nan=False)
     maximum: float = Field(allow_inf_nan=False)
@@ -30,20 +31,33 @@ class Range(Settings):
 
     @property
     def ends(self) -> tuple[str, str]:
-        """Both, as SageMaker and training jobs read them."""
+        """Both ends, as SageMaker and training jobs read them."""
         ends = (int(end) if self.kind == "integer" else end for end in (self.minimum, self.maximum))
         low, high = (repr(end) for end in ends)
         return low, high
+
+
+ParameterRanges = dict[str, list[dict[str, str]]]
+"""``ParameterRanges`` of SageMaker's CreateHyperParameterTuningJob."""
+
+
+@dataclass(frozen=True)
+class TuningJob:
+    """A tuning job: how many trainings, how many of them at the same time, and the ranges they search."""
+
+    jobs: int
+    parallel_jobs: int
+    parameter_ranges: ParameterRanges
 
 
 class Tuning(Settings):
     """A search for the hyperparameters with the least ``validation_loss``.
 
     Attributes:
-        enabled: whether every release searches; a ``manifest.json`` may say otherwise for one.
-        jobs: trainings in all, for each model.
-        parallel_jobs: of these, at the same time.
-        ranges: hyperparameter -> what it may be; the others are as they are without a search.
+        enabled: whether every release searches; a batch's ``manifest.json`` may say otherwise.
+        jobs: the number of trainings for each model.
+        parallel_jobs: how many of them run at the same time.
+        ranges: hyperparameter -> the values it may have; the others keep their values.
     """
 
     enabled: bool = False
@@ -59,19 +73,19 @@ class Tuning(Settings):
             raise ValueError("tuning.parallel_jobs is more than tuning.jobs")
         reserved = sorted(RESERVED_HYPERPARAMETERS & self.ranges.keys())
         if reserved:
-            raise ValueError(f"tuning.ranges {reserved} are set by the state machine")
+            raise ValueError(f"tuning.ranges must not name {reserved}, which the state machine sets")
         return self
 
-    def parameter_ranges(self) -> dict[str, list[dict[str, str]]]:
-        """``ParameterRanges`` of SageMaker's CreateHyperParameterTuningJob."""
+    def parameter_ranges(self) -> ParameterRanges:
+        """The ranges as SageMaker wants them."""
         return {
             "IntegerParameterRanges": [_request(n, r) for n, r in self.ranges.items() if r.kind == "integer"],
             "ContinuousParameterRanges": [_request(n, r) for n, r in self.ranges.items() if r.kind == "number"],
         }
 
-    def job(self) -> dict[str, Any]:
+    def job(self) -> TuningJob:
         """What ``partitions.json`` tells the state machine."""
-        return {"jobs": self.jobs, "parallel_jobs": self.parallel_jobs, "parameter_ranges": self.parameter_ranges()}
+        return TuningJob(self.jobs, self.parallel_jobs, self.parameter_ranges())
 
 
 def _request(name: str, allowed: Range) -> dict[str, str]:
