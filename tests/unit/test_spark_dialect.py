@@ -49,6 +49,6 @@ def test_what_is_spelled_differently(ours: str, spark: str):
 
 
 def test_sql_that_cannot_be_read_is_refused_by_name():
-    with pytest.raises(UserError, match="cannot be put into Spark's dialect") as refusal:
+    with pytest.raises(UserError, match="cannot be translated for Spark") as refusal:
         to_spark("SELECT (a FROM t")
     assert refusal.value.code == "invalid_sql"

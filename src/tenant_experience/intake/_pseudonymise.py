@@ -1,4 +1,4 @@
-"""Pseudonyms in DuckDB: each id is hashed once, however many rows have it."""
+"""Pseudonyms in DuckDB: each id is hashed once, no matter how many rows have it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FUNCTION = "pseudonymised"
 
 
 def install(connection: duckdb.DuckDBPyConnection, pseudonyms: Pseudonyms) -> None:
-    """Teaches a connection, and its cursors, the function that :func:`hidden` calls."""
+    """Adds the function that :func:`hidden` calls to a connection and its cursors."""
     known: dict[str, str] = {}
 
     def pseudonymised(ids: pa.ChunkedArray) -> pa.Array:
@@ -32,7 +32,7 @@ def install(connection: duckdb.DuckDBPyConnection, pseudonyms: Pseudonyms) -> No
 
 
 def hidden(pseudonyms: Pseudonyms | None, column: str, expression: str) -> str:
-    """SQL for an expression over ``column``: its pseudonym when that column holds the ids to hide."""
+    """SQL for an expression over ``column``, with pseudonyms if this is the column whose ids are hidden."""
     if pseudonyms is None or column != pseudonyms.column:
         return expression
     return f"{_FUNCTION}(trim(CAST({expression} AS VARCHAR)))"

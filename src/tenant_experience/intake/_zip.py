@@ -1,4 +1,4 @@
-"""Zip archives of raw files: unpacked without trust."""
+"""Unpacks zip archives of raw files without trusting them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 from tenant_experience.errors import UserError
 
-# An export is a file a table or a month; more members than this are not an export.
+# An export has a file for each table or month; an archive with more members than this is not an export.
 MEMBER_LIMIT = 1_000
-# A processing instance has a volume of 30 GB, which also holds the archive itself and what does not fit in memory.
+# A processing instance has a volume of 30 GB, which must also hold the archive and what does not fit in memory.
 BYTES_LIMIT = 8 << 30
-# Logs shrink to a tenth or a thirtieth. What shrinks more than this, and is large, was made to fill the disk.
+# Logs shrink to a tenth or a thirtieth of their size. A large archive that shrinks more was made to fill the disk.
 RATIO_LIMIT = 200
 RATIO_COUNTS_FROM_BYTES = 100 << 20
 _ENCRYPTED = 0x1
@@ -23,21 +23,21 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFErro
 
 
 def unpack_zip(path: Path, name: str, folder: Path) -> list[tuple[Path, str]]:
-    """Unpacks the files of an archive, under names of our own, into ``folder``, which it makes.
+    """Unpacks the files of an archive into ``folder``, under names of our own.
 
-    Folders are gone through; names that begin with ``.`` or ``_`` (``__MACOSX``) are passed over.
+    Files in folders are included; files and folders whose names begin with ``.`` or ``_`` (``__MACOSX``) are skipped.
 
     Args:
         path: the archive.
-        name: what messages call it.
-        folder: does not exist.
+        name: the name of the archive in messages.
+        folder: is created; must not exist.
 
     Returns:
-        Where each file is, and what messages call it: ``archive.zip/folder/member.csv``; by name.
+        The path of each file, and its name in messages (``archive.zip/folder/member.csv``); in order of the names.
 
     Raises:
-        UserError: ``corrupt_file`` (a checksum that is wrong, too), ``unsafe_archive`` above the limits,
-            ``encrypted_archive``, ``nested_archive``, or ``empty_file`` when it holds no file.
+        UserError: ``corrupt_file`` (also for a wrong checksum), ``unsafe_archive`` when a limit is exceeded,
+            ``encrypted_archive``, ``nested_archive``, or ``empty_file`` when there is no file in it.
     """
     folder.mkdir()
     try:
@@ -51,7 +51,7 @@ def unpack_zip(path: Path, name: str, folder: Path) -> list[tuple[Path, str]]:
                     shutil.copyfileobj(content, copy)
                 unpacked.append((target, f"{name}/{printable(info.filename)}"))
     except NotImplementedError as error:
-        raise UserError(f"{name} is packed in a way that cannot be read: {error}", code="corrupt_file") from error
+        raise UserError(f"{name} cannot be read, its compression is unknown: {error}", code="corrupt_file") from error
     except _DAMAGE as error:
         raise UserError(f"{name} is a damaged zip archive: {printable(str(error))}", code="corrupt_file") from error
     return unpacked
@@ -62,13 +62,13 @@ def _is_bookkeeping(member: str) -> bool:
 
 
 def printable(text: str) -> str:
-    """Names of files are anybody's: nothing that would write over a terminal or a log, or is no Unicode."""
+    """A file name without characters that would control a terminal or a log, or that are not Unicode."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _check_members(members: list[zipfile.ZipInfo], path: Path, name: str) -> None:
     if not members:
-        raise UserError(f"{name} holds no files", code="empty_file")
+        raise UserError(f"{name} contains no files", code="empty_file")
     for info in members:
         if info.flag_bits & _ENCRYPTED:
             raise UserError(
@@ -76,18 +76,18 @@ def _check_members(members: list[zipfile.ZipInfo], path: Path, name: str) -> Non
             )
         if info.filename.lower().endswith(".zip"):
             raise UserError(
-                f"{name}/{printable(info.filename)} is an archive in an archive: unpack the outer one",
+                f"{name}/{printable(info.filename)} is an archive inside an archive: unpack the outer one",
                 code="nested_archive",
             )
-    # A member gives at most the size it declares: reading stops there, and the checksum is then wrong.
+    # A member cannot unpack to more than the size it declares: reading stops there, and the checksum is then wrong.
     size = sum(info.file_size for info in members)
     if len(members) > MEMBER_LIMIT or size > BYTES_LIMIT:
         raise UserError(
-            f"{name} holds {len(members)} files of {size} bytes; at most {MEMBER_LIMIT} files and {BYTES_LIMIT} bytes "
-            "are unpacked: send the files by themselves, or several archives in several batches",
+            f"{name} contains {len(members)} files, {size} bytes; at most {MEMBER_LIMIT} files and {BYTES_LIMIT} bytes "
+            "are unpacked: send the files without an archive, or several archives in several batches",
             code="unsafe_archive",
         )
     if size > max(RATIO_COUNTS_FROM_BYTES, RATIO_LIMIT * path.stat().st_size):
         raise UserError(
-            f"{name} would unpack to {size} bytes, more than {RATIO_LIMIT} times its own size", code="unsafe_archive"
+            f"{name} would unpack to {size} bytes, more than {RATIO_LIMIT} times its size", code="unsafe_archive"
         )

@@ -1,4 +1,4 @@
-"""One DuckDB connection with bounded memory, that can read and write only the folders it was given."""
+"""A DuckDB connection with bounded memory that can read and write only the folders it is given."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import duckdb
 
 from tenant_experience.data_layout import ml_root
 
-# Of what DuckDB counts. Each thread wants room of its own; on two cores the process stays under 800 MB, with 20 million
-# events as with two (python -m bench.features).
+# The limit is on the memory that DuckDB counts; each thread needs its own. On two cores the process stays under 800 MB,
+# with 20 million events as with two million (python -m bench.features).
 MEBIBYTES_PER_THREAD = 128
 _LEAST_THREADS_OF_ROOM = 2
 
@@ -40,13 +40,13 @@ def utc_text(moment: datetime) -> str:
 def open_session(
     *folders: Path, time_zone: str = "UTC", threads: int | None = None
 ) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
-    """A connection and its scratch folder, both gone afterwards.
+    """A connection and its scratch folder; both are gone afterwards.
 
     Args:
-        folders: what SQL may read and write beside the scratch folder. Everything else, the network included, is out
-            of reach, so an expression in a source file cannot read the machine it runs on.
-        time_zone: how time stamps without an offset are read.
-        threads: None: one for each CPU.
+        folders: what SQL may read and write beside the scratch folder. Nothing else, nor the network, can be reached,
+            so an expression in a source file cannot read the machine on which it runs.
+        time_zone: the zone of time stamps without an offset.
+        threads: how many; None means one for each CPU.
 
     Yields:
         The connection and the scratch folder; what does not fit in memory spills there.
@@ -62,9 +62,10 @@ def open_session(
                 f"threads = {threads}",
                 f"memory_limit = '{memory}MiB'",
                 f"temp_directory = {literal(scratch + '/spill')}",
-                # It moves what two columns share out of TRY (DuckDB 2.0.0), and one bad value then ends the query.
+                # This optimizer moves an expression that two columns share out of TRY (DuckDB 2.0.0), so that one bad
+                # value would end the query.
                 "disabled_optimizers = 'common_subexpressions'",
-                f"GLOBAL TimeZone = {literal(time_zone)}",  # for cursors too
+                f"GLOBAL TimeZone = {literal(time_zone)}",  # GLOBAL: cursors have it too
                 f"allowed_directories = [{allowed}]",
                 "enable_external_access = false",
                 "lock_configuration = true",
@@ -76,14 +77,14 @@ def open_session(
 
 
 def single(connection: duckdb.DuckDBPyConnection, query: str, *parameters: object) -> tuple[object, ...]:
-    """The one row of ``query``."""
+    """The only row of ``query``."""
     row: tuple[object, ...] | None = connection.execute(query, list(parameters)).fetchone()
     if row is None:
-        raise LookupError("the query gave no row")
+        raise LookupError("the query returned no row")
     return row
 
 
 def count(connection: duckdb.DuckDBPyConnection, query: str, *parameters: object) -> int:
-    """The one whole number of ``query``; null is 0."""
+    """The only number of ``query``, a whole number; null counts as 0."""
     (value,) = single(connection, query, *parameters)
     return int(str(value or 0))

@@ -1,3 +1,3 @@
-"""BuildFeatures on Spark: the second :class:`ProcessingEngine`. Only here is pyspark imported."""
+"""BuildFeatures on Spark: the second :class:`ProcessingEngine`. Only this room imports pyspark."""
 
 __all__ = ["cluster", "engine", "instances", "session"]

@@ -1,7 +1,7 @@
-"""A Spark standalone cluster out of the instances of one processing job.
+"""A Spark standalone cluster made of the instances of one processing job.
 
-The first instance runs the master, a worker and the driver; each other one runs a worker until the master is gone.
-Nothing waits for ever: who does not come, or dies, ends the job by name.
+The first instance runs the master, a worker and the driver; each other instance runs a worker until the master is gone.
+Nothing waits for ever: when an instance does not join, or dies, the job ends with an error that says so.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tenant_experience.spark.instances import Instances
 from tenant_experience.spark.session import heap_mib, require_java, spark_session
 
 START_SECONDS = 300
-# An executor that crashed is started again by its worker within this time.
+# A worker restarts an executor that crashed within this time.
 ABSENCE_SECONDS = 30
 GONE_AFTER = 2
 _STOP_SECONDS = 10
@@ -35,7 +35,7 @@ logger = logging.getLogger("spark_cluster")
 
 @contextmanager
 def lead_cluster(instances: Instances) -> Iterator[SparkSession]:
-    """A session on all instances; called on the first.
+    """A session on all instances; called on the first one.
 
     Raises:
         PlatformError: ``java_missing``, ``spark_master_lost``, ``spark_worker_missing`` or ``spark_worker_lost``.
@@ -59,17 +59,17 @@ def lead_cluster(instances: Instances) -> Iterator[SparkSession]:
                     yield spark
         except TenantExperienceError:
             raise
-        except Exception as error:  # Spark's own words for it are a page of Java
+        except Exception as error:  # Spark's own message would be a page of Java
             if lost := watch.found or watch.ended_daemon():
                 raise lost from error
             raise
 
 
 def follow_cluster(instances: Instances) -> None:
-    """A worker, until the master is gone; called on every instance but the first.
+    """Runs a worker until the master is gone; called on every instance but the first.
 
     Raises:
-        PlatformError: ``java_missing``, ``spark_master_lost`` when there never was one, or ``spark_worker_lost``.
+        PlatformError: ``java_missing``, ``spark_master_lost`` when there never was a master, or ``spark_worker_lost``.
     """
     require_java()
     with _worker(instances) as worker:
@@ -79,7 +79,7 @@ def follow_cluster(instances: Instances) -> None:
             failures = 0 if instances.leader_answers() else failures + 1
             if worker.poll() is not None and not failures:
                 raise _lost("worker", worker.returncode)
-    logger.info("the master is gone: so is this worker")
+    logger.info("the master is gone, so this worker ends")
 
 
 @contextmanager
@@ -107,12 +107,12 @@ def _wait_for_master(instances: Instances, master: subprocess.Popen[bytes] | Non
 
 @contextmanager
 def _daemon(name: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """One of Spark's long-running processes, ended afterwards; what it says goes to the job's log."""
+    """One of Spark's long-running processes, which is ended afterwards; its output goes to the log of the job."""
     environment = {
         **os.environ,
         "SPARK_DAEMON_MEMORY": "512m",
         "SPARK_LOCAL_DIRS": str(ml_root() / "spark-local"),
-        # A port that is taken must not become another one that nobody knows; nobody else submits work here.
+        # When a port is taken, Spark must not choose another one, which nobody would know. Nobody else submits work.
         "SPARK_DAEMON_JAVA_OPTS": "-Dspark.port.maxRetries=0 -Dspark.master.rest.enabled=false",
     }
     command = [str(_SPARK_CLASS), f"org.apache.spark.deploy.{name}", *words]
@@ -129,7 +129,7 @@ def _daemon(name: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _executors(spark: SparkSession) -> int:
-    """How many instances compute: the driver is in the list, too."""
+    """How many instances compute: the list contains the driver too."""
     return len(spark.sparkContext._jsc.sc().statusTracker().getExecutorInfos()) - 1
 
 
@@ -140,8 +140,8 @@ def _wait_for_executors(spark: SparkSession, watch: _Watch) -> None:
             raise lost
         if time.monotonic() > end:
             raise PlatformError(
-                f"{found} of {watch.wanted} instances joined the Spark cluster within {START_SECONDS} s: see the log "
-                "of each; a security group of one's own must let the instances reach each other",
+                f"{found} of {watch.wanted} instances joined the Spark cluster within {START_SECONDS} s: see the "
+                "log of each instance; if you set a security group, it must let the instances reach each other",
                 code="spark_worker_missing",
             )
         time.sleep(0.2)
@@ -149,17 +149,17 @@ def _wait_for_executors(spark: SparkSession, watch: _Watch) -> None:
 
 def _lost(what: str, exit_code: int | None) -> PlatformError:
     return PlatformError(
-        f"a Spark {what} ended with exit code {exit_code} before the work was done: see the job's log",
+        f"a Spark {what} ended with exit code {exit_code} before the work was done: see the log of the job",
         code=f"spark_{what}_lost",
     )
 
 
 class _Watch:
-    """Cancels what Spark does once an instance is lost: Spark itself would wait for another one.
+    """Cancels Spark's work when an instance is lost: Spark itself would wait for another one.
 
     Attributes:
-        wanted: how many instances compute.
-        found: what was lost, if anything was.
+        wanted: how many instances should compute.
+        found: the error for what was lost, if anything was.
     """
 
     def __init__(self, wanted: int, daemons: dict[str, subprocess.Popen[bytes]]) -> None:
@@ -170,7 +170,7 @@ class _Watch:
 
     @contextmanager
     def over(self, spark: SparkSession) -> Iterator[None]:
-        """Looks once a second while the body runs."""
+        """Checks once a second while the body runs."""
         thread = threading.Thread(target=self._look, args=(spark,), name="spark watch", daemon=True)
         thread.start()
         try:
@@ -180,14 +180,14 @@ class _Watch:
             thread.join()
 
     def ended_daemon(self) -> PlatformError | None:
-        """The error for a process of this instance that has ended."""
+        """The error for a process of this instance that has ended, if one has."""
         for name, process in self._daemons.items():
             if process.poll() is not None:
                 return _lost(name, process.returncode)
         return None
 
     def _look(self, spark: SparkSession) -> None:
-        """After a loss, cancel again and again: work that begins later must not wait either."""
+        """After a loss it cancels again and again: work that begins later must not wait either."""
         seen = time.monotonic()
         while not self._over.wait(1):
             present = _executors(spark)
@@ -195,7 +195,7 @@ class _Watch:
             self.found = self.found or self.ended_daemon()
             if self.found is None and time.monotonic() - seen > ABSENCE_SECONDS:
                 self.found = PlatformError(
-                    f"{present} of {self.wanted} instances are left of the Spark cluster: see the logs of the others",
+                    f"{present} of {self.wanted} instances of the Spark cluster are left: see the logs of the others",
                     code="spark_worker_lost",
                 )
             if self.found:

@@ -1,4 +1,4 @@
-"""The instances of this processing job, as SageMaker tells each of them.
+"""The instances of this processing job, as SageMaker describes them to each instance.
 
 Source: SageMaker developer guide, "How Amazon SageMaker Processing Configures Input and Output for Your Processing
 Container" (resourceconfig.json and processingjobconfig.json).
@@ -19,12 +19,12 @@ _LOOPBACK = "lo"
 
 @dataclass(frozen=True)
 class Instances:
-    """This instance among those of the job.
+    """This instance and the others of the job.
 
     Attributes:
-        hosts: names of all, the same order everywhere; the first leads.
-        current: the name of this one.
-        interface: of the network between them.
+        hosts: the names of all instances, in the same order on each; the first one leads.
+        current: the name of this instance.
+        interface: the network interface between them.
         job: the job's ARN.
     """
 
@@ -40,7 +40,7 @@ class Instances:
 
     @property
     def port(self) -> int:
-        """Where the leader listens. Of the job: where instances are processes of one machine, jobs do not meet."""
+        """The port of the leader. It depends on the job, so that jobs on one machine do not collide."""
         return _FIRST_PORT + zlib.crc32(self.job.encode()) % _PORTS
 
     @property
@@ -54,11 +54,11 @@ class Instances:
         return self.address(self.current)
 
     def address(self, host: str) -> str:
-        """A host's name, which SageMaker's network resolves; over the loopback interface all are this machine."""
+        """The name of a host, which SageMaker's network resolves; with the loopback interface, this machine."""
         return "127.0.0.1" if self.interface == _LOOPBACK else host
 
     def leader_answers(self, seconds: float = 2) -> bool:
-        """Whether the leader's port can be reached now."""
+        """Whether the port of the leader can be reached now."""
         try:
             socket.create_connection((self.leader, self.port), timeout=seconds).close()
         except OSError:
@@ -67,14 +67,14 @@ class Instances:
 
 
 def read_instances() -> Instances:
-    """The instances of this job; outside SageMaker one, this machine."""
+    """The instances of this job; outside SageMaker there is one, this machine."""
     resources, job = ml_root() / "config" / "resourceconfig.json", ml_root() / "config" / "processingjobconfig.json"
     if not resources.is_file():
         return Instances(("localhost",), "localhost", _LOOPBACK, "")
-    told = json.loads(resources.read_text())
+    config = json.loads(resources.read_text())
     return Instances(
-        hosts=tuple(told["hosts"]),
-        current=told["current_host"],
-        interface=told.get("network_interface_name", ""),
+        hosts=tuple(config["hosts"]),
+        current=config["current_host"],
+        interface=config.get("network_interface_name", ""),
         job=json.loads(job.read_text())["ProcessingJobArn"] if job.is_file() else "",
     )

@@ -1,4 +1,4 @@
-"""A Spark session on the instances of this job: in this process when there is one, else on a cluster of them."""
+"""A Spark session on the instances of this job: in this process for one instance, on a cluster for several."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _MIB = 1 << 20
 
 
 def heap_mib() -> int:
-    """The Java heap that computes, in MiB: a third of the memory; Python's and DuckDB's share is the rest."""
+    """The size of the Java heap in MiB: a third of the memory; the rest is for Python and DuckDB."""
     return max(1_024, available_memory() // _MIB // 3)
 
 
 def require_java() -> None:
-    """Refuses by name a machine without Java.
+    """Checks that this machine has Java.
 
     Raises:
         PlatformError: ``java_missing``.
@@ -34,7 +34,7 @@ def require_java() -> None:
     found = (Path(home) / "bin" / "java").is_file() if home else shutil.which("java")
     if not found:
         raise PlatformError(
-            "Spark needs Java 17 or later, and there is no java on PATH nor in JAVA_HOME: install a runtime "
+            "Spark needs Java 17 or later, but there is no java on PATH or in JAVA_HOME: install a runtime "
             "(Debian, Ubuntu: openjdk-17-jre-headless)",
             code="java_missing",
         )
@@ -42,11 +42,11 @@ def require_java() -> None:
 
 @contextmanager
 def spark_session(master: str | None = None, **settings: str) -> Iterator[SparkSession]:
-    """A session, stopped afterwards; what it spilled is removed.
+    """A session that is stopped afterwards; its spilled files are removed.
 
     Args:
-        master: URL of a cluster's master; None: this process, with all its CPUs.
-        settings: further Spark settings, with ``_`` for ``.``.
+        master: the URL of a cluster's master; None means this process, with all its CPUs.
+        settings: further Spark settings, with ``_`` instead of ``.``.
 
     Raises:
         PlatformError: ``java_missing``.
