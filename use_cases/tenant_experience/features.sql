@@ -1,10 +1,10 @@
--- One row per tenant seen before $as_of. Reads:
---   events                             one row per line of the log, times in UTC; a row with repeated = false is alone
---                                      with its event_id
+-- One row for each tenant seen before $as_of. It reads:
+--   events                             one row for each line of the log, times in UTC; when repeated is false, no other
+--                                      row has the same event_id
 --   $as_of, $window_start              timestamps
---   $minimum_days, $provisional_below  of exposure
--- A view is computed whenever it is read, a table once; the last statement is the answer.
--- Sums are over whole microseconds: no order of rows, and no engine, changes a bit of the result.
+--   $minimum_days, $provisional_below  thresholds of exposure, in days
+-- A view is computed whenever it is read, and a table once; the last statement is the result.
+-- Sums are over whole microseconds, so that neither the order of the rows nor the engine changes a bit of the result.
 CREATE VIEW copies AS
 SELECT
     *,
@@ -15,11 +15,11 @@ SELECT
     max(CASE WHEN resolved_at < $as_of THEN resolved_at END)
         OVER (PARTITION BY event_id) AS latest_resolution_at
 FROM events
--- an event log: what was recorded at or after as_of is not known; neither is, under any id, what opened then
+-- in an event log, a row recorded at or after as_of is not known yet; nor is an event that opened at or after as_of
 WHERE repeated AND opened_at < $as_of AND coalesce(recorded_at < $as_of, true);
 
 CREATE TABLE ranked AS
--- The copy that counts is the last recorded; else the last one known before as_of; when all are later, the earliest.
+-- The copy that counts is the last recorded one; else the last one known before as_of; if all are later, the earliest.
 SELECT
     *,
     row_number() OVER (
@@ -29,7 +29,7 @@ SELECT
             CASE WHEN known_at < $as_of THEN 0 ELSE 1 END,
             CASE WHEN known_at < $as_of THEN known_at END DESC,
             known_at,
-            -- the rest only settles ties, the same way whatever the order of rows
+            -- the rest only breaks ties, in the same way for every order of the rows
             opened_at, coalesce(first_response_at, TIMESTAMP '1900-01-01'), tenant_id, portfolio_id, channel,
             coalesce(direction, ''), coalesce(sentiment, ''),
             coalesce(CAST(escalated AS INTEGER), -1), coalesce(CAST(answered AS INTEGER), -1),
@@ -38,7 +38,7 @@ SELECT
 FROM copies;
 
 CREATE VIEW known AS
--- late: a response or resolution at or after as_of has not happened yet
+-- a response or resolution at or after as_of has not happened yet
 SELECT
     tenant_id, portfolio_id, channel, direction, answered, escalated, sentiment,
     opened_at, tenancy_start_at, tenancy_end_at,
@@ -50,14 +50,14 @@ UNION ALL
 SELECT
     tenant_id, portfolio_id, channel, direction, answered, escalated, sentiment,
     opened_at, tenancy_start_at, tenancy_end_at,
-    -- what another copy says happened before this one opened is not this one's: nothing takes negative time
+    -- a response that another copy dates before this copy opened does not belong to it: no duration is negative
     CASE WHEN earliest_response_at >= opened_at THEN earliest_response_at
          WHEN first_response_at < $as_of THEN first_response_at END,
     CASE WHEN latest_resolution_at >= opened_at THEN latest_resolution_at END
 FROM ranked
 WHERE copy = 1;
 
--- Three narrow sums one after another, not one wide one: a group for each tenant, with all it sums, has to fit in memory.
+-- Three narrow aggregations instead of one wide one: a group for each tenant, with all its sums, must fit in memory.
 CREATE TABLE seen_in AS
 SELECT
     tenant_id,
@@ -70,7 +70,7 @@ FROM known
 GROUP BY tenant_id, portfolio_id;
 
 CREATE VIEW seen AS
--- of events at the same moment, the portfolio that is last by name
+-- the portfolio of the last event; of events at the same moment, the alphabetically last portfolio
 SELECT
     tenant_id,
     max_by(portfolio_id, struct_pack(last_opened_at := last_opened_at, portfolio_id := portfolio_id)) AS portfolio_id,
@@ -92,7 +92,7 @@ SELECT
     count(CASE WHEN channel = 'call' AND direction = 'inbound' THEN answered END) AS known_calls,
     count(CASE WHEN channel = 'call' AND direction = 'inbound' AND answered THEN 1 END) AS answered_calls
 FROM known
--- messages and emails are not counted, only what was escalated among them
+-- messages and emails are only counted when they were escalated
 WHERE opened_at >= $window_start AND (channel NOT IN ('message', 'email') OR escalated)
 GROUP BY tenant_id;
 
@@ -103,11 +103,11 @@ SELECT
     sum(date_diff('microsecond', opened_at, first_response_at)) AS response_us,
     count(resolved_at) AS resolutions,
     sum(date_diff('microsecond', opened_at, resolved_at)) AS resolution_us,
-    -- still open: not in the means
+    -- open items are not part of the means
     count(CASE WHEN resolved_at IS NULL THEN 1 END) AS open_items,
     min(CASE WHEN resolved_at IS NULL THEN opened_at END) AS oldest_open_at
 FROM known
--- hours are over tickets and maintenance requests, not work orders
+-- hours are those of tickets and maintenance requests, not of work orders
 WHERE opened_at >= $window_start AND channel IN ('ticket', 'maintenance_request')
 GROUP BY tenant_id;
 
@@ -133,11 +133,11 @@ SELECT
         WHEN exposure_days < $provisional_below THEN 'provisional'
         ELSE 'sufficient'
     END AS history,
-    -- annualised; null, not a wild guess, when there is too little history
+    -- to annualise counts; null when there is too little history for more than a guess
     CASE WHEN exposure_days > 0 AND exposure_days >= $minimum_days THEN 365.0 / exposure_days END AS per_year
 FROM exposed;
 
--- A count is 0 when there is none of its kind; a mean or rate without denominator is null, never 0 or 1.
+-- A count is 0 when there is nothing to count; a mean or rate without a denominator is null, never 0 or 1.
 SELECT
     classed.tenant_id,
     portfolio_id,
