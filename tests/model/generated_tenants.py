@@ -17,9 +17,10 @@ import yaml
 from tenant_experience.data_layout import partition_slug
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.use_case.schema import UseCase, load_use_case
+from tests.support.engine_use_cases import HOUSEHOLDS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-USE_CASE_FOLDER = REPOSITORY / "tests" / "support" / "use_cases" / "households"
+USE_CASE_FOLDER = HOUSEHOLDS
 SHIPPED_USE_CASE = REPOSITORY / "use_cases" / "tenant_experience"
 REAL_TABLE = REPOSITORY.parent / "shared" / "data" / "tenant_communications.parquet"
 THREE_GROUPS = ["good", "opportunity", "bad"]

@@ -15,7 +15,7 @@ REQUESTED_AT = "2026-11-20T10:00:00Z"
 
 
 class FeatureJob:
-    """One run below ``base``; put files into ``raw`` first."""
+    """One run below ``base``; put files into ``raw`` first. ``use_case`` is a shipped one, or the path of a folder."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class FeatureJob:
         self.raw.mkdir(parents=True)
         self.use_case = base / "processing/input/use_case"
         shutil.copytree(USE_CASES / use_case, self.use_case)
-        self.name = use_case
+        self.name = Path(use_case).name
 
     def output(self, name: str) -> Path:
         return self.base / "processing/output" / name

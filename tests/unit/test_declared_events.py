@@ -12,7 +12,7 @@ from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.pipeline.build_features import Folders, build_features
 from tenant_experience.use_case.schema import UseCase, load_use_case
 from tenant_experience.use_case.source import load_source
-from tests.support.small_use_case import SMALL_USE_CASE
+from tests.support.engine_use_cases import SMALL as SMALL_USE_CASE
 
 SMALL = load_use_case(SMALL_USE_CASE)
 REQUESTED_AT = datetime(2026, 1, 31, tzinfo=UTC)

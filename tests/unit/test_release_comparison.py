@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests.support.engine_use_cases import HOUSEHOLDS
 from tests.unit.feature_job import FeatureJob
 
 TENANTS = 600
@@ -34,11 +35,9 @@ def households(seed: int, first: int = 0) -> Table:
 
 
 def job_of(folder: Path, table: Table, previous: Path | None = None, **gates: float | None) -> FeatureJob:
-    """A job on a table, its source with portfolios."""
-    job = FeatureJob(folder)
+    """A job on a table with portfolios."""
+    job = FeatureJob(folder, use_case=str(HOUSEHOLDS))
     pq.write_table(pa.table(table), job.raw / "households.parquet")
-    path = job.use_case / "sources/tenant_table.yaml"
-    path.write_text(path.read_text() + "  portfolio_id: portfolio\n")
     settings = job.use_case / "use_case.yaml"
     document = yaml.safe_load(settings.read_text())
     document["gates"] |= gates
