@@ -1,4 +1,8 @@
-"""``events:`` of ``use_case.yaml``: what the columns of its communication events may hold."""
+"""``events:`` of ``use_case.yaml``: what the columns of its communication events may hold.
+
+A key below ``columns`` is a column of events, and what is below that key describes the column. Further columns of a use
+case, and further properties of a column such as its type and range, belong in the same place.
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ MAXIMUM_INSTANCES = 100  # of a processing job (SageMaker, ProcessingClusterConf
 
 @dataclass(frozen=True)
 class ProcessingRequest:
-    """What an execution is told about building features."""
+    """The engine and the number of instances that build features."""
 
     engine: str = "duckdb"
     instances: int = 1

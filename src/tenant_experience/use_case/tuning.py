@@ -84,7 +84,7 @@ class Tuning(Settings):
         }
 
     def job(self) -> TuningJob:
-        """What ``partitions.json`` tells the state machine."""
+        """The tuning job, as ``partitions.json`` describes it to the state machine."""
         return TuningJob(self.jobs, self.parallel_jobs, self.parameter_ranges())
 
 
