@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,10 @@ def _pictures(
 
 def _smoke_test(evaluations: Sequence[PartitionEvaluation]) -> dict[str, Any]:
     models = [
-        {"model_key": model_archive(evaluation.manifest.slug, evaluation.manifest.version)} | evaluation.smoke_test
+        {
+            "model_key": model_archive(evaluation.manifest.slug, evaluation.manifest.version),
+            "samples": [asdict(sample) for sample in evaluation.smoke_test],
+        }
         for evaluation in evaluations
     ]
     return {"tolerance": SMOKE_TEST_TOLERANCE, "models": models}
