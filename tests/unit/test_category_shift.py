@@ -101,7 +101,7 @@ def test_a_state_that_vanished_and_a_new_plan_of_a_hostile_name_are_told(live: P
     assert any(warning.endswith("(new 'ZZ', gone 'OH')") for warning in quality["warnings"])
     text = page_of(job).text
     assert HOSTILE in text
-    assert "What is to be learned: churn" in text
+    assert "What the model predicts: churn" in text
 
     refused = churn_job(tmp_path / "refused", live)
     shutil.copytree(job.raw, refused.raw, dirs_exist_ok=True)

@@ -1,6 +1,6 @@
 """Whether groups are more than an accident of the method: refits on redrawn tenants, on shuffled and on smooth data.
 
-Every draw is seeded and made from rows in one order, so that the same tenants give the same figures.
+Every draw is seeded and made from rows in a fixed order, so that the same tenants give the same figures.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Evidence:
-    """A method and the tenants it is tried on.
+    """A method, and the tenants that it is tried on.
 
     Attributes:
-        rule: the groups that are to be defended.
+        rule: the groups to check.
         values: (rows, markers) transformed values of tenants of the training part, gaps filled.
         directions: of the markers.
-        method: that found the groups.
+        method: the method that found the groups.
     """
 
     rule: GroupRule
@@ -55,7 +55,7 @@ class Evidence:
         )
 
     def permuted_variance(self) -> float:
-        """The largest explained variance of refits after each column was shuffled alone: what no structure gives."""
+        """The largest explained variance of refits on separately shuffled columns, which have no structure."""
         chance = np.random.default_rng(1)
         rows = self.rule.space.standardise(self.values)
         return max(self._explained(chance.permuted(rows, axis=0)) for _ in range(REFITS))
@@ -90,7 +90,7 @@ def predicted_by(features: Floats, positive: NDArray[np.bool_]) -> float | None:
 
     Args:
         features: (rows, features), NaN where unknown; read as the median.
-        positive: (rows,) what is to be told.
+        positive: (rows,) what is to be predicted.
 
     Returns:
         Between 0 and 1; None without features, or with too few rows of a kind for every fold.
