@@ -45,8 +45,8 @@ def check_evidence(grouping: Grouping, stability: Stability, permuted_variance: 
         raise AlgorithmError(
             f"partition {grouping.partition}: {stability.refits} refits on redrawn tenants agree with the groups with "
             f"an adjusted Rand index of {stability.ari_median:.3f} in the median and {stability.ari_minimum:.3f} in "
-            f"the worst case, but {limits.stability_median:g} and {limits.stability_minimum:g} are needed: other tenants "
-            "would give other groups",
+            f"the worst case, but {limits.stability_median:g} and {limits.stability_minimum:g} are needed: other "
+            "tenants would give other groups",
             code="groups_not_stable",
         )
 

@@ -63,15 +63,15 @@ class Evidence:
     def copula_variance(self) -> float:
         """The mean explained variance of refits on a Gaussian copula with the same margins and correlations.
 
-        The correlations of its normal variables are moved until those of the resulting values are the wanted ones
+        The correlations of its normal variables are moved until those of the resulting values are the same ones
         (NORTA: Cario and Nelson, 1997): margins with many equal values weaken them.
         """
         chance = np.random.default_rng(2)
         rows = self.rule.space.standardise(self.values)
-        margins, wanted = np.sort(rows, axis=0), _correlations(rows)
-        latent, normal = wanted, chance.standard_normal(rows.shape)
+        margins, target = np.sort(rows, axis=0), _correlations(rows)
+        latent, normal = target, chance.standard_normal(rows.shape)
         for _ in range(SMOOTH_ROUNDS):
-            latent = np.clip(latent + wanted - _correlations(_smooth(normal, latent, margins)), -0.99, 0.99)
+            latent = np.clip(latent + target - _correlations(_smooth(normal, latent, margins)), -0.99, 0.99)
             np.fill_diagonal(latent, 1)
         draws = (chance.standard_normal(rows.shape) for _ in range(SMOOTH_DRAWS))
         return float(np.mean([self._explained(_smooth(draw, latent, margins)) for draw in draws]))
@@ -86,7 +86,7 @@ class Evidence:
 
 
 def predicted_by(features: Floats, positive: NDArray[np.bool_]) -> float | None:
-    """How well a logistic regression of some features alone tells rows apart: its cross-validated ROC AUC.
+    """How well a logistic regression of some features alone separates the rows: its cross-validated ROC AUC.
 
     Args:
         features: (rows, features), NaN where unknown; read as the median.

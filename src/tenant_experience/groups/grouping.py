@@ -98,7 +98,7 @@ class Grouping(BaseModel):
         stability: refits on redrawn tenants.
         permuted_variance: the largest explained variance of refits on columns shuffled one by one.
         copula_variance: explained variance of data with the same margins and correlations, but without groups.
-        service_auc: how well features of service alone tell the last group from the others; None when unknown.
+        service_auc: how well the service features alone separate the last group from the others; None when unknown.
         warnings: what the approver should know about these groups, in sentences.
     """
 

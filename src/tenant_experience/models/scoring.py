@@ -26,8 +26,8 @@ class Scorer:
 
     XGBoost's prediction by trees takes no lock and is thread-safe, but a booster configures itself on its first call.
     So loading ends with one prediction, after which no call changes the booster. XGBoost does not promise this for
-    linear models, so they answer one caller at a time. A prediction uses one thread, because a row costs less than waking a
-    pool, and the server's own threads already use the cores.
+    linear models, so they answer one caller at a time. A prediction uses one thread, because a row costs less than
+    waking a pool, and the server's own threads already use the cores.
 
     Raises:
         UserError: ``model_unreadable``, ``model_features``.
@@ -134,13 +134,13 @@ class Scorer:
             return np.full(len(matrix), len(self.manifest.labels) - 1)
         return np.asarray(self.margins(matrix).argmax(axis=1))
 
-    def _predict(self, matrix: Matrix, **wanted: bool) -> NDArray[np.float32]:
+    def _predict(self, matrix: Matrix, **options: bool) -> NDArray[np.float32]:
         import xgboost
 
         scaled = matrix if self.manifest.scaling is None else self.manifest.scaling.apply(matrix)
         data = xgboost.DMatrix(scaled, missing=np.nan, nthread=1, feature_names=self._booster.feature_names)
         with self._turn:
-            return self._booster.predict(data, **wanted)
+            return self._booster.predict(data, **options)
 
 
 def _unreadable(error: Exception) -> UserError:
