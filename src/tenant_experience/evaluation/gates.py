@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.evaluation._missing_features import MissingFeatures
@@ -31,10 +30,6 @@ class ModelGate:
     value: float
     passed: bool
     message: str
-
-    def document(self) -> dict[str, Any]:
-        """The gate as evaluation.json has it."""
-        return asdict(self)
 
 
 def model_gates(

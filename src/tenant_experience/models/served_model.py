@@ -47,8 +47,8 @@ class ServedModel:
         missing = [marker.name for marker in grouping.markers if marker.name not in scorer.encoding.columns]
         if missing or grouping.classes != scorer.manifest.labels:
             raise UserError(
-                f"{folder}: {GROUPING_FILE} has the groups {grouping.classes} by {missing or 'known features'}, but the "
-                f"model {scorer.manifest.labels}: they come from different releases",
+                f"{folder}: {GROUPING_FILE} has the groups {grouping.classes} and the model the labels "
+                f"{scorer.manifest.labels}; the model lacks {missing or 'no feature'}: they are from different releases",
                 code="model_features",
             )
         return cls(scorer, grouping)

@@ -41,7 +41,7 @@ def split_tenants(tenant_ids: Sequence[str], strata: NDArray[np.integer], seed: 
 
 
 def hash_sample(tenant_ids: NDArray[np.str_], count: int, seed: int = SEED) -> NDArray[np.int64]:
-    """Ascending places of the ``count`` tenants whose ids have the smallest hashes; of all tenants if there are no more."""
+    """Ascending places of the ``count`` tenants whose ids have the smallest hashes; of all if there are no more."""
     if len(tenant_ids) <= count:
         return np.arange(len(tenant_ids))
     hashes = np.array([_hash(tenant_id, seed) for tenant_id in tenant_ids.tolist()])
