@@ -32,7 +32,7 @@ def replay(bucket: Path, *words: str) -> int:
 
 def test_a_model_is_made_again_byte_for_byte(bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert replay(bucket) == 0
-    assert "Equal: the model made again is the registered one, byte for byte." in capsys.readouterr().out
+    assert "Equal: the model made again is the same as the registered one, byte for byte." in capsys.readouterr().out
 
 
 def test_what_differs_is_named(bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,7 +73,7 @@ def test_an_unknown_partition_is_named(bucket: Path, capsys: pytest.CaptureFixtu
 def test_a_missing_file_is_named(bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (bucket / "clusters" / "r1" / "0" / "groups.parquet").unlink()
     assert replay(bucket) == 1
-    assert "there is no clusters/r1/0/groups.parquet" in capsys.readouterr().out
+    assert "has no clusters/r1/0/groups.parquet" in capsys.readouterr().out
 
 
 def test_the_record_says_what_the_model_was_made_from(release: Release) -> None:

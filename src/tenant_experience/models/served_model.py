@@ -48,7 +48,7 @@ class ServedModel:
         if missing or grouping.classes != scorer.manifest.labels:
             raise UserError(
                 f"{folder}: {GROUPING_FILE} has the groups {grouping.classes} and the model the labels "
-                f"{scorer.manifest.labels}; the model lacks {missing or 'no feature'}: they are from different releases",
+                f"{scorer.manifest.labels}; it lacks {missing or 'no feature'}: they are from different releases",
                 code="model_features",
             )
         return cls(scorer, grouping)
