@@ -4,7 +4,7 @@
 
 - ours: ``group_partition`` (split, KMeans, names, 20 refits, 20 shuffles, the smooth comparison, the AUC of service);
 - the usual recipe: the same columns standardised, KMeans of scikit-learn with ten random starts for k = 2 to 5, and the
-  silhouette of 10,000 rows to choose k. It neither names groups nor tells whether they are stable.
+  silhouette of 10,000 rows to choose k. It neither names groups nor says whether they are stable.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What speaks for groups: figures of each method on real and on generated tenants, the ground of decision 0012.
+"""The evidence for groups: figures of each method on real and on generated tenants, used in decision 0012.
 
 ``.venv/bin/python -m bench.groups`` prints, per table, method and number of groups, P(worse) of each marker, agreement
 of refits, explained variance beside that of shuffled columns and of a copula, and the verdict; how often columns
@@ -121,7 +121,7 @@ def _changes(table: FeatureTable, orders: int) -> int:
 
 
 def _about_negative_rate(table: FeatureTable) -> None:
-    """Why its P(worse) is low, and that it is so in every part; and what demand alone tells of the groups."""
+    """Prints why its P(worse) is low in every part, and how well demand alone separates the groups."""
     _, rows = _group(table, use_case())
     rate, bad = table.column("negative_rate"), rows.bad
     parts = {part: rows.split == part for part in SHARES} | {"with tickets": table.column("total_tickets") > 0}

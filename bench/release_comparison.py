@@ -19,9 +19,11 @@ from tempfile import TemporaryDirectory
 
 from tenant_experience.data_layout import FEATURES_FILE, SIDE_COLUMNS
 from tenant_experience.data_quality.comparison import compare_releases
+from tenant_experience.data_quality.describe import HistoryThresholds
 from tenant_experience.data_quality.feature_quality import describe_features, describe_tenants
 from tenant_experience.data_quality.gates import shift_warnings
 from tenant_experience.data_quality.page import render_data_quality
+from tenant_experience.data_quality.report import DataQuality
 from tenant_experience.features.sql import FEATURES_TABLE
 from tenant_experience.intake.duckdb_session import literal, open_session
 from tenant_experience.jobs.outcome import Outcome
@@ -50,18 +52,19 @@ def _measure(use_case: UseCase, tenants: int, folder: Path) -> None:
         connection.execute(f"COPY ({_release(use_case, tenants, 0)}) TO {path} (FORMAT parquet)")
         connection.execute(f"CREATE TABLE {FEATURES_TABLE} AS {_release(use_case, tenants, 1)}")
         before, start = _peak_mb(), time.perf_counter()
-        quality = {"release": "now", "refusal": None} | describe_tenants(connection, use_case)
-        quality["history"] = use_case.history.model_dump()
-        quality["comparison"] = compare_releases(connection, use_case, "events", AS_OF, folder)
-        quality["features"] = describe_features(connection, use_case, compared=True)
-        quality["warnings"] = shift_warnings(quality, use_case)
+        quality = DataQuality("now", tenants=describe_tenants(connection, use_case))
+        quality.history = HistoryThresholds(**use_case.history.model_dump(), overridden_by_source=[])
+        quality.comparison = compare_releases(connection, use_case, "events", AS_OF, folder)
+        quality.features = describe_features(connection, use_case, compared=True)
+        quality.warnings = shift_warnings(quality.features, None, use_case)
+        document = quality.document()
         described = time.perf_counter()
-        page = render_data_quality(quality)
+        page = render_data_quality(document)
         rendered = time.perf_counter()
     sys.stdout.write(
-        f"{tenants:,} tenants, {len(quality['features'])} columns: described and compared in "
+        f"{tenants:,} tenants, {len(quality.features)} columns: described and compared in "
         f"{described - start:.1f} s, page of {len(page) / 1024:.0f} KiB in {rendered - described:.1f} s, json of "
-        f"{len(json.dumps(quality)) / 1024:.0f} KiB; peak memory {_peak_mb():.0f} MB, {before:.0f} MB before\n"
+        f"{len(json.dumps(document)) / 1024:.0f} KiB; peak memory {_peak_mb():.0f} MB, {before:.0f} MB before\n"
     )
 
 

@@ -56,7 +56,7 @@ def _one_per_core(tasks: list[FitTask]) -> None:
 
 
 def _one_after_another(tasks: list[FitTask]) -> None:
-    """As XGBoost does it when nothing is said: every core, and 256 bins."""
+    """With XGBoost's defaults: every core, and 256 bins."""
     settings = {name: value for name, value in _SETTINGS.items() if name in ("max_depth", "learning_rate")}
     threads = available_cpus()
     for task in tasks:

@@ -14,15 +14,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from operations.preview_tables import show_intake, show_rows, show_tenants
 from tenant_experience.data_layout import MANIFEST, QUARANTINE_FILE, SIDE_COLUMNS
+from tenant_experience.data_quality.describe import IntakeFigures
 from tenant_experience.data_quality.feature_quality import describe_labels, describe_tenants
 from tenant_experience.data_quality.gates import check_quarantine_gate
+from tenant_experience.data_quality.report import DataQuality
 from tenant_experience.errors import TenantExperienceError, UserError
 from tenant_experience.features.partitions import assign_partitions
 from tenant_experience.features.sql import FEATURES_TABLE, check_freshness, tenants_by_portfolio
@@ -72,23 +73,23 @@ def show(batch: Batch, folders: Folders, options: argparse.Namespace, console: C
     """Show everything about one batch."""
     use_case, record_id = batch.use_case, batch.use_case.record_id
     ungated = replace(batch, use_case=use_case.model_copy(update={"gates": _NO_GATES}))
-    quality: dict[str, Any] = {}
+    quality = DataQuality(release="preview")
     # The raw files are symbolic links, and DuckDB must be allowed to read their targets.
     readable = (folders.raw, folders.quarantine, options.input if options.input.is_dir() else options.input.parent)
     with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
         engine = DuckDbEngine(connection, scratch)
         with console.status("reading"):
             files = find_raw_files(folders.raw, batch.source, scratch)
-            read_batch(engine, ungated, files, folders, scratch, quality)
-        show_intake(quality, console)
-        mapped = "events ORDER BY opened_at, event_id" if "events" in quality else f"ready_made ORDER BY {record_id}"
+            intake = read_batch(engine, ungated, files, folders, scratch, quality)
+        show_intake(quality.document(), console)
+        mapped = "events ORDER BY opened_at, event_id" if quality.events else f"ready_made ORDER BY {record_id}"
         show_rows(connection, f"FROM {mapped}", "Mapped rows", options.rows, console)
         quarantine = literal(str(folders.quarantine / QUARANTINE_FILE))
         show_rows(connection, f"FROM {quarantine} ORDER BY file, line", "Rejected rows", options.rows, console)
         with console.status("computing features"):
             compute_features(engine, ungated, folders)
-        quality |= describe_tenants(connection, use_case)
-        show_tenants(quality, console)
+        quality.tenants = describe_tenants(connection, use_case)
+        show_tenants(quality.document(), console)
         if use_case.labels.classes and (label := use_case.labels.column):
             classes = f"SELECT {label}, count(*) AS tenants FROM {FEATURES_TABLE} GROUP BY 1 ORDER BY 2 DESC, 1"
             show_rows(connection, classes, "Labels", len(use_case.labels.classes) + 1, console)
@@ -96,7 +97,7 @@ def show(batch: Batch, folders: Folders, options: argparse.Namespace, console: C
         columns = ", ".join((record_id, use_case.partition_column, "history", *use_case.features, *SIDE_COLUMNS))
         query = f"SELECT {columns} FROM {FEATURES_TABLE} {asked} ORDER BY may_train DESC, {record_id}"
         show_rows(connection, query, "Features", max(options.rows, len(options.tenant)), console)
-        refusals = list(_refusals(engine, batch, quality))
+        refusals = list(_refusals(engine, batch, intake))
     for code, message in refusals:
         console.print(f"[yellow]A release would be refused, {code}:[/yellow] {escape(message)}")
     if not refusals:
@@ -119,10 +120,10 @@ def _folders(scratch: Path, options: argparse.Namespace) -> Folders:
     return Folders(use_case=options.use_case, **made)
 
 
-def _refusals(engine: ProcessingEngine, batch: Batch, quality: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _refusals(engine: ProcessingEngine, batch: Batch, intake: IntakeFigures) -> Iterator[tuple[str, str]]:
     """Code and message of each gate that refuses, among the gates that need no earlier release."""
     use_case = batch.use_case
-    gates: list[Callable[[], object]] = [lambda: check_quarantine_gate(quality, use_case, batch.source.columns)]
+    gates: list[Callable[[], object]] = [lambda: check_quarantine_gate(intake, use_case, batch.source.columns)]
     if batch.source.kind == "events":
         gates.append(lambda: check_freshness(engine, use_case, batch.as_of))
     if use_case.labels.from_ == "column":

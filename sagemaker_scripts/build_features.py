@@ -4,7 +4,7 @@
 On a laptop: ``SAGEMAKER_BASE_DIR=/tmp/ml python sagemaker_scripts/build_features.py --release r1 --use-case
 tenant_experience --batch b1 --requested-at 2026-11-20T10:00:00Z`` with the batch in ``/tmp/ml/processing/input/raw``
 and the use case's folder in ``/tmp/ml/processing/input/use_case``. ``input/previous`` may hold the ``features/`` of the
-release that is live, to compare with.
+live release, to compare with.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None, open_engine: OpenEngine = DuckDbEng
     parser.add_argument("--use-case", required=True)
     parser.add_argument("--batch", required=True, help="for the log")
     parser.add_argument("--requested-at", required=True, type=parse_utc, help="2026-11-20T10:00:00Z")
-    parser.add_argument("--as-of", type=parse_utc, help="instead of the manifest's and the source's")
+    parser.add_argument("--as-of", type=parse_utc, help="takes precedence over the manifest and the source")
     options = parser.parse_args(arguments)
     outputs = {name: processing_output(name) for name in ("features", "quarantine", "reports")}
     for folder in outputs.values():

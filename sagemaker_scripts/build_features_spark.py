@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """BuildFeatures on Spark, on every instance of the job: the first one leads and writes, the others compute.
 
-On a laptop as build_features.py, with the interpreter that ``make spark`` made.
+On a laptop it runs like build_features.py, with the interpreter that ``make spark`` made.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ OUTPUT = "clusters"
 
 
 def main(arguments: list[str] | None) -> Outcome:
-    """Writes groups.parquet, and per partition a grouping.json where groups are found, and a row of the outcome."""
+    """Writes groups.parquet, and for each partition an outcome row and, where groups are found, a grouping.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--release", required=True)
     parser.add_argument("--shard", required=True, type=int)

@@ -1,9 +1,9 @@
-"""EvaluateModel: judges each model of a shard on its test part, writes the report, packs an archive per partition.
+"""EvaluateModel: evaluates each model of a shard on its test part, writes the report, and packs the archives.
 
 On a laptop: ``SAGEMAKER_BASE_DIR=<folder> python sagemaker_scripts/evaluate_model.py --release r1 --shard 0`` with
 the inputs in ``<folder>/processing/input/{features,clusters,use_case,model,ingestion}``; ``model`` holds the training
-job's model.tar.gz, ``ingestion`` may be missing. ``previous`` may hold the ``features/`` of the release that is live,
-to see who changes group; its models are fetched when the environment has RELEASE_TABLE, DATA_BUCKET and USE_CASE.
+job's model.tar.gz, ``ingestion`` may be missing. ``previous`` may hold the ``features/`` of the live release, to see
+which tenants change group; its models are fetched when the environment has RELEASE_TABLE, DATA_BUCKET and USE_CASE.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ OUTPUT = "reports"
 def main(arguments: list[str] | None) -> Outcome:
     """Writes evaluation.json, group_changes.parquet, report.html, the list to act on, smoke_test.json and the archives.
 
-    The outcome has a row per partition.
+    The outcome has a row for each partition.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--release", required=True)
@@ -114,12 +115,12 @@ def main(arguments: list[str] | None) -> Outcome:
 
 
 def _champion_of(folder: Path, release: str) -> Callable[[str], Champion | None]:
-    """How the live model of a partition is fetched into ``folder``; outside a stack there is none."""
+    """Fetches the live model of a partition into ``folder``; outside a stack there is none."""
     versions = live_versions() if "RELEASE_TABLE" in os.environ else {}
 
     def fetched(slug: str) -> Champion | None:
         version = versions.get(slug, release)
-        # Evaluated again after it went live, a release is not its own champion.
+        # A release that is evaluated again after it went live is not its own champion.
         return None if version == release else fetch_champion(slug, version, folder / slug)
 
     return fetched
@@ -128,7 +129,7 @@ def _champion_of(folder: Path, release: str) -> Callable[[str], Champion | None]
 def _pictures(
     table: FeatureTable, groups: Mapping[str, GroupRows], evaluations: Sequence[PartitionEvaluation]
 ) -> dict[str, GroupPictures]:
-    """Of every partition whose labels come from clusters, by slug."""
+    """The pictures of each partition whose labels come from clusters, by slug."""
     return {
         each.manifest.slug: group_pictures(table, groups[each.manifest.slug], each.grouping)
         for each in evaluations
@@ -138,7 +139,10 @@ def _pictures(
 
 def _smoke_test(evaluations: Sequence[PartitionEvaluation]) -> dict[str, Any]:
     models = [
-        {"model_key": model_archive(evaluation.manifest.slug, evaluation.manifest.version)} | evaluation.smoke_test
+        {
+            "model_key": model_archive(evaluation.manifest.slug, evaluation.manifest.version),
+            "samples": [asdict(sample) for sample in evaluation.smoke_test],
+        }
         for evaluation in evaluations
     ]
     return {"tolerance": SMOKE_TEST_TOLERANCE, "models": models}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""IngestFeatures: the features of a release into the Feature Store, online and offline; only what changed.
+"""IngestFeatures: writes the features of a release that have changed into the Feature Store, online and offline.
 
-Each instance of the job writes the tenants that are its own, and keeps its outcome in a folder of its own.
+Each instance of the job writes its own share of the tenants, and its outcome into a folder of its own.
 
 On a laptop: ``SAGEMAKER_BASE_DIR=/tmp/ml python sagemaker_scripts/ingest_features.py --release r1 --feature-group
 tenants --offline-role-arn arn:aws:iam::000000000000:role/store --offline-uri s3://bucket/feature-store/`` with

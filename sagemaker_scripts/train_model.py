@@ -37,7 +37,7 @@ OWN = ("release", "shard")
 
 
 def main(_arguments: list[str] | None) -> Outcome:
-    """Writes ``/opt/ml/model/<slug>/{model.ubj, model.json, grouping.json}``; a row of the outcome per partition."""
+    """Writes ``/opt/ml/model/<slug>/{model.ubj, model.json, grouping.json}``, and an outcome row for each partition."""
     given = _hyperparameters()
     release, shard = given["release"], int(given["shard"])
     use_case = load_use_case(training_channel("use_case"))
@@ -64,7 +64,7 @@ def main(_arguments: list[str] | None) -> Outcome:
 
 
 def run() -> int:
-    """The job, to its exit code."""
+    """Runs the job and returns its exit code."""
     return run_training_job(main)
 
 

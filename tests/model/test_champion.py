@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tenant_experience.evaluation._group_changes import GroupTransition
 from tenant_experience.evaluation.champion import Champion
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import read_groups
@@ -85,7 +86,7 @@ def test_an_equal_challenger_is_reported_as_equal_and_passes(release: Release, s
     assert told["champion"]["rows"] == told["counts"]["test"]["tenants"]
     assert told["champion"]["metrics"]["log_loss"]["difference"] == 0
     assert gate(told["gates"], "champion_loss")["passed"]
-    assert any("may have learned from some of these tenants" in note for note in told["champion"]["notes"])
+    assert any("may have been trained on some of these tenants" in note for note in told["champion"]["notes"])
 
 
 def test_a_worse_challenger_is_refused_by_name_and_not_packed(
@@ -94,15 +95,15 @@ def test_a_worse_challenger_is_refused_by_name_and_not_packed(
     judged = shard(release, tmp_path, worse, settled)
     [row] = run_partitions([ALL], judged.evaluate)
     assert (row.status, row.fault, row.code) == ("refused", "algorithm", "worse_than_champion")
-    compared = judged.refused[0].champion["metrics"]["log_loss"]
-    assert f"{compared['challenger']:.4f}" in (row.message or "")
-    assert f"{compared['champion']:.4f} with the live model r1" in (row.message or "")
+    compared = judged.refused[0].champion.metrics["log_loss"]
+    assert f"{compared.challenger:.4f}" in (row.message or "")
+    assert f"{compared.champion:.4f} with the live model r1" in (row.message or "")
     assert not (tmp_path / "models").exists()
     document = judged.document(0)
     assert document["partitions"] == []
     [told] = document["refused"]
     assert told["champion"]["verdict"] == "worse"
-    assert compared["low"] > 0.02
+    assert compared.low > 0.02
     broken = gate(told["gates"], "champion_loss")
     assert (broken["limit"], broken["passed"]) == (0.02, False)
 
@@ -111,7 +112,7 @@ def test_a_better_challenger_passes(release: Release, settled: Path, worse: Path
     judged = shard(release, tmp_path, settled, worse)
     [row] = run_partitions([ALL], judged.evaluate)
     assert row.status == "ready"
-    assert judged.ready[0].champion["verdict"] == "better"
+    assert judged.ready[0].champion.verdict == "better"
 
 
 def test_switched_off_the_gate_lets_a_worse_one_pass_and_says_so(
@@ -121,7 +122,7 @@ def test_switched_off_the_gate_lets_a_worse_one_pass_and_says_so(
     judged = shard(release, tmp_path, worse, settled, rules)
     [row] = run_partitions([ALL], judged.evaluate)
     assert row.status == "ready"
-    assert judged.ready[0].champion["verdict"] == "worse"
+    assert judged.ready[0].champion.verdict == "worse"
     assert any("is worse than the live one" in warning for warning in judged.ready[0].warnings)
     assert judged.ready[0].gates == []
 
@@ -135,8 +136,8 @@ def test_a_first_release_has_no_champion(release: Release, settled: Path, tmp_pa
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"features": ["gone_count"]}, "reads gone_count"),
-        ({"labels": ["calm", "bad"]}, "tells calm, bad, this one good, bad"),
+        ({"features": ["gone_count"]}, "needs gone_count"),
+        ({"labels": ["calm", "bad"]}, "predicts calm, bad, the new one good, bad"),
         ({"format": 99}, "model_manifest"),
         ({"grouping": "of another format"}, "grouping_file"),
     ],
@@ -160,8 +161,8 @@ def test_a_champion_that_cannot_be_compared_is_said_and_stops_nothing(
     [row] = run_partitions([ALL], judged.evaluate)
     assert row.status == "ready"
     compared = judged.ready[0].champion
-    assert (compared["verdict"], compared["rows"]) == ("not_comparable", 0)
-    assert reason in compared["notes"][0]
+    assert (compared.verdict, compared.rows) == ("not_comparable", 0)
+    assert reason in compared.notes[0]
     assert judged.ready[0].changes is None
 
 
@@ -188,11 +189,11 @@ def test_who_moved_is_split_into_data_and_rule(release: Release, settled: Path, 
     judged = shard(release, tmp_path, settled, settled, previous=previous)
     run_partitions([ALL], judged.evaluate)
     seen = int((waiting >= 10).sum())
-    told = judged.ready[0].changes
-    assert told["tenants"] == 1_990
-    assert (told["moved"], told["by_data"], told["by_model"]) == (seen, seen, 0)
-    assert {"from": "good", "to": "bad", "tenants": seen} in told["table"]
-    assert sum(row["tenants"] for row in told["table"]) == 1_990
-    assert (told["new"], told["gone"]) == (10, 0)
+    counts = judged.ready[0].changes
+    assert counts.tenants == 1_990
+    assert (counts.moved, counts.by_data, counts.by_model) == (seen, seen, 0)
+    assert GroupTransition("good", "bad", seen) in counts.table
+    assert sum(row.tenants for row in counts.table) == 1_990
+    assert (counts.new, counts.gone) == (10, 0)
     rows = judged.ready[0].moved.to_arrow("all")
     assert rows["tenant_id"].to_pylist() == TABLE.tenant_id[waiting[waiting >= 10]].tolist()

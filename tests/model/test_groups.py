@@ -66,11 +66,15 @@ def test_columns_without_structure_are_refused(seed: int) -> None:
     ("limits", "code", "told"),
     [
         ({"structure_ratio": 9}, "no_structure", r"explain 0\.4\d\d of the variance, which is 3\.\d\d times the 0\.1"),
-        ({"stability_median": 1}, "groups_not_stable", r"20 refits .* of 0\.9\d\d in the median and 0\.9\d\d at least"),
-        ({"stability_minimum": 1}, "groups_not_stable", "and 0.9 and 1 are wanted"),
+        (
+            {"stability_median": 1},
+            "groups_not_stable",
+            r"20 refits .* of 0\.9\d\d in the median and 0\.9\d\d in the worst case",
+        ),
+        ({"stability_minimum": 1}, "groups_not_stable", "but 0.9 and 1 are needed"),
         ({"probability_worse": 0.9}, "groups_not_ordered", r"bad is not worse than good on escalation_count \(0\.8"),
         ({"smallest_share": 0.45}, "group_too_small", "the smallest group has"),
-        ({"smallest_group": 900}, "group_too_small", "at least 900 are wanted"),
+        ({"smallest_group": 900}, "group_too_small", "needs at least 900"),
     ],
 )
 def test_limits_refuse_with_figures(limits: dict[str, float], code: str, told: str) -> None:
@@ -87,7 +91,7 @@ def test_limits_warn_with_figures() -> None:
     warned, _ = group(generated_table(2_000), use_case_with(limits={"continuum_margin": 0.2, "service_auc": 1}))
     assert [sentence.split(":")[0] for sentence in warned.warnings] == [
         "The groups are a cut through a continuum",
-        "The groups are mostly contact volume",
+        "The groups mostly reflect how often tenants make contact",
     ]
     assert f"{grouping.explained_variance:.3f}" in warned.warnings[0]
     assert f"{grouping.copula_variance:.3f}" in warned.warnings[0]
@@ -144,7 +148,9 @@ def test_a_tiny_table_has_a_named_answer() -> None:
     gates = use_case().gates.model_copy(update={"pooled_tenants": 2})
     settings = use_case().model_copy(update={"gates": gates})
     for count in (0, 1, 2, 3, 99):
-        with pytest.raises(AlgorithmError, match=f"{count} tenants may train, and 100 are the least") as refusal:
+        with pytest.raises(
+            AlgorithmError, match=f"{count} tenants have enough history to train on, but at least 100 are needed"
+        ) as refusal:
             group(generated_table(3).take(np.arange(0)) if not count else generated_table(count), settings)
         assert refusal.value.code == "too_few_tenants"
     assert len(group(generated_table(200, noise=0.1), settings)[1].label) == 200
@@ -161,7 +167,7 @@ def test_columns_that_tell_nothing_have_a_named_answer() -> None:
         names[0]: "1 for every tenant",
         names[1]: "1 for every tenant",
         names[4]: "null for every tenant",
-        names[5]: "known of 13 tenants",
+        names[5]: "known for only 13 tenants",
     }
     values[:, table.features.index(names[3])] = np.nan
     with pytest.raises(AlgorithmError, match="do not go together") as refusal:

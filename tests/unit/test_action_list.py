@@ -63,18 +63,18 @@ def test_each_row_says_what_was_missed_by_how_much_and_what_to_do() -> None:
         ]
     )
     forgotten, late, slow, new = report(table).actions
-    assert forgotten.next_step.startswith("See whether the oldest item is really open still")
+    assert forgotten.next_step.startswith("Check whether the oldest item is really open")
     assert (late.breached_target, late.over_by_hr) == ("oldest_open", 168.0)
     assert late.reason == (
         "2 items are open, the oldest for 10 days, 7 days past the target. A first response has taken 30 hours on "
-        "average, against 24 hours. A resolution has taken 4.2 days on average, against 3 days."
+        "average; the target is 24 hours. A resolution has taken 4.2 days on average; the target is 3 days."
     )
-    assert late.next_step == "Tell the tenant today when the oldest item will be resolved, and who does it."
+    assert late.next_step == "Tell the tenant today when the oldest item will be resolved, and by whom."
     assert (slow.breached_target, slow.over_by_hr) == ("mean_first_response", 6.0)
-    assert slow.next_step == "Make sure that the oldest item has been answered; resolve it within 24 hours."
+    assert slow.next_step == "Make sure that the oldest item has been answered, and resolve it within 24 hours."
     assert (new.breached_target, new.over_by_hr) == (None, None)
     assert new.reason == "One item is open, for 6 hours."
-    assert new.next_step == "Answer the oldest item within 18 hours; resolve it within 2.8 days."
+    assert new.next_step == "Answer the oldest item within 18 hours, and resolve it within 2.8 days."
 
 
 def test_a_list_holds_what_can_be_attended_to_and_the_roll_up_counts_everybody() -> None:
@@ -84,8 +84,8 @@ def test_a_list_holds_what_can_be_attended_to_and_the_roll_up_counts_everybody()
     found = report(table, capacity=3)
     assert [row.tenant_id for row in found.actions] == ["T020", "T019", "T018"]
     north, south = found.portfolios
-    assert (north["waiting"], north["overdue"], north["oldest_open_hr"]) == (20, 13, 200.0)
-    assert (south["waiting"], south["overdue"], south["oldest_open_hr"]) == (0, 0, None)
+    assert (north.waiting, north.overdue, north.oldest_open_hr) == (20, 13, 200.0)
+    assert (south.waiting, south.overdue, south.oldest_open_hr) == (0, 0, None)
 
 
 def test_a_tenants_label_is_its_own_models_where_there_is_one() -> None:
@@ -103,7 +103,7 @@ def test_a_tenants_label_is_its_own_models_where_there_is_one() -> None:
 
 def test_without_open_items_a_sentence_stands_in_the_place_of_the_list(tmp_path: Path) -> None:
     table = waiting_table([("T1", "all", 0, NAN, 40.0, 40.0)])
-    assert report(table).missing == "Nobody has an open item: there is nothing to attend to today."
+    assert report(table).missing == "No tenant has an open item, so there is nothing to attend to today."
     unknown = replace(table, side={})
     assert "does not say which items are still open" in (report(unknown).missing or "")
     untargeted = report_actions(table, use_case().model_copy(update={"targets": None}), [], {})

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tenant_experience.data_quality._category_shift import category_shift, category_stability_index, describe_category
+from tenant_experience.data_quality._category_shift import (
+    CommonValue,
+    ValueTurnover,
+    category_shift,
+    category_stability_index,
+    describe_category,
+)
 from tests.churn_export import STATES, write_churn
 from tests.unit.feature_job import FeatureJob
 from tests.unit.test_data_quality_page import page_of
@@ -31,21 +37,22 @@ def test_the_order_of_values_does_not_matter_and_the_same_counts_have_not_shifte
 
 def test_new_and_vanished_values_are_named_the_most_common_first():
     shift = category_shift({"a": 50, "gone": 50}, {"a": 50, "rare": 20, "new": 29, None: 1})
-    assert shift["new"] == {"values": 2, "names": ["new", "rare"]}
-    assert shift["gone"] == {"values": 1, "names": ["gone"]}
-    assert shift["null_share_change"] == pytest.approx(0.01)
-    assert shift["psi"] > 1
+    assert shift.new == ValueTurnover(2, ["new", "rare"])
+    assert shift.gone == ValueTurnover(1, ["gone"])
+    assert shift.null_share_change == pytest.approx(0.01)
+    assert shift.psi > 1
 
 
 def test_of_many_values_the_common_ones_are_told_and_the_rest_together():
     now = {f"v{number:03d}": number + 1 for number in range(100)}
     described = describe_category(now, None)
-    assert described["values"] == 100
-    assert described["common"][0] == {"value": "v099", "now": 100 / 5_050, "then": None}
-    assert described["others"]["values"] == 80
-    assert sum(row["now"] for row in described["common"]) + described["others"]["now"] == pytest.approx(1)
-    assert describe_category({None: 3}, None)["common"] == []
-    assert describe_category({}, None)["null_share"] is None
+    assert described.values == 100
+    assert described.common[0] == CommonValue("v099", 100 / 5_050, None)
+    assert described.others is not None
+    assert described.others.values == 80
+    assert sum(row.now for row in described.common) + described.others.now == pytest.approx(1)
+    assert describe_category({None: 3}, None).common == []
+    assert describe_category({}, None).null_share is None
 
 
 def churn_job(base: Path, live: Path | None = None, **gates: object) -> FeatureJob:
@@ -94,7 +101,7 @@ def test_a_state_that_vanished_and_a_new_plan_of_a_hostile_name_are_told(live: P
     assert any(warning.endswith("(new 'ZZ', gone 'OH')") for warning in quality["warnings"])
     text = page_of(job).text
     assert HOSTILE in text
-    assert "What is to be learned: churn" in text
+    assert "What the model predicts: churn" in text
 
     refused = churn_job(tmp_path / "refused", live)
     shutil.copytree(job.raw, refused.raw, dirs_exist_ok=True)

@@ -26,13 +26,13 @@ def test_only_parts_of_thirty_are_told_and_only_of_a_hundred_ranked() -> None:
     rows = scored((np.arange(230) % 2).astype(float))
     parts = slice_names(replace(table, portfolio_id=portfolios), [])
     found = measured_slices(rows, parts, positive=1)
-    assert [(row["name"], row["tenants"], row["bad"], row["ranked"]) for row in found["portfolio"]] == [
+    assert [(row.name, row.tenants, row.bad, row.ranked) for row in found["portfolio"]] == [
         ("big", 120, 60, True),
         ("middle", 81, 40, False),
     ]
     assert (found["exposure"], found["channel"]) == ([], [])
-    low, high = found["portfolio"][0]["intervals"]["roc_auc"]
-    assert low < found["portfolio"][0]["metrics"]["roc_auc"] <= high
+    low, high = found["portfolio"][0].intervals["roc_auc"]
+    assert low < found["portfolio"][0].metrics["roc_auc"] <= high
 
 
 def test_the_channel_is_the_kind_of_contact_a_tenant_has_most_of() -> None:
@@ -64,21 +64,22 @@ def test_a_share_of_bad_that_goes_with_exposure_or_size_is_warned_of() -> None:
     portfolio = np.where(np.arange(count) % 6 < 5, "large", "tiny")
     table = replace(generated_table(count), side={"exposure_days": days}, portfolio_id=portfolio)
     bad = np.arange(count) % np.where(np.arange(count) < 300, 2, 3) == 0
-    by = {row["by"]: row for row in bad_share_by_band(table, bad)}
-    assert [group["share"] for group in by["exposure"]["groups"]] == pytest.approx([1 / 2, 1 / 3])
-    assert (by["exposure"]["ratio"], by["exposure"]["warned"]) == (pytest.approx(1.5), True)
+    by = {row.by: row for row in bad_share_by_band(table, bad)}
+    assert [group.share for group in by["exposure"].groups] == pytest.approx([1 / 2, 1 / 3])
+    assert (by["exposure"].ratio, by["exposure"].warned) == (pytest.approx(1.5), True)
     assert fairness_warnings([by["exposure"]], "bad") == [
-        "The share of bad goes with how long tenants are known: 50.0% (44.4% to 55.6%) at 180 to 269 days, "
-        "33.3% (28.2% to 38.8%) at 365 days or more. From 1.25 times as many on this is warned of."
+        "The share of bad tenants depends on how long tenants have been known: 50.0% (44.4% to 55.6%) at 180 to 269 "
+        "days, 33.3% (28.2% to 38.8%) at 365 days or more. This warning appears when the highest share is more than "
+        "1.25 times the lowest."
     ]
-    assert [group["name"] for group in by["size"]["groups"]] == ["100 to 499 tenants", "500 to 1999 tenants"]
+    assert [group.name for group in by["size"].groups] == ["100 to 499 tenants", "500 to 1999 tenants"]
     assert bad_share_by_band(replace(table, side={}, portfolio_id=np.full(count, "one")), bad) == []
 
 
 def test_no_bad_tenant_in_a_band_is_a_warning_without_a_ratio() -> None:
     table = replace(generated_table(100), side={"exposure_days": np.repeat([200.0, 365.0], 50)})
     [row] = bad_share_by_band(table, np.arange(100) < 25)
-    assert (row["ratio"], row["warned"]) == (None, True)
+    assert (row.ratio, row.warned) == (None, True)
 
 
 def test_as_many_features_are_hidden_as_are_said_a_category_as_a_whole() -> None:
@@ -91,10 +92,10 @@ def test_as_many_features_are_hidden_as_are_said_a_category_as_a_whole() -> None
         return scored((np.arange(50) % 2).astype(float))
 
     curve = missing_feature_curve(encoding, matrix, score)
-    assert [row["missing"] for row in curve] == [0, 1, 2, 3]
+    assert [row.missing for row in curve] == [0, 1, 2, 3]
     for place, gaps in zip([0, *np.repeat([1, 2, 3], 8)], seen, strict=True):
         assert (gaps[:, [0, 1, 2, 5]].sum(axis=1) == place).all()
         assert (gaps[:, 2] == gaps[:, 3]).all()
         assert (gaps[:, 3] == gaps[:, 4]).all()
     assert len({gaps.tobytes() for gaps in seen}) == len(seen)
-    assert all(row["low"] <= row["accuracy"] <= row["high"] for row in curve)
+    assert all(row.low <= row.metrics["accuracy"] <= row.high for row in curve)

@@ -250,7 +250,7 @@ def test_a_few_bad_cells_of_a_table_go_to_quarantine(job: FeatureJob):
     [
         (None, "invalid_manifest", ["manifest.json", "missing"]),
         ({"source": "zendesk"}, "unknown_source", ["zendesk", "events, nyc311, tenant_table, uci_incidents"]),
-        ({"as_of": "2027-01-01T00:00:00Z"}, "invalid_manifest", ["as_of", "future"]),
+        ({"as_of": "2027-01-01T00:00:00Z"}, "invalid_manifest", ["as_of", "later than the request"]),
         ({"as_off": 1}, "invalid_manifest", ["as_off"]),
     ],
 )

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from tenant_experience.data_quality._shift import histogram, kolmogorov_smirnov, population_stability_index, shift
+from tenant_experience.data_quality._shift import (
+    Histogram,
+    histogram,
+    kolmogorov_smirnov,
+    population_stability_index,
+    shift,
+)
 
 NAN = math.nan
 
@@ -38,7 +44,7 @@ def test_psi_is_the_sum_over_deciles_and_the_bin_of_nulls():
 
 def test_the_same_tenants_in_another_order_have_not_shifted():
     then = np.concatenate([drawn(3), [NAN] * 100])
-    assert shift(then, then[::-1]) == pytest.approx(
+    assert vars(shift(then, then[::-1])) == pytest.approx(
         {"psi": 0.0, "ks": 0.0, "null_share_then": 100 / 5_100, "null_share_change": 0.0}
     )
 
@@ -60,8 +66,8 @@ def test_a_histogram_holds_every_tenant_with_a_value_outliers_too():
     now = np.concatenate([drawn(6) ** 2, [1e9, NAN]])
     bars = histogram(now, drawn(7) ** 2, "log1p")
     assert bars is not None
-    assert sum(bars["now"]) == pytest.approx(1)
-    assert sum(bars["then"]) == pytest.approx(1)
-    assert bars["edges"] == sorted(bars["edges"])
+    assert sum(bars.now) == pytest.approx(1)
+    assert sum(bars.then) == pytest.approx(1)
+    assert bars.edges == sorted(bars.edges)
     assert histogram(np.array([NAN]), None, "none") is None
-    assert histogram(np.array([2.0, 2.0]), None, "none") == {"edges": [1.5, 2.5], "now": [1.0], "then": None}
+    assert histogram(np.array([2.0, 2.0]), None, "none") == Histogram([1.5, 2.5], [1.0], None)

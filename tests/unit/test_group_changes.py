@@ -37,7 +37,7 @@ def changes() -> GroupChanges:
 
 
 def test_what_the_data_moved_and_what_the_rule_moved() -> None:
-    assert changes().document() == {
+    assert changes().counts().document() == {
         "tenants": 4,
         "moved": 2,
         "by_data": 2,

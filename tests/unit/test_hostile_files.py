@@ -86,7 +86,7 @@ def test_json_that_is_called_csv_is_refused_without_telling_what_it_holds(raw: P
 
 def test_a_file_is_called_by_a_name_that_can_be_told(raw: Path):
     read = Read(write_csv(raw, GOOD, "x", name="\x1b\udcff.csv"))
-    assert [row["file"] for row in read.quarantine] == [file["name"] for file in read.intake["files"]] == ["??.csv"]
+    assert [row["file"] for row in read.quarantine] == [file.name for file in read.intake.files] == ["??.csv"]
 
 
 def test_a_name_of_a_file_cannot_control_a_terminal_or_break_the_message(raw: Path):

@@ -113,7 +113,7 @@ def test_each_bad_row_is_quarantined_with_reason_column_and_line(raw: Path, line
     found = Read(write_csv(raw, GOOD, line, row(event_id="E3")))
     assert found.reasons == [(reason, column, 3)]
     assert [event["event_id"] for event in found.events] == ["E1", "E3"]
-    assert (found.intake["rows"], found.intake["quarantined"]) == (3, 1)
+    assert (found.intake.rows, found.intake.quarantined) == (3, 1)
 
 
 @pytest.mark.parametrize("good", ["Caller 2403", "Zoë", "a@b.c", "-1", "12 A ST, BRONX", "é" * 128, "U~1", "100%"])
@@ -145,9 +145,9 @@ def test_lines_stay_right_across_quoted_breaks_and_torn_rows(raw: Path):
 
 def test_a_quote_that_never_closes_counts_every_line_it_swallows(raw: Path):
     found = Read(write_csv(raw, GOOD, row(sentiment='"oops'), *[row(event_id=f"E{i}") for i in range(5000)]))
-    assert found.intake["rows"] == 5002
-    assert found.intake["quarantined"] == 5001
-    assert found.intake["quarantined_by_reason"][0]["reason"] == "unterminated_quote"
+    assert found.intake.rows == 5002
+    assert found.intake.quarantined == 5001
+    assert found.intake.quarantined_by_reason[0].reason == "unterminated_quote"
 
 
 def test_bytes_that_are_not_utf8_cost_their_row_only(raw: Path):

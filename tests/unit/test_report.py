@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tenant_experience.evaluation.champion import ChampionComparison, ComparedMetric
+from tenant_experience.evaluation.evaluation import FeatureImportance
 from tenant_experience.evaluation.gates import ModelGate
 from tenant_experience.evaluation.partition import evaluate_partition
 from tenant_experience.features.ingestion_result import IngestionResult
@@ -149,23 +151,23 @@ def test_what_comes_from_the_data_is_escaped(page: Tags) -> None:
 
 def test_it_says_what_a_high_score_does_not_mean(text: str) -> None:
     assert "the model copies our definition faithfully" in text
-    assert "P(bad) is the chance that the tenant would be in the bad group if the same year were dealt again" in text
-    assert "It does not say that the definition is right" in text
-    assert "may not be compared with those of other portfolios" in text
+    assert "P(bad) is the chance that the tenant would be in the bad group if the same year happened again" in text
+    assert "It does not mean that the definition is right" in text
+    assert "cannot be compared with those of other portfolios" in text
 
 
 def test_features_that_nobody_has_are_said(text: str) -> None:
-    assert "Features without any value, so not used: positive rate" in text
+    assert "Features that are not used because no tenant has a value: positive rate" in text
 
 
 def test_features_the_model_never_saw_are_said(judged: Judged, text: str) -> None:
     record = judged.evaluation.manifest.training
-    assert "or one value only: positive rate." in text
+    assert "or one value only, in the training part: positive rate." in text
     assert f"Data {record.data_sha256[:12]}." in text
 
 
 def test_features_the_model_never_uses_are_said_and_not_drawn(judged: Judged) -> None:
-    rows = [*judged.evaluation.importance, {"feature": "shoe_size", "mean_contribution": 0.0, "low": 0.0, "high": 0.0}]
+    rows = [*judged.evaluation.importance, FeatureImportance("shoe_size", 0.0, 0.0, 0.0)]
     html = replace(judged, evaluation=replace(judged.evaluation, importance=rows)).report()
     assert "The model never uses shoe size." in words_of(html)
     assert "shoe size 0.00" not in html
@@ -178,7 +180,7 @@ def test_every_metric_stands_with_its_interval(judged: Judged, text: str) -> Non
 
 
 def test_service_and_demand_stand_apart(text: str) -> None:
-    service, demand = text.index("How the tenant was served"), text.index("Much demand is no fault of the service")
+    service, demand = text.index("How tenants were served"), text.index("High demand is not the fault of the service")
     assert service < text.index("mean first response (hours)more is worse") < demand
     assert demand < text.index("total maintenance ticketsmore is worse")
 
@@ -197,19 +199,12 @@ def test_without_open_items_the_page_says_why_there_is_no_list(judged: Judged) -
 
 
 def test_a_live_model_is_held_against_the_new_one(judged: Judged) -> None:
-    compared = {"champion": 0.1, "challenger": 0.2, "difference": 0.1, "low": 0.05, "high": 0.15}
-    champion = {
-        "version": "r0",
-        "rows": 80,
-        "loss": "log_loss",
-        "worse_by": 0.1,
-        "verdict": "worse",
-        "notes": ["Mind."],
-    }
-    evaluation = replace(judged.evaluation, champion=champion | {"metrics": {"log_loss": compared}})
+    compared = ComparedMetric(champion=0.1, challenger=0.2, difference=0.1, low=0.05, high=0.15)
+    champion = ChampionComparison("r0", "log_loss", 80, {"log_loss": compared}, "worse", ["A note."], 0.1, 0.05)
+    evaluation = replace(judged.evaluation, champion=champion)
     text = words_of(replace(judged, evaluation=evaluation).report())
-    assert "The new model is worse than the live one (live: r0), measured on the same 80 tenants. Mind." in text
-    assert "Log lossdecides; less is better0.10000.2000 +0.10000.0500 to 0.1500" in text
+    assert "The new model is worse than the live one (live: r0), measured on the same 80 tenants. A note." in text
+    assert "Log lossdecides; lower is better0.10000.2000 +0.10000.0500 to 0.1500" in text
 
 
 def test_without_a_live_model_the_page_says_so(text: str) -> None:
@@ -217,11 +212,11 @@ def test_without_a_live_model_the_page_says_so(text: str) -> None:
 
 
 def test_a_model_that_broke_a_gate_is_shown_with_its_figures(judged: Judged) -> None:
-    gate = ModelGate("roc_auc", 1.0, 0.9, passed=False, message="the ROC AUC is 0.9000, and 1 is the least")
+    gate = ModelGate("roc_auc", 1.0, 0.9, passed=False, message="the ROC AUC is 0.9000 and must be at least 1")
     broken = replace(judged.evaluation, gates=[gate])
     text = words_of(judged.report(ready=[], refused=[broken], rows=[REFUSED]))
     assert "(refused)" in text
-    assert "BROKEN: the ROC AUC is 0.9000, and 1 is the least" in text
+    assert "BROKEN: the ROC AUC is 0.9000 and must be at least 1" in text
 
 
 @pytest.mark.parametrize("classes", [("low", "middle", "high"), None])
@@ -257,15 +252,15 @@ def test_what_came_in_is_said(judged: Judged) -> None:
     intake = {"rows": 1_234, "source": "<i>", "quarantined": 12, "tenants": 800, "data_quality": quality}
     text = words_of(judged.report(intake=intake))
     assert "1,234 rows came insource <i>" in text
-    assert "Mind: far shift." in text
+    assert "Note: far shift." in text
 
 
 def test_records_that_were_not_taken_are_listed_up_to_a_limit(text: str) -> None:
-    assert "Of the 12,345 tenants of the release, 1,234 got new features and 10,000 had the same before." in text
-    assert "1,000 keep features that are as of a later time" in text
-    assert "111 could not be written and are served as before" in text
+    assert "Of the 12,345 tenants of the release, 1,234 got new features and 10,000 already had the same ones." in text
+    assert "1,000 keep features from a later time" in text
+    assert "111 could not be written and keep the features they had" in text
     assert len(re.findall(r"<i>T\d+</i>", text)) == 100
-    assert "And 11 more" in text
+    assert "11 more are in failed_records.json." in text
 
 
 def test_a_report_without_ingestion_says_nothing_of_it(judged: Judged) -> None:

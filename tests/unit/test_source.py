@@ -93,8 +93,8 @@ def test_rows_the_filter_passes_over_are_counted_and_neither_kept_nor_refused(tm
     assert found.reasons == [("unreadable_time", "opened_at", 5), ("ragged_row", "caller", 6)]
     (counted,) = found.counts.files
     assert (counted.rows, counted.quarantined, counted.filtered) == (5, 2, 2)
-    assert found.intake["filtered"] == 2
-    assert found.intake["quarantined_share"] == pytest.approx(2 / 3)
+    assert found.intake.filtered == 2
+    assert found.intake.quarantined_share == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize("where", ["CAST(state AS INTEGER) = 1", "state"])

@@ -185,11 +185,11 @@ def test_a_refusal_gets_from_one_process_to_another() -> None:
 def test_files_of_two_models_are_refused() -> None:
     two, three = (fit(fit_task("xgboost", task)) for task in TASKS[:2])
     for content, manifest in ((two.content, three.manifest), (three.content, two.manifest)):
-        with pytest.raises(UserError, match="they are not of one model") as refusal:
+        with pytest.raises(UserError, match="they do not belong together") as refusal:
             Scorer.of(content, manifest)
         assert refusal.value.code == "model_features"
     linear = fit(fit_task("linear", "binary"))
-    with pytest.raises(UserError, match="no XGBoost model of ours") as refusal:
+    with pytest.raises(UserError, match="not an XGBoost model of this program") as refusal:
         Scorer.of(linear.content, linear.manifest.model_copy(update={"scaling": None}))
     assert refusal.value.code == "model_unreadable"
 

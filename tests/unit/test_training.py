@@ -149,7 +149,7 @@ def test_one_group_alone_is_refused(table: FeatureTable, groups: GroupRows, tmp_
 
 
 def test_groups_of_another_release_are_refused(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
-    with pytest.raises(PlatformError, match="not of one release"):
+    with pytest.raises(PlatformError, match="from different releases"):
         train(table.take(np.arange(500)), groups, tmp_path)
 
 

@@ -1,12 +1,13 @@
-"""A category's values in two releases: how common each is, which are new, and how far the whole has moved.
+"""A category's values in two releases: how common each is, which are new, and how far the category has moved.
 
-Every function takes counts of tenants by value, None standing for those without one.
+Every function takes the number of tenants by value; None stands for tenants without a value.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -14,13 +15,79 @@ from tenant_experience.data_quality._shift import stability_index
 
 Counts = Mapping[str | None, int]
 
-# A value with fewer tenants in both releases is no bin of its own: chance alone would move it.
+# A value with fewer tenants in both releases has no bin of its own, because chance alone would move it.
 POOLED_BELOW = 20
 SHOWN_VALUES = 20
 
 
+@dataclass(frozen=True)
+class ValueTurnover:
+    """Values that only one of two releases has: how many, and the names of the most common."""
+
+    values: int
+    names: list[str]
+
+
+@dataclass(frozen=True)
+class CategoryShift:
+    """How far a category has moved.
+
+    Attributes:
+        psi: population stability index over the values.
+        null_share_then: share of tenants without a value in the earlier release.
+        null_share_change: by how much that share has grown.
+        new: values that only this release has.
+        gone: values that only the earlier release has.
+    """
+
+    psi: float
+    null_share_then: float
+    null_share_change: float
+    new: ValueTurnover
+    gone: ValueTurnover
+
+
+@dataclass(frozen=True)
+class CommonValue:
+    """A value with its shares of the tenants that have one; ``then`` is None without a release to compare with."""
+
+    value: str
+    now: float
+    then: float | None
+
+
+@dataclass(frozen=True)
+class OtherValues:
+    """The less common values together: how many there are, and their shares as in ``CommonValue``."""
+
+    values: int
+    now: float
+    then: float | None
+
+
+@dataclass(frozen=True)
+class CategoryDescription:
+    """One category.
+
+    Attributes:
+        kind: tells it from a number.
+        null_share: share of tenants without a value; None without tenants.
+        values: how many different values there are.
+        common: the most common values of either release.
+        others: the other values; None when there are none.
+        shift: since the release before; None without one.
+    """
+
+    kind: Literal["category"]
+    null_share: float | None
+    values: int
+    common: list[CommonValue]
+    others: OtherValues | None
+    shift: CategoryShift | None
+
+
 def category_stability_index(then: Counts, now: Counts) -> float:
-    """PSI as of ``feature_shift``, over the values; rare ones are one bin together, and so are tenants without one.
+    """The PSI over the values. Rare values share one bin, and so do tenants without a value.
 
     Args:
         then: at least one tenant.
@@ -36,29 +103,19 @@ def category_stability_index(then: Counts, now: Counts) -> float:
     return stability_index(*(np.array(side, dtype=np.float64) for side in bins))
 
 
-def category_shift(then: Counts, now: Counts) -> dict[str, Any]:
-    """What ``data_quality.json`` says of one category's shift.
-
-    Returns:
-        psi; the share without a value then, and its change; how many values are new and gone, and the most common.
-    """
-    return {
-        "psi": category_stability_index(then, now),
-        "null_share_then": _share(then, None),
-        "null_share_change": _share(now, None) - _share(then, None),
-        "new": _only_in(now, then),
-        "gone": _only_in(then, now),
-    }
+def category_shift(then: Counts, now: Counts) -> CategoryShift:
+    """How far one category has moved."""
+    return CategoryShift(
+        psi=category_stability_index(then, now),
+        null_share_then=_share(then, None),
+        null_share_change=_share(now, None) - _share(then, None),
+        new=_only_in(now, then),
+        gone=_only_in(then, now),
+    )
 
 
-def describe_category(now: Counts, then: Counts | None) -> dict[str, Any]:
-    """What ``data_quality.json`` says of one category.
-
-    Returns:
-        null_share; ``values``: how many there are; ``common``: the most common of either release with their shares of
-        the tenants that have a value, ``then`` None without a release to compare; ``others``: all further ones
-        together, None when there are none; ``shift``.
-    """
+def describe_category(now: Counts, then: Counts | None) -> CategoryDescription:
+    """Describes one category; ``then`` is None without a release to compare with."""
     known = [{value: n for value, n in side.items() if value is not None} for side in (now, then or {})]
     totals = [max(sum(side.values()), 1) for side in known]
     shares = {
@@ -69,26 +126,26 @@ def describe_category(now: Counts, then: Counts | None) -> dict[str, Any]:
     rare = ordered[SHOWN_VALUES:]
     pooled = [sum(shares[value][side] for value in rare) for side in (0, 1)]
     compared, total = then is not None, sum(now.values())
-    return {
-        "kind": "category",
-        "null_share": _share(now, None) if total else None,
-        "values": len(known[0]),
-        "common": [{"value": value, **_both(shares[value], compared)} for value in ordered[:SHOWN_VALUES]],
-        "others": {"values": len(rare), **_both(pooled, compared)} if rare else None,
-        "shift": category_shift(then, now) if then and total else None,
-    }
+    return CategoryDescription(
+        kind="category",
+        null_share=_share(now, None) if total else None,
+        values=len(known[0]),
+        common=[CommonValue(value, *_both(shares[value], compared)) for value in ordered[:SHOWN_VALUES]],
+        others=OtherValues(len(rare), *_both(pooled, compared)) if rare else None,
+        shift=category_shift(then, now) if then and total else None,
+    )
 
 
-def _both(shares: Sequence[float], compared: bool) -> dict[str, float | None]:
+def _both(shares: Sequence[float], compared: bool) -> tuple[float, float | None]:
     now, then = shares
-    return {"now": now, "then": then if compared else None}
+    return now, then if compared else None
 
 
 def _share(counts: Counts, value: str | None) -> float:
     return counts.get(value, 0) / sum(counts.values())
 
 
-def _only_in(here: Counts, there: Counts) -> dict[str, Any]:
+def _only_in(here: Counts, there: Counts) -> ValueTurnover:
     found = [value for value in here if value is not None and value not in there]
     found.sort(key=lambda value: (-here[value], value))
-    return {"values": len(found), "names": found[:SHOWN_VALUES]}
+    return ValueTurnover(len(found), found[:SHOWN_VALUES])

@@ -1,29 +1,61 @@
 """How far one feature has moved from one release to the next: PSI, Kolmogorov-Smirnov, and both distributions.
 
-Every function takes one column of each release, shape (tenants,), NaN where there is no value.
+Every function takes one column of each release, shape (tenants,), with NaN where there is no value.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.transforms import Transform, transformed
 
-# Of Siddiqi, "Credit Risk Scorecards" (2006): below the first nothing has changed, above the second a lot has.
+# From Siddiqi, "Credit Risk Scorecards" (2006): below the first nothing has changed, above the second a lot has.
 SLIGHT_SHIFT, LARGE_SHIFT = 0.1, 0.25
 _DECILES = np.arange(0.1, 0.95, 0.1)
 _BARS = 24
+
+
+@dataclass(frozen=True)
+class NumberShift:
+    """How far a feature that is a number has moved.
+
+    Attributes:
+        psi: population stability index.
+        ks: Kolmogorov-Smirnov statistic; None when a release has no value at all.
+        null_share_then: share of tenants without a value in the earlier release.
+        null_share_change: by how much that share has grown.
+    """
+
+    psi: float
+    ks: float | None
+    null_share_then: float
+    null_share_change: float
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Shares of the tenants that have a value, in bars of equal width of the transformed feature.
+
+    Attributes:
+        edges: of the bars, as raw values.
+        now: the share in each bar in this release.
+        then: the same in the earlier release; None without one.
+    """
+
+    edges: list[float]
+    now: list[float]
+    then: list[float] | None
 
 
 def population_stability_index(then: Floats, now: Floats) -> float:
     """PSI = sum over bins of (now - then) ln(now / then), with each release's share of tenants in the bin.
 
     Bins end at the deciles of ``then`` (fewer when deciles coincide); tenants without a value are a bin of their own.
-    Half a tenant is added to every bin, so that an empty one gives a finite figure. The formula is that of Siddiqi,
-    "Credit Risk Scorecards" (2006): Kullback and Leibler's divergence, made symmetric.
+    Half a tenant is added to every bin, so that an empty bin gives a finite figure. The formula is in Siddiqi, "Credit
+    Risk Scorecards" (2006): the divergence of Kullback and Leibler, made symmetric.
 
     Args:
         then: at least one tenant.
@@ -35,7 +67,7 @@ def population_stability_index(then: Floats, now: Floats) -> float:
 
 
 def stability_index(then: Floats, now: Floats) -> float:
-    """The PSI of two releases' numbers of tenants in the same bins, shape (bins,); see above for its formula."""
+    """The PSI of the numbers of tenants of two releases in the same bins, shape (bins,); the formula is above."""
     before, after = ((counts + 0.5) / (counts + 0.5).sum() for counts in (then, now))
     return float(((after - before) * np.log(after / before)).sum())
 
@@ -48,9 +80,9 @@ def _counts(column: Floats, ends: Floats) -> Floats:
 
 
 def kolmogorov_smirnov(then: Floats, now: Floats) -> float | None:
-    """The exact two-sample statistic: the largest distance of the distribution functions of the values there are.
+    """The exact two-sample statistic: the largest distance between the two distribution functions of the known values.
 
-    Without a p-value: among thousands of tenants every difference is significant, so its size is what counts.
+    There is no p-value: among thousands of tenants every difference is significant, so only its size counts.
 
     Returns:
         0 to 1; None when a release has no value at all.
@@ -68,24 +100,17 @@ def kolmogorov_smirnov(then: Floats, now: Floats) -> float | None:
     return largest
 
 
-def shift(then: Floats, now: Floats) -> dict[str, Any]:
-    """What ``data_quality.json`` says of one feature: psi, ks, and the share without a value then and its change."""
+def shift(then: Floats, now: Floats) -> NumberShift:
+    """How far one feature has moved."""
     null_then, null_now = float(np.isnan(then).mean()), float(np.isnan(now).mean())
-    return {
-        "psi": population_stability_index(then, now),
-        "ks": kolmogorov_smirnov(then, now),
-        "null_share_then": null_then,
-        "null_share_change": null_now - null_then,
-    }
+    psi, distance = population_stability_index(then, now), kolmogorov_smirnov(then, now)
+    return NumberShift(psi, distance, null_then, null_now - null_then)
 
 
-def histogram(now: Floats, then: Floats | None, transform: Transform) -> dict[str, Any] | None:
-    """Shares of tenants with a value, in bars of equal width of the transformed feature.
+def histogram(now: Floats, then: Floats | None, transform: Transform) -> Histogram | None:
+    """The distribution in both releases; None when nobody has a value.
 
     The outermost bars hold everything beyond the 1% and 99% quantiles of both releases.
-
-    Returns:
-        edges (of the raw values), now, and then (None without a release to compare); None when nobody has a value.
     """
     columns = [transformed(column[~np.isnan(column)], transform) for column in (now, then) if column is not None]
     known = [column for column in columns if column.size]
@@ -96,4 +121,4 @@ def histogram(now: Floats, then: Floats | None, transform: Transform) -> dict[st
     edges = np.linspace(low, high, _BARS + 1) if high > low else np.array([low - 0.5, low + 0.5])
     bars = [np.histogram(np.clip(column, edges[0], edges[-1]), edges)[0] / max(column.size, 1) for column in columns]
     raw = np.expm1(edges) if transform == "log1p" else edges
-    return {"edges": raw.tolist(), "now": bars[0].tolist(), "then": bars[1].tolist() if then is not None else None}
+    return Histogram(raw.tolist(), bars[0].tolist(), bars[1].tolist() if then is not None else None)

@@ -1,11 +1,11 @@
-"""What came in, and what was refused and why, for ``data_quality.json``. No rows."""
+"""What came in, what was refused and why, for ``data_quality.json``; counts only, no rows."""
 
 # ruff: noqa: S608 - names in SQL are constants
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import duckdb
 
@@ -16,15 +16,79 @@ from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
 
 
-def describe_intake(connection: duckdb.DuckDBPyConnection, files: Sequence[FileCount]) -> dict[str, Any]:
-    """Lines read, refused and passed over by the filter: in all, per file, and per reason with its first place.
+@dataclass(frozen=True)
+class RefusalReason:
+    """Rows refused for one reason: the column (None for the row as a whole), how many, and the first of them."""
+
+    reason: str
+    column: str | None
+    rows: int
+    first_file: str
+    first_line: int
+
+
+@dataclass(frozen=True)
+class IntakeFigures:
+    """The rows read.
+
+    Attributes:
+        rows: read in all.
+        quarantined: refused.
+        filtered: passed over by the source's filter.
+        quarantined_share: share refused of the rows that the filter did not pass over.
+        quarantined_by_reason: the most common reason first.
+        files: the same counts for each file.
+    """
+
+    rows: int
+    quarantined: int
+    filtered: int
+    quarantined_share: float
+    quarantined_by_reason: list[RefusalReason]
+    files: list[FileCount]
+
+
+@dataclass(frozen=True)
+class EventFigures:
+    """The events kept.
+
+    Attributes:
+        duplicates_dropped: rows that repeat another row.
+        updates: rows that update an earlier event.
+        conflicting_ids: ids that stand for different events.
+        resolved_again: events that were resolved more than once.
+        events: those that count.
+        first_opened_at: UTC; None without an event.
+        last_opened_at: UTC; None without an event.
+        rows_by_channel: the number of rows of each channel.
+    """
+
+    duplicates_dropped: int
+    updates: int
+    conflicting_ids: int
+    resolved_again: int
+    events: int
+    first_opened_at: str | None
+    last_opened_at: str | None
+    rows_by_channel: dict[str, int]
+
+
+@dataclass(frozen=True)
+class HistoryThresholds:
+    """The thresholds of history, in days, and the names of those that the source sets instead of the use case."""
+
+    window_days: int
+    minimum_days: int
+    provisional_below: int
+    overridden_by_source: list[str]
+
+
+def describe_intake(connection: duckdb.DuckDBPyConnection, files: Sequence[FileCount]) -> IntakeFigures:
+    """Counts the rows read, refused and passed over: in all, for each file, and for each reason.
 
     Args:
         connection: holds ``quarantine``.
-        files: what each file held.
-
-    Returns:
-        Among others ``quarantined_share``: of the rows that the source's filter did not pass over.
+        files: the counts of each file.
     """
     rows, quarantined = sum(file.rows for file in files), sum(file.quarantined for file in files)
     filtered = sum(file.filtered for file in files)
@@ -34,25 +98,22 @@ def describe_intake(connection: duckdb.DuckDBPyConnection, files: Sequence[FileC
         "CASE WHEN reason IN ('unterminated_quote', 'line_too_long') THEN lines ELSE 1 END AS lines FROM quarantine) "
         "GROUP BY ALL ORDER BY n DESC, reason, column_name"
     ).fetchall()
-    return {
-        "rows": rows,
-        "quarantined": quarantined,
-        "filtered": filtered,
-        "quarantined_share": quarantined / (rows - filtered) if rows > filtered else 0.0,
-        "quarantined_by_reason": [
-            {"reason": reason, "column": column, "rows": n, "first_file": file, "first_line": line}
-            for reason, column, n, file, line in reasons
-        ],
-        "files": [vars(file) for file in files],
-    }
+    return IntakeFigures(
+        rows=rows,
+        quarantined=quarantined,
+        filtered=filtered,
+        quarantined_share=quarantined / (rows - filtered) if rows > filtered else 0.0,
+        quarantined_by_reason=[RefusalReason(*reason) for reason in reasons],
+        files=list(files),
+    )
 
 
-def describe_events(connection: duckdb.DuckDBPyConnection, counts: EventCounts) -> dict[str, Any]:
-    """Duplicates, updates, channels and the time span of the events kept.
+def describe_events(connection: duckdb.DuckDBPyConnection, counts: EventCounts) -> EventFigures:
+    """Counts the duplicates, updates and channels of the events kept, and finds their time span.
 
     Args:
         connection: holds ``events_by_channel``.
-        counts: from reading them.
+        counts: from reading the events.
     """
     first, last, rows = single(
         connection,
@@ -60,24 +121,24 @@ def describe_events(connection: duckdb.DuckDBPyConnection, counts: EventCounts) 
         f"CAST(sum(events) AS BIGINT) FROM {EVENTS_BY_CHANNEL}",
     )
     channels = connection.execute(f"SELECT channel, events FROM {EVENTS_BY_CHANNEL} ORDER BY 1").fetchall()
-    return {
-        "duplicates_dropped": counts.duplicates,
-        "updates": counts.updates,
-        "conflicting_ids": counts.conflicting_ids,
-        "resolved_again": counts.resolved_again,
-        "events": int(str(rows or 0)) - counts.duplicates - counts.updates,
-        "first_opened_at": first,
-        "last_opened_at": last,
-        "rows_by_channel": dict(channels),
-    }
+    return EventFigures(
+        duplicates_dropped=counts.duplicates,
+        updates=counts.updates,
+        conflicting_ids=counts.conflicting_ids,
+        resolved_again=counts.resolved_again,
+        events=int(str(rows or 0)) - counts.duplicates - counts.updates,
+        first_opened_at=None if first is None else str(first),
+        last_opened_at=None if last is None else str(last),
+        rows_by_channel=dict(channels),
+    )
 
 
-def describe_history(use_case: UseCase, source: Source) -> dict[str, Any]:
-    """The thresholds of history, in days, and which of them the source sets otherwise than the use case.
+def describe_history(use_case: UseCase, source: Source) -> HistoryThresholds:
+    """The thresholds that hold.
 
     Args:
-        use_case: as adjusted to the source.
-        source: what may override thresholds.
+        use_case: adjusted to the source.
+        source: may override thresholds.
     """
     overridden = list(source.history.model_dump(exclude_none=True))
-    return {"history": use_case.history.model_dump() | {"overridden_by_source": overridden}}
+    return HistoryThresholds(**use_case.history.model_dump(), overridden_by_source=overridden)

@@ -1,20 +1,21 @@
-"""What the features of a release look like, beside those of the release before, for ``data_quality.json``. No rows.
+"""Describes the features of a release beside those of the release before, for ``data_quality.json``; no rows.
 
-One column of each release is in memory at a time, so a million tenants need some tens of megabytes.
+Only one column of each release is in memory at a time, so a million tenants need some tens of megabytes.
 """
 
 # ruff: noqa: S608 - names in SQL come from validated settings
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import duckdb
 import numpy as np
 
 from tenant_experience.data_layout import SIDE_COLUMNS
-from tenant_experience.data_quality._category_shift import Counts, describe_category
-from tenant_experience.data_quality._shift import histogram, shift
+from tenant_experience.data_quality._category_shift import CategoryDescription, Counts, describe_category
+from tenant_experience.data_quality._shift import Histogram, NumberShift, histogram, shift
 from tenant_experience.data_quality.comparison import PREVIOUS_TABLE
 from tenant_experience.errors import UserError
 from tenant_experience.features.sql import FEATURES_TABLE
@@ -27,21 +28,76 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 _SIDE_TRANSFORMS: dict[str, Transform] = {"exposure_days": "none", "open_count": "log1p", "oldest_open_hr": "log1p"}
 
 
-def describe_tenants(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, Any]:
-    """Tenants by history, and the features that cannot tell those that may train apart.
+@dataclass(frozen=True)
+class TenantFigures:
+    """The tenants that have features.
+
+    Attributes:
+        tenants: how many there are.
+        may_train: how many have enough history to train on.
+        tenants_by_history: sufficient, provisional, insufficient.
+        portfolios: how many there are.
+        left_out: features that have one value, or none, for all tenants that may train, each with the reason.
+    """
+
+    tenants: int
+    may_train: int
+    tenants_by_history: dict[str, int]
+    portfolios: int
+    left_out: dict[str, str]
+
+
+@dataclass(frozen=True)
+class NumberDescription:
+    """One feature that is a number.
+
+    Attributes:
+        kind: tells it from a category.
+        null_share: share of tenants without a value; None without tenants.
+        transform: of the axis of its histogram.
+        quantiles: by their probability; None when nobody has a value.
+        histogram: None when nobody has a value.
+        shift: since the release before; None without one.
+    """
+
+    kind: Literal["number"]
+    null_share: float | None
+    transform: Transform
+    quantiles: dict[str, float | None]
+    histogram: Histogram | None
+    shift: NumberShift | None
+
+
+Description = NumberDescription | CategoryDescription
+
+
+@dataclass(frozen=True)
+class LabelDescription:
+    """The column that labels come from, described as a feature is."""
+
+    column: str
+    described: Description
+
+    def document(self) -> dict[str, Any]:
+        """The labels as data_quality.json has them."""
+        return {"column": self.column, **asdict(self.described)}
+
+
+def describe_tenants(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> TenantFigures:
+    """Counts the tenants, and finds the features in which those that may train do not differ.
 
     Args:
         connection: holds ``features``.
         use_case: names the columns.
     """
     by_history = connection.execute(f"SELECT history, count(*) FROM {FEATURES_TABLE} GROUP BY 1 ORDER BY 1").fetchall()
-    return {
-        "tenants": count(connection, f"SELECT count(*) FROM {FEATURES_TABLE}"),
-        "may_train": count(connection, f"SELECT count(*) FILTER (may_train) FROM {FEATURES_TABLE}"),
-        "tenants_by_history": dict(by_history),
-        "portfolios": count(connection, f"SELECT count(DISTINCT {use_case.partition_column}) FROM {FEATURES_TABLE}"),
-        "left_out": _left_out(connection, use_case),
-    }
+    return TenantFigures(
+        tenants=count(connection, f"SELECT count(*) FROM {FEATURES_TABLE}"),
+        may_train=count(connection, f"SELECT count(*) FILTER (may_train) FROM {FEATURES_TABLE}"),
+        tenants_by_history=dict(by_history),
+        portfolios=count(connection, f"SELECT count(DISTINCT {use_case.partition_column}) FROM {FEATURES_TABLE}"),
+        left_out=_left_out(connection, use_case),
+    )
 
 
 def _left_out(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, str]:
@@ -51,13 +107,15 @@ def _left_out(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[
         if least is None:
             reasons[name] = "null for every tenant that may train"
         elif least == most:
-            told = least if isinstance(least, str) else f"{least:g}"
-            reasons[name] = f"{told} for every tenant that may train"
+            value = least if isinstance(least, str) else f"{least:g}"
+            reasons[name] = f"{value} for every tenant that may train"
     return reasons
 
 
-def describe_features(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *, compared: bool) -> dict[str, Any]:
-    """Of each feature the share of nulls, the distribution of the rest, and how far it has moved.
+def describe_features(
+    connection: duckdb.DuckDBPyConnection, use_case: UseCase, *, compared: bool
+) -> dict[str, Description]:
+    """Describes each feature: the share of nulls, the distribution of the other values, and how far it has moved.
 
     Args:
         connection: holds ``features`` and, when ``compared``, ``previous_features``.
@@ -74,8 +132,8 @@ def describe_features(connection: duckdb.DuckDBPyConnection, use_case: UseCase, 
     }
 
 
-def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *, compared: bool) -> dict[str, Any]:
-    """Labels that come from a column, described as a feature is: classes as a category, else a number.
+def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *, compared: bool) -> LabelDescription:
+    """Describes labels that come from a column as a feature is described: classes as a category, else a number.
 
     Args:
         connection: holds ``features`` and, when ``compared``, ``previous_features``.
@@ -83,27 +141,27 @@ def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *,
         compared: whether there is a release to compare with.
 
     Raises:
-        UserError: ``unknown_class``, or ``missing_class``: nobody has one of the classes.
+        UserError: ``unknown_class``, or ``missing_class`` when no tenant has one of the classes.
     """
     labels = use_case.labels
     column = str(labels.column)
     compared = compared and column in _comparable(connection, [column])
     if labels.classes is None:
-        return {"column": column, **_describe_number(connection, column, "none", compared=compared)}
+        return LabelDescription(column, _describe_number(connection, column, "none", compared=compared))
     found = _counts(connection, FEATURES_TABLE, column)
     labels.check_classes(value for value in found if value is not None)
     missing = [name for name in labels.classes if name not in found]
     if missing and set(found) - {None}:
         raise UserError(
-            f"no tenant has the class {missing[0]!r} in column {column!r}: nothing can learn to tell it. Send an "
-            "export that holds all of labels.classes, or mend how the source maps them",
+            f"no tenant has the class {missing[0]!r} in column {column!r}, so no model can learn it. Send an export "
+            "that holds all of labels.classes, or correct how the source maps them",
             code="missing_class",
         )
-    return {"column": column, **_describe_category(connection, column, compared=compared)}
+    return LabelDescription(column, _describe_category(connection, column, compared=compared))
 
 
 def _comparable(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> set[str]:
-    """Columns of both releases that are texts in both, or numbers in both."""
+    """Columns that both releases have, as texts in both or as numbers in both."""
     texts = [
         {str(name): kind == "VARCHAR" for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall()}
         for table in (FEATURES_TABLE, PREVIOUS_TABLE)
@@ -117,22 +175,22 @@ def _transform(use_case: UseCase, name: str) -> Transform:
 
 def _describe_number(
     connection: duckdb.DuckDBPyConnection, name: str, transform: Transform, *, compared: bool
-) -> dict[str, Any]:
+) -> NumberDescription:
     now = _column(connection, FEATURES_TABLE, name)
     then = _column(connection, PREVIOUS_TABLE, name) if compared else None
     known = now[~np.isnan(now)]
     quantiles = np.quantile(known, QUANTILES).tolist() if known.size else [None] * len(QUANTILES)
-    return {
-        "kind": "number",
-        "null_share": 1 - known.size / now.size if now.size else None,
-        "transform": transform,
-        "quantiles": {str(q): value for q, value in zip(QUANTILES, quantiles, strict=True)},
-        "histogram": histogram(now, then, transform),
-        "shift": shift(then, now) if then is not None and then.size and now.size else None,
-    }
+    return NumberDescription(
+        kind="number",
+        null_share=1 - known.size / now.size if now.size else None,
+        transform=transform,
+        quantiles={str(q): value for q, value in zip(QUANTILES, quantiles, strict=True)},
+        histogram=histogram(now, then, transform),
+        shift=shift(then, now) if then is not None and then.size and now.size else None,
+    )
 
 
-def _describe_category(connection: duckdb.DuckDBPyConnection, name: str, *, compared: bool) -> dict[str, Any]:
+def _describe_category(connection: duckdb.DuckDBPyConnection, name: str, *, compared: bool) -> CategoryDescription:
     then = _counts(connection, PREVIOUS_TABLE, name) if compared else None
     return describe_category(_counts(connection, FEATURES_TABLE, name), then)
 

@@ -5,35 +5,93 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tenant_experience.data_layout import DATA_QUALITY_FILE, DATA_QUALITY_PAGE
+from tenant_experience.data_quality.comparison import Comparison, NotCompared
+from tenant_experience.data_quality.describe import EventFigures, HistoryThresholds, IntakeFigures
+from tenant_experience.data_quality.feature_quality import Description, LabelDescription, TenantFigures
 from tenant_experience.data_quality.page import render_data_quality
 from tenant_experience.errors import AlgorithmError, UserError
 
 
+@dataclass
+class DataQuality:
+    """What is known of the data of a release. It fills up as the job goes on; None is not known yet.
+
+    Attributes:
+        release: its id.
+        refusal: why the batch was refused; None when it was not.
+        source: the name of the source.
+        as_of: the moment that the features describe.
+        intake: the rows read.
+        events: the events kept; None for a ready-made table.
+        history: the thresholds of history; None for a ready-made table.
+        tenants: the tenants that have features.
+        comparison: with the release that is live.
+        features: by name.
+        labels: those that come from a column; else None.
+        warnings: in sentences.
+    """
+
+    release: str
+    refusal: UserError | AlgorithmError | None = None
+    source: str | None = None
+    as_of: str | None = None
+    intake: IntakeFigures | None = None
+    events: EventFigures | None = None
+    history: HistoryThresholds | None = None
+    tenants: TenantFigures | None = None
+    comparison: Comparison | NotCompared | None = None
+    features: dict[str, Description] = field(default_factory=dict)
+    labels: LabelDescription | None = None
+    warnings: list[str] | None = None
+
+    def document(self) -> dict[str, Any]:
+        """``data_quality.json``: only what is known."""
+        refusal = self.refusal
+        document: dict[str, Any] = {
+            "release": self.release,
+            "refusal": refusal and {"fault": refusal.fault, "code": refusal.code, "message": refusal.message},
+        }
+        if self.source is not None:
+            document |= {"source": self.source, "as_of": self.as_of}
+        for figures in (self.intake, self.events):
+            document |= asdict(figures) if figures else {}
+        document |= {"history": asdict(self.history)} if self.history else {}
+        document |= asdict(self.tenants) if self.tenants else {}
+        document |= {"comparison": asdict(self.comparison)} if self.comparison else {}
+        if self.features:
+            document["features"] = {name: asdict(feature) for name, feature in self.features.items()}
+        document |= {"labels": self.labels.document()} if self.labels else {}
+        document |= {} if self.warnings is None else {"warnings": self.warnings}
+        return document
+
+
 @contextmanager
-def data_quality_report(folder: Path, release: str) -> Iterator[dict[str, Any]]:
-    """Writes the report into ``folder`` at the end, and as far as it got when the batch is refused.
+def data_quality_report(folder: Path, release: str) -> Iterator[DataQuality]:
+    """Writes the report into ``folder`` at the end, with what is known by then when the batch is refused.
 
     Args:
         folder: exists.
         release: its id.
 
     Yields:
-        The figures, to be added to. A refusal adds itself, and goes on to the caller.
+        The report, to be filled. A refusal is added to it, and goes on to the caller.
     """
-    quality: dict[str, Any] = {"release": release, "refusal": None}
+    quality = DataQuality(release)
     try:
         yield quality
     except (UserError, AlgorithmError) as refusal:
-        quality["refusal"] = {"fault": refusal.fault, "code": refusal.code, "message": refusal.message}
+        quality.refusal = refusal
         _write(folder, quality)
         raise
     _write(folder, quality)
 
 
-def _write(folder: Path, quality: dict[str, Any]) -> None:
-    (folder / DATA_QUALITY_FILE).write_text(json.dumps(quality, indent=2, allow_nan=False) + "\n")
-    (folder / DATA_QUALITY_PAGE).write_text(render_data_quality(quality), encoding="utf-8")
+def _write(folder: Path, quality: DataQuality) -> None:
+    document = quality.document()
+    (folder / DATA_QUALITY_FILE).write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")
+    (folder / DATA_QUALITY_PAGE).write_text(render_data_quality(document), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Who changes group from the live release to this one: because their features changed, or because the rule did."""
+"""Which tenants change group from the live release to this one, and whether their features or the rule moved them."""
 
 from __future__ import annotations
 
@@ -23,18 +23,55 @@ Rule = Callable[[FeatureTable], NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class GroupChanges:
-    """The tenants that both releases know; every array has one entry a tenant, groups are numbers of classes.
+class GroupTransition:
+    """How many tenants go from one group to another, or stay."""
+
+    before: str
+    now: str
+    tenants: int
+
+
+@dataclass(frozen=True)
+class GroupChangeCounts:
+    """Counts without ids. A tenant that the data moved and the rule moved back has not moved.
 
     Attributes:
-        tenant_id: who, ascending.
+        tenants: known to both releases.
+        moved: in another group than before.
+        by_data: moved by their own features.
+        by_model: moved by the new rule.
+        table: a row for each pair of groups that occurs.
+        new: tenants that only this release knows.
+        gone: tenants that only the live release knows.
+    """
+
+    tenants: int
+    moved: int
+    by_data: int
+    by_model: int
+    table: list[GroupTransition]
+    new: int
+    gone: int
+
+    def document(self) -> dict[str, Any]:
+        """The counts as evaluation.json has them."""
+        table = [{"from": row.before, "to": row.now, "tenants": row.tenants} for row in self.table]
+        return vars(self) | {"table": table}
+
+
+@dataclass(frozen=True)
+class GroupChanges:
+    """The tenants that both releases know. Every array has one entry per tenant; groups are numbers of classes.
+
+    Attributes:
+        tenant_id: ids, ascending.
         portfolio_id: of this release.
         before: by the live rule, on the live release's features.
         moved_by_data: by the live rule, on this release's features.
         now: by this release's rule, on its features.
         classes: names.
-        new: how many tenants only this release knows.
-        gone: how many only the live one knows.
+        new: the number of tenants that only this release knows.
+        gone: the number of tenants that only the live release knows.
     """
 
     tenant_id: NDArray[np.str_]
@@ -46,24 +83,24 @@ class GroupChanges:
     new: int
     gone: int
 
-    def document(self) -> dict[str, Any]:
-        """Counts without ids: who moved, and by what. One that the data moved and the rule moved back has not moved."""
+    def counts(self) -> GroupChangeCounts:
+        """How many tenants moved, and by what."""
         pairs = Counter(zip(self.before.astype(int).tolist(), self.now.astype(int).tolist(), strict=True))
-        return {
-            "tenants": len(self.tenant_id),
-            "moved": int((self.before != self.now).sum()),
-            "by_data": int((self.before != self.moved_by_data).sum()),
-            "by_model": int((self.moved_by_data != self.now).sum()),
-            "table": [
-                {"from": self.classes[old], "to": self.classes[new], "tenants": count}
+        return GroupChangeCounts(
+            tenants=len(self.tenant_id),
+            moved=int((self.before != self.now).sum()),
+            by_data=int((self.before != self.moved_by_data).sum()),
+            by_model=int((self.moved_by_data != self.now).sum()),
+            table=[
+                GroupTransition(self.classes[old], self.classes[new], count)
                 for (old, new), count in sorted(pairs.items())
             ],
-            "new": self.new,
-            "gone": self.gone,
-        }
+            new=self.new,
+            gone=self.gone,
+        )
 
     def to_arrow(self, slug: str) -> pa.Table:
-        """A row for each tenant that the data or the rule moved, as in ``group_changes.parquet``."""
+        """A row for each tenant that the data or the rule moved: the content of ``group_changes.parquet``."""
         rows = (self.before != self.moved_by_data) | (self.moved_by_data != self.now)
         names = np.asarray(self.classes)
         return pa.table(
@@ -84,11 +121,11 @@ def group_changes(
     """Applies both rules.
 
     Args:
-        before: the partition's tenants as the live release saw them.
-        now: as this one sees them.
+        before: the partition's tenants with the features of the live release.
+        now: the partition's tenants with the features of this release.
         live: the live release's rule.
-        new: this release's.
-        classes: names, by number; the same in both.
+        new: this release's rule.
+        classes: names, by number; the same in both releases.
     """
     before, now = (table.take(table.history != INSUFFICIENT) for table in (before, now))
     _, then_rows, now_rows = np.intersect1d(before.tenant_id, now.tenant_id, assume_unique=True, return_indices=True)
@@ -106,7 +143,7 @@ def group_changes(
 
 
 def rule_of(folder: Path) -> Rule:
-    """What an unpacked archive says of tenants: the group by its grouping; without one, its model's answer."""
+    """The rule of an unpacked archive: its grouping puts tenants into groups; without a grouping, its model does."""
     if (folder / GROUPING_FILE).is_file():
         return Grouping.read(folder).assign
     scorer = Scorer.load(folder)

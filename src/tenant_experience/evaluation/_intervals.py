@@ -1,10 +1,9 @@
-"""95% intervals by resampling the rows (Efron 1979, percentiles): what another draw of tenants might have said."""
+"""Metrics with 95% intervals, by resampling the rows (Efron 1979, percentiles): how much depends on the draw."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -20,19 +19,15 @@ Metrics = Callable[[Floats], Mapping[str, Floats]]
 
 @dataclass(frozen=True)
 class Measured:
-    """Metrics by name; None where one cannot be told.
+    """Metrics by name; None where a metric is undefined.
 
     Attributes:
         metrics: on the rows as they are.
-        intervals: [low, high] of each.
+        intervals: [low, high] of each metric.
     """
 
     metrics: dict[str, float | None]
     intervals: dict[str, list[float] | None]
-
-    def document(self) -> dict[str, Any]:
-        """As it stands in evaluation.json."""
-        return {"metrics": self.metrics, "intervals": self.intervals}
 
 
 def measured(rows: ScoredRows, resamples: int = RESAMPLES) -> Measured:
@@ -41,12 +36,12 @@ def measured(rows: ScoredRows, resamples: int = RESAMPLES) -> Measured:
 
 
 def measured_with(metrics: Metrics, rows: int, resamples: int = RESAMPLES) -> Measured:
-    """Metrics of one's own.
+    """Any metrics, with their intervals.
 
     Args:
         metrics: from weights, (samples, rows), to values by name, (samples,).
-        rows: how many there are.
-        resamples: how many are drawn.
+        rows: the number of rows.
+        resamples: the number of samples to draw.
     """
     values = metrics(np.ones((1, rows)))
     drawn = [metrics(weights) for weights in resampled(rows, resamples)]
@@ -58,10 +53,10 @@ def measured_with(metrics: Metrics, rows: int, resamples: int = RESAMPLES) -> Me
 
 
 def _widened(bounds: list[float], value: float) -> list[float]:
-    """The interval, made to hold the value if it does not: resampling adds to a calibration error."""
+    """The interval, extended to the value when it lies outside: resampling increases a calibration error."""
     return [min(bounds[0], value), max(bounds[1], value)]
 
 
 def finite_or_none(value: float) -> float | None:
-    """A figure for a document: None for NaN."""
+    """A figure for a JSON document: None for NaN."""
     return None if np.isnan(value) else float(value)

@@ -1,8 +1,9 @@
-"""What is left of a model's accuracy when features are missing: of a new tenant, or when a source is down."""
+"""How accurate a model still is when features are missing: for a new tenant, or when a source is down."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,19 +27,39 @@ _METRICS = {
 }
 
 
+@dataclass(frozen=True)
+class MissingFeatures:
+    """What some missing features cost.
+
+    Attributes:
+        missing: the number of features hidden for each tenant.
+        metrics: accuracy and roc_auc, or rmse and r2 of numbers: means over the draws; None where undefined.
+        low: lower end of the 95% interval of the first metric, over draws and resampled tenants.
+        high: its upper end.
+    """
+
+    missing: int
+    metrics: dict[str, float | None]
+    low: float | None
+    high: float | None
+
+    def document(self) -> dict[str, Any]:
+        """The row as evaluation.json has it."""
+        return {"missing": self.missing, **self.metrics, "low": self.low, "high": self.high}
+
+
 def missing_feature_curve(
     encoding: Encoding, matrix: Matrix, score: Callable[[Matrix], ScoredRows]
-) -> list[dict[str, Any]]:
-    """Hides 0, 1 ... 5 features of each tenant, drawn anew for each tenant and draw, and scores what is left.
+) -> list[MissingFeatures]:
+    """Hides 0, 1 ... 5 features of each tenant, other ones for each tenant and draw, and scores the tenants again.
 
     Args:
-        encoding: which columns are whose.
+        encoding: says which columns belong to which feature.
         matrix: (rows, columns) of the test part.
-        score: what the model says of such a matrix.
+        score: the model's outputs for such a matrix.
 
     Returns:
-        For each number of missing features (fewer than there are): missing, accuracy and roc_auc (rmse and r2 of
-        numbers), means over the draws; low and high of the first, over draws and resampled tenants.
+        A row for each number of missing features that is smaller than the number of features.
     """
     most = min(MOST_MISSING, len(encoding.features) - 1)
     return [_with_missing(missing, encoding, matrix, score) for missing in range(most + 1)]
@@ -46,18 +67,15 @@ def missing_feature_curve(
 
 def _with_missing(
     missing: int, encoding: Encoding, matrix: Matrix, score: Callable[[Matrix], ScoredRows]
-) -> dict[str, Any]:
+) -> MissingFeatures:
     scored = [score(hidden) for hidden in _hidden(missing, encoding, matrix)]
     whole = np.ones((1, len(matrix)))
     values = [weighted_metrics(rows, whole) for rows in scored]
-    first, second = _METRICS[scored[0].task]
-    spread = [_resampled(rows, first) for rows in scored]
-    bounds = interval(np.concatenate(spread))
-    return {
-        "missing": missing,
-        **{name: finite_or_none(float(np.mean([value[name] for value in values]))) for name in (first, second)},
-        **dict(zip(("low", "high"), bounds or (None, None), strict=True)),
-    }
+    names = _METRICS[scored[0].task]
+    spread = [_resampled(rows, names[0]) for rows in scored]
+    low, high = interval(np.concatenate(spread)) or (None, None)
+    means = {name: finite_or_none(float(np.mean([value[name] for value in values]))) for name in names}
+    return MissingFeatures(missing, means, low, high)
 
 
 def _resampled(rows: ScoredRows, name: str) -> Floats:
@@ -65,7 +83,7 @@ def _resampled(rows: ScoredRows, name: str) -> Floats:
 
 
 def _hidden(missing: int, encoding: Encoding, matrix: Matrix) -> Iterator[Matrix]:
-    """The matrix with other features hidden in each draw; one draw when none is."""
+    """The matrix with other features hidden in each draw; a single draw when no feature is hidden."""
     features = len(encoding.features)
     widths = np.diff([*encoding.first_columns, len(encoding.columns)])
     chance = np.random.default_rng([SEED, missing])

@@ -1,4 +1,4 @@
-"""What a model says of some tenants, beside what is true of them."""
+"""A model's outputs for some tenants, beside their true labels."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tenant_experience.use_case.labels import Task
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Labels and a model's outputs, one entry a tenant.
+    """Labels and a model's outputs, one entry per tenant.
 
     Attributes:
         task: binary, multiclass or regression.
         labels: (rows,) the number of the class, or the number itself.
         outputs: (rows,) P(positive) or the number; (rows, classes) the probability of each class.
-        threshold: of binary: the probability from which the answer is positive.
+        threshold: of a binary task: the probability from which the answer is positive.
     """
 
     task: Task
@@ -52,17 +52,25 @@ class ScoredRows:
 
     @property
     def confirmed(self) -> NDArray[np.bool_]:
-        """(rows,) whether what ``confidence`` is the probability of came true."""
+        """(rows,) whether the event that ``confidence`` is the probability of came true."""
         return np.equal(self.labels, self.answers if self.task == "multiclass" else 1)
 
 
 def scored(scorer: Scorer, matrix: Matrix, labels: Floats) -> ScoredRows:
-    """What a model says of the rows of a matrix, as encoded, beside their labels."""
+    """A model's outputs for the rows of an encoded matrix, beside their labels."""
     return ScoredRows(scorer.manifest.task, labels, scorer.outputs(matrix), scorer.manifest.threshold)
 
 
-def confusion_matrix(rows: ScoredRows, classes: Sequence[str]) -> dict[str, Any]:
-    """How many tenants of each class (a row of ``matrix``) got each answer (a column), with the ``labels`` of both."""
+@dataclass(frozen=True)
+class ConfusionMatrix:
+    """How many tenants of each class (a row of ``matrix``) got each answer (a column); ``labels`` names both."""
+
+    labels: list[str]
+    matrix: list[list[int]]
+
+
+def confusion_matrix(rows: ScoredRows, classes: Sequence[str]) -> ConfusionMatrix:
+    """Counts the answers to the tenants of each class."""
     places = rows.labels.astype(int) * len(classes) + rows.answers.astype(int)
     counts = np.bincount(places, minlength=len(classes) ** 2).reshape(len(classes), -1)
-    return {"labels": list(classes), "matrix": counts.tolist()}
+    return ConfusionMatrix(list(classes), counts.tolist())

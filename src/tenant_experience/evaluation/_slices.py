@@ -1,10 +1,10 @@
-"""The same metrics for parts of the test part: a model may be good on the whole and poor for some."""
+"""The same metrics for slices of the test part: a model may be good on the whole and poor for some tenants."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,34 @@ NO_CONTACT = "no contact"
 Names = NDArray[np.str_]
 
 
+@dataclass(frozen=True)
+class Slice:
+    """The metrics of some tenants of the test part.
+
+    Attributes:
+        name: of the slice.
+        tenants: how many there are.
+        bad: how many are of the positive class; None without one.
+        ranked: whether there are enough tenants, 100, to compare the slice with others.
+        metrics: by name; None where undefined.
+        intervals: [low, high] of each metric.
+    """
+
+    name: str
+    tenants: int
+    bad: int | None
+    ranked: bool
+    metrics: dict[str, float | None]
+    intervals: dict[str, list[float] | None]
+
+
 def slice_names(table: FeatureTable, contacts: Sequence[str]) -> dict[str, Names]:
-    """By which parts metrics are told, and each tenant's part, "" where it has none.
+    """The kinds of slices, and the slice of each tenant, "" where it has none.
 
     Args:
-        table: tenants.
-        contacts: features that count contacts of one kind each; the part ``channel`` is the kind a tenant has most of
-            (the first of equal ones). Without any, nothing is told by channel.
+        table: the tenants.
+        contacts: features that count contacts of one kind each; the slice ``channel`` is the kind that a tenant has
+            most of (the first of equal ones). Without any, there are no slices by channel.
 
     Returns:
         portfolio, exposure and channel.
@@ -51,32 +72,29 @@ def banded(values: Floats, edges: Sequence[int], unit: str) -> Names:
 
     Args:
         values: (rows,), none below the first edge.
-        edges: where each band begins, ascending; the last one has no end.
-        unit: what is counted.
+        edges: the start of each band, ascending; the last band has no end.
+        unit: the unit of the values, for the names.
     """
     names = [f"{low} to {high - 1} {unit}" for low, high in pairwise(edges)]
     places = np.searchsorted(edges, np.nan_to_num(values), side="right") - 1
     return np.where(np.isnan(values), "", np.asarray([*names, f"{edges[-1]} {unit} or more"])[places])
 
 
-def measured_slices(
-    scored: ScoredRows, parts: Mapping[str, Names], positive: int | None
-) -> dict[str, list[dict[str, Any]]]:
-    """Metrics with intervals of every part with at least 30 tenants, where there is more than one part.
+def measured_slices(scored: ScoredRows, slices: Mapping[str, Names], positive: int | None) -> dict[str, list[Slice]]:
+    """Metrics with intervals for every slice with at least 30 tenants, where there is more than one slice.
 
     Args:
         scored: the test part.
-        parts: from ``slice_names``, of the same tenants.
-        positive: the number of the class that is predicted, if any.
+        slices: from ``slice_names``, of the same tenants.
+        positive: the number of the positive class, if there is one.
 
     Returns:
-        By kind of part, in order of name: name, tenants, bad (None without a positive class), ranked (whether there
-        are enough tenants, 100, to compare it with others), metrics, intervals.
+        By kind, the slices in order of their names.
     """
-    return {kind: _slices(scored, names, positive) for kind, names in parts.items()}
+    return {kind: _slices(scored, names, positive) for kind, names in slices.items()}
 
 
-def _slices(scored: ScoredRows, names: Names, positive: int | None) -> list[dict[str, Any]]:
+def _slices(scored: ScoredRows, names: Names, positive: int | None) -> list[Slice]:
     rows = []
     distinct = np.unique(names).tolist()
     for name in distinct if len(distinct) > 1 else []:
@@ -85,15 +103,9 @@ def _slices(scored: ScoredRows, names: Names, positive: int | None) -> list[dict
         if not name or tenants < LEAST_FOR_METRICS:
             continue
         part = scored.take(members)
-        rows.append(
-            {
-                "name": name,
-                "tenants": tenants,
-                "bad": None if positive is None else int((part.labels == positive).sum()),
-                "ranked": tenants >= LEAST_FOR_RANKING,
-                **measured(part).document(),
-            }
-        )
+        bad = None if positive is None else int((part.labels == positive).sum())
+        figures = measured(part)
+        rows.append(Slice(name, tenants, bad, tenants >= LEAST_FOR_RANKING, figures.metrics, figures.intervals))
     return rows
 
 

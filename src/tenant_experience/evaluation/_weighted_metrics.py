@@ -13,7 +13,7 @@ from tenant_experience.evaluation._scored_rows import ScoredRows
 from tenant_experience.statistics.arrays import Floats
 
 CALIBRATION_BINS = 10
-# Of each task, what a model is trained to make small.
+# The metric that a model of each task is trained to reduce.
 LOSSES = {"binary": "log_loss", "multiclass": "log_loss", "regression": "rmse"}
 _SMALLEST = 1e-15
 
@@ -26,7 +26,7 @@ def weighted_metrics(rows: ScoredRows, weights: Floats) -> dict[str, Floats]:
         weights: (samples, rows), each sample's how often a row counts.
 
     Returns:
-        (samples,) of each metric; NaN where it cannot be told, as the ROC AUC of one class alone. Binary and
+        (samples,) of each metric; NaN where it is undefined, such as the ROC AUC of a single class. Binary and
         multiclass: roc_auc, pr_auc, log_loss, brier, f1, precision, recall, accuracy, calibration_error (expected
         calibration error in tenths). Regression: rmse, mae, r2 (the share of the labels' variance that is explained).
     """
@@ -48,11 +48,11 @@ def _classification(rows: ScoredRows, weights: Floats) -> dict[str, Floats]:
     total = weights.sum(axis=1)
     hits, called, there = (weights @ flags.astype(np.float64) for flags in (truth & answers, answers, truth))
     ranked = [_ranked(truth[:, place], outputs[:, place], weights) for place in range(len(classes))]
-    said = outputs[truth] if rows.task == "multiclass" else np.where(truth, outputs, 1 - outputs)[:, 0]
+    likelihood = outputs[truth] if rows.task == "multiclass" else np.where(truth, outputs, 1 - outputs)[:, 0]
     return {
         "roc_auc": np.mean([roc for roc, _ in ranked], axis=0),
         "pr_auc": np.mean([precision for _, precision in ranked], axis=0),
-        "log_loss": weights @ -np.log(np.clip(said, _SMALLEST, 1)) / total,
+        "log_loss": weights @ -np.log(np.clip(likelihood, _SMALLEST, 1)) / total,
         "brier": weights @ ((outputs - truth) ** 2).sum(axis=1) / total,
         "f1": np.nan_to_num(2 * hits / (called + there)).mean(axis=1),
         "precision": np.nan_to_num(hits / called).mean(axis=1),

@@ -1,10 +1,10 @@
-"""The model that answers now against the new one, on the same tenants."""
+"""Compares the model that answers now, the champion, with the new one on the same tenants."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.evaluation._intervals import measured, measured_with
@@ -15,15 +15,18 @@ from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.statistics.arrays import Floats
 
-# Of the loss: less than this is no difference, even when chance is ruled out. Of numbers, as a share of the champion's.
+Verdict = Literal["better", "equal", "worse", "not_comparable"]
+
+# A smaller difference of the loss counts as none, even when it is not chance; for rmse, as a share of the champion's.
 TOLERANCE = 0.005
-NOT_COMPARABLE = "not_comparable"
+NOT_COMPARABLE: Literal["not_comparable"] = "not_comparable"
 MAY_HAVE_LEARNED = (
-    "The live model may have learned from some of these tenants, which favours it: a tenant's part of the split hardly "
-    "moves between releases, but it may."
+    "The live model may have been trained on some of these tenants, which favours it: tenants rarely change between "
+    "the training part and the test part from one release to the next, but some do."
 )
 NEW_DEFINITION = (
-    "Both are judged by the groups of this release, which favours the new model: the live one learned those of its own."
+    "Both models are measured against the groups of this release, which favours the new model: the live model was "
+    "trained on the groups of its own release."
 )
 
 
@@ -40,64 +43,117 @@ class Champion:
     folder: Path
 
 
+@dataclass(frozen=True)
+class ComparedMetric:
+    """One metric of both models on the same rows.
+
+    Attributes:
+        champion: of the live model.
+        challenger: of the new model.
+        difference: challenger - champion, with its paired 95% bootstrap interval.
+        low: lower end of the interval.
+        high: upper end of the interval.
+    """
+
+    champion: float
+    challenger: float
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ChampionComparison:
+    """The live model and the new one on the same tenants.
+
+    Attributes:
+        version: the release that made the live model.
+        loss: the metric that decides.
+        rows: the number of tenants; 0 when the models cannot be compared.
+        metrics: by name; empty when the models cannot be compared.
+        verdict: ``better``, ``equal`` (the interval of the loss holds 0, or the difference is below the tolerance),
+            ``worse`` or ``not_comparable``.
+        notes: what should be known about the comparison, in sentences.
+        worse_by: how much worse the new model's loss is, for rmse as a share of the champion's; None when not compared.
+        surely_worse_by: the lower end of the interval of ``worse_by``.
+    """
+
+    version: str
+    loss: str
+    rows: int
+    metrics: dict[str, ComparedMetric]
+    verdict: Verdict
+    notes: list[str]
+    worse_by: float | None = None
+    surely_worse_by: float | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The comparison as evaluation.json has it."""
+        margins = {"worse_by": self.worse_by, "surely_worse_by": self.surely_worse_by}
+        return {
+            "version": self.version,
+            "loss": self.loss,
+            "rows": self.rows,
+            **{name: value for name, value in margins.items() if value is not None},
+            "metrics": {name: asdict(metric) for name, metric in self.metrics.items()},
+            "verdict": self.verdict,
+            "notes": self.notes,
+        }
+
+
 def champion_comparison(
     champion: Champion, challenger: ScoredRows, manifest: ModelManifest, test: FeatureTable
-) -> dict[str, Any]:
-    """Both models on the test part, with paired bootstrap intervals of the differences.
+) -> ChampionComparison:
+    """Compares both models on the test part.
 
     Args:
-        champion: the live one.
-        challenger: what the new model says of the test part.
+        champion: the live model.
+        challenger: the outputs of the new model for the test part.
         manifest: of the new model.
         test: features of the test part.
-
-    Returns:
-        version; rows; loss (the metric that decides); worse_by (how much worse that is) and surely_worse_by (the lower
-        end of its interval), both of rmse as a share of the champion's; metrics (by name: champion, challenger,
-        difference = challenger - champion, low, high); verdict (``better``, ``equal``: the loss's interval holds 0 or
-        the difference is below the tolerance, ``worse``, or ``not_comparable``: then rows is 0 and metrics are empty);
-        and notes in sentences.
     """
-    document: dict[str, Any] = {"version": champion.version, "loss": LOSSES[challenger.task]}
+    loss = LOSSES[challenger.task]
     try:
         model = ServedModel.load(champion.folder)
     except (UserError, PlatformError) as error:
-        reason = f"The live model cannot be read by this version of the program ({error.code})."
-        return document | {"rows": 0, "metrics": {}, "verdict": NOT_COMPARABLE, "notes": [reason]}
+        reason = f"This version of the program cannot read the live model ({error.code})."
+        return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [reason])
     scorer = model.scorer
     obstacle = _obstacle(scorer.manifest, manifest, test)
     if obstacle:
-        return document | {"rows": 0, "metrics": {}, "verdict": NOT_COMPARABLE, "notes": [obstacle]}
+        return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [obstacle])
     defended = scored(scorer, scorer.encoding.matrix(test), challenger.labels)
     metrics = _paired(defended, challenger)
-    decides = metrics[document["loss"]]
-    scale = decides["champion"] if challenger.task == "regression" else 1
-    return document | {
-        "rows": len(challenger),
-        "worse_by": decides["difference"] / scale if scale else 0.0,
-        "surely_worse_by": decides["low"] / scale if scale else 0.0,
-        "metrics": metrics,
-        "verdict": _verdict(decides, TOLERANCE * scale),
-        "notes": [MAY_HAVE_LEARNED, *([NEW_DEFINITION] if model.grouping else [])],
-    }
+    decides = metrics[loss]
+    scale = decides.champion if challenger.task == "regression" else 1
+    return ChampionComparison(
+        version=champion.version,
+        loss=loss,
+        rows=len(challenger),
+        metrics=metrics,
+        verdict=_verdict(decides, TOLERANCE * scale),
+        notes=[MAY_HAVE_LEARNED, *([NEW_DEFINITION] if model.grouping else [])],
+        worse_by=decides.difference / scale if scale else 0.0,
+        surely_worse_by=decides.low / scale if scale else 0.0,
+    )
 
 
 def _obstacle(live: ModelManifest, new: ModelManifest, test: FeatureTable) -> str | None:
     """Why the live model cannot be asked about these tenants."""
     if (live.task, live.labels) != (new.task, new.labels):
         return (
-            f"The live model tells {', '.join(live.labels) or 'a number'}, this one "
+            f"The live model predicts {', '.join(live.labels) or 'a number'}, the new one "
             f"{', '.join(new.labels) or 'a number'}: they do not answer the same question."
         )
     missing = [name for name in live.features if name not in test.features]
     if missing:
-        return f"The live model reads {', '.join(missing)}, which this release does not have."
+        return f"The live model needs {', '.join(missing)}, which this release does not have."
     changed = [name for name in live.features if (name in live.categories) != (name in test.categories)]
-    return f"Of {', '.join(changed)} it has changed whether it is a category." if changed else None
+    return f"{', '.join(changed)} was a category in one release and a number in the other." if changed else None
 
 
-def _paired(champion: ScoredRows, challenger: ScoredRows) -> dict[str, dict[str, float]]:
-    """Each metric that both have, and the difference with its interval: both on the same resamples."""
+def _paired(champion: ScoredRows, challenger: ScoredRows) -> dict[str, ComparedMetric]:
+    """Each metric that both models have, and the difference with its interval: both on the same resamples."""
 
     def differences(weights: Floats) -> dict[str, Floats]:
         theirs, ours = weighted_metrics(champion, weights), weighted_metrics(challenger, weights)
@@ -105,17 +161,15 @@ def _paired(champion: ScoredRows, challenger: ScoredRows) -> dict[str, dict[str,
 
     theirs, ours = (measured(rows, resamples=0).metrics for rows in (champion, challenger))
     found = measured_with(differences, len(challenger))
-    told = {}
+    compared = {}
     for name, bounds in found.intervals.items():
         defended, offered = theirs[name], ours[name]
         if defended is not None and offered is not None and bounds is not None:
-            difference = offered - defended
-            told[name] = {"champion": defended, "challenger": offered, "difference": difference}
-            told[name] |= {"low": bounds[0], "high": bounds[1]}
-    return told
+            compared[name] = ComparedMetric(defended, offered, offered - defended, *bounds)
+    return compared
 
 
-def _verdict(compared: dict[str, float], tolerance: float) -> str:
-    if compared["low"] <= 0 <= compared["high"] or abs(compared["difference"]) < tolerance:
+def _verdict(compared: ComparedMetric, tolerance: float) -> Verdict:
+    if compared.low <= 0 <= compared.high or abs(compared.difference) < tolerance:
         return "equal"
-    return "better" if compared["difference"] < 0 else "worse"
+    return "better" if compared.difference < 0 else "worse"

@@ -1,70 +1,97 @@
-"""What is found out about one partition's model: all that evaluation.json, the report and the outcome tell."""
+"""The evaluation of one partition's model: everything that evaluation.json, the report and the outcome say of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from tenant_experience.evaluation._group_changes import GroupChanges
+from tenant_experience.evaluation._fairness import BandComparison
+from tenant_experience.evaluation._group_changes import GroupChangeCounts, GroupChanges
 from tenant_experience.evaluation._intervals import Measured
+from tenant_experience.evaluation._missing_features import MissingFeatures
+from tenant_experience.evaluation._scored_rows import ConfusionMatrix
+from tenant_experience.evaluation._slices import Slice
+from tenant_experience.evaluation.champion import ChampionComparison
 from tenant_experience.evaluation.gates import ModelGate
+from tenant_experience.evaluation.metrics import AnswerCertainty, BinaryConfusion, CalibrationBin, PredictionBand
+from tenant_experience.evaluation.smoke_samples import SmokeSample
 from tenant_experience.groups.grouping import Grouping
+from tenant_experience.groups.profile import FeatureProfile, PortfolioShare
 from tenant_experience.models.artifact import ModelManifest
 
 
 @dataclass(frozen=True)
+class PartCounts:
+    """The tenants of one part of the split; ``bad`` is None when there is no positive class."""
+
+    tenants: int
+    bad: int | None
+
+
+@dataclass(frozen=True)
+class FeatureImportance:
+    """The mean absolute contribution of a feature to the answer, with its 95% interval by the normal distribution."""
+
+    feature: str
+    mean_contribution: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class PartitionEvaluation:
-    """All that evaluation.json, the report and the outcome tell of a partition. "Bad" is the class that is predicted.
+    """Everything that evaluation.json, the report and the outcome say of a partition. "Bad" is the positive class.
 
     Attributes:
         manifest: of the model.
-        grouping: the rule its labels come from; None when they come from a column.
-        tenants: how many have a label.
-        bad: how many of these are bad; None when no class is more wanted than another.
-        counts: per part of the split, and ``none`` for tenants that teach nothing: tenants, and how many are bad.
+        grouping: the rule that its labels come from; None when they come from a column.
+        tenants: the number of tenants with a label.
+        bad: how many of these are bad; None without a positive class.
+        counts: for each part of the split, and for ``none``: tenants that no model is trained on.
         measured: metrics and their intervals, on the test part.
-        slices: the same for parts of the test part, see ``evaluation_slices``.
-        missing_features: see ``missing_features``.
-        champion: see ``champion.champion_comparison``; None when none is live.
-        moved: who changed group since the live release; None where that cannot be told.
-        uncertainty: how sure the published P(bad) is, on the test part, see ``answer_certainty``; None without groups.
-        fairness: see ``fairness.bad_share_by_band``.
-        gates: those on models, kept or broken.
+        slices: by kind, the same for slices of the test part.
+        missing_features: what missing features cost, on the test part.
+        champion: the comparison with the live model; None when none is live.
+        moved: which tenants changed group since the live release; None where that is unknown.
+        uncertainty: how certain the published P(bad) is, on the test part; None without groups.
+        fairness: the share of bad by exposure and by size of the portfolio.
+        gates: the gates on models, kept or broken.
         warnings: in sentences, those of the grouping first.
-        confusion: on the test part: four counts of binary, ``labels`` and ``matrix`` of several classes, else empty.
-        bands: of numbers: what was predicted against what was true, on the test part; else empty.
+        confusion: on the test part; None for numbers.
+        bands: for numbers: predicted against true, on the test part; else empty.
         calibration: on the test part, by tenths; empty for numbers.
-        profile: per feature, all tenants with a label; empty where none are bad or good.
-        portfolios: share of bad, all tenants with a label; empty where none are bad or good.
-        importance: per feature, on the test part.
-        roc: points of the curve, for the plot; of binary alone.
-        precision_recall: points of the curve, for the plot; of binary alone.
-        smoke_test: instances, and the answers about them (``smoke_samples``).
+        profile: for each feature, all tenants with a label; empty without a positive class.
+        portfolios: the share of bad, all tenants with a label; empty without a positive class.
+        importance: for each feature, on the test part, the strongest first.
+        roc: points of the curve, for the plot; binary tasks only.
+        precision_recall: points of the curve, for the plot; binary tasks only.
+        smoke_test: some tenants, and the answers expected for them.
     """
 
     manifest: ModelManifest
     grouping: Grouping | None
     tenants: int
     bad: int | None
-    counts: dict[str, dict[str, Any]]
+    counts: dict[str, PartCounts]
     measured: Measured
-    slices: dict[str, list[dict[str, Any]]]
-    missing_features: list[dict[str, Any]]
-    champion: dict[str, Any] | None
+    slices: dict[str, list[Slice]]
+    missing_features: list[MissingFeatures]
+    champion: ChampionComparison | None
     moved: GroupChanges | None
-    uncertainty: dict[str, Any] | None
-    fairness: list[dict[str, Any]]
+    uncertainty: AnswerCertainty | None
+    fairness: list[BandComparison]
     gates: list[ModelGate]
     warnings: list[str]
-    confusion: dict[str, Any]
-    bands: list[dict[str, Any]]
-    calibration: list[dict[str, Any]]
-    profile: list[dict[str, Any]]
-    portfolios: list[dict[str, Any]]
-    importance: list[dict[str, Any]]
+    confusion: BinaryConfusion | ConfusionMatrix | None
+    bands: list[PredictionBand]
+    calibration: list[CalibrationBin]
+    profile: list[FeatureProfile]
+    portfolios: list[PortfolioShare]
+    importance: list[FeatureImportance]
     roc: list[tuple[float, float]]
     precision_recall: list[tuple[float, float]]
-    smoke_test: dict[str, Any]
+    smoke_test: list[SmokeSample]
 
     @property
     def bad_share(self) -> float | None:
@@ -73,7 +100,7 @@ class PartitionEvaluation:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Metrics on the test part, by name; those that can be told."""
+        """Metrics on the test part, by name; only those that are defined."""
         return {name: value for name, value in self.measured.metrics.items() if value is not None}
 
     @property
@@ -82,22 +109,43 @@ class PartitionEvaluation:
         return {name: bounds for name, bounds in self.measured.intervals.items() if bounds is not None}
 
     @property
-    def changes(self) -> dict[str, Any] | None:
-        """Counts of who changed group."""
-        return self.moved.document() if self.moved else None
+    def changes(self) -> GroupChangeCounts | None:
+        """Counts of the tenants that changed group."""
+        return self.moved.counts() if self.moved else None
 
     def document(self) -> dict[str, Any]:
-        """The partition's part of evaluation.json: all but ids, the curves and the smoke test."""
-        told = ("tenants", "bad", "bad_share", "counts", "metrics", "intervals", "confusion", "bands", "calibration")
-        more = ("slices", "missing_features", "champion", "changes", "uncertainty", "fairness", "warnings")
+        """The partition's part of evaluation.json: everything but ids, the curves and the smoke test."""
+        changes = self.changes
         return {
             "partition": self.manifest.partition,
             "slug": self.manifest.slug,
             "version": self.manifest.version,
             "scale": self.manifest.scale,
             "task": self.manifest.task,
-            **{name: getattr(self, name) for name in (*told, *more, "profile", "portfolios", "importance")},
-            "gates": [gate.document() for gate in self.gates],
+            "tenants": self.tenants,
+            "bad": self.bad,
+            "bad_share": self.bad_share,
+            "counts": {part: asdict(counts) for part, counts in self.counts.items()},
+            "metrics": self.metrics,
+            "intervals": self.intervals,
+            "confusion": asdict(self.confusion) if self.confusion else {},
+            "bands": [band.document() for band in self.bands],
+            "calibration": [row.document() for row in self.calibration],
+            "slices": {kind: _rows(slices) for kind, slices in self.slices.items()},
+            "missing_features": [row.document() for row in self.missing_features],
+            "champion": self.champion.document() if self.champion else None,
+            "changes": changes.document() if changes else None,
+            "uncertainty": self.uncertainty.document() if self.uncertainty else None,
+            "fairness": _rows(self.fairness),
+            "warnings": self.warnings,
+            "profile": _rows(self.profile),
+            "portfolios": _rows(self.portfolios),
+            "importance": _rows(self.importance),
+            "gates": _rows(self.gates),
             "model": self.manifest.model_dump(mode="json"),
             "grouping": self.grouping.model_dump(mode="json") if self.grouping else None,
         }
+
+
+def _rows(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    return [asdict(row) for row in rows]

@@ -1,12 +1,13 @@
-"""Limits of the use case that a model must keep, each by name; one that breaks one is no model of the release."""
+"""Limits that the use case sets for models. A model that breaks one does not become part of the release."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from tenant_experience.errors import AlgorithmError
+from tenant_experience.evaluation._missing_features import MissingFeatures
+from tenant_experience.evaluation.champion import ChampionComparison
 from tenant_experience.use_case.gates import Gates
 
 MISSING_FEATURES = 3
@@ -14,13 +15,13 @@ MISSING_FEATURES = 3
 
 @dataclass(frozen=True)
 class ModelGate:
-    """One limit, and how it was kept.
+    """One limit, and whether the model kept it.
 
     Attributes:
         name: the key of ``gates`` in use_case.yaml.
-        limit: what it says there.
+        limit: its value there.
         value: what was measured.
-        passed: whether it is kept.
+        passed: whether the model kept it.
         message: the same in a sentence.
     """
 
@@ -30,26 +31,22 @@ class ModelGate:
     passed: bool
     message: str
 
-    def document(self) -> dict[str, Any]:
-        """As it stands in evaluation.json."""
-        return asdict(self)
-
 
 def model_gates(
     gates: Gates,
     metrics: Mapping[str, float | None],
-    missing_features: Sequence[Mapping[str, Any]],
-    champion: Mapping[str, Any] | None,
+    missing_features: Sequence[MissingFeatures],
+    champion: ChampionComparison | None,
 ) -> list[ModelGate]:
-    """Those gates on models that the use case has and whose value could be told.
+    """The gates on models that the use case sets and whose value could be measured.
 
     Args:
         gates: of the use case.
         metrics: of the test part.
         missing_features: from ``missing_feature_curve``.
-        champion: from ``champion_comparison``; None when there is none.
+        champion: from ``champion_comparison``; None when no model is live.
     """
-    missing = next((row.get("accuracy") for row in missing_features if row["missing"] == MISSING_FEATURES), None)
+    missing = next((row.metrics.get("accuracy") for row in missing_features if row.missing == MISSING_FEATURES), None)
     found = [
         _champion(gates.champion_loss, champion),
         _least("roc_auc", gates.roc_auc, metrics.get("roc_auc"), "the ROC AUC"),
@@ -64,7 +61,7 @@ def check_gates(partition: str, gates: Sequence[ModelGate]) -> None:
     """Refuses a model that breaks a gate.
 
     Raises:
-        AlgorithmError: ``worse_than_champion``, or ``gate_<name>`` of the first broken one; the message has all.
+        AlgorithmError: ``worse_than_champion``, or ``gate_<name>`` of the first broken gate; the message names all.
     """
     broken = [gate for gate in gates if not gate.passed]
     if broken:
@@ -77,25 +74,25 @@ def check_gates(partition: str, gates: Sequence[ModelGate]) -> None:
 def _least(name: str, limit: float | None, value: float | None, what: str) -> ModelGate | None:
     if limit is None or value is None:
         return None
-    return ModelGate(name, limit, value, value >= limit, f"{what} is {value:.4f}, and {limit:g} is the least")
+    return ModelGate(name, limit, value, value >= limit, f"{what} is {value:.4f} and must be at least {limit:g}")
 
 
 def _most(name: str, limit: float | None, value: float | None, what: str) -> ModelGate | None:
     if limit is None or value is None:
         return None
-    return ModelGate(name, limit, value, value <= limit, f"{what} is {value:.4f}, and {limit:g} is the most")
+    return ModelGate(name, limit, value, value <= limit, f"{what} is {value:.4f} and must be at most {limit:g}")
 
 
-def _champion(limit: float | None, champion: Mapping[str, Any] | None) -> ModelGate | None:
-    """Surely worse by more than the limit: what a few tenants say, by chance, refuses nothing."""
-    if limit is None or champion is None or not champion["metrics"]:
+def _champion(limit: float | None, champion: ChampionComparison | None) -> ModelGate | None:
+    """Refuses only what is surely worse by more than the limit, so that no model is refused by chance."""
+    value = None if champion is None else champion.surely_worse_by
+    if limit is None or champion is None or value is None:
         return None
-    loss, compared = champion["loss"], champion["metrics"][champion["loss"]]
+    loss, compared = champion.loss, champion.metrics[champion.loss]
     message = (
-        f"on the same {champion['rows']} tenants the {loss} is {compared['challenger']:.4f}, and "
-        f"{compared['champion']:.4f} with the live model {champion['version']}: "
-        f"{compared['difference']:+.4f} ({compared['low']:+.4f} to {compared['high']:+.4f}), and surely more than "
-        f"{limit:g} {'more' if loss == 'log_loss' else 'of it more'} is too much"
+        f"on the same {champion.rows} tenants the {loss} is {compared.challenger:.4f}, and "
+        f"{compared.champion:.4f} with the live model {champion.version}: a difference of {compared.difference:+.4f} "
+        f"({compared.low:+.4f} to {compared.high:+.4f}); the lower end must be at most "
+        f"{f'{limit:g}' if loss == 'log_loss' else f'{limit:g} times the live model'}"
     )
-    value = champion["surely_worse_by"]
     return ModelGate("champion_loss", limit, value, value <= limit, message)

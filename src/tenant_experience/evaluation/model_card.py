@@ -17,16 +17,16 @@ _TEXT, _SHORT, _NAME, _VALUE = 2_048, 1_024, 63, 255
 _MOST_FEATURES, _MOST_SETTINGS, _MOST_CLASSES, _MOST_WARNINGS = 20, 100, 20, 10
 
 _GROUPS = (
-    "Says of a tenant in which group the tenant falls, from counts, waiting times and tone of a year's messages. The "
-    "groups come from a rule, not from the tenants: nobody was asked."
+    "Says which group a tenant belongs to, from the counts, waiting times and tone of a year's messages. The groups "
+    "come from a rule, not from the tenants: nobody asked them."
 )
-_COLUMN = "Foretells what a column of the data says, from the other columns, for records that do not have it yet."
+_COLUMN = "Predicts a column of the data from the other columns, for records that do not have a value yet."
 _GROUPS_OBSERVED = (
-    "On tenants the model has never seen. The labels are our own groups: a high score says that the model copies their "
-    "definition, not that the definition is right. Read the report for what the groups are."
+    "Measured on tenants that the model has never seen. The labels are our own groups: a high score means that the "
+    "model copies their definition, not that the definition is right. The report describes the groups."
 )
-_COLUMN_OBSERVED = "On records the model has never seen, in data like these."
-_USES = "To choose whom to look at first. A person decides what is done about it."
+_COLUMN_OBSERVED = "Measured on records that the model has never seen, in data like these."
+_USES = "To choose which tenants to look at first. A person decides what to do."
 _CAVEATS = "Not for decisions about a single tenant without looking at the tenant's own record."
 
 
@@ -66,7 +66,7 @@ def model_card(evaluation: Mapping[str, Any], links: CardLinks) -> str:
             "purpose_of_model": _GROUPS if grouped else _COLUMN,
             "intended_uses": _USES,
             "risk_rating": "Unknown",
-            "explanations_for_risk_rating": "Not rated: that is for who deploys it.",
+            "explanations_for_risk_rating": "Not rated: the operator decides.",
         },
         "training_details": _training(evaluation, links),
         "evaluation_details": [
@@ -151,7 +151,7 @@ def _metric_groups(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _details(evaluation: Mapping[str, Any], links: CardLinks) -> dict[str, str]:
-    told = {
+    details = {
         "report": links.report,
         "partition": evaluation["partition"],
         "scale": evaluation["scale"],
@@ -160,10 +160,10 @@ def _details(evaluation: Mapping[str, Any], links: CardLinks) -> dict[str, str]:
     }
     champion = evaluation.get("champion")
     if champion:
-        told["against the live model"] = f"{champion['verdict']} ({champion['version']})"
+        details["against the live model"] = f"{champion['verdict']} ({champion['version']})"
     for gate in evaluation.get("gates") or ():
-        told[f"gate {gate['name']}"] = f"{'kept' if gate['passed'] else 'broken'}: {gate['message']}"
-    return {name: _cut(str(value), _SHORT) for name, value in told.items() if value is not None}
+        details[f"gate {gate['name']}"] = f"{'kept' if gate['passed'] else 'broken'}: {gate['message']}"
+    return {name: _cut(str(value), _SHORT) for name, value in details.items() if value is not None}
 
 
 def _warnings(evaluation: Mapping[str, Any]) -> list[str]:
@@ -172,10 +172,10 @@ def _warnings(evaluation: Mapping[str, Any]) -> list[str]:
 
 
 def _confusion(evaluation: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    told: Mapping[str, Any] = evaluation["confusion"]
-    if "true_positive" not in told:
-        return told if told.get("labels") else None
-    matrix = [[told["true_negative"], told["false_positive"]], [told["false_negative"], told["true_positive"]]]
+    counts: Mapping[str, Any] = evaluation["confusion"]
+    if "true_positive" not in counts:
+        return counts if counts.get("labels") else None
+    matrix = [[counts["true_negative"], counts["false_positive"]], [counts["false_negative"], counts["true_positive"]]]
     return {"labels": evaluation["model"]["labels"], "matrix": matrix}
 
 

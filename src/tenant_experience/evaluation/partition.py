@@ -1,11 +1,10 @@
-"""One partition's model, judged on the test part alone, and what it says of all tenants, described."""
+"""Evaluates one partition's model on the test part alone, and describes its answers for all tenants."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +14,13 @@ from tenant_experience.evaluation._fairness import bad_share_by_band, fairness_w
 from tenant_experience.evaluation._group_changes import GroupChanges, group_changes, rule_of
 from tenant_experience.evaluation._intervals import measured
 from tenant_experience.evaluation._missing_features import missing_feature_curve
-from tenant_experience.evaluation._scored_rows import ScoredRows, confusion_matrix, scored
+from tenant_experience.evaluation._scored_rows import ConfusionMatrix, ScoredRows, confusion_matrix, scored
 from tenant_experience.evaluation._slices import measured_slices, slice_names
-from tenant_experience.evaluation.champion import NOT_COMPARABLE, Champion, champion_comparison
-from tenant_experience.evaluation.evaluation import PartitionEvaluation
+from tenant_experience.evaluation.champion import NOT_COMPARABLE, Champion, ChampionComparison, champion_comparison
+from tenant_experience.evaluation.evaluation import FeatureImportance, PartCounts, PartitionEvaluation
 from tenant_experience.evaluation.gates import model_gates
 from tenant_experience.evaluation.metrics import (
+    BinaryConfusion,
     answer_certainty,
     calibration_table,
     confusion,
@@ -46,11 +46,11 @@ SMALL_TEST_PART = 100
 
 @dataclass(frozen=True)
 class LiveModel:
-    """What answers now for a partition.
+    """The model that answers now for a partition.
 
     Attributes:
-        champion: its model.
-        tenants: the partition's, as the live release saw them; None when that cannot be read.
+        champion: the model.
+        tenants: the partition's tenants with the features of the live release; None when these cannot be read.
     """
 
     champion: Champion
@@ -60,17 +60,17 @@ class LiveModel:
 def evaluate_partition(
     table: FeatureTable, groups: GroupRows, folder: Path, use_case: UseCase, live: LiveModel | None = None
 ) -> PartitionEvaluation:
-    """Scores the test part with the model in ``folder``.
+    """Evaluates the model in ``folder``.
 
     Args:
         table: features of the release's tenants.
         groups: the partition's rows of groups.parquet.
         folder: holds model.ubj, model.json and, when labels come from clusters, grouping.json.
         use_case: directions, names and gates.
-        live: what answers now for this partition; None before its first release.
+        live: the model that answers now for this partition; None before its first release.
 
     Raises:
-        AlgorithmError: ``one_class`` when the test part holds tenants of one label only.
+        AlgorithmError: ``one_class`` when all tenants of the test part have the same label.
     """
     model = ServedModel.load(folder)
     scorer, grouping = model.scorer, model.grouping
@@ -116,7 +116,7 @@ def evaluate_partition(
         importance=_importance(scorer, matrix),
         roc=roc_curve(rows.confirmed, rows.outputs) if binary else [],
         precision_recall=precision_recall_curve(rows.confirmed, rows.outputs) if binary else [],
-        smoke_test={"samples": smoke_samples(model, test, rows.confidence)},
+        smoke_test=smoke_samples(model, test, rows.confidence),
     )
 
 
@@ -124,62 +124,64 @@ def _check_labels(groups: GroupRows, chosen: NDArray[np.bool_], manifest: ModelM
     labels = groups.label[chosen]
     if len(np.unique(labels)) < 2:
         raise AlgorithmError(
-            f"partition {manifest.partition}: the {len(labels)} tenants of the test part have one label only: a model "
-            "cannot be judged by it",
+            f"partition {manifest.partition}: the {len(labels)} tenants of the test part all have the same label, so "
+            "the model cannot be evaluated. Bring more tenants, or check the labels",
             code="one_class",
         )
 
 
-def _counts(groups: GroupRows, bad: NDArray[np.bool_] | None) -> dict[str, dict[str, Any]]:
+def _counts(groups: GroupRows, bad: NDArray[np.bool_] | None) -> dict[str, PartCounts]:
     parts = {part: groups.split == part for part in SHARES} | {"none": groups.split == ""}
     return {
-        part: {"tenants": int(rows.sum()), "bad": None if bad is None else int(bad[rows].sum())}
-        for part, rows in parts.items()
+        part: PartCounts(int(rows.sum()), None if bad is None else int(bad[rows].sum())) for part, rows in parts.items()
     }
 
 
-def _confusion(rows: ScoredRows, manifest: ModelManifest) -> dict[str, Any]:
+def _confusion(rows: ScoredRows, manifest: ModelManifest) -> BinaryConfusion | ConfusionMatrix | None:
     if manifest.task == "binary":
         return confusion(rows.confirmed, rows.outputs, manifest.threshold)
-    return confusion_matrix(rows, manifest.labels) if manifest.task == "multiclass" else {}
+    return confusion_matrix(rows, manifest.labels) if manifest.task == "multiclass" else None
 
 
 def _moved(
-    live: LiveModel | None, champion: dict[str, Any] | None, table: FeatureTable, folder: Path, manifest: ModelManifest
+    live: LiveModel | None,
+    champion: ChampionComparison | None,
+    table: FeatureTable,
+    folder: Path,
+    manifest: ModelManifest,
 ) -> GroupChanges | None:
-    """Numbers have no groups; and groups of other names, or by other features, cannot be compared."""
+    """None where there are no groups, or where groups have other names or are made from other features."""
     if live is None or live.tenants is None or champion is None:
         return None
-    if manifest.task == "regression" or champion["verdict"] == NOT_COMPARABLE:
+    if manifest.task == "regression" or champion.verdict == NOT_COMPARABLE:
         return None
     return group_changes(live.tenants, table, rule_of(live.champion.folder), rule_of(folder), manifest.labels)
 
 
-def _warnings(test_tenants: int, live: LiveModel | None, champion: dict[str, Any] | None) -> list[str]:
+def _warnings(test_tenants: int, live: LiveModel | None, champion: ChampionComparison | None) -> list[str]:
     found = []
-    if champion and champion["verdict"] == "worse":
-        compared = champion["metrics"][champion["loss"]]
+    if champion and champion.verdict == "worse":
+        compared = champion.metrics[champion.loss]
         found.append(
-            f"On the same {champion['rows']} tenants the new model is worse than the live one: {champion['loss']} "
-            f"{compared['challenger']:.4f} against {compared['champion']:.4f} (difference {compared['low']:+.4f} to "
-            f"{compared['high']:+.4f})."
+            f"On the same {champion.rows} tenants the new model is worse than the live one: {champion.loss} "
+            f"{compared.challenger:.4f} against {compared.champion:.4f} (difference {compared.low:+.4f} to "
+            f"{compared.high:+.4f})."
         )
     if live and live.tenants is None:
-        found.append("Who changed group cannot be told: this use case cannot read the features of the live release.")
+        found.append(
+            "It is unknown which tenants change group: this use case cannot read the features of the live release."
+        )
     if test_tenants < SMALL_TEST_PART:
-        found.append(f"The test part holds {test_tenants} tenants only: look at the intervals, not at the figures.")
+        found.append(f"The test part has only {test_tenants} tenants: look at the intervals, not at the figures.")
     return found
 
 
-def _importance(scorer: Scorer, matrix: Matrix) -> list[dict[str, Any]]:
-    """Per feature the mean absolute contribution to the log-odds, or to the number, on the test part; largest first.
-
-    Each with low and high: 95% of the mean, normal.
-    """
+def _importance(scorer: Scorer, matrix: Matrix) -> list[FeatureImportance]:
+    """How much each feature contributes to the log-odds, or to the number, on the test part; the largest first."""
     strength = np.abs(scorer.contributions(matrix))
     means, halves = strength.mean(axis=0), Z95 * strength.std(axis=0) / np.sqrt(len(strength))
     rows = [
-        {"feature": name, "mean_contribution": mean, "low": mean - half, "high": mean + half}
+        FeatureImportance(name, mean, mean - half, mean + half)
         for name, mean, half in zip(scorer.manifest.features, means.tolist(), halves.tolist(), strict=True)
     ]
-    return sorted(rows, key=lambda row: (-row["mean_contribution"], row["feature"]))
+    return sorted(rows, key=lambda row: (-row.mean_contribution, row.feature))

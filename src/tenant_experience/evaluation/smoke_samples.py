@@ -1,7 +1,8 @@
-"""A few tenants and what must be answered about them: what SmokeTest compares the endpoint with."""
+"""A few tenants and the answers expected for them: SmokeTest compares the endpoint with these."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,36 +15,46 @@ SMOKE_TEST_TENANTS = 8
 SMOKE_TEST_TOLERANCE = 1e-6
 
 
-def smoke_samples(model: ServedModel, test: FeatureTable, outputs: Floats) -> list[dict[str, Any]]:
-    """Up to 8 tenants of the test part, spread over the whole range of what the model says.
+@dataclass(frozen=True)
+class SmokeSample:
+    """One tenant.
+
+    Attributes:
+        instance: what the endpoint is asked.
+        answer: what it must answer, see ``ServedModel.answers``.
+    """
+
+    instance: dict[str, Any]
+    answer: dict[str, Any]
+
+
+def smoke_samples(model: ServedModel, test: FeatureTable, outputs: Floats) -> list[SmokeSample]:
+    """Up to 8 tenants of the test part, spread over the whole range of the model's answers.
 
     Args:
-        model: as it will be served.
+        model: the model that will be served.
         test: the tenants of the test part.
-        outputs: (tenants,) a number of the model's for each.
-
-    Returns:
-        ``instance`` as the endpoint is asked, and ``answer`` as ``ServedModel.answers`` tells it.
+        outputs: (tenants,) a number from the model for each.
     """
     order = np.argsort(outputs, kind="stable")
     rows = order[np.unique(np.linspace(0, len(order) - 1, min(SMOKE_TEST_TENANTS, len(order))).round().astype(int))]
     days = test.side.get("exposure_days", np.full(len(test), np.nan))
-    # 32-bit numbers, which is all a model sees of them, so that both sides redraw the very same values.
+    # 32-bit numbers, because a model sees no more of them, so that both sides redraw exactly the same values.
     values = model.scorer.encoding.matrix(test)[rows].astype(np.float64)
     return [
-        {
-            "instance": {
+        SmokeSample(
+            instance={
                 "tenant_id": str(test.tenant_id[row]),
-                "features": {name: _told(test, name, row) for name in model.scorer.manifest.features},
+                "features": {name: _value(test, name, row) for name in model.scorer.manifest.features},
                 "exposure_days": None if np.isnan(days[row]) else float(days[row]),
             },
-            "answer": answer,
-        }
+            answer=answer,
+        )
         for row, answer in zip(rows, model.answers(values, days[rows]), strict=True)
     ]
 
 
-def _told(table: FeatureTable, name: str, row: int) -> float | str | None:
+def _value(table: FeatureTable, name: str, row: int) -> float | str | None:
     value = table.column(name)[row]
     if np.isnan(value):
         return None

@@ -1,3 +1,3 @@
-"""Groups of tenants: how they are found, checked, named by rule, described, and kept in ``grouping.json``."""
+"""Groups of tenants: finds, checks, names and describes them, and keeps them in ``grouping.json``."""
 
 __all__ = ["clustering", "column_labels", "evidence", "file", "grouping", "markers", "profile", "uncertainty"]

@@ -1,4 +1,4 @@
-"""Whether groups may be called good and bad at all; if not, there is no model, and the figures say why."""
+"""Whether groups may be called good and bad at all. If not, there is no model, and the figures say why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tenant_experience.use_case.schema import UseCase
 
 
 def check_groups(grouping: Grouping, use_case: UseCase) -> None:
-    """Whether each group is large enough, and worse off than the one before.
+    """Refuses groups that are too small, or that are not worse off than the group before.
 
     Raises:
         AlgorithmError: ``group_too_small`` or ``groups_not_ordered``.
@@ -20,15 +20,15 @@ def check_groups(grouping: Grouping, use_case: UseCase) -> None:
     smallest, least = min(grouping.sizes), max(limits.smallest_group, limits.smallest_share * grouping.fitted_tenants)
     if smallest < least:
         raise AlgorithmError(
-            f"partition {grouping.partition}: of {grouping.fitted_tenants} tenants the smallest group has {smallest}, "
-            f"and at least {least:.0f} are wanted: these are outliers, not a group",
+            f"partition {grouping.partition}: the smallest group has {smallest} of {grouping.fitted_tenants} tenants, "
+            f"but a group needs at least {least:.0f}: these are outliers, not a group",
             code="group_too_small",
         )
     _check_order(grouping, use_case)
 
 
 def check_evidence(grouping: Grouping, stability: Stability, permuted_variance: float, limits: GroupLimits) -> None:
-    """Whether the same groups are found again on redrawn tenants, and whether shuffled columns give as much.
+    """Refuses groups that are not found again on redrawn tenants, or that explain little more than shuffled columns.
 
     Raises:
         AlgorithmError: ``groups_not_stable`` or ``no_structure``.
@@ -37,38 +37,38 @@ def check_evidence(grouping: Grouping, stability: Stability, permuted_variance: 
     if ratio < limits.structure_ratio:
         raise AlgorithmError(
             f"partition {grouping.partition}: the groups explain {grouping.explained_variance:.3f} of the variance, "
-            f"which is {ratio:.2f} times the {permuted_variance:.3f} of columns shuffled one by one, and "
-            f"{limits.structure_ratio:g} times are wanted: the markers do not go together, there are no groups",
+            f"which is {ratio:.2f} times the {permuted_variance:.3f} of columns shuffled one by one, but at least "
+            f"{limits.structure_ratio:g} times is needed: the markers do not go together, so there are no groups",
             code="no_structure",
         )
     if stability.ari_median < limits.stability_median or stability.ari_minimum < limits.stability_minimum:
         raise AlgorithmError(
-            f"partition {grouping.partition}: {stability.refits} refits on redrawn tenants agree with the groups by "
-            f"an adjusted Rand index of {stability.ari_median:.3f} in the median and {stability.ari_minimum:.3f} at "
-            f"least, and {limits.stability_median:g} and {limits.stability_minimum:g} are wanted: other tenants would "
-            "give other groups",
+            f"partition {grouping.partition}: {stability.refits} refits on redrawn tenants agree with the groups with "
+            f"an adjusted Rand index of {stability.ari_median:.3f} in the median and {stability.ari_minimum:.3f} in "
+            f"the worst case, but {limits.stability_median:g} and {limits.stability_minimum:g} are needed: other "
+            "tenants would give other groups",
             code="groups_not_stable",
         )
 
 
 def warnings(grouping: Grouping, limits: GroupLimits) -> Iterator[str]:
-    """What the person who approves should know of groups that passed, a sentence each."""
+    """What the approver should know about groups that passed: one sentence each."""
     smooth, service = grouping.copula_variance, grouping.service_auc
     if smooth is not None and grouping.explained_variance - smooth <= limits.continuum_margin:
         yield (
-            f"The groups are a cut through a continuum: they explain {grouping.explained_variance:.3f} of the variance "
-            f"and a cut through data with the same distributions and correlations but no groups {smooth:.3f}. "
-            "Tenants near the boundary differ little."
+            f"The groups are a cut through a continuum: they explain {grouping.explained_variance:.3f} of "
+            f"the variance, and a cut through data with the same distributions and correlations but without groups "
+            f"explains {smooth:.3f}. Tenants near the boundary differ little."
         )
     if service is not None and service < limits.service_auc:
         yield (
-            f"The groups are mostly contact volume: features of service alone tell them apart with an AUC of "
-            f"{service:.3f}, under {limits.service_auc:g}."
+            f"The groups mostly reflect how often tenants make contact: the service features alone tell them apart "
+            f"with an AUC of {service:.3f}, below {limits.service_auc:g}."
         )
 
 
 def _check_order(grouping: Grouping, use_case: UseCase) -> None:
-    """A group that is better off on a marker than the one before, or hardly worse, must not be called worse."""
+    """A group that is better off on a marker than the group before, or hardly worse, must not be called worse."""
     least = use_case.grouped.limits.probability_worse
     steps = list(zip(grouping.classes, grouping.classes[1:], strict=False))
     faults = [
@@ -77,7 +77,7 @@ def _check_order(grouping: Grouping, use_case: UseCase) -> None:
         for (better, worse), probability in zip(steps, marker.pairs, strict=True)
         if probability < least
     ]
-    # A check had no say in the grouping, so it is only asked for the right sign.
+    # A check did not influence the grouping, so only its sign must be right.
     faults += [
         f"{grouping.classes[-1]} is not worse on {name} (check) ({probability:.3f})"
         for name, probability in grouping.checks.items()

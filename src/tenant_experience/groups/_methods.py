@@ -1,9 +1,9 @@
-"""How groups are found on transformed markers: nothing here is drawn at random, and the order of rows has no say.
+"""How groups are found on transformed markers. Nothing is drawn at random, and the order of rows does not matter.
 
 Call it within ``one_thread``: sums over several chunks round differently with another number of cores.
 
 Why this recipe: on real data, plain or robust scaling gives a "bad" group that answers faster, and random starts move
-tenants between runs. So the start is not random: the means of the thirds of the tenants by their rank score.
+tenants between runs. So the start is fixed: the means of the thirds of the tenants by their rank score.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tenant_experience.use_case.labels import Method
 
 MAX_ITERATIONS = 1_000
 MIXTURE_TOLERANCE = 1e-5
-# Added to each variance of a mixture: where all tenants of a group have no escalation, say, it would be zero.
+# Added to each variance of a mixture, which would be zero where, say, no tenant of a group has an escalation.
 LEAST_VARIANCE = 1e-2
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What a method answers, its groups in no order: where they lie, which row is whose, and iterations."""
+    """The result of a method, its groups in no order: their centres, the group of each row, and the iterations."""
 
     centroids: Floats
     labels: NDArray[np.integer]
@@ -39,7 +39,7 @@ class _Found:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Numerical libraries use one thread. Looking them up takes a while: once around many fits."""
+    """Limits numerical libraries to one thread. Looking them up takes a while, so enter this once around many fits."""
     import sklearn.cluster  # noqa: F401  (only what is loaded can be limited)
     from threadpoolctl import threadpool_limits
 
@@ -97,7 +97,7 @@ def _differ(rows: Floats, wanted: int) -> bool:
 
 def _too_alike(rows: Floats, groups: int) -> AlgorithmError:
     return AlgorithmError(
-        f"the {len(rows)} tenants of the training part do not differ enough on the markers for {groups} groups",
+        f"the {len(rows)} tenants of the training part do not differ enough on the markers to form {groups} groups",
         code="no_variation",
     )
 
@@ -141,7 +141,7 @@ def _ward(rows: Floats, start: Floats) -> _Found:
 
 
 def _means(rows: Floats, labels: NDArray[np.integer], groups: int) -> Floats:
-    # From the labels: independent of how the library accumulates centroids. An empty group has none.
+    # Computed from the labels, so that it does not matter how the library sums up centroids. An empty group has none.
     present = [rows[labels == group] for group in range(groups)]
     return np.stack([members.mean(axis=0) if len(members) else np.full(rows.shape[1], np.nan) for members in present])
 

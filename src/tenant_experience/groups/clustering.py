@@ -1,4 +1,4 @@
-"""Groups of a partition's tenants: found on the markers, named by rule, and defended before anyone is called bad."""
+"""Finds the groups of a partition's tenants on the markers, names them by rule, and checks them before use."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from tenant_experience.statistics.transforms import transformed
 from tenant_experience.use_case.labels import Method
 from tenant_experience.use_case.schema import UseCase
 
-# Under so many tenants nothing is claimed about a marker, whatever the gates of the use case say.
+# With fewer tenants nothing is claimed about a marker, whatever the gates of the use case say.
 LEAST_TENANTS = 100
-# So many tenants stand for all in refits, and in the methods that are slow: a mixture takes many rounds, and Ward's
-# method holds the distance of each two in memory. KMeans itself takes all.
+# The number of tenants used for refits, and by the slow methods: a mixture takes many rounds, and Ward's method holds
+# the distance of each pair in memory. KMeans itself uses all tenants.
 SAMPLES: dict[Method, int] = {"kmeans": 10_000, "gaussian_mixture": 10_000, "ward": 2_000}
 
 
 def group_partition(
     table: FeatureTable, partition: Partition, use_case: UseCase, version: str
 ) -> tuple[Grouping, GroupRows]:
-    """Splits a partition's tenants, finds the groups on the training part alone, and puts everyone into one.
+    """Splits a partition's tenants, finds the groups on the training part alone, and puts every tenant into a group.
 
     Args:
         table: the partition's tenants.
-        partition: whose groups these are.
+        partition: the partition.
         use_case: markers, checks, limits and the least number of tenants.
         version: the release.
 
     Returns:
-        The rule, and the tenants it put into a group: all but those with too little history.
+        The rule, and the tenants it put into a group: all except those with too little history.
 
     Raises:
         AlgorithmError: ``too_few_tenants``, ``no_markers``, what ``find_groups`` refuses, or ``check_groups``, or
@@ -53,8 +53,8 @@ def group_partition(
     least = max(LEAST_TENANTS, use_case.gates.pooled_tenants if partition.scale == "global" else 0)
     if len(learnable) < least:
         raise AlgorithmError(
-            f"partition {partition.partition}: {len(learnable)} tenants may train, and {least} are the least from "
-            "which groups are found: bring more tenants or a longer history",
+            f"partition {partition.partition}: {len(learnable)} tenants have enough history to train on, but at least "
+            f"{least} are needed to find groups. Bring more tenants or a longer history",
             code="too_few_tenants",
         )
     markers, _ = usable_markers(learnable, use_case)
@@ -69,7 +69,7 @@ def group_partition(
 
 
 def fit_grouping(train: FeatureTable, partition: Partition, use_case: UseCase, version: str) -> Grouping:
-    """Finds groups among the tenants of the training part, and lets none pass that cannot be defended.
+    """Finds groups among the tenants of the training part, and refuses groups that fail a check.
 
     Call it within ``one_thread``.
 
@@ -80,12 +80,12 @@ def fit_grouping(train: FeatureTable, partition: Partition, use_case: UseCase, v
     clustering = use_case.grouped
     classes = tuple(use_case.labels.classes or ())
     raw = marker_values(train, markers)
-    # Filled once: a marker that few tenants have could be unknown to all of a sample.
+    # Filled before sampling: a marker that few tenants have could be unknown for a whole sample.
     filled = impute(raw, np.nanmedian(raw, axis=0))
     directions = [marker.direction for marker in markers]
     sample = hash_sample(train.tenant_id, SAMPLES[clustering.method])
-    learnt_from = filled if clustering.method == "kmeans" else filled[sample]
-    rule, iterations = find_groups(learnt_from, directions, clustering.method, clustering.groups)
+    fitted_rows = filled if clustering.method == "kmeans" else filled[sample]
+    rule, iterations = find_groups(fitted_rows, directions, clustering.method, clustering.groups)
     standardised = rule.space.standardise(filled)
     label = rule.place(standardised)
     sizes = np.bincount(label.astype(np.int64), minlength=len(classes)).tolist()
@@ -119,13 +119,13 @@ def fit_grouping(train: FeatureTable, partition: Partition, use_case: UseCase, v
 
 
 def defended(grouping: Grouping, evidence: Evidence, sample: FeatureTable, use_case: UseCase) -> Grouping:
-    """The grouping with the figures that speak for it, and what should be known about it.
+    """Checks the grouping, and adds the figures that support it and the warnings about it.
 
     Args:
-        grouping: found, and in order.
-        evidence: to be gathered on the sample.
+        grouping: whose groups are large enough and in order.
+        evidence: is gathered on the sample.
         sample: tenants of the training part.
-        use_case: limits, and which features are of service.
+        use_case: the limits, and which features are about service.
 
     Raises:
         AlgorithmError: ``groups_not_stable`` or ``no_structure``.
@@ -152,7 +152,7 @@ def defended(grouping: Grouping, evidence: Evidence, sample: FeatureTable, use_c
 def _fitted(markers: list[Marker], rule: GroupRule, raw: Floats, label: Floats) -> Iterator[FittedMarker]:
     for column, marker in enumerate(markers):
         pairs = pair_probabilities(raw[:, column], label, len(rule.centroids), marker.direction)
-        # Missing throughout one of the groups: nothing is known, which is a tie.
+        # Missing for a whole group: nothing is known, which counts as a tie.
         known = tuple(0.5 if probability is None else probability for probability in pairs)
         yield FittedMarker(
             name=marker.name,

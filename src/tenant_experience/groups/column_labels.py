@@ -1,4 +1,4 @@
-"""Labels that the data brings along: whoever has one may teach, be it a class or a number."""
+"""Labels that come from a column of the data: classes or numbers."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.splitting import TRAIN, VALIDATION, split_tenants
 from tenant_experience.use_case.schema import UseCase
 
-# Numbers are drawn evenly from so many bands of equal size.
+# The number of equally large bands from which numbers are drawn evenly.
 BANDS = 10
 
 
 def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase) -> GroupRows:
-    """Puts a partition's labelled tenants into train, validation and test, alike in all classes or bands of numbers.
+    """Puts a partition's labelled tenants into train, validation and test, in the same shares for each class or band.
 
     Args:
         table: the partition's tenants, with labels.
-        partition: whose they are.
-        use_case: its classes and the least number of tenants.
+        partition: the partition.
+        use_case: its classes and its minimum number of tenants.
 
     Raises:
-        AlgorithmError: ``too_few_tenants``: fewer may teach than the gate ``pooled_tenants`` wants of all portfolios
-            together, or ``models.minimum_tenants`` of one; ``one_class``: a part lacks a class.
+        AlgorithmError: ``too_few_tenants``: fewer than the gate ``pooled_tenants`` for all portfolios together, or than
+            ``models.minimum_tenants`` for one; ``one_class``: a part lacks a class.
     """
     if table.label is None:
         raise ValueError("labels of this use case do not come from a column")
@@ -38,7 +38,7 @@ def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase
     if len(learnable) < least:
         raise AlgorithmError(
             f"partition {partition.partition}: {len(learnable)} tenants have a label in column "
-            f"{use_case.labels.column!r} and enough history, and {least} are the least a model is made from",
+            f"{use_case.labels.column!r} and enough history, but a model needs at least {least}",
             code="too_few_tenants",
         )
     split = np.full(len(table), "", dtype="<U10")
@@ -46,7 +46,7 @@ def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase
     classes = tuple(use_case.labels.classes) if use_case.labels.classes else None
     rows = GroupRows(table.tenant_id, split, np.full(len(table), np.nan), labels, classes)
     for part in (TRAIN, VALIDATION):
-        rows.learnable(part, partition.partition)  # refused here, before trainings are paid for
+        rows.learnable(part, partition.partition)  # refused here, before a training is paid for
     return rows
 
 

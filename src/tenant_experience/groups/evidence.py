@@ -1,6 +1,6 @@
 """Whether groups are more than an accident of the method: refits on redrawn tenants, on shuffled and on smooth data.
 
-Every draw is seeded and made from rows in one order, so that the same tenants give the same figures.
+Every draw is seeded and made from rows in a fixed order, so that the same tenants give the same figures.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Evidence:
-    """A method and the tenants it is tried on.
+    """A method, and the tenants that it is tried on.
 
     Attributes:
-        rule: the groups that are to be defended.
+        rule: the groups to check.
         values: (rows, markers) transformed values of tenants of the training part, gaps filled.
         directions: of the markers.
-        method: that found the groups.
+        method: the method that found the groups.
     """
 
     rule: GroupRule
@@ -55,7 +55,7 @@ class Evidence:
         )
 
     def permuted_variance(self) -> float:
-        """The largest explained variance of refits after each column was shuffled alone: what no structure gives."""
+        """The largest explained variance of refits on separately shuffled columns, which have no structure."""
         chance = np.random.default_rng(1)
         rows = self.rule.space.standardise(self.values)
         return max(self._explained(chance.permuted(rows, axis=0)) for _ in range(REFITS))
@@ -63,15 +63,15 @@ class Evidence:
     def copula_variance(self) -> float:
         """The mean explained variance of refits on a Gaussian copula with the same margins and correlations.
 
-        The correlations of its normal variables are moved until those of the resulting values are the wanted ones
+        The correlations of its normal variables are moved until those of the resulting values are the same ones
         (NORTA: Cario and Nelson, 1997): margins with many equal values weaken them.
         """
         chance = np.random.default_rng(2)
         rows = self.rule.space.standardise(self.values)
-        margins, wanted = np.sort(rows, axis=0), _correlations(rows)
-        latent, normal = wanted, chance.standard_normal(rows.shape)
+        margins, target = np.sort(rows, axis=0), _correlations(rows)
+        latent, normal = target, chance.standard_normal(rows.shape)
         for _ in range(SMOOTH_ROUNDS):
-            latent = np.clip(latent + wanted - _correlations(_smooth(normal, latent, margins)), -0.99, 0.99)
+            latent = np.clip(latent + target - _correlations(_smooth(normal, latent, margins)), -0.99, 0.99)
             np.fill_diagonal(latent, 1)
         draws = (chance.standard_normal(rows.shape) for _ in range(SMOOTH_DRAWS))
         return float(np.mean([self._explained(_smooth(draw, latent, margins)) for draw in draws]))
@@ -86,11 +86,11 @@ class Evidence:
 
 
 def predicted_by(features: Floats, positive: NDArray[np.bool_]) -> float | None:
-    """How well a logistic regression of some features alone tells rows apart: its cross-validated ROC AUC.
+    """How well a logistic regression of some features alone separates the rows: its cross-validated ROC AUC.
 
     Args:
         features: (rows, features), NaN where unknown; read as the median.
-        positive: (rows,) what is to be told.
+        positive: (rows,) what is to be predicted.
 
     Returns:
         Between 0 and 1; None without features, or with too few rows of a kind for every fold.

@@ -1,6 +1,6 @@
-"""``groups.parquet``: what a model is to say of each tenant, its part of the split, and how severe its lot is.
+"""``groups.parquet``: the label, the part of the split and the severity of each tenant.
 
-One row a tenant and partition: a tenant may be in a local partition and in the global one.
+There is one row for each tenant and partition: a tenant may be in a local partition and in the global one.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class GroupRows:
-    """Rows of one partition, in order of tenant_id; every array has one entry a tenant.
+    """Rows of one partition, in order of tenant_id; every array has one entry per tenant.
 
     Attributes:
-        tenant_id: who.
+        tenant_id: the tenants.
         split: train, validation or test; empty (null in the file) for tenants that only got a label.
         score: severity s, higher is worse; NaN (null in the file) when labels come from a column.
         label: the number of the class (in the file also its name, as ``group``), or the number itself.
@@ -60,7 +60,7 @@ class GroupRows:
 
         Args:
             part: train or validation.
-            partition: whose, for the message.
+            partition: its name, for the message.
 
         Raises:
             AlgorithmError: ``one_class``: a class is missing there, or all numbers are the same.
@@ -71,7 +71,7 @@ class GroupRows:
             found = ", ".join(f"{counted[number]} {name}" for number, name in enumerate(self.classes or ()))
             raise AlgorithmError(
                 f"partition {partition}: the {len(labels)} tenants of the {part} part have "
-                f"{found or f'{len(counted)} different labels'}: there is nothing to tell apart",
+                f"{found or f'{len(counted)} different labels'}, so there is nothing to learn",
                 code="one_class",
             )
         return labels
@@ -80,17 +80,17 @@ class GroupRows:
         """The features of exactly these tenants, in this order.
 
         Raises:
-            PlatformError: ``groups_file`` when a tenant has no features: the files are of two releases.
+            PlatformError: ``groups_file`` when a tenant has no features: the files are from two releases.
         """
         places = np.searchsorted(table.tenant_id, self.tenant_id)
         places = np.minimum(places, max(len(table) - 1, 0))
         if not len(table) or np.any(table.tenant_id[places] != self.tenant_id):
-            raise PlatformError("groups.parquet and features.parquet are not of one release", code="groups_file")
+            raise PlatformError("groups.parquet and features.parquet are from different releases", code="groups_file")
         return table.take(places)
 
 
 def to_arrow(rows: GroupRows, slug: str) -> pa.Table:
-    """The rows as they stand in the file."""
+    """The rows as the file has them."""
     names = None if rows.classes is None else np.asarray(rows.classes)[rows.label.astype(int)].tolist()
     return pa.table(
         {
@@ -106,7 +106,7 @@ def to_arrow(rows: GroupRows, slug: str) -> pa.Table:
 
 
 def write_groups(tables: Sequence[pa.Table], path: Path) -> None:
-    """Writes the partitions' rows, one after another; no partition at all gives a file without rows."""
+    """Writes the rows of all partitions; without any partition, a file without rows."""
     pq.write_table(pa.concat_tables([SCHEMA.empty_table(), *tables]), path)
 
 

@@ -1,4 +1,4 @@
-"""``grouping.json``: all it takes to say of a new tenant, by the same rule, which group it belongs to."""
+"""``grouping.json``: everything needed to put a new tenant into a group by the same rule."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from tenant_experience.use_case.features import Noise
 
 
 class FittedMarker(BaseModel):
-    """One marker as the groups were found on it; figures are of the transformed values of the fit.
+    """One marker of the groups. Its figures are of the transformed values that the groups were fitted on.
 
     Attributes:
         name: the feature.
         direction: +1 when more is worse, -1 when more is better.
         transform: what is done to the raw value first.
         median: stands in for a missing value.
-        mean: taken off, in standardising.
-        deviation: divided by, in standardising; never 0.
+        mean: is subtracted in standardising.
+        deviation: divides in standardising; never 0.
         centroids: of each group, standardised, from the best off to the worst off.
         variances: of each group, standardised, when groups are a Gaussian mixture; else empty.
         pairs: of each two neighbouring groups, P(a tenant of the worse one is worse off on it), ties half.
@@ -60,7 +60,7 @@ class Stability(BaseModel):
     """How alike the groups of refits on redrawn tenants are: the adjusted Rand index, 1 for the same groups.
 
     Attributes:
-        ari_median: half of the refits agree at least so well.
+        ari_median: half of the refits agree at least this well.
         ari_minimum: the worst of them.
         refits: how many there were.
     """
@@ -73,11 +73,11 @@ class Stability(BaseModel):
 
 
 class Grouping(BaseModel):
-    """The rule and how it was found.
+    """The rule, and how it was found.
 
     Attributes:
         format: the version of this document.
-        partition: whom it is for; ``slug`` is the same, spelled for keys.
+        partition: the partition it is for; ``slug`` is its name in keys.
         version: the release that found it.
         scale: ``global`` when portfolios may be compared by it, else ``local``.
         as_of: the moment its features describe.
@@ -98,8 +98,8 @@ class Grouping(BaseModel):
         stability: refits on redrawn tenants.
         permuted_variance: the largest explained variance of refits on columns shuffled one by one.
         copula_variance: explained variance of data with the same margins and correlations, but without groups.
-        service_auc: how well features of service alone tell the last group from the others; None when unknown.
-        warnings: what is true of these groups and should be known, in sentences.
+        service_auc: how well the service features alone separate the last group from the others; None when unknown.
+        warnings: what the approver should know about these groups, in sentences.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -156,7 +156,7 @@ class Grouping(BaseModel):
         """Reads ``grouping.json``.
 
         Raises:
-            PlatformError: ``grouping_file``, when it is not one of ours.
+            PlatformError: ``grouping_file``, when the file cannot be read.
         """
         try:
             return cls.model_validate_json((folder / GROUPING_FILE).read_bytes())

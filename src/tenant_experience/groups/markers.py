@@ -1,4 +1,4 @@
-"""The features that decide about groups: which of them can, and how badly off a tenant is by them."""
+"""The features that decide the groups: which of them are usable, and how badly off a tenant is by them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tenant_experience.statistics.ranks import severity_scores
 from tenant_experience.statistics.transforms import Transform, transformed
 from tenant_experience.use_case.schema import UseCase
 
-# Of fewer tenants no share is told, and nothing is decided.
+# Shares are not shown for fewer tenants, and nothing is decided by them.
 LEAST_KNOWN = 30
 
 
 @dataclass(frozen=True)
 class Marker:
-    """A feature that decides: its direction (+1 more is worse, -1 more is better) and transform."""
+    """A feature that decides the groups: its direction (+1 more is worse, -1 more is better) and transform."""
 
     name: str
     direction: int
@@ -28,7 +28,7 @@ class Marker:
 
 
 def usable_markers(table: FeatureTable, use_case: UseCase) -> tuple[list[Marker], dict[str, str]]:
-    """The use case's markers that can tell these tenants apart, and why the others cannot.
+    """The use case's markers that differ between these tenants, and the reasons why others are left out.
 
     Raises:
         AlgorithmError: ``no_markers`` when none is left.
@@ -42,12 +42,12 @@ def usable_markers(table: FeatureTable, use_case: UseCase) -> tuple[list[Marker]
         elif np.all(known == known[0]):
             left_out[name] = f"{known[0]:g} for every tenant"
         elif len(known) < LEAST_KNOWN:
-            left_out[name] = f"known of {len(known)} tenants, and {LEAST_KNOWN} are the least that tell anything"
+            left_out[name] = f"known for only {len(known)} tenants, but at least {LEAST_KNOWN} are needed"
         else:
             feature = use_case.features[name]
             usable.append(Marker(name, feature.direction, feature.transform))
     if not usable:
-        raise AlgorithmError(f"no marker can tell tenants apart: {left_out}", code="no_markers")
+        raise AlgorithmError(f"no marker differs between tenants: {left_out}", code="no_markers")
     return usable, left_out
 
 

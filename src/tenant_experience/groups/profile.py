@@ -1,8 +1,8 @@
-"""What the two groups look like: feature by feature, and portfolio by portfolio."""
+"""What the groups look like: feature by feature, and portfolio by portfolio."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +17,79 @@ LEAST_FOR_SHARE = 30
 LEAST_FOR_RANK = 100
 
 
-def feature_profile(table: FeatureTable, label: NDArray[np.floating], use_case: UseCase) -> list[dict[str, Any]]:
-    """Each feature in the bad group, which is that of the last class, beside the others.
+@dataclass(frozen=True)
+class GroupSummary:
+    """One feature in one group: how many tenants have a value, and its mean and median (None when nobody has one)."""
+
+    known: int
+    mean: float | None
+    median: float | None
+
+
+@dataclass(frozen=True)
+class FeatureProfile:
+    """One feature that is a number, in the bad group beside the others.
+
+    Attributes:
+        feature: its name.
+        more_is: worse, better or neither.
+        aspect: service, demand or None.
+        role: marker, check or None.
+        good: all groups but the bad one.
+        bad: the bad group.
+        by_class: each class by its name.
+        probability_worse: P(a tenant of the bad group is worse off on it than one of the others), ties counted half;
+            None for a feature that is neither better nor worse.
+        probability_more: for such a feature, P(a tenant of the bad group has more of it).
+    """
+
+    feature: str
+    more_is: str
+    aspect: str | None
+    role: str | None
+    good: GroupSummary
+    bad: GroupSummary
+    by_class: dict[str, GroupSummary]
+    probability_worse: float | None
+    probability_more: float | None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any tenant has a value."""
+        return bool(self.good.known or self.bad.known)
+
+
+@dataclass(frozen=True)
+class PortfolioShare:
+    """The share of bad tenants in one portfolio.
+
+    Attributes:
+        portfolio_id: the portfolio.
+        tenants: how many it has.
+        bad: how many of them are bad.
+        share: of bad tenants, with its 95% interval by Wilson; None under 30 tenants.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        rank: 1 for the highest share among the portfolios of 100 tenants or more, equal shares alike; None for smaller
+            portfolios, and when there are not two to compare.
+    """
+
+    portfolio_id: str
+    tenants: int
+    bad: int
+    share: float | None
+    low: float | None
+    high: float | None
+    rank: int | None
+
+
+def feature_profile(table: FeatureTable, label: NDArray[np.floating], use_case: UseCase) -> list[FeatureProfile]:
+    """Compares the bad group, which is that of the last class, with the others, for each feature that is a number.
 
     Args:
         table: the tenants that have a group.
-        label: the number of each one's class, shape (tenants,).
+        label: the number of each tenant's class, shape (tenants,).
         use_case: classes, directions, markers and checks.
-
-    Returns:
-        A row per feature that is a number: feature, more_is, aspect (service, demand or null), role (marker, check or
-        null), bad and good (all others) {known, mean, median} (null where nobody has a value), ``by_class``: the same
-        for each class by its name, and ``probability_worse``: P(a tenant of the bad group is worse off on it than
-        one of the others), ties half; for a feature that is neither better nor worse, P(it has more) stands in
-        ``probability_more``.
     """
     classes = use_case.labels.classes or []
     bad = label == len(classes) - 1
@@ -41,50 +100,37 @@ def feature_profile(table: FeatureTable, label: NDArray[np.floating], use_case: 
         values = table.column(name)
         probability = probability_worse(values, bad, feature.direction)
         rows.append(
-            {
-                "feature": name,
-                "more_is": feature.more_is,
-                "aspect": feature.aspect,
-                "role": _role(name, use_case),
-                "good": _summary(values[~bad]),
-                "bad": _summary(values[bad]),
-                "by_class": {each: _summary(values[label == number]) for number, each in enumerate(classes)},
-                "probability_worse": probability if feature.direction else None,
-                "probability_more": None if feature.direction else probability,
-            }
+            FeatureProfile(
+                feature=name,
+                more_is=feature.more_is,
+                aspect=feature.aspect,
+                role=_role(name, use_case),
+                good=_summary(values[~bad]),
+                bad=_summary(values[bad]),
+                by_class={each: _summary(values[label == number]) for number, each in enumerate(classes)},
+                probability_worse=probability if feature.direction else None,
+                probability_more=None if feature.direction else probability,
+            )
         )
     return rows
 
 
-def portfolio_shares(portfolio_id: NDArray[np.str_], bad: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    """The share of bad per portfolio with its 95% interval; under 30 tenants no share is told.
-
-    Returns:
-        A row per portfolio, by name: portfolio_id, tenants, bad, share, low, high (null under 30 tenants), and rank: 1
-        for the highest share among the portfolios of 100 tenants or more, equal shares alike; null for smaller ones,
-        and when there are not two to compare.
-    """
+def portfolio_shares(portfolio_id: NDArray[np.str_], bad: NDArray[np.bool_]) -> list[PortfolioShare]:
+    """A row for each portfolio, in order of name."""
     names, inverse = np.unique(portfolio_id, return_inverse=True)
     totals = np.bincount(inverse, minlength=len(names)).tolist()
     bads = np.bincount(inverse, weights=bad, minlength=len(names)).astype(int).tolist()
-    rows: list[dict[str, Any]] = []
+    ranked = [count / total for count, total in zip(bads, totals, strict=True) if total >= LEAST_FOR_RANK]
+    rows = []
     for name, total, count in zip(names.tolist(), totals, bads, strict=True):
         low, high = wilson_interval(count, total)
-        told = total >= LEAST_FOR_SHARE
-        rows.append(
-            {
-                "portfolio_id": name,
-                "tenants": total,
-                "bad": count,
-                "share": count / total if told else None,
-                "low": low if told else None,
-                "high": high if told else None,
-                "rank": None,
-            }
-        )
-    ranked = [row for row in rows if row["tenants"] >= LEAST_FOR_RANK]
-    for row in ranked if len(ranked) > 1 else []:
-        row["rank"] = 1 + sum(other["share"] > row["share"] for other in ranked)
+        share = count / total
+        has_rank = total >= LEAST_FOR_RANK and len(ranked) > 1
+        rank = 1 + sum(other > share for other in ranked) if has_rank else None
+        if total >= LEAST_FOR_SHARE:
+            rows.append(PortfolioShare(name, total, count, share, low, high, rank))
+        else:
+            rows.append(PortfolioShare(name, total, count, None, None, None, None))
     return rows
 
 
@@ -94,8 +140,8 @@ def _role(name: str, use_case: UseCase) -> str | None:
     return "check" if use_case.clustering and name in use_case.clustering.checks else None
 
 
-def _summary(values: Floats) -> dict[str, Any]:
+def _summary(values: Floats) -> GroupSummary:
     known = values[~np.isnan(values)]
     if not len(known):
-        return {"known": 0, "mean": None, "median": None}
-    return {"known": len(known), "mean": float(known.mean()), "median": float(np.median(known))}
+        return GroupSummary(0, None, None)
+    return GroupSummary(len(known), float(known.mean()), float(np.median(known)))

@@ -2,11 +2,11 @@
 
 A count that was seen is one draw of a Poisson variable, a mean of hours one of a gamma, a rate one of a binomial
 (``noise`` of a feature in use_case.yaml). Each tenant's markers are drawn anew 1,021 times, and the rule of the groups
-decides each time. What is not noisy stays, and so does what is missing, for the rule has its own word for that.
+decides each time. Markers without noise stay as they are, and so do missing values, which the rule handles itself.
 
 The draws are quantiles at fixed points, a lattice (Korobov, with the multiplier 331 of L'Ecuyer and Lemieux, 2000), not
 random numbers: the same tenant has the same P(bad) always and everywhere, alone or among others, and so few points
-come within 0.03 of what a hundred thousand random draws tell.
+come within 0.03 of the result of a hundred thousand random draws.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from tenant_experience.use_case.features import Noise
 DRAWS = 1_021
 _MULTIPLIER = 331
 _POINTS: Floats = (np.arange(DRAWS) + 0.5) / DRAWS
-# Counts are told per so many days; it is also the exposure of a tenant for whom none is known.
+# Counts are per this many days; it is also the assumed exposure of a tenant whose exposure is unknown.
 _YEAR = 365.0
 _ROWS_AT_ONCE = 64
-# Above, exact quantiles would cost memory in proportion, and the next best is as good.
+# Above these, exact quantiles would cost too much memory, and an approximation is as good.
 _LARGEST_POISSON, _LARGEST_BINOMIAL, _LARGEST_GAMMA = 10_000, 10_000, 1_000_000
 
 
@@ -79,7 +79,7 @@ def _redrawn(noise: Noise, value: Floats, values: Mapping[str, Floats], years: F
         seen = np.zeros_like(years)
         for name in noise.of:
             seen += np.nan_to_num(values[name]) if name in values else 0.0
-        # A mean or a rate that is known is of one at least.
+        # A known mean or rate comes from at least one observation.
         terms = np.maximum(np.rint(seen * years), 1)
         if noise.kind == "gamma":
             drawn = value[:, np.newaxis] * _quantiles(_gamma, place, np.minimum(terms, _LARGEST_GAMMA))

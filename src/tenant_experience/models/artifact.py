@@ -1,6 +1,6 @@
-"""A model on disk: ``model.ubj`` (XGBoost's own format) beside ``model.json`` (what it is and what it eats).
+"""A model on disk: ``model.ubj`` (XGBoost's own format) beside ``model.json`` (what it is and which features it reads).
 
-Never pickle: loading a model runs no code, and any XGBoost reads it.
+There is no pickle: loading a model runs no code, and any XGBoost can read it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GOOD, BAD = "good", "bad"
 
 
 class Scaling(BaseModel):
-    """Of a linear model: what each column loses and is divided by; a missing value is then 0, the mean."""
+    """For a linear model: what is subtracted from each column and divides it. A missing value is then 0, the mean."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
@@ -37,18 +37,18 @@ class Scaling(BaseModel):
 
 
 class TrainingRecord(BaseModel):
-    """From what, and how, the model was made: with the release's files, all it takes to make it again.
+    """What the model was made from, and how: with the release's files, everything needed to make it again.
 
     Attributes:
-        data_sha256: of the encoded matrix and the labels of the training and the validation part; nobody's id is in it.
-        seed: of everything drawn.
+        data_sha256: of the encoded matrix and the labels of the training and the validation part; it covers no ids.
+        seed: of everything drawn at random.
         feature_dropout: share of the features hidden in a second copy of the rows; records of earlier versions call it
             ``masking``.
         rounds: how many the trainer kept.
         validation_loss: log loss, or root mean squared error of a number, on the validation part as it was watched.
-        train_rows: tenants learnt from; ``validation_rows`` likewise.
+        train_rows: tenants it was trained on; ``validation_rows`` likewise.
         left_out_features: features of the use case that have no value, or one value only, in the training part.
-        libraries: versions of what trained it.
+        libraries: versions of the libraries that trained it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -69,18 +69,18 @@ class ModelManifest(BaseModel):
 
     Attributes:
         format: the version of this document; another one is refused.
-        partition: whom the model is for; ``slug`` is the same, spelled for keys.
+        partition: the partition the model is for; ``slug`` is its name in keys.
         version: the id of the release that made it.
         trainer: the registered name of the trainer.
-        task: binary (told is the probability of ``positive_label``), multiclass (of each label) or regression.
+        task: binary (answers the probability of ``positive_label``), multiclass (of each label) or regression.
         features: what the model reads, in order.
         categories: of the features that are categories: the values it knows, see ``encoding.Encoding``.
         labels: class names by number; empty for a number.
-        positive_label: the last of them, None when none is more wanted than another.
+        positive_label: the last of them; None when there is no positive class.
         threshold: of two classes, the probability from which the answer is ``positive_label``: by the costs.
         calibration: from margins to probabilities; None for a number.
         scaling: of the columns, before a linear model reads them; None for trees.
-        training: None for models from before it was kept.
+        training: None for models from before records were kept.
         scale: ``global`` when portfolios may be compared by it, else ``local``.
         as_of: the moment the features describe, ISO 8601, UTC.
         hyperparameters: as trained, defaults included.
@@ -142,12 +142,16 @@ def read_manifest(folder: Path) -> ModelManifest:
     """
     for name in (MODEL_FILE, MODEL_MANIFEST):
         if not (folder / name).is_file():
-            raise UserError(f"{name} is missing in {folder}: this is not a model of ours", code="model_incomplete")
+            raise UserError(
+                f"{name} is missing in {folder}, so this is not a model of this program", code="model_incomplete"
+            )
     path = folder / MODEL_MANIFEST
     if path.stat().st_size > MANIFEST_LIMIT:
-        raise UserError(f"{path} is over {MANIFEST_LIMIT} bytes: not a model manifest", code="model_manifest")
+        raise UserError(
+            f"{path} is larger than {MANIFEST_LIMIT} bytes, so it is not a model manifest", code="model_manifest"
+        )
     try:
         return ModelManifest.model_validate_json(path.read_bytes())
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'document'}: {e['msg']}" for e in error.errors())
-        raise UserError(f"{path} is no manifest of format {FORMAT}: {faults}", code="model_manifest") from error
+        raise UserError(f"{path} is not a manifest of format {FORMAT}: {faults}", code="model_manifest") from error

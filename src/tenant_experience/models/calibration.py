@@ -1,4 +1,4 @@
-"""From a model's margins to probabilities that hold: of those told 0.8, eight in ten.
+"""From a model's margins to probabilities that hold: of the tenants with a probability of 0.8, eight in ten.
 
 Two classes: Platt's slope and intercept ("Probabilistic outputs for support vector machines", 1999), with his softened
 labels, so that they stay finite where margins part the classes entirely. Several: one slope for all, the inverse of the
@@ -17,7 +17,7 @@ from tenant_experience.statistics.arrays import Floats
 
 Margins = NDArray[np.floating]
 _log = logging.getLogger("training")
-# Of the logarithm of several classes' slope, and of a probability whose logarithm is taken.
+# Bounds of the logarithm of the slope for several classes, and of a probability whose logarithm is taken.
 _SLOPES = (-5.0, 5.0)
 _LEAST = 1e-15
 
@@ -41,7 +41,7 @@ class Calibration(BaseModel):
 
 
 def fit_calibration(margins: Margins, labels: NDArray[np.floating]) -> Calibration:
-    """The calibration that suits the validation part best; none, where a higher margin would mean a lower probability.
+    """The calibration that fits the validation part best; none if a higher margin would mean a lower probability.
 
     Args:
         margins: (rows,) for two classes, (rows, classes) for several.
@@ -49,7 +49,7 @@ def fit_calibration(margins: Margins, labels: NDArray[np.floating]) -> Calibrati
     """
     fitted = _platt(margins, labels) if margins.ndim == 1 else _temperature(margins, labels)
     if fitted is None:
-        _log.warning("calibration would turn the order of the tenants round: margins are told as they are")
+        _log.warning("calibration would reverse the order of the tenants, so the margins are left as they are")
     return fitted or Calibration()
 
 
@@ -64,10 +64,10 @@ def loss(outputs: Floats, labels: NDArray[np.floating], classes: int) -> float:
     if classes == 0:
         return float(np.sqrt(np.mean((outputs - labels) ** 2)))
     if outputs.ndim == 1:
-        told = np.where(labels == 1, outputs, 1 - outputs)
+        probabilities = np.where(labels == 1, outputs, 1 - outputs)
     else:
-        told = outputs[np.arange(len(labels)), labels.astype(int)]
-    return float(-np.log(np.maximum(told, _LEAST)).mean())
+        probabilities = outputs[np.arange(len(labels)), labels.astype(int)]
+    return float(-np.log(np.maximum(probabilities, _LEAST)).mean())
 
 
 def _platt(margins: Margins, labels: NDArray[np.floating]) -> Calibration | None:
@@ -93,7 +93,7 @@ def _temperature(margins: Margins, labels: NDArray[np.floating]) -> Calibration:
     from scipy.optimize import minimize_scalar
 
     def cost(logarithm: float) -> float:
-        told = Calibration(slope=float(np.exp(logarithm))).probabilities(margins)
-        return loss(told, labels, margins.shape[1])
+        probabilities = Calibration(slope=float(np.exp(logarithm))).probabilities(margins)
+        return loss(probabilities, labels, margins.shape[1])
 
     return Calibration(slope=float(np.exp(minimize_scalar(cost, bounds=_SLOPES, method="bounded").x)))

@@ -1,4 +1,4 @@
-"""A loaded model that answers: the one way to score, for evaluation, the smoke test and the container alike."""
+"""A loaded model that answers: the only way to score, for the evaluation, the smoke test and the container."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 class Scorer:
     """One model in memory, safe to use from several threads at once.
 
-    XGBoost's prediction by trees takes no lock and is thread-safe, but a booster configures itself lazily on its first
-    call. So loading ends with one prediction: after that no call changes the booster. Of linear models XGBoost does not
-    promise it: they answer one caller at a time. One thread a prediction: a row costs less than waking a pool, and the
-    server's own threads already use the cores.
+    XGBoost's prediction by trees takes no lock and is thread-safe, but a booster configures itself on its first call.
+    So loading ends with one prediction, after which no call changes the booster. XGBoost does not promise this for
+    linear models, so they answer one caller at a time. A prediction uses one thread, because a row costs less than
+    waking a pool, and the server's own threads already use the cores.
 
     Raises:
         UserError: ``model_unreadable``, ``model_features``.
@@ -40,14 +40,14 @@ class Scorer:
         self.encoding = manifest.encoding
         self._booster = booster
         self._turn = nullcontext() if manifest.scaling is None else Lock()
-        # A model without a calibration is told as it is.
+        # Without a calibration, the model's output is answered unchanged.
         self._calibration = manifest.calibration or Calibration()
         booster.set_param({"nthread": 1})
         columns, names = list(self.encoding.columns), booster.feature_names
         if booster.num_features() != len(columns) or (names and list(names) != columns):
             raise UserError(
                 f"model.ubj wants {names or booster.num_features()}, model.json names {columns}: "
-                "they are not of one model",
+                "they do not belong together",
                 code="model_features",
             )
         try:
@@ -57,7 +57,7 @@ class Scorer:
         if shape != ((1, len(manifest.labels)) if manifest.task == "multiclass" else (1,)):
             raise UserError(
                 f"model.ubj answers with {shape[1:]} numbers a row, model.json says {manifest.task} of "
-                f"{len(manifest.labels)} labels: they are not of one model",
+                f"{len(manifest.labels)} labels: they do not belong together",
                 code="model_features",
             )
 
@@ -88,7 +88,7 @@ class Scorer:
         return cls(booster, manifest)
 
     def margins(self, matrix: Matrix) -> NDArray[np.float32]:
-        """What the model itself says: (rows,) log-odds or numbers; (rows, classes) logarithms up to a constant."""
+        """The raw output of the model: (rows,) log-odds or numbers; (rows, classes) logarithms up to a constant."""
         if self.manifest.scaling is None:
             return self._booster.inplace_predict(matrix, missing=np.nan, validate_features=False, predict_type="margin")
         return self._predict(matrix, output_margin=True)
@@ -110,14 +110,14 @@ class Scorer:
         return self.outputs(matrix)
 
     def contributions(self, matrix: Matrix) -> NDArray[np.float32]:
-        """What each feature adds to the answer, shape (rows, features); with the model's bias they sum to it.
+        """What each feature adds to the answer, shape (rows, features). Together with the model's bias they sum to it.
 
         The answer is the calibrated log-odds of the positive label; of several labels without a positive one, the
         logarithm of each row's most likely label; in regression, the number.
         """
         added = self._predict(matrix, pred_contribs=True)
         if self.manifest.task == "multiclass":
-            added = added[np.arange(len(added)), self._told(matrix)]
+            added = added[np.arange(len(added)), self._explained(matrix)]
         return self.encoding.by_feature(added[:, :-1]) * np.float32(self._slope)
 
     def label(self, probability: float) -> str:
@@ -129,20 +129,20 @@ class Scorer:
     def _slope(self) -> float:
         return 1.0 if self.manifest.task == "regression" else self._calibration.slope
 
-    def _told(self, matrix: Matrix) -> NDArray[np.intp]:
+    def _explained(self, matrix: Matrix) -> NDArray[np.intp]:
         if self.manifest.positive_label is not None:
             return np.full(len(matrix), len(self.manifest.labels) - 1)
         return np.asarray(self.margins(matrix).argmax(axis=1))
 
-    def _predict(self, matrix: Matrix, **wanted: bool) -> NDArray[np.float32]:
+    def _predict(self, matrix: Matrix, **options: bool) -> NDArray[np.float32]:
         import xgboost
 
         scaled = matrix if self.manifest.scaling is None else self.manifest.scaling.apply(matrix)
         data = xgboost.DMatrix(scaled, missing=np.nan, nthread=1, feature_names=self._booster.feature_names)
         with self._turn:
-            return self._booster.predict(data, **wanted)
+            return self._booster.predict(data, **options)
 
 
 def _unreadable(error: Exception) -> UserError:
     reason = str(error).splitlines()[0]
-    return UserError(f"{MODEL_FILE} is no XGBoost model of ours: {reason}", code="model_unreadable")
+    return UserError(f"{MODEL_FILE} is not an XGBoost model of this program: {reason}", code="model_unreadable")

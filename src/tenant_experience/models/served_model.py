@@ -47,8 +47,8 @@ class ServedModel:
         missing = [marker.name for marker in grouping.markers if marker.name not in scorer.encoding.columns]
         if missing or grouping.classes != scorer.manifest.labels:
             raise UserError(
-                f"{folder}: {GROUPING_FILE} tells {grouping.classes} by {missing or 'known features'}, and the model "
-                f"{scorer.manifest.labels}: they are not of one release",
+                f"{folder}: {GROUPING_FILE} has the groups {grouping.classes} and the model the labels "
+                f"{scorer.manifest.labels}; it lacks {missing or 'no feature'}: they are from different releases",
                 code="model_features",
             )
         return cls(scorer, grouping)
@@ -71,11 +71,11 @@ class ServedModel:
         if self.scorer.manifest.task == "regression":
             rows: list[dict[str, Any]] = [{"value": number} for number in outputs.tolist()]
         else:
-            told = _by_label(outputs)
-            shares = told if self.grouping is None else self._shares(self.grouping, values, exposure_days)
+            by_label = _by_label(outputs)
+            shares = by_label if self.grouping is None else self._shares(self.grouping, values, exposure_days)
             rows = [self._answer(row) for row in shares.tolist()]
             if self.grouping is not None:
-                for row, own in zip(rows, told[:, -1].tolist(), strict=True):
+                for row, own in zip(rows, by_label[:, -1].tolist(), strict=True):
                     row |= {"model_probability": own, "closeness": own}  # closeness: until the next version
         unknown = self._unknown(values).tolist()
         return [

@@ -1,3 +1,3 @@
-"""What every page for people is made of: one style, one set of formats, templates that fetch nothing."""
+"""The parts that all pages share: one style, one set of formats, plots, and templates that fetch nothing."""
 
 __all__ = ["html_page", "plots"]

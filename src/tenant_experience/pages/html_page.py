@@ -1,20 +1,20 @@
-"""Self-contained pages for people: one template each, one style, nothing to fetch."""
+"""Self-contained pages: one template each, one style, nothing to fetch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-# What stands in a table where there is no number: an en dash.
+# Shown in a table where there is no number: an en dash.
 NOTHING = "\N{EN DASH}"
 
 
 def render(template: str, **content: Any) -> str:
-    """A page from a template of ``templates``; everything from the data is escaped.
+    """Renders a page from a template; everything from the data is escaped.
 
     Args:
         template: the file's name.
-        content: what the template names; a name it lacks is an error, not an empty place.
+        content: the names that the template uses; a missing name is an error.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

@@ -20,7 +20,7 @@ _ROUND = tuple(base * 10**power for power in range(7) for base in (1, 3))
 
 
 def round_ticks(low: float, high: float) -> list[float]:
-    """At most five round values between the two, evenly apart on a log1p axis."""
+    """At most five round values between ``low`` and ``high``, evenly spaced on a log1p axis."""
     inside = [float(value) for value in (0, *_ROUND) if low <= value <= high]
     if len(inside) < 2:
         return [round(low, 2), round(high, 2)]
@@ -39,7 +39,7 @@ def plot(draw: Callable[[Axes], None], height: float, width: float = WIDTH) -> s
 
 
 def without_box(axes: Axes) -> None:
-    """No box around the axes."""
+    """Removes the box around the axes."""
     axes.spines[["top", "right"]].set_visible(False)
 
 

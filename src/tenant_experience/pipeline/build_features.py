@@ -12,15 +12,20 @@ import duckdb
 
 from tenant_experience.data_layout import FEATURES_FILE, MANIFEST, PARTITIONS_FILE, QUARANTINE_FILE
 from tenant_experience.data_quality.comparison import compare_releases
-from tenant_experience.data_quality.describe import describe_events, describe_history, describe_intake
-from tenant_experience.data_quality.feature_quality import describe_features, describe_labels, describe_tenants
+from tenant_experience.data_quality.describe import IntakeFigures, describe_events, describe_history, describe_intake
+from tenant_experience.data_quality.feature_quality import (
+    TenantFigures,
+    describe_features,
+    describe_labels,
+    describe_tenants,
+)
 from tenant_experience.data_quality.gates import (
     check_comparison_gates,
     check_quarantine_gate,
     shift_warnings,
     unmapped_warnings,
 )
-from tenant_experience.data_quality.report import data_quality_report
+from tenant_experience.data_quality.report import DataQuality, data_quality_report
 from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize, Shard, assign_partitions, shards
 from tenant_experience.features.sql import (
@@ -45,7 +50,7 @@ from tenant_experience.use_case.source import Source, load_source
 
 @dataclass(frozen=True)
 class Folders:
-    """Where the job reads and writes. All outputs exist; ``previous`` is missing when no release is live."""
+    """The folders that the job reads and writes. All outputs exist; ``previous`` is missing when no release is live."""
 
     raw: Path
     use_case: Path
@@ -57,7 +62,7 @@ class Folders:
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch as asked for: the use case with its source's thresholds of history, its manifest, the source."""
+    """A batch: the use case with the thresholds of history that its source sets, its manifest, and the source."""
 
     use_case: UseCase
     manifest: Manifest
@@ -70,7 +75,7 @@ class Batch:
     def open(
         cls, folders: Folders, use_case_name: str, requested_at: datetime, history_as_of: datetime | None = None
     ) -> Batch:
-        """Reads the settings of a batch. ``history_as_of`` wins over what they say.
+        """Reads the settings of a batch. ``history_as_of`` takes precedence over them.
 
         Raises:
             UserError: a setting is wrong; the message names the file and the key.
@@ -88,8 +93,8 @@ class Batch:
         if as_of > requested_at:
             where = f"{MANIFEST} key" if manifest.as_of else f"source {source_name!r}, key"
             raise UserError(
-                f"{where} 'as_of' is {as_of:%Y-%m-%dT%H:%M:%SZ}, after the request at "
-                f"{requested_at:%Y-%m-%dT%H:%M:%SZ}: nobody knows the future",
+                f"{where} 'as_of' is {as_of:%Y-%m-%dT%H:%M:%SZ}, which is later than the request at "
+                f"{requested_at:%Y-%m-%dT%H:%M:%SZ}. Set it to the time of the request or earlier",
                 code="invalid_manifest" if manifest.as_of else "invalid_source",
             )
         return cls(source.adjust(use_case), manifest, source_name, source, requested_at, as_of)
@@ -114,9 +119,9 @@ def build_features(
         release: its id.
         use_case_name: must be the one in the folder.
         requested_at: UTC; ``as_of`` unless the manifest or the source says otherwise.
-        as_of: UTC, for history: instead of what they say.
-        pseudonym_key: when given, pseudonyms stand for ids in everything that is written.
-        open_engine: what computes over events; a ready-made table is always DuckDB's.
+        as_of: UTC, for history; takes precedence over both.
+        pseudonym_key: with it, pseudonyms replace ids in everything that is written.
+        open_engine: opens the engine that computes over events; DuckDB always reads ready-made tables.
 
     Raises:
         UserError: the batch or its settings are wrong.
@@ -129,26 +134,29 @@ def build_features(
             pseudonyms = None if pseudonym_key is None else Pseudonyms(pseudonym_key, batch.use_case.record_id)
             engine = open_engine(connection, scratch, pseudonyms)
             files = find_raw_files(folders.raw, batch.source, scratch)
-            read_batch(engine, batch, files, folders, scratch, quality)
-            check_quarantine_gate(quality, batch.use_case, batch.source.columns)
+            intake = read_batch(engine, batch, files, folders, scratch, quality)
+            check_quarantine_gate(intake, batch.use_case, batch.source.columns)
             if batch.source.kind == "events":
                 check_freshness(engine, batch.use_case, batch.as_of)
             compute_features(engine, batch, folders)
-            _describe(connection, batch, folders, quality)
+            tenants, warnings = _describe(connection, batch, folders, quality)
             scope = batch.manifest.models or batch.use_case.models.scope
             partition_of = assign_partitions(tenants_by_portfolio(connection, batch.use_case), batch.use_case, scope)
             write_features(connection, batch.use_case, partition_of, folders.features / FEATURES_FILE)
         items = _write_partitions(batch, partition_of, folders)
     return Outcome.ok(
         release=release,
-        as_of=quality["as_of"],
+        as_of=quality.as_of,
         source=batch.source_name,
-        tenants=quality["tenants"],
-        rows=quality["rows"],
-        quarantined=quality["quarantined"],
+        tenants=tenants.tenants,
+        rows=intake.rows,
+        quarantined=intake.quarantined,
         shards=len(items),
         data_quality={
-            key: quality[key] for key in ("quarantined_share", "may_train", "tenants_by_history", "warnings")
+            "quarantined_share": intake.quarantined_share,
+            "may_train": tenants.may_train,
+            "tenants_by_history": tenants.tenants_by_history,
+            "warnings": warnings,
         },
     )
 
@@ -159,40 +167,46 @@ def read_batch(
     files: list[RawFile],
     folders: Folders,
     scratch: Path,
-    quality: dict[str, Any],
-) -> None:
-    """Reads the files and writes the quarantine; what was found goes into ``quality``."""
-    quality |= {
-        "source": batch.source_name,
-        "as_of": f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}",
-    }
+    quality: DataQuality,
+) -> IntakeFigures:
+    """Reads the files and writes the quarantine; what was found also goes into ``quality``."""
+    quality.source, quality.as_of = batch.source_name, f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}"
     connection = engine.connection
     if batch.source.kind == "events":
         counts = read_events(engine, files, batch.source, batch.use_case.event_columns, batch.requested_at)
-        quality |= describe_intake(connection, counts.files) | describe_events(connection, counts)
-        quality |= describe_history(batch.use_case, batch.source)
+        intake = describe_intake(connection, counts.files)
+        quality.events = describe_events(connection, counts)
+        quality.history = describe_history(batch.use_case, batch.source)
     else:
         in_process = DuckDbEngine(connection, scratch, engine.pseudonyms)
-        files_read = read_table(in_process, files, batch.source, batch.use_case)
-        quality |= describe_intake(connection, files_read)
+        intake = describe_intake(connection, read_table(in_process, files, batch.source, batch.use_case))
+    quality.intake = intake
     connection.execute(
         "COPY (SELECT * FROM quarantine ORDER BY file, line) "  # noqa: S608 - the path is quoted
         f"TO {literal(str(folders.quarantine / QUARANTINE_FILE))} (FORMAT parquet)"
     )
+    return intake
 
 
-def _describe(connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Folders, quality: dict[str, Any]) -> None:
-    """Describes the features, beside those of the release that is live, and checks the gates on what has changed."""
+def _describe(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Folders, quality: DataQuality
+) -> tuple[TenantFigures, list[str]]:
+    """Describes the tenants and the features beside those of the live release, and checks the gates on changes.
+
+    Returns:
+        The figures of the tenants, and the warnings; both also go into ``quality``.
+    """
     use_case = batch.use_case
-    quality |= describe_tenants(connection, use_case)
+    quality.tenants = tenants = describe_tenants(connection, use_case)
     comparison = compare_releases(connection, use_case, batch.source_name, batch.as_of, folders.previous)
-    quality["comparison"] = comparison
-    quality["features"] = describe_features(connection, use_case, compared=comparison["compared"])
+    quality.comparison = comparison
+    quality.features = describe_features(connection, use_case, compared=comparison.compared)
     if use_case.labels.from_ == "column":
-        quality["labels"] = describe_labels(connection, use_case, compared=comparison["compared"])
+        quality.labels = describe_labels(connection, use_case, compared=comparison.compared)
     unmapped = unmapped_warnings(batch.source_name, batch.source.unmapped(use_case))
-    quality["warnings"] = [*unmapped, *shift_warnings(quality, use_case)]
-    check_comparison_gates(quality, use_case)
+    quality.warnings = warnings = [*unmapped, *shift_warnings(quality.features, quality.labels, use_case)]
+    check_comparison_gates(comparison, quality.features, quality.labels, use_case)
+    return tenants, warnings
 
 
 def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -> None:

@@ -1,4 +1,4 @@
-"""Judges and packs the models of a shard, one partition after another."""
+"""Evaluates and packs the models of a shard, one partition after another."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _log = logging.getLogger("evaluation")
 
 @dataclass(frozen=True)
 class ShardEvaluation:
-    """Evaluates partitions, and keeps what was found.
+    """Evaluates partitions, and keeps the results.
 
     Attributes:
         release: the version of every model made.
@@ -46,8 +46,8 @@ class ShardEvaluation:
         archives: where models are packed.
         champion_of: the live model of a partition, by slug; None when it has none.
         previous: the live release's features; None when they cannot be read.
-        ready: of the models that kept every gate.
-        refused: of those that did not.
+        ready: evaluations of models that kept every gate.
+        refused: evaluations of models that broke a gate.
     """
 
     release: str
@@ -62,7 +62,7 @@ class ShardEvaluation:
     refused: list[PartitionEvaluation] = field(default_factory=list)
 
     def evaluate(self, partition: Partition) -> Figures:
-        """Judges one partition's model, and packs it unless it breaks a gate.
+        """Evaluates one partition's model, and packs it unless it breaks a gate.
 
         Returns:
             Figures for the outcome.
@@ -122,7 +122,7 @@ def read_previous(folder: Path, use_case: UseCase) -> FeatureTable | None:
 
 
 def write_group_changes(evaluations: Sequence[PartitionEvaluation], path: Path) -> None:
-    """Writes who changed group, of all partitions; no file when nothing was compared."""
+    """Writes which tenants changed group, for all partitions; no file when nothing was compared."""
     tables = [each.moved.to_arrow(each.manifest.slug) for each in evaluations if each.moved]
     if tables:
         pq.write_table(pa.concat_tables(tables), path)

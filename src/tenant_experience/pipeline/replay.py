@@ -1,4 +1,4 @@
-"""A registered model made again from its own record, and held against the one that was registered."""
+"""Makes a registered model again from its own record, and compares it with the registered one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.schema import USE_CASE_FILE, load_use_case
 
-# The file at an S3 key of the data bucket, brought to this machine.
+# Brings the file at an S3 key of the data bucket to this machine.
 Fetch = Callable[[str], Path]
 _DATA = ("data_sha256", "train_rows", "validation_rows", "left_out_features")
 _SETTINGS = ("trainer", "hyperparameters", "seed", "feature_dropout", "threshold", "task", "labels", "positive_label")
@@ -39,11 +39,12 @@ _CODE = ("code_version", "libraries")
 
 @dataclass(frozen=True)
 class Replay:
-    """How a model made again compares with the registered one.
+    """The registered model beside the one that was made again.
 
     Attributes:
-        recorded: part -> what the registered model has; ``model.ubj``, ``model.json`` and ``model.tar.gz`` are SHA-256.
-        rebuilt: the same of the one made again.
+        recorded: part -> its value in the registered model; for ``model.ubj``, ``model.json`` and ``model.tar.gz`` the
+            SHA-256.
+        rebuilt: the same for the model that was made again.
     """
 
     recorded: Mapping[str, Any]
@@ -51,12 +52,12 @@ class Replay:
 
     @property
     def differs(self) -> list[str]:
-        """The parts that are not the same: data, settings, code version and the files; none when all is equal."""
+        """The parts that differ: data, settings, code version and the files; empty when all are equal."""
         return [part for part, value in self.recorded.items() if self.rebuilt[part] != value]
 
 
 def replay_model(fetch: Fetch, release: str, partition: str, scratch: Path) -> Replay:
-    """Trains a model once more, from what its release left, with the settings in its own record.
+    """Trains a model again from the files of its release, with the settings in its own record.
 
     Args:
         fetch: gives the files of the data bucket.
@@ -75,7 +76,7 @@ def replay_model(fetch: Fetch, release: str, partition: str, scratch: Path) -> R
         raise UserError(f"the model of {partition}, release {release}, has no record of its training", code="no_record")
     rebuilt = scratch / "rebuilt"
     _train(fetch, manifest, manifest.training, found, shard, rebuilt)
-    # What else is in the archive was not trained: it is as it was.
+    # The other files in the archive were not trained, so they are copied.
     for file in (scratch / "recorded").iterdir():
         if file.name not in (MODEL_FILE, MODEL_MANIFEST):
             shutil.copyfile(file, rebuilt / file.name)
@@ -108,11 +109,11 @@ def _train(
 
 def _parts(folder: Path, archive: Path) -> dict[str, Any]:
     manifest = read_manifest(folder).model_dump(mode="json")
-    told = manifest | manifest["training"]
+    recorded = manifest | manifest["training"]
     return {
-        "data": {name: told[name] for name in _DATA},
-        "settings": {name: told[name] for name in _SETTINGS},
-        "code version": {name: told[name] for name in _CODE},
+        "data": {name: recorded[name] for name in _DATA},
+        "settings": {name: recorded[name] for name in _SETTINGS},
+        "code version": {name: recorded[name] for name in _CODE},
         **{name: _sha256(folder / name) for name in (MODEL_FILE, MODEL_MANIFEST)},
         MODEL_ARCHIVE: _sha256(archive),
     }

@@ -1,14 +1,13 @@
-"""The list to act on: whom each portfolio should attend to first, why, and what to do next.
+"""The list to act on: which tenants each portfolio should attend to first, why, and what to do next.
 
-It needs no model. On real tickets the age of the oldest open one tells better than a classifier which tenants will
-still be waiting a week later, so that age is the order.
+It needs no model. On real tickets, the age of the oldest open item predicts better than a classifier which tenants will
+still be waiting a week later, so the list is ordered by that age.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,26 +17,26 @@ from tenant_experience.pages.html_page import duration
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.use_case.schema import FIRST_RESPONSE, RESOLUTION, Targets
 
-# Open for so many times the target, an item may have been done, and never closed.
+# An item that is open for this many times the target may have been done and never closed.
 FORGOTTEN = 10
 
 
 @dataclass(frozen=True)
 class Action:
-    """One tenant to attend to; hours.
+    """One tenant to attend to. Durations are in hours.
 
     Attributes:
-        portfolio_id: where.
-        tenant_id: who.
+        portfolio_id: the tenant's portfolio.
+        tenant_id: the tenant.
         rank: 1 is first, within the portfolio.
-        open_count: items still open.
-        oldest_open_hr: age of the oldest of them.
-        breached_target: the name of the first target that is missed, see :func:`_breaches`; None when all are kept.
-        over_by_hr: by how much.
+        open_count: the number of open items.
+        oldest_open_hr: age of the oldest open item.
+        breached_target: the name of the first target that is missed, see :func:`_breaches`; None when all are met.
+        over_by_hr: how far the target is missed.
         reason: in words.
         next_step: in words.
-        group: what the tenant is labelled as, None without a label.
-        probability_bad: see ``uncertainty``, None without a group.
+        group: the tenant's label; None without one.
+        probability_bad: see ``uncertainty``; None without a group.
     """
 
     portfolio_id: str
@@ -53,17 +52,32 @@ class Action:
     probability_bad: float | None = None
 
 
+@dataclass(frozen=True)
+class OpenItems:
+    """The open items of one portfolio.
+
+    Attributes:
+        waiting: tenants with an open item; None where there is no list.
+        overdue: those whose oldest item is past the target; None where there is no list.
+        oldest_open_hr: age of the oldest item, in hours; None without an open item.
+    """
+
+    waiting: int | None = None
+    overdue: int | None = None
+    oldest_open_hr: float | None = None
+
+
 def missing_list(table: FeatureTable, targets: Targets | None) -> str | None:
-    """Why there can be no list, in words; None when there can be one."""
+    """Why there is no list, in words; None when there is one."""
     if targets is None:
         return "The use case sets no targets, so there is no list of tenants to attend to."
     if not np.any(_is_open(table)):
         known = np.any(~np.isnan(_side(table, "open_count")))
         return (
-            "Nobody has an open item: there is nothing to attend to today."
+            "No tenant has an open item, so there is nothing to attend to today."
             if known
             else "The data does not say which items are still open (a table of ready-made features has no events), so "
-            "there is no list of tenants to attend to. A log of events gives one."
+            "there is no list of tenants to attend to. Send a log of events to get one."
         )
     return None
 
@@ -71,13 +85,13 @@ def missing_list(table: FeatureTable, targets: Targets | None) -> str | None:
 def action_list(table: FeatureTable, targets: Targets, capacity: int, labels: Mapping[str, str]) -> list[Action]:
     """The first ``capacity`` tenants of each portfolio that have an open item, by portfolio and rank.
 
-    The oldest open item decides; equal ones by how far the missed targets are passed, then by id.
+    Tenants are ordered by the age of their oldest open item, then by how far they are past missed targets, then by id.
 
     Args:
-        table: the tenants in question.
+        table: the tenants.
         targets: what a tenant may expect.
-        capacity: tenants of one portfolio.
-        labels: tenant -> what it is labelled as.
+        capacity: the most tenants of one portfolio.
+        labels: tenant -> label.
     """
     waiting = table.take(_is_open(table))
     passed = [sum(over for _, over in _breaches(waiting, row, targets)) for row in range(len(waiting))]
@@ -92,17 +106,14 @@ def action_list(table: FeatureTable, targets: Targets, capacity: int, labels: Ma
     return actions
 
 
-def open_items(table: FeatureTable, targets: Targets) -> dict[str, dict[str, Any]]:
-    """Per portfolio with an open item: how many tenants wait, how many of them past the target, the oldest item."""
+def open_items(table: FeatureTable, targets: Targets) -> dict[str, OpenItems]:
+    """For each portfolio with an open item, what is open there."""
     waiting = table.take(_is_open(table))
     rows = {}
     for portfolio in np.unique(waiting.portfolio_id).tolist():
         age = _age(waiting)[waiting.portfolio_id == portfolio]
-        rows[portfolio] = {
-            "waiting": len(age),
-            "overdue": int(np.count_nonzero(age > targets.resolution_hr)),
-            "oldest_open_hr": float(age.max()),
-        }
+        overdue = int(np.count_nonzero(age > targets.resolution_hr))
+        rows[portfolio] = OpenItems(len(age), overdue, float(age.max()))
     return rows
 
 
@@ -126,7 +137,7 @@ def _action(table: FeatureTable, row: int, rank: int, targets: Targets, labels: 
 
 
 def _breaches(table: FeatureTable, row: int, targets: Targets) -> Iterator[tuple[str, float]]:
-    """The missed targets and the hours beyond each: that of the oldest open item first, then those of the means."""
+    """The missed targets, and the hours past each: that of the oldest open item first, then those of the means."""
     limits = {
         "oldest_open": (_age(table)[row], targets.resolution_hr),
         "mean_first_response": (table.column(FIRST_RESPONSE)[row], targets.first_response_hr),
@@ -147,20 +158,18 @@ def _reasons(count: int, age: float, breaches: Mapping[str, float], targets: Tar
     ):
         if name in breaches:
             taken = duration(limit + breaches[name])
-            yield f"{doing} has taken {taken} on average, against {duration(limit)}."
+            yield f"{doing} has taken {taken} on average; the target is {duration(limit)}."
 
 
 def _next_step(age: float, targets: Targets) -> str:
     if age > FORGOTTEN * targets.resolution_hr:
-        return (
-            "See whether the oldest item is really open still: close it, or tell the tenant today when it will be done."
-        )
+        return "Check whether the oldest item is really open. Close it, or tell the tenant today when it will be done."
     if age > targets.resolution_hr:
-        return "Tell the tenant today when the oldest item will be resolved, and who does it."
+        return "Tell the tenant today when the oldest item will be resolved, and by whom."
     left = duration(targets.resolution_hr - age)
     if age > targets.first_response_hr:
-        return f"Make sure that the oldest item has been answered; resolve it within {left}."
-    return f"Answer the oldest item within {duration(targets.first_response_hr - age)}; resolve it within {left}."
+        return f"Make sure that the oldest item has been answered, and resolve it within {left}."
+    return f"Answer the oldest item within {duration(targets.first_response_hr - age)}, and resolve it within {left}."
 
 
 def _is_open(table: FeatureTable) -> NDArray[np.bool_]:

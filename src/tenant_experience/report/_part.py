@@ -1,12 +1,17 @@
-"""What the report says of one partition: its figures and plots as the templates name them."""
+"""What the report shows of one partition."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
-from tenant_experience.evaluation.evaluation import PartitionEvaluation
+from tenant_experience.evaluation._scored_rows import ConfusionMatrix
+from tenant_experience.evaluation._slices import Slice
+from tenant_experience.evaluation.evaluation import FeatureImportance, PartitionEvaluation
+from tenant_experience.evaluation.metrics import BinaryConfusion
 from tenant_experience.groups.grouping import Grouping
+from tenant_experience.groups.profile import FeatureProfile, PortfolioShare
+from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.pages.html_page import figure, share
 from tenant_experience.report import plots as report_plots
 from tenant_experience.report._words import (
@@ -23,85 +28,213 @@ from tenant_experience.statistics.intervals import auc_interval, wilson_interval
 from tenant_experience.use_case.schema import UseCase
 
 
-def report_part(evaluation: PartitionEvaluation, use_case: UseCase, pictures: GroupPictures | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ProfileRow:
+    """A row of the table of features: its profile, and the 95% interval of P(worse)."""
+
+    profile: FeatureProfile
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Firmness:
+    """One answer to how firm the groups are."""
+
+    question: str
+    meaning: str
+    figure: str
+    range: str = ""
+
+
+@dataclass(frozen=True)
+class PartPlots:
+    """``data:`` addresses; None where there is nothing to draw."""
+
+    difference: str | None
+    curves: str | None
+    calibration: str | None
+    bands: str | None
+    importance: str
+    missing: str | None
+
+
+@dataclass(frozen=True)
+class ReportPart:
+    """What the templates show of one partition.
+
+    Attributes:
+        evaluation: of its model.
+        pictures: of its groups; None when labels come from a column.
+        is_refused: whether the model broke a gate.
+        title: the heading.
+        bad_interval: 95% interval of the share of bad; None without a positive class.
+        open_interval: 95% interval of the share of tenants whose group P(bad) leaves open; None without groups.
+        least: the least P(worse) of a marker.
+        profile: by aspect: title, meaning, features. Empty without groups.
+        firmness: how firm the groups are; empty without groups.
+        portfolios: the ranked ones first, by rank.
+        plots: of the model and its groups.
+    """
+
+    evaluation: PartitionEvaluation
+    pictures: GroupPictures | None
+    is_refused: bool
+    title: str
+    bad_interval: tuple[float, float] | None
+    open_interval: tuple[float, float] | None
+    least: float
+    profile: list[tuple[str, str, list[ProfileRow]]]
+    firmness: list[Firmness]
+    portfolios: list[PortfolioShare]
+    plots: PartPlots
+
+    @property
+    def manifest(self) -> ModelManifest:
+        """Of the model."""
+        return self.evaluation.manifest
+
+    @property
+    def grouping(self) -> Grouping | None:
+        """The rule of the groups."""
+        return self.evaluation.grouping
+
+    @property
+    def anchor(self) -> str:
+        """The part's place on the page."""
+        return f"model-{self.manifest.slug}"
+
+    @property
+    def positive(self) -> str | None:
+        """The name of the positive class."""
+        return self.manifest.positive_label
+
+    @property
+    def negative(self) -> str | None:
+        """The name of the first class."""
+        return self.manifest.labels[0] if self.manifest.labels else None
+
+    @property
+    def headline(self) -> str:
+        """The metric at the top."""
+        return HEADLINES[self.manifest.task]
+
+    @property
+    def method(self) -> str | None:
+        """How groups were found, in words."""
+        return METHODS[self.grouping.method] if self.grouping else None
+
+    @property
+    def effect(self) -> str:
+        """The unit of a feature's importance."""
+        return EFFECTS[self.manifest.task]
+
+    @property
+    def missing_metric(self) -> str:
+        """The metric of the curve of missing features."""
+        return MISSING_METRICS[self.manifest.task]
+
+    @property
+    def slice_metrics(self) -> tuple[str, ...]:
+        """The metrics shown for slices."""
+        return SLICE_METRICS[self.manifest.task]
+
+    @property
+    def slices(self) -> list[tuple[str, list[Slice]]]:
+        """By kind, where there is more than one."""
+        return [(kind, rows) for kind, rows in self.evaluation.slices.items() if len(rows) > 1]
+
+    @property
+    def compared_features(self) -> list[FeatureProfile]:
+        """Features that have a P(worse)."""
+        return [row for row in self.evaluation.profile if row.probability_worse is not None]
+
+    @property
+    def unknown_features(self) -> list[str]:
+        """Features without any value."""
+        return [row.feature for row in self.evaluation.profile if not row.is_known]
+
+    @property
+    def used_features(self) -> list[FeatureImportance]:
+        """Features that move the answer, the strongest first."""
+        return [row for row in self.evaluation.importance if row.mean_contribution]
+
+    @property
+    def unused_features(self) -> list[str]:
+        """Features that never move the answer."""
+        return [row.feature for row in self.evaluation.importance if not row.mean_contribution]
+
+    @property
+    def confusion(self) -> ConfusionMatrix | None:
+        """A row for each class, a column for each answer, whatever the task."""
+        counts = self.evaluation.confusion
+        if isinstance(counts, BinaryConfusion):
+            return ConfusionMatrix(list(self.manifest.labels), counts.matrix)
+        return counts
+
+
+def report_part(
+    evaluation: PartitionEvaluation, use_case: UseCase, pictures: GroupPictures | None, *, is_refused: bool
+) -> ReportPart:
     """The content of one partition's part of the page.
 
     Args:
         evaluation: of its model.
         use_case: aspects of features, limits of groups.
         pictures: of its groups; None when labels come from a column.
+        is_refused: whether the model broke a gate.
     """
-    manifest, grouping = evaluation.manifest, evaluation.grouping
-    positive = manifest.positive_label
+    manifest, grouping, certainty = evaluation.manifest, evaluation.grouping, evaluation.uncertainty
     bad, tenants = evaluation.bad, evaluation.tenants
-    used = [row for row in evaluation.importance if row["mean_contribution"]]
-    return {
-        "evaluation": evaluation,
-        "manifest": manifest,
-        "grouping": grouping,
-        "pictures": pictures,
-        "anchor": f"model-{manifest.slug}",
-        "title": "All portfolios" if manifest.scale == "global" else f"{_kind(use_case)} {manifest.partition}",
-        "positive": positive,
-        "negative": manifest.labels[0] if manifest.labels else None,
-        "bad_interval": None if bad is None else wilson_interval(bad, tenants),
-        "untold_interval": _untold(evaluation),
-        "headline": HEADLINES[manifest.task],
-        "least": _least(use_case),
-        "profile": list(_profile(evaluation, use_case)) if grouping else [],
-        "compared_features": [row for row in evaluation.profile if row["probability_worse"] is not None],
-        "unknown_features": [row["feature"] for row in evaluation.profile if not _known(row)],
-        "firmness": list(_firmness(grouping)) if grouping else [],
-        "method": METHODS[grouping.method] if grouping else None,
-        "portfolios": sorted(evaluation.portfolios, key=lambda row: (row["rank"] is None, row["rank"] or 0)),
-        "confusion": _confusion(evaluation),
-        "effect": EFFECTS[manifest.task],
-        "used_features": used,
-        "unused_features": [row["feature"] for row in evaluation.importance if not row["mean_contribution"]],
-        "missing_metric": MISSING_METRICS[manifest.task],
-        "slices": [(kind, rows) for kind, rows in evaluation.slices.items() if len(rows) > 1],
-        "slice_metrics": SLICE_METRICS[manifest.task],
-        "plots": _plots(evaluation, used, _least(use_case)),
-    }
+    return ReportPart(
+        evaluation=evaluation,
+        pictures=pictures,
+        is_refused=is_refused,
+        title="All portfolios" if manifest.scale == "global" else f"{_kind(use_case)} {manifest.partition}",
+        bad_interval=None if bad is None else wilson_interval(bad, tenants),
+        open_interval=wilson_interval(certainty.cannot_be_told, certainty.tenants) if certainty else None,
+        least=_least(use_case),
+        profile=list(_profile(evaluation, use_case)) if grouping else [],
+        firmness=list(_firmness(grouping)) if grouping else [],
+        portfolios=sorted(evaluation.portfolios, key=lambda row: (row.rank is None, row.rank or 0)),
+        plots=_plots(evaluation, _least(use_case)),
+    )
 
 
-def _plots(evaluation: PartitionEvaluation, used: list[dict[str, Any]], least: float) -> dict[str, str | None]:
-    task = evaluation.manifest.task
-    missing, metric = evaluation.missing_features, MISSING_METRICS[task]
-    told = [row for row in missing if None not in (row[metric], row["low"], row["high"])]
-    return {
-        "difference": report_plots.group_difference(evaluation.profile, least) if evaluation.grouping else None,
-        "curves": _curves(evaluation) if evaluation.roc else None,
-        "calibration": report_plots.calibration(evaluation.calibration) if evaluation.calibration else None,
-        "bands": report_plots.prediction_bands(evaluation.bands) if evaluation.bands else None,
-        "importance": report_plots.importance(used, EFFECTS[task]),
-        "missing": report_plots.missing_features(told, metric, METRIC_MEANINGS[metric]["name"])
-        if len(told) > 1
-        else None,
-    }
+def _plots(evaluation: PartitionEvaluation, least: float) -> PartPlots:
+    task, metric = evaluation.manifest.task, MISSING_METRICS[evaluation.manifest.task]
+    used = [row for row in evaluation.importance if row.mean_contribution]
+    title = METRIC_MEANINGS[metric]["name"]
+    return PartPlots(
+        difference=report_plots.group_difference(evaluation.profile, least) if evaluation.grouping else None,
+        curves=_curves(evaluation) if evaluation.roc else None,
+        calibration=report_plots.calibration(evaluation.calibration) if evaluation.calibration else None,
+        bands=report_plots.prediction_bands(evaluation.bands) if evaluation.bands else None,
+        importance=report_plots.importance(used, EFFECTS[task]),
+        missing=report_plots.missing_features(evaluation.missing_features, metric, title),
+    )
 
 
 def _curves(evaluation: PartitionEvaluation) -> str:
     test = evaluation.counts["test"]
-    share_positive = (test["bad"] or 0) / (test["tenants"] or 1)
+    share_positive = (test.bad or 0) / (test.tenants or 1)
     positive = evaluation.manifest.positive_label or "positive"
     return report_plots.curves(evaluation.roc, evaluation.precision_recall, share_positive, positive)
 
 
-def _profile(evaluation: PartitionEvaluation, use_case: UseCase) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
-    """Service and demand apart, each with what it means; features that nobody has are told elsewhere."""
+def _profile(evaluation: PartitionEvaluation, use_case: UseCase) -> Iterator[tuple[str, str, list[ProfileRow]]]:
+    """Service and demand apart, each with its meaning. Features without any value are listed elsewhere."""
     for aspect, (title, meaning) in ASPECTS.items():
         rows = [
-            row | {"interval": _worse_interval(row)}
+            ProfileRow(row, _worse_interval(row))
             for row in evaluation.profile
-            if _known(row) and use_case.features[row["feature"]].aspect == aspect
+            if row.is_known and use_case.features[row.feature].aspect == aspect
         ]
         if rows:
             yield title, meaning, rows
 
 
 def _kind(use_case: UseCase) -> str:
-    """What a partition is called: portfolio, dimension."""
+    """The word for a partition: portfolio, dimension."""
     return use_case.partition_column.removesuffix("_id").replace("_", " ").capitalize()
 
 
@@ -110,66 +243,44 @@ def _least(use_case: UseCase) -> float:
     return use_case.clustering.limits.probability_worse if use_case.clustering else 0.5
 
 
-def _untold(evaluation: PartitionEvaluation) -> tuple[float, float] | None:
-    told = evaluation.uncertainty
-    return wilson_interval(told["cannot_be_told"], told["tenants"]) if told else None
-
-
-def _worse_interval(row: dict[str, Any]) -> tuple[float, float] | None:
-    if row["probability_worse"] is None:
+def _worse_interval(row: FeatureProfile) -> tuple[float, float] | None:
+    if row.probability_worse is None:
         return None
-    return auc_interval(row["probability_worse"], row["bad"]["known"], row["good"]["known"])
+    return auc_interval(row.probability_worse, row.bad.known, row.good.known)
 
 
-def _known(row: dict[str, Any]) -> int:
-    return int(row["good"]["known"] or row["bad"]["known"])
-
-
-def _confusion(evaluation: PartitionEvaluation) -> dict[str, Any]:
-    """Labels and a matrix, whatever the task: a row is a class, a column an answer."""
-    told = evaluation.confusion
-    if evaluation.manifest.task != "binary":
-        return told
-    matrix = [
-        [told["true_negative"], told["false_positive"]],
-        [told["false_negative"], told["true_positive"]],
-    ]
-    return {"labels": evaluation.manifest.labels, "matrix": matrix}
-
-
-def _firmness(grouping: Grouping) -> Iterator[tuple[str, str, str, str]]:
-    """How stable the groups are, and whether there is more to them than a cut: question, meaning, figure, its range."""
+def _firmness(grouping: Grouping) -> Iterator[Firmness]:
+    """How stable the groups are, and whether they are more than a cut through a continuum."""
     if grouping.stability:
-        yield (
+        yield Firmness(
             "Would other tenants give the same groups?",
-            f"Adjusted Rand index, the median of {grouping.stability.refits} refits on redrawn tenants; 1: the same.",
+            f"The median adjusted Rand index of {grouping.stability.refits} refits on redrawn tenants. 1 means that "
+            "all tenants stay in their group.",
             figure(grouping.stability.ari_median),
-            f"the least {figure(grouping.stability.ari_minimum)}",
+            f"lowest {figure(grouping.stability.ari_minimum)}",
         )
-    yield (
+    yield Firmness(
         "How much of the markers' variation do the groups explain?",
-        "Of the standardised markers, on the tenants that decided the groups.",
+        "Measured on the standardised markers of the tenants that decided the groups.",
         share(grouping.explained_variance),
-        "",
     )
     if grouping.permuted_variance is not None:
-        yield (
-            "How much would groups in data without structure?",
-            "The most of all refits on the same columns, each shuffled for itself.",
+        yield Firmness(
+            "How much would groups explain in data without structure?",
+            "The highest of all refits on the same columns, each column shuffled separately.",
             share(grouping.permuted_variance),
-            "",
         )
     if grouping.copula_variance is not None:
-        yield (
-            "How much would groups in a continuum?",
-            "The same margins and correlations without any gap: little less means a cut through a continuum.",
+        yield Firmness(
+            "How much would groups explain in a continuum?",
+            "Data with the same distributions and correlations, but without gaps. When this is only a little less, the "
+            "groups are a cut through a continuum.",
             share(grouping.copula_variance),
-            "",
         )
     if grouping.service_auc is not None:
-        yield (
-            "How well does service alone tell the groups apart?",
-            "ROC AUC of the service features without those of demand: near 0.5, the groups are contact volume.",
+        yield Firmness(
+            "How well do the service features alone tell the groups apart?",
+            "The ROC AUC of the service features without the demand features. Near 0.5, the groups only reflect how "
+            "often tenants make contact.",
             figure(grouping.service_auc),
-            "",
         )

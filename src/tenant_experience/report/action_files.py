@@ -1,4 +1,4 @@
-"""``actions.csv`` and ``actions.json``: the list to act on, and each portfolio's roll-up, as files."""
+"""``actions.csv`` and ``actions.json``: the list to act on, and the roll-up of each portfolio."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
@@ -15,26 +15,46 @@ from tenant_experience.data_layout import ACTIONS_FILE, ACTIONS_TABLE, GLOBAL_PA
 from tenant_experience.evaluation.evaluation import PartitionEvaluation
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows
+from tenant_experience.groups.profile import PortfolioShare
 from tenant_experience.groups.uncertainty import probability_bad
-from tenant_experience.report._action_list import Action, action_list, missing_list, open_items
+from tenant_experience.report._action_list import Action, OpenItems, action_list, missing_list, open_items
 from tenant_experience.use_case.schema import UseCase
 
-# What a spreadsheet would take for a formula (OWASP, CSV injection); a space before it makes it text.
+# The start of what a spreadsheet would take for a formula (OWASP, CSV injection). A space before it makes it text.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 @dataclass(frozen=True)
+class PortfolioRow:
+    """One portfolio's roll-up: how its tenants are, and what is open.
+
+    The first fields are those of ``PortfolioShare``, with the scale they are on; None where no model says it. The last
+    three are those of ``OpenItems``.
+    """
+
+    portfolio_id: str
+    tenants: int | None
+    bad: int | None
+    share: float | None
+    low: float | None
+    high: float | None
+    rank: int | None
+    scale: Literal["global", "local"] | None
+    waiting: int | None
+    overdue: int | None
+    oldest_open_hr: float | None
+
+
+@dataclass(frozen=True)
 class ActionReport:
-    """What a shard's list says.
+    """The list to act on of one shard.
 
     Attributes:
-        as_of: when it was true.
+        as_of: the moment the list describes.
         missing: why there is no list, in words; None when there is one.
-        targets: hours by name, empty when the use case sets none.
-        capacity: at most so many actions a portfolio.
-        portfolios: the roll-up: portfolio_id, tenants, bad, share, low, high and rank of ``portfolio_shares`` with
-            the scale they are on (null where no model tells), and waiting, overdue and oldest_open_hr of ``open_items``
-            (null where there is no list).
+        targets: hours by name; empty when the use case sets none.
+        capacity: the most actions of one portfolio.
+        portfolios: the roll-up.
         actions: by portfolio and rank.
     """
 
@@ -42,7 +62,7 @@ class ActionReport:
     missing: str | None
     targets: dict[str, float]
     capacity: int
-    portfolios: list[dict[str, Any]]
+    portfolios: list[PortfolioRow]
     actions: list[Action]
 
     def write(self, folder: Path, record_id: str) -> None:
@@ -50,7 +70,7 @@ class ActionReport:
 
         Args:
             folder: exists.
-            record_id: what the column of ids is called, by which erasing finds it.
+            record_id: the name of the column of ids, by which the erasure finds it.
         """
         rows = [asdict(action) for action in self.actions]
         names = [record_id if field.name == "tenant_id" else field.name for field in fields(Action)]
@@ -58,7 +78,7 @@ class ActionReport:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(names)
             writer.writerows([_cell(value) for value in row.values()] for row in rows)
-        document = vars(self) | {"actions": [dict(zip(names, row.values(), strict=True)) for row in rows]}
+        document = asdict(self) | {"actions": [dict(zip(names, row.values(), strict=True)) for row in rows]}
         (folder / ACTIONS_FILE).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
@@ -73,42 +93,54 @@ def report_actions(
     Args:
         table: the tenants.
         use_case: its targets and capacity.
-        evaluations: of the models that are ready. The global one's shares are told before a local one's: they can be
-            compared.
-        groups: partition slug -> its rows. A local model's label is told before the global one's: it is the answer.
+        evaluations: of the models that are ready. The global model's shares are preferred to a local one's, because
+            they can be compared.
+        groups: partition slug -> its rows. A local model's label is preferred to the global one's, because it is what
+            the API answers.
     """
     targets = use_case.targets
     missing = missing_list(table, targets)
     actions: list[Action] = []
-    waiting: dict[str, dict[str, Any]] = {}
-    nobody: dict[str, Any] = dict.fromkeys(("waiting", "overdue", "oldest_open_hr"))
+    waiting: dict[str, OpenItems] = {}
+    nothing_open = OpenItems()
     if targets is not None and missing is None:
         actions = _with_probability(action_list(table, targets, use_case.capacity, _labels(groups)), table, evaluations)
-        waiting = open_items(table, targets)
-        nobody |= {"waiting": 0, "overdue": 0}
-    shares: dict[str, dict[str, Any]] = {}
-    for evaluation in evaluations:
-        for row in evaluation.portfolios:
-            if evaluation.manifest.scale == "global" or row["portfolio_id"] not in shares:
-                shares[row["portfolio_id"]] = row | {"scale": evaluation.manifest.scale}
-    untold = dict.fromkeys(("tenants", "bad", "share", "low", "high", "rank", "scale"))
+        waiting, nothing_open = open_items(table, targets), OpenItems(0, 0)
+    shares = _shares(evaluations)
     return ActionReport(
         as_of=table.as_of,
         missing=missing,
         targets=targets.model_dump() if targets else {},
         capacity=use_case.capacity,
         portfolios=[
-            {"portfolio_id": name} | untold | shares.get(name, {}) | waiting.get(name, nobody)
+            _portfolio(name, shares.get(name), waiting.get(name, nothing_open))
             for name in np.unique(table.portfolio_id).tolist()
         ],
         actions=actions,
     )
 
 
+Scaled = tuple[PortfolioShare, Literal["global", "local"]]
+
+
+def _shares(evaluations: Sequence[PartitionEvaluation]) -> dict[str, Scaled]:
+    shares: dict[str, Scaled] = {}
+    for evaluation in evaluations:
+        for row in evaluation.portfolios:
+            if evaluation.manifest.scale == "global" or row.portfolio_id not in shares:
+                shares[row.portfolio_id] = (row, evaluation.manifest.scale)
+    return shares
+
+
+def _portfolio(name: str, scaled: Scaled | None, items: OpenItems) -> PortfolioRow:
+    unknown = PortfolioRow(name, *[None] * 7, **vars(items))
+    return unknown if scaled is None else replace(unknown, **vars(scaled[0]), scale=scaled[1])
+
+
 def _with_probability(
     actions: list[Action], table: FeatureTable, evaluations: Sequence[PartitionEvaluation]
 ) -> list[Action]:
-    """P(bad) of each that has a group, by the rule that its own partition's model answers with, else by the global."""
+    """Adds P(bad) for each tenant with a group, by the rule of its own partition, else by the global rule."""
     listed = table.take(np.isin(table.tenant_id, [action.tenant_id for action in actions if action.group]))
     known: dict[str, float] = {}
     for evaluation in sorted(evaluations, key=lambda each: each.manifest.slug != GLOBAL_PARTITION):
@@ -119,7 +151,7 @@ def _with_probability(
 
 
 def _labels(groups: Mapping[str, GroupRows]) -> dict[str, str]:
-    """Tenant -> label: that of its own partition where it has one, else the global one's."""
+    """Tenant -> label: the label of its own partition where it has one, else the global one."""
     names: dict[str, str] = {}
     for slug in sorted(groups, key=lambda slug: slug != GLOBAL_PARTITION):
         rows = groups[slug]

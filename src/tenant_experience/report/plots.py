@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tenant_experience.evaluation._missing_features import MissingFeatures
+from tenant_experience.evaluation.evaluation import FeatureImportance
+from tenant_experience.evaluation.metrics import CalibrationBin, PredictionBand
+from tenant_experience.groups.profile import FeatureProfile
 from tenant_experience.pages.html_page import words
 from tenant_experience.pages.plots import BLUE, GREY, VERMILION, WIDTH, data_address, plot, without_box
 
@@ -14,27 +18,26 @@ if TYPE_CHECKING:
 Points = Sequence[tuple[float, float]]
 
 
-def group_difference(profile: Sequence[dict[str, Any]], least: float) -> str:
-    """P(worse) of each feature as a dot on a line from 0 to 1: right of the middle, the bad group is worse off."""
-    rows = [row for row in reversed(profile) if row["probability_worse"] is not None]
+def group_difference(profile: Sequence[FeatureProfile], least: float) -> str:
+    """P(worse) of each feature as a dot on a line from 0 to 1. The bad group is worse off right of the middle."""
+    rows = [(row.feature, row.probability_worse) for row in reversed(profile) if row.probability_worse is not None]
 
     def draw(axes: Axes) -> None:
         axes.axvline(0.5, color=GREY, linewidth=1)
         axes.axvline(least, color=GREY, linewidth=1, linestyle=":")
-        for place, row in enumerate(rows):
-            value, worse = row["probability_worse"], row["probability_worse"] >= 0.5
+        for place, (_, value) in enumerate(rows):
+            worse = value >= 0.5
             axes.plot([0.5, value], [place, place], color=VERMILION if worse else BLUE, linewidth=2)
             axes.plot(value, place, "o" if worse else "D", color=VERMILION if worse else BLUE, markersize=8)
-            right = value >= 0.5
             axes.annotate(
                 f"{value:.2f}",
                 (value, place),
-                xytext=(8 if right else -8, 0),
+                xytext=(8 if worse else -8, 0),
                 textcoords="offset points",
-                ha="left" if right else "right",
+                ha="left" if worse else "right",
                 va="center",
             )
-        axes.set_yticks(range(len(rows)), [words(row["feature"]) for row in rows])
+        axes.set_yticks(range(len(rows)), [words(feature) for feature, _ in rows])
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_xlim(0.3, 1.05)
         axes.set_xlabel("P(worse): 0.5 means no difference")
@@ -43,13 +46,13 @@ def group_difference(profile: Sequence[dict[str, Any]], least: float) -> str:
 
 
 def curves(roc: Points, precision_recall: Points, share: float, positive: str) -> str:
-    """The ROC curve beside the precision-recall curve, each with what guessing would give.
+    """The ROC curve beside the precision-recall curve, each with the line that guessing would give.
 
     Args:
         roc: points (false positive rate, true positive rate).
         precision_recall: points (recall, precision).
-        share: of the test part that is positive.
-        positive: what that is called.
+        share: the share of the test part that is positive.
+        positive: the name of the positive class.
     """
     from matplotlib.figure import Figure
 
@@ -67,14 +70,14 @@ def curves(roc: Points, precision_recall: Points, share: float, positive: str) -
     return data_address(figure)
 
 
-def calibration(table: Sequence[dict[str, Any]]) -> str:
-    """Mean probability of each tenth against the share that really is bad, with 95% intervals."""
+def calibration(table: Sequence[CalibrationBin]) -> str:
+    """Mean probability of each tenth against the share that is really positive, with 95% intervals."""
 
     def draw(axes: Axes) -> None:
-        x = [row["mean_probability"] for row in table]
-        y = [row["share"] for row in table]
-        below = [row["share"] - row["low"] for row in table]
-        above = [row["high"] - row["share"] for row in table]
+        x = [row.mean_probability for row in table]
+        y = [row.share for row in table]
+        below = [row.share - row.low for row in table]
+        above = [row.high - row.share for row in table]
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
         axes.errorbar(x, y, yerr=[below, above], fmt="o", color=BLUE, capsize=3, markersize=6, linewidth=1.5)
         axes.set(xlabel="probability the model gives", ylabel="share that comes true")
@@ -83,51 +86,52 @@ def calibration(table: Sequence[dict[str, Any]]) -> str:
     return plot(draw, height=3.0)
 
 
-def importance(rows: Sequence[dict[str, Any]], effect: str) -> str:
-    """How strongly each feature moves the answer, as bars, the strongest on top; ``effect`` says in what."""
+def importance(rows: Sequence[FeatureImportance], effect: str) -> str:
+    """How strongly each feature moves the answer, as bars, the strongest on top; ``effect`` names the unit."""
     rows = list(reversed(rows))
 
     def draw(axes: Axes) -> None:
-        values = [row["mean_contribution"] for row in rows]
+        values = [row.mean_contribution for row in rows]
         errors = [
-            [row["mean_contribution"] - row["low"] for row in rows],
-            [row["high"] - row["mean_contribution"] for row in rows],
+            [row.mean_contribution - row.low for row in rows],
+            [row.high - row.mean_contribution for row in rows],
         ]
-        axes.barh([words(row["feature"]) for row in rows], values, xerr=errors, color=BLUE, ecolor=GREY, capsize=2)
+        axes.barh([words(row.feature) for row in rows], values, xerr=errors, color=BLUE, ecolor=GREY, capsize=2)
         axes.set_xlabel(effect)
 
     return plot(draw, height=0.9 + 0.3 * len(rows))
 
 
-def missing_features(rows: Sequence[dict[str, Any]], metric: str, title: str) -> str:
-    """A metric by the number of missing features, with its 95% intervals."""
+def missing_features(rows: Sequence[MissingFeatures], metric: str, title: str) -> str | None:
+    """A metric by the number of missing features, with its 95% intervals; None with fewer than two points."""
+    points = [
+        (row.missing, value, row.low, row.high)
+        for row in rows
+        if (value := row.metrics[metric]) is not None and row.low is not None and row.high is not None
+    ]
+    if len(points) < 2:
+        return None
+    x, y, low, high = zip(*points, strict=True)
 
     def draw(axes: Axes) -> None:
-        x, y = [row["missing"] for row in rows], [row[metric] for row in rows]
-        axes.fill_between(x, [row["low"] for row in rows], [row["high"] for row in rows], color=BLUE, alpha=0.2, lw=0)
+        axes.fill_between(x, low, high, color=BLUE, alpha=0.2, lw=0)
         axes.plot(x, y, "o-", color=BLUE, linewidth=2)
-        for row in rows:
-            axes.annotate(
-                f"{row[metric]:.2f}",
-                (row["missing"], row[metric]),
-                xytext=(0, 8),
-                textcoords="offset points",
-                ha="center",
-            )
+        for missing, value in zip(x, y, strict=True):
+            axes.annotate(f"{value:.2f}", (missing, value), xytext=(0, 8), textcoords="offset points", ha="center")
         axes.set(xlabel="features missing", ylabel=title, xticks=x)
         axes.margins(y=0.25)
 
     return plot(draw, height=2.6)
 
 
-def prediction_bands(rows: Sequence[dict[str, Any]]) -> str:
-    """Mean true number of each band of the prediction, with 95% intervals; on the dashed line they are the same."""
+def prediction_bands(rows: Sequence[PredictionBand]) -> str:
+    """Mean true number of each band of the prediction, with 95% intervals. On the dashed line both are the same."""
 
     def draw(axes: Axes) -> None:
-        x, y = [row["mean_predicted"] for row in rows], [row["mean_true"] for row in rows]
-        errors = [[row["mean_true"] - row["low"] for row in rows], [row["high"] - row["mean_true"] for row in rows]]
+        x, y = [row.mean_predicted for row in rows], [row.mean_true for row in rows]
+        errors = [[row.mean_true - row.low for row in rows], [row.high - row.mean_true for row in rows]]
         axes.axline((x[0], x[0]), slope=1, color=GREY, linewidth=1, linestyle="--")
         axes.errorbar(x, y, yerr=errors, fmt="o", color=BLUE, capsize=3, markersize=6, linewidth=1.5)
-        axes.set(xlabel="mean prediction", ylabel="mean of what came")
+        axes.set(xlabel="mean prediction", ylabel="mean true number")
 
     return plot(draw, height=3.0)

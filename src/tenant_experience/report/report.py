@@ -1,4 +1,4 @@
-"""``report.html``: one self-contained page per shard, for who approves and for who attends to tenants."""
+"""``report.html``: one self-contained page per shard, for the people who approve a release or attend to tenants."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from tenant_experience.groups.profile import LEAST_FOR_RANK, LEAST_FOR_SHARE
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.jobs.partition_runs import PartitionOutcome
 from tenant_experience.pages.html_page import render
+from tenant_experience.report._action_list import Action
 from tenant_experience.report._part import report_part
 from tenant_experience.report._words import FAIRNESS_MEANINGS, METRIC_MEANINGS, SLICE_MEANINGS, VERDICTS
-from tenant_experience.report.action_files import ActionReport
+from tenant_experience.report.action_files import ActionReport, PortfolioRow
 from tenant_experience.report.pictures import GroupPictures
 from tenant_experience.use_case.schema import UseCase
 
@@ -29,25 +30,25 @@ LISTED_PORTFOLIOS = 30
 
 
 def read_intake(folder: Path) -> Mapping[str, Any]:
-    """What BuildFeatures told in its outcome, in ``folder``; empty where there is none."""
+    """The figures of BuildFeatures' outcome in ``folder``; empty where there is none."""
     return Outcome.read(folder).figures if (folder / OUTCOME).is_file() else {}
 
 
 @dataclass(frozen=True)
 class ShardReport:
-    """What a page is made from.
+    """The content of a page.
 
     Attributes:
         release: the release's id.
         shard: the shard's number.
         use_case: aspects of features, limits of groups.
-        rows: a row per partition of the shard, ready or not.
+        rows: a row for each partition of the shard, ready or not.
         ready: evaluations of the models that are ready.
         refused: evaluations of models that broke a gate.
         pictures: partition slug -> pictures of its groups, where labels come from clusters.
         actions: the list to act on.
-        intake: what BuildFeatures told in its outcome; empty where that is not known.
-        ingestion: what became of the whole release's features; without records nothing is said about it.
+        intake: figures of BuildFeatures' outcome; empty where there is none.
+        ingestion: the ingestion of the whole release's features; without records the page does not mention it.
     """
 
     release: str
@@ -62,7 +63,7 @@ class ShardReport:
     ingestion: IngestionResult = field(default_factory=IngestionResult)
 
     def render(self) -> str:
-        """The page: HTML without any address to fetch; everything from the data is escaped."""
+        """The page: HTML that fetches nothing. Everything from the data is escaped."""
         listed = self._listed()
         parts = [(evaluation, False) for evaluation in self.ready] + [(evaluation, True) for evaluation in self.refused]
         return render(
@@ -71,8 +72,10 @@ class ShardReport:
             ready=self.ready,
             refused_rows=[row for row in self.rows if not row.is_ready],
             parts=[
-                report_part(evaluation, self.use_case, self.pictures.get(evaluation.manifest.slug)) | {"broken": broken}
-                for evaluation, broken in parts
+                report_part(
+                    evaluation, self.use_case, self.pictures.get(evaluation.manifest.slug), is_refused=is_refused
+                )
+                for evaluation, is_refused in parts
             ],
             actions=self.actions,
             listed=listed[:LISTED_PORTFOLIOS],
@@ -91,10 +94,10 @@ class ShardReport:
             least_for_rank=LEAST_FOR_RANK,
         )
 
-    def _listed(self) -> list[tuple[dict[str, Any], list[Any]]]:
-        """Portfolios where somebody waits, the most overdue first, each with its first actions."""
-        rows = [row for row in self.actions.portfolios if row["waiting"]]
+    def _listed(self) -> list[tuple[PortfolioRow, list[Action]]]:
+        """Portfolios with waiting tenants, the most overdue first, each with its first actions."""
+        rows = [row for row in self.actions.portfolios if row.waiting]
         return [
-            (row, [each for each in self.actions.actions if each.portfolio_id == row["portfolio_id"]][:ACTION_LIMIT])
-            for row in sorted(rows, key=lambda row: (-row["overdue"], -row["waiting"], row["portfolio_id"]))
+            (row, [each for each in self.actions.actions if each.portfolio_id == row.portfolio_id][:ACTION_LIMIT])
+            for row in sorted(rows, key=lambda row: (-(row.overdue or 0), -(row.waiting or 0), row.portfolio_id))
         ]

@@ -1,3 +1,3 @@
-"""Numbers about numbers, without a model or a use case: ranks, intervals, transforms and splits."""
+"""Statistics that need neither a model nor a use case: ranks, intervals, transforms and splits."""
 
 __all__ = ["arrays", "intervals", "ranks", "splitting", "transforms"]

@@ -12,7 +12,7 @@ from tenant_experience.statistics.arrays import Floats
 Z95 = 1.959963984540054
 SEED = 1
 _PERCENTILES = (2.5, 97.5)
-# Numbers in memory at once.
+# The most numbers in memory at once.
 _CELLS = 2_000_000
 
 
@@ -47,7 +47,7 @@ def auc_interval(area: float, positives: int, negatives: int) -> tuple[float, fl
 
 
 def resampled(rows: int, resamples: int) -> Iterator[Floats]:
-    """Weightings, (samples, rows) at a time: how often each row was drawn, with replacement. Always the same."""
+    """Weightings, (samples, rows) at a time: how often each row was drawn with replacement; always the same."""
     chance = np.random.default_rng(SEED)
     at_once = max(1, min(resamples, _CELLS // rows))
     for first in range(0, resamples, at_once):
@@ -58,6 +58,6 @@ def resampled(rows: int, resamples: int) -> Iterator[Floats]:
 
 
 def interval(values: Floats) -> list[float] | None:
-    """[low, high] of resampled values, leaving out those that could not be told; None when none could."""
+    """[low, high] of resampled values, ignoring NaN; None when all values are NaN."""
     known = values[~np.isnan(values)]
     return np.percentile(known, _PERCENTILES).tolist() if len(known) else None

@@ -1,6 +1,6 @@
-"""How badly off a tenant is by rank, and whether one group is worse than another: the rules that name groups.
+"""How badly off a tenant is by rank, and whether one group is worse off than another: the rules that name groups.
 
-Ranks, because hours and counts have long tails: the score must not be one tenant's single bad week.
+Ranks, because hours and counts have long tails: a single bad week must not decide a tenant's score.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ def probability_worse(values: Floats, bad: NDArray[np.bool_], direction: int) ->
     """P(a tenant of the bad group is worse than one of the other), ties counted half: the area under the ROC curve.
 
     Args:
-        values: the feature, NaN left out.
-        bad: which rows are of the bad group.
-        direction: +1 or -1; 0 (neither) is read as +1, "has more of it".
+        values: the feature; NaN is ignored.
+        bad: which rows belong to the bad group.
+        direction: +1 or -1; 0 (neither) counts as +1, "has more of it".
 
     Returns:
         Between 0 and 1, or None when one of the groups has no value.
@@ -73,7 +73,7 @@ def probability_worse(values: Floats, bad: NDArray[np.bool_], direction: int) ->
 
 
 def pair_probabilities(values: Floats, label: Floats, groups: int, direction: int) -> list[float | None]:
-    """``probability_worse`` of each two neighbouring groups, which ``label`` numbers from the best off."""
+    """``probability_worse`` of each pair of neighbouring groups; ``label`` numbers the groups from the best off."""
     pairs = []
     for better in range(groups - 1):
         two = (label == better) | (label == better + 1)

@@ -1,4 +1,4 @@
-"""Which tenants a model learns from, is stopped by, and is judged by: 70 / 20 / 10."""
+"""Splits tenants: 70% to train a model, 20% to stop its training, 10% to test it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SHARES = {TRAIN: 0.7, VALIDATION: 0.2, TEST: 0.1}
-# The same in every release: a tenant's place hardly moves between releases, so that what judged the last model has not
-# taught the next one.
+# The same in every release, so that tenants rarely change parts, and the tenants that tested the last model do not
+# train the next one.
 SEED = 1
 
 
@@ -41,7 +41,7 @@ def split_tenants(tenant_ids: Sequence[str], strata: NDArray[np.integer], seed: 
 
 
 def hash_sample(tenant_ids: NDArray[np.str_], count: int, seed: int = SEED) -> NDArray[np.int64]:
-    """Ascending places of the ``count`` tenants whose ids have the smallest hashes; of all, when they are not more."""
+    """Ascending places of the ``count`` tenants whose ids have the smallest hashes; of all if there are no more."""
     if len(tenant_ids) <= count:
         return np.arange(len(tenant_ids))
     hashes = np.array([_hash(tenant_id, seed) for tenant_id in tenant_ids.tolist()])
