@@ -12,13 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.test_report import Judged, judged
+from tests.support.judged_partition import Judged, judged_groups
 
-__all__ = ["judged"]
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
 )
 LONG = "a_portfolio_with_a_name_that_nobody_would_break_anywhere_by_any_rule"
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    return judged_groups(tmp_path_factory.mktemp("model"))
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")

@@ -13,9 +13,9 @@ import pytest
 
 from operations.batch import RawBatch
 from operations.releases import FinishedRelease
-from tests.churn_export import write_churn
+from tests.support.churn_export import write_churn
 from tests.support.flow import Flow
-from tests.unit.feature_job import SHARED_DATA
+from tests.support.places import SHARED_DATA
 
 USE_CASE = "telecom_churn"
 REAL = SHARED_DATA / "telecom_churn" / "training"

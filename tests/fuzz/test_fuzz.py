@@ -11,8 +11,8 @@ from tests.fuzz.cases import make_case
 from tests.fuzz.valid_inputs import KINDS, valid_batch
 from tests.fuzz.verdict import ARGUMENTS, judge
 from tests.fuzz.workers import run_cases
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 SEED = 7
 
 

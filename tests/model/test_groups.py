@@ -20,7 +20,8 @@ from tenant_experience.groups.grouping import Grouping
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.models.artifact import read_manifest
 from tenant_experience.use_case.schema import UseCase
-from tests.model.generated_tenants import (
+from tests.support.feature_job import FeatureJob
+from tests.support.generated_tenants import (
     THREE_GROUPS,
     generated_table,
     settings_with,
@@ -30,8 +31,7 @@ from tests.model.generated_tenants import (
     use_case_with,
     write_job_inputs,
 )
-from tests.model.job_processes import cluster, train
-from tests.unit.feature_job import FeatureJob
+from tests.support.job_processes import cluster, train
 
 
 def group(table: FeatureTable, settings: UseCase | None = None) -> tuple[Grouping, GroupRows]:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.model.conftest import Release, make_release
-from tests.model.generated_tenants import REAL_TABLE, real_table, use_case, write_job_inputs
+from tests.support.generated_tenants import REAL_TABLE, real_table, use_case, write_job_inputs
+from tests.support.script_release import Release, make_release
 
 pytestmark = pytest.mark.skipif(
     not REAL_TABLE.is_file(), reason=f"the real table is not on this machine: {REAL_TABLE.name} in ../shared/data"

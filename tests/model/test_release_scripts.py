@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tenant_experience.models.artifact import read_manifest
-from tests.model.conftest import Release, make_release
-from tests.model.generated_tenants import generated_table, write_job_inputs
-from tests.model.job_processes import cluster, evaluate, run_script, train
+from tests.support.generated_tenants import generated_table, write_job_inputs
+from tests.support.job_processes import cluster, evaluate, run_script, train
+from tests.support.script_release import Release, make_release
 
 METRICS = {"roc_auc", "pr_auc", "log_loss", "brier", "f1", "precision", "recall", "accuracy", "calibration_error"}
 

@@ -11,8 +11,8 @@ import pytest
 
 from operations.__main__ import main
 from tenant_experience.jobs.archive import extract_archive, write_archive
-from tests.model.conftest import Release
-from tests.model.generated_tenants import USE_CASE_FOLDER
+from tests.support.places import USE_CASE_FOLDER
+from tests.support.script_release import Release
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from tenant_experience.statistics.splitting import TEST, TRAIN
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.schema import load_use_case
-from tests.unit.feature_job import SHARED_DATA, USE_CASES, FeatureJob
+from tests.support.feature_job import FeatureJob
+from tests.support.places import SHARED_DATA, USE_CASES
 
 DATA = SHARED_DATA / "telecom_churn" / "training"
 USE_CASE = load_use_case(USE_CASES / "telecom_churn")

@@ -18,7 +18,7 @@ from tenant_experience.models.served_model import ServedModel
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.schema import UseCase
-from tests.model.generated_tenants import REAL_TABLE, generated_table, real_table, use_case
+from tests.support.generated_tenants import REAL_TABLE, generated_table, real_table, use_case
 
 REDRAWS = 4_000
 # What so many random redraws are off themselves: four standard deviations of a share of one half.

@@ -13,7 +13,7 @@ from tenant_experience.groups.clustering import fit_grouping, group_partition
 from tenant_experience.groups.file import GroupRows, read_groups, to_arrow, write_groups
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.jobs.partition_runs import Partition
-from tests.model.generated_tenants import generated_table, true_lots, use_case, write_table
+from tests.support.generated_tenants import generated_table, true_lots, use_case, write_table
 
 ALL = Partition("all", "all")
 USE_CASE = use_case()

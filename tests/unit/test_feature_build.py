@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from demo.generate_events import generate
-from tests.unit.feature_job import SHARED_DATA, FeatureJob
+from tests.support.feature_job import FeatureJob
+from tests.support.places import SHARED_DATA
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 COLUMNS = (

@@ -11,11 +11,10 @@ import pytest
 from tenant_experience.errors import UserError
 from tenant_experience.features.sql import check_freshness, features_from_events
 from tenant_experience.intake.engine import DuckDbEngine
-from tenant_experience.use_case.schema import load_use_case
-from tests.unit.plain_features import plain_features
+from tests.support.places import USE_CASE_FOLDER
+from tests.support.plain_features import plain_features
+from tests.support.raw_reading import USE_CASE
 
-USE_CASE_FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
-USE_CASE = load_use_case(USE_CASE_FOLDER)
 SQL = (USE_CASE_FOLDER / "features.sql").read_text()
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 COLUMNS = {

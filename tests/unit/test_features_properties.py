@@ -18,9 +18,9 @@ from tenant_experience.intake.files import find_raw_files
 from tenant_experience.use_case.gates import Gates
 from tenant_experience.use_case.schema import load_use_case
 from tenant_experience.use_case.source import load_source
-from tests.unit.event_files import COLUMNS, FORMATS, Event
+from tests.support.event_files import COLUMNS, FORMATS, Event
+from tests.support.places import USE_CASE_FOLDER
 
-USE_CASE_FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
 USE_CASE = load_use_case(USE_CASE_FOLDER).model_copy(update={"gates": Gates(pooled_tenants=1)})
 SOURCE = load_source(USE_CASE_FOLDER, "events", USE_CASE)
 SQL_PATH = USE_CASE_FOLDER / "features.sql"

@@ -10,7 +10,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
 from demo.generate_events import generate, main
-from tests.unit.feature_job import FeatureJob
+from tests.support.feature_job import FeatureJob
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 # Issue 5's rule of the groups, restated.

@@ -10,7 +10,7 @@ import pytest
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import load_settings
 from tenant_experience.use_case.schema import UseCase
-from tests.unit.test_raw_events import GOOD, HEADER, Read, write_csv
+from tests.support.raw_reading import GOOD, HEADER, Read, write_csv
 
 PAIRS = [f"{chr(place)}{chr(place + 1)}" for place in range(ord("a"), ord("z"))]
 RECORD = dict(zip(HEADER.split(","), GOOD.split(","), strict=True))

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tests.unit.feature_job import FeatureJob
+from tests.support.feature_job import FeatureJob
 
 TENANTS = 600
 SOURCE = {"source": "tenant_table"}

@@ -8,8 +8,8 @@ import yaml
 
 from operations.__main__ import main
 from tenant_experience.data_layout import model_package_group
-from tests.churn_export import write_churn
-from tests.unit.feature_job import ROOT, USE_CASES
+from tests.support.churn_export import write_churn
+from tests.support.places import ROOT, USE_CASES
 
 DOCUMENT = (ROOT / "docs/use_cases.md").read_text()
 CHURN = USE_CASES / "telecom_churn"

@@ -17,7 +17,7 @@ import pytest
 from demo.generate_events import generate
 from local_aws.sagemaker import SageMaker, ServiceError, load_image
 from local_aws.tests.sagemaker.support import BUCKET, ROLE, ROOT, Make, wait_for
-from tests.unit.feature_job import REQUESTED_AT, FeatureJob
+from tests.support.feature_job import REQUESTED_AT, FeatureJob
 
 IMAGE_URI = "000000000000.dkr.ecr.us-east-1.amazonaws.com/tenant-experience-spark:local"
 pytestmark = pytest.mark.timeout(600)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.support.places import ROOT
+
 SPARK_PYTHON = ROOT / ".local" / "venvs" / "spark" / "bin" / "python"
 
 

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tenant_experience.use_case.schema import load_use_case
-from tests.contract.spark.awkward_events import AS_OF, EVENTS, write_awkward_events
-from tests.unit.feature_job import USE_CASE_FOLDER, FeatureJob
+from tests.support.awkward_events import AS_OF, EVENTS, write_awkward_events
+from tests.support.feature_job import FeatureJob
+from tests.support.places import USE_CASE_FOLDER
 
 # Spark is slow to start, and more so beside other tests.
 pytestmark = pytest.mark.timeout(600)

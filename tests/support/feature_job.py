@@ -7,10 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-USE_CASES = ROOT / "use_cases"
-USE_CASE_FOLDER = USE_CASES / "tenant_experience"
-SHARED_DATA = ROOT.parent / "shared" / "data"
+from tests.support.places import ROOT, USE_CASE_FOLDER, USE_CASES
+
 REQUESTED_AT = "2026-11-20T10:00:00Z"
 
 

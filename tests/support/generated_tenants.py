@@ -17,10 +17,9 @@ import yaml
 from tenant_experience.data_layout import partition_slug
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.use_case.schema import UseCase, load_use_case
+from tests.support.places import SHARED_DATA, USE_CASE_FOLDER
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-USE_CASE_FOLDER = REPOSITORY / "use_cases" / "tenant_experience"
-REAL_TABLE = REPOSITORY.parent / "shared" / "data" / "tenant_communications.parquet"
+REAL_TABLE = SHARED_DATA / "tenant_communications.parquet"
 THREE_GROUPS = ["good", "opportunity", "bad"]
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 
