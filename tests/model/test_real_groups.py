@@ -16,11 +16,10 @@ from tenant_experience.groups.grouping import Grouping
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.statistics.ranks import probability_worse
 from tests.support.generated_tenants import REAL_TABLE, real_table, use_case, use_case_with, write_table
+from tests.support.requirements import needs_shared_data
 from tests.support.slow_managers import slow_managers
 
-pytestmark = pytest.mark.skipif(
-    not REAL_TABLE.is_file(), reason=f"the real table is not on this machine: {REAL_TABLE.name} in ../shared/data"
-)
+pytestmark = needs_shared_data(REAL_TABLE.name)
 ALL = Partition("all", "all")
 
 

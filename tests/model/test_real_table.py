@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from tests.support.generated_tenants import REAL_TABLE, real_table, use_case, write_job_inputs
+from tests.support.requirements import needs_shared_data
 from tests.support.script_release import Release, make_release
 
-pytestmark = pytest.mark.skipif(
-    not REAL_TABLE.is_file(), reason=f"the real table is not on this machine: {REAL_TABLE.name} in ../shared/data"
-)
+pytestmark = needs_shared_data(REAL_TABLE.name)
 
 MUST_BE_WORSE = (
     "mean_first_response_hr",

@@ -14,6 +14,7 @@ import yaml
 from demo.generate_events import generate
 from tests.support.feature_job import FeatureJob
 from tests.support.places import SHARED_DATA
+from tests.support.requirements import needs_shared_data
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 COLUMNS = (
@@ -99,9 +100,7 @@ def test_the_same_batch_gives_the_same_bytes(tmp_path: Path):
     assert contents[0] == contents[1]
 
 
-@pytest.mark.skipif(
-    not SHARED_DATA.is_dir(), reason=f"{SHARED_DATA} is not there: the real table is not in the project"
-)
+@needs_shared_data("tenant_communications.parquet")
 def test_the_real_table_becomes_features(job: FeatureJob):
     (job.raw / "table.parquet").write_bytes((SHARED_DATA / "tenant_communications.parquet").read_bytes())
     outcome = job.run({"source": "tenant_table"})

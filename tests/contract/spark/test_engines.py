@@ -15,8 +15,6 @@ from tests.support.awkward_events import AS_OF, EVENTS, write_awkward_events
 from tests.support.feature_job import FeatureJob
 from tests.support.places import USE_CASE_FOLDER
 
-# Spark is slow to start, and more so beside other tests.
-pytestmark = pytest.mark.timeout(600)
 MANIFEST = {"as_of": f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}"}
 
 
