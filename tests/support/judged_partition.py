@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,16 @@ class Judged:
     use_case: UseCase
     partition: Partition = PARTITION
 
+    @cached_property
+    def pictures(self) -> Any:
+        return group_pictures(self.table, self.groups, self.evaluation.grouping)
+
     def report(self, **more: Any) -> str:
         evaluation, slug = self.evaluation, self.evaluation.manifest.slug
-        pictures = {slug: group_pictures(self.table, self.groups, evaluation.grouping)} if evaluation.grouping else {}
         content: dict[str, Any] = {
             "rows": [],
             "ready": [evaluation],
-            "pictures": pictures,
+            "pictures": {slug: self.pictures} if evaluation.grouping else {},
             "actions": report_actions(self.table, self.use_case, [evaluation], {slug: self.groups}),
         }
         return ShardReport("r1", 0, self.use_case, **(content | more)).render()

@@ -43,6 +43,7 @@ def test_the_rule_recovers_a_known_truth() -> None:
     assert np.mean(rows.bad == true_lots(1_500, seed=5)) > 0.95
 
 
+@pytest.mark.slow
 def test_fifty_row_orders_change_no_label(tmp_path: Path) -> None:
     table = generated_table(600)
     _, expected = group(table)

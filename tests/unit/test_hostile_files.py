@@ -34,6 +34,7 @@ def refused(folder: Path) -> UserError:
     return caught.value
 
 
+@pytest.mark.slow
 def test_damage_inside_a_parquet_file_is_named_whatever_kind_of_error_duckdb_makes_of_it(raw: Path):
     pq.write_table(pa.table({name: [value] * 40 for name, value in RECORD.items()}), raw / "e.parquet")
     content = (raw / "e.parquet").read_bytes()

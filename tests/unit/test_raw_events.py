@@ -359,6 +359,7 @@ def test_a_refused_expression_holds_no_connection():
     assert not [value for values in frames for value in values if isinstance(value, duckdb.DuckDBPyConnection)]
 
 
+@pytest.mark.slow
 def test_lines_are_numbered_in_a_file_that_several_threads_read(raw: Path):
     rows = [row(event_id=f"E{number}", channel="fax" if number % 500 == 0 else "ticket") for number in range(200_000)]
     found = Read(write_csv(raw, *(f"{line},{'-' * 60}" for line in rows), header=HEADER + ",sentiment_note"))

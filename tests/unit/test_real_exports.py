@@ -25,7 +25,7 @@ REQUESTED_AT = datetime(2026, 11, 20, tzinfo=UTC)
 UCI = SHARED_DATA / "uci498_incident_event_log.zip"
 NYC = SHARED_DATA / "nyc311_1000_20240416.csv"
 
-pytestmark = needs_shared_data(UCI.name)
+pytestmark = [needs_shared_data(UCI.name), pytest.mark.slow]
 
 
 class Export:

@@ -138,6 +138,7 @@ def test_wrong_hyperparameters_are_named_by_every_trainer(name: TrainerName) -> 
     assert refusal.value.code == "bad_hyperparameter"
 
 
+@pytest.mark.slow
 def test_several_processes_fit_what_one_does() -> None:
     tasks = [fit_task(name, "binary", feature_dropout=0.3) for name in NAMES]
     with fit_pool(2) as fit_elsewhere, ThreadPoolExecutor(2) as threads:
