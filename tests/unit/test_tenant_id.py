@@ -7,7 +7,7 @@ import sys
 import duckdb
 import pytest
 
-from tenant_experience.intake.quarantine import malformed
+from tenant_experience.intake.mapping import malformed
 from tenant_experience.tenant_id import LONGEST, NAME_PATTERN, PATTERN, is_tenant_id
 
 EDGES = [
