@@ -96,6 +96,7 @@ def test_customers_are_in_a_feature_group_of_their_own(flow: Flow, churn: Finish
     assert (record["dimension"], record["state"], record["area_code"]) == (dimension, state, area_code)
 
 
+@pytest.mark.slow
 @needs_shared_data("telecom_churn")
 def test_the_real_dimensions_come_through(flow: Flow) -> None:
     """As the first release of its use case: nothing is live that its dimensions could be compared with."""

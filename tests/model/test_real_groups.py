@@ -19,7 +19,7 @@ from tests.support.generated_tenants import REAL_TABLE, real_table, use_case, us
 from tests.support.requirements import needs_shared_data
 from tests.support.slow_managers import slow_managers
 
-pytestmark = needs_shared_data(REAL_TABLE.name)
+pytestmark = [needs_shared_data(REAL_TABLE.name), pytest.mark.slow]
 ALL = Partition("all", "all")
 
 

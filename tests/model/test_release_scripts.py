@@ -66,6 +66,7 @@ def test_the_smoke_test_is_of_the_test_part_and_small(release: Release) -> None:
     assert {sample["instance"]["tenant_id"] for sample in model["samples"]} <= tests
 
 
+@pytest.mark.slow
 def test_another_row_order_gives_the_same_bytes(release: Release, tmp_path: Path) -> None:
     order = np.random.default_rng(9).permutation(2_000)
     table = generated_table(2_000, portfolios=("north", "south", "<east> & co"))
@@ -146,6 +147,7 @@ def test_what_nobody_expected_fails_the_job(tmp_path: Path) -> None:
     assert "PlatformError: unexpected" in (tmp_path / "output" / "message").read_text()
 
 
+@pytest.mark.slow
 def test_a_marker_that_tells_nobody_apart_is_left_out_and_said(tmp_path: Path) -> None:
     """And tenants of whom nothing is known at all do no harm."""
     table = generated_table(1_000)
