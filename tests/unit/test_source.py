@@ -189,7 +189,7 @@ def test_as_of_of_a_source_is_in_utc(tmp_path: Path):
         ("as_of: 2016-06-01\n", ["line 9", "'as_of'", "timezone"]),
         ("as_of: soon\n", ["line 9", "'as_of'"]),
         ("time_zone: Mars\n", ["line 9", "IANA"]),
-        ("where: a\nwhere: b\n", ["line 10", "'where'", "twice"]),
+        ("where: a\nwhere: b\n", ["line 10", "'where'", "repeated"]),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_line(tmp_path: Path, settings: str, words: list[str]):
