@@ -17,7 +17,7 @@ from pathlib import Path
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
-    ["tenant_experience.pipeline.build_features", "tenant_experience.aws.pseudonym_key", "matplotlib.pyplot"]
+    ["tenant_experience.pipeline.build_features", "tenant_experience.aws.pseudonym_key", "matplotlib.pyplot", "jinja2"]
 )
 # Only a script that hangs takes this long.
 _LIMIT_S = 600
