@@ -28,7 +28,7 @@ DRY_RUN ?=
 VERSION ?=
 WAIT ?=
 
-.PHONY: help demo preview test check up down status clean setup erase backfill replay iam-report iam-drill bench-clustering bench-features bench-training fuzz spark ministack-upgrade
+.PHONY: help demo preview test test-slow spark-if-java check up down status clean setup erase backfill replay iam-report iam-drill bench-clustering bench-features bench-training fuzz spark ministack-upgrade
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
@@ -36,8 +36,11 @@ demo: setup ## The whole path on this machine: INPUT=file SOURCE=name USE_CASE=n
 	@$(PY) -m demo $(if $(INPUT),--input "$(INPUT)") $(if $(SOURCE),--source "$(SOURCE)") \
 	  $(if $(USE_CASE),--use-case "$(USE_CASE)") --decision "$(DECISION)"
 
-test: setup spark ## Every test, the flow through the real state machine included
-	$(PY) -m pytest --numprocesses 3 $(PYTEST_ARGS)
+test: setup spark-if-java ## Every test but the slow ones, the flow through the real state machine included
+	$(PY) -m pytest --numprocesses 3 -m "not slow" $(PYTEST_ARGS)
+
+test-slow: setup spark-if-java ## The tests that are long or exhaustive, and properties with many examples
+	$(PY) -m pytest --numprocesses 3 -m "slow or property" --hypothesis-profile many $(PYTEST_ARGS)
 
 check: setup ## Lint, imports, types, line lengths, templates and state machines
 	.venv/bin/ruff check
@@ -98,6 +101,11 @@ clean: ## Remove the laptop's AWS and everything built (environments stay)
 	rm -rf .local/aws .local/demo* .aws-sam
 
 setup: .venv/.ready $(VENVS)/sam/.ready $(VENVS)/local_aws/.ready ## Make the virtual environments
+
+# Without Java 17 pytest skips the tests of Spark, which then need no environment.
+spark-if-java:
+	@if PATH="$${JAVA_HOME:+$$JAVA_HOME/bin:}$$PATH" java -version 2>&1 | grep -E 'version "(1[7-9]|[2-9][0-9])' > /dev/null; then \
+	  $(MAKE) --no-print-directory spark; fi
 
 spark: $(VENVS)/spark/.package ## Make the environment of the Spark image: 700 MB, and Java 17 must be there
 

@@ -22,7 +22,7 @@ from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.markers import marker_values, usable_markers
 from tenant_experience.jobs.partition_runs import Partition
-from tests.model.generated_tenants import generated_table, use_case
+from tests.support.generated_tenants import generated_table, use_case
 
 SILHOUETTE_ROWS = 10_000
 

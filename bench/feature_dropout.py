@@ -27,7 +27,7 @@ from tenant_experience.models.scoring import Scorer
 from tenant_experience.statistics.splitting import TEST
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
-from tests.model.generated_tenants import REAL_TABLE, real_table, use_case
+from tests.support.generated_tenants import REAL_TABLE, real_table, use_case
 
 _ALL = Partition("all", "all")
 

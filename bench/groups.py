@@ -32,7 +32,7 @@ from tenant_experience.statistics.ranks import probability_worse
 from tenant_experience.statistics.splitting import SHARES
 from tenant_experience.statistics.transforms import transformed
 from tenant_experience.use_case.schema import UseCase
-from tests.model.generated_tenants import (
+from tests.support.generated_tenants import (
     REAL_TABLE,
     generated_table,
     real_table,
@@ -41,7 +41,7 @@ from tests.model.generated_tenants import (
     use_case_with,
     write_table,
 )
-from tests.model.slow_managers import slow_managers
+from tests.support.slow_managers import slow_managers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,10 +1,12 @@
-"""Tests run side by side: a file is a unit, and all of the flow is one, because its files share a laptop's AWS."""
+"""How tests run side by side, how many examples hypothesis draws, and what is said of the tests that were skipped."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -12,9 +14,20 @@ FLOW = Path(__file__).parent / "flow"
 # These publish releases of their own, and the last one kills the server.
 LAST = FLOW / "failures"
 
+settings.register_profile(
+    "few",
+    max_examples=2,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+settings.register_profile("many", settings.get_profile("few"), max_examples=20)
+settings.load_profile("few")
+
 
 class FlowOrFile(LoadScopeScheduling):
-    """Hands out whole units."""
+    """Hands out whole units: a file is one, and all of the flow is one, because its files share a laptop's AWS."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", 1)[0]
@@ -30,3 +43,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FlowOrF
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The flow first, it takes longest; the other files after it."""
     items.sort(key=lambda item: (not item.path.is_relative_to(FLOW), item.path.is_relative_to(LAST)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line for each reason why tests were skipped, however many they are."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.write_line(f"skipped {count} {'test' if count == 1 else 'tests'}: {reason}")

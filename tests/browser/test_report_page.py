@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.test_report import Judged, judged
+from tests.support.judged_partition import Judged, judged_groups
+from tests.support.requirements import chromium
 
-__all__ = ["judged"]
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
 LONG = "a_portfolio_with_a_name_that_nobody_would_break_anywhere_by_any_rule"
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    return judged_groups(tmp_path_factory.mktemp("model"))
+
+
 @pytest.mark.parametrize("width", [320, 390])
 def test_the_page_is_no_wider_than_a_phone(judged: Judged, tmp_path: Path, width: int) -> None:
     names = np.where(judged.table.portfolio_id == "north", LONG, "south")
@@ -32,7 +32,7 @@ def test_the_page_is_no_wider_than_a_phone(judged: Judged, tmp_path: Path, width
         'document.body.append(`wide: ${this.contentDocument.documentElement.scrollWidth}`)"></iframe>'
     )
     command = [
-        CHROMIUM or "",
+        chromium(),
         "--headless",
         "--no-sandbox",
         "--disable-gpu",
@@ -40,7 +40,7 @@ def test_the_page_is_no_wider_than_a_phone(judged: Judged, tmp_path: Path, width
         f"--user-data-dir={tmp_path}",
     ]
     done = subprocess.run(  # noqa: S603
-        [*command, wrapper.as_uri()], capture_output=True, text=True, timeout=60, check=True
+        [*command, wrapper.as_uri()], capture_output=True, text=True, timeout=300, check=True
     )
     found = re.search(r"wide: (\d+)", done.stdout)
     assert found, done.stderr[-500:]

@@ -27,6 +27,7 @@ def first(flow: Flow) -> FinishedRelease:
     return done
 
 
+@pytest.mark.slow
 def test_a_thousand_answers_equal_the_models_own(flow: Flow, first: FinishedRelease, tmp_path: Path) -> None:
     live = flow.live()
     assert live is not None

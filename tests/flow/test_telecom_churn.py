@@ -13,9 +13,10 @@ import pytest
 
 from operations.batch import RawBatch
 from operations.releases import FinishedRelease
-from tests.churn_export import write_churn
+from tests.support.churn_export import write_churn
 from tests.support.flow import Flow
-from tests.unit.feature_job import SHARED_DATA
+from tests.support.places import SHARED_DATA
+from tests.support.requirements import needs_shared_data
 
 USE_CASE = "telecom_churn"
 REAL = SHARED_DATA / "telecom_churn" / "training"
@@ -95,7 +96,8 @@ def test_customers_are_in_a_feature_group_of_their_own(flow: Flow, churn: Finish
     assert (record["dimension"], record["state"], record["area_code"]) == (dimension, state, area_code)
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason=f"the data are not in {REAL.relative_to(SHARED_DATA.parents[1])}")
+@pytest.mark.slow
+@needs_shared_data("telecom_churn")
 def test_the_real_dimensions_come_through(flow: Flow) -> None:
     """As the first release of its use case: nothing is live that its dimensions could be compared with."""
     table = flow.stack.outputs["ReleaseTableName"]

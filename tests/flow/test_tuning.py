@@ -12,8 +12,8 @@ import yaml
 
 from operations.releases import FinishedRelease
 from tests.support.flow import Flow
+from tests.support.places import USE_CASE_FOLDER
 from tests.support.waiting import until
-from tests.unit.feature_job import USE_CASE_FOLDER
 
 RELEASE = "tuned-0000001"
 TUNING = {

@@ -11,8 +11,8 @@ from tests.fuzz.cases import make_case
 from tests.fuzz.valid_inputs import KINDS, valid_batch
 from tests.fuzz.verdict import ARGUMENTS, judge
 from tests.fuzz.workers import run_cases
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 SEED = 7
 
 
@@ -31,15 +31,16 @@ def test_what_mutations_begin_with_is_valid(tmp_path: Path, kind: str):
     assert verdict.ending == "ok"
 
 
-def test_mutated_files_end_in_features_quarantine_or_a_named_refusal():
-    results = run_cases(SEED, list(range(75)), processes=2)
+@pytest.mark.parametrize("count", [15, pytest.param(75, marks=pytest.mark.slow)])
+def test_mutated_files_end_in_features_quarantine_or_a_named_refusal(count: int):
+    results = run_cases(SEED, list(range(count)), processes=2)
     assert [
         (result.number, result.what, result.verdict.problems) for result in results if result.verdict.problems
     ] == []
     assert {"ok", "ok, some rows quarantined", "corrupt_file"} <= {result.verdict.ending for result in results}
 
 
-@pytest.mark.parametrize("number", [0, 3, 14])
+@pytest.mark.parametrize("number", [0, *(pytest.param(number, marks=pytest.mark.slow) for number in (3, 14))])
 def test_a_process_ends_the_same(tmp_path: Path, number: int):
     verdicts = [
         judge(make_case(SEED, number), tmp_path / name, *how) for name, how in (("a", ()), ("b", (in_a_process,)))

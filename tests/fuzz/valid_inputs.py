@@ -8,14 +8,14 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from random import Random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-USE_CASE_FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
+from tests.support.places import USE_CASE_FOLDER
+
 RAW = "raw"
 USE_CASE = "use_case/use_case.yaml"
 MANIFEST = f"{RAW}/manifest.json"

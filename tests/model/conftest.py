@@ -1,40 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from tenant_experience.jobs.archive import extract_archive
-from tests.model.generated_tenants import generated_table, write_job_inputs
-from tests.model.job_processes import cluster, evaluate, train
-
-
-@dataclass(frozen=True)
-class Release:
-    """A release made by the three scripts, one after another, as real processes."""
-
-    base: Path
-    clustered: dict[str, Any]
-    trained: dict[str, Any]
-    evaluated: dict[str, Any]
-    models: dict[str, Path]
-
-    def output(self, name: str) -> Path:
-        return self.base / "processing" / "output" / name
-
-
-def make_release(base: Path) -> Release:
-    """Runs the scripts over the inputs below ``base`` and unpacks the archives they made."""
-    clustered, trained, evaluated = cluster(base), train(base), evaluate(base)
-    models = {}
-    for row in evaluated["partitions"]:
-        if row["status"] == "ready":
-            folder = base / "unpacked" / row["slug"]
-            extract_archive(base / "processing" / "output" / "models" / row["model_key"], folder)
-            models[row["slug"]] = folder
-    return Release(base, clustered, trained, evaluated, models)
+from tests.support.generated_tenants import generated_table, write_job_inputs
+from tests.support.script_release import Release, make_release
 
 
 @pytest.fixture(scope="session")

@@ -22,8 +22,8 @@ from tenant_experience.pipeline.evaluate_shard import ShardEvaluation
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.schema import UseCase
-from tests.model.conftest import Release
-from tests.model.generated_tenants import generated_table, use_case
+from tests.support.generated_tenants import generated_table, use_case
+from tests.support.script_release import Release
 
 ALL = Partition("all", "all")
 TABLE = generated_table(2_000, portfolios=("north", "south", "<east> & co"))

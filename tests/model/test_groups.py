@@ -20,7 +20,8 @@ from tenant_experience.groups.grouping import Grouping
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.models.artifact import read_manifest
 from tenant_experience.use_case.schema import UseCase
-from tests.model.generated_tenants import (
+from tests.support.feature_job import FeatureJob
+from tests.support.generated_tenants import (
     THREE_GROUPS,
     generated_table,
     settings_with,
@@ -30,15 +31,14 @@ from tests.model.generated_tenants import (
     use_case_with,
     write_job_inputs,
 )
-from tests.model.job_processes import cluster, train
-from tests.unit.feature_job import FeatureJob
+from tests.support.job_processes import cluster, train
 
 
 def group(table: FeatureTable, settings: UseCase | None = None) -> tuple[Grouping, GroupRows]:
     return group_partition(table, Partition("all", "all"), settings or use_case(), "r1")
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_a_known_truth_is_found(seed: int) -> None:
     _, rows = group(generated_table(3_000, seed=seed, noise=0.1))
     assert adjusted_rand_score(true_lots(3_000, seed), rows.label) >= 0.9
@@ -53,7 +53,7 @@ def test_the_truth_behind_raw_events_is_found(tmp_path: Path) -> None:
     assert adjusted_rand_score([bad[tenant] for tenant in rows.tenant_id.tolist()], rows.label) >= 0.9
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 20))])
 def test_columns_without_structure_are_refused(seed: int) -> None:
     table = generated_table(2_000)
     shuffled = replace(table, values=np.random.default_rng(seed).permuted(table.values, axis=0))

@@ -19,7 +19,7 @@ from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.schema import UseCase
-from tests.model.generated_tenants import generated_table, use_case
+from tests.support.generated_tenants import generated_table, use_case
 
 ALL = Partition("all", "all")
 TABLE = generated_table(1_500, portfolios=("north", "south"))

@@ -14,9 +14,9 @@ from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.uncertainty import probability_bad
 from tenant_experience.models.scoring import Scorer
-from tests.model.conftest import Release
-from tests.model.generated_tenants import generated_table, use_case
-from tests.model.serving_process import serving
+from tests.support.generated_tenants import generated_table, use_case
+from tests.support.script_release import Release
+from tests.support.serving_process import serving
 
 # A tree may step back a little; on average over tenants more of what is worse must not look better.
 TOLERANCE = 0.005

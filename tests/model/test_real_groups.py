@@ -15,12 +15,11 @@ from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.statistics.ranks import probability_worse
-from tests.model.generated_tenants import REAL_TABLE, real_table, shipped_use_case, use_case_with, write_table
-from tests.model.slow_managers import slow_managers
+from tests.support.generated_tenants import REAL_TABLE, real_table, shipped_use_case, use_case_with, write_table
+from tests.support.requirements import needs_shared_data
+from tests.support.slow_managers import slow_managers
 
-pytestmark = pytest.mark.skipif(
-    not REAL_TABLE.is_file(), reason=f"the real table is not on this machine: {REAL_TABLE.name} in ../shared/data"
-)
+pytestmark = [needs_shared_data(REAL_TABLE.name), pytest.mark.slow]
 ALL = Partition("all", "all")
 
 

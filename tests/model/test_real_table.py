@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.model.conftest import Release, make_release
-from tests.model.generated_tenants import (
+from tests.support.generated_tenants import (
     REAL_TABLE,
     SHIPPED_USE_CASE,
     real_table,
     shipped_use_case,
     write_job_inputs,
 )
+from tests.support.requirements import needs_shared_data
+from tests.support.script_release import Release, make_release
 
-pytestmark = pytest.mark.skipif(
-    not REAL_TABLE.is_file(), reason=f"the real table is not on this machine: {REAL_TABLE.name} in ../shared/data"
-)
+pytestmark = needs_shared_data(REAL_TABLE.name)
 
 MUST_BE_WORSE = (
     "mean_first_response_hr",

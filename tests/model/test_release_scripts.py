@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tenant_experience.models.artifact import read_manifest
-from tests.model.conftest import Release, make_release
-from tests.model.generated_tenants import generated_table, write_job_inputs
-from tests.model.job_processes import cluster, evaluate, run_script, train
+from tests.support.generated_tenants import generated_table, write_job_inputs
+from tests.support.job_processes import cluster, evaluate, run_script, train
+from tests.support.script_release import Release, make_release
 
 METRICS = {"roc_auc", "pr_auc", "log_loss", "brier", "f1", "precision", "recall", "accuracy", "calibration_error"}
 
@@ -66,6 +66,7 @@ def test_the_smoke_test_is_of_the_test_part_and_small(release: Release) -> None:
     assert {sample["instance"]["tenant_id"] for sample in model["samples"]} <= tests
 
 
+@pytest.mark.slow
 def test_another_row_order_gives_the_same_bytes(release: Release, tmp_path: Path) -> None:
     order = np.random.default_rng(9).permutation(2_000)
     table = generated_table(2_000, portfolios=("north", "south", "<east> & co"))
@@ -146,6 +147,7 @@ def test_what_nobody_expected_fails_the_job(tmp_path: Path) -> None:
     assert "PlatformError: unexpected" in (tmp_path / "output" / "message").read_text()
 
 
+@pytest.mark.slow
 def test_a_marker_that_tells_nobody_apart_is_left_out_and_said(tmp_path: Path) -> None:
     """And tenants of whom nothing is known at all do no harm."""
     table = generated_table(1_000)

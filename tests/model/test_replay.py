@@ -11,8 +11,8 @@ import pytest
 
 from operations.__main__ import main
 from tenant_experience.jobs.archive import extract_archive, write_archive
-from tests.model.conftest import Release
-from tests.model.generated_tenants import USE_CASE_FOLDER
+from tests.support.engine_use_cases import HOUSEHOLDS
+from tests.support.script_release import Release
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def bucket(release: Release, tmp_path: Path) -> Path:
     shutil.copytree(inputs / "features", tmp_path / "features" / "r1")
     shutil.copytree(release.output("clusters"), tmp_path / "clusters" / "r1" / "0")
     shutil.copytree(release.output("models"), tmp_path / "models")
-    shutil.copytree(USE_CASE_FOLDER, tmp_path / "use_cases" / "r1")
+    shutil.copytree(HOUSEHOLDS, tmp_path / "use_cases" / "r1")
     return tmp_path
 
 

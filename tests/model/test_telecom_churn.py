@@ -19,7 +19,9 @@ from tenant_experience.statistics.splitting import TEST, TRAIN
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.schema import load_use_case
-from tests.unit.feature_job import SHARED_DATA, USE_CASES, FeatureJob
+from tests.support.feature_job import FeatureJob
+from tests.support.places import SHARED_DATA, USE_CASES
+from tests.support.requirements import needs_shared_data
 
 DATA = SHARED_DATA / "telecom_churn" / "training"
 USE_CASE = load_use_case(USE_CASES / "telecom_churn")
@@ -37,9 +39,7 @@ PUBLIC = {
 }
 PUBLIC_ROUNDS = 50
 
-pytestmark = pytest.mark.skipif(
-    not DATA.is_dir(), reason="the churn data are not on this machine: telecom_churn in ../shared/data"
-)
+pytestmark = needs_shared_data("telecom_churn")
 
 
 @pytest.fixture(scope="module")

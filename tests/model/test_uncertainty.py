@@ -18,7 +18,8 @@ from tenant_experience.models.served_model import ServedModel
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.schema import UseCase
-from tests.model.generated_tenants import REAL_TABLE, generated_table, real_table, use_case
+from tests.support.generated_tenants import REAL_TABLE, generated_table, real_table, use_case
+from tests.support.requirements import needs_shared_data
 
 REDRAWS = 4_000
 # What so many random redraws are off themselves: four standard deviations of a share of one half.
@@ -84,7 +85,7 @@ def test_it_is_the_share_of_redraws_that_are_bad(grouping: Grouping, generated: 
     assert np.count_nonzero((share > 0.2) & (share < 0.8)) > 30
 
 
-@pytest.mark.skipif(not REAL_TABLE.is_file(), reason=f"{REAL_TABLE.name} is not in ../shared/data of this machine")
+@needs_shared_data(REAL_TABLE.name)
 def test_it_is_so_for_real_households() -> None:
     table = real_table()
     grouping, some = grouping_of(table), table.take(np.arange(0, len(table), 100))

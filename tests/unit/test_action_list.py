@@ -19,7 +19,7 @@ from tenant_experience.groups.file import GroupRows
 from tenant_experience.pages.html_page import duration
 from tenant_experience.report.action_files import ActionReport, report_actions
 from tenant_experience.use_case.source import Source
-from tests.model.generated_tenants import generated_table, use_case
+from tests.support.generated_tenants import generated_table, use_case
 
 NAN = float("nan")
 

@@ -14,9 +14,9 @@ from tenant_experience.data_quality._category_shift import (
     category_stability_index,
     describe_category,
 )
-from tests.churn_export import STATES, write_churn
-from tests.unit.feature_job import FeatureJob
-from tests.unit.test_data_quality_page import page_of
+from tests.support.churn_export import STATES, write_churn
+from tests.support.feature_job import FeatureJob
+from tests.support.html_pages import data_quality_page
 
 HOSTILE = "<script>alert(1)</script>$\\frac_"
 
@@ -99,7 +99,7 @@ def test_a_state_that_vanished_and_a_new_plan_of_a_hostile_name_are_told(live: P
         "state has shifted",
     ]
     assert any(warning.endswith("(new 'ZZ', gone 'OH')") for warning in quality["warnings"])
-    text = page_of(job).text
+    text = data_quality_page(job).text
     assert HOSTILE in text
     assert "What the model predicts: churn" in text
 
@@ -118,4 +118,4 @@ def test_a_class_that_nobody_has_is_refused_by_name(tmp_path: Path):
     outcome = job.run({})
     assert (outcome["fault"], outcome["code"]) == ("user", "missing_class")
     assert "'leaves' in column 'churn'" in outcome["message"]
-    assert "missing_class" in page_of(job).text
+    assert "missing_class" in data_quality_page(job).text

@@ -13,7 +13,7 @@ from tenant_experience.groups.clustering import fit_grouping, group_partition
 from tenant_experience.groups.file import GroupRows, read_groups, to_arrow, write_groups
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.jobs.partition_runs import Partition
-from tests.model.generated_tenants import generated_table, true_lots, use_case, write_table
+from tests.support.generated_tenants import generated_table, true_lots, use_case, write_table
 
 ALL = Partition("all", "all")
 USE_CASE = use_case()
@@ -43,6 +43,7 @@ def test_the_rule_recovers_a_known_truth() -> None:
     assert np.mean(rows.bad == true_lots(1_500, seed=5)) > 0.95
 
 
+@pytest.mark.slow
 def test_fifty_row_orders_change_no_label(tmp_path: Path) -> None:
     table = generated_table(600)
     _, expected = group(table)

@@ -10,22 +10,12 @@ import pytest
 
 from demo.generate_events import generate
 from tenant_experience.data_quality.page import render_data_quality
-from tests.unit.feature_job import FeatureJob
-from tests.unit.test_report import Tags
+from tests.support.feature_job import FeatureJob
+from tests.support.html_pages import data_quality_page
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 MANIFEST = {"as_of": "2026-11-01T00:00:00Z"}
 HOSTILE = "<script>alert(1)</script>'\"&"
-
-
-def tags_of(page: str) -> Tags:
-    tags = Tags()
-    tags.feed(page)
-    return tags
-
-
-def page_of(job: FeatureJob) -> Tags:
-    return tags_of((job.output("reports") / "data_quality.html").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +38,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> FeatureJob:
 
 
 def test_the_page_fetches_nothing_and_every_picture_is_described(compared: FeatureJob):
-    tags = page_of(compared)
+    tags = data_quality_page(compared)
     pictures = [attributes for tag, attributes in tags.tags if tag == "img"]
     columns = compared.read("reports/data_quality.json")["features"]
     assert len(pictures) == 1 + len(columns)  # the shift, and a distribution for each column
@@ -61,13 +51,13 @@ def test_the_page_fetches_nothing_and_every_picture_is_described(compared: Featu
 
 
 def test_names_from_the_data_are_text(compared: FeatureJob):
-    text = page_of(compared).text
+    text = data_quality_page(compared).text
     assert f"New portfolios: {HOSTILE}." in text
     assert f"tickets {HOSTILE.replace('/', '')}.csv" in text
 
 
 def test_the_figures_of_the_json_are_on_the_page(compared: FeatureJob):
-    quality, text = compared.read("reports/data_quality.json"), page_of(compared).text
+    quality, text = compared.read("reports/data_quality.json"), data_quality_page(compared).text
     for number in (quality["rows"], quality["events"], quality["duplicates_dropped"], quality["may_train"]):
         assert f"{number:,}" in text
     for row in quality["quarantined_by_reason"]:
@@ -82,7 +72,7 @@ def test_a_batch_refused_at_once_has_a_page_that_says_why(tmp_path: Path):
     (job.raw / f"{HOSTILE.replace('/', '')}.csv").write_text("a,b\n1,2\n")
     outcome = job.run(MANIFEST)
     assert outcome["status"] == "refused"
-    text = page_of(job).text
+    text = data_quality_page(job).text
     assert f"This batch was refused ({outcome['code']})" in text
     assert outcome["message"] in text
 
@@ -96,11 +86,11 @@ def test_a_batch_refused_by_its_rows_shows_them(tmp_path: Path):
     )
     (job.raw / "events.csv").write_text("\n".join([header, *rows]))
     assert job.run(MANIFEST)["code"] == "too_many_bad_rows"
-    text = page_of(job).text
+    text = data_quality_page(job).text
     assert "unknown channel" in text
     assert "events.csv, line 2" in text
 
 
 def test_the_same_figures_give_the_same_page(compared: FeatureJob):
-    quality = compared.read("reports/data_quality.json")
-    assert render_data_quality(quality) == render_data_quality(quality)
+    written = (compared.output("reports") / "data_quality.html").read_text()
+    assert render_data_quality(compared.read("reports/data_quality.json")) == written

@@ -8,7 +8,7 @@ from tenant_experience.evaluation._scored_rows import ScoredRows
 from tenant_experience.evaluation.metrics import BinaryConfusion, calibration_table, confusion, roc_curve
 from tenant_experience.groups.profile import feature_profile, portfolio_shares
 from tenant_experience.statistics.intervals import wilson_interval
-from tests.model.generated_tenants import generated_table, true_lots, use_case
+from tests.support.generated_tenants import generated_table, true_lots, use_case
 
 LABELS = np.array([True, True, True, False, False, False, False, True])
 PROBABILITIES = np.array([0.9, 0.8, 0.4, 0.6, 0.3, 0.2, 0.1, 0.5])

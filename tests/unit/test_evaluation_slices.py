@@ -10,7 +10,7 @@ from tenant_experience.evaluation._missing_features import missing_feature_curve
 from tenant_experience.evaluation._scored_rows import ScoredRows
 from tenant_experience.evaluation._slices import measured_slices, slice_names
 from tenant_experience.models.encoding import Encoding
-from tests.model.generated_tenants import generated_table
+from tests.support.generated_tenants import generated_table
 
 CONTACTS = ["total_tickets", "total_maintenance_tickets", "work_order_count", "outbound_call_count"]
 CHANCE = np.random.default_rng(5)

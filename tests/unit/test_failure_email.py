@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 from tenant_experience.release import failure_email
+from tests.support.places import ROOT
 
-EVENT = json.loads((Path(__file__).parents[2] / "events" / "notify_failure.json").read_text())["detail"]
+EVENT = json.loads((ROOT / "events" / "notify_failure.json").read_text())["detail"]
 
 
 def test_a_user_error_names_file_and_column_and_what_to_do() -> None:

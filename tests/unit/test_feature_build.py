@@ -13,7 +13,9 @@ import yaml
 
 from demo.generate_events import generate
 from tenant_experience.use_case.schema import load_use_case
-from tests.unit.feature_job import SHARED_DATA, USE_CASE_FOLDER, FeatureJob
+from tests.support.feature_job import FeatureJob
+from tests.support.places import SHARED_DATA, USE_CASE_FOLDER
+from tests.support.requirements import needs_shared_data
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 COLUMNS = (
@@ -50,9 +52,25 @@ def write_table(job: FeatureJob, table: dict[str, list], name: str = "households
     pq.write_table(pa.table(table), job.raw / name)
 
 
-def test_generated_events_become_features(job: FeatureJob):
-    generate(job.raw, as_of=AS_OF, seed=1)
-    outcome = job.run({"as_of": "2026-11-01T00:00:00Z", "hyperparameters": {"max_depth": 3}})
+MANIFEST = {"as_of": "2026-11-01T00:00:00Z", "hyperparameters": {"max_depth": 3}}
+
+
+class Built(FeatureJob):
+    """A job that has run, on generated events."""
+
+    def __init__(self, base: Path) -> None:
+        super().__init__(base)
+        self.written = generate(self.raw, as_of=AS_OF, seed=1).events
+        self.outcome = self.run(MANIFEST)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return Built(tmp_path_factory.mktemp("built"))
+
+
+def test_generated_events_become_features(built: Built):
+    job, outcome = built, built.outcome
     assert outcome["status"] == "ok"
     assert (outcome["source"], outcome["as_of"], outcome["shards"]) == ("events", "2026-11-01T00:00:00Z", 1)
     table = pq.read_table(job.output("features") / "features.parquet")
@@ -70,9 +88,8 @@ def test_generated_events_become_features(job: FeatureJob):
     assert (partition["partition"], partition["slug"], partition["tenants"]) == ("all", "all", outcome["tenants"])
 
 
-def test_the_report_and_the_quarantine_account_for_every_row(job: FeatureJob):
-    written = generate(job.raw, as_of=AS_OF, seed=1).events
-    outcome = job.run({"as_of": "2026-11-01T00:00:00Z"})
+def test_the_report_and_the_quarantine_account_for_every_row(built: Built):
+    job, written, outcome = built, built.written, built.outcome
     report = job.read("reports/data_quality.json")
     assert outcome["rows"] == report["rows"] == written
     assert report["events"] + report["duplicates_dropped"] + report["quarantined"] == written
@@ -85,19 +102,13 @@ def test_the_report_and_the_quarantine_account_for_every_row(job: FeatureJob):
     assert set(report["features"]) == set(SCHEMA[7:])
 
 
-def test_the_same_batch_gives_the_same_bytes(tmp_path: Path):
-    contents = []
-    for name in ("a", "b"):
-        job = FeatureJob(tmp_path / name)
-        generate(job.raw, as_of=AS_OF, tenants=700, seed=2)
-        job.run({"as_of": "2026-11-01T00:00:00Z"})
-        contents.append((job.output("features") / "features.parquet").read_bytes())
-    assert contents[0] == contents[1]
+def test_the_same_batch_gives_the_same_bytes(built: Built, tmp_path: Path):
+    again = Built(tmp_path)
+    first, second = ((job.output("features") / "features.parquet").read_bytes() for job in (built, again))
+    assert first == second
 
 
-@pytest.mark.skipif(
-    not SHARED_DATA.is_dir(), reason=f"{SHARED_DATA} is not there: the real table is not in the project"
-)
+@needs_shared_data("tenant_communications.parquet")
 def test_the_real_table_becomes_features(job: FeatureJob):
     (job.raw / "table.parquet").write_bytes((SHARED_DATA / "tenant_communications.parquet").read_bytes())
     outcome = job.run({"source": "tenant_table"})

@@ -11,7 +11,7 @@ from tenant_experience.models.scoring import Scorer
 from tenant_experience.training._feature_dropout import with_dropout_copy
 from tenant_experience.training.fit import fit
 from tenant_experience.training.trainer import Dataset
-from tests.unit.test_trainers import dataset, fit_task
+from tests.support.fit_tasks import dataset, fit_task
 
 ENCODING = Encoding(("calls", "state", "rate"), {"state": ("north", "south", "west")})
 ROWS = Dataset(np.arange(10_000, dtype=np.float32).reshape(2_000, 5), np.arange(2_000, dtype=np.float32))

@@ -6,7 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tenant_experience.features.partitions import assign_partitions
@@ -18,9 +18,9 @@ from tenant_experience.intake.files import find_raw_files
 from tenant_experience.use_case.gates import Gates
 from tenant_experience.use_case.schema import load_use_case
 from tenant_experience.use_case.source import load_source
-from tests.unit.event_files import COLUMNS, FORMATS, Event
+from tests.support.event_files import COLUMNS, FORMATS, Event
+from tests.support.places import USE_CASE_FOLDER
 
-USE_CASE_FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
 USE_CASE = load_use_case(USE_CASE_FOLDER).model_copy(update={"gates": Gates(pooled_tenants=1)})
 SOURCE = load_source(USE_CASE_FOLDER, "events", USE_CASE)
 SQL_PATH = USE_CASE_FOLDER / "features.sql"
@@ -33,6 +33,7 @@ LATER = [timedelta(), INSTANT, timedelta(days=1), timedelta(days=40)]
 DELAYS = [timedelta(), INSTANT, timedelta(days=9), timedelta(days=120)]
 DELAYS += [timedelta(seconds=s, microseconds=98765) for s in (4321, 77, 1234567, 31415)]
 
+pytestmark = pytest.mark.property
 TENANTS = [*["T1"] * 8, "t1", "Zoë", "Zoe\u0308", "O'Brien", 'a "b", c', "01", "1", "NULL", "東京 3"]
 _CHANNELS = ["ticket", "ticket", "maintenance_request", "call", "call", "email", "work_order"]
 
@@ -132,12 +133,6 @@ def plain(folder: Path, rows: list[Event]) -> bytes:
     return build(folder, [(rows, ".csv")])
 
 
-quickly = settings(
-    max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
-
-
-@quickly
 @given(rows=batches(), data=st.data())
 def test_the_order_of_rows_does_not_matter(folder: Path, rows: list[Event], data: st.DataObject):
     as_written = plain(folder, rows)
@@ -145,7 +140,6 @@ def test_the_order_of_rows_does_not_matter(folder: Path, rows: list[Event], data
     assert plain(folder, rows[::-1]) == as_written
 
 
-@quickly
 @given(rows=batches(), data=st.data())
 def test_neither_do_the_files_and_their_formats(folder: Path, rows: list[Event], data: st.DataObject):
     formats = data.draw(st.lists(st.sampled_from(list(FORMATS)), min_size=2, max_size=4))
@@ -153,7 +147,6 @@ def test_neither_do_the_files_and_their_formats(folder: Path, rows: list[Event],
     assert build(folder, parts) == plain(folder, rows)
 
 
-@quickly
 @given(rows=batches(), data=st.data())
 def test_a_row_that_stands_twice_counts_once(folder: Path, rows: list[Event], data: st.DataObject):
     again = data.draw(st.lists(st.sampled_from(rows), min_size=1, max_size=8))
@@ -161,7 +154,6 @@ def test_a_row_that_stands_twice_counts_once(folder: Path, rows: list[Event], da
     assert build(folder, [(rows, ".csv"), (again, extension)]) == plain(folder, rows)
 
 
-@quickly
 @given(
     rows=batches(),
     later=st.lists(events(opened=st.sampled_from([AS_OF + delay for delay in LATER])), min_size=1, max_size=8),
@@ -172,7 +164,6 @@ def test_what_opens_later_is_not_known_even_under_an_id_seen_before(
     assert plain(folder, rows + later) == plain(folder, rows)
 
 
-@quickly
 @given(
     rows=batches(),
     later=st.lists(events(recorded=st.sampled_from([AS_OF + delay for delay in LATER])), min_size=1, max_size=8),
@@ -189,7 +180,6 @@ def _is_good(row: Event) -> bool:
     return row["sentiment"] != "angry"
 
 
-@quickly
 @given(rows=batches(), data=st.data())
 def test_copies_that_know_more_later_tell_nothing(folder: Path, rows: list[Event], data: st.DataObject):
     """A copy of a known event, resolved at or after ``as_of`` and after all that is in the file already."""
@@ -220,7 +210,6 @@ def _as_it_stood(row: Event, moment: datetime) -> Event:
     return row | late
 
 
-@quickly
 @given(told=st.lists(stories(), min_size=20, max_size=40))
 def test_features_of_the_past_are_those_of_the_log_as_it_stood(folder: Path, told: list[list[Event]]):
     rows = [anchor(timedelta(days=300)), anchor(AGES[6]), *(row for story in told for row in story)]

@@ -13,7 +13,7 @@ from tenant_experience.erasure.mapping import RawMapping
 from tenant_experience.evaluation._group_changes import GroupChanges, group_changes
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.use_case.source import Source
-from tests.model.generated_tenants import generated_table
+from tests.support.generated_tenants import generated_table
 
 NOW = generated_table(6)
 CLASSES = ("good", "bad")

@@ -10,7 +10,7 @@ import pytest
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import load_settings
 from tenant_experience.use_case.schema import UseCase
-from tests.unit.test_raw_events import GOOD, HEADER, Read, write_csv
+from tests.support.raw_reading import GOOD, HEADER, Read, write_csv
 
 PAIRS = [f"{chr(place)}{chr(place + 1)}" for place in range(ord("a"), ord("z"))]
 RECORD = dict(zip(HEADER.split(","), GOOD.split(","), strict=True))
@@ -34,6 +34,7 @@ def refused(folder: Path) -> UserError:
     return caught.value
 
 
+@pytest.mark.slow
 def test_damage_inside_a_parquet_file_is_named_whatever_kind_of_error_duckdb_makes_of_it(raw: Path):
     pq.write_table(pa.table({name: [value] * 40 for name, value in RECORD.items()}), raw / "e.parquet")
     content = (raw / "e.parquet").read_bytes()

@@ -17,8 +17,9 @@ from tenant_experience.features.records import feature_types, read_records
 from tenant_experience.jobs.instance_resources import InstanceShare, instance_share
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.use_case.schema import load_use_case
+from tests.support.places import USE_CASE_FOLDER
 
-USE_CASE = load_use_case(Path(__file__).parents[2] / "use_cases" / "tenant_experience")
+USE_CASE = load_use_case(USE_CASE_FOLDER)
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 

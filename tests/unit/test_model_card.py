@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
 
 from tenant_experience.evaluation.model_card import LIMIT, CardLinks, model_card
+from tests.support.places import ROOT
 
-SCHEMA = Path(__file__).parents[2] / "local_aws" / "sagemaker" / "registry" / "model_card_schema.json"
+SCHEMA = ROOT / "local_aws" / "sagemaker" / "registry" / "model_card_schema.json"
 LINKS = CardLinks(
     model="s3://data/models/all/r2/model.tar.gz",
     report="s3://data/reports/r2/0/report.html",

@@ -1,11 +1,10 @@
 """Which portfolios share a model."""
 
-from pathlib import Path
-
 from tenant_experience.features.partitions import assign_partitions, shards
 from tenant_experience.use_case.schema import Models, load_use_case
+from tests.support.places import USE_CASE_FOLDER
 
-USE_CASE = load_use_case(Path(__file__).parents[2] / "use_cases" / "tenant_experience")
+USE_CASE = load_use_case(USE_CASE_FOLDER)
 
 
 def test_a_portfolio_called_all_shares_the_global_model_however_large():

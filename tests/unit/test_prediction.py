@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -19,8 +18,8 @@ from tenant_experience.api.prediction import (
 from tenant_experience.errors import PlatformError
 from tenant_experience.release.release import LiveRelease
 from tenant_experience.use_case.served import parse, read
+from tests.support.places import USE_CASES
 
-USE_CASES = Path(__file__).parents[2] / "use_cases"
 TENANTS = parse((USE_CASES / "tenant_experience" / "use_case.yaml").read_bytes())
 CHURN = parse((USE_CASES / "telecom_churn" / "use_case.yaml").read_bytes())
 NOW = datetime(2026, 11, 20, tzinfo=UTC)

@@ -9,8 +9,9 @@ from tenant_experience.errors import UserError
 from tenant_experience.spark.instances import Instances
 from tenant_experience.use_case.processing import ProcessingRequest, read_processing
 from tenant_experience.use_case.schema import load_use_case
+from tests.support.places import USE_CASE_FOLDER
 
-USE_CASE = Path(__file__).parents[2] / "use_cases" / "tenant_experience" / "use_case.yaml"
+USE_CASE = USE_CASE_FOLDER / "use_case.yaml"
 
 
 def use_case(tmp_path: Path, processing: object) -> bytes:

@@ -13,9 +13,10 @@ import pytest
 from demo.generate_events import generate
 from tenant_experience.pipeline.build_features import Folders, build_features
 from tenant_experience.pseudonyms import Pseudonyms, pseudonym
+from tests.support.places import USE_CASE_FOLDER
 
 KEY = b"k" * 64
-USE_CASE = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
+USE_CASE = USE_CASE_FOLDER
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 
 

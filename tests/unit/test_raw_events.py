@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -10,59 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tenant_experience.data_quality.describe import describe_intake
 from tenant_experience.errors import UserError
-from tenant_experience.intake.duckdb_session import open_session
-from tenant_experience.intake.engine import DuckDbEngine
-from tenant_experience.intake.events import read_events
-from tenant_experience.intake.files import find_raw_files
-from tenant_experience.use_case.schema import load_use_case
 from tenant_experience.use_case.source import load_source
 from tenant_experience.use_case.source_expression import columns_read
-
-FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
-USE_CASE = load_use_case(FOLDER)
-HEADER = (
-    "event_id,tenant_id,portfolio_id,channel,direction,opened_at,first_response_at,resolved_at,"
-    "answered,escalated,sentiment"
-)
-REQUESTED_AT = datetime(2026, 11, 20, 10, tzinfo=UTC)
-GOOD = "E1,T1,p,ticket,,2026-01-01T10:00:00Z,,,,,"
+from tests.support.places import USE_CASE_FOLDER
+from tests.support.raw_reading import GOOD, HEADER, USE_CASE, Read, write_csv
 
 
 @pytest.fixture(autouse=True)
 def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
-class Read:
-    """What came of a folder of files."""
-
-    def __init__(self, folder: Path, source_folder: Path = FOLDER, source_name: str = "events") -> None:
-        source = load_source(source_folder, source_name, USE_CASE)
-        with open_session(folder, time_zone=source.time_zone) as (connection, scratch):
-            files = find_raw_files(folder, source, scratch)
-            self.counts = read_events(
-                DuckDbEngine(connection, scratch), files, source, USE_CASE.event_columns, REQUESTED_AT
-            )
-            self.intake = describe_intake(connection, self.counts.files)
-            self.events = self._rows(connection, "SELECT * FROM events ORDER BY event_id")
-            self.quarantine = self._rows(connection, "SELECT * FROM quarantine ORDER BY file, line")
-
-    @staticmethod
-    def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict]:
-        return connection.sql(query).to_arrow_table().to_pylist()
-
-    @property
-    def reasons(self) -> list[tuple]:
-        return [(row["reason"], row["column_name"], row["line"]) for row in self.quarantine]
-
-
-def write_csv(folder: Path, *lines: str, name: str = "events.csv", header: str = HEADER) -> Path:
-    folder.mkdir(exist_ok=True)
-    path = folder / name
-    path.write_text("\n".join([header, *lines]) + "\n")
-    return folder
 
 
 @pytest.fixture
@@ -257,7 +213,9 @@ def test_offsets_count_and_blanks_are_trimmed(raw: Path):
 
 def test_the_zone_of_a_source_holds_for_times_without_offset(raw: Path, tmp_path: Path):
     (tmp_path / "sources").mkdir()
-    text = (FOLDER / "sources/events.yaml").read_text().replace("time_zone: UTC", "time_zone: America/New_York")
+    text = (
+        (USE_CASE_FOLDER / "sources/events.yaml").read_text().replace("time_zone: UTC", "time_zone: America/New_York")
+    )
     (tmp_path / "sources/events.yaml").write_text(text)
     (event,) = Read(write_csv(raw, row(opened_at="2026-07-01 10:00:00")), tmp_path).events
     assert str(event["opened_at"]) == "2026-07-01 14:00:00"
@@ -322,7 +280,9 @@ def test_columns_may_be_missing_when_the_source_says_so(raw: Path):
 def test_a_source_expression_sees_one_row_only(tmp_path: Path, expression: str, words: str):
     (tmp_path / "sources").mkdir()
     text = (
-        (FOLDER / "sources/events.yaml").read_text().replace("channel: channel", f"channel: {json.dumps(expression)}")
+        (USE_CASE_FOLDER / "sources/events.yaml")
+        .read_text()
+        .replace("channel: channel", f"channel: {json.dumps(expression)}")
     )
     (tmp_path / "sources/events.yaml").write_text(text)
     with pytest.raises(UserError, match=words) as caught:
@@ -336,7 +296,7 @@ def test_a_source_expression_cannot_read_other_files(raw: Path, tmp_path: Path):
     secret = tmp_path / "secret.txt"
     secret.write_text("secret")
     expression = json.dumps(f"coalesce(read_text('{secret}'), channel)")
-    text = (FOLDER / "sources/events.yaml").read_text().replace("channel: channel", f"channel: {expression}")
+    text = (USE_CASE_FOLDER / "sources/events.yaml").read_text().replace("channel: channel", f"channel: {expression}")
     (tmp_path / "sources/events.yaml").write_text(text)
     with pytest.raises(UserError) as caught:
         Read(write_csv(raw, GOOD), tmp_path)
@@ -399,6 +359,7 @@ def test_a_refused_expression_holds_no_connection():
     assert not [value for values in frames for value in values if isinstance(value, duckdb.DuckDBPyConnection)]
 
 
+@pytest.mark.slow
 def test_lines_are_numbered_in_a_file_that_several_threads_read(raw: Path):
     rows = [row(event_id=f"E{number}", channel="fax" if number % 500 == 0 else "ticket") for number in range(200_000)]
     found = Read(write_csv(raw, *(f"{line},{'-' * 60}" for line in rows), header=HEADER + ",sentiment_note"))

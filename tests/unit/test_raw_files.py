@@ -7,11 +7,8 @@ import pytest
 
 from tenant_experience.errors import UserError
 from tenant_experience.intake.files import find_raw_files
-from tenant_experience.use_case.schema import load_use_case
-from tenant_experience.use_case.source import load_source
+from tests.support.raw_reading import EVENTS_SOURCE
 
-FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
-SOURCE = load_source(FOLDER, "events", load_use_case(FOLDER))
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
 
@@ -48,7 +45,7 @@ def test_a_file_that_cannot_be_data_is_named(raw: Path, name: str, content: byte
     (raw / "manifest.json").write_text("{}")
     (raw / name).write_bytes(content)
     with pytest.raises(UserError) as caught:
-        find_raw_files(raw, SOURCE, raw.parent)
+        find_raw_files(raw, EVENTS_SOURCE, raw.parent)
     assert caught.value.code == code
     assert name in caught.value.message
     assert words in caught.value.message
@@ -60,7 +57,7 @@ def test_a_batch_without_data_is_named(raw: Path):
     (raw / ".DS_Store").write_bytes(b"x")
     (raw / "_SUCCESS").touch()
     with pytest.raises(UserError, match="no data files") as caught:
-        find_raw_files(raw, SOURCE, raw.parent)
+        find_raw_files(raw, EVENTS_SOURCE, raw.parent)
     assert caught.value.code == "no_files"
 
 
@@ -68,5 +65,5 @@ def test_files_in_folders_are_found_in_a_fixed_order(raw: Path):
     for name in ("b.csv", "a/x.csv", "a/manifest.json.csv"):
         (raw / name).parent.mkdir(exist_ok=True)
         (raw / name).write_text("h\n1\n")
-    found = find_raw_files(raw, SOURCE, raw.parent)
+    found = find_raw_files(raw, EVENTS_SOURCE, raw.parent)
     assert [file.name for file in found] == ["a/manifest.json.csv", "a/x.csv", "b.csv"]

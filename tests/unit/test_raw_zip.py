@@ -9,7 +9,7 @@ import pytest
 from tenant_experience.errors import UserError
 from tenant_experience.intake import _zip as raw_zip
 from tenant_experience.intake.files import RawFile, find_raw_files
-from tests.unit.test_raw_files import SOURCE
+from tests.support.raw_reading import EVENTS_SOURCE
 
 CSV = b"event_id\n" + b"".join(b"%d\n" % number for number in range(2_000))
 
@@ -27,7 +27,7 @@ def find(tmp_path: Path, content: bytes, name: str = "log.zip") -> list[RawFile]
     raw.mkdir(exist_ok=True)
     scratch.mkdir()
     (raw / name).write_bytes(content)
-    return find_raw_files(raw, SOURCE, scratch)
+    return find_raw_files(raw, EVENTS_SOURCE, scratch)
 
 
 def test_the_files_of_an_archive_are_read_like_others(tmp_path: Path):

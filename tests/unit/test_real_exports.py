@@ -16,16 +16,16 @@ from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.events import EventCounts, read_events
 from tenant_experience.intake.files import find_raw_files
 from tenant_experience.use_case.source import load_source
-from tests.unit.feature_job import SHARED_DATA
-from tests.unit.test_features import SQL, USE_CASE, USE_CASE_FOLDER
+from tests.support.places import SHARED_DATA, USE_CASE_FOLDER
+from tests.support.raw_reading import USE_CASE
+from tests.support.requirements import needs_shared_data
 
+SQL = (USE_CASE_FOLDER / "features.sql").read_text()
 REQUESTED_AT = datetime(2026, 11, 20, tzinfo=UTC)
 UCI = SHARED_DATA / "uci498_incident_event_log.zip"
 NYC = SHARED_DATA / "nyc311_1000_20240416.csv"
 
-pytestmark = pytest.mark.skipif(
-    not UCI.is_file(), reason=f"{UCI.name} is not there: the real exports are not in the project"
-)
+pytestmark = [needs_shared_data(UCI.name), pytest.mark.slow]
 
 
 class Export:

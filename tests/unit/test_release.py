@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +10,9 @@ from tenant_experience import data_layout
 from tenant_experience.errors import UserError
 from tenant_experience.release.partition_result import ShardResult, ready_partitions
 from tenant_experience.release.release import HistoryRequest, LiveRelease, ManifestArrival, next_live
+from tests.support.places import ROOT
 
-EVENT = json.loads((Path(__file__).parents[2] / "events" / "start_release.json").read_text())
+EVENT = json.loads((ROOT / "events" / "start_release.json").read_text())
 
 
 def with_object(**changes: str) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def test_slugs_fit_aws_names_and_never_collide() -> None:
         assert data_layout.partition_slug(slug) == slug
 
 
-HISTORY = json.loads((Path(__file__).parents[2] / "events" / "start_release_history.json").read_text())
+HISTORY = json.loads((ROOT / "events" / "start_release_history.json").read_text())
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 

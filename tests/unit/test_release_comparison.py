@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.support.engine_use_cases import HOUSEHOLDS
-from tests.unit.feature_job import FeatureJob
+from tests.support.feature_job import FeatureJob
 
 TENANTS = 600
 SOURCE = {"source": "tenant_table"}

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from html.parser import HTMLParser
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,24 +10,15 @@ import pytest
 from tenant_experience.evaluation.champion import ChampionComparison, ComparedMetric
 from tenant_experience.evaluation.evaluation import FeatureImportance
 from tenant_experience.evaluation.gates import ModelGate
-from tenant_experience.evaluation.partition import evaluate_partition
 from tenant_experience.features.ingestion_result import IngestionResult
-from tenant_experience.features.table import FeatureTable
-from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.column_labels import label_partition
-from tenant_experience.groups.file import GroupRows
 from tenant_experience.jobs.partition_runs import Partition, PartitionOutcome
 from tenant_experience.pages.html_page import figure
-from tenant_experience.report.action_files import report_actions
-from tenant_experience.report.pictures import group_pictures
-from tenant_experience.report.report import ShardReport
-from tenant_experience.training.trainer import parse_settings
-from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.schema import UseCase
-from tests.model.generated_tenants import generated_table, use_case
+from tests.support.generated_tenants import generated_table, use_case
+from tests.support.html_pages import Tags, tags_of, words_of
+from tests.support.judged_partition import NAME, Judged, judged_groups
 
-NAME = "<script>alert('north')</script>"
-PARTITION = Partition(NAME, "north")
 REFUSED = PartitionOutcome("<b>small</b>", "small", "refused", "algorithm", "too_few_tenants", "12 tenants & no more")
 
 
@@ -42,62 +31,9 @@ INGESTION = IngestionResult(
 )
 
 
-class Tags(HTMLParser):
-    """Collects tags with their attributes, and the text."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A partition with its model judged, and what the page needs of it beside."""
-
-    evaluation: Any
-    table: FeatureTable
-    groups: GroupRows
-    use_case: UseCase
-    partition: Partition = PARTITION
-
-    def report(self, **more: Any) -> str:
-        evaluation, slug = self.evaluation, self.evaluation.manifest.slug
-        pictures = {slug: group_pictures(self.table, self.groups, evaluation.grouping)} if evaluation.grouping else {}
-        content: dict[str, Any] = {
-            "rows": [],
-            "ready": [evaluation],
-            "pictures": pictures,
-            "actions": report_actions(self.table, self.use_case, [evaluation], {slug: self.groups}),
-        }
-        return ShardReport("r1", 0, self.use_case, **(content | more)).render()
-
-    def trained(self, folder: Path) -> Judged:
-        """The same with its model made in ``folder`` and judged."""
-        settings = parse_settings("xgboost", trainer_named("xgboost"), {"n_estimators": "20"})
-        TrainingRun(self.use_case, settings, "r1").train_partition(self.table, self.groups, self.partition, folder)
-        return replace(self, evaluation=evaluate_partition(self.table, self.groups, folder, self.use_case))
-
-
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
-    """Groups of tenants, some of whom wait; nobody has a positive_rate."""
-    folder: Path = tmp_path_factory.mktemp("model")
-    table = generated_table(800, portfolios=("north", NAME))
-    values = table.values.copy()
-    values[:, table.features.index("positive_rate")] = np.nan
-    age = np.where(np.arange(800) < 40, np.arange(800) * 6.0, np.nan)
-    side = {"open_count": np.where(np.isnan(age), 0.0, 2.0), "oldest_open_hr": age}
-    table = replace(table, values=values, partition_slug=np.full(800, "north"), side=side)
-    grouping, groups = group_partition(table, PARTITION, use_case(), "r1")
-    grouping.write(folder)
-    return Judged(None, table, groups, use_case()).trained(folder)
+    return judged_groups(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
@@ -108,17 +44,6 @@ def page(judged: Judged) -> Tags:
 @pytest.fixture(scope="module")
 def text(page: Tags) -> str:
     return " ".join(page.text.split())
-
-
-def tags_of(html: str) -> Tags:
-    tags = Tags()
-    tags.feed(html)
-    tags.close()
-    return tags
-
-
-def words_of(html: str) -> str:
-    return " ".join(tags_of(html).text.split())
 
 
 def test_the_page_fetches_nothing(page: Tags) -> None:
@@ -240,7 +165,7 @@ def test_other_labels_have_a_page_without_groups(tmp_path: Path, classes: tuple[
 
 
 def test_the_same_figures_give_the_same_page(judged: Judged) -> None:
-    assert judged.report() == judged.report()
+    assert replace(judged).report() == judged.report()
 
 
 def test_a_shard_without_a_ready_model_has_a_page_too(judged: Judged) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import line_of
 from tenant_experience.use_case.source import Source, load_source
-from tests.unit.test_raw_events import USE_CASE, Read
+from tests.support.raw_reading import USE_CASE, Read
 
 SOURCE = """kind: events
 columns:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from operations.__main__ import main
-from tests.unit.feature_job import ROOT, USE_CASE_FOLDER
+from tests.support.places import ROOT, USE_CASE_FOLDER
 
 
 def block(language: str) -> str:

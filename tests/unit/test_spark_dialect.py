@@ -1,7 +1,6 @@
 """features.sql as Spark reads it: what is translated, what is refused."""
 
 import re
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -10,8 +9,9 @@ from sqlglot import exp
 
 from tenant_experience.errors import UserError
 from tenant_experience.spark._dialect import to_spark
+from tests.support.places import USE_CASE_FOLDER
 
-FEATURES = (Path(__file__).parents[2] / "use_cases" / "tenant_experience" / "features.sql").read_text()
+FEATURES = (USE_CASE_FOLDER / "features.sql").read_text()
 # Each statement's SELECT; a name for what is put in its place.
 SELECTS = [
     re.sub(r"CREATE (VIEW|TABLE) \w+ AS", "", statement.query.strip().rstrip(";")).replace("$", "at_")

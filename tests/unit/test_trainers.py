@@ -10,54 +10,22 @@ import numpy as np
 import pytest
 
 from tenant_experience.errors import UserError
-from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.scoring import Scorer
 from tenant_experience.training import hist_gradient_boosting as hist_gradient_boosting_trainer
 from tenant_experience.training import linear as linear_trainer
 from tenant_experience.training._booster_format import exclusive_thresholds
-from tenant_experience.training.fit import FitTask, FittedModel, fit
+from tenant_experience.training.fit import FittedModel, fit
 from tenant_experience.training.fit_pool import fit_pool
 from tenant_experience.training.hist_gradient_boosting import HistGradientBoostingSettings
 from tenant_experience.training.linear import LinearSettings
-from tenant_experience.training.trainer import Dataset, Objective, parse_settings
+from tenant_experience.training.trainer import Objective, parse_settings
 from tenant_experience.training.training import TRAINERS
 from tenant_experience.use_case.labels import Task
 from tenant_experience.use_case.schema import TrainerName
+from tests.support.fit_tasks import CLASSES, COLUMNS, dataset, fit_task
 
-COLUMNS = ("calls", "hours", "rate", "noise")
-CLASSES = {"binary": 2, "multiclass": 3, "regression": 0}
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 NAMES: tuple[TrainerName, ...] = tuple(TRAINERS)
-FEW = {"xgboost": {"n_estimators": 40}, "hist_gradient_boosting": {"max_iter": 40}, "linear": {}}
-
-
-def dataset(task: Task, seed: int, rows: int = 700, missing: float = 0.1) -> Dataset:
-    """Rows whose label the first three columns decide, with noise; a share of the values is missing."""
-    chance = np.random.default_rng(seed)
-    matrix = chance.normal(size=(rows, len(COLUMNS))).astype(np.float32)
-    number = 2 * matrix[:, 0] - matrix[:, 1] + matrix[:, 2] ** 2 + chance.normal(0, 0.5, rows)
-    labels = number if task == "regression" else np.digitize(number, {"binary": [1], "multiclass": [0, 2]}[task])
-    matrix[chance.random(matrix.shape) < missing] = np.nan
-    return Dataset(matrix, labels.astype(np.float32))
-
-
-def fit_task(name: TrainerName, task: Task, feature_dropout: float = 0.0) -> FitTask:
-    settings = parse_settings(name, TRAINERS[name], FEW[name])
-    manifest = ModelManifest(
-        partition="all",
-        slug="all",
-        version="r1",
-        trainer=name,
-        task=task,
-        features=COLUMNS,
-        labels=("low", "middle", "high")[: CLASSES[task]],
-        positive_label=None,
-        scale="global",
-        as_of="2026-11-01T00:00:00Z",
-        hyperparameters=settings.model_dump(),
-        code_version="1",
-    )
-    return FitTask(TRAINERS[name], settings, manifest, dataset(task, 1), dataset(task, 2, 300), feature_dropout)
 
 
 def scorer(fitted: FittedModel) -> Scorer:
@@ -170,6 +138,7 @@ def test_wrong_hyperparameters_are_named_by_every_trainer(name: TrainerName) -> 
     assert refusal.value.code == "bad_hyperparameter"
 
 
+@pytest.mark.slow
 def test_several_processes_fit_what_one_does() -> None:
     tasks = [fit_task(name, "binary", feature_dropout=0.3) for name in NAMES]
     with fit_pool(2) as fit_elsewhere, ThreadPoolExecutor(2) as threads:

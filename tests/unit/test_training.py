@@ -18,7 +18,7 @@ from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.training.xgboost import XGBoostSettings
 from tenant_experience.use_case.schema import Costs
-from tests.model.generated_tenants import generated_table, use_case
+from tests.support.generated_tenants import generated_table, use_case
 
 ALL = Partition("all", "all")
 TRAINER = trainer_named("xgboost")

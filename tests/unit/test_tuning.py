@@ -15,7 +15,7 @@ from tenant_experience.training.tuning_request import check_ranges, wanted_tunin
 from tenant_experience.use_case.manifest import parse_manifest
 from tenant_experience.use_case.schema import Models, UseCase, load_use_case
 from tenant_experience.use_case.tuning import Tuning
-from tests.unit.feature_job import ROOT, USE_CASE_FOLDER
+from tests.support.places import ROOT, USE_CASE_FOLDER
 
 RANGES = {
     "max_depth": {"kind": "integer", "minimum": 2, "maximum": 6},

@@ -5,9 +5,9 @@ import yaml
 
 from tenant_experience.errors import UserError
 from tenant_experience.use_case.schema import UseCase, load_use_case
+from tests.support.places import USE_CASE_FOLDER
 
-FOLDER = Path(__file__).parents[2] / "use_cases" / "tenant_experience"
-VALID = (FOLDER / "use_case.yaml").read_text()
+VALID = (USE_CASE_FOLDER / "use_case.yaml").read_text()
 
 
 def load_changed(tmp_path: Path, change) -> UseCase:
@@ -18,7 +18,7 @@ def load_changed(tmp_path: Path, change) -> UseCase:
 
 
 def test_the_shipped_use_case_is_valid():
-    use_case = load_use_case(FOLDER)
+    use_case = load_use_case(USE_CASE_FOLDER)
     assert use_case.feature_names[0] == "work_order_count"
     assert len(use_case.features) == 10
     assert use_case.features["answer_rate"].direction == -1

@@ -8,8 +8,8 @@ import yaml
 
 from operations.__main__ import main
 from tenant_experience.data_layout import model_package_group
-from tests.churn_export import write_churn
-from tests.unit.feature_job import ROOT, USE_CASES
+from tests.support.churn_export import write_churn
+from tests.support.places import ROOT, USE_CASES
 
 DOCUMENT = (ROOT / "docs/use_cases.md").read_text()
 CHURN = USE_CASES / "telecom_churn"
@@ -40,7 +40,7 @@ def test_a_preview_shows_the_labels_and_which_gate_would_refuse(tmp_path: Path, 
     words = ["preview", "--input", str(tmp_path / "files"), "--use-case", str(CHURN)]
     assert main(words) == 0
     told = capsys.readouterr().out
-    assert "all history is taken to be sufficient" in told
+    assert "every tenant's history counts as sufficient" in told
     assert re.search(r"churn +│ \w+ +│ \w+", told)
     assert "No gate on these files alone would refuse" in told
     export = tmp_path / "files/Dim1.csv"

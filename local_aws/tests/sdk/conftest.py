@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from local_aws.tests.sagemaker.support import LABELS, PROGRAM
-from local_aws.tests.server.conftest import client, env, server, state_folder
+from local_aws.tests.server.fixtures import client, env, server, state_folder
 
 __all__ = ["client", "env", "server", "state_folder"]
 

@@ -112,7 +112,7 @@ def test_a_killed_server_has_lost_nothing_that_is_seconds_old(running: Laptop) -
     assert json.loads(answer["Payload"].read()) == {"a": 1}
 
 
-@pytest.mark.parametrize("ends", ["kill", "down"])
+@pytest.mark.parametrize("ends", ["kill", pytest.param("down", marks=pytest.mark.slow)])
 def test_a_waiting_approval_is_a_named_end_told_by_the_rule_and_redrivable(running: Laptop, ends: str) -> None:
     role = make_role(running)
     topic = make_topic_with_reader(running)

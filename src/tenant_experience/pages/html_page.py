@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 # Shown in a table where there is no number: an en dash.
 NOTHING = "\N{EN DASH}"
@@ -16,6 +20,12 @@ def render(template: str, **content: Any) -> str:
         template: the file's name.
         content: the names that the template uses; a missing name is an error.
     """
+    return _environment().get_template(template).render(**content)
+
+
+@cache
+def _environment() -> Environment:
+    """It keeps the templates it has compiled."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -34,7 +44,7 @@ def render(template: str, **content: Any) -> str:
         "duration": duration,
         "count": lambda number: f"{number:,}",
     }
-    return environment.get_template(template).render(**content)
+    return environment
 
 
 def words(name: str) -> str:

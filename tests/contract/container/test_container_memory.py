@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from container.model_store import MEMORY_PER_FILE_BYTE, MEMORY_PER_MODEL
-from tests.contract.container.conftest import write_model
-from tests.model.generated_tenants import REPOSITORY
+from tests.support.places import ROOT
+from tests.support.small_model import write_model
 
 COPIES = 50
 MEASURE = f"""
@@ -33,7 +33,7 @@ print(resident() - before)
 def test_the_estimate_covers_what_models_take(tmp_path: Path, trees: int) -> None:
     folder = write_model(tmp_path / "model", trees=trees)
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", MEASURE, str(folder)], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        [sys.executable, "-c", MEASURE, str(folder)], cwd=ROOT, capture_output=True, text=True, check=True
     )
     estimate = MEMORY_PER_MODEL + MEMORY_PER_FILE_BYTE * (folder / "model.ubj").stat().st_size
     assert int(done.stdout) <= COPIES * estimate

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.contract.container.conftest import write_model
+from tests.support.small_model import write_model
 
 
 def load(client: httpx.Client, name: str, folder: Path) -> httpx.Response:

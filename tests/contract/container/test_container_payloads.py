@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.contract.container.conftest import FEATURES
+from tests.support.small_model import FEATURES
 
 CSV, JSON = {"content-type": "text/csv"}, {"content-type": "application/json"}
 

@@ -17,8 +17,8 @@ import pytest
 from container.serving_settings import ServingSettings
 from tenant_experience.errors import UserError
 from tenant_experience.jobs.instance_resources import available_cpus, available_memory
-from tests.model.generated_tenants import REPOSITORY
-from tests.model.serving_process import free_port, serving
+from tests.support.places import ROOT
+from tests.support.serving_process import free_port, serving
 
 
 def test_one_model_answers_at_invocations(tmp_path: Path, model_folder: Path) -> None:
@@ -58,7 +58,7 @@ def test_sigterm_lets_a_request_in_hand_finish(tmp_path: Path, model_folder: Pat
 def test_without_a_model_the_server_ends_and_says_why(tmp_path: Path) -> None:
     environment = os.environ | {"SAGEMAKER_BASE_DIR": str(tmp_path), "SAGEMAKER_BIND_TO_PORT": str(free_port())}
     done = subprocess.run(  # noqa: S603
-        [sys.executable, str(REPOSITORY / "container" / "serve")],
+        [sys.executable, str(ROOT / "container" / "serve")],
         env=environment | {"SERVING_WORKERS": "1"},
         capture_output=True,
         text=True,
@@ -96,15 +96,15 @@ def test_the_containers_quota_counts_not_the_machine(tmp_path: Path) -> None:
 
 
 def test_dockerfile_and_local_image_describe_one_image() -> None:
-    dockerfile = (REPOSITORY / "container" / "Dockerfile").read_text()
-    image = json.loads((REPOSITORY / "container" / "local_image.json").read_text())
+    dockerfile = (ROOT / "container" / "Dockerfile").read_text()
+    image = json.loads((ROOT / "container" / "local_image.json").read_text())
     for label, value in image["labels"].items():
         assert f"{label}={value}" in dockerfile
     for inside, folder in image["mounts"].items():
         assert f"COPY {folder} {inside}" in dockerfile
     assert f"PATH={image['path'][0]}:$PATH" in dockerfile
     for command in ("train", "serve"):
-        path = REPOSITORY / "container" / command
+        path = ROOT / "container" / command
         assert os.access(path, os.X_OK)
         assert path.read_text().startswith("#!/usr/bin/env python3\n")
 
@@ -122,5 +122,5 @@ body = {"instances": [{"features": {}}], "explain": True}
 sys.exit(create_app(settings).test_client().post("/invocations", json=body).status_code != 200)
 """
     command = [sys.executable, "-c", code, str(model_folder)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == 0, done.stderr

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.tests.sagemaker.conftest import endpoint_url, image, make, s3
-from local_aws.tests.server.conftest import bucket, client, env, machines, role_arn, server, state_folder
+from local_aws.tests.sagemaker.fixtures import endpoint_url, image, make, s3
+from local_aws.tests.server.fixtures import bucket, client, env, machines, role_arn, server, state_folder
 
 __all__ = [
     "bucket",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local_aws.tests.server.machines import Machines
-from tests.contract.local_aws.test_live_release_input import DEFINITION
+from tests.support.places import STATE_MACHINE
 
 INPUT = {"release": "r1", "use_case": "u", "batch": "b1", "requested_at": "2026-11-20T10:00:00Z"}
 
@@ -22,7 +22,7 @@ INPUT = {"release": "r1", "use_case": "u", "batch": "b1", "requested_at": "2026-
     ],
 )
 def test_the_input_chooses_the_engine(machines: Machines, more: dict[str, Any], expected: list[Any]) -> None:
-    text = DEFINITION.read_text().replace("${ContainerImageUri}", "one").replace("${SparkImageUri}", "two")
+    text = STATE_MACHINE.read_text().replace("${ContainerImageUri}", "one").replace("${SparkImageUri}", "two")
     states = json.loads(text)["States"]
     job = states["BuildFeatures"]["Arguments"]
     image, script, count = machines.output(

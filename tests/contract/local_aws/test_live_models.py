@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tenant_experience.jobs.archive import write_archive
-from tests.model.generated_tenants import generated_table, write_job_inputs
-from tests.model.job_processes import cluster, evaluate, train
+from tests.support.generated_tenants import generated_table, write_job_inputs
+from tests.support.job_processes import cluster, evaluate, train
 
 TABLE = "live-models"
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local_aws.tests.server.machines import Machines
+from tests.support.places import STATE_MACHINE
 
-DEFINITION = Path(__file__).parents[3] / "statemachine/train_and_release.asl.json"
 TABLE = "live-release-input"
 GIVEN = {"use_case": "tenant_experience", "batch": "b1", "release": "20261120-b", "requested_at": "2026-11-20"}
 
@@ -24,7 +23,7 @@ def inputs_of_the_job(machines: Machines, client: Any) -> Any:
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
     )
-    text = DEFINITION.read_text().replace("${ReleaseTable}", TABLE).replace("${DataBucket}", "data")
+    text = STATE_MACHINE.read_text().replace("${ReleaseTable}", TABLE).replace("${DataBucket}", "data")
     states = json.loads(text)["States"]
     inputs = states["BuildFeatures"]["Arguments"]["ProcessingInputs"]
     return lambda: machines.output(

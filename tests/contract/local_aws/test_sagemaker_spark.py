@@ -17,10 +17,10 @@ import pytest
 from demo.generate_events import generate
 from local_aws.sagemaker import SageMaker, ServiceError, load_image
 from local_aws.tests.sagemaker.support import BUCKET, ROLE, ROOT, Make, wait_for
-from tests.unit.feature_job import REQUESTED_AT, FeatureJob
+from tests.support.feature_job import REQUESTED_AT, FeatureJob
+from tests.support.requirements import spark_python
 
 IMAGE_URI = "000000000000.dkr.ecr.us-east-1.amazonaws.com/tenant-experience-spark:local"
-pytestmark = pytest.mark.timeout(600)
 OUTPUTS = ("features", "quarantine", "reports")
 
 
@@ -47,7 +47,7 @@ def request(name: str) -> dict[str, Any]:
         },
         "ProcessingInputs": [{**each, "S3Input": {**each["S3Input"], "S3InputMode": "File"}} for each in inputs],
         "ProcessingOutputConfig": {"Outputs": outputs},
-        "StoppingCondition": {"MaxRuntimeInSeconds": 500},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 800},
     }
 
 
@@ -67,6 +67,7 @@ def batch(tmp_path_factory: pytest.TempPathFactory, s3: Any) -> FeatureJob:
 @pytest.fixture
 def sagemaker(make: Make, batch: FeatureJob) -> SageMaker:
     assert batch.raw.is_dir()
+    spark_python()
     return make(images=[load_image(ROOT / "container" / "local_spark_image.json", ROOT)])
 
 
@@ -78,7 +79,7 @@ def ended(sagemaker: SageMaker, name: str, look: Callable[[], None] = lambda: No
         job = sagemaker.call("DescribeProcessingJob", {"ProcessingJobName": name})
         return None if job["ProcessingJobStatus"] == "InProgress" else job
 
-    job: dict[str, Any] = wait_for(done, what=f"the end of {name}", seconds=550)
+    job: dict[str, Any] = wait_for(done, what=f"the end of {name}", seconds=850)
     return job
 
 
@@ -129,7 +130,7 @@ def test_a_master_or_worker_that_dies_ends_the_job_by_name(sagemaker: SageMaker,
     log = sagemaker.job_log_path(f"loses-{what}")
     assert log is not None
     words = f"org.apache.spark.deploy.{what}.{what.capitalize()}"
-    (victim,) = wait_for(lambda: processes(log.parent / host, words), what=f"a {what}", seconds=60)
+    (victim,) = wait_for(lambda: processes(log.parent / host, words), what=f"a {what}", seconds=300)
     if what == "worker":
         time.sleep(1)
     os.kill(victim, signal.SIGKILL)

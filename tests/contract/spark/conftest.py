@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-SPARK_PYTHON = ROOT / ".local" / "venvs" / "spark" / "bin" / "python"
+from tests.support import requirements
 
 
 @pytest.fixture(scope="session")
 def spark_python() -> Path:
-    if not SPARK_PYTHON.exists():
-        pytest.fail(f"{SPARK_PYTHON} is missing: `make spark` builds it", pytrace=False)
-    return SPARK_PYTHON
+    return requirements.spark_python()

@@ -11,11 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from tenant_experience.use_case.schema import load_use_case
-from tests.contract.spark.awkward_events import AS_OF, EVENTS, write_awkward_events
-from tests.unit.feature_job import USE_CASE_FOLDER, FeatureJob
+from tests.support.awkward_events import AS_OF, EVENTS, write_awkward_events
+from tests.support.feature_job import FeatureJob
+from tests.support.places import USE_CASE_FOLDER
 
-# Spark is slow to start, and more so beside other tests.
-pytestmark = pytest.mark.timeout(600)
 MANIFEST = {"as_of": f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}"}
 
 
@@ -45,6 +44,7 @@ def jobs(tmp_path_factory: pytest.TempPathFactory, spark_python: Path) -> Jobs:
     return jobs
 
 
+@pytest.mark.slow
 def test_every_feature_is_the_same(jobs: Jobs) -> None:
     duckdb, spark = (table.to_pylist() for table in jobs.tables("features/features.parquet"))
     assert len(duckdb) == len(spark) > 3_000
@@ -60,11 +60,13 @@ def _numbers(row: dict[str, Any], names: list[str]) -> dict[str, float]:
     return {name: float("nan") if row[name] is None else row[name] for name in names}
 
 
+@pytest.mark.slow
 def test_to_the_last_bit(jobs: Jobs) -> None:
     duckdb, spark = jobs.tables("features/features.parquet")
     assert spark.equals(duckdb)
 
 
+@pytest.mark.slow
 def test_the_events_are_awkward(jobs: Jobs) -> None:
     """Every feature is known for some tenants and unknown, or 0, for others; each kind of repetition is there."""
     (features, _) = jobs.tables("features/features.parquet")
@@ -79,6 +81,7 @@ def test_the_events_are_awkward(jobs: Jobs) -> None:
     assert len(quality["rows_by_channel"]) == 6
 
 
+@pytest.mark.slow
 def test_the_figures_and_the_refused_rows_are_the_same(jobs: Jobs) -> None:
     assert jobs.spark.read("reports/data_quality.json") == jobs.duckdb.read("reports/data_quality.json")
     assert jobs.spark.read("features/partitions.json") == jobs.duckdb.read("features/partitions.json")

@@ -18,6 +18,7 @@ from tests.support.fault_rules import CONFLICT, NOT_READY, THROTTLED, operation
 from tests.support.flow import Flow
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
 TENANTS = 700
 
 LASTING: dict[str, dict[str, Any]] = {

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from tests.support.places import ROOT
+
 FUNCTIONS = sorted(folder for folder in (ROOT / "functions").iterdir() if folder.is_dir())
 HEAVY = {"pandas", "numpy", "duckdb", "xgboost", "sklearn", "pyarrow", "matplotlib", "pydantic"}
 

@@ -11,7 +11,7 @@ from tenant_experience.groups._methods import find_groups, one_thread
 from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.markers import marker_values, usable_markers
 from tenant_experience.jobs.partition_runs import Partition
-from tests.model.generated_tenants import use_case
+from tests.support.generated_tenants import use_case
 
 PORTFOLIO, SPREAD = 283, 0.475
 HOURS = ("mean_first_response_hr", "mean_full_resolution_hr")

@@ -18,18 +18,17 @@ from tenant_experience.data_layout import partition_slug
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.use_case.schema import UseCase, load_use_case
 from tests.support.engine_use_cases import HOUSEHOLDS
+from tests.support.places import SHARED_DATA
+from tests.support.places import USE_CASE_FOLDER as SHIPPED_USE_CASE
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-USE_CASE_FOLDER = HOUSEHOLDS
-SHIPPED_USE_CASE = REPOSITORY / "use_cases" / "tenant_experience"
-REAL_TABLE = REPOSITORY.parent / "shared" / "data" / "tenant_communications.parquet"
+REAL_TABLE = SHARED_DATA / "tenant_communications.parquet"
 THREE_GROUPS = ["good", "opportunity", "bad"]
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def use_case() -> UseCase:
     """The use case of the generated tenants."""
-    return load_use_case(USE_CASE_FOLDER)
+    return load_use_case(HOUSEHOLDS)
 
 
 def shipped_use_case() -> UseCase:
@@ -39,7 +38,7 @@ def shipped_use_case() -> UseCase:
 
 def settings_with(method: str = "kmeans", groups: int = 2, limits: Mapping[str, float] | None = None) -> dict[str, Any]:
     """use_case.yaml with another clustering."""
-    settings: dict[str, Any] = yaml.safe_load((USE_CASE_FOLDER / "use_case.yaml").read_text())
+    settings: dict[str, Any] = yaml.safe_load((HOUSEHOLDS / "use_case.yaml").read_text())
     settings["clustering"] |= {"method": method, "groups": groups, "limits": dict(limits or {})}
     if groups == 3:
         settings["labels"]["classes"] = THREE_GROUPS
@@ -136,7 +135,7 @@ def write_job_inputs(
     partitions: Sequence[str] = ("all",),
     hyperparameters: Mapping[str, str] | None = None,
     order: np.ndarray | None = None,
-    use_case_folder: Path = USE_CASE_FOLDER,
+    use_case_folder: Path = HOUSEHOLDS,
 ) -> None:
     """Lays out the inputs of ClusterTenants below ``base``, one shard with the given partitions."""
     features = base / "processing" / "input" / "features"

@@ -7,10 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-USE_CASES = ROOT / "use_cases"
-USE_CASE_FOLDER = USE_CASES / "tenant_experience"
-SHARED_DATA = ROOT.parent / "shared" / "data"
+from tests.support.places import ROOT, USE_CASE_FOLDER, USE_CASES
+from tests.support.script_process import run_forked
+
 REQUESTED_AT = "2026-11-20T10:00:00Z"
 
 
@@ -25,7 +24,7 @@ class FeatureJob:
         use_case: str = USE_CASE_FOLDER.name,
     ) -> None:
         self.base = base
-        self.command = [str(python), str(ROOT / "sagemaker_scripts" / script)]
+        self.python, self.script = str(python), ROOT / "sagemaker_scripts" / script
         self.raw = base / "processing/input/raw"
         self.raw.mkdir(parents=True)
         self.use_case = base / "processing/input/use_case"
@@ -48,8 +47,13 @@ class FeatureJob:
             "SAGEMAKER_BASE_DIR": str(self.base),
             "PYTHONPATH": str(ROOT / "src"),
         }
-        command = [*self.command, *names]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd="/")  # noqa: S603
+        if self.python == sys.executable:
+            done = run_forked(self.script, names, environment)
+        else:
+            command = [self.python, str(self.script), *names]
+            done = subprocess.run(  # noqa: S603
+                command, env=environment, capture_output=True, text=True, check=False, cwd="/"
+            )
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
         assert not list(self.base.glob("scratch-*"))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.model.generated_tenants import REPOSITORY
+from tests.support.places import ROOT
 
 
 def free_port() -> int:
@@ -36,7 +36,7 @@ def serving(base: Path, **settings: str) -> Iterator[tuple[httpx.Client, subproc
     log = base / f"serve-{port}.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(  # noqa: S603
-            [sys.executable, str(REPOSITORY / "container" / "serve")], env=environment, stderr=stderr
+            [sys.executable, str(ROOT / "container" / "serve")], env=environment, stderr=stderr
         )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:

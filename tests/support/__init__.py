@@ -1,0 +1,1 @@
+"""What tests share and no test is: generated data, jobs as processes, and pages that are read."""
