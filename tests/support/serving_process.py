@@ -16,6 +16,8 @@ import httpx
 
 from tests.support.places import ROOT
 
+_PATIENCE_S = 200  # a limit against hanging, not on speed
+
 
 def free_port() -> int:
     """A port nobody listens on right now."""
@@ -39,17 +41,17 @@ def serving(base: Path, **settings: str) -> Iterator[tuple[httpx.Client, subproc
             [sys.executable, str(ROOT / "container" / "serve")], env=environment, stderr=stderr
         )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=_PATIENCE_S) as client:
             _wait(client, process, log)
             yield client, process
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        process.wait(timeout=_PATIENCE_S)
 
 
 def _wait(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +28,8 @@ FOLDER = ROOT / "use_cases" / "tenant_experience"
 USE_CASE = load_use_case(FOLDER)
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 WRITES = "sagemaker-featurestore-runtime:BatchWriteRecord"
+RECORDS_PER_CALL = 25
+_PATIENCE_S = 250.0
 _ACTIONS = ["CreateFeatureGroup", "DescribeFeatureGroup", "UpdateFeatureGroup"]
 _ACTIONS += ["BatchGetRecord", "BatchWriteRecord", "PutRecord"]
 
@@ -87,7 +88,7 @@ class Ingestion:
 
     def run(self, group: str, release: str, *more: str) -> dict[str, Any]:
         process = self.start(group, release, *more)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=_PATIENCE_S)
         assert process.returncode == 0, errors
         outcome = self._base / "processing" / "output" / "ingestion" / "algo-1" / "outcome.json"
         found: dict[str, Any] = json.loads(outcome.read_text())
@@ -140,15 +141,18 @@ def test_a_correction_is_served_for_whom_it_concerns_and_a_repetition_writes_not
 
 
 @contextmanager
-def slow_writes(env: dict[str, str]) -> Iterator[None]:
-    def faults(method: str, rules: list[dict[str, Any]]) -> None:
+def slow_writes(env: dict[str, str]) -> Iterator[Callable[[], int]]:
+    """Hold up every write; gives how many the server has received."""
+
+    def faults(method: str, rules: list[dict[str, Any]]) -> Any:
         url = f"{env['AWS_ENDPOINT_URL']}/_local/faults"
         call = urllib.request.Request(url, json.dumps(rules).encode(), method=method)  # noqa: S310
-        urllib.request.urlopen(call, timeout=10).close()  # noqa: S310
+        with urllib.request.urlopen(call, timeout=_PATIENCE_S) as answer:  # noqa: S310
+            return json.load(answer)
 
     faults("PUT", [{"operation": WRITES, "delay_seconds": 0.3}])
     try:
-        yield
+        yield lambda: int(faults("GET", [])[0]["fired"])
     finally:
         faults("DELETE", [])
 
@@ -158,14 +162,19 @@ def test_a_run_that_was_killed_half_way_and_repeated_ends_as_one_that_was_not(
 ) -> None:
     tickets = {f"T{number:03}": float(number) for number in range(800)}
     write_features(ingestion.features, tickets)
-    with slow_writes(env), ingestion.start("killed", "r1") as process:
+    with slow_writes(env) as received, ingestion.start("killed", "r1") as process:
         try:
-            eventually(lambda: ingestion.served("killed", list(tickets)))
+            eventually(lambda: ingestion.served("killed", list(tickets)), limit_s=_PATIENCE_S)
         finally:
             process.kill()
-        process.communicate(timeout=10)
-    assert process.returncode == -signal.SIGKILL
-    time.sleep(0.5)  # calls that were under way arrive
+        process.communicate(timeout=_PATIENCE_S)
+        assert process.returncode == -signal.SIGKILL
+
+        def written() -> bool:
+            """Whether the calls that were under way have arrived: all are of the same size."""
+            return len(ingestion.served("killed", list(tickets))) == received() * RECORDS_PER_CALL
+
+        eventually(written, limit_s=_PATIENCE_S)
     half = ingestion.served("killed", list(tickets))
     assert 0 < len(half) < len(tickets)
 
@@ -215,7 +224,7 @@ def test_two_instances_write_every_tenant_once(
             and found["ProcessingJobStatus"] != "InProgress"
             and found
         ),
-        limit_s=60,
+        limit_s=_PATIENCE_S,
     )
     assert job["ProcessingJobStatus"] == "Completed", job.get("ExitMessage")
     outcomes = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.support.feature_job import REQUESTED_AT, FeatureJob
 from tests.support.requirements import spark_python
 
 IMAGE_URI = "000000000000.dkr.ecr.us-east-1.amazonaws.com/tenant-experience-spark:local"
+_PATIENCE_S = 850  # below the limit of a test, so that it ends by saying what it waited for
 OUTPUTS = ("features", "quarantine", "reports")
 
 
@@ -79,7 +79,7 @@ def ended(sagemaker: SageMaker, name: str, look: Callable[[], None] = lambda: No
         job = sagemaker.call("DescribeProcessingJob", {"ProcessingJobName": name})
         return None if job["ProcessingJobStatus"] == "InProgress" else job
 
-    job: dict[str, Any] = wait_for(done, what=f"the end of {name}", seconds=850)
+    job: dict[str, Any] = wait_for(done, what=f"the end of {name}", seconds=_PATIENCE_S)
     return job
 
 
@@ -130,9 +130,10 @@ def test_a_master_or_worker_that_dies_ends_the_job_by_name(sagemaker: SageMaker,
     log = sagemaker.job_log_path(f"loses-{what}")
     assert log is not None
     words = f"org.apache.spark.deploy.{what}.{what.capitalize()}"
-    (victim,) = wait_for(lambda: processes(log.parent / host, words), what=f"a {what}", seconds=300)
-    if what == "worker":
-        time.sleep(1)
+    (victim,) = wait_for(lambda: processes(log.parent / host, words), what=f"a {what}", seconds=_PATIENCE_S)
+    if what == "worker":  # lost only once it had work; before that it would be missing
+        work = log.parent / host / "opt" / "ml" / "spark-worker"
+        wait_for(lambda: list(work.glob("app-*/*")), what="an executor", seconds=_PATIENCE_S)
     os.kill(victim, signal.SIGKILL)
     job = ended(sagemaker, f"loses-{what}")
     assert job["ProcessingJobStatus"] == "Failed"
