@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import httpx
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
@@ -30,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         batch = _batch(options)
         return demo(up(console), batch, options, console)
-    except (OperationError, ClientError, BotoCoreError) as error:
+    except (OperationError, ClientError, BotoCoreError, httpx.HTTPError) as error:
         console.print(f"[red]Stopped:[/red] {escape(str(error))}", soft_wrap=True)
         return 1
 

@@ -1,4 +1,4 @@
-"""Writing generated events as the files of five systems, with the dirt that real exports have."""
+"""Writes generated events as the files of five systems, with the mistakes that real exports have."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FILES = {
     "email": "emails.parquet",
     "work_order": "work_orders.jsonl",
 }
-# Of each: the share of a file's rows. Duplicates are dropped, the others go to quarantine: 0.5% in all.
+# The share of a file's rows for each kind of mistake. Duplicates are dropped; the others, 0.5% in all, are quarantined.
 _DIRT = 0.0019
 
 _Floats = npt.NDArray[np.float64]
@@ -34,11 +34,12 @@ _Texts = npt.NDArray[np.str_]
 
 @dataclass
 class EventTable:
-    """Events of one channel, one array per column; times are seconds since ``began``, NaN when blank.
+    """Events of one channel, with one array per column. Times are seconds since ``began``, NaN when blank.
 
     Attributes:
-        channel: of all rows.
-        who: index of the tenant, shape (rows,); so are all the others.
+        channel: the channel of all rows.
+        began: the start of the log.
+        who: index of the tenant, shape (rows,) like all other arrays.
         resolved_again: a second resolution of the same event, exported as a second row.
     """
 
@@ -56,12 +57,12 @@ class EventTable:
 
     @classmethod
     def blank(cls, channel: str, who: npt.NDArray[np.int64], opened: _Floats, began: datetime) -> EventTable:
-        """Events of which only the opening is known."""
+        """Events that were opened, and nothing else is known about them."""
         never, text = np.full(len(who), np.nan), np.full(len(who), "")
         return cls(channel, began, who, opened, never, never, never, text, text, np.zeros(len(who), bool), text)
 
     def times(self, seconds: _Floats) -> _Texts:
-        """``2026-11-01T10:00:00Z``, or empty."""
+        """The times as text, such as ``2026-11-01T10:00:00Z``; empty for NaN."""
         start = np.datetime64(self.began.astimezone(UTC).replace(tzinfo=None), "s")
         stamps = start + np.nan_to_num(seconds).astype("timedelta64[s]")
         return np.where(np.isnan(seconds), "", np.char.add(np.datetime_as_string(stamps, unit="s"), "Z"))
@@ -70,14 +71,14 @@ class EventTable:
 def write_files(
     folder: Path, tables: list[EventTable], tenant_ids: _Texts, portfolio_ids: _Texts, rng: np.random.Generator
 ) -> int:
-    """Writes one file per table; returns the rows written.
+    """Write one file per table; returns how many rows were written.
 
     Args:
         folder: made when missing.
         tables: one per channel.
         tenant_ids: shape (tenants,).
-        portfolio_ids: of each tenant, shape (tenants,).
-        rng: decides which rows get dirty.
+        portfolio_ids: the portfolio of each tenant, shape (tenants,).
+        rng: decides which rows get mistakes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = 0
@@ -115,7 +116,7 @@ def _columns(table: EventTable, tenant_ids: _Texts, portfolio_ids: _Texts) -> di
 
 
 def _dirty(columns: dict[str, _Texts], rng: np.random.Generator) -> dict[str, _Texts]:
-    """Adds duplicates, then makes some rows impossible, each kind in rows of its own."""
+    """Add duplicates, then make some rows impossible; each kind of mistake gets rows of its own."""
     count = len(columns["event_id"])
     each = max(1, round(count * _DIRT)) if count >= 10 else 0
     copies = rng.choice(count, each, replace=False)
@@ -130,10 +131,10 @@ def _dirty(columns: dict[str, _Texts], rng: np.random.Generator) -> dict[str, _T
 
 def _write_csv(path: Path, columns: dict[str, _Texts]) -> int:
     lines = [",".join(COLUMNS), *map(",".join, zip(*(columns[name].tolist() for name in COLUMNS), strict=True))]
-    # A line that broke in two on its way, as exports do.
+    # A line that was cut off, as happens in exports.
     lines.insert(len(lines) // 2, "TORN-1,T000000")
     data = ("\n".join(lines) + "\n").encode()
-    # No time in the gzip header: the same events are the same bytes.
+    # There is no time in the gzip header, so the same events give the same bytes.
     path.write_bytes(gzip.compress(data, compresslevel=4, mtime=0) if path.suffix == ".gz" else data)
     return len(lines) - 1
 

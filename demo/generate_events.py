@@ -1,8 +1,8 @@
-"""Realistic communication events with a known truth: which tenants have a bad time.
+"""Generate realistic communication events, and say which tenants have a bad time.
 
-Five systems export what they know: tickets and maintenance requests (CSV), calls (CSV.gz), messages and e-mails
-(Parquet), work orders (JSON lines). As in life there are open tickets, tickets resolved twice, blanks, duplicates,
-tenants who moved in lately, portfolios of different size and speed, and about 0.5% rows that cannot be right.
+Five systems export their events: tickets and maintenance requests (CSV), calls (CSV.gz), messages and e-mails
+(Parquet), work orders (JSON lines). As in real exports there are open tickets, tickets resolved twice, blanks,
+duplicates, tenants who moved in recently, portfolios of different size and speed, and about 0.5% impossible rows.
 
     python -m demo.generate_events /tmp/batch --as-of 2026-11-01T00:00:00Z --tenants 1500 --seed 0
 """
@@ -22,7 +22,7 @@ import numpy.typing as npt
 from demo.event_files import EventTable, write_files
 
 DAYS_OF_LOG = 420
-# The export is a day younger than as_of: what happened in that day must not leak into features.
+# The export is made a day after as_of: what happened on that day must not leak into features.
 EXPORT_DELAY = timedelta(days=1)
 _PORTFOLIOS = ("Elm Court", "North Quay", "Tower 7", "Garden Mews", "Mill Lofts", "Harbour View", "Station Yard")
 
@@ -32,14 +32,14 @@ _Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Channel:
-    """Events of one kind; pairs are (good, bad).
+    """Events of one kind. Each pair has a value for good and one for bad tenants.
 
     Attributes:
-        name: of the channel.
+        name: the channel's name.
         yearly: events per tenant and year.
-        response_hr: median hours to the first response; None when there is none to wait for.
-        resolution_hr: median hours from opening to resolution.
-        escalated: share.
+        response_hr: median hours to the first response; None for channels without one.
+        resolution_hr: median hours from opening to resolution; None for channels without one.
+        escalated: share of escalated events.
     """
 
     name: str
@@ -69,13 +69,13 @@ _NEVER_RESOLVED = 0.01
 
 @dataclass(frozen=True)
 class Truth:
-    """What the generator knows and the files do not say.
+    """What the generator knows but does not write into the files.
 
     Attributes:
         tenant_ids: ``T000000`` and so on, shape (tenants,).
-        bad: whether each has a bad time, shape (tenants,).
-        portfolio_ids: of each, shape (tenants,).
-        events: rows written, dirty ones included.
+        bad: whether each tenant has a bad time, shape (tenants,).
+        portfolio_ids: the portfolio of each tenant, shape (tenants,).
+        events: how many rows were written, including the impossible ones.
     """
 
     tenant_ids: npt.NDArray[np.str_]
@@ -84,27 +84,27 @@ class Truth:
     events: int
 
     def write(self, path: Path) -> None:
-        """Writes JSON: tenant id -> ``good`` or ``bad``."""
+        """Write a JSON object: tenant id -> ``good`` or ``bad``."""
         named = zip(self.tenant_ids.tolist(), self.bad.tolist(), strict=True)
         path.write_text(json.dumps({tenant: "bad" if bad else "good" for tenant, bad in named}, indent=1) + "\n")
 
 
 def generate(folder: Path, *, as_of: datetime, tenants: int = 1_500, portfolios: int = 6, seed: int = 0) -> Truth:
-    """Writes a batch of event files into ``folder``, made when missing; the same arguments give the same bytes.
+    """Write a batch of event files into ``folder``. The same arguments give the same bytes.
 
     Args:
-        folder: gets five files; ``manifest.json`` is for the caller to add.
-        as_of: with a zone; the log spans the 420 days before it and the day after.
+        folder: made when missing; gets a file for each channel, and the caller adds ``manifest.json``.
+        as_of: with a time zone; the events span the 420 days before it and the day after it.
         tenants: at least 1.
-        portfolios: at least 1; the first are the largest, their speeds differ.
-        seed: of everything random.
+        portfolios: at least 1; the first are the largest, and their speeds differ.
+        seed: seed of everything random.
     """
     rng = np.random.default_rng(seed)
     names = np.array([_PORTFOLIOS[i] if i < len(_PORTFOLIOS) else f"Portfolio {i + 1}" for i in range(portfolios)])
     sizes = 1.0 / np.arange(1, portfolios + 1) ** 0.7
     portfolio = rng.choice(portfolios, tenants, p=sizes / sizes.sum())
     slowness = np.exp(rng.normal(0, 0.15, portfolios))
-    # Slower portfolios also have more tenants who fare badly.
+    # Slower portfolios also have more tenants who have a bad time.
     bad = rng.random(tenants) < np.clip(0.3 + 0.5 * np.log(slowness), 0.1, 0.6)[portfolio]
     moved_in = np.where(rng.random(tenants) < 0.2, rng.uniform(0, DAYS_OF_LOG - 5, tenants), 0.0)
     pace = slowness[portfolio] * np.exp(rng.normal(0, 0.2, tenants))
@@ -158,7 +158,7 @@ def _by_class(pair: tuple[float, float], bad: npt.NDArray[np.bool_]) -> _Floats:
 
 
 def _opening_seconds(rng: np.random.Generator, moved_in: _Floats, days: int) -> _Floats:
-    """Seconds since the log began: any day of the tenancy, mostly by daylight, whole seconds."""
+    """Whole seconds since the log began: on any day of the tenancy, mostly in the daytime."""
     day = np.floor(rng.uniform(moved_in, days))
     return np.floor(day * 86_400 + np.clip(rng.normal(13.5, 3.5, len(day)), 0, 23.9) * 3_600)
 
@@ -171,7 +171,7 @@ def _hours(
 
 
 def _known(moment: _Floats, exported: float, never: npt.NDArray[np.bool_]) -> _Floats:
-    """``moment`` where it had happened when the export was made, else NaN."""
+    """``moment`` if it was before the export, else NaN."""
     return np.where(never | (moment >= exported), np.nan, moment)
 
 
@@ -183,18 +183,22 @@ def _sentiments(rng: np.random.Generator, bad: npt.NDArray[np.bool_]) -> npt.NDA
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command line."""
+    """Run the command line; always 0."""
     parser = argparse.ArgumentParser(prog="python -m demo.generate_events", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--as-of", type=datetime.fromisoformat, default=None, help="default: midnight UTC, today")
-    parser.add_argument("--tenants", type=int, default=1_500)
-    parser.add_argument("--portfolios", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--truth", type=Path, help="also write which tenants are bad (keep it out of the batch)")
+    parser.add_argument("folder", type=Path, help="where to write the files")
+    parser.add_argument(
+        "--as-of", type=datetime.fromisoformat, help="such as 2026-11-01T00:00:00Z (default: midnight UTC, today)"
+    )
+    parser.add_argument("--tenants", type=int, default=1_500, help="how many (default: %(default)s)")
+    parser.add_argument("--portfolios", type=int, default=6, help="how many (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default: %(default)s)")
+    parser.add_argument(
+        "--truth", type=Path, help="JSON file that says which tenants are bad (keep it out of the batch)"
+    )
     options = parser.parse_args(arguments)
     as_of = options.as_of or datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     if as_of.tzinfo is None:
-        parser.error("--as-of needs an offset: end it with Z for UTC")
+        parser.error("--as-of needs a time zone: end it with Z for UTC")
     truth = generate(
         options.folder, as_of=as_of, tenants=options.tenants, portfolios=options.portfolios, seed=options.seed
     )

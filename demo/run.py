@@ -64,8 +64,8 @@ def ask(stack: Stack, done: FinishedRelease, tenant: str | None, console: Consol
     table = Table("tenant", "portfolio", "status", "experience", "P(bad)", "version", title="POST /predictions")
     for row in rows:
         shown = "-" if row["probability"] is None else f"{row['probability']:.3f}"
-        told = (row["status"], row["experience"] or "-", shown, row["model_version"] or "-")
-        table.add_row(row["tenant_id"], row["portfolio_id"], *told)
+        cells = (row["status"], row["experience"] or "-", shown, row["model_version"] or "-")
+        table.add_row(row["tenant_id"], row["portfolio_id"], *cells)
     console.print(table)
     busiest = max(sample, key=lambda row: sum(row[name] or 0 for name in ("work_order_count", "outbound_call_count")))
     chosen = tenant or str(busiest["tenant_id"])

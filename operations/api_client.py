@@ -24,11 +24,10 @@ class ApiClient:
         self._api_key = api_key
         self._console = console
 
-    def get(self, path: str, *, show: bool = True) -> httpx.Response:
+    def get(self, path: str) -> httpx.Response:
         """Send a GET request; print it and its answer."""
         answer = self._http.get(path)
-        if show:
-            self._show(f"GET {path}", answer)
+        self._show(f"GET {path}", answer)
         return answer
 
     def predictions(self, tenant_ids: list[str]) -> list[dict[str, Any]]:

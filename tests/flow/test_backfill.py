@@ -80,7 +80,7 @@ def offline(flow: Flow, as_of: datetime) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def history(flow: Flow) -> History:
     work = flow.events(seed=40, tenants=TENANTS)
-    flow.release(work, decision="reject")
+    flow.release(work, choice="reject")
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     done = History(work, [today - days * DAY for days in (260, 160, 60)], ("T000003", record(flow, "T000003")), "", 0)
     done.code, done.said = backfill(*done.words)

@@ -254,7 +254,7 @@ def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: FinishedRelea
             assert refused.status_code == 400
             assert "Not recorded yet" in refused.text
 
-    done = flow.release(flow.events(seed=3), decision="reject", reason="the groups look wrong", before=scan)
+    done = flow.release(flow.events(seed=3), choice="reject", reason="the groups look wrong", before=scan)
     assert done.execution["status"] == "FAILED"
     assert done.execution["error"] == "ReleaseRejected"
     assert done.visited[-1] == "ReleaseRejected"

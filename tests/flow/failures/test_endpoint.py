@@ -30,7 +30,7 @@ def test_an_endpoint_update_that_is_not_healthy_is_rolled_back_while_the_api_goe
             assert fired() == [1]
         assert (stop.status, stop.state, stop.error) == ("FAILED", "DeployEndpoint", "PlatformError")
         assert "endpoint_not_updated" in stop.cause
-        assert "went back to" in stop.mail
+        assert "was rolled back to" in stop.mail
         assert (stop.endpoint, stop.live) == ("InService", before["release"])
         end = drive.redrive()
     assert (end.status, end.live) == ("SUCCEEDED", drive.release)
