@@ -10,7 +10,7 @@ from operations.erasure.findings import Place
 from tenant_experience.erasure.file import PACKED, Eraser, Erasure
 
 # The laptop's AWS writes its state to disk within seconds; a busy machine takes longer.
-_WRITTEN_WITHIN = 120
+_WRITTEN_WITHIN = 60
 
 
 def search(folder: Path, eraser: Eraser, *, waits: bool) -> Place:
