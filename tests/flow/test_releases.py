@@ -252,7 +252,7 @@ def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: FinishedRelea
         for empty in ({}, {"decision": "approve"}, {"decision": "approve", "approver": "Tess Ter", "reason": " "}):
             refused = flow.http.post(link, data=empty)
             assert refused.status_code == 400
-            assert "Not recorded yet" in refused.text
+            assert "Your decision is not recorded yet" in refused.text
 
     done = flow.release(flow.events(seed=3), choice="reject", reason="the groups look wrong", before=scan)
     assert done.execution["status"] == "FAILED"

@@ -139,7 +139,7 @@ def test_an_undelivered_decision_says_so_and_is_sent_again_as_it_was_recorded(in
     undelivered, delivered = interrupted.pages
     assert undelivered.status_code == 503
     assert "was approved" in undelivered.text
-    assert "not passed on yet" in undelivered.text
+    assert "recorded, but not delivered yet" in undelivered.text
     assert delivered.status_code == 200
     assert "was approved" in delivered.text
     assert "<form" not in delivered.text
