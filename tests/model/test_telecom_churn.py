@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tenant_experience.evaluation._intervals import measured
-from tenant_experience.evaluation._scored_rows import ScoredRows, scored
+from tenant_experience.evaluation.scored_rows import ScoredRows, scored
 from tenant_experience.features.table import FeatureTable, read_features
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.jobs.partition_runs import Partition, read_shard

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tenant_experience.evaluation._intervals import measured
-from tenant_experience.evaluation._scored_rows import ScoredRows
 from tenant_experience.evaluation.metrics import BinaryConfusion, calibration_table, confusion, roc_curve
+from tenant_experience.evaluation.scored_rows import ScoredRows
 from tenant_experience.groups.profile import feature_profile, portfolio_shares
 from tenant_experience.statistics.intervals import wilson_interval
 from tests.support.generated_tenants import generated_table, true_lots, use_case

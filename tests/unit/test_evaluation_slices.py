@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tenant_experience.evaluation._fairness import bad_share_by_band, fairness_warnings
-from tenant_experience.evaluation._missing_features import missing_feature_curve
-from tenant_experience.evaluation._scored_rows import ScoredRows
-from tenant_experience.evaluation._slices import measured_slices, slice_names
+from tenant_experience.evaluation.missing_features import missing_feature_curve
+from tenant_experience.evaluation.scored_rows import ScoredRows
+from tenant_experience.evaluation.slices import measured_slices, slice_names
 from tenant_experience.models.encoding import Encoding
 from tests.support.generated_tenants import generated_table
 

@@ -5,8 +5,8 @@ import pytest
 from sklearn import metrics
 
 from tenant_experience.evaluation._intervals import measured
-from tenant_experience.evaluation._scored_rows import ScoredRows, confusion_matrix
 from tenant_experience.evaluation._weighted_metrics import weighted_metrics
+from tenant_experience.evaluation.scored_rows import ScoredRows, confusion_matrix
 from tenant_experience.statistics.intervals import resampled
 
 CHANCE = np.random.default_rng(3)

@@ -1,3 +1,14 @@
 """Evaluates a model on rows that it has not seen: metrics with intervals, gates, the champion, slices, fairness."""
 
-__all__ = ["champion", "evaluation", "gates", "metrics", "model_card", "partition", "smoke_samples"]
+__all__ = [
+    "champion",
+    "evaluation",
+    "gates",
+    "metrics",
+    "missing_features",
+    "model_card",
+    "partition",
+    "scored_rows",
+    "slices",
+    "smoke_samples",
+]

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.evaluation._slices import LEAST_FOR_METRICS, Names, banded, exposure_bands
+from tenant_experience.evaluation.slices import LEAST_FOR_METRICS, Names, banded, exposure_bands
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.statistics.intervals import wilson_interval
 

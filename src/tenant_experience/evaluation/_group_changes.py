@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tenant_experience.data_layout import GROUPING_FILE
-from tenant_experience.evaluation._scored_rows import scored
+from tenant_experience.evaluation.scored_rows import scored
 from tenant_experience.features.table import INSUFFICIENT, FeatureTable
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.models.scoring import Scorer

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tenant_experience.evaluation._scored_rows import ScoredRows
 from tenant_experience.evaluation._weighted_metrics import weighted_metrics
+from tenant_experience.evaluation.scored_rows import ScoredRows
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.intervals import interval, resampled
 

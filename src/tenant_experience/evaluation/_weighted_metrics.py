@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.evaluation._scored_rows import ScoredRows
+from tenant_experience.evaluation.scored_rows import ScoredRows
 from tenant_experience.statistics.arrays import Floats
 
 CALIBRATION_BINS = 10

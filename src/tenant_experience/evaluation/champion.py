@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.evaluation._intervals import measured, measured_with
-from tenant_experience.evaluation._scored_rows import ScoredRows, scored
 from tenant_experience.evaluation._weighted_metrics import LOSSES, weighted_metrics
+from tenant_experience.evaluation.scored_rows import ScoredRows, scored
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.served_model import ServedModel

@@ -9,12 +9,12 @@ from typing import Any
 from tenant_experience.evaluation._fairness import BandComparison
 from tenant_experience.evaluation._group_changes import GroupChangeCounts, GroupChanges
 from tenant_experience.evaluation._intervals import Measured
-from tenant_experience.evaluation._missing_features import MissingFeatures
-from tenant_experience.evaluation._scored_rows import ConfusionMatrix
-from tenant_experience.evaluation._slices import Slice
 from tenant_experience.evaluation.champion import ChampionComparison
 from tenant_experience.evaluation.gates import ModelGate
 from tenant_experience.evaluation.metrics import AnswerCertainty, BinaryConfusion, CalibrationBin, PredictionBand
+from tenant_experience.evaluation.missing_features import MissingFeatures
+from tenant_experience.evaluation.scored_rows import ConfusionMatrix
+from tenant_experience.evaluation.slices import Slice
 from tenant_experience.evaluation.smoke_samples import SmokeSample
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.profile import FeatureProfile, PortfolioShare

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tenant_experience.errors import AlgorithmError
-from tenant_experience.evaluation._missing_features import MissingFeatures
 from tenant_experience.evaluation.champion import ChampionComparison
+from tenant_experience.evaluation.missing_features import MissingFeatures
 from tenant_experience.use_case.gates import Gates
 
 MISSING_FEATURES = 3

@@ -13,9 +13,6 @@ from tenant_experience.errors import AlgorithmError
 from tenant_experience.evaluation._fairness import bad_share_by_band, fairness_warnings
 from tenant_experience.evaluation._group_changes import GroupChanges, group_changes, rule_of
 from tenant_experience.evaluation._intervals import measured
-from tenant_experience.evaluation._missing_features import missing_feature_curve
-from tenant_experience.evaluation._scored_rows import ConfusionMatrix, ScoredRows, confusion_matrix, scored
-from tenant_experience.evaluation._slices import measured_slices, slice_names
 from tenant_experience.evaluation.champion import NOT_COMPARABLE, Champion, ChampionComparison, champion_comparison
 from tenant_experience.evaluation.evaluation import FeatureImportance, PartCounts, PartitionEvaluation
 from tenant_experience.evaluation.gates import model_gates
@@ -28,6 +25,9 @@ from tenant_experience.evaluation.metrics import (
     prediction_bands,
     roc_curve,
 )
+from tenant_experience.evaluation.missing_features import missing_feature_curve
+from tenant_experience.evaluation.scored_rows import ConfusionMatrix, ScoredRows, confusion_matrix, scored
+from tenant_experience.evaluation.slices import measured_slices, slice_names
 from tenant_experience.evaluation.smoke_samples import smoke_samples
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows

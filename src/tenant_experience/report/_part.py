@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tenant_experience.evaluation._scored_rows import ConfusionMatrix
-from tenant_experience.evaluation._slices import Slice
 from tenant_experience.evaluation.evaluation import FeatureImportance, PartitionEvaluation
 from tenant_experience.evaluation.metrics import BinaryConfusion
+from tenant_experience.evaluation.scored_rows import ConfusionMatrix
+from tenant_experience.evaluation.slices import Slice
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.profile import FeatureProfile, PortfolioShare
 from tenant_experience.models.artifact import ModelManifest

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tenant_experience.evaluation._missing_features import MissingFeatures
 from tenant_experience.evaluation.evaluation import FeatureImportance
 from tenant_experience.evaluation.metrics import CalibrationBin, PredictionBand
+from tenant_experience.evaluation.missing_features import MissingFeatures
 from tenant_experience.groups.profile import FeatureProfile
 from tenant_experience.pages.html_page import words
 from tenant_experience.pages.plots import BLUE, GREY, VERMILION, WIDTH, data_address, plot, without_box

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.evaluation._intervals import finite_or_none
-from tenant_experience.evaluation._scored_rows import ScoredRows
 from tenant_experience.evaluation._weighted_metrics import weighted_metrics
+from tenant_experience.evaluation.scored_rows import ScoredRows
 from tenant_experience.models.encoding import Encoding, Matrix
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.intervals import interval, resampled

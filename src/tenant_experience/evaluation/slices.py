@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.evaluation._intervals import measured
-from tenant_experience.evaluation._scored_rows import ScoredRows
+from tenant_experience.evaluation.scored_rows import ScoredRows
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.statistics.arrays import Floats
 
