@@ -105,7 +105,6 @@ def test_many_rows_are_resampled_a_part_at_a_time() -> None:
 
 def test_confusion_of_several_classes_names_them() -> None:
     rows = ScoredRows("multiclass", np.array([0.0, 1, 2, 2]), np.eye(3)[[0, 1, 1, 2]])
-    assert confusion_matrix(rows, ("a", "b", "c")) == {
-        "labels": ["a", "b", "c"],
-        "matrix": [[1, 0, 0], [0, 1, 0], [0, 1, 1]],
-    }
+    matrix = confusion_matrix(rows, ("a", "b", "c"))
+    assert matrix.labels == ["a", "b", "c"]
+    assert matrix.matrix == [[1, 0, 0], [0, 1, 0], [0, 1, 1]]
