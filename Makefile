@@ -28,11 +28,12 @@ DRY_RUN ?=
 VERSION ?=
 WAIT ?=
 
-.PHONY: help demo preview test test-slow spark-if-java check up down status clean setup erase backfill replay iam-report iam-drill bench-clustering bench-features bench-training fuzz spark ministack-upgrade
+.PHONY: help demo preview test test-slow spark-if-java check up down status clean setup erase backfill replay
+.PHONY: iam-report iam-drill bench-clustering bench-features bench-training fuzz spark ministack-upgrade
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-demo: setup ## The whole path on this machine: INPUT=file SOURCE=name USE_CASE=name DECISION=approve|reject (all optional)
+demo: setup ## The whole path on this machine: INPUT=file SOURCE=name USE_CASE=name DECISION=approve|reject
 	@$(PY) -m demo $(if $(INPUT),--input "$(INPUT)") $(if $(SOURCE),--source "$(SOURCE)") \
 	  $(if $(USE_CASE),--use-case "$(USE_CASE)") --decision "$(DECISION)"
 
@@ -46,6 +47,7 @@ check: setup ## Lint, imports, types, line lengths, templates and state machines
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/lint-imports --no-logo
+	$(PY) -m checks.line_length
 	$(PY) -m checks.types
 	$(SAM) validate --lint --region us-east-1
 	$(VENVS)/sam/bin/python -m checks.transformed_template template.yaml
@@ -60,9 +62,10 @@ bench-training: setup ## Many models, one per core, beside one after another: AR
 bench-clustering: setup ## Groups of a million tenants beside the usual recipe: ARGS="--tenants 1000000 --repeat 3"
 	@$(PY) -m bench.clustering $(ARGS)
 
-preview: setup ## What a source makes of an export: INPUT=file SOURCE=name USE_CASE=name AS_OF=time ROWS=3 TENANT=id (without deploying)
-	@$(PY) -m operations preview --input "$(INPUT)" $(if $(SOURCE),--source "$(SOURCE)") $(if $(AS_OF),--as-of "$(AS_OF)") \
-	  $(if $(USE_CASE),--use-case "use_cases/$(USE_CASE)") $(if $(ROWS),--rows "$(ROWS)") $(if $(TENANT),--tenant "$(TENANT)")
+preview: setup ## What a source makes of an export: INPUT=file SOURCE=name USE_CASE=name AS_OF=time ROWS=3 TENANT=id
+	@$(PY) -m operations preview --input "$(INPUT)" $(if $(SOURCE),--source "$(SOURCE)") \
+	  $(if $(AS_OF),--as-of "$(AS_OF)") $(if $(USE_CASE),--use-case "use_cases/$(USE_CASE)") \
+	  $(if $(ROWS),--rows "$(ROWS)") $(if $(TENANT),--tenant "$(TENANT)")
 
 up: setup ## Start the laptop's AWS and deploy to it
 	@$(PY) -m operations up
@@ -74,15 +77,16 @@ iam-drill: setup ## Take away one permission after another and see each missed: 
 	@$(PY) -m checks.iam_drill $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
 erase: setup ## Remove a tenant from everything, and prove it: TENANT=id USE_CASE=name STACK=name DRY_RUN=1 WAIT=1
-	@$(PY) -m operations erase "$(TENANT)" $(if $(USE_CASE),--use-case "$(USE_CASE)") $(if $(STACK),--stack "$(STACK)") \
-		$(if $(DRY_RUN),--dry-run) $(if $(WAIT),--wait)
+	@$(PY) -m operations erase "$(TENANT)" $(if $(USE_CASE),--use-case "$(USE_CASE)") \
+		$(if $(STACK),--stack "$(STACK)") $(if $(DRY_RUN),--dry-run) $(if $(WAIT),--wait)
 
-backfill: setup ## Features as they were known earlier, offline: FROM=2026-01-01 TO=2026-06-01 EVERY=30d BATCH=name USE_CASE=name STACK=name
+backfill: setup ## Features as they were known earlier, offline: FROM=date TO=date EVERY=30d BATCH=name USE_CASE=name
 	@$(PY) -m operations backfill --from "$(FROM)" --to "$(TO)" $(if $(EVERY),--every "$(EVERY)") \
 		$(if $(BATCH),--batch "$(BATCH)") $(if $(USE_CASE),--use-case "$(USE_CASE)") $(if $(STACK),--stack "$(STACK)")
 
 replay: setup ## Make a registered model again and compare: RELEASE=id PARTITION=name STACK=name
-	@$(PY) -m operations replay --release "$(RELEASE)" $(if $(PARTITION),--partition "$(PARTITION)") $(if $(STACK),--stack "$(STACK)")
+	@$(PY) -m operations replay --release "$(RELEASE)" $(if $(PARTITION),--partition "$(PARTITION)") \
+		$(if $(STACK),--stack "$(STACK)")
 
 fuzz: setup ## Build features from files damaged in many ways, and see how each ends: COUNT=2000 SEED=0
 	@$(PY) -m tests.fuzz $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
@@ -104,14 +108,16 @@ setup: .venv/.ready $(VENVS)/sam/.ready $(VENVS)/local_aws/.ready ## Make the vi
 
 # Without Java 17 pytest skips the tests of Spark, which then need no environment.
 spark-if-java:
-	@if PATH="$${JAVA_HOME:+$$JAVA_HOME/bin:}$$PATH" java -version 2>&1 | grep -E 'version "(1[7-9]|[2-9][0-9])' > /dev/null; then \
+	@if PATH="$${JAVA_HOME:+$$JAVA_HOME/bin:}$$PATH" java -version 2>&1 \
+	  | grep -E 'version "(1[7-9]|[2-9][0-9])' > /dev/null; then \
 	  $(MAKE) --no-print-directory spark; fi
 
 spark: $(VENVS)/spark/.package ## Make the environment of the Spark image: 700 MB, and Java 17 must be there
 
 # The checkout as an installed package: the environment has nothing to build it with.
 $(VENVS)/spark/.package: $(VENVS)/spark/.ready
-	@site=$$($(VENVS)/spark/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))"); echo "$(CURDIR)/src" > "$$site/tenant_experience.pth"
+	@site=$$($(VENVS)/spark/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))"); \
+	  echo "$(CURDIR)/src" > "$$site/tenant_experience.pth"
 	@touch $@
 
 .venv/.ready: requirements/project.txt pyproject.toml
