@@ -69,9 +69,9 @@ def _scale_waits(options: argparse.Namespace) -> None:
 
 
 def _operations(_state: State, _options: argparse.Namespace) -> int:
-    from local_aws.sagemaker import operations_table  # boto3 is slow to import, and no other command here needs it
+    from local_aws.sagemaker import readme_table  # boto3 is slow to import, and no other command here needs it
 
-    print(f"{README}: {'written' if operations_table.write(README) else 'already current'}")
+    print(f"{README}: {'written' if readme_table.write(README) else 'already current'}")
     return 0
 
 

@@ -19,10 +19,11 @@ from tenant_experience import data_layout
 from tenant_experience.aws import approvals, executions, link_signature, objects
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release import approval, release
 from tenant_experience.release.approval import Approval
 
-logger = Logger(service="approvals")
+logger = Logger(service="approvals", json_serializer=redacted_json)
 app = APIGatewayRestResolver()
 
 _STATUS = {"bad_link": 403, "unknown_report": 404, "already_decided": 409, "nobody_waits": 410}

@@ -8,8 +8,9 @@ from aws_lambda_powertools import Logger
 
 from tenant_experience.aws import client_errors, endpoint
 from tenant_experience.environment import setting, whole_number
+from tenant_experience.log_redaction import redacted_json
 
-logger = Logger(service="deploy_endpoint")
+logger = Logger(service="deploy_endpoint", json_serializer=redacted_json)
 
 
 @client_errors.named

@@ -13,9 +13,10 @@ from tenant_experience.api import problem as api_problem
 from tenant_experience.aws import served_features
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
+from tenant_experience.log_redaction import redacted_json
 from tenant_experience.use_case import served as served_use_case
 
-logger = Logger(service="features")
+logger = Logger(service="features", json_serializer=redacted_json)
 app = api_problem.api(logger)
 
 

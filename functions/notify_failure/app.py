@@ -7,9 +7,10 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from tenant_experience.aws import notifications
+from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release import failure_email
 
-logger = Logger(service="notify_failure")
+logger = Logger(service="notify_failure", json_serializer=redacted_json)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

@@ -18,10 +18,11 @@ from tenant_experience.api.prediction import ModelPrediction, ServedTenant
 from tenant_experience.aws import model_endpoint, release_table, served_features
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release.release import LiveRelease
 from tenant_experience.use_case import served as served_use_case
 
-logger = Logger(service="predictions")
+logger = Logger(service="predictions", json_serializer=redacted_json)
 app = api_problem.api(logger)
 
 MAX_TENANTS = 100

@@ -9,10 +9,11 @@ from aws_lambda_powertools import Logger
 from tenant_experience.aws import client_errors, objects, release_table
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
+from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release.partition_result import ready_partitions
 from tenant_experience.release.release import next_live
 
-logger = Logger(service="publish_release")
+logger = Logger(service="publish_release", json_serializer=redacted_json)
 
 
 class ReleaseSupersededError(UserError):

@@ -11,9 +11,10 @@ from tenant_experience import data_layout
 from tenant_experience.aws import client_errors, model_registry, objects
 from tenant_experience.environment import setting
 from tenant_experience.evaluation.model_card import CardLinks, model_card
+from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release.partition_result import ShardResult
 
-logger = Logger(service="register_models")
+logger = Logger(service="register_models", json_serializer=redacted_json)
 
 
 @client_errors.named

@@ -18,9 +18,10 @@ from tenant_experience.aws import (
     release_table,
 )
 from tenant_experience.environment import setting, whole_number
+from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release import approval, approval_email
 
-logger = Logger(service="request_approval")
+logger = Logger(service="request_approval", json_serializer=redacted_json)
 
 
 @client_errors.named

@@ -10,9 +10,10 @@ from tenant_experience import data_layout
 from tenant_experience.aws import client_errors, model_endpoint, objects
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError
+from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release import smoke_comparison
 
-logger = Logger(service="smoke_test")
+logger = Logger(service="smoke_test", json_serializer=redacted_json)
 
 
 @client_errors.named

@@ -17,11 +17,12 @@ from tenant_experience import data_layout
 from tenant_experience.aws import executions, notifications, objects
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
+from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release.release import HistoryRequest, ManifestArrival
 from tenant_experience.use_case import files as use_case_files
 from tenant_experience.use_case.processing import read_processing
 
-logger = Logger(service="start_release")
+logger = Logger(service="start_release", json_serializer=redacted_json)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

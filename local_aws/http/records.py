@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote
 
-from local_aws.http import sagemaker_actions
+from local_aws.http import sagemaker_iam_actions
 
 Request = dict[str, Any]
 # ASGI scope, query, body, actions -> whether the signature is right and the caller may do all of them.
-IsAllowed = Callable[[Mapping[str, Any], dict[str, list[str]], bytes, list[sagemaker_actions.Action]], bool]
+IsAllowed = Callable[[Mapping[str, Any], dict[str, list[str]], bytes, list[sagemaker_iam_actions.Action]], bool]
 
 _GROUP = "/FeatureGroup/"
 _BATCH_GET = "/BatchGetRecord"
@@ -72,7 +72,7 @@ class RecordsHttp:
         if found is None:
             return None
         operation, request = found
-        actions = sagemaker_actions.of_feature_store(operation, request, self._account)
+        actions = sagemaker_iam_actions.of_feature_store(operation, request, self._account)
         if not self._is_allowed(scope, query, body, actions):
             return None
         try:

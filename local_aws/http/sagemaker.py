@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from botocore.model import OperationModel
 
-from local_aws.http import sagemaker_actions
+from local_aws.http import sagemaker_iam_actions
 from local_aws.http.service_model import (
     ParseError,
     dump_answer,
@@ -101,7 +101,7 @@ class SageMakerHttp:
         if name not in model.operation_names:
             raise RefusedError("UnknownOperationException", f"SageMaker has no operation {name}")
         request = parse_request(model, name, _decode(body))
-        self._check(headers, sagemaker_actions.of_control_plane(name, request, self._account))
+        self._check(headers, sagemaker_iam_actions.of_control_plane(name, request, self._account))
         answer = self._service.call(name, request)
         return 200, {"content-type": _JSON}, json.dumps(dump_answer(answer)).encode()
 
@@ -109,17 +109,17 @@ class SageMakerHttp:
         self, operation: OperationModel, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
     ) -> Response:
         request = parse_rest_request(operation, path, query, _decode(body))
-        self._check(headers, sagemaker_actions.of_feature_store(operation.name, request, self._account))
+        self._check(headers, sagemaker_iam_actions.of_feature_store(operation.name, request, self._account))
         answer = self._service.feature_store_runtime(operation.name, request)
         return 200, {"content-type": _REST_JSON}, json.dumps(dump_answer(answer)).encode()
 
     def _invoke(self, operation: OperationModel, path: str, headers: dict[str, str], body: bytes) -> Response:
         match = uri_pattern(operation).fullmatch(path)
         name = match["EndpointName"] if match else ""
-        self._check(headers, [sagemaker_actions.invoke(name, self._account)])
+        self._check(headers, [sagemaker_iam_actions.invoke(name, self._account)])
         return self._service.invoke_endpoint(name, headers, body)
 
-    def _check(self, headers: dict[str, str], actions: list[sagemaker_actions.Action]) -> None:
+    def _check(self, headers: dict[str, str], actions: list[sagemaker_iam_actions.Action]) -> None:
         for action in actions:
             refused = self._authorize(headers, action.name, action.resource, action.conditions)
             if refused is not None:

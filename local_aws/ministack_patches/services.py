@@ -16,7 +16,7 @@ Handler = Callable[
 
 
 class Check(Protocol):
-    """One action on one resource, see ``sagemaker_actions.Action``."""
+    """One action on one resource, see ``sagemaker_iam_actions.Action``."""
 
     @property
     def name(self) -> str:

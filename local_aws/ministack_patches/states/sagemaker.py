@@ -13,7 +13,7 @@ from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureSh
 from ministack.core import responses
 from ministack.services import stepfunctions as sfn
 
-from local_aws.http import sagemaker_actions
+from local_aws.http import sagemaker_iam_actions
 from local_aws.http.service_model import ParseError, parse_request, service_model
 from local_aws.ministack_patches.iam.permissions import Action
 from local_aws.ministack_patches.states import rights, running, task
@@ -127,7 +127,7 @@ class _Integration:
 
     def _authorized(self, integration: str, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         """Call as the state machine's role."""
-        for needed in sagemaker_actions.of_control_plane(operation, request, responses.get_account_id()):
+        for needed in sagemaker_iam_actions.of_control_plane(operation, request, responses.get_account_id()):
             rights.demand(integration, Action(needed.name, needed.resource, dict(needed.conditions)))
         return self._call(operation, request)
 

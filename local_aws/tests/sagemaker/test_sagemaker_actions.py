@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local_aws.http.sagemaker_actions import of_control_plane, of_feature_store
+from local_aws.http.sagemaker_iam_actions import of_control_plane, of_feature_store
 
 ROLE = "arn:aws:iam::000000000000:role/jobs"
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from local_aws.__main__ import README
-from local_aws.sagemaker import operations_table
+from local_aws.sagemaker import readme_table
 
 
 def test_the_readme_is_current() -> None:
-    assert operations_table.render() in README.read_text(), "run `python -m local_aws operations`"
+    assert readme_table.render() in README.read_text(), "run `python -m local_aws operations`"
 
 
 def test_the_table_says_what_is_refused() -> None:
-    table = dict(line.strip("| ").partition(" | ")[::2] for line in operations_table.render().splitlines())
+    table = dict(line.strip("| ").partition(" | ")[::2] for line in readme_table.render().splitlines())
     assert "WarmStartConfig" in table["CreateHyperParameterTuningJob"]
     assert table["UpdateFeatureGroup"] == "ThroughputConfig"
     assert table["CreateModelPackageGroup"] == "ManagedConfiguration"
@@ -25,4 +25,4 @@ def test_a_file_without_markers(tmp_path: Path) -> None:
     file = tmp_path / "README.md"
     file.write_text("Nothing.")
     with pytest.raises(ValueError, match="operations: begin"):
-        operations_table.write(file)
+        readme_table.write(file)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.groups.grouping import Grouping, Stability
-from tenant_experience.use_case.labels import GroupLimits
+from tenant_experience.use_case.group_limits import GroupLimits
 from tenant_experience.use_case.schema import UseCase
 
 

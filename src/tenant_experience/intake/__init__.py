@@ -10,6 +10,7 @@ __all__ = [
     "engine",
     "events",
     "files",
+    "formats",
     "mapping",
     "quarantine",
     "scan",

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tenant_experience.errors import UserError
-from tenant_experience.intake.files import RawFile
+from tenant_experience.intake.formats import RawFile
 
 _BLOCK_CHARACTERS = 65_536
 _LONGEST_HEADER_BYTES = 1_048_576

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import duckdb
 
-from tenant_experience.intake.files import RawFile
+from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import RowMapping
 from tenant_experience.intake.staging import FileCount, stage_files
 from tenant_experience.pseudonyms import Pseudonyms

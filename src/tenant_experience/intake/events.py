@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from tenant_experience.intake.duckdb_session import count, literal, utc_text
 from tenant_experience.intake.engine import ProcessingEngine
-from tenant_experience.intake.files import RawFile
+from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import RowMapping, Rule, malformed
 from tenant_experience.intake.staging import FileCount
 from tenant_experience.tenant_id import LONGEST, NAME_PATTERN, PATTERN

@@ -1,74 +1,14 @@
-"""Finds the files of a batch and recognises what each one is; refuses by name a file that cannot be data."""
+"""Finds the files of a batch, and those inside its archives."""
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
 
 from tenant_experience.data_layout import MANIFEST
 from tenant_experience.errors import UserError
 from tenant_experience.intake._zip import printable, unpack_zip
+from tenant_experience.intake.formats import ZIP, RawFile, check_content, check_signature, recognise
 from tenant_experience.use_case.source import Source
-
-FileFormat = Literal["csv", "jsonl", "parquet"]
-
-_FORMATS: dict[str, FileFormat] = {
-    ".csv": "csv",
-    ".csv.gz": "csv",
-    ".jsonl": "jsonl",
-    ".jsonl.gz": "jsonl",
-    ".parquet": "parquet",
-}
-_SIGNATURES = {
-    b"\x89PNG": "a PNG image",
-    b"\xff\xd8\xff": "a JPEG image",
-    b"GIF8": "a GIF image",
-    b"%PDF": "a PDF document",
-    b"PK\x03\x04": "a zip archive or an Excel workbook",
-    b"PK\x05\x06": "a zip archive without members",
-    b"\xd0\xcf\x11\xe0": "an old Office document",
-    b"\x1f\x8b": "gzip",
-    b"PAR1": "Parquet",
-}
-ZIP = ".zip"
-# DuckDB does not verify the checksum of a gzip file. Verifying it takes 0.01 s for each megabyte, 40% more CPU than
-# reading alone: too much for a large file, where damage mostly ends the stream early or tears rows. At most 1 GiB is
-# unpacked for it.
-_VERIFIED_BYTES = 8 << 20
-_VERIFIED_BLOCK = 1 << 20
-_VERIFIED_BLOCKS = 1 << 10
-_SNIFFED_BYTES = 65_536
-
-
-@dataclass(frozen=True)
-class RawFile:
-    """One file of a batch.
-
-    Attributes:
-        path: where it is on this machine.
-        name: its path inside the batch, which messages and the quarantine show.
-        format: how it is read.
-        extension: with the leading dot, for example ``.csv.gz``.
-        number: its place among the files of the batch, from 0.
-    """
-
-    path: Path
-    name: str
-    format: FileFormat
-    extension: str
-    number: int
-
-    @property
-    def is_compressed(self) -> bool:
-        """Whether it is a gzip stream."""
-        return self.extension.endswith(".gz")
-
-    def open(self) -> IO[bytes]:
-        """The content of the file, unpacked."""
-        return gzip.open(self.path) if self.is_compressed else self.path.open("rb")  # type: ignore[return-value]
 
 
 def find_raw_files(folder: Path, source: Source, scratch: Path) -> list[RawFile]:
@@ -93,67 +33,16 @@ def find_raw_files(folder: Path, source: Source, scratch: Path) -> list[RawFile]
     for place, path in enumerate(paths):
         name = printable(path.relative_to(folder).as_posix())
         if name.lower().endswith(ZIP):
-            _check_signature(path, name, ZIP, "a zip archive", wanted)
+            check_signature(path, name, ZIP, "a zip archive", wanted)
             parts = unpack_zip(path, name, scratch / f"unpacked_{place}")
         else:
             parts = [(path, name)]
         for part, part_name in parts:
-            files.append(_recognise(part, part_name, len(files), wanted))
-            _check_content(files[-1], source.csv.encoding, wanted)
+            files.append(recognise(part, part_name, len(files), wanted))
+            check_content(files[-1], source.csv.encoding, wanted)
     return files
 
 
 def _is_bookkeeping(path: Path, folder: Path) -> bool:
     parts = path.relative_to(folder).parts
     return parts == (MANIFEST,) or any(part.startswith((".", "_")) for part in parts)
-
-
-def _recognise(path: Path, name: str, number: int, wanted: str) -> RawFile:
-    extension = next((end for end in sorted(_FORMATS, key=len, reverse=True) if name.lower().endswith(end)), None)
-    if extension is None:
-        accepted = ", ".join((*_FORMATS, ZIP))
-        raise UserError(
-            f"{name}: the extension says nothing about how to read it; accepted are {accepted}",
-            code="unknown_extension",
-        )
-    file = RawFile(path, name, _FORMATS[extension], extension, number)
-    content = "gzip" if file.is_compressed else "Parquet" if file.format == "parquet" else ""
-    _check_signature(path, name, extension, content, wanted)
-    return file
-
-
-def _check_signature(path: Path, name: str, extension: str, should_be: str, wanted: str) -> None:
-    if path.stat().st_size == 0:
-        raise UserError(f"{name} is empty (0 bytes); {wanted}", code="empty_file")
-    with path.open("rb") as stream:
-        start = stream.read(max(map(len, _SIGNATURES)))
-    is_really = next((what for signature, what in _SIGNATURES.items() if start.startswith(signature)), "")
-    if not is_really.startswith(should_be) or (is_really and not should_be):
-        found = is_really or "something else"
-        raise UserError(f"{name} has the extension {extension} but is {found}; {wanted}", code="wrong_file_type")
-
-
-def _check_content(file: RawFile, encoding: str, wanted: str) -> None:
-    """Checks the beginning of a text file; what a Parquet file holds is seen when it is scanned."""
-    if file.format == "parquet":
-        return
-    try:
-        with file.open() as stream:
-            start = stream.read(_SNIFFED_BYTES)
-            if file.is_compressed and file.path.stat().st_size <= _VERIFIED_BYTES:
-                for _ in range(_VERIFIED_BLOCKS):
-                    if not stream.read(_VERIFIED_BLOCK):
-                        break
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{file.name} is a damaged gzip file: {error}; {wanted}", code="corrupt_file") from error
-    if not start.strip():
-        raise UserError(f"{file.name} is empty; {wanted}", code="empty_file")
-    if b"\x00" in start and not (file.format == "csv" and encoding.startswith(("utf-16", "utf-32"))):
-        what = (
-            "UTF-16 text: save it as UTF-8, or set csv.encoding in the source"
-            if start.startswith((b"\xff\xfe", b"\xfe\xff"))
-            else "a binary file"
-        )
-        raise UserError(
-            f"{file.name} has the extension {file.extension} but is {what}; {wanted}", code="wrong_file_type"
-        )

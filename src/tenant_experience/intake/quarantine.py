@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import duckdb
 
 from tenant_experience.intake.duckdb_session import count, literal
-from tenant_experience.intake.files import RawFile
+from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import FILTERED, Rule
 from tenant_experience.intake.scan import Scan
 from tenant_experience.intake.staged_file import StagedFile

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import assert_never
 
 import duckdb
 
 from tenant_experience.errors import UserError
 from tenant_experience.intake._text import in_utf8, read_csv_header, require_once
 from tenant_experience.intake.duckdb_session import identifier, literal
-from tenant_experience.intake.files import RawFile
+from tenant_experience.intake.formats import RawFile
 from tenant_experience.use_case.source import WHERE, Source
 from tenant_experience.use_case.source_expression import is_plain_column
 
@@ -92,12 +93,15 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Sour
     link = scratch / f"{file.number:06d}{file.extension}"
     link.symlink_to(file.path.resolve())
     rejects = None if file.format == "parquet" else f"rejects_{file.number}"
-    if file.format == "parquet":
-        rows = _parquet_rows(connection, file, link, source)
-    elif file.format == "csv":
-        rows = _csv_rows(file, link, source, rejects)
-    else:
-        rows = _json_rows(file, link, rejects, source)
+    match file.format:
+        case "parquet":
+            rows = _parquet_rows(connection, file, link, source)
+        case "csv":
+            rows = _csv_rows(file, link, source, rejects)
+        case "jsonl":
+            rows = _json_rows(file, link, rejects, source)
+        case _:
+            assert_never(file.format)
     _require_columns(file, source, list(rows.types))
     selected = ", ".join(tidied(raw, rows.types, source.null_markers) for raw in source.raw_columns())
     mapped = source.columns | {WHERE: f"CAST((\n{source.where or 'true'}\n) AS BOOLEAN)"}

@@ -16,7 +16,7 @@ import duckdb
 
 from tenant_experience.intake._pseudonymise import install
 from tenant_experience.intake.duckdb_session import literal
-from tenant_experience.intake.files import RawFile
+from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import RowMapping
 from tenant_experience.intake.quarantine import create_quarantine, quarantine_file
 from tenant_experience.intake.scan import scan_file

@@ -10,7 +10,7 @@ import duckdb
 from tenant_experience.errors import UserError
 from tenant_experience.intake.duckdb_session import count, literal
 from tenant_experience.intake.engine import DuckDbEngine
-from tenant_experience.intake.files import RawFile
+from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import RowMapping, Rule, malformed
 from tenant_experience.intake.staging import FileCount
 from tenant_experience.tenant_id import NAME_PATTERN, PATTERN

@@ -15,6 +15,7 @@ from pathlib import Path
 from tenant_experience.data_layout import ml_root, processing_output
 from tenant_experience.errors import AlgorithmError, PlatformError, UserError
 from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.log_redaction import RedactingFormatter
 
 Main = Callable[[list[str] | None], Outcome]
 
@@ -41,7 +42,9 @@ def run_training_job(main: Main) -> int:
 
 
 def _run(main: Main, folder: Path | None, reports: tuple[str, ...]) -> int:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(RedactingFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     try:
         outcome = main(None)
     except (UserError, AlgorithmError) as refusal:

@@ -37,7 +37,8 @@ from tenant_experience.features.sql import (
 from tenant_experience.intake.duckdb_session import literal, open_session
 from tenant_experience.intake.engine import DuckDbEngine, OpenEngine, ProcessingEngine
 from tenant_experience.intake.events import read_events
-from tenant_experience.intake.files import RawFile, find_raw_files
+from tenant_experience.intake.files import find_raw_files
+from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.table import read_table
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.pseudonyms import Pseudonyms

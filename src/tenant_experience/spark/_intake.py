@@ -15,7 +15,8 @@ import pyarrow as pa
 from tenant_experience.data_layout import ml_root, processing_input
 from tenant_experience.errors import AlgorithmError, PlatformError, TenantExperienceError, UserError
 from tenant_experience.intake.duckdb_session import open_session
-from tenant_experience.intake.files import RawFile, find_raw_files
+from tenant_experience.intake.files import find_raw_files
+from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import RowMapping
 from tenant_experience.intake.staging import FileCount, stage_files
 from tenant_experience.pseudonyms import Pseudonyms

@@ -14,7 +14,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from tenant_experience.data_layout import ml_root
 from tenant_experience.errors import UserError
-from tenant_experience.intake.files import RawFile
+from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import RowMapping
 from tenant_experience.intake.quarantine import create_quarantine
 from tenant_experience.intake.staging import FileCount

@@ -8,7 +8,8 @@ import pytest
 
 from tenant_experience.errors import UserError
 from tenant_experience.intake import _zip as raw_zip
-from tenant_experience.intake.files import RawFile, find_raw_files
+from tenant_experience.intake.files import find_raw_files
+from tenant_experience.intake.formats import RawFile
 from tests.support.raw_reading import EVENTS_SOURCE
 
 CSV = b"event_id\n" + b"".join(b"%d\n" % number for number in range(2_000))
