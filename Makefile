@@ -1,5 +1,6 @@
 # Everything a person does here. `make` alone says what there is.
-# The virtual environments (four, because their pins disagree) are made by the rules that need them, under this folder;
+# The virtual environments (four, because their pins disagree) are made by the rules that need them. uv fills them in
+# seconds; where it cannot, because only pip knows the index for example, pip does it in minutes.
 # --no-deps, because the requirements are locked whole and pip before 24 cannot match extras to hashed pins.
 
 SHELL := /bin/bash
@@ -9,6 +10,10 @@ PYTHON ?= python3.11
 VENVS := .local/venvs
 PY := .venv/bin/python
 SAM := $(VENVS)/sam/bin/sam
+UV := $(VENVS)/uv/bin/uv
+install = $(UV) pip install --quiet --python $(1)/bin/python --no-deps --require-hashes --compile-bytecode -r $(2) \
+  || { echo "uv could not install $(2); pip tries now, which takes minutes."; \
+  $(1)/bin/python -m pip install --quiet --no-deps --require-hashes -r $(2); }
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -120,15 +125,20 @@ $(VENVS)/spark/.package: $(VENVS)/spark/.ready
 	  echo "$(CURDIR)/src" > "$$site/tenant_experience.pth"
 	@touch $@
 
-.venv/.ready: requirements/project.txt pyproject.toml
-	@echo "Making .venv (the project's own packages; about a minute) ..."
+.venv/.ready: requirements/project.txt pyproject.toml | $(UV)
+	@echo "Making .venv (the project's own packages) ..."
 	@$(PYTHON) -m venv .venv
-	@$(PY) -m pip install --quiet --no-deps --require-hashes -r requirements/project.txt
+	@$(call install,.venv,requirements/project.txt)
 	@$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENVS)/%/.ready: requirements/%.txt
+$(VENVS)/%/.ready: requirements/%.txt | $(UV)
 	@echo "Making $(VENVS)/$* ..."
 	@$(PYTHON) -m venv $(VENVS)/$*
-	@$(VENVS)/$*/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/$*.txt
+	@$(call install,$(VENVS)/$*,requirements/$*.txt)
+	@touch $@
+
+$(UV): requirements/uv.txt
+	@$(PYTHON) -m venv $(VENVS)/uv
+	@$(VENVS)/uv/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/uv.txt
 	@touch $@

@@ -56,7 +56,7 @@ def test_a_folder_without_a_model_of_ours_is_refused_by_name(multi_model: httpx.
     cases = {
         "format: Input should be 1": ("model.json", lambda text: text.replace('"format": 1', '"format": 7')),
         "they do not belong together": ("model.json", lambda text: text.replace('"answer_rate"', '"answers"')),
-        "is no XGBoost model": ("model.ubj", lambda _text: "not a model"),
+        "is not an XGBoost model": ("model.ubj", lambda _text: "not a model"),
     }
     for expected, (name, change) in cases.items():
         write_model(folder)
