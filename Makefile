@@ -11,7 +11,7 @@ VENVS := .local/venvs
 PY := .venv/bin/python
 SAM := $(VENVS)/sam/bin/sam
 UV := $(VENVS)/uv/bin/uv
-install = $(UV) pip install --quiet --python $(1)/bin/python --no-deps --require-hashes --compile-bytecode -r $(2) \
+install = $(UV) pip install --quiet --python $(1)/bin/python --no-deps --require-hashes -r $(2) \
   || { echo "uv could not install $(2); pip tries now, which takes minutes."; \
   $(1)/bin/python -m pip install --quiet --no-deps --require-hashes -r $(2); }
 export SAM_CLI_TELEMETRY := 0
