@@ -30,6 +30,7 @@ PARTITION ?=
 USE_CASE ?=
 STACK ?=
 DRY_RUN ?=
+SLOW ?=
 VERSION ?=
 WAIT ?=
 
@@ -42,10 +43,10 @@ demo: setup ## The whole path on this machine: INPUT=file SOURCE=name USE_CASE=n
 	@$(PY) -m demo $(if $(INPUT),--input "$(INPUT)") $(if $(SOURCE),--source "$(SOURCE)") \
 	  $(if $(USE_CASE),--use-case "$(USE_CASE)") --decision "$(DECISION)"
 
-test: setup spark-if-java ## Every test but the slow ones, the flow through the real state machine included
-	$(PY) -m pytest --numprocesses 3 -m "not slow" $(PYTEST_ARGS)
+test: setup spark-if-java ## Every test, the flow through the real state machine included; the slow ones with SLOW=1
+	$(PY) -m pytest --numprocesses 3 $(if $(SLOW),--hypothesis-profile many,-m "not slow") $(PYTEST_ARGS)
 
-test-slow: setup spark-if-java ## The tests that are long or exhaustive, and properties with many examples
+test-slow: setup spark-if-java ## Only the tests that are long or exhaustive, and properties with many examples
 	$(PY) -m pytest --numprocesses 3 -m "slow or property" --hypothesis-profile many $(PYTEST_ARGS)
 
 check: setup ## Lint, imports, types, line lengths, templates and state machines

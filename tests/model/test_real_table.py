@@ -19,7 +19,7 @@ from tests.support.generated_tenants import (
 from tests.support.requirements import needs_shared_data
 from tests.support.script_release import Release, make_release
 
-pytestmark = needs_shared_data(REAL_TABLE.name)
+pytestmark = [needs_shared_data(REAL_TABLE.name), pytest.mark.slow]
 
 MUST_BE_WORSE = (
     "mean_first_response_hr",

@@ -39,7 +39,7 @@ PUBLIC = {
 }
 PUBLIC_ROUNDS = 50
 
-pytestmark = needs_shared_data("telecom_churn")
+pytestmark = [needs_shared_data("telecom_churn"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

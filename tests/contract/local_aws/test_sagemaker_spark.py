@@ -22,6 +22,8 @@ from tests.support.requirements import spark_python
 IMAGE_URI = "000000000000.dkr.ecr.us-east-1.amazonaws.com/tenant-experience-spark:local"
 _PATIENCE_S = 850  # below the limit of a test, so that it ends by saying what it waited for
 OUTPUTS = ("features", "quarantine", "reports")
+# Starting two clusters takes minutes; tests/contract/spark holds the engine itself to the same rows.
+pytestmark = pytest.mark.slow
 
 
 def request(name: str) -> dict[str, Any]:
