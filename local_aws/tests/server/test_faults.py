@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local_aws.tests.server.machines import Machines
+from local_aws.tests.server.machines import Machines, eventually
 
 AT_ONCE = Config(retries={"mode": "standard", "total_max_attempts": 1})
 THROTTLED = {"code": "ThrottlingException", "message": "Rate exceeded"}
@@ -43,6 +43,14 @@ def code_of(call: Callable[..., Any], **arguments: Any) -> str:
     with pytest.raises(ClientError) as raised:
         call(**arguments)
     return str(raised.value.response["Error"]["Code"])
+
+
+def succeeds(call: Callable[..., Any]) -> bool:
+    try:
+        call()
+    except ClientError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize(
@@ -145,8 +153,7 @@ def test_a_rule_ends_after_its_seconds_and_a_delay_holds_up(rules: Rules, client
     sqs = client("sqs", config=AT_ONCE)
     rules.put({"operation": "sqs:ListQueues", "for_seconds": 0.5, "error": {"code": "OrderedFailure"}})
     assert code_of(sqs.list_queues) == "OrderedFailure"
-    time.sleep(0.6)
-    sqs.list_queues()
+    eventually(lambda: succeeds(sqs.list_queues))
     rules.put({"operation": "sqs:ListQueues", "delay_seconds": 0.3})
     started = time.monotonic()
     sqs.list_queues()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import pytest
 from local_aws.tests.server.laptops import Laptop, free_port, run_local_aws
 from local_aws.tests.server.machines import Machines, eventually
 
-_SAVED_WITHIN_S = 4.0
 SERVICES = ["states.amazonaws.com", "lambda.amazonaws.com"]
 
 ASKER = """
@@ -82,6 +80,13 @@ def mails(laptop: Laptop, text: str) -> list[dict[str, Any]]:
     return [message for message in messages if text in message["subject"] + message.get("text", "")]
 
 
+def wait_until_saved(laptop: Laptop, **texts: str) -> None:
+    """Waits until the file of each service that is named holds a text, and the file of the roles' policies a role."""
+    files = {laptop.folder / f"ministack/state/{service}.json": text for service, text in texts.items()}
+    files[laptop.folder / "iam_roles.json"] = '"all"'
+    eventually(lambda: all(path.is_file() and text in path.read_text() for path, text in files.items()))
+
+
 def test_a_killed_server_has_lost_nothing_that_is_seconds_old(running: Laptop) -> None:
     role = make_role(running)
     make_function(running, role, "def handler(event, context):\n    return event\n")
@@ -98,7 +103,15 @@ def test_a_killed_server_has_lost_nothing_that_is_seconds_old(running: Laptop) -
     machines = Machines(running.client("stepfunctions"), role)
     arn = machines.start({"End": {"Type": "Succeed"}})
     machines.wait(arn)
-    time.sleep(_SAVED_WITHIN_S)
+    wait_until_saved(
+        running,
+        iam='role/all"',
+        **{"lambda": "function:f"},
+        s3="'kept'",
+        sqs="'kept'",
+        dynamodb='{"S": "1"}',
+        stepfunctions='"SUCCEEDED"',
+    )
     running.kill()
 
     for path in (running.folder / "ministack/state").glob("*.json"):
@@ -139,7 +152,15 @@ def test_a_waiting_approval_is_a_named_end_told_by_the_rule_and_redrivable(runni
     machines = Machines(running.client("stepfunctions"), role)
     arn = machines.start({"Begin": begin, "Ask": ask})
     first = eventually(lambda: token(running, "0"))
-    time.sleep(_SAVED_WITHIN_S)
+    wait_until_saved(
+        running,
+        iam='role/all"',
+        **{"lambda": "function:f"},
+        s3="'tokens'",
+        sns='"confirmed": true',
+        eventbridge=topic,
+        stepfunctions=first,
+    )
     getattr(running, ends)()
     assert running.up().returncode == 0
 
