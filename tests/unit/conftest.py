@@ -1,11 +1,15 @@
-"""Unit tests reach no network: whatever tries to connect fails by name."""
+"""Unit tests reach no network, where whatever tries to connect fails by name, and fit models in one thread."""
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Any
 
 import pytest
+
+# Several processes run unit tests side by side, and their models are small: threads of OpenMP would only wait.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from tests.support.places import ROOT
 FOLDERS = (ROOT / "tests", ROOT / "local_aws" / "tests")
 # What the jobs of tests run. A program lasts as long as its test tells it to.
 PROGRAMS = ROOT / "local_aws" / "tests" / "sagemaker" / "program"
-FILES = sorted(path for folder in FOLDERS for path in folder.rglob("*.py"))
+FILES = {path: ast.parse(path.read_text()) for folder in FOLDERS for path in sorted(folder.rglob("*.py"))}
 
 
 def imported_modules(tree: ast.AST) -> Iterator[str]:
@@ -40,8 +40,8 @@ def fixed_sleeps(node: ast.AST, *, in_loop: bool = False) -> Iterator[int]:
 def test_no_module_of_tests_is_imported_by_another() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}: {module}"
-        for path in FILES
-        for module in imported_modules(ast.parse(path.read_text()))
+        for path, tree in FILES.items()
+        for module in imported_modules(tree)
         if module.rpartition(".")[2].startswith("test_") or module.rpartition(".")[2] == "conftest"
     ]
     assert not wrong, "move what is shared to a module of tests/support"
@@ -50,9 +50,9 @@ def test_no_module_of_tests_is_imported_by_another() -> None:
 def test_no_test_waits_for_seconds() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line}"
-        for path in FILES
+        for path, tree in FILES.items()
         if not path.is_relative_to(PROGRAMS)
-        for line in fixed_sleeps(ast.parse(path.read_text()))
+        for line in fixed_sleeps(tree)
     ]
     assert not wrong, "wait for the thing: with tests/support/waiting.py or local_aws/tests/server/machines.py"
 

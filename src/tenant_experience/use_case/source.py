@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
@@ -26,8 +27,14 @@ OPTIONAL_EVENT_COLUMNS = (
 WHERE = "where"
 
 
+@cache
+def _time_zones() -> set[str]:
+    """Looking for them opens every file of the time zone database."""
+    return available_timezones()
+
+
 def _known_zone(zone: str) -> str:
-    if zone not in available_timezones():
+    if zone not in _time_zones():
         raise ValueError("not an IANA time zone, such as UTC or Europe/Berlin")
     return zone
 

@@ -140,6 +140,7 @@ def test_the_order_of_rows_does_not_matter(folder: Path, rows: list[Event], data
     assert plain(folder, rows[::-1]) == as_written
 
 
+@pytest.mark.slow
 @given(rows=batches(), data=st.data())
 def test_neither_do_the_files_and_their_formats(folder: Path, rows: list[Event], data: st.DataObject):
     formats = data.draw(st.lists(st.sampled_from(list(FORMATS)), min_size=2, max_size=4))
@@ -147,6 +148,7 @@ def test_neither_do_the_files_and_their_formats(folder: Path, rows: list[Event],
     assert build(folder, parts) == plain(folder, rows)
 
 
+@pytest.mark.slow
 @given(rows=batches(), data=st.data())
 def test_a_row_that_stands_twice_counts_once(folder: Path, rows: list[Event], data: st.DataObject):
     again = data.draw(st.lists(st.sampled_from(rows), min_size=1, max_size=8))
@@ -154,6 +156,7 @@ def test_a_row_that_stands_twice_counts_once(folder: Path, rows: list[Event], da
     assert build(folder, [(rows, ".csv"), (again, extension)]) == plain(folder, rows)
 
 
+@pytest.mark.slow
 @given(
     rows=batches(),
     later=st.lists(events(opened=st.sampled_from([AS_OF + delay for delay in LATER])), min_size=1, max_size=8),
@@ -164,6 +167,7 @@ def test_what_opens_later_is_not_known_even_under_an_id_seen_before(
     assert plain(folder, rows + later) == plain(folder, rows)
 
 
+@pytest.mark.slow
 @given(
     rows=batches(),
     later=st.lists(events(recorded=st.sampled_from([AS_OF + delay for delay in LATER])), min_size=1, max_size=8),
@@ -180,6 +184,7 @@ def _is_good(row: Event) -> bool:
     return row["sentiment"] != "angry"
 
 
+@pytest.mark.slow
 @given(rows=batches(), data=st.data())
 def test_copies_that_know_more_later_tell_nothing(folder: Path, rows: list[Event], data: st.DataObject):
     """A copy of a known event, resolved at or after ``as_of`` and after all that is in the file already."""

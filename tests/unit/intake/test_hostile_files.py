@@ -66,6 +66,7 @@ def test_a_key_of_json_in_two_spellings_is_refused(raw: Path):
     assert refused(raw).code == "duplicate_column"
 
 
+@pytest.mark.slow
 def test_a_csv_of_very_many_columns_is_read(raw: Path):
     more = [f"c{number}" for number in range(1_500)]
     header, line = ",".join([HEADER, *more]), ",".join([GOOD, *(f'"{name}\n"' for name in more)])

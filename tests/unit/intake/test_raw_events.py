@@ -31,53 +31,72 @@ def row(**columns: str) -> str:
     return ",".join((dict(zip(HEADER.split(","), GOOD.split(","), strict=True)) | columns).values())
 
 
-@pytest.mark.parametrize(
-    ("line", "reason", "column"),
-    [
-        (row(event_id=""), "missing_value", "event_id"),
-        (row(tenant_id="  "), "missing_value", "tenant_id"),
-        (row(event_id="E\x1b[31m"), "malformed_id", "event_id"),
-        (row(event_id="E" * 129), "malformed_id", "event_id"),
-        (row(tenant_id="../T1"), "malformed_id", "tenant_id"),
-        (row(tenant_id=".T1"), "malformed_id", "tenant_id"),
-        (row(tenant_id="a\\b"), "malformed_id", "tenant_id"),
-        (row(tenant_id="T" * 129), "malformed_id", "tenant_id"),
-        (row(portfolio_id="p" * 129), "malformed_portfolio", "portfolio_id"),
-        (row(portfolio_id="a\x07b"), "malformed_portfolio", "portfolio_id"),
-        (row(opened_at=""), "missing_value", "opened_at"),
-        (row(opened_at="31/02/2026"), "unreadable_time", "opened_at"),
-        (row(opened_at="infinity"), "unreadable_time", "opened_at"),
-        (row(resolved_at="soon"), "unreadable_time", "resolved_at"),
-        (row(first_response_at="0001-01-01"), "unreadable_time", "first_response_at"),
-        (row(channel=""), "missing_value", "channel"),
-        (row(channel="fax"), "unknown_channel", "channel"),
-        (row(direction="sideways"), "unknown_direction", "direction"),
-        (row(channel="call"), "missing_value", "direction"),
-        (row(sentiment="meh"), "unknown_sentiment", "sentiment"),
-        (row(answered="perhaps"), "unreadable_flag", "answered"),
-        (row(escalated="2"), "unreadable_flag", "escalated"),
-        (row(first_response_at="2026-01-01T09:59:59Z"), "negative_duration", "first_response_at"),
-        (row(resolved_at="2025-01-01T00:00:00Z"), "negative_duration", "resolved_at"),
-        (row(opened_at="2026-11-21T10:00:01Z"), "future_time", "opened_at"),
-        (row(first_response_at="2027-01-01"), "future_time", "first_response_at"),
-        (row(resolved_at="2027-01-01"), "future_time", "resolved_at"),
-        ("E2,T1", "ragged_row", "portfolio_id"),
-        (GOOD + ",more", "ragged_row", ""),
-    ],
-)
-def test_each_bad_row_is_quarantined_with_reason_column_and_line(raw: Path, line: str, reason: str, column: str):
-    found = Read(write_csv(raw, GOOD, line, row(event_id="E3")))
-    assert found.reasons == [(reason, column, 3)]
-    assert [event["event_id"] for event in found.events] == ["E1", "E3"]
-    assert (found.intake.rows, found.intake.quarantined) == (3, 1)
+BAD_ROWS = [
+    (row(event_id=""), "missing_value", "event_id"),
+    (row(tenant_id="  "), "missing_value", "tenant_id"),
+    (row(event_id="E\x1b[31m"), "malformed_id", "event_id"),
+    (row(event_id="E" * 129), "malformed_id", "event_id"),
+    (row(tenant_id="../T1"), "malformed_id", "tenant_id"),
+    (row(tenant_id=".T1"), "malformed_id", "tenant_id"),
+    (row(tenant_id="a\\b"), "malformed_id", "tenant_id"),
+    (row(tenant_id="T" * 129), "malformed_id", "tenant_id"),
+    (row(portfolio_id="p" * 129), "malformed_portfolio", "portfolio_id"),
+    (row(portfolio_id="a\x07b"), "malformed_portfolio", "portfolio_id"),
+    (row(opened_at=""), "missing_value", "opened_at"),
+    (row(opened_at="31/02/2026"), "unreadable_time", "opened_at"),
+    (row(opened_at="infinity"), "unreadable_time", "opened_at"),
+    (row(resolved_at="soon"), "unreadable_time", "resolved_at"),
+    (row(first_response_at="0001-01-01"), "unreadable_time", "first_response_at"),
+    (row(channel=""), "missing_value", "channel"),
+    (row(channel="fax"), "unknown_channel", "channel"),
+    (row(direction="sideways"), "unknown_direction", "direction"),
+    (row(channel="call"), "missing_value", "direction"),
+    (row(sentiment="meh"), "unknown_sentiment", "sentiment"),
+    (row(answered="perhaps"), "unreadable_flag", "answered"),
+    (row(escalated="2"), "unreadable_flag", "escalated"),
+    (row(first_response_at="2026-01-01T09:59:59Z"), "negative_duration", "first_response_at"),
+    (row(resolved_at="2025-01-01T00:00:00Z"), "negative_duration", "resolved_at"),
+    (row(opened_at="2026-11-21T10:00:01Z"), "future_time", "opened_at"),
+    (row(first_response_at="2027-01-01"), "future_time", "first_response_at"),
+    (row(resolved_at="2027-01-01"), "future_time", "resolved_at"),
+    ("E2,T1", "ragged_row", "portfolio_id"),
+    (GOOD + ",more", "ragged_row", ""),
+]
+GOOD_IDS = ["Caller 2403", "Zoë", "a@b.c", "-1", "12 A ST, BRONX", "é" * 128, "U~1", "100%"]
 
 
-@pytest.mark.parametrize("good", ["Caller 2403", "Zoë", "a@b.c", "-1", "12 A ST, BRONX", "é" * 128, "U~1", "100%"])
-def test_ids_with_spaces_and_other_characters_are_taken(raw: Path, good: str):
-    (event,) = Read(
-        write_csv(raw, row(tenant_id=f'"{good}"', event_id=f'"{good}"', portfolio_id=f'".{good[2:]}/"'))
-    ).events
-    assert (event["tenant_id"], event["event_id"]) == (good, good)
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Read:
+    """Every bad row with a good one before and after it; then rows with good ids, all in one file."""
+    base = tmp_path_factory.mktemp("mixed")
+    lines = [GOOD]
+    for number, (line, _, _) in enumerate(BAD_ROWS):
+        lines += [line, row(event_id=f"N{number:02d}")]
+    lines += [row(tenant_id=f'"{good}"', event_id=f'"{good}"', portfolio_id=f'".{good[2:]}/"') for good in GOOD_IDS]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SAGEMAKER_BASE_DIR", str(base / "ml"))
+        return Read(write_csv(base / "raw", *lines))
+
+
+@pytest.mark.parametrize("number", range(len(BAD_ROWS)), ids=[f"{reason}-{name}" for _, reason, name in BAD_ROWS])
+def test_each_bad_row_is_quarantined_with_reason_column_and_line(mixed: Read, number: int):
+    _, reason, column = BAD_ROWS[number]
+    line = 3 + 2 * number
+    assert [entry for entry in mixed.reasons if entry[2] == line] == [(reason, column, line)]
+    assert f"N{number:02d}" in [event["event_id"] for event in mixed.events]
+
+
+def test_a_bad_row_costs_no_other_row(mixed: Read):
+    expected = ["E1", *(f"N{number:02d}" for number in range(len(BAD_ROWS))), *GOOD_IDS]
+    assert sorted(event["event_id"] for event in mixed.events) == sorted(expected)
+    assert len(mixed.reasons) == mixed.intake.quarantined == len(BAD_ROWS)
+    assert mixed.intake.rows == len(BAD_ROWS) + len(expected)
+
+
+@pytest.mark.parametrize("good", GOOD_IDS)
+def test_ids_with_spaces_and_other_characters_are_taken(mixed: Read, good: str):
+    (event,) = [event for event in mixed.events if event["event_id"] == good]
+    assert event["tenant_id"] == good
 
 
 def test_clocks_may_differ_by_a_day(raw: Path):

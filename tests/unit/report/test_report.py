@@ -46,6 +46,25 @@ def text(page: Tags) -> str:
     return " ".join(page.text.split())
 
 
+@pytest.fixture(scope="module")
+def plain(judged: Judged) -> str:
+    """The report and nothing beside it."""
+    return judged.report()
+
+
+@pytest.fixture(scope="module")
+def later(judged: Judged) -> str:
+    """Beside a live model, of data without open items; the model never uses one of the features."""
+    compared = ComparedMetric(champion=0.1, challenger=0.2, difference=0.1, low=0.05, high=0.15)
+    champion = ChampionComparison("r0", "log_loss", 80, {"log_loss": compared}, "worse", ["A note."], 0.1, 0.05)
+    importance = [*judged.evaluation.importance, FeatureImportance("shoe_size", 0.0, 0.0, 0.0)]
+    quality = {"quarantined_share": 0.01, "may_train": 700, "tenants_by_history": {}, "warnings": ["far_shift"]}
+    intake = {"rows": 1_234, "source": "<i>", "quarantined": 12, "tenants": 800, "data_quality": quality}
+    evaluation = replace(judged.evaluation, champion=champion, importance=importance)
+    changed = replace(judged, evaluation=evaluation, table=replace(judged.table, side={}))
+    return changed.report(intake=intake, pictures={evaluation.manifest.slug: judged.pictures})
+
+
 def test_the_page_fetches_nothing(page: Tags) -> None:
     addresses = [
         value or "" for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")
@@ -91,11 +110,9 @@ def test_features_the_model_never_saw_are_said(judged: Judged, text: str) -> Non
     assert f"Data {record.data_sha256[:12]}." in text
 
 
-def test_features_the_model_never_uses_are_said_and_not_drawn(judged: Judged) -> None:
-    rows = [*judged.evaluation.importance, FeatureImportance("shoe_size", 0.0, 0.0, 0.0)]
-    html = replace(judged, evaluation=replace(judged.evaluation, importance=rows)).report()
-    assert "The model never uses shoe size." in words_of(html)
-    assert "shoe size 0.00" not in html
+def test_features_the_model_never_uses_are_said_and_not_drawn(later: str) -> None:
+    assert "The model never uses shoe size." in words_of(later)
+    assert "shoe size 0.00" not in later
 
 
 def test_every_metric_stands_with_its_interval(judged: Judged, text: str) -> None:
@@ -118,16 +135,12 @@ def test_who_waits_longest_stands_first_with_the_next_step(text: str) -> None:
     assert "P(bad)" in text[text.index("1. T000039") :]
 
 
-def test_without_open_items_the_page_says_why_there_is_no_list(judged: Judged) -> None:
-    html = replace(judged, table=replace(judged.table, side={})).report()
-    assert "The data does not say which items are still open" in words_of(html)
+def test_without_open_items_the_page_says_why_there_is_no_list(later: str) -> None:
+    assert "The data does not say which items are still open" in words_of(later)
 
 
-def test_a_live_model_is_held_against_the_new_one(judged: Judged) -> None:
-    compared = ComparedMetric(champion=0.1, challenger=0.2, difference=0.1, low=0.05, high=0.15)
-    champion = ChampionComparison("r0", "log_loss", 80, {"log_loss": compared}, "worse", ["A note."], 0.1, 0.05)
-    evaluation = replace(judged.evaluation, champion=champion)
-    text = words_of(replace(judged, evaluation=evaluation).report())
+def test_a_live_model_is_held_against_the_new_one(later: str) -> None:
+    text = words_of(later)
     assert "The new model is worse than the live one (live: r0), measured on the same 80 tenants. A note." in text
     assert "Log lossdecides; lower is better0.10000.2000 +0.10000.0500 to 0.1500" in text
 
@@ -164,18 +177,16 @@ def test_other_labels_have_a_page_without_groups(tmp_path: Path, classes: tuple[
     assert len(pictures) == 3  # calibration or bands, importance, missing features
 
 
-def test_the_same_figures_give_the_same_page(judged: Judged) -> None:
-    assert replace(judged).report() == judged.report()
+def test_the_same_figures_give_the_same_page(judged: Judged, plain: str) -> None:
+    assert replace(judged).report() == plain
 
 
 def test_a_shard_without_a_ready_model_has_a_page_too(judged: Judged) -> None:
     assert "12 tenants &amp; no more" in judged.report(rows=[REFUSED], ready=[])
 
 
-def test_what_came_in_is_said(judged: Judged) -> None:
-    quality = {"quarantined_share": 0.01, "may_train": 700, "tenants_by_history": {}, "warnings": ["far_shift"]}
-    intake = {"rows": 1_234, "source": "<i>", "quarantined": 12, "tenants": 800, "data_quality": quality}
-    text = words_of(judged.report(intake=intake))
+def test_what_came_in_is_said(later: str) -> None:
+    text = words_of(later)
     assert "1,234 rows came insource <i>" in text
     assert "Note: far shift." in text
 
@@ -188,5 +199,5 @@ def test_records_that_were_not_taken_are_listed_up_to_a_limit(text: str) -> None
     assert "11 more are in failed_records.json." in text
 
 
-def test_a_report_without_ingestion_says_nothing_of_it(judged: Judged) -> None:
-    assert "Features that are served" not in judged.report()
+def test_a_report_without_ingestion_says_nothing_of_it(plain: str) -> None:
+    assert "Features that are served" not in plain
