@@ -62,7 +62,7 @@ def test_the_figures_of_the_json_are_on_the_page(compared: FeatureJob):
         assert f"{number:,}" in text
     for row in quality["quarantined_by_reason"]:
         assert f"{row['first_file']}, line {row['first_line']}" in text
-    assert "Compared with release r1" in text
+    assert "This release is compared with release r1" in text
     for feature in quality["features"].values():
         assert f"{feature['shift']['psi']:.2f}" in text
 

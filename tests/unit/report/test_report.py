@@ -107,7 +107,7 @@ def test_features_that_nobody_has_are_said(text: str) -> None:
 def test_features_the_model_never_saw_are_said(judged: Judged, text: str) -> None:
     record = judged.evaluation.manifest.training
     assert "or one value only, in the training part: positive rate." in text
-    assert f"Data {record.data_sha256[:12]}." in text
+    assert f"The SHA-256 of the data begins with {record.data_sha256[:12]}." in text
 
 
 def test_features_the_model_never_uses_are_said_and_not_drawn(later: str) -> None:
@@ -141,8 +141,9 @@ def test_without_open_items_the_page_says_why_there_is_no_list(later: str) -> No
 
 def test_a_live_model_is_held_against_the_new_one(later: str) -> None:
     text = words_of(later)
-    assert "The new model is worse than the live one (live: r0), measured on the same 80 tenants. A note." in text
-    assert "Log lossdecides; lower is better0.10000.2000 +0.10000.0500 to 0.1500" in text
+    assert "The new model is worse than the live one (live: r0)." in text
+    assert "(live: r0). Both were measured on the same 80 tenants. A note." in text
+    assert "Log lossthis measure decides; lower is better0.10000.2000 +0.10000.0500 to 0.1500" in text
 
 
 def test_without_a_live_model_the_page_says_so(text: str) -> None:
