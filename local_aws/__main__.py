@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _up(state: State, options: argparse.Namespace) -> int:
-    _scale_waits(options)
+    _pass_on(options)
     server, started = control.start(
         state, port=options.port, fresh=options.fresh, images=image_files(options.image, Path.cwd())
     )
@@ -55,17 +55,19 @@ def _status(state: State, _options: argparse.Namespace) -> int:
 
 
 def _serve(state: State, options: argparse.Namespace) -> int:
-    _scale_waits(options)
+    _pass_on(options)
     from local_aws.server.serve import serve  # no other command needs MiniStack
 
     port = control.choose_port(options.port, state.last_port())
     return serve(state, port=port, images=image_files(options.image, Path.cwd()))
 
 
-def _scale_waits(options: argparse.Namespace) -> None:
-    """Pass the factor on in the variable that MiniStack reads when the server starts."""
+def _pass_on(options: argparse.Namespace) -> None:
+    """Pass settings on in the variables that MiniStack reads when the server starts."""
     if options.wait_scale is not None:
         os.environ["SFN_WAIT_SCALE"] = str(options.wait_scale)
+    if options.lambda_concurrency is not None:
+        os.environ["LAMBDA_ACCOUNT_CONCURRENCY"] = str(options.lambda_concurrency)
 
 
 def _operations(_state: State, _options: argparse.Namespace) -> int:
@@ -81,6 +83,12 @@ def _upgrade_report(_state: State, options: argparse.Namespace) -> int:
     text, breaks = upgrade_report.report(options.version)
     print(text)
     return 1 if breaks else 0
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -131,6 +139,12 @@ def _parser() -> argparse.ArgumentParser:
             type=float,
             metavar="FACTOR",
             help="multiply Step Functions' pauses before retries and its Wait states, not its time-outs",
+        )
+        command.add_argument(
+            "--lambda-concurrency",
+            type=_positive,
+            metavar="NUMBER",
+            help="how many Lambda functions may run at once before further calls are throttled (default: 20)",
         )
         command.add_argument(
             "--image",

@@ -31,6 +31,7 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
     from local_aws.ministack_patches.api_gateway import rest_api
     from local_aws.ministack_patches.events import deliveries
     from local_aws.ministack_patches.iam import callers, permissions
+    from local_aws.ministack_patches.lambda_ import concurrency as lambda_concurrency
     from local_aws.ministack_patches.lambda_ import errors as lambda_errors
     from local_aws.ministack_patches.lambda_ import sandbox as lambda_sandbox
     from local_aws.ministack_patches.s3 import deleted_objects
@@ -40,6 +41,7 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
     permissions.install()
     deleted_objects.install()
     deliveries.install()
+    lambda_concurrency.install()
     lambda_errors.install()
     lambda_sandbox.install()
     rest_api.install()

@@ -20,7 +20,10 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 _START_LIMIT_S = 60.0
 _STOP_LIMIT_S = 20.0
 # The server's environment reaches every Lambda worker, so it has only what a bare machine has.
-_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "SFN_WAIT_SCALE", "LOG_LEVEL")
+_KEPT_VARIABLES = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER"),
+    *("LAMBDA_ACCOUNT_CONCURRENCY", "LOG_LEVEL", "SFN_WAIT_SCALE"),
+)
 
 
 def start(state: State, *, port: int | None, fresh: bool, images: Sequence[Path]) -> tuple[dict[str, Any], bool]:
@@ -49,7 +52,8 @@ def start(state: State, *, port: int | None, fresh: bool, images: Sequence[Path]
     command += ["--state", str(state.folder)]
     for image in images:
         command += ["--image", str(image)]
-    state.folder.mkdir(parents=True, exist_ok=True)
+    state.prepare()
+    state.log_file.touch(mode=0o600)
     with state.log_file.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 our own interpreter and module
             command,

@@ -13,6 +13,7 @@ from typing import Any
 
 from local_aws import ministack_patches
 from local_aws.faults.rules import Faults
+from local_aws.server import browser_guard
 from local_aws.server.mail import Mailbox, SnsPostman
 from local_aws.server.pages import Pages
 from local_aws.server.state import State
@@ -56,6 +57,9 @@ class Gateway:
         """Serve one ASGI connection."""
         if scope["type"] == "lifespan":
             await self._ministack(scope, receive, self._announcing(send))
+        elif scope["type"] == "http" and (refusal := browser_guard.refusal(scope, self._port)) is not None:
+            status, sentence = refusal
+            await _answer(send, status, "text/plain; charset=utf-8", sentence.encode())
         elif scope["type"] == "http" and scope["path"] == "/_local/faults":
             status, document = self._faults.answer(scope["method"], _body(await _received(receive)))
             await _answer(send, status, "application/json", json.dumps(document, indent=1).encode())

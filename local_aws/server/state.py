@@ -6,10 +6,11 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from local_aws.errors import COMMAND, LocalAwsError
 
 DEFAULT_FOLDER = Path(".local/aws")
+_OTHERS = 0o077  # all rights of a file that are not its owner's
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,21 @@ class State:
     def _port_file(self) -> Path:
         return self.folder / "port"
 
+    def prepare(self) -> None:
+        """Make the folder, and let only its owner into it and its files: they hold keys, mail and data.
+
+        What an earlier version left open to others is closed.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.chmod(0o700)
+        for folder, names, files in os.walk(self.folder):
+            for name in (*names, *files):
+                path = Path(folder, name)
+                with suppress(FileNotFoundError):
+                    mode = path.lstat().st_mode
+                    if mode & _OTHERS and not stat.S_ISLNK(mode):
+                        path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
+
     def remove(self) -> None:
         """Delete everything: buckets, stacks, mail, jobs."""
         if self.folder.exists():
@@ -93,10 +110,10 @@ class State:
             return None
 
     def announce(self, server: dict[str, Any], env: dict[str, str]) -> None:
-        """Write ``server_file`` and ``env_file``. Only the owner may read the second: it holds a secret key."""
+        """Write ``server_file`` and ``env_file``. Only the owner may read them: the second holds a secret key."""
         self._port_file.write_text(str(server["port"]))
-        _write_atomically(self.env_file, "".join(f"{name}={value}\n" for name, value in env.items()), mode=0o600)
-        _write_atomically(self.server_file, json.dumps(server, indent=1) + "\n", mode=0o644)
+        _write_atomically(self.env_file, "".join(f"{name}={value}\n" for name, value in env.items()))
+        _write_atomically(self.server_file, json.dumps(server, indent=1) + "\n")
 
     def is_locked(self) -> bool:
         """Whether a server holds this folder. The lock ends with its process, so an old file does not matter."""
@@ -116,7 +133,7 @@ class State:
         Raises:
             LocalAwsError: another server holds it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.prepare()
         with self._lock_file.open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -139,9 +156,9 @@ def is_healthy(url: str) -> bool:
         return False
 
 
-def _write_atomically(path: Path, text: str, mode: int) -> None:
+def _write_atomically(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     temporary.replace(path)

@@ -1,4 +1,13 @@
-"""API Gateway: the caller's key, gateway responses of an OpenAPI body, and an API that keeps its id.
+"""API Gateway: paths as they were sent, the caller's key, gateway responses of an OpenAPI body, and an id that stays.
+
+A REST API gives a function the path as the client wrote it: ``path`` and ``pathParameters`` keep ``%20``, ``%2F`` and
+``%2520``, and only an unescaped ``/`` separates segments. Query strings are decoded. The developer guide does not say
+so, but it has been observed on AWS: https://github.com/serverless/serverless/issues/5037 (``/posts/%40`` gives
+``{"id": "%40"}``), and https://github.com/middleapi/standard-server/pull/93 (REST APIs keep what HTTP APIs decode).
+MiniStack passes on the decoded path, which a function that decodes it then decodes twice.
+
+Of a parameter that a query string repeats, ``queryStringParameters`` has the last value. Source:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 
 SAM writes ``GatewayResponses`` into the OpenAPI body. When a stack update changes the body, MiniStack replaces the API
 by one with another id. Here the id stays, so links that were sent earlier still work.
@@ -17,6 +26,7 @@ from ministack.services.cloudformation import provisioners
 _key: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("local_aws_api_key", default=None)
 _check_api_key = apigateway_v1._check_api_key
 _build_event = apigateway_v1._build_lambda_event_v1
+_handle_request = app._handle_execute_api_request
 _import_rest_api = apigateway_v1._import_rest_api
 _handlers = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::RestApi"]
 _create_api = _handlers["create"]
@@ -27,7 +37,8 @@ _RESPONSES = "x-amazon-apigateway-gateway-responses"
 
 
 def install() -> None:
-    """Wrap the key check, the event and the import."""
+    """Wrap the request, the key check, the event and the import."""
+    app._handle_execute_api_request = _handle_request_as_sent
     apigateway_v1._check_api_key = _check_and_remember
     apigateway_v1._build_lambda_event_v1 = _build_event_with_key
     apigateway_v1._import_rest_api = _import_with_responses
@@ -35,6 +46,18 @@ def install() -> None:
     authorization_type = app._execute_api_authorization_type
     # A route that does not exist needs no credentials: API Gateway itself answers.
     app._execute_api_authorization_type = lambda *route: authorization_type(*route) or "NONE"
+
+
+async def _handle_request_as_sent(
+    host: str, path: str, *arguments: Any, raw_path: str | None = None, **named: Any
+) -> tuple[int, dict[str, str], bytes] | None:
+    """Route a REST API's request by the path as it was sent."""
+    found = app._parse_execute_api_url(host, path)
+    is_rest = found is not None and apigateway_v1.find_api_scope(found[0]) is not None
+    answer: tuple[int, dict[str, str], bytes] | None = await _handle_request(
+        host, raw_path if is_rest and raw_path else path, *arguments, raw_path=raw_path, **named
+    )
+    return answer
 
 
 def _check_and_remember(*arguments: Any) -> Any:
@@ -45,6 +68,8 @@ def _check_and_remember(*arguments: Any) -> Any:
 
 def _build_event_with_key(*arguments: Any, **named: Any) -> dict[str, Any]:
     event: dict[str, Any] = _build_event(*arguments, **named)
+    repeated = event["multiValueQueryStringParameters"]
+    event["queryStringParameters"] = {name: values[-1] for name, values in repeated.items()} if repeated else None
     identity = event["requestContext"]["identity"]
     key = _key.get()
     identity["apiKey"] = key["value"] if key else None

@@ -89,7 +89,11 @@ def _create_topic(*arguments: Any, **named: Any) -> Any:
 async def _call_function(
     reference: str, event: dict[str, Any], *, account_id: str | None = None, region: str | None = None
 ) -> tuple[Any, str | None]:
-    """API Gateway's call. Without the function's permission the answer is 500, as for a wrongly configured API."""
+    """API Gateway's call. Without the function's permission the answer is 500, as for a wrongly configured API.
+
+    The client of a throttled function gets 500 too, and not Lambda's 429. Source:
+    https://repost.aws/knowledge-center/api-gateway-internal-server-error
+    """
     request = event.get("requestContext", {})
     function, config, name = lambda_svc._get_func_record_for_ref_in_scope(
         reference, account_id=account_id, region=region
@@ -101,7 +105,10 @@ async def _call_function(
         may = Action("lambda:InvokeFunction", config["FunctionArn"])
         if not permissions.may_service(_GATEWAY, may, function.get("policy"), source):
             return None, f"Invalid permissions on Lambda function {name}"
-    return await _call_from_gateway(reference, event, account_id=account_id, region=region)
+    result, error = await _call_from_gateway(reference, event, account_id=account_id, region=region)
+    if error is None and result.get("throttle"):
+        return None, f"Lambda function {name} is throttled"
+    return result, error
 
 
 def _send_to_dead_letters(target: str, name: str, event: dict[str, Any], result: dict[str, Any]) -> None:

@@ -13,7 +13,9 @@ import pytest
 ECHO = """
 import json
 def handler(event, context):
-    return {"statusCode": 200, "body": json.dumps(event["requestContext"]["identity"])}
+    return {"statusCode": 200, "body": json.dumps(
+        {**event["requestContext"]["identity"], "event": event, "function": context.function_name}
+    )}
 """
 PROBLEM = {"gatewayresponse.header.Content-Type": "'application/problem+json'"}
 
@@ -88,7 +90,9 @@ def api(client: Callable[..., Any], function: Callable[[str], str], server: dict
     cloudformation.create_stack(StackName="api", TemplateBody=json.dumps(template(arn, "/one")))
     cloudformation.get_waiter("stack_create_complete").wait(StackName="api", WaiterConfig={"Delay": 1})
     before = outputs()
-    cloudformation.update_stack(StackName="api", TemplateBody=json.dumps(template(arn, "/one", "/two")))
+    cloudformation.update_stack(
+        StackName="api", TemplateBody=json.dumps(template(arn, "/one", "/two", "/items/{id}/parts"))
+    )
     cloudformation.get_waiter("stack_update_complete").wait(StackName="api", WaiterConfig={"Delay": 1})
     after = outputs()
     value = client("apigateway").get_api_key(apiKey=after["Key"], includeValue=True)["value"]
@@ -115,3 +119,52 @@ def test_gateway_made_errors_use_the_gateways_responses(api: dict[str, str]) -> 
 def test_a_route_that_does_not_exist_is_the_gateways_answer(api: dict[str, str]) -> None:
     status, _, body = fetch(f"{api['url']}/nowhere")
     assert (status, body) == (403, {"message": "Missing Authentication Token"})
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "T%201",
+        "T%25201",
+        "a%2Fb",
+        "a+b",
+        "a%2Bb",
+        "%00",
+        "%FF%FE",
+        "%C3%A9",
+        "%e2%80%8b",
+        "%3Fx%23y",
+        "a;b",
+        "%zz",
+        "%",
+    ],
+)
+def test_a_path_arrives_as_it_was_sent(api: dict[str, str], sent: str) -> None:
+    status, _, answer = fetch(f"{api['url']}/items/{sent}/parts", **{"x-api-key": api["key"]})
+    assert status == 200
+    event = answer["event"]
+    assert event["pathParameters"] == {"id": sent}
+    assert (event["path"], event["resource"]) == (f"/items/{sent}/parts", "/items/{id}/parts")
+    assert event["requestContext"]["path"].endswith(f"/items/{sent}/parts")
+
+
+def test_a_slash_at_the_end_is_kept_and_does_not_change_the_route(api: dict[str, str]) -> None:
+    status, _, answer = fetch(f"{api['url']}/one/", **{"x-api-key": api["key"]})
+    assert (status, answer["event"]["path"], answer["event"]["resource"]) == (200, "/one/", "/one")
+
+
+def test_a_query_string_is_decoded_once_and_the_last_of_repeated_values_counts(api: dict[str, str]) -> None:
+    _, _, answer = fetch(f"{api['url']}/one?q=T%25201&q=a+b%2Fc&empty=", **{"x-api-key": api["key"]})
+    assert answer["event"]["queryStringParameters"] == {"q": "a b/c", "empty": ""}
+    assert answer["event"]["multiValueQueryStringParameters"] == {"q": ["T%201", "a b/c"], "empty": [""]}
+
+
+def test_a_throttled_function_is_the_gateways_internal_error(api: dict[str, str], client: Callable[..., Any]) -> None:
+    functions = client("lambda")
+    name = fetch(f"{api['url']}/one", **{"x-api-key": api["key"]})[2]["function"]
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    try:
+        status, _, body = fetch(f"{api['url']}/one", **{"x-api-key": api["key"]})
+    finally:
+        functions.delete_function_concurrency(FunctionName=name)
+    assert (status, body) == (500, {"message": "Internal server error"})

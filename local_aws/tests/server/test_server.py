@@ -84,6 +84,27 @@ def test_up_is_repeatable_and_down_keeps_the_state(laptop: Laptop) -> None:
     assert laptop.client("s3").list_buckets()["Buckets"] == []
 
 
+def test_nobody_else_may_read_the_state_and_open_files_of_earlier_versions_are_closed(laptop: Laptop) -> None:
+    old = laptop.folder / "ministack" / "state" / "old.json"
+    old.parent.mkdir(parents=True)
+    old.write_text("{}")
+    old.chmod(0o644)
+    laptop.folder.chmod(0o755)
+    before = os.umask(0o022)
+    try:
+        laptop.up("--port", free_port())
+    finally:
+        os.umask(before)
+    started_processes(laptop)
+    laptop.client("kms").create_key()
+    laptop.client("s3").create_bucket(Bucket="private-bucket")
+    laptop.client("s3").put_object(Bucket="private-bucket", Key="k", Body=b"x")
+    laptop.down()
+    assert (laptop.folder / "ministack" / "state" / "kms.json").exists()
+    found = [laptop.folder, *(path for path in laptop.folder.rglob("*") if not path.is_symlink())]
+    assert [str(path) for path in found if path.stat().st_mode & 0o077] == []
+
+
 def test_a_taken_port_is_said(laptop: Laptop, server: dict[str, Any]) -> None:
     refused = laptop.up("--port", str(server["port"]))
     assert refused.returncode == 1
