@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from tenant_experience.release.approval import MAX_NAME, MAX_REASON, Approval
+from tenant_experience.release.release import readable_time
 
 _HEADERS: dict[str, str | list[str]] = {
     "Cache-Control": "no-store",
@@ -33,6 +33,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters["sentence"] = _sentence
+    templates.filters["readable_time"] = readable_time
     return templates
 
 
@@ -62,7 +63,7 @@ def show(
             figures=request.summary.figures,
             signature=signature,
             is_open=request.is_open(now),
-            expires=time.strftime("%d %B %Y, %H:%M UTC", time.gmtime(request.expires_at)),
+            expires=readable_time(request.expires_at),
             problem=problem,
             typed={"decision": "", "approver": "", "reason": "", **(typed or {})},
             max_name=MAX_NAME,

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
 
-from tenant_experience.aws import notifications
+from tenant_experience.aws import executions, notifications
 from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release import failure_email
+from tenant_experience.release.failure import Failure
 
 logger = Logger(service="notify_failure", json_serializer=redacted_json)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Takes an EventBridge ``Step Functions Execution Status Change`` event and sends one e-mail."""
-    subject, text = failure_email.write(event["detail"])
+    detail = event["detail"]
+    subject, text = failure_email.write(detail, _failed_shards(detail))
     notifications.send(subject, text)
-    logger.info("failure notified", extra={"execution": event["detail"]["name"], "status": event["detail"]["status"]})
+    logger.info("failure notified", extra={"execution": detail["name"], "status": detail["status"]})
     return {"subject": subject}
+
+
+def _failed_shards(detail: Mapping[str, Any]) -> list[Failure]:
+    """Why shards failed, when only the child executions know. An e-mail without this is better than none."""
+    if not failure_email.needs_shards(detail):
+        return []
+    try:
+        return executions.failed_shards(detail["executionArn"])
+    except (BotoCoreError, ClientError):
+        logger.exception("the failed shards cannot be read", extra={"execution": detail["name"]})
+        return []

@@ -18,6 +18,7 @@ from tenant_experience.aws import executions, notifications, objects
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
+from tenant_experience.release import failure_email
 from tenant_experience.release.release import HistoryRequest, ManifestArrival
 from tenant_experience.use_case import files as use_case_files
 from tenant_experience.use_case.processing import read_processing
@@ -36,9 +37,9 @@ def _release(event: dict[str, Any]) -> dict[str, Any]:
         details = {"use_case": arrival.use_case, "batch": arrival.batch, "requested_at": arrival.arrived_at}
         return _start(arrival.bucket, arrival.release, details)
     except UserError as refusal:
-        batch = PurePosixPath(event["detail"]["object"]["key"]).parent.name
-        notifications.send(f"Batch {batch} was refused", refusal.message)
-        logger.warning("batch refused", extra={"code": refusal.code, "batch": batch})
+        folder = f"{PurePosixPath(event['detail']['object']['key']).parent}/"
+        notifications.send(*failure_email.write_refusal(folder, refusal.message, refusal.code))
+        logger.warning("batch refused", extra={"code": refusal.code, "batch": folder})
         return {"release": None, "code": refusal.code}
 
 

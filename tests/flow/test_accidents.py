@@ -41,14 +41,21 @@ def test_a_training_job_that_is_killed_fails_the_release_by_name(flow: Flow, fir
     before = flow.live()
     killer = KillTraining()
     killer.start()
-    done = flow.release(flow.events(seed=0))
+    batch = flow.events(seed=0)
+    done = flow.release(batch)
     killer.end()
     assert killer.killed is not None
     assert done.execution["status"] == "FAILED"
     assert "TrainModels/TrainModel" in done.visited
     assert "RequestApproval" not in done.visited
-    mail = flow.mailbox.wait_for(f"Release {done.release}: States.")
-    assert "redrive" in mail["text"]
+    mail = flow.mailbox.wait_for(f"Release {done.release}: a job failed")
+    for_everybody, _, for_the_operator = mail["text"].partition("For the operator")
+    assert f"raw/tenant_experience/{batch.name}/" in for_everybody
+    assert "The job that trains the model failed (shard 0)." in for_everybody
+    assert "redrives" in for_everybody
+    assert "arn:" not in for_everybody
+    assert f"-{done.release}-train-model-0-0-0 is Failed: " in for_the_operator
+    assert "Log: group /aws/sagemaker/TrainingJobs, streams that begin with " in for_the_operator
     assert flow.live() == before
     assert flow.packages(done.release) == []
     assert first.release != done.release
@@ -66,5 +73,5 @@ def test_a_function_that_raises_fails_the_release_by_name_and_publishes_nothing(
     assert "ENDPOINT" in done.execution["cause"]
     assert flow.live() == before
     assert flow.endpoint_status() == "InService"
-    assert "ENDPOINT" in flow.mailbox.wait_for(f"Release {done.release}: PlatformError")["text"]
+    assert "ENDPOINT" in flow.mailbox.wait_for(f"Release {done.release}: a step failed")["text"]
     assert first.release != done.release

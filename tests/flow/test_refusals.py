@@ -47,7 +47,8 @@ def test_bad_input_is_refused_by_name_and_the_api_goes_on(
     assert done.execution["error"].startswith("UserError.")
     for word in named:
         assert word in done.execution["cause"]
-    mail = flow.mailbox.wait_for(f"Release {done.release}: UserError.")
+    mail = flow.mailbox.wait_for(f"Release {done.release}: its data cannot be used")
+    assert f"raw/tenant_experience/bad-{kind}/" in mail["text"]
     for word in named:
         assert word in mail["text"]
     assert "Traceback" not in mail["text"]
@@ -67,6 +68,7 @@ def test_a_manifest_that_asks_for_an_unknown_source_is_refused_by_key(flow: Flow
 def test_a_batch_of_an_unknown_use_case_is_told_by_email(flow: Flow) -> None:
     boto3.client("s3").put_object(Bucket=flow.bucket, Key="raw/no_such_use_case/b/manifest.json", Body=b"{}")
     mail = flow.mailbox.wait_for("Batch b was refused")
+    assert "raw/no_such_use_case/b/" in mail["text"]
     assert "no_such_use_case" in mail["text"]
     assert "tenant_experience" in mail["text"]
 

@@ -264,5 +264,5 @@ def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: FinishedRelea
         ("Rejected", "rejected by Tess Ter: the groups look wrong")
     ]
     assert card_of(packages[0]["arn"])["ModelCardStatus"] == "Archived"
-    assert "the groups look wrong" in flow.mailbox.wait_for(f"Release {done.release}: ReleaseRejected")["text"]
+    assert "the groups look wrong" in flow.mailbox.wait_for(f"Release {done.release}: it was rejected")["text"]
     assert first.release != done.release

@@ -98,6 +98,10 @@ class Drive:
         """All e-mails whose subject contains this."""
         return [mail for mail in self._flow.mailbox.messages() if subject in mail["subject"]]
 
+    def failure_mails(self, error: str) -> list[dict[str, Any]]:
+        """All e-mails about stops of this release by an error whose name begins so."""
+        return [mail for mail in self.mails(f"Release {self.release}: ") if f"Error: {error}" in mail["text"]]
+
     def _has_ended(self) -> bool:
         if self._states.describe_execution(executionArn=self.arn)["status"] != "RUNNING":
             return True
@@ -124,10 +128,9 @@ class Drive:
 
     def _mail(self, error: str) -> str:
         """The e-mail about the newest stop; each stop has one."""
-        subject = f"Release {self.release}: {error}"
         ends = self._ends(error)
-        until(lambda: len(self.mails(subject)) >= ends, f"there was no e-mail {subject!r}")
-        return str(self.mails(subject)[0]["text"])
+        until(lambda: len(self.failure_mails(error)) >= ends, f"there was no e-mail about {error!r}")
+        return str(self.failure_mails(error)[0]["text"])
 
     def _ends(self, error: str) -> int:
         history = self._states.get_paginator("get_execution_history").paginate(executionArn=self.arn)

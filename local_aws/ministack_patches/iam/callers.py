@@ -47,10 +47,12 @@ _extract_resource_arn = iam_actions.extract_resource_arn
 
 
 def _resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, *more: Any) -> str:
-    """The resource of a request. The answer to a task token acts on the state machine that made the token."""
+    """The resource of a request: of the answer to a task token, the machine that made it, and Map Runs by their ARN."""
     if service == "states" and b'"taskToken"' in body:
         token = json.loads(body).get("taskToken")
         return task_token.state_machine(str(token)) or "*"
+    if service == "states" and b'"mapRunArn"' in body:
+        return str(json.loads(body).get("mapRunArn", "*"))
     return str(_extract_resource_arn(service, method, path, headers, body, *more))
 
 

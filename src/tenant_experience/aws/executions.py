@@ -12,10 +12,12 @@ from botocore.exceptions import ClientError
 
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.release.failure import Failure
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
+_MAX_DESCRIBED = 10
 _NOBODY_WAITS = {"TaskDoesNotExist", "TaskTimedOut", "InvalidToken"}
 
 
@@ -37,6 +39,29 @@ def start(name: str, execution_input: Mapping[str, Any]) -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
             raise
+
+
+def failed_shards(execution_arn: str) -> list[Failure]:
+    """Why shards of the newest Map Run of an execution failed; the newest failure comes first.
+
+    Raises:
+        botocore.exceptions.ClientError: Step Functions refuses to say.
+    """
+    client = stepfunctions()
+    runs = client.list_map_runs(executionArn=execution_arn)["mapRuns"]
+    if not runs:
+        return []
+    newest = max(runs, key=lambda run: run["startDate"])["mapRunArn"]
+    children = client.list_executions(mapRunArn=newest, statusFilter="FAILED")["executions"]
+    children += client.list_executions(mapRunArn=newest, statusFilter="TIMED_OUT")["executions"]
+    children.sort(key=lambda child: child["stopDate"], reverse=True)  # a redriven Map Run has earlier failures, too
+    return [_failure(child["executionArn"]) for child in children[:_MAX_DESCRIBED]]
+
+
+def _failure(child_arn: str) -> Failure:
+    child = stepfunctions().describe_execution(executionArn=child_arn)
+    shard = json.loads(child.get("input", "{}")).get("shard")
+    return Failure(child.get("error") or child["status"], child.get("cause", ""), shard)
 
 
 def answer(task_token: str, output: Mapping[str, Any]) -> None:

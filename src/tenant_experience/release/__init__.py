@@ -1,3 +1,11 @@
 """The live release, the approval that makes one live, and the e-mails about it."""
 
-__all__ = ["approval", "approval_email", "failure_email", "partition_result", "release", "smoke_comparison"]
+__all__ = [
+    "approval",
+    "approval_email",
+    "failure",
+    "failure_email",
+    "partition_result",
+    "release",
+    "smoke_comparison",
+]

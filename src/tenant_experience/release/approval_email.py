@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 from tenant_experience.release.approval import FIGURES, Approval
 from tenant_experience.release.partition_result import PartitionResult
+from tenant_experience.release.release import readable_time
 
 _MAX_LINE = 200
 _MAX_PARTITIONS = 10
@@ -17,7 +16,7 @@ def write(request: Approval, link: str) -> tuple[str, str]:
     lines = [
         f"Release {summary.release} of {summary.use_case} is ready for your decision.",
         "",
-        f"  features as of    {summary.as_of}",
+        f"  features as of    {readable_time(summary.as_of)}",
         f"  live now          {summary.live_release or 'nothing yet'}",
         f"  models ready      {summary.ready_count}",
         f"  models refused    {summary.refused_count}",
@@ -29,8 +28,7 @@ def write(request: Approval, link: str) -> tuple[str, str]:
         "Look at it and decide here (opening the page decides nothing):",
         link,
         "",
-        f"The link works until {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(request.expires_at))}. "
-        "If nobody decides by then, nothing changes.",
+        f"The link works until {readable_time(request.expires_at)}. If nobody decides by then, nothing changes.",
     ]
     return f"Decision needed: release {summary.release} of {summary.use_case}", "\n".join(lines)
 

@@ -1,57 +1,113 @@
-"""The e-mail about an execution that ended without a release."""
+"""The e-mails about a batch that was refused, and about an execution that ended without a release.
+
+First comes what everybody needs: which batch, what happened, what to do next. Codes, jobs, logs and ARNs follow in a
+section of their own.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-_UNCHANGED = "The live models were not changed."
-_REDRIVE = f"{_UNCHANGED} Remove the cause, then redrive the execution; it resumes where it stopped."
-_ADVICE = {
-    "UserError": f"{_UNCHANGED} Correct the input and upload it as a new batch.",
-    "AlgorithmError": f"{_UNCHANGED} No reliable model can be fitted to this data; the message above says why.",
-    "ReleaseRejected": f"{_UNCHANGED} The models stay in the registry as Rejected, with the reason.",
-    "ApprovalExpired": f"{_UNCHANGED} Upload the batch again to request a new decision.",
-    "ReleaseSuperseded": "A release that began later is live. To release this batch instead, upload it again.",
-}
-_MAX_CAUSE = 4000
+from tenant_experience import data_layout
+from tenant_experience.release.failure import EXCEEDED, UPLOAD_AGAIN, Failure, plain
+from tenant_experience.release.release import readable_time
+
+OPERATOR = "For the operator"
+_MAX_SHARDS = 3
+_MAX_MESSAGE = 4000
 
 
-def write(detail: Mapping[str, Any]) -> tuple[str, str]:
+def write(detail: Mapping[str, Any], failed_shards: Sequence[Failure] = ()) -> tuple[str, str]:
     """The subject and the text.
 
     Args:
-        detail: of the status-change event: name, status, error, cause, executionArn.
+        detail: of the status-change event: name, status, error, cause, executionArn, input, stopDate.
+        failed_shards: why shards failed, when the error says only that some did.
     """
-    error = detail.get("error") or detail["status"]
-    cause = _readable(detail.get("cause") or "No cause was given.")
-    kind = error.split(".")[0]
+    whole = Failure(detail.get("error") or detail["status"], detail.get("cause") or "")
+    failures = list(failed_shards[:_MAX_SHARDS]) or [whole]
+    failure = failures[0]
+    given = _input(detail)
+    title = _title(detail["name"], failure, given)
     lines = [
-        f"Release {detail['name']} did not go live: {error}",
+        f"{title}.",
         "",
-        cause[:_MAX_CAUSE],
+        *_facts(detail, given),
         "",
-        _ADVICE.get(kind, _REDRIVE),
+        "What happened",
+        *[each.sentence[:_MAX_MESSAGE] for each in failures],
+        *_others(len(failed_shards)),
         "",
+        "What to do next",
+        failure.advice,
+        "",
+        OPERATOR,
+        *[line for each in (whole, *failures[: len(failed_shards)]) for line in each.details],
         f"Execution: {detail['executionArn']}",
     ]
-    return f"Release {detail['name']}: {error}", "\n".join(lines)
+    if failure.is_redrivable:
+        lines.append(f"Redrive: aws stepfunctions redrive-execution --execution-arn {detail['executionArn']}")
+    return f"Release {detail['name']}: {failure.heading}", "\n".join(lines)
 
 
-def _readable(cause: str) -> str:
-    """The part of a cause that a person needs: a failed job's cause is the whole job as JSON."""
+def write_refusal(folder: str, message: str, code: str) -> tuple[str, str]:
+    """The subject and the text about a batch for which no release was started.
+
+    Args:
+        folder: the batch's prefix, ``raw/<use case>/<batch>/``.
+        message: why, as a sentence.
+        code: the same as a code.
+    """
+    lines = [
+        f"The batch {folder} was refused, and no release was started.",
+        "",
+        "What happened",
+        plain(message),
+        "",
+        "What to do next",
+        UPLOAD_AGAIN,
+        "",
+        OPERATOR,
+        f"Error: UserError.{code}",
+    ]
+    return f"Batch {folder.rstrip('/').rpartition('/')[2]} was refused", "\n".join(lines)
+
+
+def needs_shards(detail: Mapping[str, Any]) -> bool:
+    """Whether the event says only that shards failed, and not why."""
+    return detail.get("error") == EXCEEDED
+
+
+def _input(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The execution's input. EventBridge leaves out what is too long."""
     try:
-        document = json.loads(cause)
+        given = json.loads(detail.get("input") or "{}")
     except ValueError:
-        return cause
-    if not isinstance(document, dict):
-        return cause
-    if "errorMessage" in document:  # a Lambda's
-        return f"{document.get('errorType', 'Error')}: {document['errorMessage']}"
-    name = document.get("ProcessingJobName") or document.get("TrainingJobName")
-    if name is None:
-        return cause
-    status = document.get("ProcessingJobStatus") or document.get("TrainingJobStatus")
-    reason = document.get("ExitMessage") or document.get("FailureReason") or "no reason was given; see the job's log"
-    return f"Job {name} is {status}: {reason}"
+        return {}
+    return given if isinstance(given, dict) else {}
+
+
+def _title(name: str, failure: Failure, given: Mapping[str, Any]) -> str:
+    if failure.error.startswith("SNS."):
+        return f"Release {name} is live, but {failure.heading}"
+    if given.get("history_only"):
+        return f"History {name} was not recorded: {failure.heading}"
+    return f"Release {name} did not go live: {failure.heading}"
+
+
+def _facts(detail: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    use_case, batch = given.get("use_case"), given.get("batch")
+    known = isinstance(use_case, str) and isinstance(batch, str)
+    facts = {
+        "batch": data_layout.raw_batch(str(use_case), str(batch)) if known else "unknown; see the execution's input",
+        "use case": use_case if known else None,
+        "ended": readable_time(detail["stopDate"] / 1000) if detail.get("stopDate") else None,
+    }
+    return [f"  {name:15} {value}" for name, value in facts.items() if value]
+
+
+def _others(count: int) -> list[str]:
+    more = count - _MAX_SHARDS
+    return [f"{more} more shard{'s' if more > 1 else ''} failed too."] if more > 0 else []

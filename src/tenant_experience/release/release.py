@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from tenant_experience import data_layout
@@ -161,11 +161,21 @@ def next_live(
         return None
     if current.started_at > started_at:
         raise UserError(
-            f"release {release} began at {started_at}, before the live release {current.release} "
-            f"({current.started_at}); upload the batch again to release it",
+            f"release {release} began on {readable_time(started_at)}, before the live release {current.release}, "
+            f"which began on {readable_time(current.started_at)}; upload the batch again to release it",
             code="superseded",
         )
     return LiveRelease(release, started_at, current.revision + 1, {**current.models, **models}, current.release)
+
+
+def readable_time(moment: str | float) -> str:
+    """A time for people to read, ``5 December 2026, 22:02 UTC``.
+
+    Args:
+        moment: ISO 8601, or Unix seconds.
+    """
+    time_utc = parse_utc(moment) if isinstance(moment, str) else datetime.fromtimestamp(moment, UTC)
+    return f"{time_utc.day} {time_utc:%B %Y, %H:%M} UTC"
 
 
 def iso_time(seconds: float) -> str:

@@ -18,7 +18,9 @@ ROWS = [
     {"partition": "rents", "slug": "rents", "status": "ready", "bad_share": 0.25, "metrics": {"rmse": 1.5}},
     {"partition": "<north>", "slug": "north", "status": "refused", "code": "too_few_tenants"},
 ]
-SUMMARY = summarise("r1", "tenant_experience", "t", [ShardResult.read({"partitions": ROWS}, 4)], None, ["a_b moved"])
+SUMMARY = summarise(
+    "r1", "tenant_experience", "2026-12-05T22:02:00Z", [ShardResult.read({"partitions": ROWS}, 4)], None, ["a_b moved"]
+)
 REQUEST = Approval("r1", "arn:execution:r1", 1000, "pending", SUMMARY)
 
 
@@ -36,6 +38,7 @@ def test_an_open_request_shows_the_figures_the_refusals_and_the_form(page: Modul
     html = page.show(REQUEST, "sig+nature", now=1)
     assert "<td>812</td>" in html
     assert "25.0 %" in html
+    assert "5 December 2026, 22:02 UTC" in html
     assert [html.count(words) for words in ("ROC AUC", "RMSE", "Brier")] == [1, 1, 0]
     assert html.count("<td>\u2013</td>") == 4
     assert "&lt;north&gt;" in html

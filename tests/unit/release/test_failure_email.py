@@ -1,37 +1,209 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
 
 from tenant_experience.release import failure_email
+from tenant_experience.release.failure import EXCEEDED, Failure
 from tests.support.places import ROOT
 
-EVENT = json.loads((ROOT / "events" / "notify_failure.json").read_text())["detail"]
+EVENT: dict[str, Any] = json.loads((ROOT / "events" / "notify_failure.json").read_text())["detail"]
+MACHINE = json.loads((ROOT / "statemachine" / "train_and_release.asl.json").read_text())
+BATCH = "raw/tenant_experience/november/"
+ARN = "arn:aws:sagemaker:eu-west-1:123456789012:training-job/j"
+# Of Step Functions and Lambda themselves: no state of the machine has to name them.
+BY_AWS = [
+    "States.TaskFailed",
+    "States.Timeout",
+    "States.HeartbeatTimeout",
+    "States.Runtime",
+    "States.Permissions",
+    "States.QueryEvaluationError",
+    "States.DataLimitExceeded",
+    "States.ServiceRestart",
+    EXCEEDED,
+    "Runtime.ImportModuleError",
+    "Runtime.ExitError",
+    "KeyError",
+    "Sfn.SfnException",
+    "",
+]
+
+
+def errors_of(value: Any) -> Iterator[str]:
+    """The names in every Retry, Catch and Fail state; of an expression, each text in it that is a name."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "ErrorEquals":
+                yield from inner
+            elif key == "Error":
+                yield from re.findall(r"\b[A-Z]\w+Error\b|^[A-Z]\w+$", inner)
+            else:
+                yield from errors_of(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from errors_of(inner)
+
+
+ERRORS = sorted({*errors_of(MACHINE), *BY_AWS})
+
+
+def job(kind: str, name: str, **more: Any) -> str:
+    description = {f"{kind}Name": name, f"{kind}Arn": ARN, f"{kind}Status": "Failed", "Tags": [{"Key": "x"}], **more}
+    return json.dumps(description)
+
+
+CAUSES = {
+    "nothing": None,
+    "a sentence": "The step did not end within 60 seconds",
+    "an ARN": f"User: {ARN} is not authorized to perform: states:X on resource: {ARN} (Status Code: 403)",
+    "an exception": json.dumps({"errorType": "KeyError", "errorMessage": f"'{ARN}'", "stackTrace": ["f.py"]}),
+    "an error of ours": json.dumps(
+        {"errorType": "PlatformError", "errorMessage": f"PlatformError: not_found: object {ARN} is missing"}
+    ),
+    "a processing job": job("ProcessingJob", "te-r-build-features-0-0", ExitMessage="ExitCode 1"),
+    "a training job": job("TrainingJob", "te-r-train-model-3-0-0", FailureReason="Killed"),
+    "a tuning job": job(
+        "HyperParameterTuningJob",
+        "te-abc-0-0",
+        FailureReason="No training job succeeded",
+        TrainingJobStatusCounters={"Completed": 0, "NonRetryableError": 4},
+    ),
+    "a list": "[1]",
+    "broken JSON": '{"TrainingJobName": "j"',
+}
+
+
+def parts(text: str) -> tuple[str, str]:
+    main, _, operator = text.partition(failure_email.OPERATOR)
+    return main, operator
+
+
+def test_every_error_of_the_machine_is_walked() -> None:
+    for name in ("UserError", "AlgorithmError", "ReleaseRejected", "ApprovalExpired", "ReleaseSuperseded"):
+        assert name in ERRORS
+    assert {"SageMaker.ResourceLimitExceededException", "Sandbox.Timedout", "PlatformError"} <= set(ERRORS)
+
+
+@pytest.mark.parametrize("cause", CAUSES.values(), ids=CAUSES)
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED"])
+def test_every_failure_is_a_sentence_about_a_batch_and_says_what_to_do(
+    status: str, error: str, cause: str | None
+) -> None:
+    detail = {**EVENT, "status": status, "error": error or None, "cause": cause}
+    shards = [Failure(error or status, cause or "", 3)] if error == EXCEEDED else []
+    subject, text = failure_email.write(detail, shards)
+    main, operator = parts(text)
+    assert BATCH in main
+    assert "20 November 2026, 10:03 UTC" in main
+    assert "arn:" not in main
+    assert not re.search(r'[{}\[\]"]|\\n|None|\w+\.\w+Exception|States\.|Error\b', main.replace(BATCH, "")), main
+    happened, what_next = main.split("What happened\n")[1].split("What to do next\n")
+    for sentence in (happened.strip(), what_next.strip()):
+        assert re.match(r"[A-Z'].*[.)]$", sentence, re.DOTALL), sentence
+    assert any(words in what_next for words in ("pload", "redrives", "stay in the registry"))
+    assert error in operator
+    assert EVENT["executionArn"] in operator
+    assert re.fullmatch(r"Release 20261120-3f9a2c1: [a-zA-Z -]+", subject), subject
 
 
 def test_a_user_error_names_file_and_column_and_what_to_do() -> None:
     subject, text = failure_email.write(EVENT)
-    assert "UserError.missing_column" in subject
-    assert "messages.csv has no column tenant_id" in text
-    assert "upload it as a new batch" in text
+    main, operator = parts(text)
+    assert subject == "Release 20261120-3f9a2c1: its data cannot be used"
+    assert "Messages.csv has no column tenant_id." in main or "messages.csv has no column tenant_id." in main
+    assert "upload it as a new batch" in main
+    assert "Error: UserError.missing_column" in operator
+    assert "redrive" not in text
 
 
-def test_a_failed_job_is_told_by_its_reason_not_by_its_whole_description() -> None:
-    cause = json.dumps(
-        {"TrainingJobName": "j", "TrainingJobStatus": "Failed", "FailureReason": "Killed", "Tags": ["x"] * 50}
-    )
-    _, text = failure_email.write({**EVENT, "error": "States.TaskFailed", "cause": cause})
-    assert "Job j is Failed: Killed" in text
+@pytest.mark.parametrize(
+    ("cause", "sentence", "details"),
+    [
+        (
+            "a training job",
+            "The job that trains the model failed (shard 3).",
+            ["Job: te-r-train-model-3-0-0 is Failed: Killed", "Log: group /aws/sagemaker/TrainingJobs, streams"],
+        ),
+        (
+            "a tuning job",
+            "The job that tunes the model failed (shard 3).",
+            [
+                "Job: te-abc-0-0 is Failed: No training job succeeded",
+                "Its training jobs: Completed 0, NonRetryableError 4",
+            ],
+        ),
+        (
+            "a processing job",
+            "The job that computes the features failed (shard 3).",
+            ["Job: te-r-build-features-0-0 is Failed: ExitCode 1", "Log: group /aws/sagemaker/ProcessingJobs, streams"],
+        ),
+    ],
+)
+def test_a_failed_job_of_a_shard_is_named_with_its_log(cause: str, sentence: str, details: list[str]) -> None:
+    detail = {**EVENT, "error": EXCEEDED, "cause": "The specified tolerated failure threshold was exceeded"}
+    subject, text = failure_email.write(detail, [Failure("States.TaskFailed", str(CAUSES[cause]), 3)])
+    main, operator = parts(text)
+    assert subject.endswith("a job failed")
+    assert sentence in main
+    assert "threshold" not in main
+    assert "Shard: 3" in operator
+    for line in details:
+        assert line in operator
     assert "Tags" not in text
-    assert "redrive" in text
+    assert f"aws stepfunctions redrive-execution --execution-arn {EVENT['executionArn']}" in operator
 
 
-def test_a_function_that_raised_is_told_by_its_message() -> None:
+def test_three_of_many_failed_shards_are_told_and_the_others_counted() -> None:
+    failures = [Failure("States.TaskFailed", job("TrainingJob", f"j-train-model-{n}"), n) for n in range(5)]
+    main, operator = parts(failure_email.write({**EVENT, "error": EXCEEDED}, failures)[1])
+    assert [f"(shard {n})" in main for n in range(5)] == [True, True, True, False, False]
+    assert "2 more shards failed too." in main
+    assert "j-train-model-2 is" in operator
+
+
+def test_a_function_that_raised_is_told_to_the_operator_by_its_message() -> None:
     cause = json.dumps({"errorType": "PlatformError", "errorMessage": "smoke test", "stackTrace": ["..."]})
-    _, text = failure_email.write({**EVENT, "error": "PlatformError", "cause": cause})
-    assert "PlatformError: smoke test" in text
-    assert "stackTrace" not in text
+    main, operator = parts(failure_email.write({**EVENT, "error": "PlatformError", "cause": cause})[1])
+    assert "One of its functions failed." in main
+    assert "PlatformError: smoke test" in operator
+    assert "stackTrace" not in operator
 
 
-def test_a_timeout_without_error_or_cause_is_told_by_its_status() -> None:
-    subject, _ = failure_email.write({**EVENT, "status": "TIMED_OUT", "error": None, "cause": None})
-    assert "TIMED_OUT" in subject
+def test_a_superseded_release_says_so_without_its_class_and_code() -> None:
+    message = "ReleaseSupersededError: superseded: release a began before the live release b"
+    cause = json.dumps({"errorType": "ReleaseSupersededError", "errorMessage": message})
+    main, _ = parts(failure_email.write({**EVENT, "error": "ReleaseSuperseded", "cause": cause})[1])
+    assert "What happened\nRelease a began before the live release b.\n" in main
+    assert "The live models were not changed" not in main
+
+
+def test_an_e_mail_that_was_not_sent_does_not_deny_that_the_release_is_live() -> None:
+    main, _ = parts(failure_email.write({**EVENT, "error": "SNS.ThrottledException", "cause": "slow"})[1])
+    assert main.startswith("Release 20261120-3f9a2c1 is live, but its e-mail was not sent.")
+    assert "not changed" not in main
+
+
+def test_recorded_history_is_not_called_a_release() -> None:
+    given = json.dumps({"use_case": "tenant_experience", "batch": "november", "history_only": True})
+    assert failure_email.write({**EVENT, "input": given})[1].startswith("History 20261120-3f9a2c1 was not recorded: ")
+
+
+@pytest.mark.parametrize("given", [None, "", "[]", "{", '{"batch": 1}'])
+def test_an_input_that_is_not_there_or_strange_does_not_prevent_the_mail(given: str | None) -> None:
+    assert "batch           unknown; see the execution's input" in failure_email.write({**EVENT, "input": given})[1]
+
+
+def test_a_refused_batch_is_named_with_its_folder_and_what_to_do() -> None:
+    subject, text = failure_email.write_refusal(BATCH, "there is no use case x", "unknown_use_case")
+    main, operator = parts(text)
+    assert subject == "Batch november was refused"
+    assert BATCH in main
+    assert "unknown_use_case" not in main
+    assert "upload it as a new batch" in main
+    assert "unknown_use_case" in operator

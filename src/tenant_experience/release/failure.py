@@ -1,0 +1,233 @@
+"""What a failure means: Step Functions' error and cause as a sentence for people, and as details for the operator.
+
+The errors are those in which ``statemachine/train_and_release.asl.json`` can end:
+
+- ``UserError.*`` and ``AlgorithmError.*``, ``ReleaseRejected``, ``ApprovalExpired`` and ``ReleaseSuperseded``: its own,
+- ``States.*``: of Step Functions, among them ``States.TaskFailed``, whose cause is the failed job as JSON,
+- the class of a function's exception, and ``Lambda.*`` and ``Sandbox.*``, whose cause is the exception as JSON,
+- ``SageMaker.*``, ``S3.*``, ``DynamoDb.*`` and ``SNS.*``: a call that AWS refused.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+UNCHANGED = "The live models were not changed."
+UPLOAD_AGAIN = f"{UNCHANGED} Correct the input and upload it as a new batch."
+REDRIVE = (
+    f"{UNCHANGED} The input need not be uploaded again. The operator removes the cause, and then redrives the "
+    "execution, which resumes where it stopped."
+)
+EXCEEDED = "States.ExceedToleratedFailureThreshold"
+_MAX_DETAIL = 2000
+
+# Error, or its part before the dot -> heading, sentence (None: the cause is one), and what to do next.
+_MEANINGS: dict[str, tuple[str, str | None, str]] = {
+    "UserError": ("its data cannot be used", None, UPLOAD_AGAIN),
+    "AlgorithmError": (
+        "no reliable model can be fitted",
+        None,
+        f"{UNCHANGED} Upload a batch with more or other data; the sentence above says what is missing.",
+    ),
+    "ReleaseRejected": (
+        "it was rejected",
+        None,
+        f"{UNCHANGED} The models stay in the registry as Rejected, with the reason.",
+    ),
+    "ApprovalExpired": (
+        "nobody decided in time",
+        "Nobody approved or rejected it before its time to decide was over.",
+        f"{UNCHANGED} Upload the batch again to request a new decision.",
+    ),
+    "ReleaseSuperseded": (
+        "a later release is live",
+        None,
+        "The later release stays live. To release this batch instead, upload it again.",
+    ),
+    "ABORTED": (
+        "it was stopped",
+        "Somebody stopped it.",
+        f"{UNCHANGED} Upload the batch again, or let the operator redrive the execution.",
+    ),
+    "TIMED_OUT": ("it took too long", "It did not end in the time that it has.", REDRIVE),
+    "States.Timeout": ("a step took too long", "One of its steps did not end in time.", REDRIVE),
+    "States.HeartbeatTimeout": ("a step took too long", "One of its steps did not end in time.", REDRIVE),
+    "States.ServiceRestart": ("AWS on the laptop was restarted", "The laptop's AWS ended while it ran.", REDRIVE),
+    "States.TaskFailed": ("a job failed", "One of its jobs failed.", REDRIVE),
+    "States.ItemReaderFailed": (
+        "the list of models cannot be read",
+        "The list of the models to train could not be read.",
+        REDRIVE,
+    ),
+    EXCEEDED: ("a model was not trained", "The training of a model failed.", REDRIVE),
+    "Sandbox": ("a function took too long", "One of its functions did not end in time.", REDRIVE),
+    "Lambda": ("a function cannot be called", "One of its functions could not be called.", REDRIVE),
+    "SNS": (
+        "its e-mail was not sent",
+        "The release is live, but the e-mail that says so could not be sent.",
+        "The new models answer. The operator removes the cause, and then redrives the execution to send the e-mail.",
+    ),
+    **{
+        service: ("AWS refused a call", f"A call of {name} was refused or not answered.", REDRIVE)
+        for service, name in {"SageMaker": "SageMaker", "S3": "S3", "DynamoDb": "DynamoDB"}.items()
+    },
+    "SageMaker.ResourceLimitExceededException": (
+        "AWS refused a job",
+        "The account's limit for the instances of a job is reached.",
+        REDRIVE,
+    ),
+}
+_FUNCTION_FAILED = ("a step failed", "One of its functions failed.", REDRIVE)
+_FAULT = ("a step failed", "One of its steps failed, because of a fault in AWS or in this application.", REDRIVE)
+
+_STEPS = {
+    "build-features": "computes the features",
+    "ingest-features": "stores the features",
+    "cluster-tenants": "puts the tenants into groups",
+    "train-model": "trains the model",
+    "evaluate-model": "evaluates the model",
+}
+_STEP = re.compile("|".join(_STEPS))
+# Kind of job, as its description's members begin -> its log group. A tuning job's models are trained by training jobs.
+_LOGS = {
+    "HyperParameterTuningJob": "/aws/sagemaker/TrainingJobs",
+    "TrainingJob": "/aws/sagemaker/TrainingJobs",
+    "ProcessingJob": "/aws/sagemaker/ProcessingJobs",
+}
+_CODES = re.compile(r"^(?:\w+(?:Error|Exception): )+(?:[a-z0-9_]+: )?")
+_ARN = re.compile(r"arn:[\w-]+:[^\s,;()'\"]+")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How an execution, or the child execution of one shard, ended.
+
+    Attributes:
+        error: Step Functions' name of the error, or the execution's status when it has none.
+        cause: Step Functions' cause: a sentence, JSON, or nothing.
+        shard: the number of the shard; None for the whole execution.
+    """
+
+    error: str
+    cause: str
+    shard: int | None = None
+
+    @property
+    def heading(self) -> str:
+        """What completes ``Release ... did not go live: ``."""
+        return self._meaning[0]
+
+    @property
+    def sentence(self) -> str:
+        """What happened, without codes, ARNs and JSON."""
+        if self._job is not None:
+            return self._with_shard(self._job.sentence)
+        text = self._meaning[1]
+        return _sentence(self._message) if text is None else self._with_shard(text)
+
+    @property
+    def advice(self) -> str:
+        """What to do next."""
+        return self._meaning[2]
+
+    @property
+    def is_redrivable(self) -> bool:
+        """Whether a redrive can end otherwise. A Fail state fails again."""
+        return self.error.partition(".")[0] not in _OWN_ENDS
+
+    @property
+    def details(self) -> list[str]:
+        """Lines for the operator: the error, the job and its log, and the cause."""
+        lines = [f"Error: {self.error}"]
+        if self.shard is not None:
+            lines.append(f"Shard: {self.shard}")
+        if self._job is not None:
+            return [*lines, *self._job.details]
+        cause = " ".join(self._message.split())
+        return [*lines, f"Cause: {cause[:_MAX_DETAIL]}"] if cause else lines
+
+    @property
+    def _meaning(self) -> tuple[str, str | None, str]:
+        kind = self.error.partition(".")[0]
+        found = _MEANINGS.get(self.error) or _MEANINGS.get(kind)
+        says_it_itself = bool(self._message) and not self._message.lstrip().startswith(("{", "["))
+        if found is not None and (found[1] is not None or says_it_itself):
+            return found
+        return _FUNCTION_FAILED if "errorMessage" in self._document else _FAULT
+
+    @property
+    def _document(self) -> Mapping[str, Any]:
+        try:
+            document = json.loads(self.cause)
+        except ValueError:
+            return {}
+        return document if isinstance(document, dict) else {}
+
+    @property
+    def _job(self) -> _Job | None:
+        for kind in _LOGS:
+            if f"{kind}Name" in self._document:
+                return _Job(kind, self._document)
+        return None
+
+    @property
+    def _message(self) -> str:
+        """The cause as text: of an exception, its message."""
+        document = self._document
+        if "errorMessage" in document:
+            return f"{document.get('errorType', 'Error')}: {document['errorMessage']}"
+        return self.cause
+
+    def _with_shard(self, sentence: str) -> str:
+        return sentence if self.shard is None else f"{sentence.removesuffix('.')} (shard {self.shard})."
+
+
+_OWN_ENDS = ("UserError", "AlgorithmError", "ReleaseRejected", "ApprovalExpired", "ReleaseSuperseded")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A SageMaker job that failed or was stopped, as its description says."""
+
+    kind: str
+    document: Mapping[str, Any]
+
+    @property
+    def sentence(self) -> str:
+        step = _STEP.search(self._name)
+        does = _STEPS[step[0]] if step else "tunes the model" if self.kind.startswith("Hyper") else "ran"
+        return f"The job that {does} {'was stopped' if self._status == 'Stopped' else 'failed'}."
+
+    @property
+    def details(self) -> list[str]:
+        reason = self.document.get("ExitMessage") or self.document.get("FailureReason")
+        said = " ".join(str(reason or "no reason was given; read its log").split())[:_MAX_DETAIL]
+        lines = [f"Job: {self._name} is {self._status}: {said}"]
+        counters = self.document.get("TrainingJobStatusCounters")
+        if isinstance(counters, dict):
+            counted = ", ".join(f"{name} {number}" for name, number in counters.items())
+            lines.append(f"Its training jobs: {counted}")
+        lines.append(f"Log: group {_LOGS[self.kind]}, streams that begin with {self._name}")
+        return lines
+
+    @property
+    def _name(self) -> str:
+        return str(self.document[f"{self.kind}Name"])
+
+    @property
+    def _status(self) -> str:
+        return str(self.document.get(f"{self.kind}Status", "Failed"))
+
+
+def plain(text: str) -> str:
+    """A sentence of ours without the codes that its exception puts before it, and without ARNs."""
+    return _ARN.sub("(named below)", _CODES.sub("", text))
+
+
+def _sentence(text: str) -> str:
+    said = plain(text).strip()
+    return said[:1].upper() + said[1:] + ("" if said.endswith((".", "!", "?")) else ".")
