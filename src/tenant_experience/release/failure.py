@@ -127,7 +127,7 @@ class Failure:
         if self._job is not None:
             return self._with_shard(self._job.sentence)
         text = self._meaning[1]
-        return _sentence(self._message) if text is None else self._with_shard(text)
+        return sentence(self._message) if text is None else self._with_shard(text)
 
     @property
     def advice(self) -> str:
@@ -223,11 +223,12 @@ class _Job:
         return str(self.document.get(f"{self.kind}Status", "Failed"))
 
 
-def plain(text: str) -> str:
-    """A sentence of ours without the codes that its exception puts before it, and without ARNs."""
-    return _ARN.sub("(named below)", _CODES.sub("", text))
+def sentence(text: str) -> str:
+    """An error's message as a sentence, without the codes that its exception puts before it, and without ARNs.
 
-
-def _sentence(text: str) -> str:
-    said = plain(text).strip()
-    return said[:1].upper() + said[1:] + ("" if said.endswith((".", "!", "?")) else ".")
+    Names of files and columns stay as they are written.
+    """
+    said = _ARN.sub("(named below)", _CODES.sub("", text)).strip()
+    begins = said.partition(" ")[0].strip(",;:")
+    first = said[:1].upper() if begins.isalpha() else said[:1]
+    return first + said[1:] + ("" if said.endswith((".", "!", "?")) else ".")

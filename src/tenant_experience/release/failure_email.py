@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tenant_experience import data_layout
-from tenant_experience.release.failure import EXCEEDED, UPLOAD_AGAIN, Failure, plain
+from tenant_experience.release.failure import EXCEEDED, UPLOAD_AGAIN, Failure, sentence
 from tenant_experience.release.release import readable_time
 
 OPERATOR = "For the operator"
@@ -49,7 +49,8 @@ def write(detail: Mapping[str, Any], failed_shards: Sequence[Failure] = ()) -> t
     ]
     if failure.is_redrivable:
         lines.append(f"Redrive: aws stepfunctions redrive-execution --execution-arn {detail['executionArn']}")
-    return f"Release {detail['name']}: {failure.heading}", "\n".join(lines)
+    batch = f" (batch {given['batch']})" if given.get("batch") else ""
+    return f"Release {detail['name']}: {failure.heading}{batch}", "\n".join(lines)
 
 
 def write_refusal(folder: str, message: str, code: str) -> tuple[str, str]:
@@ -64,7 +65,7 @@ def write_refusal(folder: str, message: str, code: str) -> tuple[str, str]:
         f"The batch {folder} was refused, and no release was started.",
         "",
         "What happened",
-        plain(message),
+        sentence(message),
         "",
         "What to do next",
         UPLOAD_AGAIN,

@@ -59,7 +59,7 @@ def test_the_failed_job_of_a_shard_is_found(app: ModuleType, states: Stubber, to
     described = {**child, "input": '{"shard": 7}', "error": "States.TaskFailed", "cause": json.dumps(JOB)}
     states.add_response("describe_execution", described, {"executionArn": CHILD})
     topic.add_response("publish", {"MessageId": "m"}, {"TopicArn": ANY, "Subject": ANY, "Message": ANY})
-    assert app.handler(exceeded(), None)["subject"].endswith("a job failed")
+    assert app.handler(exceeded(), None)["subject"].endswith("a job failed (batch november)")
     states.assert_no_pending_responses()
     topic.assert_no_pending_responses()
 
@@ -67,11 +67,11 @@ def test_the_failed_job_of_a_shard_is_found(app: ModuleType, states: Stubber, to
 def test_an_e_mail_goes_out_when_the_shards_cannot_be_read(app: ModuleType, states: Stubber, topic: Stubber) -> None:
     states.add_client_error("list_map_runs", "AccessDeniedException")
     topic.add_response("publish", {"MessageId": "m"}, {"TopicArn": ANY, "Subject": ANY, "Message": ANY})
-    assert app.handler(exceeded(), None)["subject"].endswith("a model was not trained")
+    assert app.handler(exceeded(), None)["subject"].endswith("a model was not trained (batch november)")
     topic.assert_no_pending_responses()
 
 
 def test_other_failures_need_no_look_up(app: ModuleType, states: Stubber, topic: Stubber) -> None:
     topic.add_response("publish", {"MessageId": "m"}, {"TopicArn": ANY, "Subject": ANY, "Message": ANY})
-    assert app.handler(EVENT, None)["subject"].endswith("its data cannot be used")
+    assert app.handler(EVENT, None)["subject"].endswith("its data cannot be used (batch november)")
     states.assert_no_pending_responses()
