@@ -106,7 +106,7 @@ def test_every_failure_is_a_sentence_about_a_batch_and_says_what_to_do(status: s
         assert any(words in what_next for words in ("pload", "redrives", "stay in the registry"))
         assert error in operator
         assert EVENT["executionArn"] in operator
-        assert re.fullmatch(r"Release 20261120-3f9a2c1: [a-zA-Z' -]+", subject), subject
+        assert re.fullmatch(r"Release 20261120-3f9a2c1: [a-zA-Z' -]+ \(batch november\)", subject), subject
 
 
 def test_a_user_error_names_file_and_column_and_what_to_do() -> None:
