@@ -22,7 +22,7 @@ def write(request: Approval, link: str) -> tuple[str, str]:
         f"  models refused    {summary.refused_count}",
         "",
         *[_ready_line(row) for row in summary.ready[:_MAX_PARTITIONS]],
-        *[_line(f"{row.partition}: refused, {row.message or row.code}") for row in summary.refused[:_MAX_PARTITIONS]],
+        *[_refused_line(row) for row in summary.refused[:_MAX_PARTITIONS]],
         *[_line(f"Look at the data first: {warning}") for warning in summary.warnings],
         "",
         "Look at it and decide here (opening the page decides nothing):",
@@ -37,6 +37,10 @@ def _ready_line(row: PartitionResult) -> str:
     tenants = "?" if row.tenants is None else row.tenants
     figures = "".join(f", {name} {row.metrics[name]:.3f}" for name in FIGURES if name in row.metrics)
     return _line(f"{row.partition}: {tenants} tenants{figures}")
+
+
+def _refused_line(row: PartitionResult) -> str:
+    return _line(f"{row.partition}: refused, {row.message or row.code.replace('_', ' ')}")
 
 
 def _line(text: str) -> str:
