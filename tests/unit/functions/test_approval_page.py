@@ -42,7 +42,8 @@ def test_an_open_request_shows_the_figures_the_refusals_and_the_form(page: Modul
     assert [html.count(words) for words in ("ROC AUC", "RMSE", "Brier")] == [1, 1, 0]
     assert html.count("<td>\u2013</td>") == 4
     assert "&lt;north&gt;" in html
-    assert "too_few_tenants" in html
+    assert "too few tenants" in html
+    assert "too_few_tenants" not in html
     assert "a b moved." in html
     assert "Approve: this release goes live" in html
     assert 'href="r1/report/4?signature=sig%2Bnature"' in html
