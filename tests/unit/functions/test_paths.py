@@ -1,0 +1,91 @@
+"""A path arrives as the client wrote it, and the functions of the API decode it exactly once."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tenant_experience.errors import UserError
+from tests.support.places import ROOT
+
+ROUTES = {"features": "features", "predictions": "prediction"}
+
+
+def function(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"path_{name}", ROOT / "functions" / name / "app.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(params=ROUTES)
+def ask(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], tuple[int, str, list[str]]]:
+    """Asks for a tenant as API Gateway does: status, code, and the ids that were looked up."""
+    app, last = function(request.param), ROUTES[request.param]
+    looked_up: list[str] = []
+
+    def nobody(ids: list[str], *_more: Any, **_named: Any) -> dict[str, Any]:
+        looked_up.extend(ids)
+        raise UserError("nobody", code="unknown_tenant")
+
+    monkeypatch.setenv("USE_CASE", "tenant_experience")
+    monkeypatch.setattr(app.served_use_case, "read", lambda _name: SimpleNamespace())
+    monkeypatch.setattr(app.served_features, "read_tenants", nobody)
+    if request.param == "predictions":
+        monkeypatch.setenv("STALE_AFTER_DAYS", "35")
+        monkeypatch.setattr(app.release_table, "read_live", lambda _name: SimpleNamespace())
+
+    def call(sent: str) -> tuple[int, str, list[str]]:
+        looked_up.clear()
+        event = {
+            "version": "1.0",
+            "resource": f"/tenants/{{tenant_id}}/{last}",
+            "path": f"/tenants/{sent}/{last}",
+            "httpMethod": "GET",
+            "headers": {},
+            "multiValueHeaders": {},
+            "queryStringParameters": None,
+            "multiValueQueryStringParameters": None,
+            "pathParameters": {"tenant_id": sent},
+            "requestContext": {"path": f"/v1/tenants/{sent}/{last}", "stage": "v1"},
+            "body": None,
+            "isBase64Encoded": False,
+        }
+        answer = app.handler(event, SimpleNamespace(aws_request_id="1"))
+        return answer["statusCode"], json.loads(answer["body"])["code"], list(looked_up)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ("T%201", "T 1"),
+        ("T%25201", "T%201"),
+        ("T%2525201", "T%25201"),
+        ("a+b", "a+b"),
+        ("a%2Bb", "a+b"),
+        ("%C3%A9", "\u00e9"),
+        ("100%25", "100%"),
+        ("%3Fq%23f", "?q#f"),
+        ("a;b", "a;b"),
+        ("%zz", "%zz"),
+        ("%22q%22", '"q"'),
+    ],
+)
+def test_an_id_is_decoded_exactly_once(ask: Callable[[str], tuple[int, str, list[str]]], sent: str, meant: str) -> None:
+    assert ask(sent) == (404, "unknown_tenant", [meant])
+
+
+@pytest.mark.parametrize("sent", ["a%2Fb", "..%2Fx", "%00", "%FF%FE", "%20", "%C3", "%E2%80%A8x", "a%5Cb", "%2e%2e"])
+def test_an_id_that_cannot_be_one_is_refused_after_it_was_decoded(
+    ask: Callable[[str], tuple[int, str, list[str]]], sent: str
+) -> None:
+    assert ask(sent) == (400, "malformed_tenant_id", [])
