@@ -16,7 +16,6 @@ from botocore.exceptions import ClientError
 
 from local_aws.tests.server.laptops import Laptop, free_port
 from local_aws.tests.server.machines import Machines, eventually
-from local_aws.tests.server.test_states_lambda import invoke as task
 
 # Runs until its file is there; then says that it ran.
 WAITS = """
@@ -141,7 +140,13 @@ def test_a_templates_reservation_holds_and_a_throttled_task_has_awss_error_name(
         with pytest.raises(once.exceptions.TooManyRequestsException):
             once.invoke(FunctionName="reserved", Qualifier=qualifier)
     arn = once.get_function(FunctionName="reserved")["Configuration"]["FunctionArn"]
-    assert machines.run({"Call": task(arn, {})})["error"] == "Lambda.TooManyRequestsException"
+    call = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": {"FunctionName": arn},
+        "End": True,
+    }
+    assert machines.run({"Call": call})["error"] == "Lambda.TooManyRequestsException"
 
     cloudformation.update_stack(StackName="reserved", TemplateBody=template(ReservedConcurrentExecutions=1))
     cloudformation.get_waiter("stack_update_complete").wait(StackName="reserved", WaiterConfig={"Delay": 1})
