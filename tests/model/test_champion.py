@@ -148,6 +148,8 @@ def test_a_champion_that_cannot_be_compared_is_said_and_stops_nothing(
     live = tmp_path / "live"
     shutil.copytree(settled, live)
     manifest = json.loads((live / "model.json").read_text())
+    for digest in ("files", "sha256"):  # so that the change is what is found, and not the damage
+        del manifest[digest]
     if "features" in change:
         _rename_first_feature(live, manifest, change["features"][0])
     elif "grouping" in change:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tenant_experience.data_layout import MODEL_FILE
 from tenant_experience.errors import UserError
 from tenant_experience.models.artifact import ModelManifest, read_manifest
+from tenant_experience.models._booster_structure import check_booster
 from tenant_experience.models.calibration import Calibration
 from tenant_experience.models.encoding import Matrix
 from tenant_experience.statistics.arrays import Floats
@@ -66,7 +67,7 @@ class Scorer:
         """Reads ``model.json`` and ``model.ubj`` from ``folder``.
 
         Raises:
-            UserError: ``model_incomplete``, ``model_manifest``, ``model_unreadable`` or ``model_features``.
+            UserError: as ``read_manifest``, ``model_unreadable`` or ``model_features``.
         """
         manifest = read_manifest(folder)
         return cls.of((folder / MODEL_FILE).read_bytes(), manifest)
@@ -82,8 +83,9 @@ class Scorer:
 
         booster = xgboost.Booster()
         try:
+            check_booster(content)
             booster.load_model(bytearray(content))
-        except xgboost.core.XGBoostError as error:
+        except (ValueError, xgboost.core.XGBoostError) as error:
             raise _unreadable(error) from error
         return cls(booster, manifest)
 
