@@ -46,9 +46,7 @@ def damage(document: Mapping[str, Any], folder: Path) -> str | None:
 
 def _of_files(folder: Path) -> dict[str, str]:
     return {
-        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in _COVERED
-        if (folder / name).is_file()
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in _COVERED if (folder / name).is_file()
     }
 
 

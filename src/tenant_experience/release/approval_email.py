@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from tenant_experience.readable_text import readable_without_links
 from tenant_experience.release.approval import FIGURES, Approval
 from tenant_experience.release.partition_result import PartitionResult
 
@@ -42,6 +43,6 @@ def _ready_line(row: PartitionResult) -> str:
 
 
 def _line(text: str) -> str:
-    """One line, whatever the names in it: they come from the raw data, which must not be able to add lines."""
-    line = " ".join(text.split())
+    """One line, whatever the names in it: the raw data must not be able to add lines, links or hidden characters."""
+    line = readable_without_links(text)
     return "  " + (line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 3] + "...")

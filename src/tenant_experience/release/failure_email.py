@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tenant_experience.readable_text import readable_without_links
+
 _UNCHANGED = "The live models were not changed."
 _REDRIVE = f"{_UNCHANGED} Remove the cause, then redrive the execution; it resumes where it stopped."
 _ADVICE = {
@@ -30,7 +32,7 @@ def write(detail: Mapping[str, Any]) -> tuple[str, str]:
     lines = [
         f"Release {detail['name']} did not go live: {error}",
         "",
-        cause[:_MAX_CAUSE],
+        *(readable_without_links(line) for line in cause[:_MAX_CAUSE].splitlines()),
         "",
         _ADVICE.get(kind, _REDRIVE),
         "",

@@ -149,7 +149,10 @@ def test_406_415_413_and_204(invoke: Any) -> None:
         ('{"instances": [], "instances": []}', "the key 'instances' is there more than once"),
         ('{"instances": [{"features": {"answer_rate": 1, "answer_rate": 2}}]}', "the key 'answer_rate' is there"),
         ('{"instances": [{"features": {"answer_rate": [1]}}]}', "instance 0: answer_rate is [1]"),
-        ('{"instances": [{"features": {"answer_rate": ' + "[" * 900 + "]" * 900 + "}}]}", "instance 0: answer_rate is "),
+        (
+            '{"instances": [{"features": {"answer_rate": ' + "[" * 900 + "]" * 900 + "}}]}",
+            "instance 0: answer_rate is ",
+        ),
         ('{"instances": [{"features": {"answer_rate": ' + "9" * 400 + "}}]}", "answer_rate is infinite"),
         ('{"instances": [{"features": {}, "exposure_days": ' + "9" * 400 + "}]}", "instance 0: exposure_days is inf"),
         ('{"instances": [{"features": {}, "exposure_days": ' + "9" * 5_000 + "}]}", "not JSON"),
