@@ -37,7 +37,7 @@ def float32(value: float) -> float:
 
     A whole number may have more digits than any float, and is then infinite too. NaN stays NaN.
     """
-    return float(value) if -3.4e38 < value < 3.4e38 or value != value else math.inf  # noqa: PLR0124 - NaN alone
+    return float(value) if -3.4e38 < value < 3.4e38 or value != value else math.inf
 
 
 def text_of(body: bytes) -> str:

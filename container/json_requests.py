@@ -18,8 +18,9 @@ from tenant_experience.statistics.arrays import Floats
 def read_json(body: bytes, encoding: Encoding) -> Batch:
     """Reads ``{"instances": [{"tenant_id": "...", "features": {...}, "exposure_days": 365}], "explain": true}``.
 
-    A feature that is null or absent is missing; NaN is not JSON. A key may stand only once in an object. The value of a category is a text. Features that the model does not
-    read are refused, or ignored with ``"ignore_unknown_features": true``.
+    A feature that is null or absent is missing; NaN is not JSON. A key may stand only once in an object. The value of a
+    category is a text. Features that the model does not read are refused, or ignored with
+    ``"ignore_unknown_features": true``.
 
     Raises:
         BadRequestError: naming the instance, counted from 0, and the field.

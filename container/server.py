@@ -67,7 +67,7 @@ def create_app(settings: ServingSettings | None = None) -> Flask:
 def _add_invocations(app: Flask, model: ServedModel, predictor: _Predictor) -> None:
     @app.post("/invocations")
     def invocations() -> Response:
-        return predictor.predict(model)
+        return predictor.predict(predictor.bodies.read(request), model)
 
 
 def _add_model_routes(app: Flask, store: ModelStore, predictor: _Predictor) -> None:
@@ -95,7 +95,8 @@ def _add_model_routes(app: Flask, store: ModelStore, predictor: _Predictor) -> N
 
     @app.post("/models/<path:name>/invoke")
     def invoke_model(name: str) -> Response:
-        return predictor.predict(store.get(name).served)
+        body = predictor.bodies.read(request)
+        return predictor.predict(body, store.get(name).served)
 
 
 class _Predictor:
@@ -109,15 +110,17 @@ class _Predictor:
         self.bodies = BodyReader(settings.max_payload_mib * MIB)
         self._turns = threading.BoundedSemaphore(settings.threads)
 
-    def predict(self, model: ServedModel) -> Response:
-        """The answer of ``model``; 204 when the request has no row."""
+    def predict(self, body: bytes, model: ServedModel) -> Response:
+        """The answer of ``model``; 204 when the request has no row.
+
+        The body is read before anything is refused, because gunicorn closes a connection with much left unread.
+        """
         content_type = request.mimetype
         if content_type not in READERS:
             raise UnsupportedMediaTypeError(
                 f"Content-Type {content_type[:80] or '(none)'} cannot be read; send {' or '.join(READERS)}"
             )
         accept = _accepted()
-        body = self.bodies.read(request)
         with self._turns:
             batch = READERS[content_type](body, model.scorer.encoding)
             if len(batch.values) == 0:

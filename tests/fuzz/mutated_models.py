@@ -1,4 +1,4 @@
-"""Damages a model's archive in ways that disks, networks and people do; the same number always gives the same damage."""
+"""Damages a model's archive as disks, networks and people do; the same number always gives the same damage."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import random
 from pathlib import Path
 from typing import Any
+
 
 def damage(seed: int, number: int, folder: Path, *, recompute: bool) -> str:
     """Damages one file in ``folder``, and says which.
@@ -17,7 +18,7 @@ def damage(seed: int, number: int, folder: Path, *, recompute: bool) -> str:
         folder: holds a model.
         recompute: whether the digests are made to fit the damage.
     """
-    chance = random.Random(f"{seed}/{number}")  # noqa: S311
+    chance = random.Random(f"{seed}/{number}")
     names = sorted(path.name for path in folder.iterdir())
     name = chance.choice([*names, "model.ubj", "model.ubj"])
     path = folder / name

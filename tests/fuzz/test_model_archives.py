@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tenant_experience.models.scoring import Scorer
+from tenant_experience.training.fit import fit
 from tests.fuzz.mutated_models import damage
 from tests.support.fit_tasks import FEW, fit_task
 from tests.support.judged_partition import judged_groups
@@ -33,8 +34,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for task in ("binary", "multiclass", "regression"):
             folders[f"{trainer}-{task}"] = base / f"{trainer}-{task}"
             given = fit_task(trainer, task)
-            from tenant_experience.training.fit import fit
-
             fit(given).write(folders[f"{trainer}-{task}"])
     return folders
 

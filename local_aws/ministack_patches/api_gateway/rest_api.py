@@ -1,6 +1,7 @@
 """API Gateway: the caller's key, gateway responses and ``ANY`` of an OpenAPI body, and an API that keeps its id.
 
-SAM writes ``Method: ANY`` as ``x-amazon-apigateway-any-method``, which MiniStack's import passes over. SAM writes ``GatewayResponses`` into the OpenAPI body. When a stack update changes the body, MiniStack replaces the API
+SAM writes ``Method: ANY`` as ``x-amazon-apigateway-any-method``, which MiniStack's import passes over, and
+``GatewayResponses`` into the OpenAPI body. When a stack update changes the body, MiniStack replaces the API
 by one with another id. Here the id stays, so links that were sent earlier still work.
 """
 

@@ -22,6 +22,8 @@ _DEEPEST = 512
 _MOST_CLASSES = 10_000
 # Sums of leaves or weights below this stay finite as 32-bit numbers.
 _LARGEST_SUM = 1e30
+# A child has a part of its parent's rows. Much more would make its explanations infinite; rounding makes a little more.
+_HEAVIEST_CHILD = 10
 _INTEGERS = ("left_children", "right_children", "parents", "split_indices", "default_left", "split_type")
 _FLOATS = ("split_conditions", "base_weights", "loss_changes", "sum_hessian")
 _NO_CATEGORIES = ("categories", "categories_nodes", "categories_segments", "categories_sizes")
@@ -138,6 +140,9 @@ def _check_nodes(fields: dict[str, NDArray[Any]], columns: int) -> None:
         raise ValueError("a number is infinite")
     if (fields["sum_hessian"] < 0).any() or (fields["sum_hessian"][inner] == 0).any():
         raise ValueError("sum_hessian is below 0, or 0 at a split")
+    weight = fields["sum_hessian"].astype(np.float64)
+    if (np.maximum(weight[left], weight[right])[inner] > _HEAVIEST_CHILD * weight[inner] + 1).any():
+        raise ValueError("sum_hessian of a child is far above that of its parent")
     # No node has two parents and the root has none, so going down from the root ends.
     level, depth = np.array([0]), 0
     while len(level := level[inner[level]]):
@@ -149,7 +154,7 @@ def _check_nodes(fields: dict[str, NDArray[Any]], columns: int) -> None:
 def _object(document: Any, name: str) -> dict[str, Any]:
     part = document.get(name) if isinstance(document, dict) else None
     if not isinstance(part, dict):
-        raise ValueError(f"{name} is missing")
+        raise ValueError(f"{name} is missing")  # noqa: TRY004 - what is wrong is the file
     return part
 
 

@@ -164,7 +164,7 @@ def _labels(groups: Mapping[str, GroupRows]) -> dict[str, str]:
 
 
 def _cell(name: str, value: object) -> object:
-    """What a spreadsheet shows: a text without hidden characters, but the id as it is, because it is looked up by it."""
+    """What a spreadsheet shows: a text without hidden characters; but an id as it is, because it is looked up."""
     if not isinstance(value, str):
         return value
     text = value if name == "tenant_id" else readable(value)
