@@ -18,6 +18,7 @@ from tenant_experience.aws import executions, notifications, objects
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
+from tenant_experience.readable_text import readable_without_links
 from tenant_experience.release.release import HistoryRequest, ManifestArrival
 from tenant_experience.use_case import files as use_case_files
 from tenant_experience.use_case.processing import read_processing
@@ -37,7 +38,8 @@ def _release(event: dict[str, Any]) -> dict[str, Any]:
         return _start(arrival.bucket, arrival.release, details)
     except UserError as refusal:
         batch = PurePosixPath(event["detail"]["object"]["key"]).parent.name
-        notifications.send(f"Batch {batch} was refused", refusal.message)
+        text = "\n".join(map(readable_without_links, refusal.message.splitlines()))
+        notifications.send(f"Batch {readable_without_links(batch)} was refused", text)
         logger.warning("batch refused", extra={"code": refusal.code, "batch": batch})
         return {"release": None, "code": refusal.code}
 

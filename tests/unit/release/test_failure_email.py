@@ -35,3 +35,8 @@ def test_a_function_that_raised_is_told_by_its_message() -> None:
 def test_a_timeout_without_error_or_cause_is_told_by_its_status() -> None:
     subject, _ = failure_email.write({**EVENT, "status": "TIMED_OUT", "error": None, "cause": None})
     assert "TIMED_OUT" in subject
+
+
+def test_a_name_in_the_cause_is_no_link() -> None:
+    _, text = failure_email.write({**EVENT, "cause": "partition http://evil.example\u202e: messages.csv has no rows"})
+    assert "partition http[:]//evil[.]example[:] messages.csv has no rows" in text
