@@ -33,8 +33,23 @@ class Batch:
 
 
 def float32(value: float) -> float:
-    """The value, or infinity when a 32-bit float cannot hold it; infinities are refused later, for all rows at once."""
-    return value if -3.4e38 < value < 3.4e38 else math.inf
+    """The value, or infinity when a 32-bit float cannot hold it; infinities are refused later, for all rows at once.
+
+    A whole number may have more digits than any float, and is then infinite too. NaN stays NaN.
+    """
+    return float(value) if -3.4e38 < value < 3.4e38 or value != value else math.inf
+
+
+def text_of(body: bytes) -> str:
+    """The body as text, without a byte order mark.
+
+    Raises:
+        BadRequestError: it is not UTF-8.
+    """
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadRequestError(f"the body is not UTF-8: {error.reason} at byte {error.start}") from error
 
 
 def refuse_infinite(values: Values, names: Sequence[str], unit: str, first: int) -> None:

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from container.batch import Batch, float32, refuse_infinite
+from container.batch import Batch, float32, refuse_infinite, text_of
 from container.serving_errors import BadRequestError
 from tenant_experience.models.encoding import Encoding, Matrix
 
+# Spellings of a missing value, in any case and with spaces around them: what pandas, numpy and R write.
+MISSING = ("", "nan", "+nan", "-nan", "na", "n/a", "<na>", "null", "none")
+
 
 def read_csv(body: bytes, encoding: Encoding) -> Batch:
-    """Reads rows in the model's order of features, or in the order of a header line of their names. Empty = missing.
+    """Reads rows in the model's order of features, or in the order of a header line of their names.
+
+    A cell of ``MISSING`` is missing; in the column of a category only where the category has no such value. An empty
+    line is a row where a row is one cell; where a row has several, it is skipped.
 
     Raises:
         BadRequestError: naming the line, counted from 1, and the column.
     """
     try:
-        lines = body.decode("utf-8-sig").splitlines()
-        rows = [cells for cells in csv.reader(lines) if cells]
-    except UnicodeDecodeError as error:
-        raise BadRequestError(f"the body is not UTF-8: {error}") from error
+        rows = list(csv.reader(io.StringIO(text_of(body), newline=""), strict=True))
     except csv.Error as error:
         raise BadRequestError(f"the body is not CSV: {error}") from error
-    if not rows:
-        return Batch(np.empty((0, len(encoding.columns)), dtype=np.float32), [])
-    order = _header(rows[0], encoding)
+    if len(encoding.features) > 1:
+        rows = rows[next((place for place, cells in enumerate(rows) if cells), len(rows)) :]
+    order = _header(rows[0], encoding) if rows else None
     first_line = 1
     if order is not None:
         rows, first_line = rows[1:], 2
     names = encoding.features if order is None else order
+    rows = [cells or [""] for cells in rows] if len(names) == 1 else [cells for cells in rows if cells]
+    if not rows:
+        return Batch(np.empty((0, len(encoding.columns)), dtype=np.float32), [])
     unknown: dict[int, list[str]] = {}
     if encoding.categories:
         values = _mixed(rows, names, encoding, first_line, unknown)
@@ -62,7 +69,7 @@ def _mixed(
         _right_width(cells, names, row + first_line)
         values[row, columns] = _numbers([cells[place] for place in numbers], number_names, row + first_line)
         for name, cell in zip(names, cells, strict=True):
-            if cell and name in encoding.categories:
+            if name in encoding.categories and (cell in encoding.categories[name] or not _is_missing(cell)):
                 known = encoding.values(name, cell)
                 values[row, places[name] : places[name] + len(known)] = known
                 if not known.any():
@@ -87,9 +94,26 @@ def _header(cells: list[str], encoding: Encoding) -> Sequence[str] | None:
     return names
 
 
+def _is_missing(cell: str) -> bool:
+    return cell.strip().casefold() in MISSING
+
+
+def _number(cell: str) -> float:
+    """The number in a cell, NaN when it is missing.
+
+    Raises:
+        ValueError: it is neither. Python also reads ``1_000`` and digits of other scripts, which no CSV means.
+    """
+    if not cell or _is_missing(cell):
+        return math.nan
+    if "_" in cell or not cell.isascii():
+        raise ValueError(cell)
+    return float32(float(cell))
+
+
 def _is_number(text: str) -> bool:
     try:
-        float(text or "nan")
+        _number(text)
     except ValueError:
         return False
     return True
@@ -103,7 +127,7 @@ def _right_width(cells: list[str], names: Sequence[str], line: int) -> None:
 def _numbers(cells: list[str], names: Sequence[str], line: int) -> list[float]:
     _right_width(cells, names, line)
     try:
-        return [float32(float(cell)) if cell else math.nan for cell in cells]
+        return [_number(cell) for cell in cells]
     except ValueError:
         column, cell = next((name, cell) for name, cell in zip(names, cells, strict=True) if not _is_number(cell))
-        raise BadRequestError(f"line {line}: {column} is {cell[:40]!r}, neither a number nor empty") from None
+        raise BadRequestError(f"line {line}: {column} is {cell[:40]!r}, neither a number nor missing") from None

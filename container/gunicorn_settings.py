@@ -3,6 +3,9 @@
 With many models there is ONE worker process with threads: SageMaker's request to load a model reaches a single worker,
 and the next request for that model must find it there. XGBoost releases the interpreter lock while it predicts, so the
 threads still use all cores; and there is only one copy of each model. With one model there is a process for each CPU.
+
+There are more threads than requests that are predicted at once (``SERVING_THREADS``), because most of them only wait
+for a body. So callers that send slowly do not keep ``/ping`` from being answered.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ _settings = ServingSettings.from_environment()
 bind = f"{_settings.host}:{_settings.port}"
 worker_class = "gthread"
 workers = _settings.workers
-threads = _settings.threads
+threads = _settings.connections
 # SageMaker allows 60 s for an invocation and 60 s for a model load; a worker that hangs longer is replaced.
 timeout = 120
 # SageMaker kills a container 30 s after SIGTERM.

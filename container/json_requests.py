@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from container.batch import Batch, float32, refuse_infinite
+from container.batch import Batch, float32, refuse_infinite, text_of
 from container.serving_errors import BadRequestError
 from tenant_experience.models.encoding import Encoding
 from tenant_experience.statistics.arrays import Floats
@@ -17,14 +18,18 @@ from tenant_experience.statistics.arrays import Floats
 def read_json(body: bytes, encoding: Encoding) -> Batch:
     """Reads ``{"instances": [{"tenant_id": "...", "features": {...}, "exposure_days": 365}], "explain": true}``.
 
-    A feature that is null or absent is missing. The value of a category is a text. Features that the model does not
-    read are refused, or ignored with ``"ignore_unknown_features": true``.
+    A feature that is null or absent is missing; NaN is not JSON. A key may stand only once in an object. The value of a
+    category is a text. Features that the model does not read are refused, or ignored with
+    ``"ignore_unknown_features": true``.
 
     Raises:
         BadRequestError: naming the instance, counted from 0, and the field.
     """
+    text = text_of(body)
+    if not text.strip():
+        return Batch(np.empty((0, len(encoding.columns))), [])
     try:
-        document = json.loads(body, parse_constant=_refuse_constant)
+        document = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         raise BadRequestError(f"the body is not JSON: {error}") from error
     _only_keys(document, ("instances", "explain", "ignore_unknown_features"), "the body")
@@ -83,6 +88,14 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number; a missing value is null")
 
 
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key {twice[:40]!r} is there more than once in an object")
+    return found
+
+
 def _only_keys(value: Any, allowed: Sequence[str], where: str) -> None:
     if not isinstance(value, dict):
         raise BadRequestError(f"{where} must be an object with {', '.join(allowed)}")
@@ -109,7 +122,7 @@ def _exposure_days(instance: dict[str, Any], where: str) -> float:
     days = instance.get("exposure_days")
     if days is None:
         return np.nan
-    number = _number("exposure_days", days, where)
+    number = float32(_number("exposure_days", days, where))
     if not 0 < number < np.inf:
         raise BadRequestError(f"{where}: exposure_days is {number:g}; it must be a number of days above 0")
     return number
@@ -117,11 +130,19 @@ def _exposure_days(instance: dict[str, Any], where: str) -> float:
 
 def _number(name: str, value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadRequestError(f"{where}: {name} is {json.dumps(value)[:40]}, neither a number nor null")
+        raise BadRequestError(f"{where}: {name} is {_shown(value)}, neither a number nor null")
     return value
+
+
+def _shown(value: Any) -> str:
+    """A value as a refusal names it, unless it is nested too deeply to be written out."""
+    try:
+        return json.dumps(value)[:40]
+    except RecursionError:
+        return "a value of very many levels"
 
 
 def _text(name: str, value: Any, where: str) -> str:
     if not isinstance(value, str):
-        raise BadRequestError(f"{where}: {name} is {json.dumps(value)[:40]}, neither a text nor null")
+        raise BadRequestError(f"{where}: {name} is {_shown(value)}, neither a text nor null")
     return value

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from container.serving_errors import (
     ModelAlreadyLoadedError,
+    ModelLoadTimeoutError,
     ModelMemoryError,
     ModelNotLoadedError,
     ModelRefusedError,
@@ -21,6 +23,10 @@ from tenant_experience.models.served_model import ServedModel
 # A booster takes 1.0 to 1.5 times its file (tests/contract/container/test_container_memory.py measures it).
 MEMORY_PER_FILE_BYTE = 2
 MEMORY_PER_MODEL = 64 << 10
+
+
+# SageMaker waits 60 s for a load.
+LOAD_SECONDS = 50
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ class ModelStore:
             ModelAlreadyLoadedError: a model of that name is loaded, or being loaded.
             ModelMemoryError: the budget has no room for it.
             ModelRefusedError: the folder holds no readable model of ours.
+            ModelLoadTimeoutError: it did not end in time; the name is free again.
         """
         folder = Path(url)
         model_file = folder / MODEL_FILE
@@ -63,10 +70,7 @@ class ModelStore:
             raise ModelRefusedError(f"model {name}: {MODEL_FILE} is missing in {url[:200]}") from error
         memory = MEMORY_PER_MODEL + MEMORY_PER_FILE_BYTE * size
         with self._reserved(name, memory):
-            try:
-                served = ServedModel.load(folder)
-            except (UserError, PlatformError) as refusal:
-                raise ModelRefusedError(f"model {name}: {refusal.message}") from refusal
+            served = _load_in_time(name, folder)
             model = StoredModel(name, url, served, memory)
             with self._lock:
                 self._models[name] = model
@@ -116,3 +120,29 @@ class ModelStore:
         finally:
             with self._lock:
                 del self._loading[name]
+
+
+def _load_in_time(name: str, folder: Path) -> ServedModel:
+    """Loads in a thread of its own, which is left behind when it hangs: a disk that does not answer cannot be stopped.
+
+    Raises:
+        ModelRefusedError: the folder holds no readable model of ours.
+        ModelLoadTimeoutError: it did not end within ``LOAD_SECONDS``.
+    """
+    loaded: Future[ServedModel] = Future()
+
+    def load() -> None:
+        try:
+            loaded.set_result(ServedModel.load(folder))
+        except BaseException as error:  # noqa: BLE001 - raised again by result()
+            loaded.set_exception(error)
+
+    threading.Thread(target=load, name=f"load {name}", daemon=True).start()
+    try:
+        return loaded.result(timeout=LOAD_SECONDS)
+    except TimeoutError as error:
+        raise ModelLoadTimeoutError(f"model {name} did not load within {LOAD_SECONDS} s; load it again") from error
+    except (UserError, PlatformError) as refusal:
+        raise ModelRefusedError(f"model {name}: {refusal.message}") from refusal
+    except (OSError, ValueError, ArithmeticError, MemoryError) as error:
+        raise ModelRefusedError(f"model {name} cannot be read: {type(error).__name__}") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -15,10 +16,11 @@ from typing import Any
 import xgboost  # noqa: F401 - takes a second to import, so it is done before the first ping, not in the first load
 from flask import Flask, Response, request
 from werkzeug.datastructures import MIMEAccept
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from container.answers import csv_answer, json_answer
 from container.batch import Batch
+from container.bodies import BodyReader
 from container.csv_requests import read_csv
 from container.json_requests import read_json
 from container.model_store import ModelStore
@@ -30,7 +32,6 @@ from tenant_experience.models.served_model import ServedModel
 CSV, JSON = "text/csv", "application/json"
 READERS: dict[str, Callable[[bytes, Encoding], Batch]] = {JSON: read_json, CSV: read_csv}
 WRITERS: dict[str, Callable[[Batch, ServedModel], bytes]] = {JSON: json_answer, CSV: csv_answer}
-DISCARD_LIMIT = 128 * MIB
 # Limits a model's name and folder. On Linux, a path has at most 4,096 bytes, and each part of it at most 255.
 TEXT_LIMIT = 1_024
 
@@ -44,7 +45,6 @@ def create_app(settings: ServingSettings | None = None) -> Flask:
     settings = settings or ServingSettings.from_environment()
     app = Flask("tenant_experience")
     app.logger.setLevel(logging.INFO)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_payload_mib * MIB
     app.register_error_handler(ServingError, _refusal)
     app.register_error_handler(HTTPException, _http_error)
 
@@ -56,20 +56,21 @@ def create_app(settings: ServingSettings | None = None) -> Flask:
     def execution_parameters() -> Response:
         return _json(_execution_parameters(settings))
 
+    predictor = _Predictor(settings)
     if settings.multi_model:
-        _add_model_routes(app, ModelStore(settings.model_memory_mib * MIB))
+        _add_model_routes(app, ModelStore(settings.model_memory_mib * MIB), predictor)
     else:
-        _add_invocations(app, ServedModel.load(settings.model_folder))
+        _add_invocations(app, ServedModel.load(settings.model_folder), predictor)
     return app
 
 
-def _add_invocations(app: Flask, model: ServedModel) -> None:
+def _add_invocations(app: Flask, model: ServedModel, predictor: _Predictor) -> None:
     @app.post("/invocations")
     def invocations() -> Response:
-        return _predict(model)
+        return predictor.predict(predictor.bodies.read(request), model)
 
 
-def _add_model_routes(app: Flask, store: ModelStore) -> None:
+def _add_model_routes(app: Flask, store: ModelStore, predictor: _Predictor) -> None:
     # `path` rather than a plain string, because SageMaker's opaque names may contain a slash.
     @app.get("/models")
     def list_models() -> Response:
@@ -77,7 +78,7 @@ def _add_model_routes(app: Flask, store: ModelStore) -> None:
 
     @app.post("/models")
     def load_model() -> Response:
-        name, url = _load_request(request.get_data())
+        name, url = _load_request(predictor.bodies.read(request))
         store.load(name, url)
         app.logger.info("loaded model %s from %s", name, url)
         return _json({"modelName": name, "modelUrl": url})
@@ -94,24 +95,37 @@ def _add_model_routes(app: Flask, store: ModelStore) -> None:
 
     @app.post("/models/<path:name>/invoke")
     def invoke_model(name: str) -> Response:
-        return _predict(store.get(name).served)
+        body = predictor.bodies.read(request)
+        return predictor.predict(body, store.get(name).served)
 
 
-def _predict(model: ServedModel) -> Response:
-    """Reads the current request and answers it; 204 when it has no row."""
-    content_type = request.mimetype
-    if content_type not in READERS:
-        raise UnsupportedMediaTypeError(
-            f"Content-Type {content_type[:80] or '(none)'} cannot be read; send {' or '.join(READERS)}"
-        )
-    accept = _accepted()
-    body = request.get_data(cache=False)
-    if not body.strip():
-        return Response(status=204)
-    batch = READERS[content_type](body, model.scorer.encoding)
-    if len(batch.values) == 0:
-        return Response(status=204)
-    return Response(WRITERS[accept](batch, model), content_type=accept)
+class _Predictor:
+    """Reads the current request and answers it. Many may wait for their bodies, but only a few are worked on at once.
+
+    Attributes:
+        bodies: reads what is sent.
+    """
+
+    def __init__(self, settings: ServingSettings) -> None:
+        self.bodies = BodyReader(settings.max_payload_mib * MIB)
+        self._turns = threading.BoundedSemaphore(settings.threads)
+
+    def predict(self, body: bytes, model: ServedModel) -> Response:
+        """The answer of ``model``; 204 when the request has no row.
+
+        The body is read before anything is refused, because gunicorn closes a connection with much left unread.
+        """
+        content_type = request.mimetype
+        if content_type not in READERS:
+            raise UnsupportedMediaTypeError(
+                f"Content-Type {content_type[:80] or '(none)'} cannot be read; send {' or '.join(READERS)}"
+            )
+        accept = _accepted()
+        with self._turns:
+            batch = READERS[content_type](body, model.scorer.encoding)
+            if len(batch.values) == 0:
+                return Response(status=204)
+            return Response(WRITERS[accept](batch, model), content_type=accept)
 
 
 def _accepted() -> str:
@@ -130,7 +144,7 @@ def _accepted() -> str:
 
 def _load_request(body: bytes) -> tuple[str, str]:
     try:
-        document = json.loads(body)
+        document = json.loads(body.decode())
         name, url = document["model_name"], document["url"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise BadRequestError('the body must be {"model_name": "...", "url": "<folder>"}') from error
@@ -157,24 +171,17 @@ def _json(document: Mapping[str, Any], status: int = 200) -> Response:
 
 
 def _refusal(error: ServingError) -> Response:
-    return _json({"error": {"code": error.code, "message": str(error)}}, error.status)
+    answer = _json({"error": {"code": error.code, "message": str(error)}}, error.status)
+    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        answer.headers["Retry-After"] = "1"
+    return answer
 
 
 def _http_error(error: HTTPException) -> Response:
-    """Flask's own refusals (404, 405, 413) and unexpected errors (500, already logged), in the same form."""
+    """Flask's own refusals (404, 405) and unexpected errors (500, already logged), in the same form."""
     status = error.code or 500
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        _discard_body()
     code = error.name.lower().replace(" ", "_")
-    return _json({"error": {"code": code, "message": error.description or error.name}}, status)
-
-
-def _discard_body() -> None:
-    """Reads the rest of a body that was refused for its size, so that the connection can be used again.
-
-    gunicorn promises keep-alive, but closes a connection with much left unread, so that the caller's next request would
-    fail instead of the refused one. SageMaker passes at most 100 MiB, in batch transform.
-    """
-    stream, left = request.environ["wsgi.input"], DISCARD_LIMIT
-    while left > 0 and (chunk := stream.read(min(left, 1 << 16))):
-        left -= len(chunk)
+    answer = _json({"error": {"code": code, "message": error.description or error.name}}, status)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        answer.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return answer

@@ -34,16 +34,40 @@ class NotAcceptableError(ServingError):
     status, code = 406, "not_acceptable"
 
 
+class BodyTimeoutError(ServingError):
+    """The caller stopped sending in the middle of the body."""
+
+    status, code = 408, "request_timeout"
+
+
 class ModelAlreadyLoadedError(ServingError):
     """A model of that name is already loaded."""
 
     status, code = 409, "model_already_loaded"
 
 
+class TooLargeError(ServingError):
+    """The body is longer than the server reads."""
+
+    status, code = 413, "request_entity_too_large"
+
+
 class UnsupportedMediaTypeError(ServingError):
     """The body has a type that the server does not read."""
 
     status, code = 415, "unsupported_media_type"
+
+
+class BusyError(ServingError):
+    """The server reads as many bodies as it can."""
+
+    status, code = 503, "busy"
+
+
+class ModelLoadTimeoutError(ServingError):
+    """A load did not end in time; it was given up, and the model can be loaded again."""
+
+    status, code = 504, "model_load_timeout"
 
 
 class ModelMemoryError(ServingError):

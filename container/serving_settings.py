@@ -16,6 +16,10 @@ from tenant_experience.errors import UserError
 from tenant_experience.jobs.instance_resources import available_cpus, available_memory
 
 MIB = 1 << 20
+# Bodies may come slowly. A thread that waits for one costs little, so there are many, and a few more that only answer
+# what has no body: /ping must answer while bodies are open.
+BODIES_AT_ONCE = 128
+_SPARE_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class ServingSettings:
         port: TCP port.
         multi_model: whether SageMaker loads and unloads many models; else the one in ``/opt/ml/model`` is served.
         workers: processes; always 1 with many models (see gunicorn_settings.py).
-        threads: requests that one process answers at the same time.
+        threads: requests that one process parses and predicts at the same time.
         max_payload_mib: a larger request is refused with 413.
         model_memory_mib: what all loaded models together may take; a model that does not fit is refused with 507.
         model_folder: the folder of the single model.
@@ -42,6 +46,11 @@ class ServingSettings:
     max_payload_mib: int
     model_memory_mib: int
     model_folder: Path
+
+    @property
+    def connections(self) -> int:
+        """Requests that one process may have in hand, most of them waiting for their bodies: gunicorn's threads."""
+        return BODIES_AT_ONCE + _SPARE_THREADS
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> ServingSettings:

@@ -54,10 +54,11 @@ def main(_arguments: list[str] | None) -> Outcome:
         def train(partition: Partition) -> dict[str, Any]:
             folder = ml_root() / "model" / partition.slug
             groups = read_groups(clusters / GROUPS_FILE, partition.slug, use_case.labels)
-            figures = training.train_partition(table, groups, partition, folder)
             if use_case.labels.from_ == "clusters":
+                # Before the model, because model.json has the digests of the files beside it.
+                folder.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(clusters / partition.slug / GROUPING_FILE, folder / GROUPING_FILE)
-            return figures
+            return training.train_partition(table, groups, partition, folder)
 
         results = run_partitions(partitions, train, given_up, at_once=count)
     return shard_outcome(results, release=release, shard=shard)

@@ -5,6 +5,7 @@ GET changes nothing, so that a mail scanner that follows the link cannot decide.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,8 +15,11 @@ from urllib.parse import parse_qsl
 import page
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from tenant_experience import data_layout
+from tenant_experience.api import http
+from tenant_experience.api import problem as api_problem
 from tenant_experience.aws import approvals, executions, link_signature, objects
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError, UserError
@@ -26,8 +30,15 @@ from tenant_experience.release.approval import Approval
 logger = Logger(service="approvals", json_serializer=redacted_json)
 app = APIGatewayRestResolver()
 
+METHODS = {
+    "/approvals/{approval_id}": ("GET", "POST"),
+    "/approvals/{approval_id}/report/{shard}": ("GET",),
+    "/approvals/{approval_id}/data-quality": ("GET",),
+}
+_SHARD = re.compile(r"[0-9]{1,6}")
 _STATUS = {"bad_link": 403, "unknown_report": 404, "already_decided": 409, "nobody_waits": 410}
 _REPORT_LINK_SECONDS = 300
+_LONGEST_FORM = 20_000  # characters: a reason of 800, every one of them as %F0%9F%8F%A0
 
 
 def _signed(approval_id: str) -> tuple[Approval, str, str]:
@@ -60,7 +71,7 @@ def show(approval_id: str) -> Response[str]:
 def report(approval_id: str, shard: str) -> Response[str]:
     """Redirects to the full report, by a link that expires after five minutes."""
     request, _, _ = _signed(approval_id)
-    if not shard.isdecimal():
+    if not _SHARD.fullmatch(shard):
         raise UserError("this report does not exist", code="unknown_report")
     key = data_layout.reports(request.approval_id, int(shard)) + data_layout.REPORT_FILE
     return page.redirect(objects.page_link(setting("DATA_BUCKET"), key, seconds=_REPORT_LINK_SECONDS))
@@ -78,7 +89,7 @@ def data_quality(approval_id: str) -> Response[str]:
 def decide(approval_id: str) -> Response[str]:
     """Records the decision of the form, and passes it to the execution that waits for it."""
     request, token, signature = _signed(approval_id)
-    form = _form(app.current_event.decoded_body)
+    form = _form(app.current_event.raw_event)
     now = int(time.time())
     if request.status == "pending":
         try:
@@ -101,15 +112,15 @@ def decide(approval_id: str) -> Response[str]:
     return page.answer(200, page.show(replace(request, delivered=True), signature, now=now))
 
 
-def _form(body: str | None) -> dict[str, str]:
+def _form(event: Mapping[str, Any]) -> dict[str, str]:
     """The fields of the form.
 
     Raises:
-        UserError: ``bad_form`` when it has more fields than our form.
+        UserError: ``bad_form`` when it is too long, not UTF-8, or has more fields than our form.
     """
     try:
-        return dict(parse_qsl(body or "", max_num_fields=20))
-    except ValueError as error:
+        return dict(parse_qsl(api_problem.request_text(event, _LONGEST_FORM), max_num_fields=20, errors="strict"))
+    except (ValueError, UserError) as error:
         raise UserError(
             "this request does not come from the form on the approval page; open the link in the e-mail again",
             code="bad_form",
@@ -121,9 +132,17 @@ def refuse(refusal: UserError) -> Response[str]:
     return page.answer(_STATUS.get(refusal.code, 400), page.problem(refusal.message))
 
 
+def unknown(_error: NotFoundError) -> Response[str]:
+    """Answers a wrong method, or an address that no page has."""
+    wrong_method = http.is_wrong_method(app.current_event.raw_event, METHODS)
+    words = "this page cannot be used in this way: open the complete link from the e-mail"
+    return page.answer(405 if wrong_method else 404, page.problem(words))
+
+
 app.exception_handler(UserError)(refuse)
+app.not_found(unknown)
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Answers an API Gateway proxy request with a page."""
-    return app.resolve(dict(event), context)
+    return http.resolve(app, event, context, METHODS)

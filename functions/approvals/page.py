@@ -9,6 +9,8 @@ from pathlib import Path
 from aws_lambda_powertools.event_handler import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from tenant_experience.api.http import PROTECTION
+from tenant_experience.pages.html_page import readable_value
 from tenant_experience.release.approval import MAX_NAME, MAX_REASON, Approval
 from tenant_experience.release.release import readable_time
 
@@ -18,7 +20,7 @@ _HEADERS: dict[str, str | list[str]] = {
         "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     ),
     "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
+    **PROTECTION,
     "X-Frame-Options": "DENY",
 }
 
@@ -29,6 +31,7 @@ def _templates() -> Environment:
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
+        finalize=readable_value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

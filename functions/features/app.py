@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 
-from tenant_experience.api import prediction
+from tenant_experience.api import http, prediction
 from tenant_experience.api import problem as api_problem
 from tenant_experience.aws import served_features
 from tenant_experience.environment import setting
@@ -17,7 +17,8 @@ from tenant_experience.log_redaction import redacted_json
 from tenant_experience.use_case import served as served_use_case
 
 logger = Logger(service="features", json_serializer=redacted_json)
-app = api_problem.api(logger)
+METHODS = {"/tenants/{tenant_id}/features": ("GET",)}
+app = api_problem.api(logger, METHODS)
 
 
 @app.get("/tenants/<tenant_id>/features")
@@ -33,4 +34,4 @@ def features(tenant_id: str) -> Response[str]:
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Answers an API Gateway proxy request."""
-    return app.resolve(dict(event), context)
+    return http.resolve(app, event, context, METHODS)

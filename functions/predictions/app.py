@@ -12,7 +12,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 
 from tenant_experience import data_layout
-from tenant_experience.api import prediction
+from tenant_experience.api import http, prediction
 from tenant_experience.api import problem as api_problem
 from tenant_experience.api.prediction import ModelPrediction, ServedTenant
 from tenant_experience.aws import model_endpoint, release_table, served_features
@@ -20,10 +20,12 @@ from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release.release import LiveRelease
+from tenant_experience.tenant_id import is_tenant_id
 from tenant_experience.use_case import served as served_use_case
 
 logger = Logger(service="predictions", json_serializer=redacted_json)
-app = api_problem.api(logger)
+METHODS = {"/tenants/{tenant_id}/prediction": ("GET",), "/predictions": ("POST",)}
+app = api_problem.api(logger, METHODS)
 
 MAX_TENANTS = 100
 _MODELS_AT_ONCE = 10  # the gateway waits 29 s, and asking models one after another could take longer
@@ -48,21 +50,29 @@ def predict_one(tenant_id: str) -> Response[str]:
 
 @app.post("/predictions")
 def predict_many() -> Response[str]:
-    """Up to 100 tenants; each id has its own row, and a bad id does not fail the others."""
-    rows: dict[str, Answer] = {}
-    wanted = []
-    for text in _tenant_ids(app.current_event.decoded_body):
-        try:
-            wanted.append(api_problem.tenant_id(text))
-        except UserError as error:
-            rows[text] = prediction.describe_no_answer(text, code=error.code, detail=error.message)
+    """Up to 100 ids, each with its own row, in the order asked; a bad id does not fail the others.
+
+    Raises:
+        PlatformError: no well-formed id could be answered, because of us: the caller should ask again.
+    """
+    asked = _asked(api_problem.request_text(app.current_event.raw_event, MAX_BODY))
+    wanted = list(dict.fromkeys(item for item in asked if isinstance(item, str) and is_tenant_id(item)))
     found = _predict(wanted, explain=False) if wanted else {}
-    rows |= {text: _row(text, found.get(text)) for text in wanted}
-    return api_problem.answer({"predictions": list(rows.values())})
+    faults = [answer for answer in found.values() if isinstance(answer, PlatformError)]
+    if wanted and len(faults) == len(wanted):
+        raise faults[0]
+    return api_problem.answer({"predictions": [_row(item, found) for item in asked]})
 
 
-def _row(tenant_id: str, answer: Answer | PlatformError | None) -> Answer:
-    """One row of ``POST /predictions``; ``answer`` is None for a tenant without features."""
+def _row(asked: object, found: Mapping[str, Answer | PlatformError]) -> Answer:
+    """One row of ``POST /predictions``, for whatever stands among the ids."""
+    try:
+        tenant_id = api_problem.tenant_id(asked)
+    except UserError as error:
+        # Only what can be an id, or a number that was meant as one, is repeated: the rows have the order of the ids.
+        shown = asked if isinstance(asked, str | int) and not isinstance(asked, bool) else None
+        return prediction.describe_no_answer(shown, code=error.code, detail=error.message)
+    answer = found.get(tenant_id)
     if answer is None:
         return prediction.describe_no_answer(tenant_id, code="unknown_tenant", detail=_UNKNOWN)
     if isinstance(answer, PlatformError):
@@ -70,29 +80,24 @@ def _row(tenant_id: str, answer: Answer | PlatformError | None) -> Answer:
     return answer
 
 
-def _tenant_ids(body: str | None) -> list[str]:
-    """The ids of a request, in order, without repetitions.
+def _asked(body: str) -> list[Any]:
+    """What stands among the ids of a request, in order, repetitions included.
 
     Raises:
         UserError: ``malformed_request``.
     """
-    if len(body or "") > MAX_BODY:
-        raise UserError(
-            f"the body is longer than {MAX_BODY} characters; send fewer ids at a time", code="malformed_request"
-        )
     try:
-        document = json.loads(body or "")
+        document = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise UserError(f"the body is not JSON: {error}", code="malformed_request") from error
     ids = document.get("tenant_ids") if isinstance(document, dict) else None
-    if not isinstance(ids, list) or not ids or not all(isinstance(text, str) for text in ids):
+    if not isinstance(ids, list) or not ids:
         raise UserError('the body must be {"tenant_ids": ["...", ...]}', code="malformed_request")
-    unique = list(dict.fromkeys(ids))
-    if len(unique) > MAX_TENANTS:
+    if len(ids) > MAX_TENANTS:
         raise UserError(
-            f"{len(unique)} tenants are too many; send at most {MAX_TENANTS} at a time", code="malformed_request"
+            f"{len(ids)} tenants are too many; send at most {MAX_TENANTS} at a time", code="malformed_request"
         )
-    return unique
+    return ids
 
 
 def _predict(tenant_ids: Sequence[str], *, explain: bool) -> dict[str, Answer | PlatformError]:
@@ -147,4 +152,4 @@ def _ask(model: tuple[str, str] | None, group: Sequence[ServedTenant], explain: 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """Answers an API Gateway proxy request."""
-    return app.resolve(dict(event), context)
+    return http.resolve(app, event, context, METHODS)

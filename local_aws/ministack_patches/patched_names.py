@@ -65,6 +65,7 @@ NAMES = {
     ),
     "ministack.core.router": ("SERVICE_PATTERNS", "extract_access_key_id", "extract_region"),
     "ministack.services.apigateway_v1": (
+        "_OPENAPI_HTTP_METHODS",
         "_authorizers_v1",
         "_build_lambda_event_v1",
         "_call_lambda_raw",

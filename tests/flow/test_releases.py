@@ -143,16 +143,41 @@ def test_one_bad_id_does_not_fail_the_rest(flow: Flow, first: FinishedRelease, t
         "",
         "[]",
         '{"tenant_ids": []}',
-        '{"tenant_ids": [1]}',
+        b'{"tenant_ids": ["caf\xe9"]}',
+        json.dumps({"tenant_ids": ["a"]}).encode("utf-16"),
         json.dumps({"tenant_ids": [f"T{n}" for n in range(101)]}),
-        json.dumps({"tenant_ids": ["é" * 200_000]}),
         "[" * 50_000,
     ],
-    ids=["empty", "no_object", "no_ids", "no_text", "too_many", "too_long", "too_deep"],
+    ids=["empty", "no_object", "no_ids", "not_utf_8", "utf_16", "too_many", "too_deep"],
 )
-def test_a_malformed_request_is_400(flow: Flow, body: str) -> None:
+def test_a_malformed_request_is_400(flow: Flow, body: str | bytes) -> None:
     answer = flow.ask_predictions(content=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request")
+
+
+def test_a_request_that_is_too_long_is_413(flow: Flow) -> None:
+    answer = flow.ask_predictions(content=json.dumps({"tenant_ids": ["é" * 200_000]}))
+    assert (answer.status_code, answer.json()["code"]) == (413, "request_too_large")
+
+
+def test_a_wrong_method_is_405_and_head_is_get(flow: Flow, first: FinishedRelease) -> None:
+    assert first.execution["status"] == "SUCCEEDED"
+    wrong = flow.ask("DELETE", "/predictions")
+    assert (wrong.status_code, wrong.headers["allow"], wrong.json()["code"]) == (405, "POST", "method_not_allowed")
+    head = flow.ask("HEAD", "/tenants/NOBODY-0/features")
+    assert (head.status_code, head.content) == (404, b"")
+
+
+@pytest.mark.parametrize("path", ["/nothing/here", "/tenants/NOBODY-0/features"])
+@pytest.mark.parametrize("key", [True, False])
+def test_every_answer_has_the_headers_that_protect_the_reader(
+    flow: Flow, first: FinishedRelease, path: str, key: bool
+) -> None:
+    assert first.execution["status"] == "SUCCEEDED"
+    headers = flow.get(path, key=key).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    assert headers["strict-transport-security"].startswith("max-age=31536000")
 
 
 def test_the_dirty_rows_are_in_quarantine_with_their_reasons(flow: Flow, first: FinishedRelease) -> None:

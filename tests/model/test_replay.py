@@ -56,13 +56,27 @@ def test_a_model_of_an_earlier_version_is_made_again(
     archive, unpacked = bucket / "models" / "all" / "r1" / "model.tar.gz", tmp_path / "unpacked"
     extract_archive(archive, unpacked)
     manifest = unpacked / "model.json"
-    manifest.write_text(manifest.read_text().replace("feature_dropout", "masking"))
+    document = json.loads(manifest.read_text())
+    record = document["training"]
+    record["masking"] = record.pop("feature_dropout")
+    del document["files"], document["sha256"]
+    manifest.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")
     write_archive(archive, sorted(unpacked.iterdir()))
     assert replay(bucket) == 1
     output = capsys.readouterr().out
     assert "model.json differs" in output
     for same in ("data", "settings", "code version", "model.ubj"):
         assert f"{same} differs" not in output
+
+
+def test_a_model_from_before_digests_is_made_again_byte_for_byte(bucket: Path, tmp_path: Path) -> None:
+    archive, unpacked = bucket / "models" / "all" / "r1" / "model.tar.gz", tmp_path / "unpacked"
+    extract_archive(archive, unpacked)
+    document = json.loads((unpacked / "model.json").read_text())
+    del document["files"], document["sha256"]
+    (unpacked / "model.json").write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")
+    write_archive(archive, sorted(unpacked.iterdir()))
+    assert replay(bucket) == 0
 
 
 def test_an_unknown_partition_is_named(bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -100,6 +100,10 @@ class Flow:
         headers = {"x-api-key": self.stack.api_key} if key else {}
         return self.http.get(self.stack.api_url + path, headers=headers)
 
+    def ask(self, method: str, path: str) -> httpx.Response:
+        """Ask the API by any method."""
+        return self.http.request(method, self.stack.api_url + path, headers={"x-api-key": self.stack.api_key})
+
     def ask_predictions(self, **body: Any) -> httpx.Response:
         """``POST /predictions``, with ``json`` or ``content``."""
         headers = {"x-api-key": self.stack.api_key}

@@ -1,4 +1,4 @@
-"""API Gateway: paths as they were sent, the caller's key, gateway responses of an OpenAPI body, and an id that stays.
+"""API Gateway: paths as they were sent, the caller's key, gateway responses and ``ANY`` of OpenAPI, and a lasting id.
 
 A REST API gives a function the path as the client wrote it: ``path`` and ``pathParameters`` keep ``%20``, ``%2F`` and
 ``%2520``, and only an unescaped ``/`` separates segments. Query strings are decoded. The developer guide does not say
@@ -9,7 +9,8 @@ MiniStack passes on the decoded path, which a function that decodes it then deco
 Of a parameter that a query string repeats, ``queryStringParameters`` has the last value. Source:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
 
-SAM writes ``GatewayResponses`` into the OpenAPI body. When a stack update changes the body, MiniStack replaces the API
+SAM writes ``Method: ANY`` as ``x-amazon-apigateway-any-method``, which MiniStack's import passes over, and
+``GatewayResponses`` into the OpenAPI body. When a stack update changes the body, MiniStack replaces the API
 by one with another id. Here the id stays, so links that were sent earlier still work.
 """
 
@@ -33,6 +34,7 @@ _create_api = _handlers["create"]
 _update_api = _handlers["update"]
 # The stores that the import of a body fills. Stages and deployments stay those of the old API.
 _FILLED_BY_IMPORT = ("_resources", "_authorizers_v1", "_models", "_gateway_responses", "_documentation_parts")
+_ANY = "x-amazon-apigateway-any-method"
 _RESPONSES = "x-amazon-apigateway-gateway-responses"
 
 
@@ -42,6 +44,7 @@ def install() -> None:
     apigateway_v1._check_api_key = _check_and_remember
     apigateway_v1._build_lambda_event_v1 = _build_event_with_key
     apigateway_v1._import_rest_api = _import_with_responses
+    apigateway_v1._OPENAPI_HTTP_METHODS = apigateway_v1._OPENAPI_HTTP_METHODS | {"any"}
     _handlers["update"] = _update_in_place
     authorization_type = app._execute_api_authorization_type
     # A route that does not exist needs no credentials: API Gateway itself answers.
@@ -78,7 +81,11 @@ def _build_event_with_key(*arguments: Any, **named: Any) -> dict[str, Any]:
 
 
 def _import_with_responses(spec: dict[str, Any], base_data: dict[str, Any] | None = None) -> str:
-    api_id: str = _import_rest_api(spec, base_data)
+    paths = {
+        path: {"any" if method == _ANY else method: operation for method, operation in methods.items()}
+        for path, methods in (spec.get("paths") or {}).items()
+    }
+    api_id: str = _import_rest_api({**spec, "paths": paths}, base_data)
     for response_type, response in (spec.get(_RESPONSES) or {}).items():
         status, _headers, body = apigateway_v1._put_gateway_response(api_id, response_type, response)
         if status >= 400:

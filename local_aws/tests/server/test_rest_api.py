@@ -30,7 +30,10 @@ def template(function_arn: str, *paths: str) -> dict[str, Any]:
     body = {
         "swagger": "2.0",
         "info": {"title": "t", "version": "1"},
-        "paths": {path: {"get": method} for path in paths},
+        "paths": {
+            **{path: {"get": method} for path in paths},
+            "/any": {"x-amazon-apigateway-any-method": method},
+        },
         "securityDefinitions": {"api_key": {"type": "apiKey", "name": "x-api-key", "in": "header"}},
         "x-amazon-apigateway-gateway-responses": {
             "INVALID_API_KEY": {
@@ -65,8 +68,8 @@ def template(function_arn: str, *paths: str) -> dict[str, Any]:
     }
 
 
-def fetch(url: str, **headers: str) -> tuple[int, dict[str, str], Any]:
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310
+def fetch(url: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], Any]:
+    request = urllib.request.Request(url, headers=headers, method=method)  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
             return response.status, dict(response.headers), json.loads(response.read())
@@ -104,6 +107,12 @@ def test_an_updated_api_keeps_its_id_and_has_the_new_path(api: dict[str, str]) -
     assert api["before"] == api["after"]
     for path in ("one", "two"):
         assert fetch(f"{api['url']}/{path}", **{"x-api-key": api["key"]})[0] == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PATCH"])
+def test_a_path_of_any_method_passes_every_method_on(api: dict[str, str], method: str) -> None:
+    assert fetch(f"{api['url']}/any", method, **{"x-api-key": api["key"]})[0] == 200
+    assert fetch(f"{api['url']}/any", method)[0] == 401
 
 
 def test_the_event_names_the_callers_key(api: dict[str, str]) -> None:

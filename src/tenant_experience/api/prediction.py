@@ -176,8 +176,8 @@ def describe_prediction(
     }
 
 
-def describe_no_answer(tenant_id: str, *, code: str, detail: str) -> dict[str, Any]:
-    """The row of ``POST /predictions`` for an id that cannot be answered."""
+def describe_no_answer(tenant_id: str | int | None, *, code: str, detail: str) -> dict[str, Any]:
+    """The row of ``POST /predictions`` for an id that cannot be answered; a number is no id, but is repeated."""
     return {"tenant_id": tenant_id, "status": PredictionStatus.NO_ANSWER, "code": code, "detail": detail}
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import unquote
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
+from tenant_experience.api.http import Methods, is_wrong_method
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.tenant_id import RULE, is_tenant_id
 
@@ -17,7 +21,9 @@ CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "5"
 _WELL_FORMED = f"a tenant id must have {RULE}"
 UNAVAILABLE = "the service cannot answer at the moment; try again in a few seconds"
-_STATUS = {"unknown_tenant": 404, "unknown_route": 404}
+# Raised for a request that is longer than the API reads.
+TOO_LARGE = "request_too_large"
+_STATUS = {"unknown_tenant": 404, "unknown_route": 404, TOO_LARGE: 413}
 
 
 def problem(status: int, code: str, detail: str) -> Response[str]:
@@ -36,8 +42,13 @@ def answer(body: object) -> Response[str]:
     )
 
 
-def api(logger: Logger) -> APIGatewayRestResolver:
-    """A resolver that turns our errors into problems: 4xx for the client's, 503 for ours, and never a bare 500."""
+def api(logger: Logger, methods: Methods) -> APIGatewayRestResolver:
+    """A resolver that turns our errors into problems: 4xx for the client's, 503 for ours, and never a bare 500.
+
+    Args:
+        logger: told of what is our fault.
+        methods: what the function answers, by resource.
+    """
     app = APIGatewayRestResolver()
 
     def refuse(error: UserError) -> Response[str]:
@@ -48,6 +59,8 @@ def api(logger: Logger) -> APIGatewayRestResolver:
         return problem(503, error.code, UNAVAILABLE)
 
     def unknown(_error: NotFoundError) -> Response[str]:
+        if is_wrong_method(app.current_event.raw_event, methods):
+            return problem(405, "method_not_allowed", "this route does not answer this method; see the header Allow")
         if "tenant_id" in (
             app.current_event.path_parameters or {}
         ):  # the gateway knows the route, so the id is at fault
@@ -60,12 +73,36 @@ def api(logger: Logger) -> APIGatewayRestResolver:
     return app
 
 
-def tenant_id(text: str) -> str:
+def request_text(event: Mapping[str, Any], longest: int) -> str:
+    """The body of a proxy request. The gateway has replaced what is not UTF-8 by U+FFFD, which no id contains.
+
+    Args:
+        event: the proxy request.
+        longest: in characters.
+
+    Raises:
+        UserError: ``request_too_large``, or ``malformed_request`` when it is not UTF-8.
+    """
+    body = event.get("body") or ""
+    if len(body) > longest:
+        raise UserError(f"the body is longer than {longest} characters; send fewer ids at a time", code=TOO_LARGE)
+    try:
+        text = base64.b64decode(body, validate=True).decode("utf-8") if event.get("isBase64Encoded") else body
+    except ValueError as error:
+        raise UserError("the body is not UTF-8", code="malformed_request") from error
+    if "\N{REPLACEMENT CHARACTER}" in text:
+        raise UserError("the body is not UTF-8, or contains U+FFFD, which no id may", code="malformed_request")
+    return text
+
+
+def tenant_id(text: object) -> str:
     """A tenant id that the API accepts.
 
     Raises:
         UserError: ``malformed_tenant_id``.
     """
+    if not isinstance(text, str):
+        raise UserError("a tenant id must be a text", code="malformed_tenant_id")
     if not is_tenant_id(text):
         raise UserError(_WELL_FORMED, code="malformed_tenant_id")
     return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -128,6 +128,18 @@ class Grouping(BaseModel):
     copula_variance: float | None = None
     service_auc: float | None = None
     warnings: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _a_figure_for_each_group(self) -> Self:
+        if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes) or not self.markers:
+            raise ValueError(f"{len(self.markers)} markers and the groups {self.classes} make no rule")
+        groups = len(self.classes)
+        for marker in self.markers:
+            if len(marker.centroids) != groups or len(marker.variances) != (groups if self.weights else 0):
+                raise ValueError(f"marker {marker.name!r} does not have a figure for each of {groups} groups")
+        if self.weights and len(self.weights) != groups:
+            raise ValueError(f"there are {len(self.weights)} weights for {groups} groups")
+        return self
 
     @property
     def rule(self) -> GroupRule:

@@ -1,6 +1,7 @@
 """A model on disk: ``model.ubj`` (XGBoost's own format) beside ``model.json`` (what it is and which features it reads).
 
-There is no pickle: loading a model runs no code, and any XGBoost can read it.
+There is no pickle: loading a model runs no code, and any XGBoost can read it. ``model.json`` has the digests of the
+files beside it and of itself (``_digests``); an archive from before digests were written has none, and still loads.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from tenant_experience.data_layout import MODEL_FILE, MODEL_MANIFEST
 from tenant_experience.errors import UserError
+from tenant_experience.models._digests import damage, has_digests, with_digests
 from tenant_experience.models.calibration import Calibration
 from tenant_experience.models.encoding import Encoding, Matrix, as_matrix
 from tenant_experience.use_case.labels import Task
+
+__all__ = ["ModelManifest", "Scaling", "TrainingRecord", "has_digests", "read_manifest"]
 
 FORMAT: Literal[1] = 1
 MANIFEST_LIMIT = 1 << 20
@@ -116,6 +120,24 @@ class ModelManifest(BaseModel):
         return features
 
     @model_validator(mode="after")
+    def _labels_of_the_task(self) -> Self:
+        fits = {"binary": len(self.labels) == 2, "multiclass": len(self.labels) > 2, "regression": not self.labels}
+        if not fits[self.task] or len(set(self.labels)) != len(self.labels):
+            raise ValueError(f"labels {self.labels} are not those of a {self.task} model")
+        if self.labels and self.positive_label not in (None, self.labels[-1]):
+            raise ValueError(f"positive_label {self.positive_label!r} is not the last of the labels")
+        return self
+
+    @model_validator(mode="after")
+    def _values_of_each_category(self) -> Self:
+        for name, values in self.categories.items():
+            if name not in self.features:
+                raise ValueError(f"category {name!r} is not one of the features")
+            if not values or len(set(values)) != len(values):
+                raise ValueError(f"category {name!r} has no values, or one of them twice")
+        return self
+
+    @model_validator(mode="after")
     def _one_scale_for_each_column(self) -> Self:
         columns = len(self.encoding.columns)
         if self.scaling and not len(self.scaling.centre) == len(self.scaling.scale) == columns:
@@ -127,19 +149,43 @@ class ModelManifest(BaseModel):
         """From features to the columns of the model's matrix."""
         return Encoding(self.features, self.categories)
 
-    def write(self, folder: Path) -> None:
-        """Writes ``model.json`` into ``folder``: same content, same bytes."""
-        text = json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True, allow_nan=False)
+    def write(self, folder: Path, *, digests: bool = True) -> None:
+        """Writes ``model.json`` into ``folder``: same content, same bytes.
+
+        Args:
+            folder: holds the model's other files already.
+            digests: whether to write theirs; without them, the document is as earlier versions wrote it.
+        """
+        document = self.model_dump(mode="json")
+        document = with_digests(document, folder) if digests else document
+        text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
         (folder / MODEL_MANIFEST).write_text(text + "\n")
 
 
 def read_manifest(folder: Path) -> ModelManifest:
-    """Reads and checks ``model.json``.
+    """Reads and checks ``model.json``, and the digests of the files beside it.
 
     Raises:
         UserError: ``model_incomplete`` when a file is missing, ``model_manifest`` when it cannot be read or is of
-            another format; the message names the file and the field.
+            another format, ``model_damaged`` when a file differs from its digest; the message names the file and the
+            field.
     """
+    content = _manifest_bytes(folder)
+    path = folder / MODEL_MANIFEST
+    try:
+        manifest = ModelManifest.model_validate_json(content)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'document'}: {e['msg']}" for e in error.errors())
+        raise UserError(f"{path} is not a manifest of format {FORMAT}: {faults}", code="model_manifest") from error
+    if found := damage(json.loads(content), folder):
+        raise UserError(
+            f"{path}: {found}; the model is damaged, so fetch its archive again, or release it again",
+            code="model_damaged",
+        )
+    return manifest
+
+
+def _manifest_bytes(folder: Path) -> bytes:
     for name in (MODEL_FILE, MODEL_MANIFEST):
         if not (folder / name).is_file():
             raise UserError(
@@ -150,8 +196,4 @@ def read_manifest(folder: Path) -> ModelManifest:
         raise UserError(
             f"{path} is larger than {MANIFEST_LIMIT} bytes, so it is not a model manifest", code="model_manifest"
         )
-    try:
-        return ModelManifest.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'document'}: {e['msg']}" for e in error.errors())
-        raise UserError(f"{path} is not a manifest of format {FORMAT}: {faults}", code="model_manifest") from error
+    return path.read_bytes()

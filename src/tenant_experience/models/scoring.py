@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tenant_experience.data_layout import MODEL_FILE
 from tenant_experience.errors import UserError
+from tenant_experience.models._booster_structure import check_booster
 from tenant_experience.models.artifact import ModelManifest, read_manifest
 from tenant_experience.models.calibration import Calibration
 from tenant_experience.models.encoding import Matrix
@@ -51,9 +52,12 @@ class Scorer:
                 code="model_features",
             )
         try:
-            shape = self.margins(np.full((1, len(columns)), np.nan, dtype=np.float32)).shape
+            first = self.margins(np.full((1, len(columns)), np.nan, dtype=np.float32))
         except xgboost.core.XGBoostError as error:
             raise _unreadable(error) from error
+        shape = first.shape
+        if not np.isfinite(first).all():
+            raise _unreadable(ValueError("it answers with numbers that are not finite"))
         if shape != ((1, len(manifest.labels)) if manifest.task == "multiclass" else (1,)):
             raise UserError(
                 f"model.ubj answers with {shape[1:]} numbers a row, model.json says {manifest.task} of "
@@ -66,7 +70,7 @@ class Scorer:
         """Reads ``model.json`` and ``model.ubj`` from ``folder``.
 
         Raises:
-            UserError: ``model_incomplete``, ``model_manifest``, ``model_unreadable`` or ``model_features``.
+            UserError: as ``read_manifest``, ``model_unreadable`` or ``model_features``.
         """
         manifest = read_manifest(folder)
         return cls.of((folder / MODEL_FILE).read_bytes(), manifest)
@@ -82,8 +86,9 @@ class Scorer:
 
         booster = xgboost.Booster()
         try:
+            check_booster(content)
             booster.load_model(bytearray(content))
-        except xgboost.core.XGBoostError as error:
+        except (ValueError, xgboost.core.XGBoostError) as error:
             raise _unreadable(error) from error
         return cls(booster, manifest)
 

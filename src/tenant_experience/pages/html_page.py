@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from tenant_experience.readable_text import readable
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -32,6 +34,7 @@ def _environment() -> Environment:
         loader=PackageLoader("tenant_experience.pages", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=readable_value,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -45,6 +48,14 @@ def _environment() -> Environment:
         "count": lambda number: f"{number:,}",
     }
     return environment
+
+
+def readable_value(value: Any) -> Any:
+    """A value as a page shows it: without the hidden characters that a name from the data may have."""
+    # What is markup already is ours. Texts of several lines keep them: a person typed them into a form.
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return value if value.isascii() and value.isprintable() else "\n".join(map(readable, value.splitlines()))
 
 
 def words(name: str) -> str:

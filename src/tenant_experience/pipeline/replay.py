@@ -25,7 +25,7 @@ from tenant_experience.features.table import read_features
 from tenant_experience.groups.file import read_groups
 from tenant_experience.jobs.archive import extract_archive, write_archive
 from tenant_experience.jobs.partition_runs import Partition
-from tenant_experience.models.artifact import ModelManifest, TrainingRecord, read_manifest
+from tenant_experience.models.artifact import ModelManifest, TrainingRecord, has_digests, read_manifest
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.schema import USE_CASE_FILE, load_use_case
@@ -75,11 +75,14 @@ def replay_model(fetch: Fetch, release: str, partition: str, scratch: Path) -> R
     if manifest.training is None:
         raise UserError(f"the model of {partition}, release {release}, has no record of its training", code="no_record")
     rebuilt = scratch / "rebuilt"
-    _train(fetch, manifest, manifest.training, found, shard, rebuilt)
-    # The other files in the archive were not trained, so they are copied.
+    rebuilt.mkdir()
+    # The other files in the archive were not trained, so they are copied; model.json has their digests.
     for file in (scratch / "recorded").iterdir():
         if file.name not in (MODEL_FILE, MODEL_MANIFEST):
             shutil.copyfile(file, rebuilt / file.name)
+    _train(fetch, manifest, manifest.training, found, shard, rebuilt)
+    if not has_digests(json.loads((scratch / "recorded" / MODEL_MANIFEST).read_bytes())):
+        read_manifest(rebuilt).write(rebuilt, digests=False)
     again = scratch / MODEL_ARCHIVE
     write_archive(again, sorted(rebuilt.iterdir()))
     return Replay(_parts(scratch / "recorded", archive), _parts(rebuilt, again))

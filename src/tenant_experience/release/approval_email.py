@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tenant_experience.readable_text import readable_without_links
 from tenant_experience.release.approval import FIGURES, Approval
 from tenant_experience.release.partition_result import PartitionResult
 from tenant_experience.release.release import readable_time
@@ -44,6 +45,6 @@ def _refused_line(row: PartitionResult) -> str:
 
 
 def _line(text: str) -> str:
-    """One line, whatever the names in it: they come from the raw data, which must not be able to add lines."""
-    line = " ".join(text.split())
+    """One line, whatever the names in it: the raw data must not be able to add lines, links or hidden characters."""
+    line = readable_without_links(text)
     return "  " + (line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 3] + "...")

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tenant_experience import data_layout
+from tenant_experience.readable_text import readable, readable_without_links
 from tenant_experience.release.failure import EXCEEDED, UPLOAD_AGAIN, Failure, sentence
 from tenant_experience.release.release import readable_time
 
@@ -37,19 +38,19 @@ def write(detail: Mapping[str, Any], failed_shards: Sequence[Failure] = ()) -> t
         *_facts(detail, given),
         "",
         "What happened",
-        *[each.sentence[:_MAX_MESSAGE] for each in failures],
+        *[_cleaned(each.sentence[:_MAX_MESSAGE]) for each in failures],
         *_others(len(failed_shards)),
         "",
         "What to do next",
         failure.advice,
         "",
         OPERATOR,
-        *[line for each in (whole, *failures[: len(failed_shards)]) for line in each.details],
+        *[_detail(line) for each in (whole, *failures[: len(failed_shards)]) for line in each.details],
         f"Execution: {detail['executionArn']}",
     ]
     if failure.is_redrivable:
         lines.append(f"Redrive: aws stepfunctions redrive-execution --execution-arn {detail['executionArn']}")
-    batch = f" (batch {given['batch']})" if given.get("batch") else ""
+    batch = f" (batch {readable_without_links(str(given['batch']))})" if given.get("batch") else ""
     return f"Release {detail['name']}: {failure.heading}{batch}", "\n".join(lines)
 
 
@@ -62,10 +63,10 @@ def write_refusal(folder: str, message: str, code: str) -> tuple[str, str]:
         code: the same as a code.
     """
     lines = [
-        f"The batch {folder} was refused, and no release was started.",
+        f"The batch {readable_without_links(folder)} was refused, and no release was started.",
         "",
         "What happened",
-        sentence(message),
+        _cleaned(sentence(message)),
         "",
         "What to do next",
         UPLOAD_AGAIN,
@@ -73,7 +74,8 @@ def write_refusal(folder: str, message: str, code: str) -> tuple[str, str]:
         OPERATOR,
         f"Error: UserError.{code}",
     ]
-    return f"Batch {folder.rstrip('/').rpartition('/')[2]} was refused", "\n".join(lines)
+    batch = readable_without_links(folder.rstrip("/").rpartition("/")[2])
+    return f"Batch {batch} was refused", "\n".join(lines)
 
 
 def needs_shards(detail: Mapping[str, Any]) -> bool:
@@ -106,7 +108,17 @@ def _facts(detail: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
         "use case": use_case if known else None,
         "ended": readable_time(detail["stopDate"] / 1000) if detail.get("stopDate") else None,
     }
-    return [f"  {name:15} {value}" for name, value in facts.items() if value]
+    return [f"  {name:15} {readable_without_links(str(value))}" for name, value in facts.items() if value]
+
+
+def _cleaned(text: str) -> str:
+    """Lines as they are, without links or hidden characters: names in them come from the data."""
+    return "\n".join(map(readable_without_links, text.splitlines()))
+
+
+def _detail(line: str) -> str:
+    """A detail without links. The names of errors and log groups stay, so that an operator can search for them."""
+    return readable(line) if line.startswith(("Error: ", "Log: ")) else _cleaned(line)
 
 
 def _others(count: int) -> list[str]:

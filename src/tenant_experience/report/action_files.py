@@ -17,6 +17,7 @@ from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.profile import PortfolioShare
 from tenant_experience.groups.uncertainty import probability_bad
+from tenant_experience.readable_text import readable
 from tenant_experience.report._action_list import Action, OpenItems, action_list, missing_list, open_items
 from tenant_experience.use_case.schema import UseCase
 
@@ -77,7 +78,7 @@ class ActionReport:
         with (folder / ACTIONS_TABLE).open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(names)
-            writer.writerows([_cell(value) for value in row.values()] for row in rows)
+            writer.writerows([_cell(name, value) for name, value in row.items()] for row in rows)
         document = asdict(self) | {"actions": [dict(zip(names, row.values(), strict=True)) for row in rows]}
         (folder / ACTIONS_FILE).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
 
@@ -162,5 +163,9 @@ def _labels(groups: Mapping[str, GroupRows]) -> dict[str, str]:
     return names
 
 
-def _cell(value: object) -> object:
-    return f" {value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+def _cell(name: str, value: object) -> object:
+    """What a spreadsheet shows: a text without hidden characters; but an id as it is, because it is looked up."""
+    if not isinstance(value, str):
+        return value
+    text = value if name == "tenant_id" else readable(value)
+    return f" {text}" if text.startswith(_FORMULA) else text

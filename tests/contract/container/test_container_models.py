@@ -55,8 +55,8 @@ def test_a_folder_without_a_model_of_ours_is_refused_by_name(multi_model: httpx.
     folder = write_model(tmp_path / "odd")
     cases = {
         "format: Input should be 1": ("model.json", lambda text: text.replace('"format": 1', '"format": 7')),
-        "they do not belong together": ("model.json", lambda text: text.replace('"answer_rate"', '"answers"')),
-        "is not an XGBoost model": ("model.ubj", lambda _text: "not a model"),
+        "its content differs from its own digest": ("model.json", lambda text: text.replace('"r1"', '"r2"')),
+        "model.ubj differs from its digest": ("model.ubj", lambda _text: "not a model"),
     }
     for expected, (name, change) in cases.items():
         write_model(folder)

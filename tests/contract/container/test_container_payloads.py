@@ -57,6 +57,18 @@ def test_absent_null_and_empty_are_the_same_missing(invoke: Any) -> None:
     assert empty[0]["probability"] == absent[0]["probability"]
 
 
+@pytest.mark.parametrize("missing", ["nan", "NaN", " ", "NA", "N/A", "<NA>", "null", "None", '""'])
+def test_every_spelling_of_missing_is_the_empty_cell(invoke: Any, missing: str) -> None:
+    assert invoke(f"1.5,{missing},{missing}\n", CSV).json() == invoke("1.5,,\n", CSV).json()
+    assert len(invoke(f"{missing},1,2\n", CSV).json()["predictions"]) == 1
+
+
+def test_an_empty_line_is_a_row_where_a_row_is_one_cell(invoke: Any) -> None:
+    answers = invoke("work_order_count\n2\n\n2\n\n", CSV).json()["predictions"]
+    assert [row["status"] for row in answers] == ["scored", "no_features", "scored", "no_features"]
+    assert len(invoke("1,2,3\n\n1,2,3\n\n", CSV).json()["predictions"]) == 2
+
+
 def test_csv_gives_a_probability_a_line(invoke: Any) -> None:
     answer = invoke("2,1,0.5\n-2,-1,0.5\n", CSV | {"accept": "text/csv"})
     assert answer.headers["content-type"].startswith("text/csv")
@@ -134,13 +146,28 @@ def test_406_415_413_and_204(invoke: Any) -> None:
         ('{"instances": [{"features": {"answer_rate": 1e999}}]}', "instance 0: answer_rate is infinite"),
         ('{"instances": [{"features": {"answer_rate": 1e39}}]}', "instance 0: answer_rate is infinite"),
         ("[" * 100_000, "not JSON"),
+        ('{"instances": [], "instances": []}', "the key 'instances' is there more than once"),
+        ('{"instances": [{"features": {"answer_rate": 1, "answer_rate": 2}}]}', "the key 'answer_rate' is there"),
+        ('{"instances": [{"features": {"answer_rate": [1]}}]}', "instance 0: answer_rate is [1]"),
+        (
+            '{"instances": [{"features": {"answer_rate": ' + "[" * 900 + "]" * 900 + "}}]}",
+            "instance 0: answer_rate is ",
+        ),
+        ('{"instances": [{"features": {"answer_rate": ' + "9" * 400 + "}}]}", "answer_rate is infinite"),
+        ('{"instances": [{"features": {}, "exposure_days": ' + "9" * 400 + "}]}", "instance 0: exposure_days is inf"),
+        ('{"instances": [{"features": {}, "exposure_days": ' + "9" * 5_000 + "}]}", "not JSON"),
+        ('{"instances": [{"features": {}, "exposure_days": 1e39}]}', "instance 0: exposure_days is inf"),
+        ('{"instances": [{"features": {}, "exposure_days": true}]}', "instance 0: exposure_days is true"),
+        ('{"instances": []}'.encode("utf-16"), "not UTF-8"),
+        ('{"instances": []}'.encode("utf-32"), "not UTF-8"),
+        (b'{"instances": [{"tenant_id": "\xe9", "features": {}}]}', "not UTF-8"),
         ('{"instances": [], "ignore_unknown_features": 1}', "ignore_unknown_features must be true or false"),
         ('{"instances": [{"features": {}, "exposure_days": "x"}]}', 'instance 0: exposure_days is "x"'),
         ('{"instances": [{"features": {}, "exposure_days": 0}]}', "instance 0: exposure_days is 0"),
         ('{"instances": [{"features": {}, "exposure_days": 1e999}]}', "instance 0: exposure_days is inf"),
     ],
 )
-def test_wrong_json_is_400_and_says_where(invoke: Any, body: str, named: str) -> None:
+def test_wrong_json_is_400_and_says_where(invoke: Any, body: str | bytes, named: str) -> None:
     assert named in message(invoke(body), 400)
 
 
@@ -155,6 +182,9 @@ def test_wrong_json_is_400_and_says_where(invoke: Any, body: str, named: str) ->
         (b"answer_rate,answer_rate\n1,2\n", "line 1: a feature is repeated"),
         (b"answer_rate\n1\n1,2\n", "line 3: 2 cells instead of 1"),
         (b"\xff\xfe", "not UTF-8"),
+        (b"1_000,2,3\n", "work_order_count is '1_000'"),
+        ("\uff11,2,3\n".encode(), "line 1: work_order_count is"),
+        (b'1,2,"3\n', "not CSV"),
     ],
 )
 def test_wrong_csv_is_400_and_says_where(invoke: Any, body: bytes, named: str) -> None:

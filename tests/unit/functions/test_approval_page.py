@@ -76,3 +76,10 @@ def test_a_request_that_is_not_open_takes_no_decision(
 
 def test_a_refusal_is_a_page_with_a_sentence(page: ModuleType) -> None:
     assert "<p>This link is &lt;not&gt; valid.</p>" in page.problem("this link is <not> valid")
+
+
+def test_names_have_no_hidden_characters(page: ModuleType) -> None:
+    rows = [ROWS[0] | {"partition": "no\u202erth\x1b"}]
+    shards = [ShardResult.read({"partitions": rows}, 4)]
+    summary = summarise("r1", "tenant_experience", "2026-12-05T22:02:00Z", shards, None, [])
+    assert "<td>north</td>" in page.show(replace(REQUEST, summary=summary), "s", now=1)

@@ -3,8 +3,10 @@ from __future__ import annotations
 import io
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.jobs.archive import extract_archive, write_archive
@@ -43,7 +45,7 @@ def test_a_record_of_an_earlier_version_calls_feature_dropout_masking(tmp_path: 
     )
     manifest = MANIFEST.model_copy(update={"training": record})
     (tmp_path / "model.ubj").write_bytes(b"")
-    manifest.write(tmp_path)
+    manifest.write(tmp_path, digests=False)
     path = tmp_path / "model.json"
     assert '"feature_dropout": 0.3' in path.read_text()
     path.write_text(path.read_text().replace("feature_dropout", "masking"))
@@ -67,6 +69,63 @@ def test_a_manifest_of_another_kind_is_refused_by_name(tmp_path: Path, old: str,
     with pytest.raises(UserError, match=named) as refusal:
         read_manifest(tmp_path)
     assert refusal.value.code == "model_manifest"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": ("good",)},
+        {"labels": ("good", "good")},
+        {"labels": ("good", "fair", "bad")},
+        {"labels": ("bad", "good")},
+        {"positive_label": "awful"},
+        {"task": "multiclass"},
+        {"task": "regression"},
+        {"task": "regression", "labels": (), "positive_label": None, "categories": {"c": ("x",)}},
+        {"categories": {"a": ()}},
+        {"categories": {"a": ("x", "x")}},
+    ],
+)
+def test_labels_and_categories_that_cannot_be_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ModelManifest.model_validate(MANIFEST.model_dump() | change)
+
+
+@pytest.mark.parametrize("name", ["model.ubj", "grouping.json"])
+@pytest.mark.parametrize("content", [b"other", None])
+def test_a_file_that_differs_from_its_digest_is_refused(tmp_path: Path, name: str, content: bytes | None) -> None:
+    for file in ("model.ubj", "grouping.json"):
+        (tmp_path / file).write_bytes(b"as it was")
+    MANIFEST.write(tmp_path)
+    assert read_manifest(tmp_path) == MANIFEST
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError) as refusal:
+        read_manifest(tmp_path)
+    assert refusal.value.code == ("model_incomplete" if (name, content) == ("model.ubj", None) else "model_damaged")
+    assert name in refusal.value.message
+
+
+def test_a_grouping_without_a_digest_and_a_changed_manifest_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.ubj").write_bytes(b"")
+    MANIFEST.write(tmp_path)
+    (tmp_path / "grouping.json").write_bytes(b"{}")
+    with pytest.raises(UserError, match=r"grouping\.json differs"):
+        read_manifest(tmp_path)
+    (tmp_path / "grouping.json").unlink()
+    path = tmp_path / "model.json"
+    path.write_text(path.read_text().replace('"r1"', '"r2"'))
+    with pytest.raises(UserError, match="its content differs from its own digest"):
+        read_manifest(tmp_path)
+
+
+def test_a_manifest_of_an_earlier_version_has_no_digests_and_loads(tmp_path: Path) -> None:
+    (tmp_path / "model.ubj").write_bytes(b"")
+    MANIFEST.write(tmp_path, digests=False)
+    assert "sha256" not in (tmp_path / "model.json").read_text()
+    (tmp_path / "model.ubj").write_bytes(b"anything")
+    assert read_manifest(tmp_path) == MANIFEST
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

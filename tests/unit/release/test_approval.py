@@ -134,3 +134,21 @@ def test_a_model_of_numbers_is_told_by_its_own_figures() -> None:
     assert list(summary.figures) == ["rmse", "mae", "r2"]
     _, text = approval_email.write(request(summary=summary), "https://example/approvals/r1")
     assert "812 tenants, rmse 1.250, mae 0.500, r2 0.810" in text
+
+
+@pytest.mark.parametrize(
+    "name", ["http://evil.example/x", "hTTP\uff1a//evil.example", "www.evil.example", "evil.example", "a@evil.example"]
+)
+def test_the_only_link_of_the_email_is_ours(name: str) -> None:
+    summary = summary_of(
+        READY | {"partition": name}, REFUSED | {"message": f"partition {name}: too few"}, warnings=(name,)
+    )
+    _, text = approval_email.write(request(summary=summary), "https://example/approvals/r1")
+    links = [word for word in text.split() if "://" in word or "evil.example" in word or word.startswith("www.")]
+    assert links == ["https://example/approvals/r1"]
+
+
+def test_the_email_has_no_hidden_characters() -> None:
+    summary = summary_of(READY | {"partition": "no\u202ert\x07h\u200b"})
+    _, text = approval_email.write(request(summary=summary), "https://example/approvals/r1")
+    assert "  north: 812 tenants" in text

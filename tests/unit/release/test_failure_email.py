@@ -204,3 +204,11 @@ def test_a_refused_batch_is_named_with_its_folder_and_what_to_do() -> None:
     assert "unknown_use_case" not in main
     assert "upload it as a new batch" in main
     assert "unknown_use_case" in operator
+
+
+def test_a_name_in_the_cause_is_no_link() -> None:
+    main, _ = parts(
+        failure_email.write({**EVENT, "cause": "partition http://evil.example\u202e: messages.csv has no rows"})[1]
+    )
+    assert "http[:]//evil[.]example" in main
+    assert "\u202e" not in main
