@@ -28,6 +28,11 @@ VALUES := INPUT SOURCE AS_OF USE_CASE DECISION TENANT FROM TO EVERY BATCH RELEAS
 $(foreach name,$(VALUES),$(eval export TENX_$(name) = $$(value $(name))))
 # NAME:=value is expanded before any rule runs, so what was typed is lost.
 $(foreach name,$(VALUES),$(if $(filter simple,$(flavor $(name))),$(error write $(name)=... and not $(name):=...)))
+# Blanks at the beginning of a value are lost too: make skips them before a Makefile can look.
+ifneq ($(filter command,$(foreach name,$(VALUES),$(origin $(name)))),)
+blank := $(shell grep -zoE '^($(subst $() ,|,$(VALUES)))=[[:space:]]' /proc/$$PPID/cmdline 2> /dev/null | tr -d '\0')
+$(if $(blank),$(error make drops the blanks after $(strip $(blank)) so the value would not be what you typed: use tenx))
+endif
 unexport $(VALUES)
 SLOW ?=
 VERSION ?=
