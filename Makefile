@@ -24,7 +24,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # What a person types goes to the program as it is, in the environment as TENX_<name>: neither make nor a shell expands
 # it. Without this, TENANT='T$x000105' would be T000105.
 TENX ?= .venv/bin/tenx
-VALUES := INPUT SOURCE AS_OF USE_CASE DECISION TENANT FROM TO EVERY BATCH RELEASE PARTITION ROWS STACK STAGE DRY_RUN WAIT
+VALUES := INPUT SOURCE AS_OF USE_CASE DECISION TENANT FROM TO EVERY BATCH RELEASE PARTITION ROWS STACK STAGE
+VALUES += DRY_RUN WAIT
 $(foreach name,$(VALUES),$(eval export TENX_$(name) = $$(value $(name))))
 # NAME:=value is expanded before any rule runs, so what was typed is lost.
 $(foreach name,$(VALUES),$(if $(filter simple,$(flavor $(name))),$(error write $(name)=... and not $(name):=...)))
