@@ -98,14 +98,15 @@ def read_input(path: Path, use_case: Path, source: str | None = None, as_of: dat
     )
 
 
-def use_case_folder(name: str) -> Path:
-    """The folder of a use case, given by its name in ``use_cases/`` or by its path.
+def use_case_folder(name: str, *, takes_path: bool = False) -> Path:
+    """The folder of a use case, given by its name in ``use_cases/``, or by a path with a ``/`` where that is allowed.
 
     Raises:
         OperationError: there is no such use case.
     """
-    folder = Path(name) if "/" in name else USE_CASES / name
-    if not name or not (folder / USE_CASE_FILE).is_file():
+    is_path = "/" in name
+    folder = Path(name) if is_path else USE_CASES / name
+    if not name or (is_path and not takes_path) or not (folder / USE_CASE_FILE).is_file():
         known = ", ".join(sorted(each.parent.name for each in USE_CASES.glob(f"*/{USE_CASE_FILE}")))
         raise OperationError(f"there is no use case {name!r}: choose one of {known}")
     return folder

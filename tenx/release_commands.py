@@ -142,7 +142,7 @@ def preview(
     from operations.preview import preview as show
 
     asked = tenants or [each for each in [os.environ.get("TENX_TENANT", "")] if each]  # an id may hold spaces
-    folder = use_case_folder(use_case)
+    folder = use_case_folder(use_case, takes_path=True)
     shown = show(read_input(path, folder, source, as_of), folder, asked, rows, console(as_json=as_json))
     if as_json:
         refusals = [{"code": code, "message": message} for code, message in shown.refusals]

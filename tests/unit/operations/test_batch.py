@@ -128,10 +128,16 @@ def test_an_unknown_source_is_named_before_the_files_are_looked_at(tmp_path: Pat
         read_input(tmp_path / "nosuch", USE_CASE_FOLDER, "nobodys")
 
 
-@pytest.mark.parametrize("name", ["nosuch", "", "../demo", "/nosuch"])
+@pytest.mark.parametrize("name", ["nosuch", "", "..", "../demo", "/nosuch", str(USE_CASE_FOLDER)])
 def test_an_unknown_use_case_is_named_with_the_known_ones(name: str) -> None:
     with pytest.raises(OperationError, match="choose one of telecom_churn, tenant_experience"):
         use_case_folder(name)
+
+
+def test_a_preview_may_be_of_a_use_case_that_is_not_deployed(tmp_path: Path) -> None:
+    assert use_case_folder(str(USE_CASE_FOLDER), takes_path=True) == USE_CASE_FOLDER
+    with pytest.raises(OperationError, match="choose one of"):
+        use_case_folder(str(tmp_path), takes_path=True)
 
 
 def test_files_side_by_side_with_one_name_are_refused(folder: Path) -> None:
