@@ -67,7 +67,7 @@ def _stopped(error: Exception) -> int:
     if isinstance(error, OperationError):
         return _say(f"Stopped: {error}", REFUSED)
     if isinstance(error, TenantExperienceError):
-        return _say(f"Stopped: {error.message}. ({error.code})", REFUSED)
+        return _say(f"Stopped: {error.message.rstrip('.')}. ({error.code})", REFUSED)
     if isinstance(error, ClientError):
         details = error.response.get("Error", {})
         code, message = details.get("Code", "an error"), details.get("Message", "")
