@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tenx.help import add_command
 from tenx.options import AsJson, LaptopFolder, StackName, Stage
 from tenx.output import console, print_document
 
@@ -15,13 +16,10 @@ _PANEL = "The stack"
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command(rich_help_panel=_PANEL, epilog="Examples:  tenx up  |  tenx up --json")(up)
-    app.command(rich_help_panel=_PANEL, epilog="Example:  tenx down")(down)
-    app.command(rich_help_panel=_PANEL, epilog="Examples:  tenx status  |  tenx status --stage dev --json")(status)
-    app.command(
-        rich_help_panel=_PANEL,
-        epilog="Examples:  tenx invoke features  |  tenx invoke predictions --event my_event.json --json",
-    )(invoke)
+    add_command(app, up, _PANEL, "tenx up", "tenx up --json")
+    add_command(app, down, _PANEL, "tenx down")
+    add_command(app, status, _PANEL, "tenx status", "tenx status --stage dev --json")
+    add_command(app, invoke, _PANEL, "tenx invoke features", "tenx invoke predictions --event my_event.json --json")
 
 
 def up(as_json: AsJson = False) -> None:

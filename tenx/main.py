@@ -22,9 +22,9 @@ app = typer.Typer(
         "Which tenants have a good or a bad experience, how sure are we, and why.\n\n"
         "Commands work on the laptop's AWS, or on a stack in your account (--stage dev, with AWS_PROFILE).\n\n"
         "[bold]Start here[/bold]\n\n"
-        "  tenx demo                        the whole path on this machine\n\n"
-        "  tenx preview tickets.csv         what would be read from your own file\n\n"
-        "  tenx up; tenx upload tickets.csv release it, and decide by yourself\n\n"
+        "  tenx demo                          the whole path on this machine\n\n"
+        "  tenx preview tickets.csv           what would be read from your own file\n\n"
+        "  tenx up && tenx upload tickets.csv   release it, and decide by yourself\n\n"
         "[bold]Exit codes[/bold]  0 done, 1 refused or failed, 2 wrong words, 130 interrupted."
     ),
 )
@@ -67,7 +67,7 @@ def _stopped(error: Exception) -> int:
     if isinstance(error, OperationError):
         return _say(f"Stopped: {error}", REFUSED)
     if isinstance(error, TenantExperienceError):
-        return _say(f"Stopped: {error.message.rstrip('.')}. ({error.code})", REFUSED)
+        return _say(f"Stopped: {error.message.rstrip('.')} ({error.code})", REFUSED)
     if isinstance(error, ClientError):
         details = error.response.get("Error", {})
         code, message = details.get("Code", "an error"), details.get("Message", "")

@@ -6,13 +6,13 @@ that no shell and no second expansion touches a value.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-_LAPTOP = "Which stack"
+_WHICH_STACK = "Which stack"
 
 
 def existing_path(text: str) -> Path:
@@ -50,11 +50,6 @@ def days(text: str) -> timedelta:
         raise typer.BadParameter(str(error)) from None
 
 
-def now() -> datetime:
-    """The present moment, UTC."""
-    return datetime.now(UTC)
-
-
 def _use_cases(incomplete: str) -> list[str]:
     from operations.batch import USE_CASES
 
@@ -77,7 +72,7 @@ Stage = Annotated[
         envvar="TENX_STAGE",
         show_envvar=False,
         metavar="NAME",
-        rich_help_panel=_LAPTOP,
+        rich_help_panel=_WHICH_STACK,
         autocompletion=_stages,
         help="A stage of samconfig.toml: local is the laptop's AWS, others are in your account.",
     ),
@@ -89,7 +84,7 @@ StackName = Annotated[
         envvar="TENX_STACK",
         show_envvar=False,
         metavar="NAME",
-        rich_help_panel=_LAPTOP,
+        rich_help_panel=_WHICH_STACK,
         help="The stack's name, when it is not the stage's.",
     ),
 ]
@@ -98,7 +93,7 @@ LaptopFolder = Annotated[
     typer.Option(
         "--laptop",
         metavar="FOLDER",
-        rich_help_panel=_LAPTOP,
+        rich_help_panel=_WHICH_STACK,
         help="State folder of the laptop's AWS (default: .local/aws, when it runs and no account is configured).",
     ),
 ]
@@ -121,7 +116,7 @@ OptionalInput = Annotated[
         parser=existing_path,
         envvar="TENX_INPUT",
         show_envvar=False,
-        metavar="[INPUT]",
+        metavar="INPUT",
         show_default="generated messages",
         help="A file, or a folder of files with or without a manifest.json.",
     ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tenx.help import add_command
 from tenx.options import (
     AsJson,
     AsOf,
@@ -41,25 +42,17 @@ class Choice(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    add = app.command
-    add(
-        rich_help_panel=_PANEL,
-        epilog="Examples:  tenx demo  |  tenx demo --decision reject  |  tenx demo export/ --source events",
-    )(demo)
-    add(
-        rich_help_panel=_PANEL,
-        epilog="Examples:  tenx preview tickets.csv  |  tenx preview export/ --source uci_incidents --tenant T000014",
-    )(preview)
-    add(
-        rich_help_panel=_PANEL,
-        epilog="Examples:  tenx upload export/  |  tenx upload tickets.csv --source events --no-follow --json",
-    )(upload)
-    add(rich_help_panel=_PANEL, epilog="Example:  tenx follow 20261120-3f9a2c1")(follow)
-    add(rich_help_panel=_PANEL, epilog="Example:  tenx stop 20261120-3f9a2c1")(stop)
-    add(
-        rich_help_panel=_PANEL,
-        epilog="Examples:  tenx replay 20261120-3f9a2c1  |  tenx replay 20261120-3f9a2c1 --partition 'Elm Court'",
-    )(replay)
+    a_release = "20261120-3f9a2c1"
+    add_command(
+        app, demo, _PANEL, "tenx demo", "tenx demo --decision reject", "tenx demo export/ --source uci_incidents"
+    )
+    add_command(
+        app, preview, _PANEL, "tenx preview tickets.csv", "tenx preview export/ --source nyc311 --tenant T000014"
+    )
+    add_command(app, upload, _PANEL, "tenx upload export/", "tenx upload tickets.csv --stage dev --no-follow --json")
+    add_command(app, follow, _PANEL, f"tenx follow {a_release}")
+    add_command(app, stop, _PANEL, f"tenx stop {a_release}")
+    add_command(app, replay, _PANEL, f"tenx replay {a_release}", f"tenx replay {a_release} --partition 'Elm Court'")
 
 
 def demo(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tenx.help import add_command
 from tenx.options import AsJson, LaptopFolder, StackName, Stage, UseCase, day, days
 from tenx.output import console, print_document
 
@@ -17,14 +18,11 @@ _DEFAULT_USE_CASE = "tenant_experience"
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command(
-        rich_help_panel=_PANEL,
-        epilog="Examples:  tenx erase T000014 --dry-run  |  tenx erase T000014 --wait  |  tenx erase -- -odd-id",
-    )(erase)
-    app.command(
-        rich_help_panel=_PANEL,
-        epilog="Examples:  tenx backfill --from 2026-01-01 --to 2026-06-01  |  add --every 7d --batch NAME",
-    )(backfill)
+    add_command(
+        app, erase, _PANEL, "tenx erase T000014 --dry-run", "tenx erase T000014 --wait", "tenx erase -- -an-odd-id"
+    )
+    dates = "--from 2026-01-01 --to 2026-06-01"
+    add_command(app, backfill, _PANEL, f"tenx backfill {dates}", f"tenx backfill {dates} --every 7d --batch NAME")
 
 
 def erase(

@@ -79,7 +79,7 @@ def test_every_command_has_help_with_an_example(command: str, capsys: pytest.Cap
     assert main([command, "--help"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert f"Usage: tenx {command}" in told
-    assert re.search(rf"Examples?: tenx {command}", told)
+    assert re.search(rf"Examples tenx {command}", told)
 
 
 def test_without_words_the_program_shows_its_help_with_all_commands_and_exit_codes(
