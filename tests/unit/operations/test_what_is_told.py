@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 from rich.console import Console
 
 from demo import demo as demo_module
 from operations import releases, status
-from operations.backfill import Snapshot, show_snapshots
+from operations.backfill import Snapshot, backfill, dates_between, show_snapshots
 from operations.batch import RawBatch
 from operations.errors import Interrupted, OperationError
+from operations.invoke import invoke
 from operations.laptop import Laptop
 from operations.releases import FinishedRelease, Listener, follow_release
 from operations.stack import Stack
@@ -106,3 +109,46 @@ def test_a_backfill_prints_a_table_with_a_reason_in_words() -> None:
     told = printed.file.getvalue()  # type: ignore[attr-defined]
     assert "2026-01-01" in told
     assert "{" not in told
+
+
+def test_in_an_account_the_key_and_the_mailbox_are_named_and_not_shown() -> None:
+    found = {"api_url": "https://api/v1", "api_key_id": "k1", "api_key": None, "bucket": "data", "mailbox_url": None}
+    printed = Console(file=io.StringIO(), width=300)
+    status.show_addresses(found, printed)
+    told = printed.file.getvalue()  # type: ignore[attr-defined]
+    assert "aws apigateway get-api-key --include-value --api-key k1" in told
+    assert "the approver's own" in told
+
+
+def test_a_function_of_an_account_is_not_invoked(tmp_path: Path) -> None:
+    with pytest.raises(OperationError, match="invoke runs functions of the laptop's stack only: use `aws lambda"):
+        invoke(STACK, "publish_release", tmp_path, b"{}")
+
+
+@mock_aws
+def test_the_newest_complete_batch_is_backfilled_and_an_incomplete_one_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    stack = Stack("s", {"DataBucket": "data"}, (), Laptop(Path(), "http://here", "http://here/mail"))
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="data")
+    printed = Console(file=io.StringIO(), width=300)
+    with pytest.raises(OperationError, match="there is no complete batch below s3://data/raw/tenant_experience/"):
+        backfill(stack, "tenant_experience", None, [], printed)
+    s3.put_object(Bucket="data", Key="raw/tenant_experience/half/tickets.csv", Body=b"")
+    s3.put_object(Bucket="data", Key="raw/tenant_experience/whole/manifest.json", Body=b"{}")
+    with pytest.raises(OperationError, match="there is no complete batch 'half'"):
+        backfill(stack, "tenant_experience", "half", [], printed)
+    assert backfill(stack, "tenant_experience", None, [], printed) == []
+    assert "Recording batch whole" in printed.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_dates_of_a_backfill_include_the_last() -> None:
+    def dates(first: str, last: str, days: int) -> list[str]:
+        found = dates_between(date.fromisoformat(first), date.fromisoformat(last), timedelta(days=days))
+        return [f"{each:%m-%d}" for each in found]
+
+    assert dates("2026-01-01", "2026-01-15", 7) == ["01-01", "01-08", "01-15"]
+    assert dates("2026-01-01", "2026-01-14", 7) == ["01-01", "01-08"]
+    assert dates("2026-01-01", "2026-01-01", 30) == ["01-01"]
