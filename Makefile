@@ -1,4 +1,4 @@
-# Everything a person does here. `make` alone says what there is.
+# What a person does here; the commands themselves are in the program tenx. `make` alone says what there is.
 # The virtual environments (four, because their pins disagree) are made by the rules that need them. uv fills them in
 # seconds; where it cannot, because only pip knows the index for example, pip does it in minutes.
 # --no-deps, because the requirements are locked whole and pip before 24 cannot match extras to hashed pins.
@@ -14,34 +14,37 @@ UV := $(VENVS)/uv/bin/uv
 install = $(UV) pip install --quiet --python $(1)/bin/python --no-deps --require-hashes -r $(2) \
   || { echo "uv could not install $(2); pip tries now, which takes minutes."; \
   $(1)/bin/python -m pip install --quiet --no-deps --require-hashes -r $(2); }
+# Every lock is made for this Python: with another, pip fails late and with a page of text.
+right_python = $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2> /dev/null \
+  || { echo "This project needs Python 3.11, and PYTHON=$(PYTHON) is not it:" \
+  "install python3.11, or name it with make PYTHON=/path/to/python3.11." >&2; exit 1; }
 export SAM_CLI_TELEMETRY := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-INPUT ?=
-SOURCE ?=
-DECISION ?= approve
-TENANT ?=
-FROM ?=
-TO ?=
-EVERY ?=
-BATCH ?=
-RELEASE ?=
-PARTITION ?=
-USE_CASE ?=
-STACK ?=
-DRY_RUN ?=
+# What a person types goes to the program as it is, in the environment as TENX_<name>: neither make nor a shell expands
+# it. Without this, TENANT='T$x000105' would be T000105.
+TENX ?= .venv/bin/tenx
+VALUES := INPUT SOURCE AS_OF USE_CASE DECISION TENANT FROM TO EVERY BATCH RELEASE PARTITION ROWS STACK STAGE
+VALUES += DRY_RUN WAIT
+$(foreach name,$(VALUES),$(eval export TENX_$(name) = $$(value $(name))))
+# NAME:=value is expanded before any rule runs, so what was typed is lost.
+$(foreach name,$(VALUES),$(if $(filter simple,$(flavor $(name))),$(error write $(name)=... and not $(name):=...)))
+# Blanks at the beginning of a value are lost too: make skips them before a Makefile can look.
+ifneq ($(filter command,$(foreach name,$(VALUES),$(origin $(name)))),)
+blank := $(shell grep -zoE '^($(subst $() ,|,$(VALUES)))=[[:space:]]' /proc/$$PPID/cmdline 2> /dev/null | tr -d '\0')
+$(if $(blank),$(error make drops the blanks after $(strip $(blank)) so the value would not be what you typed: use tenx))
+endif
+unexport $(VALUES)
 SLOW ?=
 VERSION ?=
-WAIT ?=
 
-.PHONY: help demo preview test test-slow spark-if-java check up down status clean setup erase backfill replay
+.PHONY: help demo preview upload test test-slow spark-if-java check up down status clean setup erase backfill replay
 .PHONY: iam-report iam-drill bench-clustering bench-features bench-training fuzz spark ministack-upgrade
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
-demo: setup ## The whole path on this machine: INPUT=file SOURCE=name USE_CASE=name DECISION=approve|reject
-	@$(PY) -m demo $(if $(INPUT),--input "$(INPUT)") $(if $(SOURCE),--source "$(SOURCE)") \
-	  $(if $(USE_CASE),--use-case "$(USE_CASE)") --decision "$(DECISION)"
+demo: setup ## The whole path on this machine: INPUT=file SOURCE=name AS_OF=time USE_CASE=name DECISION=reject
+	@$(TENX) demo
 
 test: setup spark-if-java ## Every test, the flow through the real state machine included; the slow ones with SLOW=1
 	$(PY) -m pytest --numprocesses 3 $(if $(SLOW),--hypothesis-profile many,-m "not slow") $(PYTEST_ARGS)
@@ -69,12 +72,10 @@ bench-clustering: setup ## Groups of a million tenants beside the usual recipe: 
 	@$(PY) -m bench.clustering $(ARGS)
 
 preview: setup ## What a source makes of an export: INPUT=file SOURCE=name USE_CASE=name AS_OF=time ROWS=3 TENANT=id
-	@$(PY) -m operations preview --input "$(INPUT)" $(if $(SOURCE),--source "$(SOURCE)") \
-	  $(if $(AS_OF),--as-of "$(AS_OF)") $(if $(USE_CASE),--use-case "use_cases/$(USE_CASE)") \
-	  $(if $(ROWS),--rows "$(ROWS)") $(if $(TENANT),--tenant "$(TENANT)")
+	@$(TENX) preview
 
 up: setup ## Start the laptop's AWS and deploy to it
-	@$(PY) -m operations up
+	@$(TENX) up
 
 iam-report: setup ## Which permissions of the template no test has used (after make test)
 	@$(PY) -m checks.iam_report
@@ -83,25 +84,25 @@ iam-drill: setup ## Take away one permission after another and see each missed: 
 	@$(PY) -m checks.iam_drill $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
 erase: setup ## Remove a tenant from everything, and prove it: TENANT=id USE_CASE=name STACK=name DRY_RUN=1 WAIT=1
-	@$(PY) -m operations erase "$(TENANT)" $(if $(USE_CASE),--use-case "$(USE_CASE)") \
-		$(if $(STACK),--stack "$(STACK)") $(if $(DRY_RUN),--dry-run) $(if $(WAIT),--wait)
+	@$(TENX) erase
 
 backfill: setup ## Features as they were known earlier, offline: FROM=date TO=date EVERY=30d BATCH=name USE_CASE=name
-	@$(PY) -m operations backfill --from "$(FROM)" --to "$(TO)" $(if $(EVERY),--every "$(EVERY)") \
-		$(if $(BATCH),--batch "$(BATCH)") $(if $(USE_CASE),--use-case "$(USE_CASE)") $(if $(STACK),--stack "$(STACK)")
+	@$(TENX) backfill
 
 replay: setup ## Make a registered model again and compare: RELEASE=id PARTITION=name STACK=name
-	@$(PY) -m operations replay --release "$(RELEASE)" $(if $(PARTITION),--partition "$(PARTITION)") \
-		$(if $(STACK),--stack "$(STACK)")
+	@$(TENX) replay
 
 fuzz: setup ## Build features from files damaged in many ways, and see how each ends: COUNT=2000 SEED=0
 	@$(PY) -m tests.fuzz $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
 
 down: setup ## Stop the laptop's AWS; its state stays
-	@$(VENVS)/local_aws/bin/python -m local_aws down
+	@$(TENX) down
 
-status: setup ## Say whether the laptop's AWS runs, and where
-	@$(VENVS)/local_aws/bin/python -m local_aws status || { code=$$?; echo "Start it with \`make up\`."; exit $$code; }
+status: setup ## Where the API, its key, the bucket and the mailbox are, what is live, and what runs: STAGE=name
+	@$(TENX) status
+
+upload: setup ## Upload an input, follow its release, and decide by yourself: INPUT=file SOURCE=name STAGE=name
+	@$(TENX) upload
 
 ministack-upgrade: setup ## Say what another MiniStack release breaks, by name: VERSION=1.5.34
 	@$(VENVS)/local_aws/bin/python -m local_aws upgrade-report "$(VERSION)"
@@ -127,6 +128,7 @@ $(VENVS)/spark/.package: $(VENVS)/spark/.ready
 	@touch $@
 
 .venv/.ready: requirements/project.txt pyproject.toml | $(UV)
+	@$(right_python)
 	@echo "Making .venv (the project's own packages) ..."
 	@$(PYTHON) -m venv .venv
 	@$(call install,.venv,requirements/project.txt)
@@ -134,12 +136,14 @@ $(VENVS)/spark/.package: $(VENVS)/spark/.ready
 	@touch $@
 
 $(VENVS)/%/.ready: requirements/%.txt | $(UV)
+	@$(right_python)
 	@echo "Making $(VENVS)/$* ..."
 	@$(PYTHON) -m venv $(VENVS)/$*
 	@$(call install,$(VENVS)/$*,requirements/$*.txt)
 	@touch $@
 
 $(UV): requirements/uv.txt
+	@$(right_python)
 	@$(PYTHON) -m venv $(VENVS)/uv
 	@$(VENVS)/uv/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements/uv.txt
 	@touch $@

@@ -14,9 +14,9 @@ from operations import releases
 from operations.api_client import ApiClient
 from operations.batch import RawBatch
 from operations.errors import OperationError
-from operations.releases import Decision, FinishedRelease, Listener, Mail
+from operations.narrator import Narrator
+from operations.releases import Decision, FinishedRelease, Mail
 from operations.stack import Stack
-from operations.watch import Step
 
 _SAMPLE = 5
 
@@ -24,20 +24,7 @@ _SAMPLE = 5
 def release(stack: Stack, batch: RawBatch, decision: Decision, console: Console) -> FinishedRelease:
     """Upload the batch, follow its release to the end, and decide when the e-mail asks for it."""
     with console.status("uploading") as status:
-
-        def started(name: str) -> None:
-            console.print(
-                f"Uploaded {len(batch.files)} file(s) and manifest.json as batch [bold]{escape(batch.name)}[/bold]"
-            )
-            console.print(f"The upload started release [bold]{name}[/bold]\n")
-
-        def stepped(step: Step) -> None:
-            if step.seconds is not None:
-                label = f"{step.state} [dim]{escape(step.label)}[/dim]" if step.label else f"[bold]{step.state}[/bold]"
-                console.print(f"  [green]done[/green] {step.seconds:7.1f} s  {'  ' if step.label else ''}{label}")
-
-        def polled(running: list[str], seconds: float) -> None:
-            status.update(f"{', '.join(running) or 'between states'}  {seconds:.0f} s")
+        narrator = Narrator(batch, console, status)
 
         def decide(mail: Mail) -> None:
             console.print(Panel(escape(mail["text"]), title=escape(f"E-mail: {mail['subject']}"), border_style="cyan"))
@@ -46,7 +33,7 @@ def release(stack: Stack, batch: RawBatch, decision: Decision, console: Console)
                 f"  [cyan]{decision.approver} opened the page and chose to {decision.choice}: {decision.reason}[/cyan]"
             )
 
-        return releases.make_release(stack, batch, decide, Listener(started, stepped, polled))
+        return releases.make_release(stack, batch, decide, narrator.listener())
 
 
 def ask(stack: Stack, done: FinishedRelease, tenant: str | None, console: Console) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from operations.stack import Stack
 PATH = LOCAL / "demo.json"
 
 
-def write(stack: Stack, done: FinishedRelease, decision: Decision, prediction: dict[str, Any] | None) -> None:
-    """Collect the figures of one release from the services, and write them to PATH."""
+def write(stack: Stack, done: FinishedRelease, decision: Decision, prediction: dict[str, Any] | None) -> dict[str, Any]:
+    """Collect the figures of one release from the services, write them to PATH and return them."""
     summary: dict[str, Any] = {
         "release": done.release,
         "execution": {
@@ -40,6 +40,7 @@ def write(stack: Stack, done: FinishedRelease, decision: Decision, prediction: d
     for package in summary["model_packages"]:
         summary["metrics"] = summary["metrics"] or package["metrics"]
     PATH.write_text(json.dumps(summary, indent=2, default=str) + "\n")
+    return summary
 
 
 def show(stack: Stack, done: FinishedRelease, console: Console) -> None:

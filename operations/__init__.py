@@ -1,5 +1,5 @@
 """Everything an operator does with a deployed stack, on the laptop's AWS and in an AWS account alike.
 
-``python -m operations`` runs the commands. ``stack.py`` finds a stack; the laptop's AWS, uploads, releases, e-mails and
-the API have a module each.
+The command line, ``tenx``, calls these modules. ``stack.py`` finds a stack; the laptop's AWS, uploads, releases,
+e-mails and the API have a module each.
 """

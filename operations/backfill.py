@@ -6,11 +6,9 @@ change. A date that was recorded before is not recorded again, and a date that i
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -20,13 +18,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from operations.errors import OperationError
-from operations.stack import Stack, add_stack_arguments, find_stack
+from operations.errors import OperationError, interruption
+from operations.releases import execution_arn
+from operations.stack import Stack
+from operations.watch import reason
 from tenant_experience import data_layout
 
 _AT_ONCE = 4
 _POLL_SECONDS = 1.0
-_NEWEST = "newest"
 
 
 @dataclass
@@ -51,61 +50,83 @@ class Snapshot:
         return self.status != "RUNNING"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.add_argument(
-        "--from",
-        dest="first",
-        type=date.fromisoformat,
-        required=True,
-        metavar="DATE",
-        help="first date, such as 2026-01-01",
-    )
-    parser.add_argument(
-        "--to", dest="last", type=date.fromisoformat, required=True, metavar="DATE", help="last date, included"
-    )
-    parser.add_argument("--every", type=_days, default=timedelta(days=30), help="days between dates (default: 30d)")
-    parser.add_argument("--batch", default=_NEWEST, help="folder below raw/<use case>/ (default: the newest batch)")
-    parser.add_argument("--use-case", default="tenant_experience", help="use case of the batch (default: %(default)s)")
-    add_stack_arguments(parser)
+def backfill(stack: Stack, use_case: str, batch: str | None, dates: list[datetime], console: Console) -> list[Snapshot]:
+    """Record a batch as of every date.
 
+    Args:
+        stack: where the batch was uploaded.
+        use_case: the batch's use case.
+        batch: its folder below ``raw/<use case>/``; by default the newest.
+        dates: midnights, UTC.
+        console: where to print.
 
-def run(options: argparse.Namespace, console: Console) -> int:
-    """Record every date; 0 when all of them succeeded."""
-    dates = list(_dates(options.first, options.last, options.every))
-    stack = find_stack(options)
-    batch = _newest_batch(stack, options.use_case) if options.batch == _NEWEST else options.batch
-    console.print(f"Recording batch {escape(batch)} as of {len(dates)} dates in {escape(stack.describe())}")
+    Returns:
+        the dates in their order, and how each ended.
+
+    Raises:
+        OperationError: there is no complete batch.
+        Interrupted: Ctrl-C was pressed; the executions that run go on.
+    """
+    chosen = _newest_batch(stack, use_case) if batch is None else _existing_batch(stack, use_case, batch)
+    waiting = list(dates)
+    console.print(f"Recording batch {escape(chosen)} as of {len(dates)} dates in {escape(stack.describe())}")
     ended: list[Snapshot] = []
     running: list[Snapshot] = []
-    with console.status("recording") as status:
-        while dates or running:
-            while dates and len(running) < _AT_ONCE:
-                running.append(_start(stack, options.use_case, batch, dates.pop(0)))
-            status.update(f"{len(ended)} of {len(ended) + len(running) + len(dates)} ended")
+
+    def what_goes_on() -> str:
+        names = ", ".join(each.release or "" for each in running) or "none"
+        return (
+            f"{len(ended)} of {len(dates)} dates have ended. These releases go on without this command: {names}; "
+            f"`tenx stop RELEASE` stops one. {len(waiting)} dates were not started: the same command starts them."
+        )
+
+    with console.status("recording") as status, interruption(what_goes_on):
+        while waiting or running:
+            while waiting and len(running) < _AT_ONCE:
+                running.append(_start(stack, use_case, chosen, waiting.pop(0)))
+            status.update(f"{len(ended)} of {len(dates)} ended")
             for snapshot in [each for each in running if _is_over(stack, each)]:
                 running.remove(snapshot)
                 ended.append(snapshot)
                 console.print(f"  {snapshot.as_of:%Y-%m-%d}  {snapshot.status}")
             if running:
                 time.sleep(_POLL_SECONDS)
-    console.print(_table(ended))
-    return 0 if all(each.status == "SUCCEEDED" for each in ended) else 1
+    return sorted(ended, key=lambda snapshot: snapshot.as_of)
 
 
-def _dates(first: date, last: date, every: timedelta) -> Iterator[datetime]:
+def dates_between(first: date, last: date, every: timedelta) -> list[datetime]:
+    """The midnights, UTC, from the first date on; the last date is included.
+
+    Raises:
+        OperationError: the first date is after the last.
+    """
     if first > last:
         raise OperationError(f"the first date {first} is after the last date {last}: nothing to record")
-    while first <= last:
-        yield datetime(first.year, first.month, first.day, tzinfo=UTC)
-        first += every
+    days = range(0, (last - first).days + 1, every.days)
+    return [datetime(first.year, first.month, first.day, tzinfo=UTC) + timedelta(days=each) for each in days]
 
 
-def _days(text: str) -> timedelta:
-    found = re.fullmatch(r"([1-9]\d{0,3})d", text)
+def parse_days(text: str) -> timedelta:
+    """Parse a number of days such as ``30d``.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    found = re.fullmatch(r"([1-9]\d{0,3})d", text, re.ASCII)
     if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days: write it as 30d")
+        raise ValueError(f"{text!r} is not a number of days: write it as 30d")
     return timedelta(days=int(found[1]))
+
+
+def _existing_batch(stack: Stack, use_case: str, batch: str) -> str:
+    prefix = data_layout.raw_batch(use_case, batch)
+    listed = boto3.client("s3").list_objects_v2(Bucket=stack.bucket, Prefix=prefix + data_layout.MANIFEST)
+    if not listed.get("Contents"):
+        raise OperationError(
+            f"there is no complete batch {batch!r} below s3://{stack.bucket}/{data_layout.RAW}/{use_case}/: "
+            "name one that has its manifest.json, or leave it out for the newest"
+        )
+    return batch
 
 
 def _newest_batch(stack: Stack, use_case: str) -> str:
@@ -138,15 +159,16 @@ def _start(stack: Stack, use_case: str, batch: str, as_of: datetime) -> Snapshot
 def _is_over(stack: Stack, snapshot: Snapshot) -> bool:
     """Ask Step Functions for the execution's status."""
     if not snapshot.is_over:
-        arn = f"{stack.state_machine.replace(':stateMachine:', ':execution:')}:{snapshot.release}"
+        arn = execution_arn(stack, str(snapshot.release))
         found = boto3.client("stepfunctions").describe_execution(executionArn=arn)
         snapshot.status = found["status"]
-        snapshot.reason = ": ".join(part for part in (found.get("error"), found.get("cause")) if part)
+        snapshot.reason = reason(dict(found)) if "error" in found else ""
     return snapshot.is_over
 
 
-def _table(snapshots: list[Snapshot]) -> Table:
+def show_snapshots(snapshots: list[Snapshot], console: Console) -> None:
+    """Print the dates as a table."""
     table = Table("as of", "release", "outcome", "why", title="Recorded in the offline store")
-    for each in sorted(snapshots, key=lambda snapshot: snapshot.as_of):
+    for each in snapshots:
         table.add_row(f"{each.as_of:%Y-%m-%d}", each.release or "-", each.status, escape(each.reason))
-    return table
+    console.print(table)

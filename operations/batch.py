@@ -1,17 +1,23 @@
-"""A batch of raw files, uploaded as any client of the data bucket would do it."""
+"""A batch of raw files: read from a file or folder, and uploaded as any client of the data bucket would do it."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import boto3
 
-from operations.errors import OperationError
+from operations.errors import OperationError, interruption
 from operations.laptop import ROOT
 from tenant_experience import data_layout
+from tenant_experience.data_layout import MANIFEST
+from tenant_experience.use_case.manifest import parse_manifest, read_batch_manifest
+from tenant_experience.use_case.schema import USE_CASE_FILE, load_use_case
+from tenant_experience.use_case.source import load_source
 
 USE_CASE = "tenant_experience"
 USE_CASES = ROOT / "use_cases"
@@ -23,41 +29,134 @@ class RawBatch:
 
     Attributes:
         name: the batch's folder below ``raw/<use case>/``.
-        files: what is uploaded, side by side.
+        files: what is uploaded.
         manifest: the content of ``manifest.json``.
         use_case: a folder of ``use_cases/``.
+        root: files keep their paths below this folder; without it they are uploaded side by side.
+        skipped: paths below ``root`` that are not read, because their names begin with ``.`` or ``_``.
     """
 
     name: str
     files: tuple[Path, ...]
     manifest: dict[str, object] = field(default_factory=dict)
     use_case: str = USE_CASE
+    root: Path | None = None
+    skipped: tuple[str, ...] = ()
+
+    def named_files(self) -> dict[str, Path]:
+        """The files by their names in the batch.
+
+        Raises:
+            OperationError: two files have the same name.
+        """
+        named: dict[str, Path] = {}
+        for path in self.files:
+            name = path.relative_to(self.root).as_posix() if self.root else path.name
+            if name in named:
+                raise OperationError(f"{named[name]} and {path} would both be uploaded as {name}: rename one of them")
+            named[name] = path
+        return named
 
 
-def of_path(path: Path, source: str | None, use_case: str = USE_CASE) -> RawBatch:
-    """The caller's own file, or the files of a folder.
+def read_input(path: Path, use_case: Path, source: str | None = None, as_of: datetime | None = None) -> RawBatch:
+    """The batch in a file, or in a folder and the folders below it; its ``manifest.json`` is the batch's manifest.
+
+    Args:
+        path: a file or folder.
+        use_case: the folder of a use case.
+        source: how to read the files; must not contradict the manifest.
+        as_of: the moment that the features describe, UTC; must not contradict the manifest.
 
     Raises:
-        OperationError: nothing is at ``path``, or there is no such use case.
+        OperationError: there is nothing at ``path``, or the manifest says something else.
+        TenantExperienceError: the manifest, the use case or the source is wrong.
     """
-    if not (USE_CASES / use_case / "use_case.yaml").is_file():
-        known = ", ".join(sorted(each.parent.name for each in USE_CASES.glob("*/use_case.yaml")))
-        raise OperationError(f"USE_CASE={use_case}: there is no such use case; choose one of {known}")
+    loaded = load_use_case(use_case)
+    if source is not None:
+        load_source(use_case, source, loaded)
     if not path.exists():
-        raise OperationError(f"INPUT={path}: there is no such file or folder")
-    files = tuple(sorted(child for child in path.rglob("*") if child.is_file())) if path.is_dir() else (path,)
-    return RawBatch(timed_name(path.stem), files, {"source": source} if source else {}, use_case)
+        raise OperationError(f"{path}: there is no such file or folder")
+    if ROOT.is_relative_to(path.resolve()):
+        raise OperationError(f"{path} is the folder of this checkout or contains it: name the file or folder to read")
+    single = not path.is_dir()
+    root = path.parent if single else path
+    paths = [path] if single else sorted(child for child in path.rglob("*") if child.is_file())
+    names = {child.relative_to(root).as_posix(): child for child in paths}
+    skipped = tuple(name for name in names if any(part.startswith((".", "_")) for part in name.split("/")))
+    kept = {name: child for name, child in names.items() if name not in skipped and name != MANIFEST}
+    if nested := [name for name in kept if name.rpartition("/")[2] == MANIFEST]:
+        raise OperationError(
+            f"{root / nested[0]}: a batch has one {MANIFEST}, at its top: upload each folder that has one by itself"
+        )
+    if not kept:
+        raise OperationError(f"{path} holds no file to read" + (f"; skipped: {', '.join(skipped)}" if skipped else ""))
+    manifest = _merged(None if single or MANIFEST not in names else root, source, as_of)
+    if manifest.get("source") and source is None:
+        load_source(use_case, str(manifest["source"]), loaded)
+    return RawBatch(
+        timed_name(path.resolve().stem), tuple(kept.values()), manifest, use_case.resolve().name, root, skipped
+    )
 
 
-def upload(batch: RawBatch, bucket: str) -> None:
-    """Upload the files and then the manifest, whose arrival starts the release."""
+def use_case_folder(name: str, *, takes_path: bool = False) -> Path:
+    """The folder of a use case, given by its name in ``use_cases/``, or by a path with a ``/`` where that is allowed.
+
+    Raises:
+        OperationError: there is no such use case.
+    """
+    is_path = "/" in name
+    folder = Path(name) if is_path else USE_CASES / name
+    if not name or (is_path and not takes_path) or not (folder / USE_CASE_FILE).is_file():
+        known = ", ".join(sorted(each.parent.name for each in USE_CASES.glob(f"*/{USE_CASE_FILE}")))
+        raise OperationError(f"there is no use case {name!r}: choose one of {known}")
+    return folder
+
+
+def upload(batch: RawBatch, bucket: str, on_file: Callable[[int, str], None] = lambda _count, _name: None) -> None:
+    """Upload the files and then the manifest, whose arrival starts the release.
+
+    Args:
+        batch: what to upload.
+        bucket: the data bucket.
+        on_file: given how many files were uploaded before, and the name of the next one.
+
+    Raises:
+        OperationError: two files have the same name.
+    """
     s3 = boto3.client("s3")
     prefix = data_layout.raw_batch(batch.use_case, batch.name)
-    for path in batch.files:
-        s3.upload_file(str(path), bucket, prefix + path.name)
-    s3.put_object(Bucket=bucket, Key=prefix + data_layout.MANIFEST, Body=json.dumps(batch.manifest).encode())
+    with interruption(
+        f"The upload of batch {batch.name} was interrupted. A release starts only when its manifest.json has arrived: "
+        "`tenx status` says whether one runs. To upload everything again, run the same command."
+    ):
+        for count, (name, path) in enumerate(batch.named_files().items()):
+            on_file(count, name)
+            s3.upload_file(str(path), bucket, prefix + name)
+        s3.put_object(Bucket=bucket, Key=prefix + MANIFEST, Body=json.dumps(batch.manifest).encode())
 
 
 def timed_name(stem: str) -> str:
     """A batch's name that no other batch has: with the time in UTC, to the second."""
     return f"{stem[:40]}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+
+
+def _merged(folder: Path | None, source: str | None, as_of: datetime | None) -> dict[str, object]:
+    """The manifest in ``folder`` with what the command line adds."""
+    document: dict[str, object] = {}
+    if folder is not None:
+        read_batch_manifest(folder)
+        document = json.loads((folder / MANIFEST).read_text(encoding="utf-8-sig"))
+    given = parse_manifest(document)
+    for key, wanted, found in (("source", source, given.source), ("as_of", as_of, given.as_of)):
+        if wanted is not None and found is not None and wanted != found:
+            raise OperationError(
+                f"--{key.replace('_', '-')} is {_text(wanted)}, but {MANIFEST} in {folder} says {_text(found)}: "
+                "leave the option out, or correct the file"
+            )
+        if wanted is not None:
+            document[key] = _text(wanted)
+    return document
+
+
+def _text(value: object) -> str:
+    return f"{value:%Y-%m-%dT%H:%M:%SZ}" if isinstance(value, datetime) else str(value)

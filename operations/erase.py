@@ -8,8 +8,8 @@ found and removed, without the tenant's id.
 
 from __future__ import annotations
 
-import argparse
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,8 +24,8 @@ from operations.erasure.logs import erase_logs
 from operations.erasure.objects import erase_objects
 from operations.erasure.proof import write_proof
 from operations.erasure.tables import erase_items, erase_record
-from operations.errors import OperationError
-from operations.stack import Stack, add_stack_arguments, find_stack
+from operations.errors import OperationError, interruption
+from operations.stack import Stack
 from tenant_experience import data_layout
 from tenant_experience.aws.pseudonym_key import secret_key
 from tenant_experience.erasure.id import ErasedId
@@ -39,43 +39,79 @@ _MOST_ROUNDS = 3
 _POLL_SECONDS = 5
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.add_argument("tenant", help="id of the tenant, as in the API")
-    parser.add_argument("--use-case", default="tenant_experience", help="use case of the tenant (default: %(default)s)")
-    parser.add_argument("--dry-run", action="store_true", help="only search, remove nothing")
-    parser.add_argument(
-        "--wait", action="store_true", help="wait until running releases have ended, instead of stopping"
-    )
-    add_stack_arguments(parser)
+@dataclass(frozen=True)
+class Erasure:
+    """How an erasure ended.
+
+    Attributes:
+        found: how many places held the tenant; for a search without removal, how many do.
+        left: how many places hold the tenant after the removal; None for a search without removal.
+        proof: the proof's place; None for a search without removal.
+        is_complete: whether everything could be read, nothing is left and no release began meanwhile.
+    """
+
+    found: int
+    left: int | None
+    proof: str | None
+    is_complete: bool
 
 
-def run(options: argparse.Namespace, console: Console) -> int:
-    """Erase the tenant and write the proof; 0 when nothing of the tenant is left."""
-    if not is_tenant_id(options.tenant):
+def check_tenant_id(tenant: str) -> None:
+    """Make sure that this can be the id of a tenant.
+
+    Raises:
+        OperationError: it cannot.
+    """
+    if not is_tenant_id(tenant):
         raise OperationError(f"the given tenant id is not valid: {RULE}")
+
+
+def erase(stack: Stack, tenant: str, use_case: str, console: Console, *, dry_run: bool, waits: bool) -> Erasure:
+    """Erase the tenant and write the proof.
+
+    Args:
+        stack: where to erase.
+        tenant: the id, as in the API.
+        use_case: the tenant's use case.
+        console: where to print.
+        dry_run: only search.
+        waits: wait until running releases have ended, instead of refusing.
+
+    Raises:
+        OperationError: a release runs, or the id is not valid.
+        Interrupted: Ctrl-C was pressed.
+    """
+    check_tenant_id(tenant)
+    if dry_run:
+        text = "The search was interrupted. It changed nothing."
+    else:
+        text = "The erasure was interrupted and is not complete: run the same command again, which completes it."
+    with interruption(text):
+        return _erase(stack, tenant, use_case, console, dry_run=dry_run, waits=waits)
+
+
+def _erase(stack: Stack, tenant: str, use_case: str, console: Console, *, dry_run: bool, waits: bool) -> Erasure:
     began = datetime.now(UTC)
-    stack = find_stack(options)
-    console.print(f"{'Searching' if options.dry_run else 'Erasing'} in {escape(stack.describe())}")
-    _await_executions(stack, console, waits=options.wait)
-    if not options.dry_run:
+    console.print(f"{'Searching' if dry_run else 'Erasing'} in {escape(stack.describe())}")
+    _await_executions(stack, console, waits=waits)
+    if not dry_run:
         _await_offline_store(stack, console)
     secrets = stack.of_type("AWS::SecretsManager::Secret")
-    erased = ErasedId.of(options.tenant, *(pseudonym(secret_key(secret), options.tenant) for secret in secrets))
-    with Erasers(stack.bucket, options.use_case, erased) as erasers:
-        if options.dry_run:
-            console.print(
-                _look(stack, options.use_case, erasers, console, removes=False).table("Found", shows_removed=False)
-            )
-            return 0
-        removed = _look(stack, options.use_case, erasers, console, removes=True)
+    erased = ErasedId.of(tenant, *(pseudonym(secret_key(secret), tenant) for secret in secrets))
+    with Erasers(stack.bucket, use_case, erased) as erasers:
+        if dry_run:
+            found = _look(stack, use_case, erasers, console, removes=False)
+            console.print(found.table("Found", shows_removed=False))
+            return Erasure(found.found, None, None, is_complete=True)
+        removed = _look(stack, use_case, erasers, console, removes=True)
         left, rounds = removed, 1
         while left.found and rounds < _MOST_ROUNDS:
-            left, rounds = _look(stack, options.use_case, erasers, console, removes=True), rounds + 1
+            left, rounds = _look(stack, use_case, erasers, console, removes=True), rounds + 1
     console.print(removed.table("Searched and removed", shows_removed=True))
     meanwhile = _executions(stack, since=began)
-    proof = write_proof(stack, options.use_case, options.tenant, began, removed, left)
-    return _conclude(console, removed, left, meanwhile, proof)
+    proof = write_proof(stack, use_case, tenant, began, removed, left)
+    is_complete = _conclude(console, removed, left, meanwhile, proof)
+    return Erasure(removed.found, left.found, proof, is_complete)
 
 
 def _look(stack: Stack, use_case: str, erasers: Erasers, console: Console, *, removes: bool) -> Findings:
@@ -94,7 +130,7 @@ def _look(stack: Stack, use_case: str, erasers: Erasers, console: Console, *, re
     return findings
 
 
-def _conclude(console: Console, removed: Findings, left: Findings, meanwhile: list[str], proof: str) -> int:
+def _conclude(console: Console, removed: Findings, left: Findings, meanwhile: list[str], proof: str) -> bool:
     if not removed.found:
         console.print("Nothing of this tenant was found: the tenant is unknown here, or was erased before.")
     still = [change for place in left.places for change in place.changes]
@@ -105,7 +141,7 @@ def _conclude(console: Console, removed: Findings, left: Findings, meanwhile: li
         console.print(f"[yellow]Could not be read:[/yellow] {escape(name)}")
     for name in meanwhile:
         console.print(f"[yellow]Release {name} began during the erasure:[/yellow] erase again when it has ended.")
-    return 1 if left.found or left.unreadable or meanwhile else 0
+    return not (left.found or left.unreadable or meanwhile)
 
 
 def _await_executions(stack: Stack, console: Console, *, waits: bool) -> None:

@@ -82,6 +82,8 @@ def run_tool(command: list[str], *, failure: str, log: Path, appends: bool = Fal
     Raises:
         OperationError: it failed; with the last lines of its output.
     """
+    if not Path(command[0]).exists():
+        raise OperationError(f"{relative(Path(command[0]))} is missing: make the environments with `make setup`")
     started = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 our own tools
     if appends:

@@ -6,25 +6,28 @@ No gate stops a preview. At the end it names the gates that would refuse a relea
 # ruff: noqa: S608 - names in SQL come from validated settings, texts are quoted
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
+from operations.batch import RawBatch
+from operations.errors import interruption
 from operations.preview_tables import show_intake, show_rows, show_tenants
 from tenant_experience.data_layout import MANIFEST, QUARANTINE_FILE, SIDE_COLUMNS
 from tenant_experience.data_quality.describe import IntakeFigures
 from tenant_experience.data_quality.feature_quality import describe_labels, describe_tenants
 from tenant_experience.data_quality.gates import check_quarantine_gate
 from tenant_experience.data_quality.report import DataQuality
-from tenant_experience.errors import TenantExperienceError, UserError
+from tenant_experience.errors import TenantExperienceError
 from tenant_experience.features.partitions import assign_partitions
 from tenant_experience.features.sql import FEATURES_TABLE, check_freshness, tenants_by_portfolio
 from tenant_experience.intake.duckdb_session import literal, open_session
@@ -32,50 +35,73 @@ from tenant_experience.intake.engine import DuckDbEngine, ProcessingEngine
 from tenant_experience.intake.files import find_raw_files
 from tenant_experience.pipeline.build_features import Batch, Folders, compute_features, read_batch
 from tenant_experience.use_case.gates import Gates
-from tenant_experience.use_case.manifest import parse_utc
 
-USE_CASES = Path(__file__).parent.parent / "use_cases"
 _NO_GATES = Gates(quarantine_share=None, freshness_days=None)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.add_argument("--input", required=True, type=Path, help="raw input: a file, or a folder of files")
-    parser.add_argument(
-        "--source",
-        help="how to read it: a file of the use case's sources/, without .yaml (default: its default_source)",
-    )
-    parser.add_argument("--use-case", type=Path, default=USE_CASES / "tenant_experience", help="folder of the use case")
-    parser.add_argument(
-        "--as-of", type=parse_utc, help="such as 2026-11-20T00:00:00Z (default: the as_of of the source, or now)"
-    )
-    parser.add_argument(
-        "--rows", type=int, default=3, help="how many rows and tenants of each kind to show (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--tenant", action="append", default=[], help="show the features of this tenant (may be repeated)"
-    )
+@dataclass(frozen=True)
+class Shown:
+    """What a preview found.
+
+    Attributes:
+        quality: the content of ``data_quality.json``.
+        refusals: code and message of each gate that would refuse a release.
+        unknown: the tenants that were asked for and are not in the input.
+    """
+
+    quality: dict[str, Any]
+    refusals: list[tuple[str, str]]
+    unknown: list[str]
 
 
-def run(options: argparse.Namespace, console: Console) -> int:
-    """Read the files, compute the features and show both; always 0."""
-    if not options.input.exists():
-        raise UserError(f"--input {options.input}: there is no such file or folder", code="no_files")
-    with TemporaryDirectory(prefix="preview-") as scratch:
-        os.environ["SAGEMAKER_BASE_DIR"] = scratch  # a job, too, puts there what does not fit in memory
-        folders = _folders(Path(scratch), options)
-        batch = Batch.open(folders, options.use_case.resolve().name, datetime.now(UTC))
-        show(batch, folders, options, console)
-    return 0
+def preview(raw: RawBatch, use_case: Path, tenants: list[str], rows: int, console: Console) -> Shown:
+    """Read the files, compute the features and show both.
+
+    Args:
+        raw: what would be uploaded.
+        use_case: the folder of its use case.
+        tenants: whose features to show; by default the first ones.
+        rows: how many rows and tenants of each kind to show.
+        console: where to print.
+
+    Raises:
+        TenantExperienceError: the input cannot be read.
+        Interrupted: Ctrl-C was pressed.
+    """
+    if raw.skipped:
+        console.print(f"Not read, because their names begin with . or _: {escape(', '.join(raw.skipped))}")
+    with (
+        interruption("The preview was interrupted. It changed nothing."),
+        TemporaryDirectory(prefix="preview-") as scratch,
+        _job_root(scratch),  # a job, too, puts there what does not fit in memory
+    ):
+        folders = _folders(Path(scratch), raw, use_case)
+        batch = Batch.open(folders, raw.use_case, datetime.now(UTC))
+        return show(batch, folders, [path.resolve().parent for path in raw.files], tenants, rows, console)
 
 
-def show(batch: Batch, folders: Folders, options: argparse.Namespace, console: Console) -> None:
-    """Show everything about one batch."""
+@contextmanager
+def _job_root(folder: str) -> Iterator[None]:
+    before = os.environ.get("SAGEMAKER_BASE_DIR")
+    os.environ["SAGEMAKER_BASE_DIR"] = folder
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SAGEMAKER_BASE_DIR"]
+        else:
+            os.environ["SAGEMAKER_BASE_DIR"] = before
+
+
+def show(
+    batch: Batch, folders: Folders, sources: list[Path], tenants: list[str], shown_rows: int, console: Console
+) -> Shown:
+    """Show everything about one batch, whose files stand in the folders ``sources``."""
     use_case, record_id = batch.use_case, batch.use_case.record_id
     ungated = replace(batch, use_case=use_case.model_copy(update={"gates": _NO_GATES}))
     quality = DataQuality(release="preview")
     # The raw files are symbolic links, and DuckDB must be allowed to read their targets.
-    readable = (folders.raw, folders.quarantine, options.input if options.input.is_dir() else options.input.parent)
+    readable = (folders.raw, folders.quarantine, *dict.fromkeys(sources))
     with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
         engine = DuckDbEngine(connection, scratch)
         with console.status("reading"):
@@ -83,9 +109,9 @@ def show(batch: Batch, folders: Folders, options: argparse.Namespace, console: C
             intake = read_batch(engine, ungated, files, folders, scratch, quality)
         show_intake(quality.document(), console)
         mapped = "events ORDER BY opened_at, event_id" if quality.events else f"ready_made ORDER BY {record_id}"
-        show_rows(connection, f"FROM {mapped}", "Mapped rows", options.rows, console)
+        show_rows(connection, f"FROM {mapped}", "Mapped rows", shown_rows, console)
         quarantine = literal(str(folders.quarantine / QUARANTINE_FILE))
-        show_rows(connection, f"FROM {quarantine} ORDER BY file, line", "Rejected rows", options.rows, console)
+        show_rows(connection, f"FROM {quarantine} ORDER BY file, line", "Rejected rows", shown_rows, console)
         with console.status("computing features"):
             compute_features(engine, ungated, folders)
         quality.tenants = describe_tenants(connection, use_case)
@@ -93,31 +119,33 @@ def show(batch: Batch, folders: Folders, options: argparse.Namespace, console: C
         if use_case.labels.classes and (label := use_case.labels.column):
             classes = f"SELECT {label}, count(*) AS tenants FROM {FEATURES_TABLE} GROUP BY 1 ORDER BY 2 DESC, 1"
             show_rows(connection, classes, "Labels", len(use_case.labels.classes) + 1, console)
-        asked = f"WHERE {record_id} IN ({', '.join(map(literal, options.tenant))})" if options.tenant else ""
+        asked = f"WHERE {record_id} IN ({', '.join(map(literal, tenants))})" if tenants else ""
         columns = ", ".join((record_id, use_case.partition_column, "history", *use_case.features, *SIDE_COLUMNS))
         query = f"SELECT {columns} FROM {FEATURES_TABLE} {asked} ORDER BY may_train DESC, {record_id}"
-        show_rows(connection, query, "Features", max(options.rows, len(options.tenant)), console)
+        show_rows(connection, query, "Features", max(shown_rows, len(tenants)), console)
+        known = {str(row[0]) for row in connection.execute(f"SELECT {record_id} FROM {FEATURES_TABLE}").fetchall()}
+        unknown = [tenant for tenant in tenants if tenant not in known]
         refusals = list(_refusals(engine, batch, intake))
+    if unknown:
+        console.print(f"[yellow]Nobody in this input has the id {escape(', '.join(unknown))}.[/yellow]")
     for code, message in refusals:
         console.print(f"[yellow]A release would be refused, {code}:[/yellow] {escape(message)}")
     if not refusals:
         console.print("[green]No gate on these files alone would refuse a release of them.[/green]")
+    return Shown(quality.document(), refusals, unknown)
 
 
-def _folders(scratch: Path, options: argparse.Namespace) -> Folders:
+def _folders(scratch: Path, raw: RawBatch, use_case: Path) -> Folders:
     """The folders of a job, with symbolic links to the input files."""
     made = {name: scratch / name for name in ("raw", "previous", "features", "quarantine", "reports")}
     for folder in made.values():
         folder.mkdir()
-    root = options.input if options.input.is_dir() else options.input.parent
-    paths = sorted(root.rglob("*")) if options.input.is_dir() else [options.input]
-    for path in (path for path in paths if path.is_file() and path != root / MANIFEST):
-        link = made["raw"] / path.relative_to(root)
+    for name, path in raw.named_files().items():
+        link = made["raw"] / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(path.resolve())
-    manifest = {"source": options.source, "as_of": options.as_of and f"{options.as_of:%Y-%m-%dT%H:%M:%SZ}"}
-    (made["raw"] / MANIFEST).write_text(json.dumps({key: value for key, value in manifest.items() if value}))
-    return Folders(use_case=options.use_case, **made)
+    (made["raw"] / MANIFEST).write_text(json.dumps(raw.manifest))
+    return Folders(use_case=use_case, **made)
 
 
 def _refusals(engine: ProcessingEngine, batch: Batch, intake: IntakeFigures) -> Iterator[tuple[str, str]]:

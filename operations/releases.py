@@ -12,10 +12,11 @@ import boto3
 import httpx
 
 from operations.batch import RawBatch, upload
-from operations.errors import OperationError
+from operations.errors import OperationError, interruption
 from operations.mailbox import Form, Mailbox
 from operations.stack import Stack
 from operations.watch import Step, follow
+from tenant_experience.data_layout import RELEASE_ID
 
 Mail = dict[str, Any]
 _START_SECONDS = 300
@@ -60,11 +61,13 @@ class Listener:
     """Is told how a release goes; this one does nothing.
 
     Attributes:
+        uploading: given how many files were uploaded before, and the name of the next one.
         started: given the release's id, once its execution has started.
         stepped: given each state that was entered or left.
         polled: given the states that run and the seconds since the upload, at every look.
     """
 
+    uploading: Callable[[int, str], None] = lambda _count, _name: None
     started: Callable[[str], None] = lambda _release: None
     stepped: Callable[[Step], None] = lambda _step: None
     polled: Callable[[list[str], float], None] = lambda _running, _seconds: None
@@ -77,15 +80,18 @@ def executions(stack: Stack, **only: Any) -> set[str]:
     return {execution["executionArn"] for execution in listed}
 
 
-def start(stack: Stack, batch: RawBatch) -> str:
+def start(stack: Stack, batch: RawBatch, on_file: Callable[[int, str], None] = lambda _count, _name: None) -> str:
     """Upload a batch; the ARN of the execution that its arrival starts.
 
     Raises:
         OperationError: none starts.
     """
     before = executions(stack)
-    upload(batch, stack.bucket)
-    return wait_for_new_execution(stack, before)
+    upload(batch, stack.bucket, on_file)
+    with interruption(
+        f"Batch {batch.name} is uploaded, and its release starts without this command: `tenx status` shows it."
+    ):
+        return wait_for_new_execution(stack, before)
 
 
 def wait_for_new_execution(stack: Stack, before: set[str]) -> str:
@@ -120,23 +126,96 @@ def make_release(
     """
     listener = listener or Listener()
     started = time.monotonic()
-    arn = start(stack, batch)
+    arn = start(stack, batch, listener.uploading)
     name = arn.rpartition(":")[2]
     listener.started(name)
     mailbox, decided = Mailbox(stack.mailbox_url), False
 
-    def on_poll(running: list[str]) -> None:
+    def polled(running: list[str], seconds: float) -> None:
         nonlocal decided
-        listener.polled(running, time.monotonic() - started)
+        listener.polled(running, seconds)
         if decided or "RequestApproval" not in running:
             return
         if mail := mailbox.find(f"Decision needed: release {name}"):
             decided = True
             decide(mail)
 
+    return follow_release(stack, name, Listener(stepped=listener.stepped, polled=polled), started)
+
+
+def follow_release(stack: Stack, name: str, listener: Listener, began: float | None = None) -> FinishedRelease:
+    """Follow a release to its end.
+
+    Args:
+        stack: where it runs.
+        name: the release's id.
+        listener: is told how it goes.
+        began: the monotonic time from which its seconds count; by default now.
+
+    Raises:
+        OperationError: there is no such release.
+        Interrupted: Ctrl-C was pressed; the release goes on.
+    """
+    check_release(stack, name)
+    began = time.monotonic() if began is None else began
+    with interruption(
+        f"Release {name} goes on without this command. `tenx follow {name}` follows it again, and "
+        f"`tenx stop {name}` stops it."
+    ):
+        execution, visited = follow(
+            boto3.client("stepfunctions"),
+            execution_arn(stack, name),
+            on_step=listener.stepped,
+            on_poll=lambda running: listener.polled(running, time.monotonic() - began),
+        )
+    return FinishedRelease(name, execution, visited, time.monotonic() - began)
+
+
+def execution_arn(stack: Stack, name: str) -> str:
+    """The ARN of a release's execution."""
+    return f"{stack.state_machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def check_release(stack: Stack, name: str) -> dict[str, Any]:
+    """The release's execution as Step Functions describes it.
+
+    Raises:
+        OperationError: there is none of this name; the newest ones are named.
+    """
     client = boto3.client("stepfunctions")
-    execution, visited = follow(client, arn, on_step=listener.stepped, on_poll=on_poll)
-    return FinishedRelease(name, execution, visited, time.monotonic() - started)
+    if RELEASE_ID.fullmatch(name):
+        try:
+            return dict(client.describe_execution(executionArn=execution_arn(stack, name)))
+        except client.exceptions.ExecutionDoesNotExist:
+            pass
+    newest = client.list_executions(stateMachineArn=stack.state_machine, maxResults=5)["executions"]
+    raise OperationError(no_release(name, [each["name"] for each in newest]))
+
+
+def no_release(name: str, newest: list[str]) -> str:
+    """The sentence about a release that does not exist."""
+    known = f"the newest are {', '.join(newest)}" if newest else "there is none yet; `tenx upload` starts one"
+    return f"there is no release {name!r} here: {known}"
+
+
+def running_releases(stack: Stack) -> list[str]:
+    """The ids of the releases that run, newest first."""
+    found = boto3.client("stepfunctions").list_executions(stateMachineArn=stack.state_machine, statusFilter="RUNNING")
+    return [each["name"] for each in found["executions"]]
+
+
+def stop_release(stack: Stack, name: str) -> bool:
+    """Stop a release; False when it had ended before.
+
+    Raises:
+        OperationError: there is no such release.
+    """
+    if check_release(stack, name)["status"] != "RUNNING":
+        return False
+    boto3.client("stepfunctions").stop_execution(
+        executionArn=execution_arn(stack, name), error="Stopped", cause="An operator stopped this release."
+    )
+    return True
 
 
 def decide(mail: Mail, decision: Decision) -> None:

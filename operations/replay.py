@@ -7,7 +7,6 @@ been erased since), the settings, or the version of this code or of a library.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,38 +16,60 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from operations.errors import OperationError
-from operations.stack import add_stack_arguments, find_stack
-from tenant_experience.data_layout import GLOBAL_PARTITION
+from operations.errors import OperationError, interruption
+from operations.releases import no_release
+from operations.stack import Stack
+from tenant_experience.data_layout import MODELS, RELEASE_ID
 from tenant_experience.pipeline.replay import Fetch, Replay, replay_model
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
-    parser.add_argument("--release", required=True, help="id of the release")
-    parser.add_argument("--partition", default=GLOBAL_PARTITION, help="partition of the model (default: %(default)s)")
-    parser.add_argument("--folder", type=Path, help="a copy of the data bucket, used instead of a stack")
-    add_stack_arguments(parser)
+_NEWEST = 5
 
 
-def run(options: argparse.Namespace, console: Console) -> int:
-    """Train and compare; 0 when everything is equal."""
-    with TemporaryDirectory(prefix="replay-") as folder:
-        scratch = Path(folder)
-        if options.folder:
-            fetch, where = _from_folder(options.folder), str(options.folder)
-        else:
-            stack = find_stack(options)
-            fetch, where = _from_bucket(stack.bucket, scratch / "bucket"), stack.describe()
-        console.print(f"Training the model of {escape(options.partition)}, release {options.release}, {escape(where)}")
-        with console.status("training"):
-            replay = replay_model(fetch, options.release, options.partition, scratch)
-    console.print(_table(replay))
-    for part in replay.differs:
-        console.print(f"[red]{part} differs:[/red] {escape(_difference(replay, part))}", soft_wrap=True)
-    if not replay.differs:
+def replay(place: Stack | Path, release: str, partition: str, console: Console) -> Replay:
+    """Train a registered model again, compare the two, and print what differs.
+
+    Args:
+        place: a stack, or a folder with a copy of its data bucket.
+        release: whose model.
+        partition: the model's partition.
+        console: where to print.
+
+    Raises:
+        OperationError: there is no such release, or the folder lacks a file.
+        UserError: the release has no such model.
+        Interrupted: Ctrl-C was pressed.
+    """
+    with interruption("The replay was interrupted. It changed nothing."):
+        newest = _newest_in_folder(place) if isinstance(place, Path) else _newest_in_bucket(place.bucket)
+        if not RELEASE_ID.fullmatch(release) or release not in newest:
+            raise OperationError(no_release(release, newest[:_NEWEST]))
+        with TemporaryDirectory(prefix="replay-") as folder:
+            scratch = Path(folder)
+            if isinstance(place, Path):
+                fetch, where = _from_folder(place), str(place)
+            else:
+                fetch, where = _from_bucket(place.bucket, scratch / "bucket"), place.describe()
+            console.print(f"Training the model of {escape(partition)}, release {release}, {escape(where)}")
+            with console.status("training"):
+                made = replay_model(fetch, release, partition, scratch)
+    console.print(_table(made))
+    for part in made.differs:
+        console.print(f"[red]{part} differs:[/red] {escape(_difference(made, part))}", soft_wrap=True)
+    if not made.differs:
         console.print("[green]Equal: the model made again is the same as the registered one, byte for byte.[/green]")
-    return 1 if replay.differs else 0
+    return made
+
+
+def _newest_in_bucket(bucket: str) -> list[str]:
+    """The releases with models, newest first."""
+    pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{MODELS}/")
+    listed = [(each["LastModified"], each["Key"].split("/")) for page in pages for each in page.get("Contents", [])]
+    found = sorted(((at, parts[2]) for at, parts in listed if len(parts) > 3), reverse=True)
+    return list(dict.fromkeys(release for _, release in found))
+
+
+def _newest_in_folder(folder: Path) -> list[str]:
+    return list(dict.fromkeys(sorted((path.name for path in (folder / MODELS).glob("*/*/")), reverse=True)))
 
 
 def _from_bucket(bucket: str, folder: Path) -> Fetch:

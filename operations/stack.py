@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import os
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +15,10 @@ from botocore import exceptions as botocore_errors
 from botocore.exceptions import BotoCoreError, ClientError
 
 from operations.errors import OperationError
-from operations.laptop import DEFAULT_STATE, Laptop, running
+from operations.laptop import DEFAULT_STATE, ROOT, Laptop, relative, running
 
 STACK_NAME = "tenant-experience"
+LAPTOP_STAGE = "local"
 # Any of these environment variables says which AWS is meant.
 _CHOSEN_BY = (
     *("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_ACCESS_KEY_ID"),
@@ -25,7 +26,7 @@ _CHOSEN_BY = (
 )
 _NEITHER = (
     "the laptop's AWS does not run, and no AWS account with a region is configured: start the laptop's AWS with "
-    "`make up`, or name an account with AWS_PROFILE and AWS_REGION"
+    "`tenx up` (`make up`), or name an account with AWS_PROFILE and AWS_REGION"
 )
 
 
@@ -107,32 +108,60 @@ class Stack:
         return f"stack {self.name} of account {caller['Account']}, {boto3.session.Session().region_name}"
 
 
-def add_stack_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that name a stack."""
-    parser.add_argument("--stack", default=STACK_NAME, help="name of the stack (default: %(default)s)")
-    parser.add_argument(
-        "--laptop",
-        type=Path,
-        metavar="FOLDER",
-        help="state folder of the laptop's AWS (default: .local/aws if it runs and no AWS account is configured)",
-    )
+@dataclass(frozen=True)
+class StackChoice:
+    """Which stack a person means; what is left out is found.
+
+    Attributes:
+        name: the stack's name.
+        stage: a configuration of ``samconfig.toml``, such as ``dev``; ``local`` is the laptop's AWS.
+        laptop: the state folder of the laptop's AWS.
+    """
+
+    name: str | None = None
+    stage: str | None = None
+    laptop: Path | None = None
 
 
-def find_stack(options: argparse.Namespace) -> Stack:
-    """The stack that the options name.
+def find_stack(choice: StackChoice) -> Stack:
+    """The stack that a person means.
 
     Raises:
         OperationError: it is not there, or AWS cannot be asked.
     """
-    folder: Path | None = options.laptop
-    laptop = running(folder or DEFAULT_STATE)
+    configured = _configured(choice.stage)
+    in_account = choice.stage not in (None, LAPTOP_STAGE)
+    if in_account and choice.laptop is not None:
+        raise OperationError(f"--stage {choice.stage} is in an account and --laptop is not: give one of them")
+    folder = choice.laptop or (DEFAULT_STATE if choice.stage == LAPTOP_STAGE else None)
+    laptop = None if in_account else running(folder or DEFAULT_STATE)
     if folder is not None and laptop is None:
-        raise OperationError(f"no laptop's AWS runs with the state folder {folder}: start it with `make up`")
+        raise OperationError(
+            f"no laptop's AWS runs with the state folder {relative(folder)}: start it with `tenx up` (`make up`)"
+        )
     if folder is None and any(os.environ.get(name) for name in _CHOSEN_BY):
         laptop = None
     if laptop is not None:
         laptop.use()
-    return read_stack(options.stack, laptop)
+    elif in_account:
+        os.environ["AWS_DEFAULT_REGION"] = configured["region"]
+    elif "AWS_REGION" in os.environ:  # which boto3 does not read
+        os.environ.setdefault("AWS_DEFAULT_REGION", os.environ["AWS_REGION"])
+    return read_stack(choice.name or configured["stack_name"], laptop)
+
+
+def _configured(stage: str | None) -> dict[str, str]:
+    """The stack's name and region of a stage.
+
+    Raises:
+        OperationError: there is no such stage.
+    """
+    stages = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    known = [name for name, value in stages.items() if isinstance(value, dict) and "global" in value]
+    if (stage or LAPTOP_STAGE) not in known:
+        raise OperationError(f"samconfig.toml has no stage {stage!r}: choose one of {', '.join(known)}")
+    found: dict[str, str] = stages[stage or LAPTOP_STAGE]["global"]["parameters"]
+    return found
 
 
 def read_stack(name: str, laptop: Laptop | None) -> Stack:
@@ -170,12 +199,12 @@ def _named(name: str, laptop: Laptop | None) -> Iterator[None]:
         if laptop is None:
             raise OperationError(f"AWS does not answer: {error}") from error
         raise OperationError(
-            f"the laptop's AWS does not answer at {laptop.url}: start it again with `make up`"
+            f"the laptop's AWS does not answer at {laptop.url}: start it again with `tenx up` (`make up`)"
         ) from error
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationError":
             raise OperationError(f"stack {name} cannot be read: {error}") from error
-        how = "`make up`" if laptop else "`sam deploy`"
+        how = "`tenx up` (`make up`)" if laptop else "`sam deploy`"
         raise OperationError(f"there is no stack {name} here: deploy it with {how}, or name another one") from error
     except BotoCoreError as error:
         raise OperationError(f"the AWS configuration cannot be used: {error}") from error

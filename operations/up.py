@@ -5,24 +5,14 @@ A laptop's AWS that runs is left running, and what it holds is kept.
 
 from __future__ import annotations
 
-import argparse
 import time
 
 from rich.console import Console
 
 from operations import laptop
 from operations.deploy import build_and_deploy, confirm_subscription
+from operations.errors import interruption
 from operations.stack import Stack
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command has no options."""
-
-
-def run(_options: argparse.Namespace, console: Console) -> int:
-    """Start and deploy; always 0."""
-    up(console)
-    return 0
 
 
 def up(console: Console) -> Stack:
@@ -31,6 +21,14 @@ def up(console: Console) -> Stack:
     Raises:
         OperationError: one of the steps failed.
     """
+    with interruption(
+        "Interrupted while the laptop's AWS was started or the stack deployed. `tenx up` goes on from there, and "
+        "`tenx down` stops what has been started."
+    ):
+        return _up(console)
+
+
+def _up(console: Console) -> Stack:
     began = time.monotonic()
     with console.status("starting the laptop's AWS"):
         server = laptop.start()

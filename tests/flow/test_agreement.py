@@ -12,8 +12,8 @@ import pyarrow.parquet as parquet
 import pytest
 import xgboost
 
-from operations.__main__ import main
 from operations.releases import FinishedRelease
+from tenx.main import main
 from tests.support.flow import STATE, Flow
 
 TENANTS = 1000
@@ -61,4 +61,4 @@ def test_a_thousand_answers_equal_the_models_own(flow: Flow, first: FinishedRele
 
 def test_the_registered_model_is_made_again_byte_for_byte(flow: Flow, first: FinishedRelease) -> None:
     assert flow.live() is not None
-    assert main(["replay", "--laptop", str(STATE), "--release", first.release]) == 0
+    assert main(["replay", first.release, "--laptop", str(STATE)]) == 0

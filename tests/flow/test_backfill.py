@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,8 +14,8 @@ import boto3
 import pyarrow.parquet as parquet
 import pytest
 
-from operations.__main__ import main
 from operations.batch import RawBatch
+from tenx.main import main
 from tests.support.flow import STATE, Flow
 from tests.support.waiting import until
 
@@ -49,7 +49,7 @@ class History:
 
 
 def backfill(*words: str) -> tuple[int, str]:
-    with redirect_stdout(io.StringIO()) as printed:
+    with redirect_stdout(io.StringIO()) as printed, redirect_stderr(printed):
         code = main(["backfill", "--laptop", str(STATE), *words])
     return code, printed.getvalue()
 

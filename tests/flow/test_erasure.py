@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,10 +14,10 @@ import boto3
 import pyarrow.parquet as parquet
 import pytest
 
-from operations.__main__ import main
 from operations.batch import RawBatch
 from operations.erasure.proof import describe_id
 from operations.releases import executions, wait_for_new_execution
+from tenx.main import main
 from tests.support import residues
 from tests.support.drives import Drive
 from tests.support.flow import STATE, Flow
@@ -40,7 +40,7 @@ class Erased:
 
 def erase(tenant: str, *words: str) -> tuple[int, str]:
     """The command: its exit code and what it printed."""
-    with redirect_stdout(io.StringIO()) as printed:
+    with redirect_stdout(io.StringIO()) as printed, redirect_stderr(printed):
         code = main(["erase", tenant, "--laptop", str(STATE), *words])
     return code, printed.getvalue()
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from operations.__main__ import main
 from tenant_experience.jobs.archive import extract_archive, write_archive
+from tenx.main import main
 from tests.support.engine_use_cases import HOUSEHOLDS
 from tests.support.script_release import Release
 
@@ -27,7 +27,7 @@ def bucket(release: Release, tmp_path: Path) -> Path:
 
 
 def replay(bucket: Path, *words: str) -> int:
-    return main(["replay", "--folder", str(bucket), "--release", "r1", *words])
+    return main(["replay", "r1", "--folder", str(bucket), *words])
 
 
 def test_a_model_is_made_again_byte_for_byte(bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,13 +81,21 @@ def test_a_model_from_before_digests_is_made_again_byte_for_byte(bucket: Path, t
 
 def test_an_unknown_partition_is_named(bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert replay(bucket, "--partition", "north") == 1
-    assert "release r1 has no model of 'north', but of all" in capsys.readouterr().out
+    assert "release r1 has no model of 'north', but of all" in capsys.readouterr().err
 
 
 def test_a_missing_file_is_named(bucket: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (bucket / "clusters" / "r1" / "0" / "groups.parquet").unlink()
     assert replay(bucket) == 1
-    assert "has no clusters/r1/0/groups.parquet" in capsys.readouterr().out
+    assert "has no clusters/r1/0/groups.parquet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["nosuch", "../r1", "R1"])
+def test_an_unknown_release_is_named_with_the_newest_ones(
+    bucket: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", name, "--folder", str(bucket)]) == 1
+    assert f"there is no release {name!r} here: the newest are r1" in capsys.readouterr().err
 
 
 def test_the_record_says_what_the_model_was_made_from(release: Release) -> None:

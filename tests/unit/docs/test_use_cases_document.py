@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from operations.__main__ import main
 from tenant_experience.data_layout import model_package_group
+from tenx.main import main
 from tests.support.churn_export import write_churn
 from tests.support.places import ROOT, USE_CASES
 
@@ -37,7 +37,7 @@ def test_every_key_of_a_use_case_that_the_document_names_is_explained_in_the_fir
 
 def test_a_preview_shows_the_labels_and_which_gate_would_refuse(tmp_path: Path, capsys: pytest.CaptureFixture):
     write_churn(tmp_path / "files", "Dim1", 1_100)
-    words = ["preview", "--input", str(tmp_path / "files"), "--use-case", str(CHURN)]
+    words = ["preview", str(tmp_path / "files"), "--use-case", str(CHURN)]
     assert main(words) == 0
     told = capsys.readouterr().out
     assert "every tenant's history counts as sufficient" in told

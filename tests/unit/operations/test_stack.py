@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import json
+import os
 import socket
 from pathlib import Path
 
 import pytest
 
 from operations import stack as stack_module
-from operations.__main__ import main
 from operations.errors import OperationError
 from operations.laptop import Laptop, running
-from operations.stack import Stack, find_stack
+from operations.stack import Stack, StackChoice, find_stack
+from tenx.main import main
 
 OUTPUTS = {
     "ApiUrl": "https://abc.execute-api.eu-west-1.amazonaws.com/v1",
@@ -49,21 +49,24 @@ def state_folder(folder: Path, url: str) -> Path:
     [
         ["erase", "T1"],
         ["backfill", "--from", "2026-01-01", "--to", "2026-02-01"],
-        ["replay", "--release", "r1"],
+        ["replay", "r1"],
+        ["status"],
+        ["follow", "r1"],
+        ["stop", "r1"],
     ],
 )
 def test_without_a_laptops_aws_or_an_account_every_command_says_what_to_do(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words) == 1
-    said = capsys.readouterr().out
-    assert "start the laptop's AWS with `make up`" in said
+    said = capsys.readouterr().err
+    assert "start the laptop's AWS with `tenx up` (`make up`)" in said
     assert "AWS_PROFILE and AWS_REGION" in said
     assert len(said.strip().splitlines()) == 1
 
 
 def test_a_state_folder_without_a_server_is_named(tmp_path: Path) -> None:
-    options = argparse.Namespace(stack="any", laptop=tmp_path)
+    options = StackChoice("any", laptop=tmp_path)
     with pytest.raises(OperationError, match=f"no laptop's AWS runs with the state folder {tmp_path}: start it with"):
         find_stack(options)
 
@@ -76,14 +79,14 @@ def test_a_server_that_was_killed_is_to_be_started_again(tmp_path: Path, monkeyp
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "")
     folder = state_folder(tmp_path / "aws", "http://127.0.0.1:9")
-    with pytest.raises(OperationError, match=r"does not answer at http.*: start it again with `make up`"):
-        find_stack(argparse.Namespace(stack="any", laptop=folder))
+    with pytest.raises(OperationError, match=r"does not answer at http.*: start it again with `tenx up`"):
+        find_stack(StackChoice("any", laptop=folder))
 
 
 def test_a_profile_that_does_not_exist_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(OperationError, match="nobody"):
-        find_stack(argparse.Namespace(stack="any", laptop=None))
+        find_stack(StackChoice("any"))
 
 
 def test_a_stopped_laptops_aws_is_none(tmp_path: Path) -> None:
@@ -106,3 +109,39 @@ def test_a_resource_that_the_stack_lacks_is_named() -> None:
     assert found.of_type("AWS::S3::Bucket") == ["data"]
     with pytest.raises(OperationError, match="stack s has no resource StartRelease: deploy"):
         found.physical_id("StartRelease")
+
+
+def test_a_stage_is_a_configuration_of_samconfig(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[tuple[str, Laptop | None]] = []
+    monkeypatch.setattr(stack_module, "read_stack", lambda *asked: read.append(asked))
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "elsewhere")
+    find_stack(StackChoice(stage="dev"))
+    assert os.environ["AWS_DEFAULT_REGION"] == "eu-west-1"
+    find_stack(StackChoice("mine", stage="prod"))
+    assert read == [("tenant-experience-dev", None), ("mine", None)]
+
+
+def test_an_account_is_never_mistaken_for_the_laptops_aws_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[str, Laptop | None]] = []
+    monkeypatch.setattr(stack_module, "read_stack", lambda *asked: read.append(asked))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "")
+    state_folder(tmp_path / "aws", "http://127.0.0.1:9")
+    find_stack(StackChoice(stage="dev"))
+    assert read[-1] == ("tenant-experience-dev", None)
+    assert "AWS_ENDPOINT_URL" not in os.environ
+    find_stack(StackChoice())
+    assert read[-1][1] is not None
+
+
+def test_an_unknown_stage_is_named_with_the_known_ones() -> None:
+    with pytest.raises(OperationError, match="no stage 'test': choose one of local, dev, prod"):
+        find_stack(StackChoice(stage="test"))
+
+
+def test_the_region_of_the_aws_command_line_is_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stack_module, "read_stack", lambda *_asked: None)
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    find_stack(StackChoice())
+    assert os.environ["AWS_DEFAULT_REGION"] == "eu-north-1"

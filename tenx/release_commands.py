@@ -1,0 +1,273 @@
+"""The commands about releases: ``demo``, ``preview``, ``upload``, ``follow``, ``stop`` and ``replay``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tenx.help import add_command
+from tenx.options import (
+    AsJson,
+    AsOf,
+    Input,
+    LaptopFolder,
+    OptionalInput,
+    Release,
+    Source,
+    StackName,
+    Stage,
+    UseCase,
+)
+from tenx.output import console, print_document
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from operations.releases import FinishedRelease
+    from operations.stack import Stack
+
+_PANEL = "Releases"
+_DEFAULT_USE_CASE = "tenant_experience"
+
+
+class Choice(StrEnum):
+    """What the demo's approver decides."""
+
+    approve = "approve"
+    reject = "reject"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    a_release = "20261120-3f9a2c1"
+    add_command(
+        app, demo, _PANEL, "tenx demo", "tenx demo --decision reject", "tenx demo export/ --source uci_incidents"
+    )
+    add_command(
+        app, preview, _PANEL, "tenx preview tickets.csv", "tenx preview export/ --source nyc311 --tenant T000014"
+    )
+    add_command(app, upload, _PANEL, "tenx upload export/", "tenx upload tickets.csv --stage dev --no-follow --json")
+    add_command(app, follow, _PANEL, f"tenx follow {a_release}")
+    add_command(app, stop, _PANEL, f"tenx stop {a_release}")
+    add_command(app, replay, _PANEL, f"tenx replay {a_release}", f"tenx replay {a_release} --partition 'Elm Court'")
+
+
+def demo(
+    path: OptionalInput = None,
+    source: Source = None,
+    as_of: AsOf = None,
+    use_case: UseCase = _DEFAULT_USE_CASE,
+    decision: Annotated[
+        Choice, typer.Option(envvar="TENX_DECISION", show_envvar=False, help="What the approver decides.")
+    ] = Choice.approve,
+    tenant: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TENX_TENANT",
+            show_envvar=False,
+            metavar="ID",
+            help="Whose prediction to show in full (default: a busy one's).",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the generated messages.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Run the whole path on this machine: start, deploy, upload, train, decide, and ask the API."""
+    from demo.batch import generated
+    from demo.demo import demo as tell
+    from operations.batch import read_input, use_case_folder
+    from operations.errors import OperationError
+    from operations.up import up
+
+    folder = use_case_folder(use_case)
+    printed = console(as_json=as_json)
+    if path is not None:
+        batch = read_input(path, folder, source, as_of)
+        batch.named_files()
+    elif source is not None or as_of is not None or use_case != _DEFAULT_USE_CASE:
+        raise OperationError(
+            "a source, a time or another use case needs INPUT, because messages are generated for "
+            f"{_DEFAULT_USE_CASE} and its source events only: name your file or folder"
+        )
+    else:
+        with printed.status("generating messages"):
+            batch = generated(seed)
+    figures = tell(up(printed), batch, decision.value, tenant, printed)
+    if as_json and figures is not None:
+        print_document(figures)
+    raise typer.Exit(1 if figures is None else 0)
+
+
+def preview(
+    path: Input,
+    source: Source = None,
+    as_of: AsOf = None,
+    use_case: Annotated[
+        str,
+        typer.Option(
+            envvar="TENX_USE_CASE",
+            show_envvar=False,
+            metavar="NAME",
+            help="A folder of use_cases/, or the path of a folder.",
+        ),
+    ] = _DEFAULT_USE_CASE,
+    rows: Annotated[
+        int,
+        typer.Option(
+            min=1, envvar="TENX_ROWS", show_envvar=False, help="How many rows and tenants of each kind to show."
+        ),
+    ] = 3,
+    tenants: Annotated[
+        list[str] | None, typer.Option("--tenant", metavar="ID", help="Show this tenant's features; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what would be read from an input: files, mapped rows, rejected rows and features. Nothing is deployed.
+
+    At the end it names the gates that would refuse a release. With --tenant it ends with 1 when nobody has the id.
+    """
+    import os
+
+    from operations.batch import read_input, use_case_folder
+    from operations.preview import preview as show
+
+    asked = tenants or [each for each in [os.environ.get("TENX_TENANT", "")] if each]  # an id may hold spaces
+    folder = use_case_folder(use_case, takes_path=True)
+    shown = show(read_input(path, folder, source, as_of), folder, asked, rows, console(as_json=as_json))
+    if as_json:
+        refusals = [{"code": code, "message": message} for code, message in shown.refusals]
+        print_document({"data_quality": shown.quality, "refusals": refusals, "unknown_tenants": shown.unknown})
+    raise typer.Exit(1 if shown.unknown else 0)
+
+
+def upload(
+    path: Input,
+    source: Source = None,
+    as_of: AsOf = None,
+    use_case: UseCase = _DEFAULT_USE_CASE,
+    follows: Annotated[
+        bool, typer.Option("--follow/--no-follow", help="Follow the release to its end, or return once it has started.")
+    ] = True,
+    stage: Stage = None,
+    stack: StackName = None,
+    laptop: LaptopFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Upload an input, which starts a release, and follow the release. The decision is yours, in the mailbox."""
+    from operations import releases
+    from operations.batch import read_input, use_case_folder
+    from operations.narrator import Narrator
+    from operations.stack import StackChoice, find_stack
+
+    batch = read_input(path, use_case_folder(use_case), source, as_of)
+    batch.named_files()
+    found = find_stack(StackChoice(stack, stage, laptop))
+    printed = console(as_json=as_json)
+    with printed.status("uploading") as line:
+        narrator = Narrator(batch, printed, line).listener()
+        arn = releases.start(found, batch, narrator.uploading)
+        name = arn.rpartition(":")[2]
+        narrator.started(name)
+    document = {"batch": batch.name, "release": name, "execution": arn, "skipped": list(batch.skipped)}
+    if not follows:
+        printed.print(f"Follow it with tenx follow {name}. {_where_to_decide(found)}", soft_wrap=True)
+        if as_json:
+            print_document(document)
+        return
+    done = _follow(found, name, printed)
+    if as_json:
+        print_document({**document, **_outcome(done)})
+    raise typer.Exit(0 if done.execution["status"] == "SUCCEEDED" else 1)
+
+
+def follow(
+    release: Release,
+    stage: Stage = None,
+    stack: StackName = None,
+    laptop: LaptopFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Follow a release to its end, state by state. It ends with 0 when the release succeeded."""
+    from operations.stack import StackChoice, find_stack
+
+    done = _follow(find_stack(StackChoice(stack, stage, laptop)), release, console(as_json=as_json))
+    if as_json:
+        print_document({"release": release, **_outcome(done)})
+    raise typer.Exit(0 if done.execution["status"] == "SUCCEEDED" else 1)
+
+
+def stop(release: Release, stage: Stage = None, stack: StackName = None, laptop: LaptopFolder = None) -> None:
+    """Stop a release that runs. What is served stays as it is."""
+    from operations.releases import stop_release
+    from operations.stack import StackChoice, find_stack
+
+    stopped = stop_release(find_stack(StackChoice(stack, stage, laptop)), release)
+    console().print(f"Release {release} was stopped." if stopped else f"Release {release} had ended before.")
+
+
+def replay(
+    release: Release,
+    partition: Annotated[
+        str, typer.Option(envvar="TENX_PARTITION", show_envvar=False, metavar="NAME", help="The model's partition.")
+    ] = "all",
+    folder: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="A copy of the data bucket, used instead of a stack.")
+    ] = None,
+    stage: Stage = None,
+    stack: StackName = None,
+    laptop: LaptopFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a registered model again from its own record, and compare the two. It ends with 0 when they are equal.
+
+    Otherwise it names what differs: the rows (a tenant may have been erased since), the settings, this code, or a
+    library.
+    """
+    from operations.replay import replay as train_again
+    from operations.stack import StackChoice, find_stack
+
+    place = folder or find_stack(StackChoice(stack, stage, laptop))
+    made = train_again(place, release, partition, console(as_json=as_json))
+    if as_json:
+        sides = {"registered": dict(made.recorded), "made_again": dict(made.rebuilt)}
+        print_document({"release": release, "partition": partition, "differs": made.differs, **sides})
+    raise typer.Exit(1 if made.differs else 0)
+
+
+def _follow(stack: Stack, name: str, printed: Console) -> FinishedRelease:
+    """Follow a release and print how it ended."""
+    from operations.narrator import Narrator
+    from operations.releases import follow_release
+    from operations.watch import reason
+
+    with printed.status("following") as line:
+        narrator = Narrator(
+            None, printed, line, waiting_for=f"This release waits for a decision. {_where_to_decide(stack)}"
+        )
+        done = follow_release(stack, name, narrator.listener())
+    status = done.execution["status"]
+    if status == "SUCCEEDED":
+        printed.print("\n[green]SUCCEEDED[/green]: `tenx status` shows what is live.")
+    elif done.execution.get("error") == "ReleaseRejected":
+        printed.print(f"\nRelease {name} was rejected: what was served before is served still.")
+    else:
+        printed.print(f"\n[red]{status}[/red]")
+        printed.print(reason(done.execution), markup=False, soft_wrap=True)
+    return done
+
+
+def _where_to_decide(stack: Stack) -> str:
+    place = "the approver's mailbox" if stack.laptop is None else stack.mailbox_url
+    return f"The e-mail with the link to decide arrives in {place}"
+
+
+def _outcome(done: FinishedRelease) -> dict[str, object]:
+    return {
+        "status": done.execution["status"],
+        "error": done.execution.get("error"),
+        "cause": done.execution.get("cause"),
+        "states": done.visited,
+    }
