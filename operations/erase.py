@@ -30,7 +30,7 @@ from tenant_experience import data_layout
 from tenant_experience.aws.pseudonym_key import secret_key
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.pseudonyms import pseudonym
-from tenant_experience.tenant_id import RULE, is_tenant_id
+from tenant_experience.tenant_id import RULE, tenant_id_of
 
 # A record reaches the offline store up to fifteen minutes after it was written (SageMaker developer guide).
 _SETTLED_AFTER = 900
@@ -52,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, console: Console) -> int:
     """Erase the tenant and write the proof; 0 when nothing of the tenant is left."""
-    if not is_tenant_id(options.tenant):
+    tenant = tenant_id_of(options.tenant)
+    if tenant is None:
         raise OperationError(f"the given tenant id is not valid: {RULE}")
     began = datetime.now(UTC)
     stack = find_stack(options)
@@ -61,7 +62,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     if not options.dry_run:
         _await_offline_store(stack, console)
     secrets = stack.of_type("AWS::SecretsManager::Secret")
-    erased = ErasedId.of(options.tenant, *(pseudonym(secret_key(secret), options.tenant) for secret in secrets))
+    erased = ErasedId.of(tenant, *(pseudonym(secret_key(secret), tenant) for secret in secrets))
     with Erasers(stack.bucket, options.use_case, erased) as erasers:
         if options.dry_run:
             console.print(
@@ -74,7 +75,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
             left, rounds = _look(stack, options.use_case, erasers, console, removes=True), rounds + 1
     console.print(removed.table("Searched and removed", shows_removed=True))
     meanwhile = _executions(stack, since=began)
-    proof = write_proof(stack, options.use_case, options.tenant, began, removed, left)
+    proof = write_proof(stack, options.use_case, tenant, began, removed, left)
     return _conclude(console, removed, left, meanwhile, proof)
 
 

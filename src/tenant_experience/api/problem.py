@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from tenant_experience.errors import PlatformError, UserError
-from tenant_experience.tenant_id import RULE, is_tenant_id
+from tenant_experience.tenant_id import RULE, tenant_id_of
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "5"
@@ -61,14 +61,15 @@ def api(logger: Logger) -> APIGatewayRestResolver:
 
 
 def tenant_id(text: str) -> str:
-    """A tenant id that the API accepts.
+    """The tenant id that a request means, in its normal form.
 
     Raises:
         UserError: ``malformed_tenant_id``.
     """
-    if not is_tenant_id(text):
+    meant = tenant_id_of(text)
+    if meant is None:
         raise UserError(_WELL_FORMED, code="malformed_tenant_id")
-    return text
+    return meant
 
 
 def tenant_id_of_path(text: str) -> str:

@@ -15,14 +15,18 @@ from typing import assert_never
 import duckdb
 
 from tenant_experience.errors import UserError
+from tenant_experience.intake._column_types import NO_VALUES, physical_types, readable_types
 from tenant_experience.intake._text import in_utf8, read_csv_header, require_once
 from tenant_experience.intake.duckdb_session import identifier, literal
 from tenant_experience.intake.formats import RawFile
+from tenant_experience.intake.mapping import RowMapping
 from tenant_experience.use_case.source import WHERE, Source
 from tenant_experience.use_case.source_expression import is_plain_column
 
 _JSON_LINES_SAMPLED = 1_000
-_IDS = ("event_id", "tenant_id", "portfolio_id")
+# How data frames and databases write that there is no value. With them, a missing value is the same in every format
+# and column. Words that a person or a thing may be called, such as Null, NA or none, must be declared by the source.
+MISSING = ("NaN", "nan", "NAN", "-nan", "NaT", "None", "NULL", "null", "<NA>")
 # The path of our own link to a file, as it appears in DuckDB's messages.
 _PATH = re.compile(r"/\S*/\d{6}\.[a-z.]+[a-z]")
 
@@ -78,7 +82,7 @@ class _Rows:
     newlines: str = "0"
 
 
-def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Source, scratch: Path) -> Scan:
+def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, mapping: RowMapping, scratch: Path) -> Scan:
     """Plans how a file is read.
 
     The file is linked into ``scratch`` under a plain name. Its own name never enters SQL, where ``*``, ``?`` and ``[``
@@ -88,14 +92,16 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Sour
         UserError: ``missing_column``, ``duplicate_column``, ``wrong_column_type``, ``wrong_encoding`` or
             ``corrupt_file``.
     """
+    source = mapping.source
     if file.format == "csv" and source.csv.encoding != "utf-8":
         file = in_utf8(file, source.csv.encoding, scratch / f"{file.number:06d}.utf8.csv")
     link = scratch / f"{file.number:06d}{file.extension}"
+    link.unlink(missing_ok=True)
     link.symlink_to(file.path.resolve())
     rejects = None if file.format == "parquet" else f"rejects_{file.number}"
     match file.format:
         case "parquet":
-            rows = _parquet_rows(connection, file, link, source)
+            rows = _parquet_rows(connection, file, link, mapping)
         case "csv":
             rows = _csv_rows(file, link, source, rejects)
         case "jsonl":
@@ -174,18 +180,16 @@ def _read_csv(file: RawFile, link: Path, names: list[str], quoting: str, rejects
     )
 
 
-def _parquet_rows(connection: duckdb.DuckDBPyConnection, file: RawFile, link: Path, source: Source) -> _Rows:
+def _parquet_rows(connection: duckdb.DuckDBPyConnection, file: RawFile, link: Path, mapping: RowMapping) -> _Rows:
     table = f"read_parquet({literal(str(link))})"
     try:
-        described = connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()
+        types = physical_types(connection, table, link)
         nodes = connection.execute(f"SELECT name, num_children FROM parquet_schema({literal(str(link))})").fetchall()
     except duckdb.Error as error:
         raise _corrupt(file, error) from error
     # DuckDB renames the second of two columns with the same name, so the names are taken from the file's own schema.
-    require_once(file, _top_level(nodes), source.raw_columns())
-    types = {name: kind for name, kind, *_ in described}
-    _require_readable_types(file, source, types)
-    return _Rows(types, table)
+    require_once(file, _top_level(nodes), mapping.source.raw_columns())
+    return _Rows(readable_types(connection, file, table, types, mapping.source, mapping.meanings), table)
 
 
 def _top_level(nodes: list[tuple[str, int | None]]) -> list[str]:
@@ -196,20 +200,6 @@ def _top_level(nodes: list[tuple[str, int | None]]) -> list[str]:
             names.append(name)
         within += (children or 0) - (1 if within else 0)
     return names
-
-
-def _require_readable_types(file: RawFile, source: Source, types: dict[str, str]) -> None:
-    """Refuses nested and binary values, which have no single text, and ids in floating point: 7 would become 7.0."""
-    kinds = {name.lower(): kind for name, kind in types.items()}
-    for ours, expression in source.columns.items():
-        kind = kinds.get(expression.lower(), "") if is_plain_column(expression) else ""
-        is_float_id = ours in _IDS and kind in ("FLOAT", "DOUBLE")
-        if is_float_id or kind == "BLOB" or kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
-            raise UserError(
-                f"{file.name}: column {expression!r}, read as {ours}, is {kind.split('(')[0]}: it must hold "
-                + ("text or whole numbers" if ours in _IDS else "one plain value in each row"),
-                code="wrong_column_type",
-            )
 
 
 def _corrupt(file: RawFile, error: Exception) -> UserError:
@@ -245,22 +235,33 @@ def _require_columns(file: RawFile, source: Source, present: list[str]) -> None:
 
 
 def tidied(raw: str, types: dict[str, str], null_markers: list[str]) -> str:
-    """SQL for one column of a file as expressions see it: trimmed; null when missing, blank or a null marker."""
+    """SQL for one column of a file as expressions see it: trimmed; null when missing, blank, NaN or a null marker.
+
+    A time that DuckDB cannot convert, which would end the query, becomes infinity, which no rule accepts.
+    """
     kinds = {name.lower(): kind for name, kind in types.items()}
     kind = kinds.get(raw.lower())
     name = identifier(raw)
-    if kind is None:
+    if kind is None or kind == NO_VALUES:
         return f"CAST(NULL AS VARCHAR) AS {name}"
+    if kind in ("FLOAT", "DOUBLE"):
+        return f"CASE WHEN NOT isnan({name}) THEN {name} END AS {name}"
+    if kind == "DATE" or kind.startswith("TIMESTAMP"):
+        in_range = f"{name} BETWEEN CAST('1700-01-01' AS {kind}) AND CAST('2250-01-01' AS {kind})"
+        return f"CASE WHEN {in_range} THEN {name} WHEN {name} IS NOT NULL THEN CAST('infinity' AS {kind}) END AS {name}"
     if kind != "VARCHAR":
         return name
-    absent = ", ".join(literal(text) for text in ("", *null_markers))
-    tidied = f"CASE WHEN trim({name}) NOT IN ({absent}) THEN trim({name}) END"
+    # list_contains, not IN: DuckDB turns a long IN into a join, which takes memory for each column.
+    absent = ", ".join(literal(text) for text in ("", *MISSING, *null_markers))
+    tidied = f"CASE WHEN NOT list_contains([{absent}], trim({name})) THEN trim({name}) END"
     if null_markers:
         return f"{tidied} AS {name}"
     # Most texts are tidy, and checking that costs half as much as trimming them. The empty text and all texts that
     # begin with a space sort before '!'; a space outside ASCII takes more than one byte.
     untidy = f"{name} < '!' OR ends_with({name}, ' ') OR strlen({name}) <> length({name})"
-    return f"CASE WHEN {untidy} THEN {tidied} ELSE {name} END AS {name}"
+    longest = max(map(len, MISSING))
+    is_missing = f"strlen({name}) <= {longest} AND list_contains([{absent}], {name})"
+    return f"CASE WHEN {untidy} THEN {tidied} WHEN {is_missing} THEN NULL ELSE {name} END AS {name}"
 
 
 def _attempt(ours: str, expression: str) -> str:
@@ -273,4 +274,6 @@ def _attempt(ours: str, expression: str) -> str:
 def _result(ours: str, expression: str) -> str:
     if is_plain_column(expression):
         return f"raw_{ours}"
-    return f"attempt_{ours}[1] AS raw_{ours}, attempt_{ours} IS NULL AS failed_{ours}"
+    value = f"attempt_{ours}[1]"
+    is_nan = f"typeof({value}) IN ('FLOAT', 'DOUBLE') AND CAST({value} AS VARCHAR) = 'nan'"
+    return f"CASE WHEN NOT ({is_nan}) THEN {value} END AS raw_{ours}, attempt_{ours} IS NULL AS failed_{ours}"

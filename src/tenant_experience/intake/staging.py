@@ -87,7 +87,7 @@ def _stage_file(
     scratch: Path,
     pseudonyms: Pseudonyms | None,
 ) -> FileCount:
-    scan = scan_file(connection, file, mapping.source, scratch)
+    scan = scan_file(connection, file, mapping, scratch)
     with scan.errors_as_refusals():
         staged = write_staged(connection, scan, mapping, pseudonyms, _staged_path(scratch, file))
         refused = quarantine_file(connection, scan, staged, mapping.rules)
