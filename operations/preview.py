@@ -22,7 +22,7 @@ from operations.preview_tables import show_intake, show_rows, show_tenants
 from tenant_experience.data_layout import MANIFEST, QUARANTINE_FILE, SIDE_COLUMNS
 from tenant_experience.data_quality.describe import IntakeFigures
 from tenant_experience.data_quality.feature_quality import describe_labels, describe_tenants
-from tenant_experience.data_quality.gates import check_quarantine_gate
+from tenant_experience.data_quality.gates import check_conflicting_ids, check_quarantine_gate, scope_warnings
 from tenant_experience.data_quality.report import DataQuality
 from tenant_experience.errors import TenantExperienceError, UserError
 from tenant_experience.features.partitions import assign_partitions
@@ -35,7 +35,7 @@ from tenant_experience.use_case.gates import Gates
 from tenant_experience.use_case.manifest import parse_utc
 
 USE_CASES = Path(__file__).parent.parent / "use_cases"
-_NO_GATES = Gates(quarantine_share=None, freshness_days=None)
+_NO_GATES = Gates(quarantine_share=None, conflicting_ids=None, freshness_days=None)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -97,7 +97,9 @@ def show(batch: Batch, folders: Folders, options: argparse.Namespace, console: C
         columns = ", ".join((record_id, use_case.partition_column, "history", *use_case.features, *SIDE_COLUMNS))
         query = f"SELECT {columns} FROM {FEATURES_TABLE} {asked} ORDER BY may_train DESC, {record_id}"
         show_rows(connection, query, "Features", max(options.rows, len(options.tenant)), console)
-        refusals = list(_refusals(engine, batch, intake))
+        refusals = list(_refusals(engine, batch, intake, quality))
+    for warning in quality.warnings or ():
+        console.print(f"[yellow]Warning:[/yellow] {escape(warning)}")
     for code, message in refusals:
         console.print(f"[yellow]A release would be refused, {code}:[/yellow] {escape(message)}")
     if not refusals:
@@ -120,16 +122,25 @@ def _folders(scratch: Path, options: argparse.Namespace) -> Folders:
     return Folders(use_case=options.use_case, **made)
 
 
-def _refusals(engine: ProcessingEngine, batch: Batch, intake: IntakeFigures) -> Iterator[tuple[str, str]]:
+def _refusals(
+    engine: ProcessingEngine, batch: Batch, intake: IntakeFigures, quality: DataQuality
+) -> Iterator[tuple[str, str]]:
     """Code and message of each gate that refuses, among the gates that need no earlier release."""
     use_case = batch.use_case
     gates: list[Callable[[], object]] = [lambda: check_quarantine_gate(intake, use_case, batch.source.columns)]
+    gates.append(lambda: check_conflicting_ids(quality.events, use_case))
     if batch.source.kind == "events":
         gates.append(lambda: check_freshness(engine, use_case, batch.as_of))
     if use_case.labels.from_ == "column":
         gates.append(lambda: describe_labels(engine.connection, use_case, compared=False))
     portfolios = tenants_by_portfolio(engine.connection, use_case)
-    gates.append(lambda: assign_partitions(portfolios, use_case, batch.manifest.models or use_case.models.scope))
+    scope = batch.manifest.models or use_case.models.scope
+
+    def check_sizes() -> None:
+        partitions = assign_partitions(portfolios, use_case, scope).values()
+        quality.warnings = [*(quality.warnings or ()), *scope_warnings(scope, partitions, use_case)]
+
+    gates.append(check_sizes)
     for gate in gates:
         try:
             gate()

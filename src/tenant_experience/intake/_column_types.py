@@ -31,10 +31,10 @@ _READABLE: dict[Meaning, tuple[str, ...]] = {
 }
 _EXPECTED: dict[Meaning, str] = {
     "id": "text or whole numbers",
-    "text": "text",
-    "time": "time stamps, or text such as 2026-11-20T09:30:00Z",
-    "flag": "true and false, or 1 and 0",
-    "number": "numbers: of a duration, write how many hours it has",
+    "text": "one plain value in each row",
+    "time": "one plain value in each row: a time stamp, or text such as 2026-11-20T09:30:00Z",
+    "flag": "one plain value in each row: true and false, or 1 and 0",
+    "number": "one plain value in each row, a number: of a duration, write how many hours it has",
 }
 
 
@@ -93,5 +93,5 @@ def _is_one_of(kind: str, readable: tuple[str, ...]) -> bool:
 
 def _has_values(connection: duckdb.DuckDBPyConnection, table: str, name: str, kind: str) -> bool:
     column = identifier(name)
-    is_value = f"NOT isnan({column})" if kind in ("FLOAT", "DOUBLE") else f"{column} IS NOT NULL"
+    is_value = f"CAST({column} AS VARCHAR) <> 'nan'" if kind in ("FLOAT", "DOUBLE") else f"{column} IS NOT NULL"
     return count(connection, f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {is_value} LIMIT 1)") > 0

@@ -10,7 +10,15 @@ from datetime import datetime, timedelta
 from tenant_experience.intake.duckdb_session import count, literal, utc_text
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.intake.formats import RawFile
-from tenant_experience.intake.mapping import Meaning, RowMapping, Rule, malformed, malformed_id, malformed_name, normalised
+from tenant_experience.intake.mapping import (
+    Meaning,
+    RowMapping,
+    Rule,
+    malformed,
+    malformed_id,
+    malformed_name,
+    normalised,
+)
 from tenant_experience.intake.staging import FileCount
 from tenant_experience.tenant_id import LONGEST
 from tenant_experience.use_case.events import EventColumns
@@ -28,6 +36,13 @@ _FLAGS = ("answered", "escalated")
 _IDS = ("event_id", "tenant_id", "portfolio_id")
 # A time whose zone, if it names one, is Z, UTC or a place such as Europe/London: abbreviations have several meanings.
 _CLEAR_ZONE = literal("[^A-Za-z]*[Tt]?[^A-Za-z]*(Z| ?UTC| [A-Z][A-Za-z_]+/[A-Za-z_/]+)?")
+
+
+def _local(moment: str) -> str:
+    """SQL for what a clock shows at a moment in UTC, in the time zone of the source."""
+    return f"CAST(timezone('UTC', {moment}) AS TIMESTAMP)"
+
+
 # On the night when clocks go back, local times occur twice, and DuckDB takes the second. A ticket is not answered
 # before it was opened: when the first time is possible and only then no duration is negative, it was opened then.
 _FIRST_READING = "opened_at - INTERVAL 1 HOUR"
@@ -35,7 +50,7 @@ _HAS_NO_OFFSET = malformed("CAST(raw_opened_at AS VARCHAR)", r".*(Z|UTC|[+\-][0-
 _OPENED_BEFORE_THE_REST = (
     "CASE WHEN least(first_response_at, resolved_at) < opened_at "
     f"AND least(first_response_at, resolved_at) >= {_FIRST_READING} "
-    f"AND {_HAS_NO_OFFSET} AND CAST(timezone('UTC', {_FIRST_READING}) AS TIMESTAMP) = CAST(timezone('UTC', opened_at) AS TIMESTAMP) "
+    f"AND {_HAS_NO_OFFSET} AND {_local(_FIRST_READING)} = {_local('opened_at')} "
     f"THEN {_FIRST_READING} ELSE opened_at END"
 )
 _MEANINGS: dict[str, Meaning] = {
@@ -91,7 +106,8 @@ def read_events(
         UserError: a file cannot be read, or lacks a column; the message names both.
     """
     checks = _checks(source, declared, requested_at)
-    mapping = RowMapping(source, _typed(source, declared), tuple(checks), _MEANINGS, {"opened_at": _OPENED_BEFORE_THE_REST})
+    settled = {"opened_at": _OPENED_BEFORE_THE_REST}
+    mapping = RowMapping(source, _typed(source, declared), tuple(checks), _MEANINGS, settled)
     counts = engine.stage(files, mapping)
     # By hash: twenty million ids are too many to hold as texts. features.sql tells apart two ids that share a hash.
     engine.keep(

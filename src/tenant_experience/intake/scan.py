@@ -3,12 +3,10 @@
 # ruff: noqa: S608 - names and texts in SQL are quoted by duckdb_session, files go by our own link names
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import assert_never
 
@@ -16,6 +14,7 @@ import duckdb
 
 from tenant_experience.errors import UserError
 from tenant_experience.intake._column_types import NO_VALUES, physical_types, readable_types
+from tenant_experience.intake._json_keys import json_keys
 from tenant_experience.intake._text import in_utf8, read_csv_header, require_once
 from tenant_experience.intake.duckdb_session import identifier, literal
 from tenant_experience.intake.formats import RawFile
@@ -23,7 +22,6 @@ from tenant_experience.intake.mapping import RowMapping
 from tenant_experience.use_case.source import WHERE, Source
 from tenant_experience.use_case.source_expression import is_plain_column
 
-_JSON_LINES_SAMPLED = 1_000
 # How data frames and databases write that there is no value. With them, a missing value is the same in every format
 # and column. Words that a person or a thing may be called, such as Null, NA or none, must be declared by the source.
 MISSING = ("NaN", "nan", "NAN", "-nan", "NaT", "None", "NULL", "null", "<NA>")
@@ -41,12 +39,14 @@ class Scan:
             expression failed; ``failed_<column>`` is then true (a plain column cannot fail and has none).
             ``raw_where`` and ``failed_where`` are the same for the filter: true and false when the source has none.
             ``malformed``: the line is no record at all. ``newlines``: how many line breaks are inside its values.
+        header_lines: how many lines of the file its header takes.
         rejects: the table in which DuckDB lists the lines that it cannot split into columns; None for Parquet.
     """
 
     file: RawFile
     mapped: str
     rejects: str | None
+    header_lines: int
 
     @contextmanager
     def errors_as_refusals(self) -> Iterator[None]:
@@ -80,6 +80,7 @@ class _Rows:
     table: str
     malformed: str = "false"
     newlines: str = "0"
+    header_lines: int = 0
 
 
 def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, mapping: RowMapping, scratch: Path) -> Scan:
@@ -118,20 +119,23 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, mapping: Row
         f"SELECT {results}, malformed, newlines FROM (SELECT {attempts}, malformed, newlines FROM "
         f"(SELECT {selected}, {rows.malformed} AS malformed, {rows.newlines} AS newlines FROM {rows.table}))",
         rejects,
+        rows.header_lines,
     )
 
 
 def _csv_rows(file: RawFile, link: Path, source: Source, rejects: str | None) -> _Rows:
-    names = read_csv_header(file, source.csv.delimiter, source.raw_columns())
+    header = read_csv_header(file, source.csv.delimiter, source.raw_columns())
+    names = header.names
     quoting = f"delim = {literal(source.csv.delimiter)}, quote = '\"', escape = '\"', header = true"
-    texts = [f"coalesce({identifier(name)}, '')" for name in names]
-    breaks = _balanced([f"len({text}) - len(replace({text}, chr(10), ''))" for text in texts], "+")
+    row = f"concat({', '.join(map(identifier, names))})"
+    breaks = f"len({row}) - len(replace({row}, chr(10), ''))"
     # Few rows have a line break, and looking for one is much cheaper than counting them.
     found = _balanced([f"contains({identifier(name)}, chr(10))" for name in names], "OR")
     return _Rows(
         dict.fromkeys(names, "VARCHAR"),
         _read_csv(file, link, names, quoting, rejects),
         newlines=f"CASE WHEN {found} THEN {breaks} ELSE 0 END" if names else "0",
+        header_lines=header.lines,
     )
 
 
@@ -144,19 +148,7 @@ def _balanced(terms: list[str], operator: str) -> str:
 
 
 def _json_rows(file: RawFile, link: Path, rejects: str | None, source: Source) -> _Rows:
-    keys: dict[str, str] = {}
-    with file.open() as stream:
-        for line in islice(stream, _JSON_LINES_SAMPLED):
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError):
-                continue  # the row is quarantined when the whole file is read
-            if isinstance(record, dict):
-                keys |= dict.fromkeys(record, "VARCHAR")
-    require_once(file, list(keys), source.raw_columns())
-    # An exporter that omits nulls may mention an optional column for the first time after the sampled lines.
-    sampled = {key.lower() for key in keys}
-    keys |= {name: "VARCHAR" for name in source.optional if name.lower() not in sampled}
+    keys = dict.fromkeys(json_keys(file, source), "VARCHAR")
     # This delimiter does not occur in text, so each line stays whole.
     lines = _read_csv(file, link, ["line"], "delim = '\x01', quote = '', escape = '', header = false", rejects)
     # Keys that are not read may be anything, so they never enter SQL.
@@ -245,7 +237,8 @@ def tidied(raw: str, types: dict[str, str], null_markers: list[str]) -> str:
     if kind is None or kind == NO_VALUES:
         return f"CAST(NULL AS VARCHAR) AS {name}"
     if kind in ("FLOAT", "DOUBLE"):
-        return f"CASE WHEN NOT isnan({name}) THEN {name} END AS {name}"
+        # Not isnan: from the minimum and maximum in a Parquet file, which never are NaN, DuckDB concludes that none is.
+        return f"CASE WHEN CAST({name} AS VARCHAR) <> 'nan' THEN {name} END AS {name}"
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
         in_range = f"{name} BETWEEN CAST('1700-01-01' AS {kind}) AND CAST('2250-01-01' AS {kind})"
         return f"CASE WHEN {in_range} THEN {name} WHEN {name} IS NOT NULL THEN CAST('infinity' AS {kind}) END AS {name}"
