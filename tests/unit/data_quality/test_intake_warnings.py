@@ -40,7 +40,8 @@ def test_whatever_is_not_read_is_listed(tmp_path: Path):
 def test_skipped_files_and_conflicting_ids_are_warned_about():
     assert intake_warnings(intake(), events(0)) == []
     skipped, conflicting = intake_warnings(intake(*(f"_{place}.csv" for place in range(7))), events(3))
-    assert skipped.startswith("7 files were not read") and skipped.endswith("_4.csv and 2 more")
+    assert skipped.startswith("7 files were not read")
+    assert skipped.endswith("_4.csv and 2 more")
     assert conflicting.startswith("3 of 1000 event ids (0.3%) name different tenants")
 
 
