@@ -25,6 +25,7 @@ from tenant_experience.use_case.source_expression import is_plain_column
 # How data frames and databases write that there is no value. With them, a missing value is the same in every format
 # and column. Words that a person or a thing may be called, such as Null, NA or none, must be declared by the source.
 MISSING = ("NaN", "nan", "NAN", "-nan", "NaT", "None", "NULL", "null", "<NA>")
+_FEW_COLUMNS = 200
 # The path of our own link to a file, as it appears in DuckDB's messages.
 _PATH = re.compile(r"/\S*/\d{6}\.[a-z.]+[a-z]")
 
@@ -130,12 +131,17 @@ def _csv_rows(file: RawFile, link: Path, source: Source, rejects: str | None) ->
     row = f"concat({', '.join(map(identifier, names))})"
     # Each mention of a column takes memory, so the row is mentioned once.
     breaks = f"len(regexp_replace({row}, '[^\\n]', '', 'g'))"
-    # Few rows have a line break, and looking for one is much cheaper than counting them.
+    # Few rows have a line break, and looking for one is much cheaper than counting them. It takes memory for each
+    # column, which a file with very many columns does not leave.
     found = _balanced([f"contains({identifier(name)}, chr(10))" for name in names], "OR")
     return _Rows(
         dict.fromkeys(names, "VARCHAR"),
         _read_csv(file, link, names, quoting, rejects),
-        newlines=f"CASE WHEN {found} THEN {breaks} ELSE 0 END" if names else "0",
+        newlines="0"
+        if not names
+        else breaks
+        if len(names) > _FEW_COLUMNS
+        else f"CASE WHEN {found} THEN {breaks} ELSE 0 END",
         header_lines=header.lines,
     )
 
@@ -245,16 +251,16 @@ def tidied(raw: str, types: dict[str, str], null_markers: list[str]) -> str:
         return f"CASE WHEN {in_range} THEN {name} WHEN {name} IS NOT NULL THEN CAST('infinity' AS {kind}) END AS {name}"
     if kind != "VARCHAR":
         return name
-    # list_contains, not IN: DuckDB turns a long IN into a join, which takes memory for each column.
-    absent = ", ".join(literal(text) for text in ("", *MISSING, *null_markers))
-    tidied = f"CASE WHEN NOT list_contains([{absent}], trim({name})) THEN trim({name}) END"
+    # One text to search in, not a list: a list takes memory for each column. No marker holds a line break.
+    absent = literal("\n".join(("", "", *MISSING, *null_markers, "")))
+    tidied = f"CASE WHEN NOT contains({absent}, chr(10) || trim({name}) || chr(10)) THEN trim({name}) END"
     if null_markers:
         return f"{tidied} AS {name}"
     # Most texts are tidy, and checking that costs half as much as trimming them. The empty text and all texts that
     # begin with a space sort before '!'; a space outside ASCII takes more than one byte.
     untidy = f"{name} < '!' OR ends_with({name}, ' ') OR strlen({name}) <> length({name})"
     longest = max(map(len, MISSING))
-    is_missing = f"strlen({name}) <= {longest} AND list_contains([{absent}], {name})"
+    is_missing = f"strlen({name}) <= {longest} AND contains({absent}, chr(10) || {name} || chr(10))"
     return f"CASE WHEN {untidy} THEN {tidied} WHEN {is_missing} THEN NULL ELSE {name} END AS {name}"
 
 
