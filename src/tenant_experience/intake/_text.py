@@ -108,7 +108,7 @@ def read_csv_header(file: RawFile, delimiter: str, wanted: Collection[str]) -> C
             f"{file.name}: the header is not UTF-8: save the file as UTF-8", code="wrong_encoding"
         ) from error
     try:
-        names = [name.strip() for name in next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])]
+        names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter), [])]
     except csv.Error as error:
         raise UserError(
             f"{file.name}: the header cannot be split into columns ({error}): save the file with a header line, and "
