@@ -74,7 +74,11 @@ def stage_files(
             with connection.cursor() as cursor:
                 return _stage_file(cursor, file, mapping, scratch, pseudonyms)
         except UserError as error:
-            if error.code != "corrupt_file" or file.format == "parquet":
+            if (
+                not isinstance(error.__cause__, duckdb.Error)
+                or error.code != "corrupt_file"
+                or file.format == "parquet"
+            ):
                 raise
             # Most files never need this, so it is not done beforehand.
             plain = rewritten(file, scratch / f"{file.number:06d}.plain.{file.format}")
