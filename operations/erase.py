@@ -30,7 +30,7 @@ from tenant_experience import data_layout
 from tenant_experience.aws.pseudonym_key import secret_key
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.pseudonyms import pseudonym
-from tenant_experience.tenant_id import RULE, is_tenant_id
+from tenant_experience.tenant_id import RULE, tenant_id_of
 
 # A record reaches the offline store up to fifteen minutes after it was written (SageMaker developer guide).
 _SETTLED_AFTER = 900
@@ -56,14 +56,16 @@ class Erasure:
     is_complete: bool
 
 
-def check_tenant_id(tenant: str) -> None:
-    """Make sure that this can be the id of a tenant.
+def checked_tenant_id(text: str) -> str:
+    """The tenant id that is meant, in its normal form.
 
     Raises:
-        OperationError: it cannot.
+        OperationError: this cannot be an id.
     """
-    if not is_tenant_id(tenant):
+    tenant = tenant_id_of(text)
+    if tenant is None:
         raise OperationError(f"the given tenant id is not valid: {RULE}")
+    return tenant
 
 
 def erase(stack: Stack, tenant: str, use_case: str, console: Console, *, dry_run: bool, waits: bool) -> Erasure:
@@ -81,7 +83,7 @@ def erase(stack: Stack, tenant: str, use_case: str, console: Console, *, dry_run
         OperationError: a release runs, or the id is not valid.
         Interrupted: Ctrl-C was pressed.
     """
-    check_tenant_id(tenant)
+    tenant = checked_tenant_id(tenant)
     if dry_run:
         text = "The search was interrupted. It changed nothing."
     else:

@@ -25,7 +25,7 @@ from operations.preview_tables import show_intake, show_rows, show_tenants
 from tenant_experience.data_layout import MANIFEST, QUARANTINE_FILE, SIDE_COLUMNS
 from tenant_experience.data_quality.describe import IntakeFigures
 from tenant_experience.data_quality.feature_quality import describe_labels, describe_tenants
-from tenant_experience.data_quality.gates import check_quarantine_gate
+from tenant_experience.data_quality.gates import check_conflicting_ids, check_quarantine_gate, scope_warnings
 from tenant_experience.data_quality.report import DataQuality
 from tenant_experience.errors import TenantExperienceError
 from tenant_experience.features.partitions import assign_partitions
@@ -36,7 +36,7 @@ from tenant_experience.intake.files import find_raw_files
 from tenant_experience.pipeline.build_features import Batch, Folders, compute_features, read_batch
 from tenant_experience.use_case.gates import Gates
 
-_NO_GATES = Gates(quarantine_share=None, freshness_days=None)
+_NO_GATES = Gates(quarantine_share=None, conflicting_ids=None, freshness_days=None)
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,11 @@ def show(
         show_rows(connection, query, "Features", max(shown_rows, len(tenants)), console)
         known = {str(row[0]) for row in connection.execute(f"SELECT {record_id} FROM {FEATURES_TABLE}").fetchall()}
         unknown = [tenant for tenant in tenants if tenant not in known]
-        refusals = list(_refusals(engine, batch, intake))
+        refusals = list(_refusals(engine, batch, intake, quality))
     if unknown:
         console.print(f"[yellow]Nobody in this input has the id {escape(', '.join(unknown))}.[/yellow]")
+    for warning in quality.warnings or ():
+        console.print(f"[yellow]Warning:[/yellow] {escape(warning)}")
     for code, message in refusals:
         console.print(f"[yellow]A release would be refused, {code}:[/yellow] {escape(message)}")
     if not refusals:
@@ -148,16 +150,25 @@ def _folders(scratch: Path, raw: RawBatch, use_case: Path) -> Folders:
     return Folders(use_case=use_case, **made)
 
 
-def _refusals(engine: ProcessingEngine, batch: Batch, intake: IntakeFigures) -> Iterator[tuple[str, str]]:
+def _refusals(
+    engine: ProcessingEngine, batch: Batch, intake: IntakeFigures, quality: DataQuality
+) -> Iterator[tuple[str, str]]:
     """Code and message of each gate that refuses, among the gates that need no earlier release."""
     use_case = batch.use_case
     gates: list[Callable[[], object]] = [lambda: check_quarantine_gate(intake, use_case, batch.source.columns)]
+    gates.append(lambda: check_conflicting_ids(quality.events, use_case))
     if batch.source.kind == "events":
         gates.append(lambda: check_freshness(engine, use_case, batch.as_of))
     if use_case.labels.from_ == "column":
         gates.append(lambda: describe_labels(engine.connection, use_case, compared=False))
     portfolios = tenants_by_portfolio(engine.connection, use_case)
-    gates.append(lambda: assign_partitions(portfolios, use_case, batch.manifest.models or use_case.models.scope))
+    scope = batch.manifest.models or use_case.models.scope
+
+    def check_sizes() -> None:
+        partitions = assign_partitions(portfolios, use_case, scope).values()
+        quality.warnings = [*(quality.warnings or ()), *scope_warnings(scope, partitions, use_case)]
+
+    gates.append(check_sizes)
     for gate in gates:
         try:
             gate()

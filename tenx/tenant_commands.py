@@ -53,7 +53,7 @@ def erase(
     from operations.erase import erase as remove
     from operations.stack import StackChoice, find_stack
 
-    check_tenant_id(tenant)
+    checked_tenant_id(tenant)
     use_case_folder(use_case)
     found = find_stack(StackChoice(stack, stage, laptop))
     done = remove(found, tenant, use_case, console(as_json=as_json), dry_run=dry_run, waits=waits)

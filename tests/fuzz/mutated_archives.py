@@ -77,9 +77,17 @@ def gzip_members(content: bytes, rng: Random) -> bytes:
     return content + last[: rng.choice([len(last), len(last) - 5, 12])] + bytes(rng.choice([0, 30]))
 
 
+def gzip_headers(_content: bytes, rng: Random) -> bytes:
+    """Headers, checksums and padding that ``gzip -t`` accepts, and some that it does not."""
+    plain = gzip.compress(as_csv(events(rng, 30)), mtime=0)
+    flags, extra = rng.choice([(16, b"comment\0"), (8, b"name\0"), (4, b"\2\0ab"), (2, b"xx"), (24, b"a\0b\0")])
+    damaged = plain[:3] + bytes([flags]) + plain[4:10] + extra + plain[10:]
+    return rng.choice([damaged, plain + bytes(512), damaged[:-8] + bytes(4) + damaged[-4:]])
+
+
 def gzip_bomb(_content: bytes, rng: Random) -> bytes:
     return gzip.compress(rng.choice([b"\x00", b"\n", b",", b"a"]) * (50 << 20), 1)
 
 
 ALL_ZIP: tuple[Mutation, ...] = (strange_members, strange_members, symbolic_link, nested, bomb, encrypted, prefixed)
-ALL_GZIP: tuple[Mutation, ...] = (gzip_again, gzip_members, gzip_members, gzip_bomb)
+ALL_GZIP: tuple[Mutation, ...] = (gzip_again, gzip_members, gzip_headers, gzip_headers, gzip_bomb)

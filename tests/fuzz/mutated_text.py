@@ -102,6 +102,31 @@ def json_values(content: bytes, rng: Random) -> bytes:
     return _change_line(content, rng, put)
 
 
+def lone_carriage_return(content: bytes, rng: Random) -> bytes:
+    place = rng.randrange(len(content) or 1)
+    return content[:place] + b"\r" + content[place:]
+
+
+def spellings_of_missing(content: bytes, rng: Random) -> bytes:
+    spelling = rng.choice([b"NaN", b"nan", b"NaT", b"None", b"NULL", b"<NA>", b"N/A"])
+    return _change_line(content, rng, lambda line: line.replace(b",,", b"," + spelling + b",", 1))
+
+
+def lookalike_ids(content: bytes, rng: Random) -> bytes:
+    strange = rng.choice(["\u200b", "\ufeff", "\u0301", "\u00a0", "\u3000", ".0", "\u00ad", "\U000e0041"]).encode()
+    return _change_line(content, rng, lambda line: line.replace(TENANT.encode(), TENANT.encode() + strange))
+
+
+def zones_of_times(content: bytes, rng: Random) -> bytes:
+    zone = rng.choice([b" BST", b" AST", b" GMT", b" UTC", b" Europe/London", b"+25:00", b" NZ", b" (BC)", b""])
+    return _change_line(content, rng, lambda line: line.replace(b"Z", zone))
+
+
+def break_in_header(content: bytes, rng: Random) -> bytes:
+    header, end, rest = content.partition(b"\n")
+    return header + rng.choice([b',"two\nlines"', b',"two\r\nlines"', b',"open\n']) + end + rest
+
+
 def no_header(content: bytes, rng: Random) -> bytes:
     return content.partition(b"\n")[rng.choice([0, 2])]
 
@@ -113,4 +138,5 @@ def blank_lines(content: bytes, rng: Random) -> bytes:
 ALL: tuple[Mutation, ...] = (
     *(encode_otherwise, mix_encodings, bom_in_the_middle, line_ends, line_ends, unterminated_quote, giant_field),
     *(ragged, other_delimiter, control_characters, json_values, json_values, no_header, blank_lines),
+    *(lone_carriage_return, spellings_of_missing, lookalike_ids, zones_of_times, break_in_header),
 )

@@ -7,8 +7,9 @@ import sys
 import duckdb
 import pytest
 
-from tenant_experience.intake.mapping import malformed
-from tenant_experience.tenant_id import LONGEST, NAME_PATTERN, PATTERN, is_tenant_id
+from tenant_experience.intake.mapping import malformed, malformed_id
+from tenant_experience.intake.mapping import normalised as normalised_sql
+from tenant_experience.tenant_id import LONGEST, NAME_PATTERN, is_tenant_id, normalised, tenant_id_of
 
 EDGES = [
     *(
@@ -45,6 +46,12 @@ def random_texts() -> list[str]:
     return ["".join(rng.choices(letters, k=rng.randrange(1, 9))) for _ in range(2_000)]
 
 
+def duckdb_answers(expression: str, texts: list[str]) -> list[object]:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE ids AS SELECT unnest($1) AS id", [texts])
+        return [row[0] for row in connection.execute(f"SELECT {expression} FROM ids").fetchall()]  # noqa: S608
+
+
 def duckdb_says(pattern: str, texts: list[str]) -> list[bool]:
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE ids AS SELECT unnest($1) AS id", [texts])
@@ -55,8 +62,61 @@ def duckdb_says(pattern: str, texts: list[str]) -> list[bool]:
 def test_python_and_duckdb_agree_on_what_a_tenant_id_is():
     texts = EDGES + random_texts()
     answers = [is_tenant_id(text) for text in texts]
-    assert answers == duckdb_says(PATTERN, texts)
+    assert answers == duckdb_answers(f"NOT {malformed_id('id')}", texts)
     assert 200 < sum(answers) < len(texts) - 200
+
+
+PARTS = [*"aeT10.9{}[]\"'- +E", "\u0301", "e\u0301", "\u00e9", "\u00c5", "A\u030a", "\u212b", "\u1100\u1161", "\u00a0"]
+PARTS += [
+    "\u3000",
+    "\u2009",
+    "\u200b",
+    "\ufeff",
+    "\u00ad",
+    "\u2060",
+    ".0",
+    ".00",
+    "123",
+    "1.5e22",
+    "\u0661",
+    "\U0001f3e0",
+]
+
+
+def test_python_and_duckdb_give_every_id_the_same_normal_form():
+    rng = random.Random(1)
+    texts = ["".join(rng.choices(PARTS, k=rng.randrange(1, 7))) for _ in range(20_000)]
+    forms = [normalised(text) for text in texts]
+    assert forms == duckdb_answers(normalised_sql("id"), texts)
+    assert [normalised(form) for form in forms] == forms
+    assert [is_tenant_id(form) for form in forms] == duckdb_answers(f"NOT {malformed_id('id')}", forms)
+
+
+@pytest.mark.parametrize(
+    ("texts", "meant"),
+    [
+        (["Ren\u00e9e", "Rene\u0301e", " Ren\u00e9e ", "\u00a0Ren\u00e9e\u3000"], "Ren\u00e9e"),
+        (["Ann Ames", "Ann\u00a0Ames", "Ann\u2009Ames"], "Ann Ames"),
+        (["123", "123.0", "123.0000000000"], "123"),
+        (["007.0"], "007"),
+        (["1.50"], "1.50"),
+        (["Unit 1E2", "[Unit 4] Bo", "{1B4E28BA-2FA1-11D2-883F-0016D3CCA427}"], None),
+    ],
+)
+def test_ids_that_look_alike_are_one_id(texts: list[str], meant: str | None):
+    assert [tenant_id_of(text) for text in texts] == ([meant] * len(texts) if meant else texts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("T\u200b1", "\ufeffT1", "T1\u200d", "T\u00ad1", "T\u20601", "T\u202e1", "T\u3164", "T\U000e00411", ""),
+        *('{"display_value": "Ann", "value": "125"}', '["125"]', "[125]", "{}", "[]", "1.2345678901234568e22", "1E+15"),
+    ],
+)
+def test_an_id_that_cannot_be_seen_or_is_several_values_is_refused(text: str):
+    assert tenant_id_of(text) is None
+    assert duckdb_answers(malformed_id(normalised_sql("id")), [text]) == [True]
 
 
 def test_a_name_of_a_portfolio_may_begin_with_anything_but_holds_no_control_character():

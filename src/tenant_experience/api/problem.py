@@ -15,7 +15,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from tenant_experience.api.http import Methods, is_wrong_method
 from tenant_experience.errors import PlatformError, UserError
-from tenant_experience.tenant_id import RULE, is_tenant_id
+from tenant_experience.tenant_id import RULE, tenant_id_of
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "5"
@@ -96,16 +96,17 @@ def request_text(event: Mapping[str, Any], longest: int) -> str:
 
 
 def tenant_id(text: object) -> str:
-    """A tenant id that the API accepts.
+    """The tenant id that a request means, in its normal form.
 
     Raises:
         UserError: ``malformed_tenant_id``.
     """
     if not isinstance(text, str):
         raise UserError("a tenant id must be a text", code="malformed_tenant_id")
-    if not is_tenant_id(text):
+    meant = tenant_id_of(text)
+    if meant is None:
         raise UserError(_WELL_FORMED, code="malformed_tenant_id")
-    return text
+    return meant
 
 
 def tenant_id_of_path(text: str) -> str:

@@ -100,6 +100,11 @@ def compare_releases(
     )
 
 
+def live_as_of(folder: Path) -> str | None:
+    """The moment that the live release's features describe, whatever its source; None when no release is live."""
+    return str(Outcome.read(folder).figures["as_of"]) if (folder / OUTCOME).is_file() else None
+
+
 def _obstacle(
     connection: duckdb.DuckDBPyConnection, use_case: UseCase, source_name: str, as_of: datetime, folder: Path
 ) -> str | None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 
@@ -38,6 +38,7 @@ class IntakeFigures:
         quarantined_share: share refused of the rows that the filter did not pass over.
         quarantined_by_reason: the most common reason first.
         files: the same counts for each file.
+        skipped: the files that were not read, because their names begin with ``.`` or ``_``.
     """
 
     rows: int
@@ -46,6 +47,7 @@ class IntakeFigures:
     quarantined_share: float
     quarantined_by_reason: list[RefusalReason]
     files: list[FileCount]
+    skipped: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,15 @@ class HistoryThresholds:
     overridden_by_source: list[str]
 
 
-def describe_intake(connection: duckdb.DuckDBPyConnection, files: Sequence[FileCount]) -> IntakeFigures:
+def describe_intake(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[FileCount], skipped: Sequence[str] = ()
+) -> IntakeFigures:
     """Counts the rows read, refused and passed over: in all, for each file, and for each reason.
 
     Args:
         connection: holds ``quarantine``.
         files: the counts of each file.
+        skipped: the files that were not read.
     """
     rows, quarantined = sum(file.rows for file in files), sum(file.quarantined for file in files)
     filtered = sum(file.filtered for file in files)
@@ -105,6 +110,7 @@ def describe_intake(connection: duckdb.DuckDBPyConnection, files: Sequence[FileC
         quarantined_share=quarantined / (rows - filtered) if rows > filtered else 0.0,
         quarantined_by_reason=[RefusalReason(*reason) for reason in reasons],
         files=list(files),
+        skipped=list(skipped),
     )
 
 

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from tenant_experience.data_quality._category_shift import CategoryShift
 from tenant_experience.data_quality._shift import LARGE_SHIFT, NumberShift
 from tenant_experience.data_quality.comparison import Comparison, NotCompared
-from tenant_experience.data_quality.describe import IntakeFigures
+from tenant_experience.data_quality.describe import EventFigures, IntakeFigures
 from tenant_experience.data_quality.feature_quality import Description, LabelDescription
 from tenant_experience.errors import UserError
+from tenant_experience.features.partitions import PartitionSize
 from tenant_experience.use_case.schema import UseCase
 
+# What to do about a reason for quarantine that does not say it.
+REASON_ADVICE = {
+    "unreadable_time": (
+        "Write times in ISO 8601 with Z or an offset, such as 2026-11-20T09:30:00+01:00, and not with an abbreviation "
+        "of a zone such as BST, which has several meanings"
+    ),
+    "unreadable_flag": "Write true or false, or 1 or 0",
+}
+_NAMED_FILES = 5
+_MAKE_UNIQUE = (
+    "If the files come from several systems, make the ids unique in the source, for example "
+    "event_id: channel || '-' || event_id"
+)
 _ADVICE = "See the data-quality report: correct the export, or raise the gate in use_case.yaml if the change is real"
 
 
@@ -38,11 +53,76 @@ def check_quarantine_gate(intake: IntakeFigures, use_case: UseCase, input_column
         return
     worst = intake.quarantined_by_reason[0]
     column = "the row as a whole" if worst.column is None else input_columns.get(worst.column, worst.column)
+    advice = f". {REASON_ADVICE[worst.reason]}" if worst.reason in REASON_ADVICE else ""
     raise UserError(
         f"{intake.quarantined} of {meant} rows ({share:.1%}) were refused; the gate quarantine_share "
         f"allows {limit:.1%}. Most often: {worst.reason}, column {column}, {worst.rows} times, first in "
-        f"{worst.first_file} line {worst.first_line}. The quarantine of this release has all of them, with reasons",
+        f"{worst.first_file} line {worst.first_line}. The quarantine of this release has all of "
+        f"them, with reasons{advice}",
         code="too_many_bad_rows",
+    )
+
+
+def check_conflicting_ids(events: EventFigures | None, use_case: UseCase) -> None:
+    """Refuses a batch in which too many ids name different events, as the ids of two systems do.
+
+    Args:
+        events: the events kept; None for a ready-made table.
+        use_case: its gate ``conflicting_ids``.
+
+    Raises:
+        UserError: ``conflicting_ids``.
+    """
+    limit = use_case.gates.conflicting_ids
+    if events is None or limit is None or events.conflicting_ids <= limit * events.events:
+        return
+    raise UserError(
+        f"{_conflicting(events)}; the gate conflicting_ids allows {limit:.1%}. {_MAKE_UNIQUE}", code="conflicting_ids"
+    )
+
+
+def intake_warnings(intake: IntakeFigures, events: EventFigures | None) -> list[str]:
+    """Sentences about what was read that refuse nothing: files that were skipped, and ids with several meanings."""
+    warnings = []
+    if intake.skipped:
+        names = ", ".join(intake.skipped[:_NAMED_FILES])
+        more = len(intake.skipped) - _NAMED_FILES
+        warnings.append(
+            f"{len(intake.skipped)} files were not read, because their names, or those of their folders, begin with . "
+            f"or _: {names}{f' and {more} more' if more > 0 else ''}"
+        )
+    if events and events.conflicting_ids:
+        warnings.append(f"{_conflicting(events)}. {_MAKE_UNIQUE}")
+    return warnings
+
+
+def age_warnings(as_of: str, live_as_of: str | None) -> list[str]:
+    """A sentence when the features describe an earlier moment than those that are live."""
+    if live_as_of is None or as_of >= live_as_of:
+        return []
+    days = (datetime.fromisoformat(live_as_of) - datetime.fromisoformat(as_of)).days
+    return [
+        f"these features describe {as_of}, {days} days before those of the live release ({live_as_of}): approving them "
+        "puts older models and features in place of newer ones"
+    ]
+
+
+def scope_warnings(scope: str, partitions: Collection[PartitionSize], use_case: UseCase) -> list[str]:
+    """A sentence when every portfolio was to have a model of its own and none has."""
+    if scope != "per_partition" or any(partition.scale == "local" for partition in partitions):
+        return []
+    return [
+        "a model for each portfolio was asked for (per_partition), but there is one global model: no portfolio has the "
+        f"{use_case.models.minimum_tenants} tenants with enough history that its own model needs "
+        "(models.minimum_tenants)"
+    ]
+
+
+def _conflicting(events: EventFigures) -> str:
+    share = events.conflicting_ids / events.events if events.events else 0.0
+    return (
+        f"{events.conflicting_ids} of {events.events} event ids ({share:.1%}) name different tenants, channels or "
+        "opening times, and only one event of each is kept"
     )
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import html
 import json
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import quote
 
 from tenant_experience.intake.staged_file import KEPT_CHARACTERS
+from tenant_experience.tenant_id import normalised
 
 ERASED = "[erased]"
 _DISTINCTIVE_LENGTH = 6
@@ -34,8 +36,9 @@ class ErasedId:
 
     @classmethod
     def of(cls, *ids: str) -> ErasedId:
-        """One tenant by its id and, where there is one, its pseudonym."""
-        return cls(tuple(dict.fromkeys(part for each in ids for part in (each, each[:KEPT_CHARACTERS]))))
+        """One tenant by its id and, where there is one, its pseudonym. The id is also looked for decomposed (NFD)."""
+        spelled = [form for each in ids for form in (each, unicodedata.normalize("NFD", each))]
+        return cls(tuple(dict.fromkeys(part for each in spelled for part in (each, each[:KEPT_CHARACTERS]))))
 
     @cached_property
     def is_distinctive(self) -> bool:
@@ -48,7 +51,7 @@ class ErasedId:
 
     def is_value(self, value: object) -> bool:
         """Whether a value as a whole is the id."""
-        return str(value).strip() in self.forms
+        return normalised(str(value).strip()) in self.forms
 
     def is_named_by(self, value: str) -> bool:
         """Whether a value is the id, or contains it as a word that is not part of a longer id."""

@@ -57,6 +57,13 @@ def unpack_zip(path: Path, name: str, folder: Path) -> list[tuple[Path, str]]:
     return unpacked
 
 
+def skipped_members(path: Path, name: str) -> list[str]:
+    """The names of the files in an archive that :func:`unpack_zip` passes over."""
+    with zipfile.ZipFile(path) as archive:
+        members = sorted(info.filename for info in archive.infolist() if not info.is_dir())
+    return [f"{name}/{printable(member)}" for member in members if _is_bookkeeping(member)]
+
+
 def _is_bookkeeping(member: str) -> bool:
     return any(part.startswith((".", "_")) for part in member.split("/"))
 

@@ -62,9 +62,10 @@ def open_session(
                 f"threads = {threads}",
                 f"memory_limit = '{memory}MiB'",
                 f"temp_directory = {literal(scratch + '/spill')}",
-                # This optimizer moves an expression that two columns share out of TRY (DuckDB 2.0.0), so that one bad
-                # value would end the query.
-                "disabled_optimizers = 'common_subexpressions'",
+                # In DuckDB 2.0.0, common_subexpressions moves an expression that two columns share out of TRY, so that
+                # one bad value would end the query; and statistics_propagation concludes from a Parquet file's minimum
+                # and maximum that a column has no NaN.
+                "disabled_optimizers = 'common_subexpressions,statistics_propagation'",
                 f"GLOBAL TimeZone = {literal(time_zone)}",  # GLOBAL: cursors have it too
                 f"allowed_directories = [{allowed}]",
                 "enable_external_access = false",

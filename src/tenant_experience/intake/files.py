@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tenant_experience.data_layout import MANIFEST
 from tenant_experience.errors import UserError
-from tenant_experience.intake._zip import printable, unpack_zip
+from tenant_experience.intake._zip import printable, skipped_members, unpack_zip
 from tenant_experience.intake.formats import ZIP, RawFile, check_content, check_signature, recognise
 from tenant_experience.use_case.source import Source
 
@@ -41,6 +41,22 @@ def find_raw_files(folder: Path, source: Source, scratch: Path) -> list[RawFile]
             files.append(recognise(part, part_name, len(files), wanted))
             check_content(files[-1], source.csv.encoding, wanted)
     return files
+
+
+def skipped_files(folder: Path) -> list[str]:
+    """The files below ``folder``, and those in its archives, that :func:`find_raw_files` passes over.
+
+    ``manifest.json`` is not one of them, because it is read as something else.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / MANIFEST)
+    skipped = []
+    for path in paths:
+        name = printable(path.relative_to(folder).as_posix())
+        if _is_bookkeeping(path, folder):
+            skipped.append(name)
+        elif name.lower().endswith(ZIP):
+            skipped += skipped_members(path, name)
+    return skipped
 
 
 def _is_bookkeeping(path: Path, folder: Path) -> bool:

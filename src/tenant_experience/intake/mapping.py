@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from tenant_experience.intake.duckdb_session import literal
+from tenant_experience.tenant_id import NAME_PATTERN, NO_ID_PATTERN, PATTERN, SPACES, WHOLE_NUMBER
 from tenant_experience.use_case.source import WHERE, Source
 from tenant_experience.use_case.source_expression import is_plain_column
 
 # Instead of the index of a rule: the source's filter leaves the row out. It is neither kept nor quarantined.
 FILTERED = -1
+
+
+Meaning = Literal["id", "text", "time", "flag", "number"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,25 @@ def malformed(column: str, pattern: str) -> str:
     return f"NOT regexp_full_match({column}, {literal(pattern)})"
 
 
+def malformed_id(column: str) -> str:
+    """SQL: whether ``column``, in its normal form, can be no id: what ``tenant_id.is_tenant_id`` says in Python."""
+    return f"({malformed(column, PATTERN)} OR NOT {malformed(column, NO_ID_PATTERN)})"
+
+
+def malformed_name(column: str) -> str:
+    """SQL: whether ``column`` can be no name of a portfolio or a category."""
+    return f"({malformed(column, NAME_PATTERN)} OR NOT {malformed(column, NO_ID_PATTERN)})"
+
+
+def normalised(text: str) -> str:
+    """SQL for the normal form of an id or a name: what ``tenant_id.normalised`` says in Python."""
+    composed = f"trim(regexp_replace(nfc_normalize({text}), {literal(f'[{SPACES}]')}, ' ', 'g'), ' ')"
+    whole = rf"regexp_replace({composed}, {literal(f'^{WHOLE_NUMBER}$')}, '\1')"
+    # Most texts are ASCII without a dot. Checking that costs a fraction of the rest.
+    rare = f"strlen({text}) <> length({text}) OR contains({text}, '.') OR {text} < '!' OR ends_with({text}, ' ')"
+    return f"CASE WHEN {rare} THEN {whole} ELSE {text} END"
+
+
 @dataclass(frozen=True)
 class RowMapping:
     """How a row of a file becomes one of our rows; the same for every file of a batch.
@@ -45,12 +69,16 @@ class RowMapping:
     Attributes:
         source: says how our columns are read from those of a file.
         typed: our column -> SQL over ``raw_<column>``; gives null, not an error, for a value that it cannot read.
+        meanings: our column -> what its values mean, whatever the format of a file.
+        settled: our column -> SQL over the typed columns that replaces its value, for values that depend on another.
         checks: the rules of these rows, checked in order; the first broken one is the reason for the quarantine.
     """
 
     source: Source
     typed: Mapping[str, str]
     checks: tuple[Rule, ...]
+    meanings: Mapping[str, Meaning]
+    settled: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -72,4 +100,8 @@ class RowMapping:
         cases = [f"WHEN {rule.broken} THEN {place}" for place, rule in enumerate(self.rules)]
         cases.insert(len(_BEFORE_FILTER), f"WHEN raw_{WHERE} IS NOT TRUE THEN {FILTERED}")
         broken_rule = f"CAST(CASE {' '.join(cases)} END AS SMALLINT) AS broken_rule"
-        return f"SELECT *, {broken_rule} FROM (SELECT *, {columns} FROM ({scanned}))"
+        typed = f"SELECT *, {columns} FROM ({scanned})"
+        if self.settled:
+            replaced = ", ".join(f"{expression} AS {ours}" for ours, expression in self.settled.items())
+            typed = f"SELECT * REPLACE ({replaced}) FROM ({typed})"
+        return f"SELECT *, {broken_rule} FROM ({typed})"

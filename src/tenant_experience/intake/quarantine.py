@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import duckdb
 
 from tenant_experience.intake.duckdb_session import count, literal
-from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import FILTERED, Rule
 from tenant_experience.intake.scan import Scan
 from tenant_experience.intake.staged_file import StagedFile
@@ -63,10 +62,6 @@ def quarantine_file(
     return staged.broken + rejected + swallowed
 
 
-def _header_lines(file: RawFile) -> int:
-    return 1 if file.format == "csv" else 0
-
-
 def _number_lines(connection: duckdb.DuckDBPyConnection, scan: Scan, staged: StagedFile) -> None:
     """Creates ``numbered`` (rows that are refused or hold line breaks) and ``unsplit`` (rejected lines).
 
@@ -82,7 +77,7 @@ def _number_lines(connection: duckdb.DuckDBPyConnection, scan: Scan, staged: Sta
     rejects = scan.rejects or "(SELECT 0 AS line, '' AS error_type, '' AS column_name, 0 AS column_idx WHERE false)"
     connection.execute(
         "CREATE TEMP TABLE unsplit AS SELECT *, row_number() OVER (ORDER BY line) AS place, "
-        f"line - {_header_lines(scan.file)} - row_number() OVER (ORDER BY line) AS split_before "
+        f"line - {int(scan.header_lines > 0)} - row_number() OVER (ORDER BY line) AS split_before "
         "FROM (SELECT CAST(line AS BIGINT) AS line, arg_min(CAST(error_type AS VARCHAR), column_idx) AS error_type, "
         f"arg_min(column_name, column_idx) AS column_name FROM {rejects} GROUP BY line)"
     )
@@ -95,7 +90,7 @@ def _add_broken(connection: duckdb.DuckDBPyConnection, scan: Scan, rules: Sequen
     connection.execute(
         f"INSERT INTO quarantine SELECT [{', '.join(reasons)}][broken_rule + 1], "
         f"[{', '.join(columns)}][broken_rule + 1], $1, "
-        f"numbered.place + {_header_lines(scan.file)} + coalesce(unsplit.place, 0) + breaks - newlines, 1 + newlines, "
+        f"numbered.place + {scan.header_lines} + coalesce(unsplit.place, 0) + breaks - newlines, 1 + newlines, "
         f"{texts} FROM numbered ASOF LEFT JOIN unsplit ON numbered.place > unsplit.split_before "
         f"WHERE broken_rule <> {FILTERED}",
         [scan.file.name],
@@ -107,7 +102,7 @@ def _add_rejected(connection: duckdb.DuckDBPyConnection, scan: Scan) -> None:
     connection.execute(
         "INSERT INTO quarantine (reason, column_name, file, line, lines) "
         f"SELECT CASE error_type {reasons} ELSE 'unreadable_row' END, coalesce(column_name, ''), $1, "
-        "line + coalesce(breaks, 0), 1 "
+        f"line + {max(scan.header_lines - 1, 0)} + coalesce(breaks, 0), 1 "
         "FROM unsplit ASOF LEFT JOIN numbered ON unsplit.split_before >= numbered.place",
         [scan.file.name],
     )
@@ -123,7 +118,7 @@ def _add_swallowed(connection: duckdb.DuckDBPyConnection, scan: Scan, accounted:
     with scan.file.open() as stream:
         lines = sum(1 for line in stream if line.strip())
     breaks = count(connection, "SELECT sum(newlines) FROM numbered")
-    swallowed = max(0, lines - _header_lines(scan.file) - accounted - breaks)
+    swallowed = max(0, lines - scan.header_lines - accounted - breaks)
     connection.execute(
         f"UPDATE quarantine SET lines = lines + $2 WHERE file = $1 AND line = {first} AND reason IN ({places})",
         [scan.file.name, swallowed],

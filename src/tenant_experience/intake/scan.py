@@ -3,26 +3,29 @@
 # ruff: noqa: S608 - names and texts in SQL are quoted by duckdb_session, files go by our own link names
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import assert_never
 
 import duckdb
 
 from tenant_experience.errors import UserError
+from tenant_experience.intake._column_types import NO_VALUES, physical_types, readable_types
+from tenant_experience.intake._json_keys import json_keys
 from tenant_experience.intake._text import in_utf8, read_csv_header, require_once
 from tenant_experience.intake.duckdb_session import identifier, literal
 from tenant_experience.intake.formats import RawFile
+from tenant_experience.intake.mapping import RowMapping
 from tenant_experience.use_case.source import WHERE, Source
 from tenant_experience.use_case.source_expression import is_plain_column
 
-_JSON_LINES_SAMPLED = 1_000
-_IDS = ("event_id", "tenant_id", "portfolio_id")
+# How data frames and databases write that there is no value. With them, a missing value is the same in every format
+# and column. Words that a person or a thing may be called, such as Null, NA or none, must be declared by the source.
+MISSING = ("NaN", "nan", "NAN", "-nan", "NaT", "None", "NULL", "null", "<NA>")
+_FEW_COLUMNS = 200
 # The path of our own link to a file, as it appears in DuckDB's messages.
 _PATH = re.compile(r"/\S*/\d{6}\.[a-z.]+[a-z]")
 
@@ -37,12 +40,14 @@ class Scan:
             expression failed; ``failed_<column>`` is then true (a plain column cannot fail and has none).
             ``raw_where`` and ``failed_where`` are the same for the filter: true and false when the source has none.
             ``malformed``: the line is no record at all. ``newlines``: how many line breaks are inside its values.
+        header_lines: how many lines of the file its header takes.
         rejects: the table in which DuckDB lists the lines that it cannot split into columns; None for Parquet.
     """
 
     file: RawFile
     mapped: str
     rejects: str | None
+    header_lines: int
 
     @contextmanager
     def errors_as_refusals(self) -> Iterator[None]:
@@ -76,9 +81,10 @@ class _Rows:
     table: str
     malformed: str = "false"
     newlines: str = "0"
+    header_lines: int = 0
 
 
-def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Source, scratch: Path) -> Scan:
+def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, mapping: RowMapping, scratch: Path) -> Scan:
     """Plans how a file is read.
 
     The file is linked into ``scratch`` under a plain name. Its own name never enters SQL, where ``*``, ``?`` and ``[``
@@ -88,14 +94,16 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Sour
         UserError: ``missing_column``, ``duplicate_column``, ``wrong_column_type``, ``wrong_encoding`` or
             ``corrupt_file``.
     """
+    source = mapping.source
     if file.format == "csv" and source.csv.encoding != "utf-8":
         file = in_utf8(file, source.csv.encoding, scratch / f"{file.number:06d}.utf8.csv")
     link = scratch / f"{file.number:06d}{file.extension}"
+    link.unlink(missing_ok=True)
     link.symlink_to(file.path.resolve())
     rejects = None if file.format == "parquet" else f"rejects_{file.number}"
     match file.format:
         case "parquet":
-            rows = _parquet_rows(connection, file, link, source)
+            rows = _parquet_rows(connection, file, link, mapping)
         case "csv":
             rows = _csv_rows(file, link, source, rejects)
         case "jsonl":
@@ -112,20 +120,29 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, source: Sour
         f"SELECT {results}, malformed, newlines FROM (SELECT {attempts}, malformed, newlines FROM "
         f"(SELECT {selected}, {rows.malformed} AS malformed, {rows.newlines} AS newlines FROM {rows.table}))",
         rejects,
+        rows.header_lines,
     )
 
 
 def _csv_rows(file: RawFile, link: Path, source: Source, rejects: str | None) -> _Rows:
-    names = read_csv_header(file, source.csv.delimiter, source.raw_columns())
+    header = read_csv_header(file, source.csv.delimiter, source.raw_columns())
+    names = header.names
     quoting = f"delim = {literal(source.csv.delimiter)}, quote = '\"', escape = '\"', header = true"
-    texts = [f"coalesce({identifier(name)}, '')" for name in names]
-    breaks = _balanced([f"len({text}) - len(replace({text}, chr(10), ''))" for text in texts], "+")
-    # Few rows have a line break, and looking for one is much cheaper than counting them.
+    row = f"concat({', '.join(map(identifier, names))})"
+    # Each mention of a column takes memory, so the row is mentioned once.
+    breaks = f"len(regexp_replace({row}, '[^\\n]', '', 'g'))"
+    # Few rows have a line break, and looking for one is much cheaper than counting them. It takes memory for each
+    # column, which a file with very many columns does not leave.
     found = _balanced([f"contains({identifier(name)}, chr(10))" for name in names], "OR")
     return _Rows(
         dict.fromkeys(names, "VARCHAR"),
         _read_csv(file, link, names, quoting, rejects),
-        newlines=f"CASE WHEN {found} THEN {breaks} ELSE 0 END" if names else "0",
+        newlines="0"
+        if not names
+        else breaks
+        if len(names) > _FEW_COLUMNS
+        else f"CASE WHEN {found} THEN {breaks} ELSE 0 END",
+        header_lines=header.lines,
     )
 
 
@@ -138,19 +155,7 @@ def _balanced(terms: list[str], operator: str) -> str:
 
 
 def _json_rows(file: RawFile, link: Path, rejects: str | None, source: Source) -> _Rows:
-    keys: dict[str, str] = {}
-    with file.open() as stream:
-        for line in islice(stream, _JSON_LINES_SAMPLED):
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError):
-                continue  # the row is quarantined when the whole file is read
-            if isinstance(record, dict):
-                keys |= dict.fromkeys(record, "VARCHAR")
-    require_once(file, list(keys), source.raw_columns())
-    # An exporter that omits nulls may mention an optional column for the first time after the sampled lines.
-    sampled = {key.lower() for key in keys}
-    keys |= {name: "VARCHAR" for name in source.optional if name.lower() not in sampled}
+    keys = dict.fromkeys(json_keys(file, source), "VARCHAR")
     # This delimiter does not occur in text, so each line stays whole.
     lines = _read_csv(file, link, ["line"], "delim = '\x01', quote = '', escape = '', header = false", rejects)
     # Keys that are not read may be anything, so they never enter SQL.
@@ -174,18 +179,16 @@ def _read_csv(file: RawFile, link: Path, names: list[str], quoting: str, rejects
     )
 
 
-def _parquet_rows(connection: duckdb.DuckDBPyConnection, file: RawFile, link: Path, source: Source) -> _Rows:
+def _parquet_rows(connection: duckdb.DuckDBPyConnection, file: RawFile, link: Path, mapping: RowMapping) -> _Rows:
     table = f"read_parquet({literal(str(link))})"
     try:
-        described = connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()
+        types = physical_types(connection, table, link)
         nodes = connection.execute(f"SELECT name, num_children FROM parquet_schema({literal(str(link))})").fetchall()
     except duckdb.Error as error:
         raise _corrupt(file, error) from error
     # DuckDB renames the second of two columns with the same name, so the names are taken from the file's own schema.
-    require_once(file, _top_level(nodes), source.raw_columns())
-    types = {name: kind for name, kind, *_ in described}
-    _require_readable_types(file, source, types)
-    return _Rows(types, table)
+    require_once(file, _top_level(nodes), mapping.source.raw_columns())
+    return _Rows(readable_types(connection, file, table, types, mapping.source, mapping.meanings), table)
 
 
 def _top_level(nodes: list[tuple[str, int | None]]) -> list[str]:
@@ -196,20 +199,6 @@ def _top_level(nodes: list[tuple[str, int | None]]) -> list[str]:
             names.append(name)
         within += (children or 0) - (1 if within else 0)
     return names
-
-
-def _require_readable_types(file: RawFile, source: Source, types: dict[str, str]) -> None:
-    """Refuses nested and binary values, which have no single text, and ids in floating point: 7 would become 7.0."""
-    kinds = {name.lower(): kind for name, kind in types.items()}
-    for ours, expression in source.columns.items():
-        kind = kinds.get(expression.lower(), "") if is_plain_column(expression) else ""
-        is_float_id = ours in _IDS and kind in ("FLOAT", "DOUBLE")
-        if is_float_id or kind == "BLOB" or kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
-            raise UserError(
-                f"{file.name}: column {expression!r}, read as {ours}, is {kind.split('(')[0]}: it must hold "
-                + ("text or whole numbers" if ours in _IDS else "one plain value in each row"),
-                code="wrong_column_type",
-            )
 
 
 def _corrupt(file: RawFile, error: Exception) -> UserError:
@@ -245,22 +234,34 @@ def _require_columns(file: RawFile, source: Source, present: list[str]) -> None:
 
 
 def tidied(raw: str, types: dict[str, str], null_markers: list[str]) -> str:
-    """SQL for one column of a file as expressions see it: trimmed; null when missing, blank or a null marker."""
+    """SQL for one column of a file as expressions see it: trimmed; null when missing, blank, NaN or a null marker.
+
+    A time that DuckDB cannot convert, which would end the query, becomes infinity, which no rule accepts.
+    """
     kinds = {name.lower(): kind for name, kind in types.items()}
     kind = kinds.get(raw.lower())
     name = identifier(raw)
-    if kind is None:
+    if kind is None or kind == NO_VALUES:
         return f"CAST(NULL AS VARCHAR) AS {name}"
+    if kind in ("FLOAT", "DOUBLE"):
+        # Not isnan: from the minimum and maximum in a Parquet file, which never are NaN, DuckDB concludes that none is.
+        return f"CASE WHEN CAST({name} AS VARCHAR) <> 'nan' THEN {name} END AS {name}"
+    if kind == "DATE" or kind.startswith("TIMESTAMP"):
+        in_range = f"{name} BETWEEN CAST('1700-01-01' AS {kind}) AND CAST('2250-01-01' AS {kind})"
+        return f"CASE WHEN {in_range} THEN {name} WHEN {name} IS NOT NULL THEN CAST('infinity' AS {kind}) END AS {name}"
     if kind != "VARCHAR":
         return name
-    absent = ", ".join(literal(text) for text in ("", *null_markers))
-    tidied = f"CASE WHEN trim({name}) NOT IN ({absent}) THEN trim({name}) END"
+    # One text to search in, not a list: a list takes memory for each column. No marker holds a line break.
+    absent = literal("\n".join(("", "", *MISSING, *null_markers, "")))
+    tidied = f"CASE WHEN NOT contains({absent}, chr(10) || trim({name}) || chr(10)) THEN trim({name}) END"
     if null_markers:
         return f"{tidied} AS {name}"
     # Most texts are tidy, and checking that costs half as much as trimming them. The empty text and all texts that
     # begin with a space sort before '!'; a space outside ASCII takes more than one byte.
     untidy = f"{name} < '!' OR ends_with({name}, ' ') OR strlen({name}) <> length({name})"
-    return f"CASE WHEN {untidy} THEN {tidied} ELSE {name} END AS {name}"
+    longest = max(map(len, MISSING))
+    is_missing = f"strlen({name}) <= {longest} AND contains({absent}, chr(10) || {name} || chr(10))"
+    return f"CASE WHEN {untidy} THEN {tidied} WHEN {is_missing} THEN NULL ELSE {name} END AS {name}"
 
 
 def _attempt(ours: str, expression: str) -> str:
@@ -273,4 +274,6 @@ def _attempt(ours: str, expression: str) -> str:
 def _result(ours: str, expression: str) -> str:
     if is_plain_column(expression):
         return f"raw_{ours}"
-    return f"attempt_{ours}[1] AS raw_{ours}, attempt_{ours} IS NULL AS failed_{ours}"
+    value = f"attempt_{ours}[1]"
+    is_nan = f"typeof({value}) IN ('FLOAT', 'DOUBLE') AND CAST({value} AS VARCHAR) = 'nan'"
+    return f"CASE WHEN NOT ({is_nan}) THEN {value} END AS raw_{ours}, attempt_{ours} IS NULL AS failed_{ours}"

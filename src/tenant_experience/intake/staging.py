@@ -14,7 +14,9 @@ from pathlib import Path
 
 import duckdb
 
+from tenant_experience.errors import UserError
 from tenant_experience.intake._pseudonymise import install
+from tenant_experience.intake._text import rewritten
 from tenant_experience.intake.duckdb_session import literal
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import RowMapping
@@ -68,8 +70,20 @@ def stage_files(
 
     def stage(file: RawFile) -> FileCount:
         # Each file has a cursor of its own: a connection serves one thread at a time, and rejects belong to a cursor.
+        try:
+            with connection.cursor() as cursor:
+                return _stage_file(cursor, file, mapping, scratch, pseudonyms)
+        except UserError as error:
+            if (
+                not isinstance(error.__cause__, duckdb.Error)
+                or error.code != "corrupt_file"
+                or file.format == "parquet"
+            ):
+                raise
+            # Most files never need this, so it is not done beforehand.
+            plain = rewritten(file, scratch / f"{file.number:06d}.plain.{file.format}")
         with connection.cursor() as cursor:
-            return _stage_file(cursor, file, mapping, scratch, pseudonyms)
+            return _stage_file(cursor, plain, mapping, scratch, pseudonyms)
 
     with ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), _MOST_FILES_AT_ONCE)) as pool:
         counts = list(pool.map(stage, files))
@@ -87,7 +101,7 @@ def _stage_file(
     scratch: Path,
     pseudonyms: Pseudonyms | None,
 ) -> FileCount:
-    scan = scan_file(connection, file, mapping.source, scratch)
+    scan = scan_file(connection, file, mapping, scratch)
     with scan.errors_as_refusals():
         staged = write_staged(connection, scan, mapping, pseudonyms, _staged_path(scratch, file))
         refused = quarantine_file(connection, scan, staged, mapping.rules)

@@ -11,9 +11,8 @@ from tenant_experience.errors import UserError
 from tenant_experience.intake.duckdb_session import count, literal
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.formats import RawFile
-from tenant_experience.intake.mapping import RowMapping, Rule, malformed
+from tenant_experience.intake.mapping import Meaning, RowMapping, Rule, malformed_id, malformed_name, normalised
 from tenant_experience.intake.staging import FileCount
-from tenant_experience.tenant_id import NAME_PATTERN, PATTERN
 from tenant_experience.use_case.features import Feature
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
@@ -30,7 +29,8 @@ def read_table(engine: DuckDbEngine, files: Sequence[RawFile], source: Source, u
     Raises:
         UserError: ``wrong_column_type`` or ``duplicate_ids``, or a file cannot be read; names the file and the column.
     """
-    counts = engine.stage(files, RowMapping(source, _typed(source, use_case), tuple(_checks(source, use_case))))
+    checks = tuple(_checks(source, use_case))
+    counts = engine.stage(files, RowMapping(source, _typed(source, use_case), checks, _meanings(use_case)))
     _check_column_types(engine.connection, counts, source)
     _check_unique(engine.connection, files, source, use_case)
     engine.connection.execute(
@@ -49,8 +49,17 @@ def _typed(source: Source, use_case: UseCase) -> dict[str, str]:
     }
 
 
+def _meanings(use_case: UseCase) -> dict[str, Meaning]:
+    return {
+        **dict.fromkeys((use_case.record_id, use_case.partition_column), "id"),
+        **dict.fromkeys((*use_case.categories, *_label_names(use_case)), "text"),
+        **dict.fromkeys(_numbers(use_case), "number"),
+    }
+
+
 def _text(name: str, source: Source) -> str:
-    return f"nullif(trim(CAST({_raw(name, source)} AS VARCHAR)), '')"
+    text = f"CAST({_raw(name, source)} AS VARCHAR)"
+    return f"nullif({normalised(text)}, '')"
 
 
 def _raw(name: str, source: Source) -> str:
@@ -71,13 +80,13 @@ def _label_names(use_case: UseCase) -> list[str]:
 def _checks(source: Source, use_case: UseCase) -> list[Rule]:
     rules = [
         Rule("missing_value", use_case.record_id, f"{use_case.record_id} IS NULL"),
-        Rule("malformed_id", use_case.record_id, malformed(use_case.record_id, PATTERN)),
-        Rule("malformed_portfolio", use_case.partition_column, malformed(use_case.partition_column, NAME_PATTERN)),
+        Rule("malformed_id", use_case.record_id, malformed_id(use_case.record_id)),
+        Rule("malformed_portfolio", use_case.partition_column, malformed_name(use_case.partition_column)),
     ]
     for name in (name for name in _numbers(use_case) if name in source.columns):
         rules.append(Rule("not_a_number", name, f"raw_{name} IS NOT NULL AND {name} IS NULL"))
         rules.append(Rule("out_of_range", name, _outside(name, use_case.features.get(name, Feature()))))
-    rules.extend(Rule("malformed_category", name, malformed(name, NAME_PATTERN)) for name in use_case.categories)
+    rules.extend(Rule("malformed_category", name, malformed_name(name)) for name in use_case.categories)
     for name in _label_names(use_case):
         classes = ", ".join(literal(each) for each in use_case.labels.classes or ())
         rules.append(Rule("unknown_class", name, f"{name} NOT IN ({classes})"))

@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 
 from tenant_experience.data_layout import FEATURES_FILE, MANIFEST, PARTITIONS_FILE, QUARANTINE_FILE
-from tenant_experience.data_quality.comparison import compare_releases
+from tenant_experience.data_quality.comparison import compare_releases, live_as_of
 from tenant_experience.data_quality.describe import IntakeFigures, describe_events, describe_history, describe_intake
 from tenant_experience.data_quality.feature_quality import (
     TenantFigures,
@@ -19,8 +19,12 @@ from tenant_experience.data_quality.feature_quality import (
     describe_tenants,
 )
 from tenant_experience.data_quality.gates import (
+    age_warnings,
     check_comparison_gates,
+    check_conflicting_ids,
     check_quarantine_gate,
+    intake_warnings,
+    scope_warnings,
     shift_warnings,
     unmapped_warnings,
 )
@@ -37,7 +41,7 @@ from tenant_experience.features.sql import (
 from tenant_experience.intake.duckdb_session import literal, open_session
 from tenant_experience.intake.engine import DuckDbEngine, OpenEngine, ProcessingEngine
 from tenant_experience.intake.events import read_events
-from tenant_experience.intake.files import find_raw_files
+from tenant_experience.intake.files import find_raw_files, skipped_files
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.table import read_table
 from tenant_experience.jobs.outcome import Outcome
@@ -136,12 +140,14 @@ def build_features(
             files = find_raw_files(folders.raw, batch.source, scratch)
             intake = read_batch(engine, batch, files, folders, scratch, quality)
             check_quarantine_gate(intake, batch.use_case, batch.source.columns)
+            check_conflicting_ids(quality.events, batch.use_case)
             if batch.source.kind == "events":
                 check_freshness(engine, batch.use_case, batch.as_of)
             compute_features(engine, batch, folders)
-            tenants, warnings = _describe(connection, batch, folders, quality)
             scope = batch.manifest.models or batch.use_case.models.scope
             partition_of = assign_partitions(tenants_by_portfolio(connection, batch.use_case), batch.use_case, scope)
+            scoped = scope_warnings(scope, partition_of.values(), batch.use_case)
+            tenants, warnings = _describe(connection, batch, folders, quality, scoped)
             write_features(connection, batch.use_case, partition_of, folders.features / FEATURES_FILE)
         items = _write_partitions(batch, partition_of, folders)
     return Outcome.ok(
@@ -174,13 +180,14 @@ def read_batch(
     connection = engine.connection
     if batch.source.kind == "events":
         counts = read_events(engine, files, batch.source, batch.use_case.event_columns, batch.requested_at)
-        intake = describe_intake(connection, counts.files)
+        intake = describe_intake(connection, counts.files, skipped_files(folders.raw))
         quality.events = describe_events(connection, counts)
         quality.history = describe_history(batch.use_case, batch.source)
     else:
         in_process = DuckDbEngine(connection, scratch, engine.pseudonyms)
-        intake = describe_intake(connection, read_table(in_process, files, batch.source, batch.use_case))
-    quality.intake = intake
+        counted = read_table(in_process, files, batch.source, batch.use_case)
+        intake = describe_intake(connection, counted, skipped_files(folders.raw))
+    quality.intake, quality.warnings = intake, intake_warnings(intake, quality.events)
     connection.execute(
         "COPY (SELECT * FROM quarantine ORDER BY file, line) "  # noqa: S608 - the path is quoted
         f"TO {literal(str(folders.quarantine / QUARANTINE_FILE))} (FORMAT parquet)"
@@ -189,7 +196,7 @@ def read_batch(
 
 
 def _describe(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Folders, quality: DataQuality
+    connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Folders, quality: DataQuality, scoped: list[str]
 ) -> tuple[TenantFigures, list[str]]:
     """Describes the tenants and the features beside those of the live release, and checks the gates on changes.
 
@@ -204,7 +211,9 @@ def _describe(
     if use_case.labels.from_ == "column":
         quality.labels = describe_labels(connection, use_case, compared=comparison.compared)
     unmapped = unmapped_warnings(batch.source_name, batch.source.unmapped(use_case))
-    quality.warnings = warnings = [*unmapped, *shift_warnings(quality.features, quality.labels, use_case)]
+    aged = age_warnings(f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}", live_as_of(folders.previous))
+    known = [*(quality.warnings or ()), *aged, *scoped, *unmapped]
+    quality.warnings = warnings = [*known, *shift_warnings(quality.features, quality.labels, use_case)]
     check_comparison_gates(comparison, quality.features, quality.labels, use_case)
     return tenants, warnings
 

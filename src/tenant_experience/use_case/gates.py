@@ -15,6 +15,7 @@ class Gates(Settings):
 
     Attributes:
         quarantine_share: at most this share of the rows is quarantined.
+        conflicting_ids: at most this share of the events have an id that other rows use for a different event.
         failed_records_share: at most this share (rounded up) of the tenants that an instance ingests is not written.
         pooled_tenants: at least this many tenants may train.
         freshness_days: the newest event is at most this many days older than ``as_of``.
@@ -30,6 +31,7 @@ class Gates(Settings):
     """
 
     quarantine_share: float | None = Field(default=0.05, ge=0, le=1)
+    conflicting_ids: float | None = Field(default=0.1, ge=0, le=1)
     failed_records_share: float | None = Field(default=0.001, ge=0, le=1)
     pooled_tenants: int = Field(default=500, ge=1)
     freshness_days: int | None = Field(default=45, ge=0)

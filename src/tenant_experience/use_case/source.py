@@ -27,10 +27,14 @@ OPTIONAL_EVENT_COLUMNS = (
 WHERE = "where"
 
 
+# Names in the folder of time zones that mean the zone of the machine, or none.
+_OF_THE_MACHINE = {"localtime", "posixrules", "Factory"}
+
+
 @cache
 def _time_zones() -> set[str]:
     """Looking for them opens every file of the time zone database."""
-    return available_timezones()
+    return available_timezones() - _OF_THE_MACHINE
 
 
 def _known_zone(zone: str) -> str:

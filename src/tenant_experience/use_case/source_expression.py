@@ -47,6 +47,8 @@ def check_time_format(time_format: str) -> None:
     Raises:
         ValueError: DuckDB cannot read times in this format.
     """
+    if "%Z" in time_format.replace("%%", ""):
+        raise ValueError("must not use %Z: abbreviations such as BST have several meanings; %z reads offsets")
     try:
         with duckdb.cursor() as connection:
             connection.execute("SELECT try_strptime('', $1)", [time_format])

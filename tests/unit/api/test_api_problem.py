@@ -36,7 +36,7 @@ def test_an_id_of_a_body_is_taken_as_it_is() -> None:
     assert api_problem.tenant_id("a%40b c") == "a%40b c"
 
 
-@pytest.mark.parametrize("text", ["a\n", "a/b", " a", "\ud800"])
+@pytest.mark.parametrize("text", ["a\n", "a/b", "\ud800"])
 def test_a_malformed_id_of_a_body_is_refused_by_name(text: str) -> None:
     with pytest.raises(UserError, match="malformed_tenant_id"):
         api_problem.tenant_id(text)

@@ -189,6 +189,8 @@ def test_as_of_of_a_source_is_in_utc(tmp_path: Path):
         ("as_of: 2016-06-01\n", ["line 9", "'as_of'", "timezone"]),
         ("as_of: soon\n", ["line 9", "'as_of'"]),
         ("time_zone: Mars\n", ["line 9", "IANA"]),
+        ("time_zone: localtime\n", ["line 9", "IANA"]),
+        ('time_formats: ["%Y-%m-%d %H:%M %Z"]\n', ["line 9", "%Z", "%z"]),
         ("where: a\nwhere: b\n", ["line 10", "'where'", "repeated"]),
     ],
 )
