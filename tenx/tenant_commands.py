@@ -49,7 +49,7 @@ def erase(
     found and removed, without the tenant's id.
     """
     from operations.batch import use_case_folder
-    from operations.erase import check_tenant_id
+    from operations.erase import checked_tenant_id
     from operations.erase import erase as remove
     from operations.stack import StackChoice, find_stack
 
