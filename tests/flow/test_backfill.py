@@ -127,10 +127,12 @@ def test_a_second_time_starts_nothing(flow: Flow, history: History) -> None:
     assert executions(flow) == before
 
 
-def test_what_cannot_be_asked_for_is_said(flow: Flow) -> None:
+def test_what_cannot_be_asked_for_is_said(flow: Flow, history: History) -> None:
     code, said = backfill("--from", "2026-02-01", "--to", "2026-01-01")
     assert (code, "is after" in said) == (1, True)
     tomorrow = f"{datetime.now(UTC) + 2 * DAY:%Y-%m-%d}"
-    code, said = backfill("--from", tomorrow, "--to", tomorrow, "--batch", "any")
+    code, said = backfill("--from", tomorrow, "--to", tomorrow, "--batch", history.work.name)
     assert (code, "is in the future" in said) == (1, True)
+    code, said = backfill("--from", "2026-01-01", "--to", "2026-01-01", "--batch", "any")
+    assert (code, "any" in said) == (1, True)
     assert flow.bucket

@@ -106,8 +106,8 @@ def test_three_groups_are_told_by_the_probability_of_each(tmp_path: Path) -> Non
     rules, table = clustered(groups=3), generated_table(1_000, noise=0.1, lots=3)
     grouping, rows = group_partition(table, ALL, rules, "r1")
     settings = parse_settings("xgboost", trainer_named("xgboost"), {"n_estimators": "20", "max_depth": "3"})
+    grouping.write(tmp_path)  # first: the model's manifest holds the digest of every file beside it
     TrainingRun(rules, settings, "r1").train_partition(table, rows, ALL, tmp_path)
-    grouping.write(tmp_path)
     model = ServedModel.load(tmp_path)
     answers = model.answers(model.scorer.encoding.matrix(table))
     assert [answer["probability"] for answer in answers] == probability_bad(grouping, table).tolist()
