@@ -24,7 +24,15 @@ ARGUMENTS = [
 ]
 REFUSALS = {
     "user": {
-        *("corrupt_file", "duplicate_column", "duplicate_ids", "empty_file", "encrypted_archive", "invalid_manifest"),
+        *(
+            "conflicting_ids",
+            "corrupt_file",
+            "duplicate_column",
+            "duplicate_ids",
+            "empty_file",
+            "encrypted_archive",
+            "invalid_manifest",
+        ),
         *(
             "invalid_source",
             "invalid_use_case",
