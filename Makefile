@@ -27,16 +27,16 @@ TENX ?= .venv/bin/tenx
 VALUES := INPUT SOURCE AS_OF USE_CASE DECISION TENANT FROM TO EVERY BATCH RELEASE PARTITION ROWS STACK STAGE
 VALUES += DRY_RUN WAIT
 # The same for targets that are no commands of tenx: checks/make_targets.py reads these.
-OTHER_VALUES := ARGS PYTEST_ARGS SLOW COUNT SEED VERSION
-$(foreach name,$(VALUES) $(OTHER_VALUES),$(eval export TENX_$(name) = $$(value $(name))))
+ALL_VALUES := $(VALUES) ARGS PYTEST_ARGS SLOW COUNT SEED VERSION
+$(foreach name,$(ALL_VALUES),$(eval export TENX_$(name) = $$(value $(name))))
 # NAME:=value is expanded before any rule runs, so what was typed is lost.
-$(foreach name,$(VALUES) $(OTHER_VALUES),$(if $(filter simple,$(flavor $(name))),$(error write $(name)=... and not $(name):=...)))
+$(foreach name,$(ALL_VALUES),$(if $(filter simple,$(flavor $(name))),$(error write $(name)=... and not $(name):=...)))
 # Blanks at the beginning of a value are lost too: make skips them before a Makefile can look.
 ifneq ($(filter command,$(foreach name,$(VALUES),$(origin $(name)))),)
 blank := $(shell grep -zoE '^($(subst $() ,|,$(VALUES)))=[[:space:]]' /proc/$$PPID/cmdline 2> /dev/null | tr -d '\0')
 $(if $(blank),$(error make drops the blanks after $(strip $(blank)) so the value would not be what you typed: use tenx))
 endif
-unexport $(VALUES) $(OTHER_VALUES)
+unexport $(ALL_VALUES)
 
 .PHONY: help demo preview upload test test-slow spark-if-java check up down status clean setup erase backfill replay
 .PHONY: iam-report iam-drill bench-clustering bench-features bench-training fuzz spark ministack-upgrade
