@@ -252,16 +252,17 @@ def tidied(raw: str, types: dict[str, str], null_markers: list[str]) -> str:
     if kind != "VARCHAR":
         return name
     # One text to search in, not a list: a list takes memory for each column. No marker holds a line break.
-    absent = literal("\n".join(("", "", *MISSING, *null_markers, "")))
+    missing = (*MISSING, *null_markers)
+    absent = literal("\n".join(("", "", *missing, "")))
     tidied = f"CASE WHEN NOT contains({absent}, chr(10) || trim({name}) || chr(10)) THEN trim({name}) END"
-    if null_markers:
-        return f"{tidied} AS {name}"
-    # Most texts are tidy, and checking that costs half as much as trimming them. The empty text and all texts that
-    # begin with a space sort before '!'; a space outside ASCII takes more than one byte.
+    # Most texts are tidy, and seeing that must cost next to nothing. A space outside ASCII takes more than one byte.
+    longest = max(len(text.encode()) for text in missing)
+    perhaps = f"strlen({name}) <= {longest} OR contains({name}, ' ') OR strlen({name}) <> length({name})"
+    # The empty text and all texts that begin with a space sort before '!'.
     untidy = f"{name} < '!' OR ends_with({name}, ' ') OR strlen({name}) <> length({name})"
-    longest = max(map(len, MISSING))
-    is_missing = f"strlen({name}) <= {longest} AND contains({absent}, chr(10) || {name} || chr(10))"
-    return f"CASE WHEN {untidy} THEN {tidied} WHEN {is_missing} THEN NULL ELSE {name} END AS {name}"
+    is_missing = f"contains({absent}, chr(10) || {name} || chr(10))"
+    checked = f"CASE WHEN {untidy} THEN {tidied} WHEN {is_missing} THEN NULL ELSE {name} END"
+    return f"CASE WHEN {perhaps} THEN {checked} ELSE {name} END AS {name}"
 
 
 def _attempt(ours: str, expression: str) -> str:

@@ -89,7 +89,7 @@ def stage_files(
         counts = list(pool.map(stage, files))
     paths = ", ".join(literal(str(_staged_path(scratch, file))) for file in files)
     connection.execute(
-        f"CREATE VIEW staged AS SELECT {', '.join(mapping.typed)}, file, broken_rule FROM read_parquet([{paths}])"
+        f"CREATE VIEW staged AS SELECT {', '.join(mapping.columns)}, file, broken_rule FROM read_parquet([{paths}])"
     )
     return counts
 
