@@ -49,13 +49,11 @@ _FIRST_READING = "opened_at - INTERVAL 1 HOUR"
 _HAS_NO_OFFSET = malformed("CAST(raw_opened_at AS VARCHAR)", r".*(Z|UTC|[+\-][0-9]{2}(:?[0-9]{2})?|/.*)")
 # CASE in CASE, not AND: DuckDB would match the pattern first.
 _OPENED_BEFORE_THE_REST = (
-    "CASE WHEN least(first_response_at, resolved_at) < opened_at THEN "
+    "CASE WHEN first_response_at < opened_at OR resolved_at < opened_at THEN "
     f"CASE WHEN least(first_response_at, resolved_at) >= {_FIRST_READING} "
     f"AND {_HAS_NO_OFFSET} AND {_local(_FIRST_READING)} = {_local('opened_at')} "
     f"THEN {_FIRST_READING} ELSE opened_at END ELSE opened_at END"
 )
-# hash gives a UBIGINT, which only DuckDB has.
-_SETTLED = {"opened_at": _OPENED_BEFORE_THE_REST, "event_hash": "CAST(hash(event_id) >> 1 AS BIGINT)"}
 _MEANINGS: dict[str, Meaning] = {
     **dict.fromkeys(_COLUMNS, "text"),
     **dict.fromkeys(_IDS, "id"),
@@ -110,7 +108,7 @@ def read_events(
     """
     checks = _checks(source, declared, requested_at)
     plain = {_is_plain(column): _plain(_text(column, source), column) for column in _IDS}
-    mapping = RowMapping(source, _typed(source, declared), tuple(checks), _MEANINGS, plain, _SETTLED)
+    mapping = RowMapping(source, _typed(source, declared), tuple(checks), _MEANINGS, plain, _settled(source))
     counts = engine.stage(files, mapping)
     # By hash: twenty million ids are too many to hold as texts. features.sql tells apart two ids that share a hash.
     engine.keep(
@@ -186,6 +184,13 @@ def _typed(source: Source, declared: EventColumns) -> dict[str, str]:
     return typed
 
 
+def _settled(source: Source) -> dict[str, str]:
+    settled = {"event_hash": "CAST(hash(event_id) >> 1 AS BIGINT)"}  # hash gives a UBIGINT, which only DuckDB has
+    if source.time_zone != "UTC":
+        settled["opened_at"] = _OPENED_BEFORE_THE_REST
+    return settled
+
+
 def _flag(raw: str) -> str:
     """True, false, or null for what is neither: of numbers, only 0 and 1 are flags, with decimals or without."""
     text = f"CAST({raw} AS VARCHAR)"
@@ -219,13 +224,14 @@ def _is_plain(column: str) -> str:
 def _plain(text: str, column: str) -> str:
     """SQL: whether an id or a name is in its normal form, and allowed. Patterns, which cost more, see only the others.
 
-    What ``url_encode`` leaves as it is: ASCII letters and digits, hyphens, underscores, tildes and dots. The dot sorts
-    before '/', and a number in scientific notation or with decimals has a dot.
+    What ``url_encode`` leaves as it is: ASCII letters and digits, hyphens, underscores, tildes and dots. Hyphens and
+    dots sort before '/', digits before ':'. A number with decimals or in scientific notation has a dot.
     """
     encoded = f"url_encode({text})"
     if column == "portfolio_id":
         encoded = f"replace({encoded}, '%20', ' ')"
-    return f"{encoded} = {text} AND strlen({text}) <= {LONGEST} AND {text} > '/' AND NOT contains({text}, '.')"
+    is_no_number = f"{text} > ':' OR {text} > '/' AND NOT contains({text}, '.')"
+    return f"CASE WHEN {encoded} = {text} THEN strlen({text}) <= {LONGEST} AND ({is_no_number}) END"
 
 
 def _unless_plain(column: str, malformed: str) -> str:
@@ -248,9 +254,12 @@ def _checks(source: Source, declared: EventColumns, requested_at: datetime) -> l
     rules += [Rule("future_time", column, f"{column} > {latest}") for column in _PAST_TIMES]
     rules += [Rule("missing_value", column, f"{column} IS NULL") for column in ("opened_at", "channel")]
     columns = declared.declared.items()
-    rules += [Rule(f"unknown_{name}", name, f"{name} NOT IN {_list(column.values)}") for name, column in columns]
     rules += [
-        Rule("missing_value", name, f"{name} IS NULL AND channel IN {_list(column.required_for)}")
+        Rule(f"unknown_{name}", name, f"{name} IS NOT NULL AND NOT {_is_one_of(name, column.values)}")
+        for name, column in columns
+    ]
+    rules += [
+        Rule("missing_value", name, f"{name} IS NULL AND {_is_one_of('channel', column.required_for)}")
         for name, column in columns
         if column.required_for
     ]
@@ -265,5 +274,6 @@ def _checks(source: Source, declared: EventColumns, requested_at: datetime) -> l
     return rules
 
 
-def _list(texts: Sequence[str]) -> str:
-    return f"({', '.join(literal(text) for text in texts)})"
+def _is_one_of(column: str, texts: Sequence[str]) -> str:
+    """SQL: not IN, for which DuckDB would join each row with the list."""
+    return f"({' OR '.join(f'{column} = {literal(text)}' for text in texts)})"

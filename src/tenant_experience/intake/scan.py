@@ -251,7 +251,7 @@ def tidied(raw: str, types: dict[str, str], null_markers: list[str]) -> str:
         return f"CASE WHEN {in_range} THEN {name} WHEN {name} IS NOT NULL THEN CAST('infinity' AS {kind}) END AS {name}"
     if kind != "VARCHAR":
         return name
-    # One text to search in, not a list: a list takes memory for each column. No marker holds a line break.
+    # One text to search in, not IN: for a list, DuckDB joins each row with it. No marker holds a line break.
     missing = (*MISSING, *null_markers)
     absent = literal("\n".join(("", "", *missing, "")))
     tidied = f"CASE WHEN NOT contains({absent}, chr(10) || trim({name}) || chr(10)) THEN trim({name}) END"
@@ -260,7 +260,7 @@ def tidied(raw: str, types: dict[str, str], null_markers: list[str]) -> str:
     perhaps = f"strlen({name}) <= {longest} OR contains({name}, ' ') OR strlen({name}) <> length({name})"
     # The empty text and all texts that begin with a space sort before '!'.
     untidy = f"{name} < '!' OR ends_with({name}, ' ') OR strlen({name}) <> length({name})"
-    is_missing = f"contains({absent}, chr(10) || {name} || chr(10))"
+    is_missing = " OR ".join(f"{name} = {literal(text)}" for text in missing)
     checked = f"CASE WHEN {untidy} THEN {tidied} WHEN {is_missing} THEN NULL ELSE {name} END"
     return f"CASE WHEN {perhaps} THEN {checked} ELSE {name} END AS {name}"
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from tenant_experience.errors import UserError
+from tenant_experience.intake._parquet_times import with_convertible_times
 from tenant_experience.intake._pseudonymise import install
 from tenant_experience.intake._text import rewritten
 from tenant_experience.intake.duckdb_session import literal
@@ -74,14 +75,13 @@ def stage_files(
             with connection.cursor() as cursor:
                 return _stage_file(cursor, file, mapping, scratch, pseudonyms)
         except UserError as error:
-            if (
-                not isinstance(error.__cause__, duckdb.Error)
-                or error.code != "corrupt_file"
-                or file.format == "parquet"
-            ):
+            if not isinstance(error.__cause__, duckdb.Error) or error.code != "corrupt_file":
                 raise
             # Most files never need this, so it is not done beforehand.
-            plain = rewritten(file, scratch / f"{file.number:06d}.plain.{file.format}")
+            rewrite = with_convertible_times if file.format == "parquet" else rewritten
+            plain = rewrite(file, scratch / f"{file.number:06d}.plain.{file.format}")
+            if plain is None:
+                raise
         with connection.cursor() as cursor:
             return _stage_file(cursor, plain, mapping, scratch, pseudonyms)
 

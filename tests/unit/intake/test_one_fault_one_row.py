@@ -129,6 +129,9 @@ def test_a_key_that_every_row_needs_is_missed_by_name(raw: Path):
     [
         *((pa.timestamp(unit), bad) for unit in ("us", "ns") for bad in (-(2**63), 2**63 - 1, -(2**63) + 1)),
         *((pa.timestamp(unit, "UTC"), -(2**63)) for unit in ("us", "ns")),
+        *((pa.timestamp("s"), bad) for bad in (2**53, -(2**53))),
+        *((pa.timestamp("ms"), bad) for bad in (-(2**63), 2**63 - 1, 10**16, -(10**16))),
+        *((pa.timestamp("ms", zone), 10**16) for zone in ("UTC", "Europe/Berlin")),
         *((pa.date32(), bad) for bad in (-(2**31), 2**31 - 1)),
     ],
 )
