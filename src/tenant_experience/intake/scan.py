@@ -136,7 +136,7 @@ def _csv_rows(file: RawFile, link: Path, source: Source, rejects: str | None) ->
     found = _balanced([f"contains({identifier(name)}, chr(10))" for name in names], "OR")
     return _Rows(
         dict.fromkeys(names, "VARCHAR"),
-        _read_csv(file, link, names, quoting, rejects),
+        _read_csv(link, names, quoting, rejects),
         newlines="0"
         if not names
         else breaks
@@ -157,7 +157,7 @@ def _balanced(terms: list[str], operator: str) -> str:
 def _json_rows(file: RawFile, link: Path, rejects: str | None, source: Source) -> _Rows:
     keys = dict.fromkeys(json_keys(file, source), "VARCHAR")
     # This delimiter does not occur in text, so each line stays whole.
-    lines = _read_csv(file, link, ["line"], "delim = '\x01', quote = '', escape = '', header = false", rejects)
+    lines = _read_csv(link, ["line"], "delim = '\x01', quote = '', escape = '', header = false", rejects)
     # Keys that are not read may be anything, so they never enter SQL.
     read = {raw.lower() for raw in source.raw_columns()}
     wanted = [key for key in keys if key.lower() in read]
@@ -170,11 +170,11 @@ def _json_rows(file: RawFile, link: Path, rejects: str | None, source: Source) -
     return _Rows(keys, f"(SELECT {columns}, is_malformed FROM ({parsed}))", malformed="is_malformed")
 
 
-def _read_csv(file: RawFile, link: Path, names: list[str], quoting: str, rejects: str | None) -> str:
+def _read_csv(link: Path, names: list[str], quoting: str, rejects: str | None) -> str:
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     return (
         f"read_csv({literal(str(link))}, columns = {{{columns}}}, {quoting}, auto_detect = false, nullstr = '', "
-        f"compression = {literal('gzip' if file.is_compressed else 'none')}, ignore_errors = true, "
+        "compression = 'none', ignore_errors = true, "
         f"store_rejects = true, rejects_table = '{rejects}', rejects_scan = '{rejects}_scan', rejects_limit = 0)"
     )
 

@@ -17,7 +17,7 @@ import duckdb
 from tenant_experience.errors import UserError
 from tenant_experience.intake._parquet_times import with_convertible_times
 from tenant_experience.intake._pseudonymise import install
-from tenant_experience.intake._text import rewritten
+from tenant_experience.intake._text import unpacked, with_line_feeds
 from tenant_experience.intake.duckdb_session import literal
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import RowMapping
@@ -70,6 +70,15 @@ def stage_files(
         install(connection, pseudonyms)
 
     def stage(file: RawFile) -> FileCount:
+        if not file.is_compressed:
+            return stage_plain(file)
+        plain = unpacked(file, scratch / f"{file.number:06d}.unpacked.{file.format}")
+        try:
+            return stage_plain(plain)
+        finally:
+            plain.path.unlink()
+
+    def stage_plain(file: RawFile) -> FileCount:
         # Each file has a cursor of its own: a connection serves one thread at a time, and rejects belong to a cursor.
         try:
             with connection.cursor() as cursor:
@@ -78,12 +87,12 @@ def stage_files(
             if not isinstance(error.__cause__, duckdb.Error) or error.code != "corrupt_file":
                 raise
             # Most files never need this, so it is not done beforehand.
-            rewrite = with_convertible_times if file.format == "parquet" else rewritten
-            plain = rewrite(file, scratch / f"{file.number:06d}.plain.{file.format}")
-            if plain is None:
+            rewrite = with_convertible_times if file.format == "parquet" else with_line_feeds
+            rewritten = rewrite(file, scratch / f"{file.number:06d}.rewritten.{file.format}")
+            if rewritten is None:
                 raise
         with connection.cursor() as cursor:
-            return _stage_file(cursor, plain, mapping, scratch, pseudonyms)
+            return _stage_file(cursor, rewritten, mapping, scratch, pseudonyms)
 
     with ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), _MOST_FILES_AT_ONCE)) as pool:
         counts = list(pool.map(stage, files))

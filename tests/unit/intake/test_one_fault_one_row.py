@@ -76,6 +76,30 @@ def test_a_wrong_checksum_is_refused(raw: Path, flags: int):
     assert caught.value.code == "corrupt_file"
 
 
+@pytest.mark.parametrize(
+    ("damage", "said"), [("checksum", "CRC"), ("length", "length"), ("member", "CRC"), ("end", "")]
+)
+@pytest.mark.parametrize("rows", [25, 2_500])
+def test_a_damaged_gzip_file_is_refused_whatever_its_size(raw: Path, damage: str, said: str, rows: int):
+    # Stored, not compressed: of 2,500 rows, the file is longer than 8 MiB, up to which it once was verified.
+    noise = "x" * 4_000
+    lines = [HEADER + ",note", *(f"{row(event_id=f'E{place}')},{noise}" for place in range(rows))]
+    stored = bytearray(gzip.compress("\n".join(lines).encode(), compresslevel=0))
+    assert (len(stored) > 8 << 20) == (rows == 2_500)
+    if damage == "checksum":
+        stored[-8] ^= 1
+    elif damage == "length":
+        stored[-1] ^= 1
+    elif damage == "member":
+        stored += packed(row(event_id="E").encode(), checksum=1)
+    else:
+        stored += b"rubbish"
+    (raw / "e.csv.gz").write_bytes(stored)
+    with pytest.raises(UserError, match=rf"e\.csv\.gz.*{said}") as caught:
+        Read(raw)
+    assert caught.value.code == "corrupt_file"
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("extension", ["csv", "csv.gz"])
 @pytest.mark.parametrize(("column", "reasons"), [("tenant_id", [("malformed_id", "tenant_id", 701)]), ("note", [])])
