@@ -56,10 +56,10 @@ def _in_microseconds(times: pa.Array) -> pa.Array:
     in_a_second = _IN_A_SECOND[times.type.unit]
     counts = times.cast(pa.int64())
     is_possible = pc.and_(
-        pc.greater_equal(counts, _FIRST * in_a_second),  # type: ignore[attr-defined]
-        pc.less_equal(counts, _LAST * in_a_second),  # type: ignore[attr-defined]
+        pc.greater_equal(counts, _FIRST * in_a_second),
+        pc.less_equal(counts, _LAST * in_a_second),
     )
     # Multiplied only where that cannot overflow; a missing time stays missing.
-    microseconds = pc.multiply(pc.if_else(is_possible, counts, 0), 1_000_000 // in_a_second)  # type: ignore[attr-defined]
+    microseconds = pc.multiply(pc.if_else(is_possible, counts, 0), 1_000_000 // in_a_second)
     kept = pc.if_else(is_possible, microseconds, pa.scalar(_IMPOSSIBLE, pa.int64()))
     return kept.cast(pa.timestamp("us", times.type.tz))

@@ -94,7 +94,7 @@ class RowMapping:
     @property
     def columns(self) -> tuple[str, ...]:
         """Our columns as they are staged."""
-        return tuple(self.typed | self.settled)
+        return tuple(dict.fromkeys([*self.typed, *self.settled]))
 
     @property
     def rules(self) -> tuple[Rule, ...]:
