@@ -18,7 +18,7 @@ from tenant_experience.groups.markers import Marker, marker_scores, marker_value
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.ranks import impute, pair_probabilities, thirds
-from tenant_experience.statistics.splitting import TRAIN, hash_sample, split_tenants
+from tenant_experience.statistics.splitting import TRAIN, smallest_keys, split_rows
 from tenant_experience.statistics.transforms import transformed
 from tenant_experience.use_case.labels import Method
 from tenant_experience.use_case.schema import UseCase
@@ -59,7 +59,7 @@ def group_partition(
         )
     markers, _ = usable_markers(learnable, use_case)
     split = np.full(len(table), "", dtype="<U10")
-    split[table.may_train] = split_tenants(list(learnable.tenant_id), thirds(marker_scores(learnable, markers)))
+    split[table.may_train] = split_rows(learnable.row_keys(), thirds(marker_scores(learnable, markers)))
     with one_thread():
         grouping = fit_grouping(table.take(split == TRAIN), partition, use_case, version)
     label = grouping.assign(table)
@@ -83,7 +83,7 @@ def fit_grouping(train: FeatureTable, partition: Partition, use_case: UseCase, v
     # Filled before sampling: a marker that few tenants have could be unknown for a whole sample.
     filled = impute(raw, np.nanmedian(raw, axis=0))
     directions = [marker.direction for marker in markers]
-    sample = hash_sample(train.tenant_id, SAMPLES[clustering.method])
+    sample = smallest_keys(train.row_keys(), SAMPLES[clustering.method])
     fitted_rows = filled if clustering.method == "kmeans" else filled[sample]
     rule, iterations = find_groups(fitted_rows, directions, clustering.method, clustering.groups)
     standardised = rule.space.standardise(filled)

@@ -10,7 +10,7 @@ from tenant_experience.features.table import INSUFFICIENT, FeatureTable
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.statistics.arrays import Floats
-from tenant_experience.statistics.splitting import TRAIN, VALIDATION, split_tenants
+from tenant_experience.statistics.splitting import TRAIN, VALIDATION, split_rows
 from tenant_experience.use_case.schema import UseCase
 
 # The number of equally large bands from which numbers are drawn evenly.
@@ -42,7 +42,7 @@ def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase
             code="too_few_tenants",
         )
     split = np.full(len(table), "", dtype="<U10")
-    split[table.may_train] = split_tenants(list(learnable.tenant_id), _strata(labels[table.may_train], use_case))
+    split[table.may_train] = split_rows(learnable.row_keys(), _strata(labels[table.may_train], use_case))
     classes = tuple(use_case.labels.classes) if use_case.labels.classes else None
     rows = GroupRows(table.tenant_id, split, np.full(len(table), np.nan), labels, classes)
     for part in (TRAIN, VALIDATION):
