@@ -6,24 +6,27 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from tenant_experience.errors import PlatformError, UserError
-from tenant_experience.evaluation._intervals import measured, measured_with
-from tenant_experience.evaluation._weighted_metrics import LOSSES, weighted_metrics
+from tenant_experience.evaluation._estimates import Estimate, estimates
+from tenant_experience.evaluation._weighted_metrics import LOSSES
 from tenant_experience.evaluation.scored_rows import ScoredRows, scored
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.digests import difference
 from tenant_experience.models.served_model import ServedModel
-from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.intervals import Bounds, difference_interval, mean_interval
 
 Verdict = Literal["better", "equal", "worse", "not_comparable"]
 
 # A smaller difference of the loss counts as none, even when it is not chance; for rmse, as a share of the champion's.
 TOLERANCE = 0.005
+_MEANS = ("log_loss", "brier", "rmse", "mae")
 NOT_COMPARABLE: Literal["not_comparable"] = "not_comparable"
 MAY_HAVE_LEARNED = (
-    "The live model may have been trained on some of these tenants, which favours it: tenants rarely change between "
-    "the training part and the test part from one release to the next, but some do."
+    "The live model may have been trained on earlier figures of these tenants, which favours it: tenants whose figures "
+    "are unchanged rarely change between the training part and the test part, but those with new figures may."
 )
 NEW_DEFINITION = (
     "Both models are measured against the groups of this release, which favours the new model: the live model was "
@@ -53,7 +56,7 @@ class ComparedMetric:
     Attributes:
         champion: of the live model.
         challenger: of the new model.
-        difference: challenger - champion, with its paired 95% bootstrap interval.
+        difference: challenger - champion, with its paired 95% interval.
         low: lower end of the interval.
         high: upper end of the interval.
     """
@@ -129,7 +132,7 @@ def champion_comparison(
     if obstacle:
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [obstacle])
     defended = scored(scorer, scorer.encoding.matrix(test), challenger.labels)
-    metrics = _paired(defended, challenger)
+    metrics = paired_metrics(defended, challenger)
     decides = metrics[loss]
     scale = decides.champion if challenger.task == "regression" else 1
     return ChampionComparison(
@@ -158,21 +161,31 @@ def _obstacle(live: ModelManifest, new: ModelManifest, test: FeatureTable) -> st
     return f"{', '.join(changed)} was a category in one release and a number in the other." if changed else None
 
 
-def _paired(champion: ScoredRows, challenger: ScoredRows) -> dict[str, ComparedMetric]:
-    """Each metric that both models have, and the difference with its interval: both on the same resamples."""
-
-    def differences(weights: Floats) -> dict[str, Floats]:
-        theirs, ours = weighted_metrics(champion, weights), weighted_metrics(challenger, weights)
-        return {name: ours[name] - theirs[name] for name in ours}
-
-    theirs, ours = (measured(rows, resamples=0).metrics for rows in (champion, challenger))
-    found = measured_with(differences, len(challenger))
+def paired_metrics(champion: ScoredRows, challenger: ScoredRows) -> dict[str, ComparedMetric]:
+    """Each metric that both models have, and the difference with its interval: both on the same rows."""
+    theirs, ours = estimates(champion), estimates(challenger)
     compared = {}
-    for name, bounds in found.intervals.items():
-        defended, offered = theirs[name], ours[name]
-        if defended is not None and offered is not None and bounds is not None:
-            compared[name] = ComparedMetric(defended, offered, offered - defended, *bounds)
+    for name, offered in ours.items():
+        defended = theirs[name]
+        if defended.bounds is not None and offered.bounds is not None:
+            difference = offered.value - defended.value
+            compared[name] = ComparedMetric(
+                defended.value, offered.value, difference, *_difference(name, defended, offered)
+            )
     return compared
+
+
+def _difference(name: str, champion: Estimate, challenger: Estimate) -> Bounds:
+    """Of a mean over rows, the interval of the rows' differences; of any other metric, from the intervals of both."""
+    moved = challenger.influence - champion.influence
+    difference = challenger.value - champion.value
+    if champion.bounds is None or challenger.bounds is None or not (moved.any() or difference):
+        return difference, difference
+    if name in _MEANS:
+        return mean_interval(difference + moved)
+    scale = float(np.sqrt((champion.influence**2).sum() * (challenger.influence**2).sum()))
+    correlation = float(champion.influence @ challenger.influence) / scale if scale else 0.0
+    return difference_interval(champion.value, champion.bounds, challenger.value, challenger.bounds, correlation)
 
 
 def _verdict(compared: ComparedMetric, tolerance: float) -> Verdict:

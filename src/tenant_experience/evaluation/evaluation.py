@@ -31,7 +31,7 @@ class PartCounts:
 
 @dataclass(frozen=True)
 class FeatureImportance:
-    """The mean absolute contribution of a feature to the answer, with its 95% interval by the normal distribution."""
+    """The mean absolute contribution of a feature to the answer, with its 95% interval."""
 
     feature: str
     mean_contribution: float

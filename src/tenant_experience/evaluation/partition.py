@@ -37,7 +37,7 @@ from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.encoding import Matrix
 from tenant_experience.models.scoring import Scorer
 from tenant_experience.models.served_model import ServedModel
-from tenant_experience.statistics.intervals import Z95
+from tenant_experience.statistics.intervals import mean_interval
 from tenant_experience.statistics.splitting import SHARES, TEST
 from tenant_experience.use_case.schema import UseCase
 
@@ -179,9 +179,8 @@ def _warnings(test_tenants: int, live: LiveModel | None, champion: ChampionCompa
 def _importance(scorer: Scorer, matrix: Matrix) -> list[FeatureImportance]:
     """How much each feature contributes to the log-odds, or to the number, on the test part; the largest first."""
     strength = np.abs(scorer.contributions(matrix))
-    means, halves = strength.mean(axis=0), Z95 * strength.std(axis=0) / np.sqrt(len(strength))
     rows = [
-        FeatureImportance(name, mean, mean - half, mean + half)
-        for name, mean, half in zip(scorer.manifest.features, means.tolist(), halves.tolist(), strict=True)
+        FeatureImportance(name, float(column.mean()), *mean_interval(column))
+        for name, column in zip(scorer.manifest.features, strength.T.astype(np.float64), strict=True)
     ]
     return sorted(rows, key=lambda row: (-row.mean_contribution, row.feature))
