@@ -8,9 +8,11 @@ Prints a table with a row for each interval: the share of intervals that hold th
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import special
@@ -25,10 +27,7 @@ SIZES = (60, 100, 300, 2_000)
 REPEATS = 600
 _TRUTH_ROWS = 1_000_000
 
-# Interval -> the share that holds the truth, for each number of tenants.
-Coverage = dict[str, dict[int, float]]
 Draw = Callable[[np.random.Generator, int], ScoredRows]
-DrawPair = Callable[[np.random.Generator, int], tuple[ScoredRows, ScoredRows]]
 
 
 @dataclass(frozen=True)
@@ -114,10 +113,10 @@ def metric_coverage(draw: Draw, rows: int, repeats: int, truth: dict[str, float]
     return {name: float(np.mean(times)) for name, times in held.items()}
 
 
-def true_metrics(scenario: TwoClasses | ThreeClasses | Numbers) -> dict[str, float]:
+def true_metrics(scenario: TwoClasses | ThreeClasses | Numbers, rows: int = _TRUTH_ROWS) -> dict[str, float]:
     """The metrics of a million tenants; where probabilities are right, their error is 0 and not what is left of it."""
-    rows = scenario.draw(np.random.default_rng(1), _TRUTH_ROWS)
-    truth = {name: estimate.value for name, estimate in estimates(rows).items()}
+    drawn = scenario.draw(np.random.default_rng(1), rows)
+    truth = {name: estimate.value for name, estimate in estimates(drawn).items()}
     is_right = isinstance(scenario, ThreeClasses) or (
         isinstance(scenario, TwoClasses) and (scenario.slope, scenario.spread) == (1, 1)
     )
@@ -164,10 +163,10 @@ def coverage(repeats: int = REPEATS) -> Iterator[tuple[str, str, dict[int, float
     """What it is about, the interval, and its coverage by the number of tenants."""
     for scenario in SCENARIOS:
         truth = true_metrics(scenario)
-        yield from _rows(str(scenario), lambda rows: metric_coverage(scenario.draw, rows, repeats, truth))  # noqa: B023
+        yield from _rows(str(scenario), partial(metric_coverage, scenario.draw, repeats=repeats, truth=truth))
     differences = true_differences()
-    yield from _rows("difference of two models", lambda rows: difference_coverage(rows, repeats, differences))
-    yield from _rows("share of 7%, skewed mean", lambda rows: simple_coverage(rows, repeats))
+    yield from _rows("difference of two models", partial(difference_coverage, repeats=repeats, truth=differences))
+    yield from _rows("share of 7%, skewed mean", partial(simple_coverage, repeats=repeats))
 
 
 def _rows(of: str, measure: Callable[[int], dict[str, float]]) -> Iterator[tuple[str, str, dict[int, float]]]:
@@ -179,11 +178,12 @@ def _rows(of: str, measure: Callable[[int], dict[str, float]]) -> Iterator[tuple
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=REPEATS)
-    print(f"| test parts | interval | {' | '.join(f'n = {rows:,}' for rows in SIZES)} |")
-    print(f"|---|---|{'---|' * len(SIZES)}")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="test parts of each size (default: %(default)s)")
+    write = sys.stdout.write
+    write(f"| test parts | interval | {' | '.join(f'n = {rows:,}' for rows in SIZES)} |\n")
+    write(f"|---|---|{'---|' * len(SIZES)}\n")
     for of, name, shares in coverage(parser.parse_args().repeats):
-        print(f"| {of} | {name} | {' | '.join(f'{share:.3f}' for share in shares.values())} |", flush=True)
+        write(f"| {of} | {name} | {' | '.join(f'{share:.3f}' for share in shares.values())} |\n")
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def test_columns_that_tell_nothing_have_a_named_answer() -> None:
         names[0]: "1 for every tenant",
         names[1]: "1 for every tenant",
         names[4]: "null for every tenant",
-        names[5]: "known for only 13 tenants",
+        names[5]: "known for only 11 tenants",
     }
     values[:, table.features.index(names[3])] = np.nan
     with pytest.raises(AlgorithmError, match="do not go together") as refusal:

@@ -15,7 +15,15 @@ from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.statistics.ranks import probability_worse
-from tests.support.generated_tenants import REAL_TABLE, real_table, shipped_use_case, use_case_with, write_table
+from tests.support.generated_tenants import (
+    REAL_TABLE,
+    other_ids,
+    real_table,
+    renamed,
+    shipped_use_case,
+    use_case_with,
+    write_table,
+)
 from tests.support.requirements import needs_shared_data
 from tests.support.slow_managers import slow_managers
 
@@ -60,13 +68,27 @@ def test_negative_tickets_are_too_rare_to_tell_more(found: tuple[Grouping, Group
 
 
 def test_fifty_row_orders_change_nothing_that_is_read(table: FeatureTable, tmp_path: Path) -> None:
-    some = table.take(np.arange(0, len(table), 10))
+    some = table.take(np.arange(0, len(table), 10)).in_order_of_content()
     path = tmp_path / "features.parquet"
     for seed in range(50):
         write_table(some, path, np.random.default_rng(seed).permutation(len(some)))
         read = read_features(path, shipped_use_case())
         assert np.array_equal(read.values, some.values)
         assert np.array_equal(read.tenant_id, some.tenant_id)
+
+
+@pytest.mark.parametrize("key", ["pseudonyms", "others"])
+def test_other_ids_move_no_label(found: tuple[Grouping, GroupRows], table: FeatureTable, key: str) -> None:
+    ids = other_ids(table, key)
+    grouping, rows = group_partition(renamed(table, ids), ALL, shipped_use_case(), "r1")
+    assert grouping == found[0]
+    before, now = dict(zip(ids, found[1].label, strict=True)), dict(zip(rows.tenant_id, rows.label, strict=True))
+    assert sum(before[name] != label for name, label in now.items()) == 0
+    # Households that are alike in everything take turns; the others stay in their part of the split.
+    alike = len(table) - len(np.unique(table.values, axis=0))
+    parts = dict(zip(ids, found[1].split, strict=True))
+    assert sum(parts[name] != part for name, part in zip(rows.tenant_id, rows.split, strict=True)) <= 2 * alike
+    assert np.array_equal(rows.split, found[1].split)
 
 
 def test_three_groups_are_refused_with_figures(table: FeatureTable) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -93,6 +95,16 @@ def generated_table(
     )
 
 
+def renamed(table: FeatureTable, ids: Sequence[str]) -> FeatureTable:
+    """The same tenants with other ids, given in the order of the table, as ``read_features`` would read them."""
+    return replace(table, tenant_id=np.asarray(ids)).in_order_of_content()
+
+
+def other_ids(table: FeatureTable, key: str) -> list[str]:
+    """Ids without any order: hashes of the ids."""
+    return [hashlib.sha256(f"{key}{tenant_id}".encode()).hexdigest()[:12] for tenant_id in table.tenant_id.tolist()]
+
+
 def true_lots(count: int, seed: int = 0) -> np.ndarray:
     """Which of the generated tenants are badly off, of two lots."""
     return np.asarray(true_levels(count, seed, 2) == 1)
@@ -170,4 +182,4 @@ def real_table() -> FeatureTable:
         values=np.column_stack([source[c].to_numpy() if c in source.column_names else nothing for c in columns])[order],
         features=tuple(names),
         as_of="2026-11-01T00:00:00Z",
-    )
+    ).in_order_of_content()

@@ -22,7 +22,7 @@ from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.intervals import Bounds
 
 CALIBRATION_BINS = 10
-_BISECTIONS = 40
+_BISECTIONS = 30
 _LEAST_VARIANCE = 1e-9
 
 
@@ -70,43 +70,39 @@ class _Tenths:
         told: the mean probability.
         measured: the mean distance, over rows.
         error: what the true share is supposed to exceed the mean probability by; ``distance`` scales it.
+        most: the scale from which on the true share is 0 or 1.
     """
 
     rows: Floats
     told: Floats
     measured: float
     error: Floats
+    most: Floats
 
     @classmethod
     def of(cls, confirmed: NDArray[np.bool_], probabilities: Floats) -> _Tenths:
         tenth = calibration_bins(probabilities)
         rows = np.bincount(tenth, minlength=CALIBRATION_BINS).astype(np.float64)
         known = rows > 0
-        rows, came_true, told = (
-            values[known] / (rows[known] if weighted else 1)
-            for values, weighted in (
-                (rows, False),
-                (np.bincount(tenth, confirmed, minlength=CALIBRATION_BINS), True),
-                (np.bincount(tenth, probabilities, minlength=CALIBRATION_BINS), True),
-            )
+        came_true, told = (
+            np.bincount(tenth, values, minlength=CALIBRATION_BINS)[known] / rows[known]
+            for values in (confirmed, probabilities)
         )
+        rows = rows[known]
         excess = came_true - told
         chance = np.maximum(told * (1 - told), _LEAST_VARIANCE) / rows
         size = np.maximum(np.abs(excess), np.sqrt(chance))
-        return cls(rows, told, float(rows @ np.abs(excess) / rows.sum()), np.where(excess < 0, -size, size))
+        most = np.where(excess < 0, told, 1 - told) / size
+        return cls(rows, told, float(rows @ np.abs(excess) / rows.sum()), np.where(excess < 0, -size, size), most)
 
     @property
     def largest_scale(self) -> float:
         """From here on every true share is 0 or 1."""
-        return float(self._most.max())
-
-    @property
-    def _most(self) -> Floats:
-        return np.where(self.error > 0, 1 - self.told, self.told) / np.abs(self.error)
+        return float(self.most.max())
 
     def distance(self, scale: float) -> tuple[float, float, float]:
         """Mean and variance of the distance that would be measured, and the error itself, at a scale of the error."""
-        error = np.minimum(scale, self._most) * self.error
+        error = np.minimum(scale, self.most) * self.error
         # A further row that is as told, so that no tenth is certain.
         share = (self.rows * (self.told + error) + self.told) / (self.rows + 1)
         spread = np.sqrt(np.maximum(share * (1 - share), _LEAST_VARIANCE) / self.rows)

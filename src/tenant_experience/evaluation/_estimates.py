@@ -12,14 +12,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from tenant_experience.evaluation._calibration_error import calibration_error
 from tenant_experience.evaluation._ranking import auc_influence, precision_influence
 from tenant_experience.evaluation._weighted_metrics import SMALLEST, weighted_metrics
 from tenant_experience.evaluation.scored_rows import ScoredRows
 from tenant_experience.statistics.arrays import Floats
-from tenant_experience.statistics.intervals import Bounds, auc_interval, mean_interval, wilson_interval
+from tenant_experience.statistics.intervals import (
+    Bounds,
+    auc_interval,
+    mean_interval,
+    t_interval,
+    wilson_interval,
+)
 
 Flags = NDArray[np.bool_]
 
@@ -131,9 +136,8 @@ def _explained(value: float, error: Floats, labels: Floats) -> Estimate:
         return Estimate(value, (value, value), np.zeros(len(error)))
     squared, deviation = error**2, (labels - labels.mean()) ** 2
     relative = squared / squared.mean() - deviation / deviation.mean()
-    half = float(special.stdtrit(len(error) - 1, 0.975)) * float(relative.std(ddof=1)) / math.sqrt(len(error))
-    rest = 1 - value
-    return Estimate(value, (1 - rest * math.exp(half), 1 - rest * math.exp(-half)), -rest * relative)
+    rest, (low, high) = 1 - value, t_interval(relative)
+    return Estimate(value, (1 - rest * math.exp(high), 1 - rest * math.exp(low)), -rest * relative)
 
 
 def _combined(value: float, parts: list[Estimate]) -> Estimate:

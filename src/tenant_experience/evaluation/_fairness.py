@@ -104,7 +104,9 @@ def bad_share_by_band(table: FeatureTable, bad: NDArray[np.bool_]) -> list[BandC
 def compared(bands: Mapping[By, list[BandShare]]) -> list[BandComparison]:
     """Compares each two bands of a kind; ``bands`` has at least two of each kind."""
     pairs = [(by, *sorted(pair, key=_share)) for by, groups in bands.items() for pair in combinations(groups, 2)]
-    p_values = _holm([_fisher(lower, higher) for _, lower, higher in pairs])
+    p_values = _holm(
+        [fisher_p_value(lower.bad, lower.tenants, higher.bad, higher.tenants) for _, lower, higher in pairs]
+    )
     found = []
     for by, groups in bands.items():
         tested = [
@@ -161,12 +163,18 @@ def _is_large(lower: BandShare, higher: BandShare) -> bool:
     return higher.share > SMALLEST_RATIO * lower.share
 
 
-def _fisher(one: BandShare, other: BandShare) -> float:
+def fisher_p_value(bad: int, tenants: int, other_bad: int, other_tenants: int) -> float:
     """The probability of a difference at least as improbable as the one found, if both shares are the same."""
-    from scipy import stats
-
-    table = [[one.bad, one.tenants - one.bad], [other.bad, other.tenants - other.bad]]
-    return float(stats.fisher_exact(table).pvalue)
+    total = bad + other_bad
+    possible = np.arange(max(0, total - other_tenants), min(total, tenants) + 1)
+    logarithms = -sum(
+        special.gammaln(count + 1)
+        for count in (possible, tenants - possible, total - possible, other_tenants - total + possible)
+    )
+    chances = np.exp(logarithms - logarithms.max())
+    # Chances that only rounding makes different are the same.
+    improbable = chances <= chances[bad - possible[0]] * (1 + 1e-7)
+    return float(chances[improbable].sum() / chances.sum())
 
 
 def _holm(p_values: Sequence[float]) -> list[float]:

@@ -16,13 +16,13 @@ from tenant_experience.features.table import FeatureTable
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.digests import difference
 from tenant_experience.models.served_model import ServedModel
-from tenant_experience.statistics.intervals import Bounds, difference_interval, mean_interval
+from tenant_experience.statistics.intervals import Bounds, difference_interval, t_interval
 
 Verdict = Literal["better", "equal", "worse", "not_comparable"]
 
 # A smaller difference of the loss counts as none, even when it is not chance; for rmse, as a share of the champion's.
 TOLERANCE = 0.005
-_MEANS = ("log_loss", "brier", "rmse", "mae")
+_BY_ROWS = ("log_loss", "brier", "rmse", "mae", "roc_auc")
 NOT_COMPARABLE: Literal["not_comparable"] = "not_comparable"
 MAY_HAVE_LEARNED = (
     "The live model may have been trained on earlier figures of these tenants, which favours it: tenants whose figures "
@@ -162,30 +162,33 @@ def _obstacle(live: ModelManifest, new: ModelManifest, test: FeatureTable) -> st
 
 
 def paired_metrics(champion: ScoredRows, challenger: ScoredRows) -> dict[str, ComparedMetric]:
-    """Each metric that both models have, and the difference with its interval: both on the same rows."""
+    """Each metric that both models have, and the difference with its interval: both on the same rows.
+
+    Without the calibration error: it is never below 0, so the difference of two that may be 0 says nothing.
+    """
     theirs, ours = estimates(champion), estimates(challenger)
     compared = {}
     for name, offered in ours.items():
         defended = theirs[name]
-        if defended.bounds is not None and offered.bounds is not None:
+        if name != "calibration_error" and defended.bounds is not None and offered.bounds is not None:
+            bounds = _difference_bounds(name, defended, offered)
             difference = offered.value - defended.value
-            compared[name] = ComparedMetric(
-                defended.value, offered.value, difference, *_difference(name, defended, offered)
-            )
+            compared[name] = ComparedMetric(defended.value, offered.value, difference, *bounds)
     return compared
 
 
-def _difference(name: str, champion: Estimate, challenger: Estimate) -> Bounds:
-    """Of a mean over rows, the interval of the rows' differences; of any other metric, from the intervals of both."""
-    moved = challenger.influence - champion.influence
-    difference = challenger.value - champion.value
-    if champion.bounds is None or challenger.bounds is None or not (moved.any() or difference):
-        return difference, difference
-    if name in _MEANS:
-        return mean_interval(difference + moved)
+def _difference_bounds(name: str, champion: Estimate, challenger: Estimate) -> Bounds:
+    """A t-interval of what the rows contribute; of shares, which few rows may decide, from the intervals of both."""
+    moved, difference = challenger.influence - champion.influence, challenger.value - champion.value
+    if not moved.any() and not difference:
+        return 0.0, 0.0
+    is_perfect = name == "roc_auc" and max(champion.value, challenger.value) == 1
+    if name in _BY_ROWS and not is_perfect:
+        return t_interval(difference + moved)
     scale = float(np.sqrt((champion.influence**2).sum() * (challenger.influence**2).sum()))
     correlation = float(champion.influence @ challenger.influence) / scale if scale else 0.0
-    return difference_interval(champion.value, champion.bounds, challenger.value, challenger.bounds, correlation)
+    first, second = champion.bounds or (np.nan, np.nan), challenger.bounds or (np.nan, np.nan)
+    return difference_interval(champion.value, first, challenger.value, second, correlation)
 
 
 def _verdict(compared: ComparedMetric, tolerance: float) -> Verdict:

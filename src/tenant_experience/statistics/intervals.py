@@ -20,7 +20,7 @@ SEED = 1
 _PERCENTILES = (2.5, 97.5)
 # The most numbers in memory at once.
 _CELLS = 2_000_000
-_BISECTIONS = 50
+_BISECTIONS = 40
 
 
 def wilson_interval(count: float, total: float) -> Bounds:
@@ -65,6 +65,15 @@ def mean_interval(values: Floats) -> Bounds:
     return mean - error * straightened(quantile), mean - error * straightened(-quantile)
 
 
+def t_interval(values: Floats) -> Bounds:
+    """The 95% interval of a mean of values that lie on both sides of it alike, such as differences."""
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, mean
+    half = float(special.stdtrit(len(values) - 1, 0.975) * values.std(ddof=1)) / math.sqrt(len(values))
+    return mean - half, mean + half
+
+
 def auc_interval(area: float, positives: int, negatives: int, variance: float | None = None) -> Bounds:
     """The 95% interval of an area under the ROC curve: all areas from which the one measured is not too far.
 
@@ -87,7 +96,7 @@ def auc_interval(area: float, positives: int, negatives: int, variance: float | 
     fewest = min(positives, negatives)
     if variance is not None and fewest > 1:
         # Few rows, or an area near 1, say little about the variance: then the scale is near 1.
-        steady = supposed(1 - 2 / max(fewest, 4)) / 2
+        steady = supposed(1 - 2 / max(fewest, 4)) / 4
         shrunk = (area * pairs + 0.5) / (pairs + 1)
         scale = min(max((variance + steady) / (supposed(shrunk) + steady), 0.25), 4.0)
 
