@@ -103,37 +103,19 @@ def bad_share_by_band(table: FeatureTable, bad: NDArray[np.bool_]) -> list[BandC
 
 def compared(bands: Mapping[By, list[BandShare]]) -> list[BandComparison]:
     """Compares each two bands of a kind; ``bands`` has at least two of each kind."""
-    pairs = [(by, *sorted(pair, key=_share)) for by, groups in bands.items() for pair in combinations(groups, 2)]
+    pairs = [
+        (by, min(pair, key=_share), max(pair, key=_share))
+        for by, groups in bands.items()
+        for pair in combinations(groups, 2)
+    ]
     p_values = _holm(
         [fisher_p_value(lower.bad, lower.tenants, higher.bad, higher.tenants) for _, lower, higher in pairs]
     )
-    found = []
-    for by, groups in bands.items():
-        tested = [
-            (p_value, lower, higher)
-            for p_value, (kind, lower, higher) in zip(p_values, pairs, strict=True)
-            if kind == by
-        ]
-        named = [row for row in tested if row[0] < LEVEL and _is_large(row[1], row[2])]
-        # The clearest difference; among equally clear ones, as when all p-values are 1, the largest.
-        p_value, lower, higher = min(named or tested, key=lambda row: (row[0], row[1].share - row[2].share))
-        lowest, highest = min(map(_share, groups)), max(map(_share, groups))
-        baseline = sum(group.bad for group in groups) / sum(group.tenants for group in groups)
-        found.append(
-            BandComparison(
-                by=by,
-                groups=groups,
-                ratio=highest / lowest if lowest else None,
-                lower=lower.name,
-                higher=higher.name,
-                p_value=p_value,
-                comparisons=len(pairs),
-                baseline=baseline,
-                detectable=_detectable(baseline, sorted(group.tenants for group in groups)[-2:], len(pairs)),
-                warned=bool(named),
-            )
-        )
-    return found
+    differences = {
+        by: [_Difference(p, low, high) for p, (kind, low, high) in zip(p_values, pairs, strict=True) if kind == by]
+        for by in bands
+    }
+    return [_comparison(by, groups, differences[by], len(pairs)) for by, groups in bands.items()]
 
 
 def fairness_warnings(comparisons: Sequence[BandComparison], positive: str | None) -> list[str]:
@@ -159,8 +141,39 @@ def _share(group: BandShare) -> float:
     return group.share
 
 
-def _is_large(lower: BandShare, higher: BandShare) -> bool:
-    return higher.share > SMALLEST_RATIO * lower.share
+@dataclass(frozen=True)
+class _Difference:
+    """Two bands, and the corrected p-value of their difference."""
+
+    p_value: float
+    lower: BandShare
+    higher: BandShare
+
+    @property
+    def is_warned_of(self) -> bool:
+        return self.p_value < LEVEL and self.higher.share > SMALLEST_RATIO * self.lower.share
+
+
+def _comparison(
+    by: By, groups: list[BandShare], differences: Sequence[_Difference], comparisons: int
+) -> BandComparison:
+    named = [difference for difference in differences if difference.is_warned_of]
+    # Among equally clear ones, as when all p-values are 1, the largest.
+    clearest = min(named or differences, key=lambda row: (row.p_value, row.lower.share - row.higher.share))
+    lowest, highest = min(map(_share, groups)), max(map(_share, groups))
+    baseline = sum(group.bad for group in groups) / sum(group.tenants for group in groups)
+    return BandComparison(
+        by=by,
+        groups=groups,
+        ratio=highest / lowest if lowest else None,
+        lower=clearest.lower.name,
+        higher=clearest.higher.name,
+        p_value=clearest.p_value,
+        comparisons=comparisons,
+        baseline=baseline,
+        detectable=_detectable(baseline, sorted(group.tenants for group in groups)[-2:], comparisons),
+        warned=bool(named),
+    )
 
 
 def fisher_p_value(bad: int, tenants: int, other_bad: int, other_tenants: int) -> float:

@@ -87,8 +87,7 @@ class FeatureTable:
         Features count as 32-bit numbers: a model sees no more of them, and sums may differ in their last bits. Tenants
         with the same features are told apart by their place in the table.
         """
-        with np.errstate(over="ignore"):
-            return spread_keys(self._feature_hashes(self.values.astype(np.float32)))
+        return self._keys(np.arange(len(self)))
 
     def in_order_of_content(self) -> FeatureTable:
         """The same tenants in the order of their keys.
@@ -101,8 +100,12 @@ class FeatureTable:
         rest += [text_hashes(column) for column in (self.portfolio_id, self.partition_slug, self.history)]
         rest += [number_hashes(self.may_train.astype(np.float32))]
         rest += [] if self.label is None else [number_hashes(self.label)]
-        table = self.take(np.lexsort((self.tenant_id, row_hashes(rest, len(self)))))
-        return table.take(np.argsort(table.row_keys(), kind="stable"))
+        order = np.lexsort((self.tenant_id, row_hashes(rest, len(self))))
+        return self.take(order[np.argsort(self._keys(order), kind="stable")])
+
+    def _keys(self, order: NDArray[np.int64]) -> Hashes:
+        with np.errstate(over="ignore"):
+            return spread_keys(self._feature_hashes(self.values.astype(np.float32))[order])
 
     def _feature_hashes(self, matrix: NDArray[np.floating]) -> Hashes:
         """Of all features, whatever their order; a category counts by its name, whichever other categories occur."""

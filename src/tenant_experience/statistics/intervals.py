@@ -59,7 +59,7 @@ def mean_interval(values: Floats) -> Bounds:
     def straightened(quantile: float) -> float:
         if abs(bend) < 1e-9:
             return quantile
-        return float(np.cbrt(1 + 3 * bend * (quantile - shift)) - 1) / bend
+        return (float(np.cbrt(1 + 3 * bend * (quantile - shift))) - 1) / bend
 
     quantile = float(special.stdtrit(rows - 1, 0.975))
     return mean - error * straightened(quantile), mean - error * straightened(-quantile)

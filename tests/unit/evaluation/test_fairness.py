@@ -36,12 +36,15 @@ def counted(tenants: int, bad: int, name: str = "") -> BandShare:
 @pytest.mark.parametrize(("tenants", "share"), [(1_500, 0.1), (500, 0.25), (20_000, 0.5)])
 def test_where_nothing_is_unfair_at_most_one_model_in_twenty_is_warned_of(tenants: int, share: float) -> None:
     chance = np.random.default_rng(tenants)
-    warned, large = [], []
+    sure, warned, large = [], [], []
     for _ in range(1_000):
         found = bands(chance, tenants, share)
-        warned.append(any(row.is_sure for row in found))
+        sure.append(any(row.is_sure for row in found))
+        warned.append(any(row.warned for row in found))
         large.append(any(row.ratio is None or row.ratio > 1.25 for row in found))
     assert np.mean(warned) <= 0.05
+    # Two standard errors of the simulation more.
+    assert np.mean(sure) <= 0.05 + 2 * (0.05 * 0.95 / 1_000) ** 0.5
     if tenants < 2_000:
         # What the ratio alone would have warned of.
         assert np.mean(large) > 0.8
