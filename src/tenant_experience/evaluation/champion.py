@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.evaluation._estimates import Estimate, estimates
 from tenant_experience.evaluation._weighted_metrics import LOSSES
 from tenant_experience.evaluation.scored_rows import ScoredRows, scored
 from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.split import FittedTenants
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.digests import difference
 from tenant_experience.models.served_model import ServedModel
@@ -24,9 +26,11 @@ Verdict = Literal["better", "equal", "worse", "not_comparable"]
 TOLERANCE = 0.005
 _BY_ROWS = ("log_loss", "brier", "rmse", "mae", "roc_auc")
 NOT_COMPARABLE: Literal["not_comparable"] = "not_comparable"
+# With fewer tenants that the live model was not fitted on, all are compared.
+LEAST_NEW_TO_BOTH = 100
 MAY_HAVE_LEARNED = (
-    "The live model may have been trained on earlier figures of these tenants, which favours it: tenants whose figures "
-    "are unchanged rarely change between the training part and the test part, but those with new figures may."
+    "The live model may have been trained on earlier figures of these tenants, which favours it: a tenant with new "
+    "figures may change between the training part and the test part."
 )
 NEW_DEFINITION = (
     "Both models are measured against the groups of this release, which favours the new model: the live model was "
@@ -108,15 +112,20 @@ class ChampionComparison:
 
 
 def champion_comparison(
-    champion: Champion, challenger: ScoredRows, manifest: ModelManifest, test: FeatureTable
+    champion: Champion,
+    challenger: ScoredRows,
+    manifest: ModelManifest,
+    test: FeatureTable,
+    fitted: FittedTenants | None = None,
 ) -> ChampionComparison:
-    """Compares both models on the test part.
+    """Compares both models on the test part; if it is large enough, on tenants that neither model was fitted on.
 
     Args:
         champion: the live model.
         challenger: the outputs of the new model for the test part.
         manifest: of the new model.
         test: features of the test part.
+        fitted: the tenants that the live release's models were fitted on, if that is known.
     """
     loss = LOSSES[challenger.task]
     if champion.digest and (found := difference(champion.folder, champion.digest)):
@@ -131,6 +140,15 @@ def champion_comparison(
     obstacle = _obstacle(scorer.manifest, manifest, test)
     if obstacle:
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [obstacle])
+    chosen = _new_to_both(test, challenger, fitted, scorer.manifest)
+    if chosen is None:
+        notes = [MAY_HAVE_LEARNED]
+    else:
+        challenger, test = challenger.take(chosen), test.take(chosen)
+        notes = [
+            f"Of the {len(chosen)} tenants of the test part, the {len(test)} are compared that the live model was not "
+            "trained on."
+        ]
     defended = scored(scorer, scorer.encoding.matrix(test), challenger.labels)
     metrics = paired_metrics(defended, challenger)
     decides = metrics[loss]
@@ -141,10 +159,21 @@ def champion_comparison(
         rows=len(challenger),
         metrics=metrics,
         verdict=_verdict(decides, TOLERANCE * scale),
-        notes=[MAY_HAVE_LEARNED, *([NEW_DEFINITION] if model.grouping else [])],
+        notes=[*notes, *([NEW_DEFINITION] if model.grouping else [])],
         worse_by=decides.difference / scale if scale else 0.0,
         surely_worse_by=decides.low / scale if scale else 0.0,
     )
+
+
+def _new_to_both(
+    test: FeatureTable, challenger: ScoredRows, fitted: FittedTenants | None, live: ModelManifest
+) -> NDArray[np.bool_] | None:
+    """Which tenants of the test part the live model was not fitted on; None when that is unknown, or are too few."""
+    if fitted is None or fitted.as_of != live.as_of:
+        return None
+    chosen: NDArray[np.bool_] = ~np.isin(test.tenant_id, fitted.tenant_id)
+    labels = challenger.labels[chosen]
+    return chosen if len(labels) >= LEAST_NEW_TO_BOTH and len(np.unique(labels)) > 1 else None
 
 
 def _obstacle(live: ModelManifest, new: ModelManifest, test: FeatureTable) -> str | None:

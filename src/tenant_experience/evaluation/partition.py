@@ -32,6 +32,7 @@ from tenant_experience.evaluation.smoke_samples import smoke_samples
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.profile import feature_profile, portfolio_shares
+from tenant_experience.groups.split import fitted_tenants
 from tenant_experience.groups.uncertainty import probability_bad
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.encoding import Matrix
@@ -86,7 +87,8 @@ def evaluate_partition(
     bad = None if positive is None else groups.bad
     whole = measured(rows)
     missing = missing_feature_curve(scorer.encoding, matrix, score)
-    champion = champion_comparison(live.champion, rows, manifest, test) if live else None
+    fitted = fitted_tenants(live.tenants, use_case) if live and live.tenants is not None else None
+    champion = champion_comparison(live.champion, rows, manifest, test, fitted) if live else None
     fairness = [] if bad is None else bad_share_by_band(table, bad)
     binary = manifest.task == "binary"
     return PartitionEvaluation(

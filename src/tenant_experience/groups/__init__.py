@@ -1,3 +1,3 @@
 """Groups of tenants: finds, checks, names and describes them, and keeps them in ``grouping.json``."""
 
-__all__ = ["clustering", "column_labels", "evidence", "file", "grouping", "markers", "profile", "uncertainty"]
+__all__ = ["clustering", "column_labels", "evidence", "file", "grouping", "markers", "profile", "split", "uncertainty"]

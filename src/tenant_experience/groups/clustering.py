@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tenant_experience.errors import AlgorithmError
-from tenant_experience.features.table import INSUFFICIENT, FeatureTable
+from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups._checks import check_evidence, check_groups, warnings
 from tenant_experience.groups._methods import explained_variance, find_groups, one_thread
 from tenant_experience.groups._rule import GroupRule
@@ -15,10 +15,11 @@ from tenant_experience.groups.evidence import Evidence, predicted_by
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.grouping import FittedMarker, Grouping
 from tenant_experience.groups.markers import Marker, marker_scores, marker_values, usable_markers
+from tenant_experience.groups.split import split_tenants, with_label
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.statistics.arrays import Floats
-from tenant_experience.statistics.ranks import impute, pair_probabilities, thirds
-from tenant_experience.statistics.splitting import TRAIN, smallest_keys, split_rows
+from tenant_experience.statistics.ranks import impute, pair_probabilities
+from tenant_experience.statistics.splitting import TRAIN, smallest_keys
 from tenant_experience.statistics.transforms import transformed
 from tenant_experience.use_case.labels import Method
 from tenant_experience.use_case.schema import UseCase
@@ -48,7 +49,7 @@ def group_partition(
         AlgorithmError: ``too_few_tenants``, ``no_markers``, what ``find_groups`` refuses, or ``check_groups``, or
             ``check_evidence``.
     """
-    table = table.take(table.history != INSUFFICIENT)
+    table = with_label(table)
     learnable = table.take(table.may_train)
     least = max(LEAST_TENANTS, use_case.gates.pooled_tenants if partition.scale == "global" else 0)
     if len(learnable) < least:
@@ -58,8 +59,7 @@ def group_partition(
             code="too_few_tenants",
         )
     markers, _ = usable_markers(learnable, use_case)
-    split = np.full(len(table), "", dtype="<U10")
-    split[table.may_train] = split_rows(learnable.row_keys(), thirds(marker_scores(learnable, markers)))
+    split = split_tenants(table, use_case)
     with one_thread():
         grouping = fit_grouping(table.take(split == TRAIN), partition, use_case, version)
     label = grouping.assign(table)

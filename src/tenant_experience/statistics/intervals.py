@@ -52,7 +52,7 @@ def mean_interval(values: Floats) -> Bounds:
     variance = float((centred**2).mean())
     if rows < 2 or variance <= 1e-300:
         return mean, mean
-    skewness = float((centred**3).mean()) / variance**1.5
+    skewness = float((centred**3).mean()) / (variance * math.sqrt(variance))
     bend, shift = skewness / (3 * math.sqrt(rows)), skewness / (6 * math.sqrt(rows))
     error = math.sqrt(variance / (rows - 1))
 
