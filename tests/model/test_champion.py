@@ -96,7 +96,7 @@ def test_an_equal_challenger_is_reported_as_equal_and_passes(release: Release, s
     )
 
 
-@pytest.mark.parametrize(("known", "as_of", "compared"), [(50, "same", 150), (150, "same", 200), (50, "other", 200)])
+@pytest.mark.parametrize(("known", "as_of", "compared"), [(50, "same", -50), (150, "same", 0), (50, "other", 0)])
 def test_only_tenants_new_to_both_are_compared_if_there_are_enough(
     release: Release, settled: Path, known: int, as_of: str, compared: int
 ) -> None:
@@ -107,8 +107,8 @@ def test_only_tenants_new_to_both_are_compared_if_there_are_enough(
     rows = scored(scorer, scorer.encoding.matrix(test), labels)
     fitted = FittedTenants(scorer.manifest.as_of if as_of == "same" else "2020-01-01T00:00:00Z", test.tenant_id[:known])
     found = champion_comparison(Champion("r1", settled), rows, scorer.manifest, test, fitted)
-    assert (len(test), found.rows) == (200, compared)
-    assert ("may have been trained on earlier figures" in found.notes[0]) == (compared == 200)
+    assert found.rows == len(test) + compared
+    assert ("may have been trained on earlier figures" in found.notes[0]) == (compared == 0)
 
 
 def test_what_the_live_model_was_fitted_on_is_found_again_from_its_features() -> None:
