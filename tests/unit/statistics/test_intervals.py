@@ -54,11 +54,9 @@ def test_a_long_tail_makes_the_interval_longer_on_its_side() -> None:
 
 
 def test_values_alike_on_both_sides_have_the_textbooks_interval() -> None:
-    assert t_interval(np.array([-1.0, 0.0, 1.0])) == (pytest.approx(-2.4841, abs=1e-4), pytest.approx(2.4841, abs=1e-4))
-    assert mean_interval(np.array([-1.0, 0.0, 1.0])) == (
-        pytest.approx(-2.4841, abs=1e-4),
-        pytest.approx(2.4841, abs=1e-4),
-    )
+    for interval in (t_interval, mean_interval):
+        low, high = interval(np.array([-1.0, 0.0, 1.0]))
+        assert (low, high) == (pytest.approx(-2.4841, abs=1e-4), pytest.approx(2.4841, abs=1e-4))
 
 
 def test_a_difference_of_figures_that_move_together_is_known_better() -> None:
