@@ -92,8 +92,10 @@ class _Tenths:
         excess = came_true - told
         chance = np.maximum(told * (1 - told), _LEAST_VARIANCE) / rows
         size = np.maximum(np.abs(excess), np.sqrt(chance))
-        most = np.where(excess < 0, told, 1 - told) / size
-        return cls(rows, told, float(rows @ np.abs(excess) / rows.sum()), np.where(excess < 0, -size, size), most)
+        # Where chance explains the excess, either side is possible, and most where there is most room.
+        is_low = np.where(np.abs(excess) < size, told > 0.5, excess < 0)
+        most = np.where(is_low, told, 1 - told) / size
+        return cls(rows, told, float(rows @ np.abs(excess) / rows.sum()), np.where(is_low, -size, size), most)
 
     @property
     def largest_scale(self) -> float:
