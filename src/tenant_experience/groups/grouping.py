@@ -72,6 +72,26 @@ class Stability(BaseModel):
     refits: int
 
 
+class OtherNumber(BaseModel):
+    """The same tenants in another number of groups, which stands out more from a continuum than the chosen one.
+
+    Attributes:
+        sizes: how many tenants of the sample fell into each group, from the best off to the worst off.
+        explained_variance: share of the standardised variance of the sample that lies between the groups.
+        copula_variance: the same of data with the same margins and correlations, but without groups.
+        chosen_excess: by how much the chosen number of groups explains more than such data does.
+        split: of each of these groups, the share that the chosen groups count as the worst off.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    sizes: tuple[int, ...]
+    explained_variance: float
+    copula_variance: float
+    chosen_excess: float
+    split: tuple[float, ...]
+
+
 class Grouping(BaseModel):
     """The rule, and how it was found.
 
@@ -98,6 +118,7 @@ class Grouping(BaseModel):
         stability: refits on redrawn tenants.
         permuted_variance: the largest explained variance of refits on columns shuffled one by one.
         copula_variance: explained variance of data with the same margins and correlations, but without groups.
+        other_number: two groups for three, or three for two, when these clearly fit better; else None.
         service_auc: how well the service features alone separate the last group from the others; None when unknown.
         warnings: what the approver should know about these groups, in sentences.
     """
@@ -126,6 +147,7 @@ class Grouping(BaseModel):
     stability: Stability | None = None
     permuted_variance: float | None = None
     copula_variance: float | None = None
+    other_number: OtherNumber | None = None
     service_auc: float | None = None
     warnings: tuple[str, ...] = ()
 
