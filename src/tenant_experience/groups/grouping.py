@@ -92,6 +92,31 @@ class OtherNumber(BaseModel):
     split: tuple[float, ...]
 
 
+class HeldRule(BaseModel):
+    """What a release that did not find its own groups knows about the earlier ones, from its training part.
+
+    Attributes:
+        how: ``kept`` from the live release, or ``inherited`` from another release or a file.
+        tenants: of the training part.
+        sizes: how many of these are in each group.
+        probability_worse: of each marker, the least P(worse) over neighbouring groups; None where it is unknown.
+        explained_variance: share of the standardised variance that lies between the groups.
+        permuted_variance: the largest such share of 20 tables with columns shuffled one by one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    how: Literal["kept", "inherited"]
+    tenants: int
+    sizes: tuple[int, ...]
+    probability_worse: dict[str, float | None]
+    explained_variance: float
+    permuted_variance: float
+
+
+Scale = Literal["global", "local", "inherited"]
+
+
 class Grouping(BaseModel):
     """The rule, and how it was found.
 
@@ -99,7 +124,8 @@ class Grouping(BaseModel):
         format: the version of this document.
         partition: the partition it is for; ``slug`` is its name in keys.
         version: the release that found it.
-        scale: ``global`` when portfolios may be compared by it, else ``local``.
+        scale: ``global`` when portfolios may be compared by it, else ``local``; ``inherited`` when the rule was found
+            on other tenants.
         as_of: the moment its features describe.
         method: how groups were found; a Gaussian mixture also takes tenants by its own rule.
         classes: names of the groups, from the best off to the worst off.
@@ -120,6 +146,7 @@ class Grouping(BaseModel):
         copula_variance: explained variance of data with the same margins and correlations, but without groups.
         other_number: two groups for three, or three for two, when these clearly fit better; else None.
         service_auc: how well the service features alone separate the last group from the others; None when unknown.
+        held: for a rule that an earlier release found; None when this release found it.
         warnings: what the approver should know about these groups, in sentences.
     """
 
@@ -129,7 +156,7 @@ class Grouping(BaseModel):
     partition: str
     slug: str
     version: str
-    scale: Literal["global", "local"]
+    scale: Scale
     as_of: str
     method: Literal["kmeans", "gaussian_mixture", "ward"] = "kmeans"
     classes: tuple[str, ...] = ("good", "bad")
@@ -149,6 +176,7 @@ class Grouping(BaseModel):
     copula_variance: float | None = None
     other_number: OtherNumber | None = None
     service_auc: float | None = None
+    held: HeldRule | None = None
     warnings: tuple[str, ...] = ()
 
     @model_validator(mode="after")

@@ -92,6 +92,12 @@ def read_shard(folder: Path, shard: int) -> list[Partition]:
     raise PlatformError(f"{folder / PARTITIONS_FILE} has no shard {shard}", code="unknown_shard")
 
 
+def read_group_choice(folder: Path) -> GroupChoice:
+    """Where the groups come from, from ``partitions.json`` in ``folder``; earlier versions always found new ones."""
+    chosen = json.loads((folder / PARTITIONS_FILE).read_text())[0].get("groups")
+    return FIND_NEW if chosen is None else GroupChoice(**chosen)
+
+
 def run_partitions(
     partitions: Sequence[Partition],
     work: Callable[[Partition], Figures],

@@ -85,7 +85,8 @@ class ModelManifest(BaseModel):
         calibration: from margins to probabilities; None for a number.
         scaling: of the columns, before a linear model reads them; None for trees.
         training: None for models from before records were kept.
-        scale: ``global`` when portfolios may be compared by it, else ``local``.
+        scale: ``global`` when portfolios may be compared by it, else ``local``; ``inherited`` when the groups were
+            found on other tenants.
         as_of: the moment the features describe, ISO 8601, UTC.
         hyperparameters: as trained, defaults included.
         code_version: the version of this package that trained it.
@@ -107,7 +108,7 @@ class ModelManifest(BaseModel):
     calibration: Calibration | None = None
     scaling: Scaling | None = None
     training: TrainingRecord | None = None
-    scale: Literal["global", "local"]
+    scale: Literal["global", "local", "inherited"]
     as_of: str
     hyperparameters: dict[str, Any]
     code_version: str
