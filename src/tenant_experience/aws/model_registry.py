@@ -121,7 +121,8 @@ def registered_digest(group: str, release: str) -> str:
     found = _find(group, release)
     if found is None:
         raise PlatformError(
-            f"the package group {group} has no model of release {release}; upload the batch again", code="not_registered"
+            f"the package group {group} has no model of release {release}; upload the batch again",
+            code="not_registered",
         )
     package = sagemaker().describe_model_package(ModelPackageName=found)
     return package.get("CustomerMetadataProperties", {}).get(DIGEST, "")

@@ -46,9 +46,7 @@ def refuse(service: Stubber, status: int) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("digest", "more"), [(DIGEST, {"CustomAttributes": f"model-json-sha256={DIGEST}"}), ("", {})]
-)
+@pytest.mark.parametrize(("digest", "more"), [(DIGEST, {"CustomAttributes": f"model-json-sha256={DIGEST}"}), ("", {})])
 def test_a_model_with_a_digest_is_asked_for_by_it(service: Stubber, digest: str, more: dict[str, str]) -> None:
     body = StreamingBody(io.BytesIO(ANSWER), len(ANSWER))
     service.add_response("invoke_endpoint", {"Body": body}, ASKED | more)
