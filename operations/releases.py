@@ -16,6 +16,7 @@ from operations.errors import OperationError, interruption
 from operations.mailbox import Form, Mailbox
 from operations.stack import Stack
 from operations.watch import Step, follow
+from tenant_experience.aws.model_registry import DIGEST
 from tenant_experience.data_layout import RELEASE_ID
 
 Mail = dict[str, Any]
@@ -271,7 +272,7 @@ def model_packages(stack: Stack, release: str) -> list[dict[str, Any]]:
 
 
 def _is_number(name: str, text: str) -> bool:
-    return name not in ("release", "tenants") and _number(text) is not None
+    return name not in ("release", "tenants", DIGEST) and _number(text) is not None
 
 
 def _number(text: str) -> float | None:
