@@ -29,8 +29,8 @@ def better_number(evidence: Evidence, copula_variance: float, limits: GroupLimit
         other = evidence.with_groups(5 - len(evidence.rule.centroids))
     except AlgorithmError:
         return None
-    label = other.rule.assign(evidence.values).astype(np.int64)
-    sizes = np.bincount(label, minlength=len(other.rule.centroids))
+    label = other.rule.assign(evidence.values)
+    sizes = np.bincount(label.astype(np.int64), minlength=len(other.rule.centroids))
     least = max(limits.smallest_group, limits.smallest_share * len(label))
     if sizes.min() < least or not _is_ordered(other, label, limits.probability_worse):
         return None
@@ -54,7 +54,7 @@ def _is_ordered(other: Evidence, label: Floats, least: float) -> bool:
     """Whether each group is worse off than the one before on each marker."""
     groups = len(other.rule.centroids)
     for column, direction in zip(other.values.T, other.directions, strict=True):
-        pairs = pair_probabilities(column, label.astype(np.float64), groups, direction)
+        pairs = pair_probabilities(column, label, groups, direction)
         if any(pair is None or pair < least for pair in pairs):
             return False
     return True

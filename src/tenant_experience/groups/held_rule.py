@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.features.table import INSUFFICIENT, FeatureTable
@@ -98,16 +97,14 @@ def hold_groups(
             "slug": partition.slug,
             "scale": "inherited" if how == "inherited" else rule.scale,
             "held": held,
-            "warnings": tuple([*_kept_warnings(rule, faults), *_still_true(rule)]),
+            "warnings": (*_kept_warnings(rule, faults), *_still_true(rule)),
         }
     )
     rows = GroupRows(table.tenant_id, split, marker_scores(table, markers), label, rule.classes)
     return grouping, rows
 
 
-def _described(
-    rule: Grouping, train: FeatureTable, label: Floats, how: Literal["kept", "inherited"]
-) -> HeldRule:
+def _described(rule: Grouping, train: FeatureTable, label: Floats, how: Literal["kept", "inherited"]) -> HeldRule:
     groups = len(rule.classes)
     pairs = {
         marker.name: _least(pair_probabilities(train.column(marker.name), label, groups, marker.direction))

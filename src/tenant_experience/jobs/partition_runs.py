@@ -13,6 +13,7 @@ from typing import Any, Literal
 from tenant_experience.data_layout import GLOBAL_PARTITION, PARTITIONS_FILE
 from tenant_experience.errors import PlatformError, TenantExperienceError
 from tenant_experience.jobs.outcome import MESSAGE_LIMIT, Outcome
+from tenant_experience.use_case.group_choice import FIND_NEW, GroupChoice
 
 Status = Literal["ready", "refused", "failed"]
 READY: Status = "ready"

@@ -15,6 +15,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from tenant_experience.data_layout import MODEL_FILE, MODEL_MANIFEST
 from tenant_experience.errors import UserError
+from tenant_experience.groups.grouping import Scale
 from tenant_experience.models.calibration import Calibration
 from tenant_experience.models.digests import damage, digest_of, with_digests
 from tenant_experience.models.encoding import Encoding, Matrix, as_matrix
@@ -106,7 +107,7 @@ class ModelManifest(BaseModel):
     calibration: Calibration | None = None
     scaling: Scaling | None = None
     training: TrainingRecord | None = None
-    scale: Literal["global", "local", "inherited"]
+    scale: Scale
     as_of: str
     hyperparameters: dict[str, Any]
     code_version: str

@@ -47,6 +47,7 @@ from tenant_experience.intake.table import read_table
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.training.tuning_request import check_ranges, wanted_tuning
+from tenant_experience.use_case.group_choice import FIND_NEW, KEEP, GroupChoice
 from tenant_experience.use_case.manifest import Manifest, as_hyperparameters, read_batch_manifest
 from tenant_experience.use_case.schema import SQL_FILE, UseCase, load_use_case
 from tenant_experience.use_case.source import Source, load_source
