@@ -80,9 +80,11 @@ def demo(
     from demo.demo import demo as tell
     from operations.batch import read_input, use_case_folder
     from operations.errors import OperationError
+    from operations.tenant_ids import checked_tenant_id
     from operations.up import up
 
     folder = use_case_folder(use_case)
+    asked = None if tenant is None else checked_tenant_id(tenant)
     printed = console(as_json=as_json)
     if path is not None:
         batch = read_input(path, folder, source, as_of)
@@ -95,7 +97,7 @@ def demo(
     else:
         with printed.status("generating messages"):
             batch = generated(seed)
-    figures = tell(up(printed), batch, decision.value, tenant, printed)
+    figures = tell(up(printed), batch, decision.value, asked, printed)
     if as_json and figures is not None:
         print_document(figures)
     raise typer.Exit(1 if figures is None else 0)
@@ -133,8 +135,10 @@ def preview(
 
     from operations.batch import read_input, use_case_folder
     from operations.preview import preview as show
+    from operations.tenant_ids import checked_tenant_id
 
-    asked = tenants or [each for each in [os.environ.get("TENX_TENANT", "")] if each]  # an id may hold spaces
+    typed = tenants or [each for each in [os.environ.get("TENX_TENANT", "")] if each]  # an id may hold spaces
+    asked = [checked_tenant_id(each) for each in typed]
     folder = use_case_folder(use_case, takes_path=True)
     shown = show(read_input(path, folder, source, as_of), folder, asked, rows, console(as_json=as_json))
     if as_json:

@@ -49,9 +49,9 @@ def erase(
     found and removed, without the tenant's id.
     """
     from operations.batch import use_case_folder
-    from operations.erase import checked_tenant_id
     from operations.erase import erase as remove
     from operations.stack import StackChoice, find_stack
+    from operations.tenant_ids import checked_tenant_id
 
     checked_tenant_id(tenant)
     use_case_folder(use_case)

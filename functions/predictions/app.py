@@ -19,7 +19,7 @@ from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release.release import LiveRelease, PublishedModel
-from tenant_experience.tenant_id import is_tenant_id
+from tenant_experience.tenant_id import tenant_id_of
 from tenant_experience.use_case import served as served_use_case
 
 logger = Logger(service="predictions", json_serializer=redacted_json)
@@ -55,7 +55,8 @@ def predict_many() -> Response[str]:
         PlatformError: no well-formed id could be answered, because of us: the caller should ask again.
     """
     asked = _asked(api_problem.request_text(app.current_event.raw_event, MAX_BODY))
-    wanted = list(dict.fromkeys(item for item in asked if isinstance(item, str) and is_tenant_id(item)))
+    meant = [tenant_id_of(item) for item in asked if isinstance(item, str)]
+    wanted = list(dict.fromkeys(tenant for tenant in meant if tenant is not None))
     found = _predict(wanted, explain=False) if wanted else {}
     faults = [answer for answer in found.values() if isinstance(answer, PlatformError)]
     if wanted and len(faults) == len(wanted):

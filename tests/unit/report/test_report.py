@@ -58,7 +58,12 @@ def later(judged: Judged) -> str:
     compared = ComparedMetric(champion=0.1, challenger=0.2, difference=0.1, low=0.05, high=0.15)
     champion = ChampionComparison("r0", "log_loss", 80, {"log_loss": compared}, "worse", ["A note."], 0.1, 0.05)
     importance = [*judged.evaluation.importance, FeatureImportance("shoe_size", 0.0, 0.0, 0.0)]
-    quality = {"quarantined_share": 0.01, "may_train": 700, "tenants_by_history": {}, "warnings": ["far_shift"]}
+    quality = {
+        "quarantined_share": 0.01,
+        "may_train": 700,
+        "tenants_by_history": {},
+        "warnings": ["1 file was not read: _a_b.csv"],
+    }
     intake = {"rows": 1_234, "source": "<i>", "quarantined": 12, "tenants": 800, "data_quality": quality}
     evaluation = replace(judged.evaluation, champion=champion, importance=importance)
     changed = replace(judged, evaluation=evaluation, table=replace(judged.table, side={}))
@@ -189,7 +194,7 @@ def test_a_shard_without_a_ready_model_has_a_page_too(judged: Judged) -> None:
 def test_what_came_in_is_said(later: str) -> None:
     text = words_of(later)
     assert "1,234 rows came insource <i>" in text
-    assert "Note: far shift." in text
+    assert "Note: 1 file was not read: _a_b.csv." in text
 
 
 def test_records_that_were_not_taken_are_listed_up_to_a_limit(text: str) -> None:
