@@ -17,8 +17,8 @@ from tenant_experience.evaluation.scored_rows import ConfusionMatrix
 from tenant_experience.evaluation.slices import Slice
 from tenant_experience.evaluation.smoke_samples import SmokeSample
 from tenant_experience.groups.grouping import Grouping
-from tenant_experience.groups.yardstick import Yardstick
 from tenant_experience.groups.profile import FeatureProfile, PortfolioShare
+from tenant_experience.groups.yardstick import Yardstick
 from tenant_experience.models.artifact import ModelManifest
 
 
