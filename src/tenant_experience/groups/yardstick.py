@@ -161,9 +161,9 @@ class Yardstick(BaseModel):
         if frozen is None or before is None or change is None:
             return
         comparison = {
-            "more": f"Surely more tenants are {self.label}",
-            "fewer": f"Surely fewer tenants are {self.label}",
-            "unclear": f"The share of {self.label} has not clearly changed",
+            "more": f"Surely more tenants are {self.label} than in release {before.release}",
+            "fewer": f"Surely fewer tenants are {self.label} than in release {before.release}",
+            "unclear": f"The share of {self.label} has not clearly changed since release {before.release}",
         }[change.direction]
         found_anew = (
             ""
@@ -172,7 +172,7 @@ class Yardstick(BaseModel):
             "change of everybody cannot be seen."
         )
         yield (
-            f"{comparison} than in release {before.release}, by the same rule (that of release {frozen.rule}): "
+            f"{comparison}, by the same rule (that of release {frozen.rule}): "
             f"{_told(change.before)} then, {_told(change.now)} now, a difference of {_points(change)}.{found_anew}"
         )
         yield from self._portfolio_sentence()
