@@ -272,10 +272,10 @@ def test_further_releases_move_the_version_and_the_api_never_stops(
     row = next(row for row in features_of(flow, first.release, tmp_path) if row["history"] == "sufficient")
     mails: list[str] = []
     with ApiCaller(flow, str(row["tenant_id"])) as caller:
-        second = flow.release(flow.events(seed=1), before=lambda mail: mails.append(mail.text))
+        second = flow.release(flow.events(seed=1), before=lambda mail: mails.append(mail["text"]))
         third = flow.release(
             flow.events(seed=2, models="per_partition", hyperparameters={"max_depth": 3}, groups="new"),
-            before=lambda mail: mails.append(mail.text),
+            before=lambda mail: mails.append(mail["text"]),
         )
     assert [second.execution["status"], third.execution["status"]] == ["SUCCEEDED", "SUCCEEDED"]
     assert caller.failures == []
