@@ -76,7 +76,7 @@ def _row(asked: object, found: Mapping[str, Answer | PlatformError]) -> Answer:
     if answer is None:
         return prediction.describe_no_answer(tenant_id, code="unknown_tenant", detail=_UNKNOWN)
     if isinstance(answer, PlatformError):
-        return prediction.describe_no_answer(tenant_id, code=answer.code, detail=api_problem.UNAVAILABLE)
+        return prediction.describe_no_answer(tenant_id, code=answer.code, detail=api_problem.unavailable_detail(answer))
     return answer
 
 

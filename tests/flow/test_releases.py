@@ -227,6 +227,14 @@ def test_everyone_is_told_that_it_is_released(flow: Flow, first: FinishedRelease
     assert "Tess Ter" in mail["text"]
 
 
+def test_both_emails_and_the_page_name_the_uploaders_batch(flow: Flow, first: FinishedRelease) -> None:
+    batch = f"raw/tenant_experience/{json.loads(first.execution['input'])['batch']}/"
+    asked = flow.mailbox.wait_for(f"Decision needed: release {first.release}")
+    assert batch in asked["text"]
+    assert batch in flow.mailbox.wait_for(f"Released: {first.release}")["text"]
+    assert f"<dd>{batch}</dd>" in flow.http.get(asked["links"][0]).text
+
+
 def test_the_page_of_a_decided_release_shows_the_decision_and_its_report(flow: Flow, first: FinishedRelease) -> None:
     link = flow.mailbox.wait_for(f"Decision needed: release {first.release}")["links"][0]
     page = flow.http.get(link)
@@ -236,6 +244,8 @@ def test_the_page_of_a_decided_release_shows_the_decision_and_its_report(flow: F
     for path, title in (("report/0", "Tenant experience: release"), ("data-quality", "Data quality: release")):
         report = flow.http.get(link.replace(f"/{first.release}?", f"/{first.release}/{path}?"), follow_redirects=True)
         assert report.status_code == 200
+        assert report.headers["Cache-Control"] == "no-store"
+        assert "Content-Security-Policy" in report.text
         assert f"<title>{title} {first.release}</title>" in report.text
 
 

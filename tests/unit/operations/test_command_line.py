@@ -91,7 +91,7 @@ def test_without_words_the_program_shows_its_help_with_all_commands_and_exit_cod
     assert main([]) == 0
     told = capsys.readouterr().out
     assert all(re.search(rf"│ {command} ", told) for command in COMMANDS)
-    assert "0 done, 1 refused or failed, 2 wrong words, 130 interrupted" in " ".join(told.split())
+    assert "0: done. 1: refused or failed. 2: the command line is wrong. 130: interrupted." in " ".join(told.split())
 
 
 def is_short(told: str, hint: str) -> bool:

@@ -16,7 +16,7 @@ from tenant_experience.jobs.partition_runs import Partition, PartitionOutcome
 from tenant_experience.pages.html_page import figure
 from tenant_experience.use_case.schema import UseCase
 from tests.support.generated_tenants import generated_table, use_case
-from tests.support.html_pages import Tags, tags_of, words_of
+from tests.support.html_pages import POLICY, Tags, tags_of, words_of
 from tests.support.judged_partition import NAME, Judged, judged_groups
 
 REFUSED = PartitionOutcome("<b>small</b>", "small", "refused", "algorithm", "too_few_tenants", "12 tenants & no more")
@@ -78,6 +78,12 @@ def test_the_page_fetches_nothing(page: Tags) -> None:
     assert pictures
     assert all(address.startswith("data:image/svg+xml;base64,") for address in pictures)
     assert not {"link", "script", "iframe"} & {tag for tag, _ in page.tags}
+
+
+def test_the_page_itself_forbids_what_no_header_of_s3_can(page: Tags) -> None:
+    meta = [attributes for tag, attributes in page.tags if tag == "meta"]
+    assert POLICY in meta
+    assert {"name": "referrer", "content": "no-referrer"} in meta
 
 
 def test_its_contents_lead_somewhere(page: Tags) -> None:
