@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tenant_experience.errors import UserError
 from tenant_experience.intake.formats import RawFile
 
 _BATCH_ROWS = 65_536
@@ -20,12 +19,12 @@ _IMPOSSIBLE = -(2**63)
 
 
 def with_convertible_times(file: RawFile, path: Path) -> RawFile | None:
-    """Writes a file to ``path`` again, with microseconds in place of milliseconds; None when it has no milliseconds.
+    """Writes a file to ``path`` again, with microseconds in place of seconds and milliseconds.
 
     A time that does not fit into microseconds becomes one that no rule accepts.
 
-    Raises:
-        UserError: ``corrupt_file``.
+    Returns:
+        The file as it was written, or None: it has no such times, or it is damaged, which its reader then says.
     """
     try:
         with pq.ParquetFile(file.path) as source:
@@ -43,8 +42,8 @@ def with_convertible_times(file: RawFile, path: Path) -> RawFile | None:
                         for place, column in enumerate(batch.columns)
                     ]
                     target.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{file.name} is a damaged .parquet file: {error}", code="corrupt_file") from error
+    except (pa.ArrowException, OSError):
+        return None
     return replace(file, path=path)
 
 
