@@ -81,9 +81,10 @@ class ShardEvaluation:
         (self.refused if broken else self.ready).append(evaluation)
         check_gates(partition.partition, evaluation.gates)
         key = model_archive(partition.slug, self.release)
-        of_groups = (GROUPING_FILE, YARDSTICK_FILE) if self.use_case.clustering else ()
-        names = (MODEL_FILE, MODEL_MANIFEST, *of_groups)
-        write_archive(self.archives / key, [folder / name for name in names])
+        names = (MODEL_FILE, MODEL_MANIFEST, *((GROUPING_FILE,) if self.use_case.clustering else ()))
+        # Groups of an earlier version of this program have no yardstick.
+        beside = [folder / YARDSTICK_FILE] if (folder / YARDSTICK_FILE).is_file() else []
+        write_archive(self.archives / key, [*(folder / name for name in names), *beside])
         return {
             "model_key": key,
             "digest": packed_digest(folder),
