@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
+from sklearn.metrics import adjusted_rand_score
 
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.features.table import FeatureTable, read_features
 from tenant_experience.groups.clustering import group_partition
+from tenant_experience.groups.earlier_rules import EarlierRules, choose_groups
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.grouping import Grouping
+from tenant_experience.groups.held_rule import hold_groups
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.statistics.ranks import probability_worse
+from tenant_experience.use_case.group_choice import FIND_NEW
 from tests.support.generated_tenants import (
     REAL_TABLE,
     other_ids,
@@ -53,6 +58,33 @@ def test_the_groups_are_stable_and_more_than_shuffled_columns_give(found: tuple[
 def test_it_is_said_that_they_are_a_cut_through_a_continuum(found: tuple[Grouping, GroupRows]) -> None:
     [warning] = found[0].warnings
     assert "cut through a continuum" in warning
+
+
+@pytest.mark.parametrize(("factor", "anew", "frozen"), [(1.5, 0.491, 0.589), (2, 0.494, 0.660), (4, 0.496, 0.801)])
+def test_when_all_fare_worse_only_the_frozen_rule_shows_it(
+    factor: float, anew: float, frozen: float, table: FeatureTable, found: tuple[Grouping, GroupRows]
+) -> None:
+    values = table.values.copy()
+    for name in ("mean_first_response_hr", "mean_full_resolution_hr", "escalation_count"):
+        values[:, table.features.index(name)] *= factor
+    worse = replace(table, values=values)
+    grouped = choose_groups(worse, ALL, shipped_use_case(), "r2", FIND_NEW, EarlierRules(live=found[0]))
+    assert grouped.yardstick.own.whole.share == pytest.approx(anew, abs=0.001)
+    assert grouped.yardstick.frozen is not None
+    assert grouped.yardstick.frozen.whole.share == pytest.approx(frozen, abs=0.001)
+
+
+def test_landlords_of_500_inherit_groups(table: FeatureTable, found: tuple[Grouping, GroupRows]) -> None:
+    whole = dict(zip(found[1].tenant_id.tolist(), found[1].label.tolist(), strict=True))
+    chance, agreements = np.random.default_rng(0), []
+    for _ in range(16):
+        drawn = chance.permutation(len(table))
+        rule, _ = group_partition(table.take(np.sort(drawn[:10_000])), ALL, shipped_use_case(), "r1")
+        landlord = table.take(np.sort(drawn[10_000:10_500]))
+        grouping, rows = hold_groups(landlord, ALL, shipped_use_case(), rule, "inherited")
+        assert grouping.scale == "inherited"
+        agreements.append(adjusted_rand_score([whole[tenant] for tenant in rows.tenant_id.tolist()], rows.label))
+    assert min(agreements) >= 0.9
 
 
 def test_negative_tickets_are_too_rare_to_tell_more(found: tuple[Grouping, GroupRows], table: FeatureTable) -> None:

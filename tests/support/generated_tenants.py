@@ -55,7 +55,12 @@ def use_case_with(method: str = "kmeans", groups: int = 2, limits: Mapping[str, 
 
 
 def generated_table(
-    count: int, seed: int = 0, portfolios: Sequence[str] = ("all",), noise: float = 0.35, lots: int = 2
+    count: int,
+    seed: int = 0,
+    portfolios: Sequence[str] = ("all",),
+    noise: float = 0.35,
+    lots: int = 2,
+    shares: Sequence[float] | None = None,
 ) -> FeatureTable:
     """``count`` tenants, half of them badly off; a tenth have no inbound calls, so no answer rate.
 
@@ -65,9 +70,11 @@ def generated_table(
         portfolios: taken in turn.
         noise: standard deviation of a tenant's lot around 0 (good), 1 (bad), and so on.
         lots: how many there are, each as frequent.
+        shares: of each lot from the best off, when they are not as frequent.
     """
     chance = np.random.default_rng(seed)
-    lot = _lots(chance, count, lots) + chance.normal(0, noise, count)
+    levels = _lots(chance, count, lots) if shares is None else chance.choice(len(shares), count, p=shares)
+    lot = levels + chance.normal(0, noise, count)
     counts = {
         "work_order_count": chance.poisson(np.exp(0.8 + 0.8 * lot)),
         "escalation_count": chance.poisson(np.exp(-1.5 + 2.0 * lot)),

@@ -34,6 +34,7 @@ from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.profile import feature_profile, portfolio_shares
 from tenant_experience.groups.split import fitted_tenants
 from tenant_experience.groups.uncertainty import probability_bad
+from tenant_experience.groups.yardstick import Yardstick
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.encoding import Matrix
 from tenant_experience.models.scoring import Scorer
@@ -119,6 +120,7 @@ def evaluate_partition(
         roc=roc_curve(rows.confirmed, rows.outputs) if binary else [],
         precision_recall=precision_recall_curve(rows.confirmed, rows.outputs) if binary else [],
         smoke_test=smoke_samples(model, test, rows.confidence),
+        yardstick=Yardstick.read(folder),
     )
 
 

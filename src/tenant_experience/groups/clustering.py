@@ -9,6 +9,7 @@ import numpy as np
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups._checks import check_evidence, check_groups, warnings
+from tenant_experience.groups._group_number import better_number
 from tenant_experience.groups._methods import explained_variance, find_groups, one_thread
 from tenant_experience.groups._rule import GroupRule
 from tenant_experience.groups.evidence import Evidence, predicted_by
@@ -130,6 +131,7 @@ def defended(grouping: Grouping, evidence: Evidence, sample: FeatureTable, use_c
     Raises:
         AlgorithmError: ``groups_not_stable`` or ``no_structure``.
     """
+    limits = use_case.grouped.limits
     service = [
         transformed(sample.column(name), feature.transform)
         for name, feature in use_case.features.items()
@@ -137,16 +139,18 @@ def defended(grouping: Grouping, evidence: Evidence, sample: FeatureTable, use_c
     ]
     worst = grouping.assign(sample) == len(grouping.classes) - 1
     stability, permuted = evidence.stability(), evidence.permuted_variance()
-    check_evidence(grouping, stability, permuted, use_case.grouped.limits)
+    check_evidence(grouping, stability, permuted, limits)
+    copula = evidence.copula_variance()
     grouping = grouping.model_copy(
         update={
             "stability": stability,
             "permuted_variance": permuted,
-            "copula_variance": evidence.copula_variance(),
+            "copula_variance": copula,
+            "other_number": better_number(evidence, copula, limits),
             "service_auc": predicted_by(np.column_stack(service), worst) if service else None,
         }
     )
-    return grouping.model_copy(update={"warnings": tuple(warnings(grouping, use_case.grouped.limits))})
+    return grouping.model_copy(update={"warnings": tuple(warnings(grouping, limits))})
 
 
 def _fitted(markers: list[Marker], rule: GroupRule, raw: Floats, label: Floats) -> Iterator[FittedMarker]:
