@@ -59,7 +59,7 @@ def one_tenant(seen: list[dict], as_of: datetime) -> dict:
     inside = [event for event in seen if event["opened_at"] >= window]
     of = {channel: [e for e in inside if e["channel"] == channel] for channel in ("ticket", "work_order", "call")}
     requests = [e for e in inside if e["channel"] == "maintenance_request"]
-    # Without a known move-in the exposure begins with the first event, which is then no evidence of how often they come.
+    # Without a known move-in, exposure begins with the first event, which is then no evidence of how often they come.
     first = None if starts else min(event["opened_at"] for event in seen)
     timed = of["ticket"] + requests
     inbound = [e for e in of["call"] if e["direction"] == "inbound" and e["answered"] is not None]

@@ -26,10 +26,10 @@ from tenant_experience.data_quality.gates import (
     check_quarantine_gate,
     intake_warnings,
     scope_warnings,
-    shift_warnings,
     unmapped_warnings,
 )
 from tenant_experience.data_quality.report import DataQuality, data_quality_report
+from tenant_experience.data_quality.shift_warnings import shift_warnings
 from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize, Shard, assign_partitions, shards
 from tenant_experience.features.sql import (
