@@ -24,7 +24,7 @@ from tests.support.places import USE_CASE_FOLDER
 from tests.support.raw_reading import EVENTS_SOURCE, USE_CASE
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
-BANDS = ((90, 180), (180, 270), (270, 366))
+BANDS = ((90, 180), (180, 270), (270, 365))
 _DAY_US = 86_400_000_000
 _DAYS_OF_LOG = 500
 _Floats = npt.NDArray[np.float64]
@@ -56,12 +56,14 @@ class Told:
         tenants: how many are in it.
         tickets: mean ``total_tickets``.
         escalations: mean ``escalation_count``; every event is escalated.
+        with_first: mean tickets if the event that exposure begins with counted too.
     """
 
     days: tuple[int, int]
     tenants: int
     tickets: float
     escalations: float
+    with_first: float
 
 
 def rates_told(arrivals: Arrivals, folder: Path, seed: int = 0) -> list[Told]:
@@ -84,7 +86,8 @@ def rates_told(arrivals: Arrivals, folder: Path, seed: int = 0) -> list[Told]:
             Told(
                 band,
                 *connection.execute(
-                    "SELECT count(*), avg(total_tickets), avg(escalation_count) FROM features "
+                    "SELECT count(*), avg(total_tickets), avg(escalation_count), "
+                    "avg(total_tickets + 365 / exposure_days) FROM features "
                     "WHERE exposure_days >= $1 AND exposure_days < $2",
                     list(band),
                 ).fetchall()[0],
