@@ -155,7 +155,7 @@ def _known(column: Column) -> Column:
     """Without tenants without a value; in the order of the values, so that sums do not depend on the rows' order."""
     known = ~np.isnan(column.values)
     values, portfolios = column.values[known], column.portfolios[known]
-    order = np.lexsort((portfolios, values))
+    order = np.argsort(values)
     return Column(values[order], portfolios[order])
 
 
