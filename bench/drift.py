@@ -68,13 +68,18 @@ def _unchanged(table: Table, draws: int) -> Iterator[str]:
         named = above = 0
         for _ in range(draws):
             halves = np.split(chance.integers(0, len(table["total_tickets"].values), number), 2)
-            shifts = _shifts(
-                *({name: Column(*(part[half] for part in table[name])) for name in table} for half in halves)
+            then, now = (
+                {name: Column(c.values[half], c.portfolios[half]) for name, c in table.items()} for half in halves
             )
+            shifts = _shifts(then, now)
             named += bool(_sentences(shifts))
             above += any(found.psi > LARGE_SHIFT for found in shifts.values())
         shares = f"named {named / draws:.1%}, PSI above {LARGE_SHIFT}: {above / draws:.1%}"
         yield f"halves of {number:,} households: {shares}"
+
+
+def _rows(table: Table, rows: np.ndarray) -> Table:
+    return {name: Column(column.values[rows], column.portfolios[rows]) for name, column in table.items()}
 
 
 def _shifts(then: Table, now: Table) -> dict[str, NumberShift]:

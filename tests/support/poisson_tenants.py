@@ -20,9 +20,12 @@ from tenant_experience.intake.duckdb_session import open_session
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.events import read_events
 from tenant_experience.intake.files import find_raw_files
+from tenant_experience.use_case.schema import load_use_case
+from tenant_experience.use_case.source import load_source
 from tests.support.places import USE_CASE_FOLDER
-from tests.support.raw_reading import EVENTS_SOURCE, USE_CASE
 
+USE_CASE = load_use_case(USE_CASE_FOLDER)
+EVENTS_SOURCE = load_source(USE_CASE_FOLDER, "events", USE_CASE)
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 BANDS = ((90, 180), (180, 270), (270, 365))
 _DAY_US = 86_400_000_000

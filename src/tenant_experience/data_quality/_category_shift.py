@@ -99,7 +99,8 @@ def category_stability(then: Counts, now: Counts, comparisons: int) -> Stability
         [*(side.get(value, 0) for value in common), sum(side.get(value, 0) for value in rare), side.get(None, 0)]
         for side in (then, now)
     ]
-    return stability(*(np.array(side, dtype=np.float64) for side in bins), comparisons)
+    before, after = (np.array(side, dtype=np.float64) for side in bins)
+    return stability(before, after, comparisons)
 
 
 def category_shift(then: Counts, now: Counts, comparisons: int) -> CategoryShift:

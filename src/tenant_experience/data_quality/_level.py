@@ -115,21 +115,22 @@ def level_shift(
     large = large if large.size > 1 else large[:0]
     comparisons *= 1 + large.size
     clipped = [np.clip(side.values, *np.quantile(side.values, _OUTLIERS)) for side in (then, now)]
-    everyone = [_means(values, np.zeros(values.size, dtype=np.intp), 1) for values in clipped]
-    each = [
+    whole_then, whole_now = (_means(values, np.zeros(values.size, dtype=np.intp), 1) for values in clipped)
+    each_then, each_now = (
         _means(values, side.portfolios, len(names)).take(large)
         for values, side in zip(clipped, (then, now), strict=True)
-    ]
+    )
     measure: Measure = "ratio" if transform == "log1p" else "difference"
     margin = RATIO if measure == "ratio" else DEVIATIONS * float(clipped[0].std())
-    (whole,) = _changes(*everyone, measure, margin, comparisons)
+    (whole,) = _changes(whole_then, whole_now, measure, margin, comparisons)
     if not np.isfinite(whole.size):
         return None
-    changes = _changes(*each, measure, margin, comparisons)
-    moved = [MovedPortfolio(names[place], each) for place, each in zip(large, changes, strict=True) if each.moved]
+    changes = _changes(each_then, each_now, measure, margin, comparisons)
+    named = zip([names[place] for place in large.tolist()], changes, strict=True)
+    moved = [MovedPortfolio(name, each) for name, each in named if each.moved]
     return LevelShift(
         measure=measure,
-        means=(float(everyone[0].mean[0]), float(everyone[1].mean[0])),
+        means=(float(whole_then.mean[0]), float(whole_now.mean[0])),
         medians=(float(np.median(then.values)), float(np.median(now.values))),
         change=whole,
         comparisons=comparisons,
@@ -148,7 +149,7 @@ class _Means(NamedTuple):
     variance: Floats
 
     def take(self, places: NDArray[np.intp]) -> _Means:
-        return _Means(*(part[places] for part in self))
+        return _Means(self.number[places], self.mean[places], self.variance[places])
 
 
 def _known(column: Column) -> Column:

@@ -56,11 +56,11 @@ def number_stability(then: Floats, now: Floats, comparisons: int) -> Stability:
     """
     known = [np.sort(column[~np.isnan(column)]) for column in (then, now)]
     ends = _ends(*known)
-    counts = [
+    before, after = (
         np.append(np.diff([0.0, *(_below(values, end) for end in ends), values.size]), column.size - values.size)
         for values, column in zip(known, (then, now), strict=True)
-    ]
-    return stability(*counts, comparisons)
+    )
+    return stability(before, after, comparisons)
 
 
 def stability(then: Floats, now: Floats, comparisons: int) -> Stability:
