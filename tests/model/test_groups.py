@@ -107,7 +107,7 @@ def test_a_continuum_is_told_from_groups() -> None:
 
 @pytest.mark.parametrize("method", ["gaussian_mixture", "ward"])
 def test_other_methods_find_the_truth_and_take_new_tenants_by_their_file(method: str, tmp_path: Path) -> None:
-    grouping, rows = group(generated_table(3_000, noise=0.2, shares=(0.5, 0.5)), use_case_with(method))
+    grouping, rows = group(generated_table(3_000, noise=0.1), use_case_with(method))
     assert adjusted_rand_score(true_lots(3_000), rows.label) >= 0.85
     grouping.write(tmp_path)
     read = Grouping.read(tmp_path)
