@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,13 +73,16 @@ class ActionReport:
             folder: exists.
             record_id: the name of the column of ids, by which the erasure finds it.
         """
-        rows = [asdict(action) for action in self.actions]
+        rows = [vars(action) for action in self.actions]
         names = [record_id if field.name == "tenant_id" else field.name for field in fields(Action)]
         with (folder / ACTIONS_TABLE).open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(names)
             writer.writerows([_cell(name, value) for name, value in row.items()] for row in rows)
-        document = asdict(self) | {"actions": [dict(zip(names, row.values(), strict=True)) for row in rows]}
+        document = vars(self) | {
+            "portfolios": [vars(row) for row in self.portfolios],
+            "actions": [dict(zip(names, row.values(), strict=True)) for row in rows],
+        }
         (folder / ACTIONS_FILE).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,7 +98,11 @@ class ShardReport:
     def _listed(self) -> list[tuple[PortfolioRow, list[Action]]]:
         """Portfolios with waiting tenants, the most overdue first, each with its first actions."""
         rows = [row for row in self.actions.portfolios if row.waiting]
+        first: defaultdict[str, list[Action]] = defaultdict(list)
+        for action in self.actions.actions:
+            if len(first[action.portfolio_id]) < ACTION_LIMIT:
+                first[action.portfolio_id].append(action)
         return [
-            (row, [each for each in self.actions.actions if each.portfolio_id == row.portfolio_id][:ACTION_LIMIT])
+            (row, first[row.portfolio_id])
             for row in sorted(rows, key=lambda row: (-(row.overdue or 0), -(row.waiting or 0), row.portfolio_id))
         ]
