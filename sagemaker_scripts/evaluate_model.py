@@ -52,7 +52,7 @@ from tenant_experience.jobs.partition_runs import (
 from tenant_experience.pipeline.evaluate_shard import ShardEvaluation, read_previous, write_group_changes
 from tenant_experience.report.action_files import report_actions
 from tenant_experience.report.pictures import GroupPictures, group_pictures
-from tenant_experience.report.report import ShardReport, read_intake
+from tenant_experience.report.report import ShardReport, read_intake, shown_models
 from tenant_experience.use_case.schema import load_use_case
 
 OUTPUT = "reports"
@@ -106,7 +106,7 @@ def main(arguments: list[str] | None) -> Outcome:
         rows=rows,
         ready=shard.ready,
         refused=shard.refused,
-        pictures=_pictures(table, groups, (*shard.ready, *shard.refused)),
+        pictures=_pictures(table, groups, shown_models(shard.ready, shard.refused)),
         actions=actions,
         intake=read_intake(processing_input("features")),
         ingestion=read_ingestion(processing_input("ingestion")),

@@ -82,7 +82,7 @@ def missing_list(table: FeatureTable, targets: Targets | None) -> str | None:
     return None
 
 
-def action_list(table: FeatureTable, targets: Targets, capacity: int, labels: Mapping[str, str]) -> list[Action]:
+def action_list(table: FeatureTable, targets: Targets, capacity: int) -> list[Action]:
     """The first ``capacity`` tenants of each portfolio that have an open item, by portfolio and rank.
 
     Tenants are ordered by the age of their oldest open item, then by how far they are past missed targets, then by id.
@@ -91,7 +91,6 @@ def action_list(table: FeatureTable, targets: Targets, capacity: int, labels: Ma
         table: the tenants.
         targets: what a tenant may expect.
         capacity: the most tenants of one portfolio.
-        labels: tenant -> label.
     """
     waiting = table.take(_is_open(table))
     breaches = _breaches(waiting, targets)
@@ -109,7 +108,7 @@ def action_list(table: FeatureTable, targets: Targets, capacity: int, labels: Ma
         np.column_stack(list(breaches.values()))[listed],
     )
     return [
-        _action((portfolio, tenant), rank, count, age, dict(zip(breaches, over, strict=True)), targets, labels)
+        _action((portfolio, tenant), rank, count, age, dict(zip(breaches, over, strict=True)), targets)
         for portfolio, tenant, rank, count, age, over in zip(*(column.tolist() for column in columns), strict=True)
     ]
 
@@ -135,7 +134,6 @@ def _action(
     age: float,
     past_targets: Mapping[str, float],
     targets: Targets,
-    labels: Mapping[str, str],
 ) -> Action:
     portfolio, tenant = ids
     breaches = {name: hours for name, hours in past_targets.items() if hours > 0}
@@ -150,7 +148,6 @@ def _action(
         over_by_hr=None if target is None else breaches[target],
         reason=" ".join(_reasons(count, age, breaches, targets)),
         next_step=_next_step(age, targets),
-        group=labels.get(tenant),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tenant_experience.data_layout import ACTIONS_FILE, ACTIONS_TABLE, GLOBAL_PARTITION
 from tenant_experience.evaluation.evaluation import PartitionEvaluation
@@ -108,7 +109,7 @@ def report_actions(
     waiting: dict[str, OpenItems] = {}
     nothing_open = OpenItems()
     if targets is not None and missing is None:
-        actions = _with_probability(action_list(table, targets, use_case.capacity, _labels(groups)), table, evaluations)
+        actions = _with_answers(action_list(table, targets, use_case.capacity), table, evaluations, groups)
         waiting, nothing_open = open_items(table, targets), OpenItems(0, 0)
     shares = _shares(evaluations)
     return ActionReport(
@@ -141,29 +142,37 @@ def _portfolio(name: str, scaled: Scaled | None, items: OpenItems) -> PortfolioR
     return unknown if scaled is None else replace(unknown, **vars(scaled[0]), scale=scaled[1])
 
 
-def _with_probability(
-    actions: list[Action], table: FeatureTable, evaluations: Sequence[PartitionEvaluation]
+def _with_answers(
+    actions: list[Action],
+    table: FeatureTable,
+    evaluations: Sequence[PartitionEvaluation],
+    groups: Mapping[str, GroupRows],
 ) -> list[Action]:
-    """Adds P(bad) for each tenant with a group, by the rule of its own partition, else by the global rule."""
-    listed = table.take(np.isin(table.tenant_id, [action.tenant_id for action in actions if action.group]))
+    """Adds each tenant's label and P(bad): by the model and the rule of its own partition, else by the global ones."""
+    listed = table.take(np.sort(np.searchsorted(table.tenant_id, [action.tenant_id for action in actions])))
+    labels: dict[str, str] = {}
+    for slug in sorted(groups, key=lambda slug: slug != GLOBAL_PARTITION):
+        labels |= _labels(groups[slug], listed.tenant_id)
+    labelled = listed.take(np.asarray([tenant in labels for tenant in listed.tenant_id.tolist()], dtype=np.bool_))
     known: dict[str, float] = {}
     for evaluation in sorted(evaluations, key=lambda each: each.manifest.slug != GLOBAL_PARTITION):
-        rows = listed.of_partition(evaluation.manifest.slug)
+        rows = labelled.of_partition(evaluation.manifest.slug)
         if evaluation.grouping and len(rows):
             known |= zip(rows.tenant_id.tolist(), probability_bad(evaluation.grouping, rows).tolist(), strict=True)
-    return [replace(action, probability_bad=known.get(action.tenant_id)) for action in actions]
+    return [
+        replace(action, group=labels.get(action.tenant_id), probability_bad=known.get(action.tenant_id))
+        for action in actions
+    ]
 
 
-def _labels(groups: Mapping[str, GroupRows]) -> dict[str, str]:
-    """Tenant -> label: the label of its own partition where it has one, else the global one."""
-    names: dict[str, str] = {}
-    for slug in sorted(groups, key=lambda slug: slug != GLOBAL_PARTITION):
-        rows = groups[slug]
-        if rows.classes is not None:
-            names |= zip(
-                rows.tenant_id.tolist(), np.asarray(rows.classes)[rows.label.astype(int)].tolist(), strict=True
-            )
-    return names
+def _labels(rows: GroupRows, tenant_ids: NDArray[np.str_]) -> dict[str, str]:
+    """Tenant -> label, of those of the tenants that the partition has."""
+    if rows.classes is None or not len(rows.tenant_id):
+        return {}
+    places = np.minimum(np.searchsorted(rows.tenant_id, tenant_ids), len(rows.tenant_id) - 1)
+    found = rows.tenant_id[places] == tenant_ids
+    names = np.asarray(rows.classes)[rows.label[places[found]].astype(int)]
+    return dict(zip(tenant_ids[found].tolist(), names.tolist(), strict=True))
 
 
 def _cell(name: str, value: object) -> object:
