@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.million", description=__doc__)
     parser.add_argument("--tenants", type=int, default=1_000_000, help="generated (%(default)s)")
     parser.add_argument("--portfolios", type=int, default=4_000, help="they are in (%(default)s)")
+    parser.add_argument("--pseudonyms", action="store_true", help="ids of 32 characters instead of nine")
     parser.add_argument("--skip-tenth", action="store_true", help="do not measure a tenth of it first")
     options = parser.parse_args(arguments)
     shares = (1,) if options.skip_tenth else (10, 1)
@@ -56,18 +57,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     runs = []
     for tenants, portfolios in sizes:
         with TemporaryDirectory() as folder:
-            runs.append(_run(Path(folder), tenants, portfolios))
+            runs.append(_run(Path(folder), tenants, portfolios, "{:032x}" if options.pseudonyms else "T{:08d}"))
     sys.stdout.write(_table(sizes, [costs for costs, _ in runs]))
     return 0 if all(ready for _, ready in runs) else 1
 
 
-def write_features(path: str, tenants: int, portfolios: int) -> None:
+def write_features(path: str, tenants: int, portfolios: int, tenant_id: str) -> None:
     """Writes ``features.parquet`` as BuildFeatures does: tenants of a hidden lot, in portfolios of different sizes.
 
     Args:
         path: the file.
         tenants: how many; nobody's id or place in the file says anything about the lot.
         portfolios: how many.
+        tenant_id: the format of an id.
     """
     chance = np.random.default_rng(0)
     lot = np.floor(chance.random(tenants) * 2) + chance.normal(0, 0.35, tenants)
@@ -107,7 +109,7 @@ def write_features(path: str, tenants: int, portfolios: int) -> None:
     portfolio = np.searchsorted(np.cumsum(sizes) / sizes.sum(), chance.random(tenants))
     everyone = pa.array(["all"]).take(pa.array(np.zeros(tenants, dtype=np.int64)))
     columns = {
-        "tenant_id": pa.array([f"T{number:08d}" for number in chance.permutation(tenants).tolist()]),
+        "tenant_id": pa.array([tenant_id.format(number) for number in chance.permutation(tenants).tolist()]),
         "portfolio_id": pa.array([f"P{number:05d}" for number in portfolio.tolist()]),
         "partition": everyone,
         "partition_slug": everyone,
@@ -123,12 +125,12 @@ def write_features(path: str, tenants: int, portfolios: int) -> None:
     pq.write_table(pa.table(columns), path)
 
 
-def _run(base: Path, tenants: int, portfolios: int) -> tuple[list[Cost], bool]:
+def _run(base: Path, tenants: int, portfolios: int, tenant_id: str) -> tuple[list[Cost], bool]:
     """The costs of the three stages, and whether the model is ready."""
     features = base / "processing" / "input" / "features"
     # In another process: what this one holds at its peak would count for each process that it starts.
     writer = get_context("spawn").Process(
-        target=write_features, args=(str(features / FEATURES_FILE), tenants, portfolios)
+        target=write_features, args=(str(features / FEATURES_FILE), tenants, portfolios, tenant_id)
     )
     writer.start()
     writer.join()
