@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tenant_experience.data_layout import ACTIONS_FILE, ACTIONS_TABLE, GLOBAL_PARTITION
@@ -149,7 +151,8 @@ def _with_answers(
     groups: Mapping[str, GroupRows],
 ) -> list[Action]:
     """Adds each tenant's label and P(bad): by the model and the rule of its own partition, else by the global ones."""
-    listed = table.take(np.sort(np.searchsorted(table.tenant_id, [action.tenant_id for action in actions])))
+    ids = pa.array([action.tenant_id for action in actions], pa.string())
+    listed = table.take(pc.is_in(pa.array(table.tenant_id, pa.string()), ids).to_numpy(zero_copy_only=False))
     labels: dict[str, str] = {}
     for slug in sorted(groups, key=lambda slug: slug != GLOBAL_PARTITION):
         labels |= _labels(groups[slug], listed.tenant_id)
@@ -167,11 +170,11 @@ def _with_answers(
 
 def _labels(rows: GroupRows, tenant_ids: NDArray[np.str_]) -> dict[str, str]:
     """Tenant -> label, of those of the tenants that the partition has."""
-    if rows.classes is None or not len(rows.tenant_id):
+    if rows.classes is None:
         return {}
-    places = np.minimum(np.searchsorted(rows.tenant_id, tenant_ids), len(rows.tenant_id) - 1)
-    found = rows.tenant_id[places] == tenant_ids
-    names = np.asarray(rows.classes)[rows.label[places[found]].astype(int)]
+    places = pc.index_in(pa.array(tenant_ids, pa.string()), pa.array(rows.tenant_id, pa.string()))
+    found = places.is_valid().to_numpy(zero_copy_only=False)
+    names = np.asarray(rows.classes)[rows.label[places.drop_null().to_numpy()].astype(int)]
     return dict(zip(tenant_ids[found].tolist(), names.tolist(), strict=True))
 
 
