@@ -55,7 +55,7 @@ def missing_feature_curve(
 
     Args:
         encoding: says which columns belong to which feature.
-        matrix: (rows, columns) of the test part.
+        matrix: (rows, columns) of tenants of the test part.
         score: the model's outputs for such a matrix.
 
     Returns:

@@ -13,6 +13,7 @@ from tenant_experience.errors import AlgorithmError
 from tenant_experience.evaluation._fairness import bad_share_by_band, fairness_warnings
 from tenant_experience.evaluation._group_changes import GroupChanges, group_changes, rule_of
 from tenant_experience.evaluation._intervals import measured
+from tenant_experience.evaluation._sample import sampled_rows
 from tenant_experience.evaluation.champion import NOT_COMPARABLE, Champion, ChampionComparison, champion_comparison
 from tenant_experience.evaluation.evaluation import FeatureImportance, PartCounts, PartitionEvaluation
 from tenant_experience.evaluation.gates import model_gates
@@ -82,12 +83,13 @@ def evaluate_partition(
     _check_labels(groups, chosen, manifest)
     test = table.take(chosen)
     matrix = scorer.encoding.matrix(test)
-    score = partial(scored, scorer, labels=groups.label[chosen])
-    rows = score(matrix)
+    rows = scored(scorer, matrix, groups.label[chosen])
     positive = len(manifest.labels) - 1 if manifest.positive_label else None
     bad = None if positive is None else groups.bad
     whole = measured(rows)
-    missing = missing_feature_curve(scorer.encoding, matrix, score)
+    sample = sampled_rows(rows, matrix)
+    score_sample = partial(scored, scorer, labels=rows.labels[sample])
+    missing = missing_feature_curve(scorer.encoding, matrix[sample], score_sample)
     fitted = fitted_tenants(live.tenants, use_case) if live and live.tenants is not None else None
     champion = champion_comparison(live.champion, rows, manifest, test, fitted) if live else None
     fairness = [] if bad is None else bad_share_by_band(table, bad)
@@ -100,6 +102,7 @@ def evaluate_partition(
         counts=_counts(groups, bad),
         measured=whole,
         slices=measured_slices(rows, slice_names(test, use_case.contacts), positive),
+        sampled_tenants=len(sample),
         missing_features=missing,
         champion=champion,
         moved=_moved(live, champion, table, folder, manifest),
@@ -116,7 +119,7 @@ def evaluate_partition(
         calibration=[] if manifest.task == "regression" else calibration_table(rows.confirmed, rows.confidence),
         profile=[] if bad is None else feature_profile(table, groups.label, use_case),
         portfolios=[] if bad is None else portfolio_shares(table.portfolio_id, bad),
-        importance=_importance(scorer, matrix),
+        importance=_importance(scorer, matrix[sample]),
         roc=roc_curve(rows.confirmed, rows.outputs) if binary else [],
         precision_recall=precision_recall_curve(rows.confirmed, rows.outputs) if binary else [],
         smoke_test=smoke_samples(model, test, rows.confidence),
@@ -181,7 +184,7 @@ def _warnings(test_tenants: int, live: LiveModel | None, champion: ChampionCompa
 
 
 def _importance(scorer: Scorer, matrix: Matrix) -> list[FeatureImportance]:
-    """How much each feature contributes to the log-odds, or to the number, on the test part; the largest first."""
+    """How much each feature contributes to the log-odds, or to the number, on some rows; the largest first."""
     strength = np.abs(scorer.contributions(matrix))
     rows = [
         FeatureImportance(name, float(column.mean()), *mean_interval(column))

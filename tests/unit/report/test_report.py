@@ -14,6 +14,7 @@ from tenant_experience.features.ingestion_result import IngestionResult
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.jobs.partition_runs import Partition, PartitionOutcome
 from tenant_experience.pages.html_page import figure
+from tenant_experience.report import report
 from tenant_experience.use_case.schema import UseCase
 from tests.support.generated_tenants import generated_table, use_case
 from tests.support.html_pages import POLICY, Tags, tags_of, words_of
@@ -109,6 +110,28 @@ def test_it_says_what_a_high_score_does_not_mean(text: str) -> None:
     assert "P(bad) is the chance that the tenant would be in the bad group if the same year happened again" in text
     assert "It does not mean that the definition is right" in text
     assert "cannot be compared with those of other portfolios" in text
+
+
+def test_a_sample_is_said_where_its_figures_are(judged: Judged, text: str) -> None:
+    words = "50 tenants of the test part, spread evenly over all answers"
+    sampled = replace(judged.evaluation, sampled_tenants=50)
+    page = " ".join(tags_of(replace(judged, evaluation=sampled).report()).text.split())
+    assert f"Each bar is the mean over {words}, with its 95% interval." in page
+    assert f"The curve and its 95% intervals are measured on {words}." in page
+    assert "Each bar is the mean over the test part, with its 95% interval." in text
+    assert "are measured on" not in text
+    assert (judged.evaluation.document()["sampled_tenants"], sampled.document()["sampled_tenants"]) == (81, 50)
+
+
+def test_a_page_of_many_models_shows_the_first_and_says_where_the_others_are(
+    judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "MODEL_LIMIT", 2)
+    page = tags_of(judged.report(ready=[judged.evaluation], refused=[judged.evaluation] * 4))
+    headings = [attributes for tag, attributes in page.tags if tag == "article"]
+    assert len(headings) == 2
+    assert "3 more models are in evaluation.json beside this page" in " ".join(page.text.split())
+    assert page.text.count("(refused)") == 1
 
 
 def test_features_that_nobody_has_are_said(text: str) -> None:
