@@ -34,7 +34,7 @@ from tenant_experience.groups.profile import feature_profile, portfolio_shares
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.encoding import Matrix
 from tenant_experience.models.scoring import Scorer
-from tenant_experience.models.served_model import ServedModel
+from tenant_experience.models.served_model import Published, ServedModel
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.intervals import Z95
 from tenant_experience.statistics.splitting import SHARES, TEST
@@ -128,26 +128,27 @@ class _Answers:
         test: the tenants that are answered.
         matrix: (tenants, columns) as the model reads them.
         rows: what is published about them, beside their labels.
-        by_rule: (tenants,) whether the rule of the groups decided the label.
+        published: the same as the model gives it.
     """
 
     model: ServedModel
     test: FeatureTable
     matrix: Matrix
     rows: ScoredRows
-    by_rule: NDArray[np.bool_]
+    published: Published
 
     @property
     def description(self) -> PublishedAnswers:
         """What the figures are of."""
         if self.model.grouping is None:
             return PublishedAnswers(0, len(self.rows), None)
-        by_rule = int(self.by_rule.sum())
+        by_rule = int(self.published.by_rule.sum())
         return PublishedAnswers(by_rule, len(self.rows) - by_rule, self.model.next_period.basis)
 
     def with_gaps(self, matrix: Matrix) -> ScoredRows:
         """What is published about the same tenants when some values of ``matrix`` are missing."""
-        return published(self.model, matrix, self.rows.labels, self.test.side.get("exposure_days")).rows
+        days = self.test.side.get("exposure_days")
+        return published(self.model, matrix, self.rows.labels, days, self.published).rows
 
 
 def _answers(model: ServedModel, test: FeatureTable, labels: Floats) -> _Answers:
@@ -161,7 +162,7 @@ def _answers(model: ServedModel, test: FeatureTable, labels: Floats) -> _Answers
             "data-quality report",
             code="no_features",
         )
-    return _Answers(model, test.take(found.known), matrix[found.known], found.rows, found.by_rule)
+    return _Answers(model, test.take(found.known), matrix[found.known], found.rows, found.published)
 
 
 def _check_labels(groups: GroupRows, chosen: NDArray[np.bool_], manifest: ModelManifest) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.models.encoding import Matrix
-from tenant_experience.models.served_model import ServedModel
+from tenant_experience.models.served_model import Published, ServedModel
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.use_case.labels import Task
 
@@ -83,26 +83,33 @@ class PublishedRows:
     Attributes:
         rows: of the tenants that are answered.
         known: (rows of the matrix,) which are: nothing is answered where nothing that decides is known.
-        by_rule: (rows,) whether the rule of the groups decided the label.
+        published: of the tenants that are answered.
     """
 
     rows: ScoredRows
     known: NDArray[np.bool_]
-    by_rule: NDArray[np.bool_]
+    published: Published
 
 
-def published(model: ServedModel, matrix: Matrix, labels: Floats, exposure_days: Floats | None = None) -> PublishedRows:
-    """What is published about the rows of an encoded matrix (``ServedModel.publish``), beside their labels."""
-    answer, manifest = model.publish(matrix, exposure_days), model.scorer.manifest
+def published(
+    model: ServedModel,
+    matrix: Matrix,
+    labels: Floats,
+    exposure_days: Floats | None = None,
+    earlier: Published | None = None,
+) -> PublishedRows:
+    """What is published about the rows of an encoded matrix, beside their labels; see ``ServedModel.publish``."""
+    answers, manifest = model.publish(matrix, exposure_days, earlier), model.scorer.manifest
+    known = answers.take(answers.known)
     rows = ScoredRows(
         manifest.task,
-        labels,
-        answer.outputs,
+        labels[answers.known],
+        known.outputs,
         manifest.threshold,
-        None if answer.label is None else answer.label.astype(np.float64),
-        answer.own if model.grouping else None,
+        None if known.label is None else known.label.astype(np.float64),
+        known.own if model.grouping else None,
     )
-    return PublishedRows(rows.take(answer.known), answer.known, answer.by_rule[answer.known])
+    return PublishedRows(rows, answers.known, known)
 
 
 @dataclass(frozen=True)

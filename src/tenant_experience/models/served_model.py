@@ -35,6 +35,23 @@ Numbers = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
+class Redraws:
+    """How often tenants would be in each group.
+
+    Attributes:
+        values: (rows, columns) all that redraws depend on but the exposure.
+        shares: (rows, groups) NaN where a marker is missing.
+    """
+
+    values: Values
+    shares: Floats
+
+    def take(self, rows: NDArray[np.bool_]) -> Redraws:
+        """Those of some tenants."""
+        return Redraws(self.values[rows], self.shares[rows])
+
+
+@dataclass(frozen=True)
 class Published:
     """The answers to some tenants as arrays, an entry per tenant. Where ``known`` is False, they mean nothing.
 
@@ -44,6 +61,7 @@ class Published:
         own: as ``outputs``, of the classifier: where labels come from groups, P(the tenant's group now).
         by_rule: (rows,) whether the rule of the groups decided the label, and not the classifier.
         known: (rows,) whether anything that decides is known.
+        redraws: what ``outputs`` start from where the rule decides; None where labels come from a column.
     """
 
     outputs: Floats
@@ -51,6 +69,18 @@ class Published:
     own: Floats
     by_rule: NDArray[np.bool_]
     known: NDArray[np.bool_]
+    redraws: Redraws | None = None
+
+    def take(self, rows: NDArray[np.bool_]) -> Published:
+        """Those of some tenants."""
+        return Published(
+            self.outputs[rows],
+            None if self.label is None else self.label[rows],
+            self.own[rows],
+            self.by_rule[rows],
+            self.known[rows],
+            None if self.redraws is None else self.redraws.take(rows),
+        )
 
 
 @dataclass(frozen=True)
@@ -100,13 +130,17 @@ class ServedModel:
             )
         return cls(scorer, grouping, NextPeriod.read(folder))
 
-    def publish(self, values: Values, exposure_days: Floats | None = None) -> Published:
+    def publish(
+        self, values: Values, exposure_days: Floats | None = None, earlier: Published | None = None
+    ) -> Published:
         """The only way to an answer. A row is answered alike alone and among others.
 
         Args:
             values: (rows, columns) as ``Encoding`` arranges them, NaN = missing. A model sees 32-bit numbers, and so
                 does the rule, so that answers are the same however values came.
             exposure_days: (rows,) days each tenant was seen, NaN where unknown; matters for groups only.
+            earlier: what was published about the same tenants with other values. Redrawing takes most of the time, so
+                a tenant for which nothing that it depends on has changed is not redrawn.
         """
         matrix = values.astype(np.float32, copy=False)
         own = self.scorer.outputs(matrix)
@@ -117,12 +151,10 @@ class ServedModel:
         gaps = np.isnan(markers)
         complete = ~gaps.any(axis=1)
         label[complete] = self.grouping.assign_values(markers[complete]).astype(np.intp)
-        redrawn = np.full((len(matrix), len(self.grouping.classes)), np.nan)
-        days = None if exposure_days is None else exposure_days[complete]
-        redrawn[complete] = _redrawn(self.grouping, self.scorer.encoding.columns, matrix[complete], days)
-        shares = self.next_period.shares(redrawn, _by_label(own), complete)
+        redraws = self._redraws(self.grouping, matrix, exposure_days, complete, earlier and earlier.redraws)
+        shares = self.next_period.shares(redraws.shares, _by_label(own), complete)
         outputs = shares if own.ndim == 2 else shares[:, -1]
-        return Published(outputs, label, own, complete, ~gaps.all(axis=1))
+        return Published(outputs, label, own, complete, ~gaps.all(axis=1), redraws)
 
     def reasons(self, values: Values, published: Published) -> Reasons:
         """Why the rows of ``published`` have their labels."""
@@ -178,6 +210,27 @@ class ServedModel:
             else {"status": PredictionStatus.NO_FEATURES, **dict.fromkeys(row)}
             for row, known in zip(rows, published.known.tolist(), strict=True)
         ]
+
+    def _redraws(
+        self,
+        grouping: Grouping,
+        matrix: Values,
+        exposure_days: Floats | None,
+        complete: NDArray[np.bool_],
+        earlier: Redraws | None,
+    ) -> Redraws:
+        names = [name for noise in grouping.noise.values() for name in noise.of if name in self.scorer.encoding.columns]
+        counts = [self.scorer.encoding.columns.index(name) for name in dict.fromkeys(names)]
+        values = matrix[:, [*self._marker_columns, *counts]]
+        shares = np.full((len(matrix), len(grouping.classes)), np.nan)
+        new = complete
+        if earlier is not None:
+            alike = ((values == earlier.values) | (np.isnan(values) & np.isnan(earlier.values))).all(axis=1)
+            shares[alike] = earlier.shares[alike]
+            new = complete & ~alike
+        days = None if exposure_days is None else exposure_days[new]
+        shares[new] = _redrawn(grouping, self.scorer.encoding.columns, matrix[new], days)
+        return Redraws(values, shares)
 
     @cached_property
     def _marker_columns(self) -> list[int]:
