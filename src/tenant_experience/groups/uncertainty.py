@@ -49,7 +49,7 @@ def group_shares(grouping: Grouping, values: Mapping[str, Floats], exposure_days
         exposure_days: days each tenant was seen, NaN where unknown; None when that holds for all.
 
     Returns:
-        Shape (tenants, groups), from the best off to the worst off; each row sums to 1.
+        Shape (tenants, groups), from the best off to the worst off; each row sums to 1, and no share is 0.
     """
     tenants = len(values[grouping.markers[0].name])
     days = np.full(tenants, np.nan) if exposure_days is None else exposure_days
@@ -68,7 +68,10 @@ def _shares(grouping: Grouping, values: Mapping[str, Floats], years: Floats) -> 
         value, noise = values[marker.name], grouping.noise.get(marker.name)
         drawn[place] = value[:, np.newaxis] if noise is None else _redrawn(noise, value, values, years, place)
     groups = grouping.assign_values(drawn.reshape(len(drawn), -1).T).reshape(-1, DRAWS)
-    return np.column_stack([(groups == number).mean(axis=1) for number in range(len(grouping.classes))])
+    count = len(grouping.classes)
+    times = np.column_stack([(groups == number).sum(axis=1) for number in range(count)])
+    # So many draws cannot tell less than half a draw (Jeffreys' prior).
+    return (times + 0.5) / (DRAWS + 0.5 * count)  # type: ignore[no-any-return]
 
 
 def _redrawn(noise: Noise, value: Floats, values: Mapping[str, Floats], years: Floats, place: int) -> Floats:

@@ -11,7 +11,6 @@ Where labels come from a column, the classifier answers. Where they come from gr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +23,7 @@ from tenant_experience.data_layout import GROUPING_FILE
 from tenant_experience.errors import UserError
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.next_period import NextPeriod
-from tenant_experience.groups.uncertainty import DRAWS, group_shares
+from tenant_experience.groups.uncertainty import group_shares
 from tenant_experience.models.scoring import Scorer
 from tenant_experience.prediction_status import PredictionStatus
 from tenant_experience.statistics.arrays import Floats
@@ -219,8 +218,9 @@ class ServedModel:
         complete: NDArray[np.bool_],
         earlier: Redraws | None,
     ) -> Redraws:
-        names = [name for noise in grouping.noise.values() for name in noise.of if name in self.scorer.encoding.columns]
-        counts = [self.scorer.encoding.columns.index(name) for name in dict.fromkeys(names)]
+        columns = self.scorer.encoding.columns
+        behind = dict.fromkeys(name for noise in grouping.noise.values() for name in noise.of if name in columns)
+        counts = [columns.index(name) for name in behind]
         values = matrix[:, [*self._marker_columns, *counts]]
         shares = np.full((len(matrix), len(grouping.classes)), np.nan)
         new = complete
@@ -229,23 +229,14 @@ class ServedModel:
             shares[alike] = earlier.shares[alike]
             new = complete & ~alike
         days = None if exposure_days is None else exposure_days[new]
-        shares[new] = _redrawn(grouping, self.scorer.encoding.columns, matrix[new], days)
+        named = {name: column.astype(np.float64) for name, column in zip(columns, matrix[new].T, strict=True)}
+        shares[new] = group_shares(grouping, named, days)
         return Redraws(values, shares)
 
     @cached_property
     def _marker_columns(self) -> list[int]:
         columns = self.scorer.encoding.columns
         return [columns.index(marker.name) for marker in self.grouping.markers] if self.grouping else []
-
-
-def _redrawn(grouping: Grouping, columns: Sequence[str], matrix: Values, exposure_days: Floats | None) -> Floats:
-    """(rows, groups) how often each group is drawn, for tenants whose markers are all known.
-
-    A share is never 0 or 1, because so many draws cannot tell less than half a draw (Jeffreys' prior).
-    """
-    named = {name: column.astype(np.float64) for name, column in zip(columns, matrix.T, strict=True)}
-    shares = group_shares(grouping, named, exposure_days)
-    return (shares * DRAWS + 0.5) / (DRAWS + 0.5 * len(grouping.classes))
 
 
 def _by_label(outputs: Floats) -> Floats:
