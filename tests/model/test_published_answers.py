@@ -145,14 +145,9 @@ def test_the_published_label_is_never_worse_than_the_classifiers(asked: Asked, g
     rows = asked.rows(asked.hidden(count))
     published = float(np.mean(rows.called == rows.labels))
     classifier = float(np.mean((rows.own >= asked.scorer.manifest.threshold) == rows.labels))
+    # What answers were before: the redraws of the rule, with the median for a missing marker.
     shares = dict(zip(asked.scorer.encoding.columns, asked.hidden(count).T.astype(float), strict=True))
     by_median = group_shares(grouping, shares, None)[:, 1] >= asked.scorer.manifest.threshold
-    # The figures of decision 19; "before" is what the redraws of the rule say, with the median for a missing marker.
-    print(
-        f"{count} hidden: before {np.mean(by_median == asked.labels):.3f}, classifier {classifier:.3f}, "
-        f"published {published:.3f}; share bad before {np.mean(by_median):.3f}, published {np.mean(rows.called):.3f}, "
-        f"true {np.mean(rows.labels):.3f}"
-    )
     assert published >= max(classifier, float(np.mean(by_median == asked.labels)))
     assert float(np.mean(rows.called)) == pytest.approx(float(np.mean(rows.labels)), abs=0.05)
 
