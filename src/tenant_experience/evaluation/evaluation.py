@@ -76,11 +76,6 @@ class PublishedAnswers:
             ),
         }
 
-    @property
-    def calibrated(self) -> str:
-        """The probability whose calibration is measured, in words."""
-        return "the probability" if self.probability_basis is None else "the model probability"
-
     def document(self) -> dict[str, Any]:
         """The figures as evaluation.json has them."""
         return vars(self) | {"figures": self.figures}

@@ -35,7 +35,6 @@ def model_gates(
     metrics: Mapping[str, float | None],
     missing_features: Sequence[MissingFeatures],
     champion: ChampionComparison | None,
-    calibrated: str = "the probability",
 ) -> list[ModelGate]:
     """The gates on models that the use case sets and whose value could be measured.
 
@@ -44,16 +43,14 @@ def model_gates(
         metrics: of the test part.
         missing_features: from ``missing_feature_curve``.
         champion: from ``champion_comparison``; None when no model is live.
-        calibrated: the probability whose calibration error was measured, in words.
     """
     missing = next((row.metrics.get("accuracy") for row in missing_features if row.missing == MISSING_FEATURES), None)
-    error = f"the calibration error of {calibrated}"
     found = [
         _champion(gates.champion_loss, champion),
         _least("roc_auc", gates.roc_auc, metrics.get("roc_auc"), "the ROC AUC"),
         _least("r2", gates.r2, metrics.get("r2"), "the share of variance explained"),
         _least("missing_accuracy", gates.missing_accuracy, missing, "the accuracy with 3 features missing"),
-        _most("calibration_error", gates.calibration_error, metrics.get("calibration_error"), error),
+        _most("calibration_error", gates.calibration_error, metrics.get("calibration_error"), "the calibration error"),
     ]
     return [gate for gate in found if gate is not None]
 
