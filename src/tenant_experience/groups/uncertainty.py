@@ -71,7 +71,7 @@ def _shares(grouping: Grouping, values: Mapping[str, Floats], years: Floats) -> 
     count = len(grouping.classes)
     times = np.column_stack([(groups == number).sum(axis=1) for number in range(count)])
     # So many draws cannot tell less than half a draw (Jeffreys' prior).
-    return (times + 0.5) / (DRAWS + 0.5 * count)  # type: ignore[no-any-return]
+    return np.asarray((times + 0.5) / (DRAWS + 0.5 * count))
 
 
 def _redrawn(noise: Noise, value: Floats, values: Mapping[str, Floats], years: Floats, place: int) -> Floats:
