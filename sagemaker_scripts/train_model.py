@@ -19,6 +19,7 @@ from tenant_experience.data_layout import (
     FEATURES_FILE,
     GROUPING_FILE,
     GROUPS_FILE,
+    YARDSTICK_FILE,
     ml_root,
     training_channel,
 )
@@ -58,6 +59,7 @@ def main(_arguments: list[str] | None) -> Outcome:
                 # Before the model, because model.json has the digests of the files beside it.
                 folder.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(clusters / partition.slug / GROUPING_FILE, folder / GROUPING_FILE)
+                shutil.copyfile(clusters / partition.slug / YARDSTICK_FILE, folder / YARDSTICK_FILE)
             return training.train_partition(table, groups, partition, folder)
 
         results = run_partitions(partitions, train, given_up, at_once=count)

@@ -32,7 +32,12 @@ def test_a_release_ends_with_a_model_its_figures_and_a_report(release: Release) 
     assert set(row["metrics"]) == METRICS
     assert row["tenants"] == 2_000
     assert row["metrics"]["roc_auc"] > 0.95
-    assert sorted(path.name for path in release.models["all"].iterdir()) == ["grouping.json", "model.json", "model.ubj"]
+    assert sorted(path.name for path in release.models["all"].iterdir()) == [
+        "grouping.json",
+        "model.json",
+        "model.ubj",
+        "yardstick.json",
+    ]
     reports = release.output("reports")
     names = sorted(path.name for path in reports.iterdir())
     assert names == ["actions.csv", "actions.json", "evaluation.json", "outcome.json", "report.html", "smoke_test.json"]

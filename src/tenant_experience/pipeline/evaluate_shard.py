@@ -17,6 +17,7 @@ from tenant_experience.data_layout import (
     GROUPS_FILE,
     MODEL_FILE,
     MODEL_MANIFEST,
+    YARDSTICK_FILE,
     model_archive,
 )
 from tenant_experience.errors import TenantExperienceError
@@ -32,6 +33,8 @@ from tenant_experience.models.digests import packed_digest
 from tenant_experience.use_case.schema import UseCase
 
 _log = logging.getLogger("evaluation")
+# Of one partition, in the outcome: the report has all.
+MOST_NOTES = 5
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,9 @@ class ShardEvaluation:
         check_gates(partition.partition, evaluation.gates)
         key = model_archive(partition.slug, self.release)
         names = (MODEL_FILE, MODEL_MANIFEST, *((GROUPING_FILE,) if self.use_case.clustering else ()))
-        write_archive(self.archives / key, [folder / name for name in names])
+        # Groups of an earlier version of this program have no yardstick.
+        beside = [folder / YARDSTICK_FILE] if (folder / YARDSTICK_FILE).is_file() else []
+        write_archive(self.archives / key, [*(folder / name for name in names), *beside])
         return {
             "model_key": key,
             "digest": packed_digest(folder),
@@ -88,6 +93,7 @@ class ShardEvaluation:
             "metrics": evaluation.metrics,
             "tenants": evaluation.tenants,
             "bad_share": evaluation.bad_share,
+            "notes": [*evaluation.yardstick_sentences, *evaluation.warnings][:MOST_NOTES],
         }
 
     def document(self, shard: int) -> dict[str, Any]:
