@@ -39,7 +39,7 @@ endif
 unexport $(ALL_VALUES)
 
 .PHONY: help demo preview upload test test-slow spark-if-java check up down status clean setup erase backfill replay
-.PHONY: iam-report iam-drill bench-clustering bench-features bench-training fuzz spark ministack-upgrade
+.PHONY: iam-report iam-drill bench-clustering bench-features bench-million bench-training fuzz spark ministack-upgrade
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
@@ -64,6 +64,9 @@ check: setup ## Lint, imports, types, line lengths, templates and state machines
 
 bench-features: setup ## BuildFeatures beside pandas on generated events: ARGS="--events 20000000 --repeat 3"
 	@$(PY) -m checks.make_targets bench-features
+
+bench-million: setup ## A million tenants, clusters to report, each stage: ARGS="--tenants 1000000 --portfolios 4000"
+	@$(PY) -m bench.million $(ARGS)
 
 bench-training: setup ## Many models, one per core, beside one after another: ARGS="--models 50 --rows 20000 --repeat 3"
 	@$(PY) -m checks.make_targets bench-training

@@ -25,7 +25,6 @@ from tenant_experience.data_layout import (
     EVALUATION_FILE,
     FEATURES_FILE,
     GROUP_CHANGES_FILE,
-    GROUPS_FILE,
     MODEL_ARCHIVE,
     MODELS,
     REPORT_FILE,
@@ -39,7 +38,7 @@ from tenant_experience.evaluation.evaluation import PartitionEvaluation
 from tenant_experience.evaluation.smoke_samples import SMOKE_TEST_TOLERANCE
 from tenant_experience.features.ingestion_result import read_ingestion
 from tenant_experience.features.table import FeatureTable, read_features
-from tenant_experience.groups.file import GroupRows, read_groups
+from tenant_experience.groups.file import GroupRows
 from tenant_experience.jobs.archive import extract_archive
 from tenant_experience.jobs.job import run_job
 from tenant_experience.jobs.outcome import Outcome
@@ -52,7 +51,7 @@ from tenant_experience.jobs.partition_runs import (
 from tenant_experience.pipeline.evaluate_shard import ShardEvaluation, read_previous, write_group_changes
 from tenant_experience.report.action_files import report_actions
 from tenant_experience.report.pictures import GroupPictures, group_pictures
-from tenant_experience.report.report import ShardReport, read_intake
+from tenant_experience.report.report import ShardReport, read_intake, shown_models
 from tenant_experience.use_case.schema import load_use_case
 
 OUTPUT = "reports"
@@ -87,12 +86,8 @@ def main(arguments: list[str] | None) -> Outcome:
         given_up = not_ready(Outcome.read(trained), partitions) | not_ready(Outcome.read(shard.clusters), partitions)
         rows = run_partitions(partitions, shard.evaluate, given_up)
         # While the models are there: the list says what they answer.
-        groups = {
-            slug: read_groups(shard.clusters / GROUPS_FILE, slug, use_case.labels)
-            for slug in (evaluation.manifest.slug for evaluation in (*shard.ready, *shard.refused))
-        }
         answered = table.take(np.isin(table.partition_slug, [partition.slug for partition in partitions]))
-        actions = report_actions(answered, use_case, shard.ready, groups)
+        actions = report_actions(answered, use_case, shard.ready, shard.groups)
     evaluations = shard.ready
     output.mkdir(parents=True, exist_ok=True)
     _write_json(output / EVALUATION_FILE, shard.document(options.shard))
@@ -107,7 +102,7 @@ def main(arguments: list[str] | None) -> Outcome:
         rows=rows,
         ready=shard.ready,
         refused=shard.refused,
-        pictures=_pictures(table, groups, (*shard.ready, *shard.refused)),
+        pictures=_pictures(table, shard.groups, shown_models(shard.ready, shard.refused)),
         actions=actions,
         intake=read_intake(processing_input("features")),
         ingestion=read_ingestion(processing_input("ingestion")),

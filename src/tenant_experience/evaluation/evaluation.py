@@ -95,7 +95,8 @@ class PartitionEvaluation:
         published: what the figures on the test part are of: the answers as the API gives them.
         measured: metrics and their intervals, on the test part.
         slices: by kind, the same for slices of the test part.
-        missing_features: what missing features cost, on the test part.
+        sampled_tenants: how many tenants of the test part ``missing_features`` and ``importance`` are measured on.
+        missing_features: what missing features cost, on these tenants.
         champion: the comparison with the live model; None when none is live.
         moved: which tenants changed group since the live release; None where that is unknown.
         uncertainty: how certain the published P(bad) is, on the test part; None without groups.
@@ -107,7 +108,7 @@ class PartitionEvaluation:
         calibration: on the test part, by tenths; empty for numbers.
         profile: for each feature, all tenants with a label; empty without a positive class.
         portfolios: the share of bad, all tenants with a label; empty without a positive class.
-        importance: for each feature, on the test part, the strongest first.
+        importance: for each feature, on the sampled tenants, the strongest first.
         roc: points of the curve, for the plot; binary tasks only.
         precision_recall: points of the curve, for the plot; binary tasks only.
         folder: holds the model.
@@ -123,6 +124,7 @@ class PartitionEvaluation:
     published: PublishedAnswers
     measured: Measured
     slices: dict[str, list[Slice]]
+    sampled_tenants: int
     missing_features: list[MissingFeatures]
     champion: ChampionComparison | None
     moved: GroupChanges | None
@@ -187,6 +189,7 @@ class PartitionEvaluation:
             "bands": [band.document() for band in self.bands],
             "calibration": [row.document() for row in self.calibration],
             "slices": {kind: _rows(slices) for kind, slices in self.slices.items()},
+            "sampled_tenants": self.sampled_tenants,
             "missing_features": [row.document() for row in self.missing_features],
             "champion": self.champion.document() if self.champion else None,
             "changes": changes.document() if changes else None,

@@ -58,7 +58,7 @@ def missing_feature_curve(
 
     Args:
         encoding: says which columns belong to which feature.
-        matrix: (rows, columns) of the test part.
+        matrix: (rows, columns) of tenants of the test part.
         score: what is published about the rows of such a matrix; it leaves out rows that are not answered.
 
     Returns:

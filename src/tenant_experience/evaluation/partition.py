@@ -13,6 +13,7 @@ from tenant_experience.errors import AlgorithmError
 from tenant_experience.evaluation._fairness import bad_share_by_band, fairness_warnings
 from tenant_experience.evaluation._group_changes import GroupChanges, group_changes, rule_of
 from tenant_experience.evaluation._intervals import measured
+from tenant_experience.evaluation._sample import sampled_rows
 from tenant_experience.evaluation.champion import NOT_COMPARABLE, Champion, ChampionComparison, champion_comparison
 from tenant_experience.evaluation.evaluation import FeatureImportance, PartCounts, PartitionEvaluation, PublishedAnswers
 from tenant_experience.evaluation.gates import model_gates
@@ -85,7 +86,8 @@ def evaluate_partition(
     positive = len(manifest.labels) - 1 if manifest.positive_label else None
     bad = None if positive is None else groups.bad
     whole = measured(rows)
-    missing = missing_feature_curve(scorer.encoding, matrix, answered.with_gaps)
+    sample = sampled_rows(rows, matrix)
+    missing = missing_feature_curve(scorer.encoding, matrix[sample], answered.take(sample).with_gaps)
     fitted = fitted_tenants(live.tenants, use_case) if live and live.tenants is not None else None
     champion = champion_comparison(live.champion, model, rows, test, fitted) if live else None
     fairness = [] if bad is None else bad_share_by_band(table, bad)
@@ -98,6 +100,7 @@ def evaluate_partition(
         counts=_counts(groups, bad),
         measured=whole,
         slices=measured_slices(rows, slice_names(test, use_case.contacts), positive),
+        sampled_tenants=len(sample),
         missing_features=missing,
         champion=champion,
         moved=_moved(live, champion, table, folder, manifest),
@@ -116,7 +119,7 @@ def evaluate_partition(
         calibration=[] if manifest.task == "regression" else calibration_table(rows.confirmed, rows.confidence),
         profile=[] if bad is None else feature_profile(table, groups.label, use_case),
         portfolios=[] if bad is None else portfolio_shares(table.portfolio_id, bad),
-        importance=_importance(scorer, matrix),
+        importance=_importance(scorer, matrix[sample]),
         roc=roc_curve(rows.confirmed, rows.outputs) if binary else [],
         precision_recall=precision_recall_curve(rows.confirmed, rows.outputs) if binary else [],
         folder=folder,
@@ -242,7 +245,7 @@ def _unanswered(tenants: int) -> list[str]:
 
 
 def _importance(scorer: Scorer, matrix: Matrix) -> list[FeatureImportance]:
-    """How much each feature contributes to the log-odds, or to the number, on the test part; the largest first."""
+    """How much each feature contributes to the log-odds, or to the number, on some rows; the largest first."""
     strength = np.abs(scorer.contributions(matrix))
     rows = [
         FeatureImportance(name, float(column.mean()), *mean_interval(column))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,15 @@ class FeatureTable:
 
     def of_partition(self, slug: str) -> FeatureTable:
         """The tenants that a partition's model is made from; for the global model, all tenants of the release."""
-        return self if slug == GLOBAL_PARTITION else self.take(self.partition_slug == slug)
+        return self if slug == GLOBAL_PARTITION else self.take(self._rows_by_slug.get(slug, np.arange(0)))
+
+    @cached_property
+    def _rows_by_slug(self) -> dict[str, NDArray[np.intp]]:
+        """Slug -> its rows, ascending: looked up once, because a shard may have many partitions."""
+        slugs = pa.array(self.partition_slug).dictionary_encode()
+        places = slugs.indices.to_numpy()
+        rows = np.split(np.argsort(places, kind="stable"), np.cumsum(np.bincount(places))[:-1])
+        return dict(zip(slugs.dictionary.to_pylist(), rows, strict=False))
 
 
 def read_features(path: Path, use_case: UseCase) -> FeatureTable:
@@ -161,7 +170,7 @@ def read_features(path: Path, use_case: UseCase) -> FeatureTable:
         may_train=table["may_train"].to_numpy().astype(np.bool_),
         values=np.column_stack(matrix),
         features=tuple(use_case.features),
-        as_of=_latest(table["as_of"].to_pylist()),
+        as_of=_latest(pc.max(table["as_of"]).as_py()),
         categories=categories,
         label=_labels(table[labels[0]], use_case.labels) if labels else None,
         side={name: _numbers(table[name]) for name in SIDE_COLUMNS},
@@ -188,6 +197,7 @@ def _labels(column: pa.ChunkedArray, labels: Labels) -> Floats:
     return _codes(column, labels.classes)
 
 
-def _latest(moments: list[datetime]) -> str:
-    latest = max(moments, default=datetime.fromtimestamp(0, UTC))
+def _latest(moment: datetime | None) -> str:
+    """ISO 8601 of the latest moment of a column; None for a column without rows."""
+    latest = moment or datetime.fromtimestamp(0, UTC)
     return latest.replace(tzinfo=latest.tzinfo or UTC).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

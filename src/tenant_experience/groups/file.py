@@ -107,8 +107,10 @@ def to_arrow(rows: GroupRows, slug: str) -> pa.Table:
 
 
 def write_groups(tables: Sequence[pa.Table], path: Path) -> None:
-    """Writes the rows of all partitions; without any partition, a file without rows."""
-    pq.write_table(pa.concat_tables([SCHEMA.empty_table(), *tables]), path)
+    """Writes the rows of all partitions, each apart, so that one is read without the others."""
+    with pq.ParquetWriter(path, SCHEMA) as writer:
+        for table in tables:
+            writer.write_table(table)
 
 
 def read_groups(path: Path, slug: str, labels: Labels) -> GroupRows:

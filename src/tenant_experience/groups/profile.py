@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,13 +121,14 @@ def portfolio_shares(portfolio_id: NDArray[np.str_], bad: NDArray[np.bool_]) -> 
     names, inverse = np.unique(portfolio_id, return_inverse=True)
     totals = np.bincount(inverse, minlength=len(names)).tolist()
     bads = np.bincount(inverse, weights=bad, minlength=len(names)).astype(int).tolist()
-    ranked = [count / total for count, total in zip(bads, totals, strict=True) if total >= LEAST_FOR_RANK]
+    # The negated shares of the portfolios that are ranked, ascending: as many stand before a share as are higher.
+    ranked = sorted(-count / total for count, total in zip(bads, totals, strict=True) if total >= LEAST_FOR_RANK)
     rows = []
     for name, total, count in zip(names.tolist(), totals, bads, strict=True):
         low, high = wilson_interval(count, total)
         share = count / total
         has_rank = total >= LEAST_FOR_RANK and len(ranked) > 1
-        rank = 1 + sum(other > share for other in ranked) if has_rank else None
+        rank = 1 + bisect_left(ranked, -share) if has_rank else None
         if total >= LEAST_FOR_SHARE:
             rows.append(PortfolioShare(name, total, count, share, low, high, rank))
         else:

@@ -11,7 +11,7 @@ come within 0.03 of the result of a hundred thousand random draws.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups._quick_redraws import Redraws, quick_shares
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.use_case.features import Noise
@@ -28,7 +29,9 @@ _MULTIPLIER = 331
 _POINTS: Floats = (np.arange(DRAWS) + 0.5) / DRAWS
 # Counts are per this many days; it is also the assumed exposure of a tenant whose exposure is unknown.
 _YEAR = 365.0
-_ROWS_AT_ONCE = 64
+_ROWS_AT_ONCE, _EXACT_ROWS_AT_ONCE = 512, 64
+# For fewer tenants, the exact rule is the quicker one.
+_FEW = 8
 # Above these, exact quantiles would cost too much memory, and an approximation is as good.
 _LARGEST_POISSON, _LARGEST_BINOMIAL, _LARGEST_GAMMA = 10_000, 10_000, 1_000_000
 
@@ -62,11 +65,26 @@ def group_shares(grouping: Grouping, values: Mapping[str, Floats], exposure_days
 
 
 def _shares(grouping: Grouping, values: Mapping[str, Floats], years: Floats) -> Floats:
+    markers = [
+        values[marker.name]
+        if (noise := grouping.noise.get(marker.name)) is None
+        else _redraws(noise, values[marker.name], values, years, place)
+        for place, marker in enumerate(grouping.markers)
+    ]
+    few = len(years) < _FEW
+    shares = np.full((len(years), len(grouping.classes)), np.nan) if few else quick_shares(grouping, markers, DRAWS)
+    left = np.flatnonzero(np.isnan(shares[:, 0]))
+    for first in range(0, len(left), _EXACT_ROWS_AT_ONCE):
+        rows = left[first : first + _EXACT_ROWS_AT_ONCE]
+        shares[rows] = _exact_shares(grouping, [marker[rows] for marker in markers], len(rows))
+    return shares
+
+
+def _exact_shares(grouping: Grouping, markers: Sequence[Redraws | Floats], tenants: int) -> Floats:
     # Marker by marker in memory: the rule's sums over markers are then sums of long rows, several times as quick.
-    drawn = np.empty((len(grouping.markers), len(years), DRAWS))
-    for place, marker in enumerate(grouping.markers):
-        value, noise = values[marker.name], grouping.noise.get(marker.name)
-        drawn[place] = value[:, np.newaxis] if noise is None else _redrawn(noise, value, values, years, place)
+    drawn = np.empty((len(markers), tenants, DRAWS))
+    for place, marker in enumerate(markers):
+        drawn[place] = marker.exact() if isinstance(marker, Redraws) else marker[:, np.newaxis]
     groups = grouping.assign_values(drawn.reshape(len(drawn), -1).T).reshape(-1, DRAWS)
     count = len(grouping.classes)
     times = np.column_stack([(groups == number).sum(axis=1) for number in range(count)])
@@ -74,28 +92,25 @@ def _shares(grouping: Grouping, values: Mapping[str, Floats], years: Floats) -> 
     return np.asarray((times + 0.5) / (DRAWS + 0.5 * count))
 
 
-def _redrawn(noise: Noise, value: Floats, values: Mapping[str, Floats], years: Floats, place: int) -> Floats:
-    """One marker's redraws, shape (tenants, DRAWS)."""
+def _redraws(noise: Noise, value: Floats, values: Mapping[str, Floats], years: Floats, place: int) -> Redraws:
+    """How one marker, which is at ``place``, is drawn anew."""
+    known = np.where(np.isnan(value), np.nan, 1.0)
     if noise.kind == "poisson":
-        drawn = _quantiles(_poisson, place, value * years) / years[:, np.newaxis]
-    else:
-        seen = np.zeros_like(years)
-        for name in noise.of:
-            seen += np.nan_to_num(values[name]) if name in values else 0.0
-        # A known mean or rate comes from at least one observation.
-        terms = np.maximum(np.rint(seen * years), 1)
-        if noise.kind == "gamma":
-            drawn = value[:, np.newaxis] * _quantiles(_gamma, place, np.minimum(terms, _LARGEST_GAMMA))
-        else:
-            drawn = _quantiles(_binomial, place, np.minimum(terms, _LARGEST_BINOMIAL), np.clip(value, 0, 1))
-    return np.where(np.isnan(value)[:, np.newaxis], np.nan, drawn)
+        return _of_variables(_poisson, [value * years], known, years, place)
+    seen = np.zeros_like(years)
+    for name in noise.of:
+        seen += np.nan_to_num(values[name]) if name in values else 0.0
+    # A known mean or rate comes from at least one observation.
+    terms, once = np.maximum(np.rint(seen * years), 1), np.ones_like(years)
+    if noise.kind == "gamma":
+        return _of_variables(_gamma, [np.minimum(terms, _LARGEST_GAMMA)], value, once, place)
+    return _of_variables(_binomial, [np.minimum(terms, _LARGEST_BINOMIAL), np.clip(value, 0, 1)], known, once, place)
 
 
-def _quantiles(of: Callable[..., Floats], place: int, *parameters: Floats) -> Floats:
-    """The quantiles of each tenant's variable, shape (tenants, DRAWS), in the lattice's order for the marker."""
-    different, inverse = np.unique(np.nan_to_num(np.column_stack(parameters)), axis=0, return_inverse=True)
-    table = np.stack([of(*row) for row in different.tolist()])
-    return table[:, _order(place)][inverse.ravel()]
+def _of_variables(
+    of: Callable[..., Floats], parameters: Sequence[Floats], times: Floats, over: Floats, place: int
+) -> Redraws:
+    return Redraws(of, np.nan_to_num(np.column_stack(parameters)), times, over, _order(place))
 
 
 @lru_cache(maxsize=64)

@@ -26,7 +26,7 @@ from tenant_experience.evaluation.evaluation import PartitionEvaluation
 from tenant_experience.evaluation.gates import check_gates
 from tenant_experience.evaluation.partition import LiveModel, evaluate_partition
 from tenant_experience.features.table import FeatureTable, read_features
-from tenant_experience.groups.file import read_groups
+from tenant_experience.groups.file import GroupRows, read_groups
 from tenant_experience.jobs.archive import write_archive
 from tenant_experience.jobs.partition_runs import Figures, Partition
 from tenant_experience.models.digests import packed_digest
@@ -52,6 +52,7 @@ class ShardEvaluation:
         previous: the live release's features; None when they cannot be read.
         ready: evaluations of models that kept every gate.
         refused: evaluations of models that broke a gate.
+        groups: partition slug -> its rows of groups.parquet, of the partitions that were evaluated.
     """
 
     release: str
@@ -64,6 +65,7 @@ class ShardEvaluation:
     previous: FeatureTable | None
     ready: list[PartitionEvaluation] = field(default_factory=list)
     refused: list[PartitionEvaluation] = field(default_factory=list)
+    groups: dict[str, GroupRows] = field(default_factory=dict)
 
     def evaluate(self, partition: Partition) -> Figures:
         """Evaluates one partition's model, and packs it unless it breaks a gate.
@@ -79,6 +81,7 @@ class ShardEvaluation:
         evaluation = evaluate_partition(self.table, groups, folder, self.use_case, self._live(partition.slug))
         broken = any(not gate.passed for gate in evaluation.gates)
         (self.refused if broken else self.ready).append(evaluation)
+        self.groups[partition.slug] = groups
         check_gates(partition.partition, evaluation.gates)
         key = model_archive(partition.slug, self.release)
         names = (MODEL_FILE, MODEL_MANIFEST, *((GROUPING_FILE,) if self.use_case.clustering else ()))

@@ -82,7 +82,7 @@ def missing_list(table: FeatureTable, targets: Targets | None) -> str | None:
     return None
 
 
-def action_list(table: FeatureTable, targets: Targets, capacity: int, labels: Mapping[str, str]) -> list[Action]:
+def action_list(table: FeatureTable, targets: Targets, capacity: int) -> list[Action]:
     """The first ``capacity`` tenants of each portfolio that have an open item, by portfolio and rank.
 
     Tenants are ordered by the age of their oldest open item, then by how far they are past missed targets, then by id.
@@ -91,61 +91,75 @@ def action_list(table: FeatureTable, targets: Targets, capacity: int, labels: Ma
         table: the tenants.
         targets: what a tenant may expect.
         capacity: the most tenants of one portfolio.
-        labels: tenant -> label.
     """
     waiting = table.take(_is_open(table))
-    passed = [sum(over for _, over in _breaches(waiting, row, targets)) for row in range(len(waiting))]
-    order = np.lexsort((waiting.tenant_id, -np.asarray(passed), -_age(waiting), waiting.portfolio_id))
-    ranks: dict[str, int] = {}
-    actions = []
-    for row in order.tolist():
-        portfolio = str(waiting.portfolio_id[row])
-        rank = ranks[portfolio] = ranks.get(portfolio, 0) + 1
-        if rank <= capacity:
-            actions.append(_action(waiting, row, rank, targets, labels))
-    return actions
+    breaches = _breaches(waiting, targets)
+    passed = sum(breaches.values(), np.zeros(len(waiting)))
+    order = np.lexsort((waiting.tenant_id, -passed, -_age(waiting), waiting.portfolio_id))
+    _, first, sizes = np.unique(waiting.portfolio_id[order], return_index=True, return_counts=True)
+    ranks = np.arange(1, len(order) + 1) - np.repeat(first, sizes)
+    listed = order[ranks <= capacity]
+    columns = (
+        waiting.portfolio_id[listed],
+        waiting.tenant_id[listed],
+        ranks[ranks <= capacity],
+        waiting.side["open_count"][listed].astype(int),
+        _age(waiting)[listed],
+        np.column_stack(list(breaches.values()))[listed],
+    )
+    return [
+        _action((portfolio, tenant), rank, count, age, dict(zip(breaches, over, strict=True)), targets)
+        for portfolio, tenant, rank, count, age, over in zip(*(column.tolist() for column in columns), strict=True)
+    ]
 
 
 def open_items(table: FeatureTable, targets: Targets) -> dict[str, OpenItems]:
     """For each portfolio with an open item, what is open there."""
     waiting = table.take(_is_open(table))
-    rows = {}
-    for portfolio in np.unique(waiting.portfolio_id).tolist():
-        age = _age(waiting)[waiting.portfolio_id == portfolio]
-        overdue = int(np.count_nonzero(age > targets.resolution_hr))
-        rows[portfolio] = OpenItems(len(age), overdue, float(age.max()))
-    return rows
+    age = _age(waiting)
+    names, of, counts = np.unique(waiting.portfolio_id, return_inverse=True, return_counts=True)
+    overdue = np.bincount(of[age > targets.resolution_hr], minlength=len(names))
+    oldest = np.zeros(len(names))
+    np.maximum.at(oldest, of, age)
+    return {
+        name: OpenItems(*figures)
+        for name, *figures in zip(names.tolist(), counts.tolist(), overdue.tolist(), oldest.tolist(), strict=True)
+    }
 
 
-def _action(table: FeatureTable, row: int, rank: int, targets: Targets, labels: Mapping[str, str]) -> Action:
-    tenant, age = str(table.tenant_id[row]), float(_age(table)[row])
-    count = int(table.side["open_count"][row])
-    breaches = list(_breaches(table, row, targets))
-    target, over = breaches[0] if breaches else (None, None)
+def _action(
+    ids: tuple[str, str],
+    rank: int,
+    count: int,
+    age: float,
+    past_targets: Mapping[str, float],
+    targets: Targets,
+) -> Action:
+    portfolio, tenant = ids
+    breaches = {name: hours for name, hours in past_targets.items() if hours > 0}
+    target = next(iter(breaches), None)
     return Action(
-        portfolio_id=str(table.portfolio_id[row]),
+        portfolio_id=portfolio,
         tenant_id=tenant,
         rank=rank,
         open_count=count,
         oldest_open_hr=age,
         breached_target=target,
-        over_by_hr=over,
-        reason=" ".join(_reasons(count, age, dict(breaches), targets)),
+        over_by_hr=None if target is None else breaches[target],
+        reason=" ".join(_reasons(count, age, breaches, targets)),
         next_step=_next_step(age, targets),
-        group=labels.get(tenant),
     )
 
 
-def _breaches(table: FeatureTable, row: int, targets: Targets) -> Iterator[tuple[str, float]]:
-    """The missed targets, and the hours past each: that of the oldest open item first, then those of the means."""
+def _breaches(table: FeatureTable, targets: Targets) -> dict[str, Floats]:
+    """The hours past each target, (tenants,), 0 where it is met: of the oldest open item first, then of the means."""
     limits = {
-        "oldest_open": (_age(table)[row], targets.resolution_hr),
-        "mean_first_response": (table.column(FIRST_RESPONSE)[row], targets.first_response_hr),
-        "mean_full_resolution": (table.column(RESOLUTION)[row], targets.resolution_hr),
+        "oldest_open": (_age(table), targets.resolution_hr),
+        "mean_first_response": (table.column(FIRST_RESPONSE), targets.first_response_hr),
+        "mean_full_resolution": (table.column(RESOLUTION), targets.resolution_hr),
     }
-    for name, (hours, limit) in limits.items():
-        if hours > limit:  # never true of NaN
-            yield name, float(hours - limit)
+    # A mean that is unknown is past no target.
+    return {name: np.where(hours > limit, hours - limit, 0.0) for name, (hours, limit) in limits.items()}
 
 
 def _reasons(count: int, age: float, breaches: Mapping[str, float], targets: Targets) -> Iterator[str]:
@@ -181,4 +195,5 @@ def _age(table: FeatureTable) -> Floats:
 
 
 def _side(table: FeatureTable, name: str) -> Floats:
-    return table.side.get(name, np.full(len(table), np.nan))
+    known = table.side.get(name)
+    return np.full(len(table), np.nan) if known is None else known

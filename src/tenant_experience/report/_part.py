@@ -130,6 +130,18 @@ class ReportPart:
         return EFFECTS[self.manifest.task]
 
     @property
+    def is_sampled(self) -> bool:
+        """Whether the slow figures are measured on some tenants of the test part only."""
+        return self.evaluation.sampled_tenants < self.evaluation.counts["test"].tenants
+
+    @property
+    def measured_on(self) -> str:
+        """The tenants that the slow figures are measured on, in words."""
+        if not self.is_sampled:
+            return "the test part"
+        return f"{self.evaluation.sampled_tenants:,} tenants of the test part, spread evenly over all answers"
+
+    @property
     def missing_metric(self) -> str:
         """The metric of the curve of missing features."""
         return MISSING_METRICS[self.manifest.task]

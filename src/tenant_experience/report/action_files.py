@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from tenant_experience.data_layout import ACTIONS_FILE, ACTIONS_TABLE, GLOBAL_PARTITION
 from tenant_experience.evaluation.evaluation import PartitionEvaluation
@@ -73,13 +76,16 @@ class ActionReport:
             folder: exists.
             record_id: the name of the column of ids, by which the erasure finds it.
         """
-        rows = [asdict(action) for action in self.actions]
+        rows = [vars(action) for action in self.actions]
         names = [record_id if field.name == "tenant_id" else field.name for field in fields(Action)]
         with (folder / ACTIONS_TABLE).open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(names)
             writer.writerows([_cell(name, value) for name, value in row.items()] for row in rows)
-        document = asdict(self) | {"actions": [dict(zip(names, row.values(), strict=True)) for row in rows]}
+        document = vars(self) | {
+            "portfolios": [vars(row) for row in self.portfolios],
+            "actions": [dict(zip(names, row.values(), strict=True)) for row in rows],
+        }
         (folder / ACTIONS_FILE).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
@@ -105,7 +111,7 @@ def report_actions(
     waiting: dict[str, OpenItems] = {}
     nothing_open = OpenItems()
     if targets is not None and missing is None:
-        actions = _with_answers(action_list(table, targets, use_case.capacity, _labels(groups)), table, evaluations)
+        actions = _with_answers(action_list(table, targets, use_case.capacity), table, evaluations, groups)
         waiting, nothing_open = open_items(table, targets), OpenItems(0, 0)
     shares = _shares(evaluations)
     return ActionReport(
@@ -139,36 +145,41 @@ def _portfolio(name: str, scaled: Scaled | None, items: OpenItems) -> PortfolioR
 
 
 def _with_answers(
-    actions: list[Action], table: FeatureTable, evaluations: Sequence[PartitionEvaluation]
+    actions: list[Action],
+    table: FeatureTable,
+    evaluations: Sequence[PartitionEvaluation],
+    groups: Mapping[str, GroupRows],
 ) -> list[Action]:
-    """What is published about each tenant with a group, by the model of its own partition, else by the global one."""
-    listed = table.take(np.isin(table.tenant_id, [action.tenant_id for action in actions if action.group]))
+    """Adds what is published about each tenant with a group, by its own partition's model, else by the global one."""
+    ids = pa.array([action.tenant_id for action in actions], pa.string())
+    listed = table.take(pc.is_in(pa.array(table.tenant_id, pa.string()), ids).to_numpy(zero_copy_only=False))
+    labels: dict[str, str] = {}
+    for slug in sorted(groups, key=lambda slug: slug != GLOBAL_PARTITION):
+        labels |= _labels(groups[slug], listed.tenant_id)
+    labelled = listed.take(np.asarray([tenant in labels for tenant in listed.tenant_id.tolist()], dtype=np.bool_))
     known: dict[str, tuple[str | None, float | None]] = {}
     for evaluation in sorted(evaluations, key=lambda each: each.manifest.slug != GLOBAL_PARTITION):
-        rows = listed.of_partition(evaluation.manifest.slug)
+        rows = labelled.of_partition(evaluation.manifest.slug)
         if evaluation.grouping and len(rows):
             model = ServedModel.load(evaluation.folder)
             answers = model.answers(model.scorer.encoding.matrix(rows), rows.side.get("exposure_days"))
             for tenant, answer in zip(rows.tenant_id.tolist(), answers, strict=True):
                 known[tenant] = (answer["experience"], answer["probability"])
+    given = {action.tenant_id: known.get(action.tenant_id, (labels.get(action.tenant_id), None)) for action in actions}
     return [
-        replace(action, group=known[action.tenant_id][0], probability_bad=known[action.tenant_id][1])
-        if action.tenant_id in known
-        else action
+        replace(action, group=given[action.tenant_id][0], probability_bad=given[action.tenant_id][1])
         for action in actions
     ]
 
 
-def _labels(groups: Mapping[str, GroupRows]) -> dict[str, str]:
-    """Tenant -> label: the label of its own partition where it has one, else the global one."""
-    names: dict[str, str] = {}
-    for slug in sorted(groups, key=lambda slug: slug != GLOBAL_PARTITION):
-        rows = groups[slug]
-        if rows.classes is not None:
-            names |= zip(
-                rows.tenant_id.tolist(), np.asarray(rows.classes)[rows.label.astype(int)].tolist(), strict=True
-            )
-    return names
+def _labels(rows: GroupRows, tenant_ids: NDArray[np.str_]) -> dict[str, str]:
+    """Tenant -> label, of those of the tenants that the partition has."""
+    if rows.classes is None:
+        return {}
+    places = pc.index_in(pa.array(tenant_ids, pa.string()), pa.array(rows.tenant_id, pa.string()))
+    found = places.is_valid().to_numpy(zero_copy_only=False)
+    names = np.asarray(rows.classes)[rows.label[places.drop_null().to_numpy()].astype(int)]
+    return dict(zip(tenant_ids[found].tolist(), names.tolist(), strict=True))
 
 
 def _cell(name: str, value: object) -> object:

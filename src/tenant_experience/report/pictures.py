@@ -126,8 +126,12 @@ def _with_map(
     medians, means, deviations = (
         np.array([getattr(marker, name) for marker in markers]) for name in ("median", "mean", "deviation")
     )
-    standardised = (impute(raw, medians) - means) / deviations
-    centred = standardised - standardised.mean(axis=0)
+    # In place: there may be a million tenants.
+    centred = impute(raw, medians)
+    del raw
+    centred -= means
+    centred /= deviations
+    centred -= centred.mean(axis=0)
     _, strength, axes_of = np.linalg.svd(centred, full_matrices=False)
     directions = np.array([marker.direction for marker in markers])
     turned = axes_of[:2] * np.where(axes_of[:2] @ directions < 0, -1, 1)[:, np.newaxis]

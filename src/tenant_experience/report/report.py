@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +16,15 @@ from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.jobs.partition_runs import PartitionOutcome
 from tenant_experience.pages.html_page import render
 from tenant_experience.report._action_list import Action
-from tenant_experience.report._part import report_part
+from tenant_experience.report._part import ReportPart, report_part
 from tenant_experience.report._words import FAIRNESS_MEANINGS, METRIC_MEANINGS, SLICE_MEANINGS, VERDICTS
 from tenant_experience.report.action_files import ActionReport, PortfolioRow
 from tenant_experience.report.pictures import GroupPictures
 from tenant_experience.use_case.schema import UseCase
 
 TEMPLATE = "report.html.j2"
+# The models shown on one page, each with its pictures: a third of a megabyte.
+MODEL_LIMIT = 30
 PORTFOLIO_LIMIT = 200
 SLICE_LIMIT = 30
 FAILED_RECORDS_LIMIT = 100
@@ -32,6 +35,13 @@ LISTED_PORTFOLIOS = 30
 def read_intake(folder: Path) -> Mapping[str, Any]:
     """The figures of BuildFeatures' outcome in ``folder``; empty where there is none."""
     return Outcome.read(folder).figures if (folder / OUTCOME).is_file() else {}
+
+
+def shown_models(
+    ready: Sequence[PartitionEvaluation], refused: Sequence[PartitionEvaluation]
+) -> list[PartitionEvaluation]:
+    """The models that a page shows, those that are ready first."""
+    return [*ready, *refused][:MODEL_LIMIT]
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,7 @@ class ShardReport:
         rows: a row for each partition of the shard, ready or not.
         ready: evaluations of the models that are ready.
         refused: evaluations of models that broke a gate.
-        pictures: partition slug -> pictures of its groups, where labels come from clusters.
+        pictures: partition slug -> pictures of its groups, where labels come from clusters; of the models ``shown``.
         actions: the list to act on.
         intake: figures of BuildFeatures' outcome; empty where there is none.
         ingestion: the ingestion of the whole release's features; without records the page does not mention it.
@@ -62,21 +72,21 @@ class ShardReport:
     intake: Mapping[str, Any] = field(default_factory=dict)
     ingestion: IngestionResult = field(default_factory=IngestionResult)
 
+    @property
+    def shown(self) -> list[PartitionEvaluation]:
+        """The models that the page shows, those that are ready first."""
+        return shown_models(self.ready, self.refused)
+
     def render(self) -> str:
         """The page: HTML that fetches nothing. Everything from the data is escaped."""
         listed = self._listed()
-        parts = [(evaluation, False) for evaluation in self.ready] + [(evaluation, True) for evaluation in self.refused]
         return render(
             TEMPLATE,
             report=self,
             ready=self.ready,
             refused_rows=[row for row in self.rows if not row.is_ready],
-            parts=[
-                report_part(
-                    evaluation, self.use_case, self.pictures.get(evaluation.manifest.slug), is_refused=is_refused
-                )
-                for evaluation, is_refused in parts
-            ],
+            parts=self._parts(),
+            more_models=len(self.ready) + len(self.refused) - len(self.shown),
             actions=self.actions,
             listed=listed[:LISTED_PORTFOLIOS],
             more_listed=len(listed[LISTED_PORTFOLIOS:]),
@@ -94,10 +104,25 @@ class ShardReport:
             least_for_rank=LEAST_FOR_RANK,
         )
 
+    def _parts(self) -> list[ReportPart]:
+        return [
+            report_part(
+                evaluation,
+                self.use_case,
+                self.pictures.get(evaluation.manifest.slug),
+                is_refused=place >= len(self.ready),
+            )
+            for place, evaluation in enumerate(self.shown)
+        ]
+
     def _listed(self) -> list[tuple[PortfolioRow, list[Action]]]:
         """Portfolios with waiting tenants, the most overdue first, each with its first actions."""
         rows = [row for row in self.actions.portfolios if row.waiting]
+        first: defaultdict[str, list[Action]] = defaultdict(list)
+        for action in self.actions.actions:
+            if len(first[action.portfolio_id]) < ACTION_LIMIT:
+                first[action.portfolio_id].append(action)
         return [
-            (row, [each for each in self.actions.actions if each.portfolio_id == row.portfolio_id][:ACTION_LIMIT])
+            (row, first[row.portfolio_id])
             for row in sorted(rows, key=lambda row: (-(row.overdue or 0), -(row.waiting or 0), row.portfolio_id))
         ]

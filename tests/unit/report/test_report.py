@@ -15,6 +15,7 @@ from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.jobs.partition_runs import Partition, PartitionOutcome
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.pages.html_page import figure
+from tenant_experience.report import report
 from tenant_experience.report.action_files import report_actions
 from tenant_experience.use_case.schema import UseCase
 from tests.support.generated_tenants import generated_table, use_case
@@ -123,6 +124,28 @@ def test_it_says_what_the_figures_are_of(judged: Judged, text: str) -> None:
     document = judged.evaluation.document()["published"]
     assert document["probability_basis"] == "one_snapshot"
     assert document["figures"]["calibration"].startswith("The model probability is compared with")
+
+
+def test_a_sample_is_said_where_its_figures_are(judged: Judged, text: str) -> None:
+    words = "50 tenants of the test part, spread evenly over all answers"
+    sampled = replace(judged.evaluation, sampled_tenants=50)
+    page = " ".join(tags_of(replace(judged, evaluation=sampled).report()).text.split())
+    assert f"Each bar is the mean over {words}, with its 95% interval." in page
+    assert f"The curve and its 95% intervals are measured on {words}." in page
+    assert "Each bar is the mean over the test part, with its 95% interval." in text
+    assert "are measured on" not in text
+    assert (judged.evaluation.document()["sampled_tenants"], sampled.document()["sampled_tenants"]) == (81, 50)
+
+
+def test_a_page_of_many_models_shows_the_first_and_says_where_the_others_are(
+    judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "MODEL_LIMIT", 2)
+    page = tags_of(judged.report(ready=[judged.evaluation], refused=[judged.evaluation] * 4))
+    headings = [attributes for tag, attributes in page.tags if tag == "article"]
+    assert len(headings) == 2
+    assert "3 more models are in evaluation.json beside this page" in " ".join(page.text.split())
+    assert page.text.count("(refused)") == 1
 
 
 def test_features_that_nobody_has_are_said(text: str) -> None:
