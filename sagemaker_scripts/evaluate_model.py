@@ -85,14 +85,15 @@ def main(arguments: list[str] | None) -> Outcome:
         )
         given_up = not_ready(Outcome.read(trained), partitions) | not_ready(Outcome.read(shard.clusters), partitions)
         rows = run_partitions(partitions, shard.evaluate, given_up)
+        # While the models are there: the list says what they answer.
+        answered = table.take(np.isin(table.partition_slug, [partition.slug for partition in partitions]))
+        actions = report_actions(answered, use_case, shard.ready, shard.groups)
     evaluations = shard.ready
     output.mkdir(parents=True, exist_ok=True)
     _write_json(output / EVALUATION_FILE, shard.document(options.shard))
     digests = {row.slug: str(row.figures["digest"]) for row in rows if row.is_ready}
     _write_json(output / SMOKE_TEST_FILE, _smoke_test(evaluations, digests))
     write_group_changes(evaluations, output / GROUP_CHANGES_FILE)
-    answered = table.take(np.isin(table.partition_slug, [partition.slug for partition in partitions]))
-    actions = report_actions(answered, use_case, evaluations, shard.groups)
     actions.write(output, use_case.record_id)
     report = ShardReport(
         release=options.release,

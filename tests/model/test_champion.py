@@ -14,14 +14,14 @@ import pytest
 
 from tenant_experience.evaluation._group_changes import GroupTransition
 from tenant_experience.evaluation.champion import Champion, champion_comparison
-from tenant_experience.evaluation.scored_rows import scored
+from tenant_experience.evaluation.scored_rows import published
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.file import read_groups
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.split import FittedTenants, fitted_tenants
 from tenant_experience.jobs.partition_runs import Partition, run_partitions
-from tenant_experience.models.scoring import Scorer
+from tenant_experience.models.served_model import ServedModel
 from tenant_experience.pipeline.evaluate_shard import ShardEvaluation
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
@@ -89,6 +89,8 @@ def test_an_equal_challenger_is_reported_as_equal_and_passes(release: Release, s
     assert (told["champion"]["version"], told["champion"]["verdict"]) == ("r1", "equal")
     assert told["champion"]["rows"] == told["counts"]["test"]["tenants"]
     assert told["champion"]["metrics"]["log_loss"]["difference"] == 0
+    assert told["champion"]["with_gaps"]["log_loss"]["difference"] == 0
+    assert not told["champion"]["gaps_decide"]
     assert gate(told["gates"], "champion_loss")["passed"]
     rows = told["champion"]["rows"]
     assert told["champion"]["notes"][0] == (
@@ -103,10 +105,12 @@ def test_only_tenants_new_to_both_are_compared_if_there_are_enough(
     groups = read_groups(release.output("clusters") / "groups.parquet", "all", use_case().labels)
     chosen = groups.split == "test"
     test, labels = groups.align(TABLE).take(chosen), groups.label[chosen]
-    scorer = Scorer.load(settled)
-    rows = scored(scorer, scorer.encoding.matrix(test), labels)
-    fitted = FittedTenants(scorer.manifest.as_of if as_of == "same" else "2020-01-01T00:00:00Z", test.tenant_id[:known])
-    found = champion_comparison(Champion("r1", settled), rows, scorer.manifest, test, fitted)
+    model = ServedModel.load(settled)
+    rows = published(model, model.scorer.encoding.matrix(test), labels).rows
+    fitted = FittedTenants(
+        model.scorer.manifest.as_of if as_of == "same" else "2020-01-01T00:00:00Z", test.tenant_id[:known]
+    )
+    found = champion_comparison(Champion("r1", settled), model, rows, test, fitted)
     assert found.rows == len(test) + compared
     assert ("may have been trained on earlier figures" in found.notes[0]) == (compared == 0)
 
@@ -125,7 +129,11 @@ def test_a_worse_challenger_is_refused_by_name_and_not_packed(
     judged = shard(release, tmp_path, worse, settled)
     [row] = run_partitions([ALL], judged.evaluate)
     assert (row.status, row.fault, row.code) == ("refused", "algorithm", "worse_than_champion")
-    compared = judged.refused[0].champion.metrics["log_loss"]
+    champion = judged.refused[0].champion
+    # The rule answers alike for both where all markers are known, so the difference shows where some are hidden.
+    assert champion.gaps_decide
+    compared = champion.with_gaps["log_loss"]
+    assert "tenants, with 3 features missing, the log_loss is" in (row.message or "")
     assert f"{compared.challenger:.4f}" in (row.message or "")
     assert f"{compared.champion:.4f} with the live model r1" in (row.message or "")
     assert not (tmp_path / "models").exists()

@@ -102,6 +102,13 @@ def generated_table(
     )
 
 
+def with_open_items(table: FeatureTable) -> FeatureTable:
+    """Every fiftieth tenant waits for something."""
+    waits = np.arange(len(table)) % 50 == 0
+    side = {"open_count": np.where(waits, 1.0, 0.0), "oldest_open_hr": np.where(waits, 100.0, np.nan)}
+    return replace(table, side=side)
+
+
 def renamed(table: FeatureTable, ids: Sequence[str]) -> FeatureTable:
     """The same tenants with other ids, given in the order of the table, as ``read_features`` would read them."""
     return replace(table, tenant_id=np.asarray(ids)).in_order_of_content()
@@ -142,7 +149,8 @@ def write_table(table: FeatureTable, path: Path, order: np.ndarray | None = None
     for name in table.features:
         columns[name] = pa.array([None if np.isnan(value) else value for value in table.column(name).tolist()])
     for name in ("exposure_days", "open_count", "oldest_open_hr"):
-        columns[name] = pa.nulls(count, pa.float64())
+        known = table.side.get(name, np.full(count, np.nan)).tolist()
+        columns[name] = pa.array([None if np.isnan(value) else value for value in known], pa.float64())
     path.parent.mkdir(parents=True, exist_ok=True)
     arrow = pa.table(columns)
     pq.write_table(arrow if order is None else arrow.take(pa.array(order)), path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.evaluation._estimates import Estimate, estimates
 from tenant_experience.evaluation._weighted_metrics import LOSSES
-from tenant_experience.evaluation.scored_rows import ScoredRows, scored
+from tenant_experience.evaluation.missing_features import MISSING_FEATURES, with_gaps
+from tenant_experience.evaluation.scored_rows import PublishedRows, ScoredRows, published
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.split import FittedTenants
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.digests import difference
 from tenant_experience.models.served_model import ServedModel
+from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.intervals import Bounds, difference_interval, t_interval
 
 Verdict = Literal["better", "equal", "worse", "not_comparable"]
@@ -82,10 +84,13 @@ class ChampionComparison:
         rows: the number of tenants; 0 when the models cannot be compared.
         metrics: by name; empty when the models cannot be compared.
         verdict: ``better``, ``equal`` (the interval of the loss holds 0, or the difference is below the tolerance),
-            ``worse`` or ``not_comparable``.
+            ``worse`` or ``not_comparable``; of the comparison that decides.
         notes: what should be known about the comparison, in sentences.
         worse_by: how much worse the new model's loss is, for rmse as a share of the champion's; None when not compared.
         surely_worse_by: the lower end of the interval of ``worse_by``.
+        with_gaps: as ``metrics``, with 3 features hidden of each tenant, for models of groups: where all markers are
+            known, the rule answers, and a poor model would not be seen. Empty when this was not compared.
+        gaps_decide: whether the new model is worse with features hidden, and more so than without.
     """
 
     version: str
@@ -96,6 +101,18 @@ class ChampionComparison:
     notes: list[str]
     worse_by: float | None = None
     surely_worse_by: float | None = None
+    with_gaps: dict[str, ComparedMetric] = field(default_factory=dict)
+    gaps_decide: bool = False
+
+    @property
+    def decisive(self) -> ComparedMetric:
+        """The loss, where it decides."""
+        return (self.with_gaps if self.gaps_decide else self.metrics)[self.loss]
+
+    @property
+    def condition(self) -> str:
+        """What was done to the tenants for the comparison that decides, in words that follow "tenants"."""
+        return f", with {MISSING_FEATURES} features missing," if self.gaps_decide else ""
 
     def document(self) -> dict[str, Any]:
         """The comparison as evaluation.json has it."""
@@ -106,6 +123,8 @@ class ChampionComparison:
             "rows": self.rows,
             **{name: value for name, value in margins.items() if value is not None},
             "metrics": {name: asdict(metric) for name, metric in self.metrics.items()},
+            "with_gaps": {name: asdict(metric) for name, metric in self.with_gaps.items()},
+            "gaps_decide": self.gaps_decide,
             "verdict": self.verdict,
             "notes": self.notes,
         }
@@ -113,18 +132,18 @@ class ChampionComparison:
 
 def champion_comparison(
     champion: Champion,
+    model: ServedModel,
     challenger: ScoredRows,
-    manifest: ModelManifest,
     test: FeatureTable,
     fitted: FittedTenants | None = None,
 ) -> ChampionComparison:
-    """Compares both models on the test part; if it is large enough, on tenants that neither model was fitted on.
+    """Compares what both models publish about the test part; if it is large enough, about tenants new to both.
 
     Args:
         champion: the live model.
-        challenger: the outputs of the new model for the test part.
-        manifest: of the new model.
-        test: features of the test part.
+        model: the new model.
+        challenger: what it answers for the test part.
+        test: features of the tenants of ``challenger``.
         fitted: the tenants that the live release's models were fitted on, if that is known.
     """
     loss = LOSSES[challenger.task]
@@ -132,15 +151,14 @@ def champion_comparison(
         reason = f"The archive of the live model is not the one that was registered ({found}): find out who changed it."
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [reason])
     try:
-        model = ServedModel.load(champion.folder)
+        live = ServedModel.load(champion.folder)
     except (UserError, PlatformError) as error:
         reason = f"This version of the program cannot read the live model ({error.code})."
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [reason])
-    scorer = model.scorer
-    obstacle = _obstacle(scorer.manifest, manifest, test)
+    obstacle = _obstacle(live.scorer.manifest, model.scorer.manifest, test)
     if obstacle:
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [obstacle])
-    chosen = _new_to_both(test, challenger, fitted, scorer.manifest)
+    chosen = _new_to_both(test, challenger, fitted, live.scorer.manifest)
     if chosen is None:
         notes = [MAY_HAVE_LEARNED]
     else:
@@ -149,9 +167,15 @@ def champion_comparison(
             f"Of the {len(chosen)} tenants of the test part, the {len(test)} are compared that the live model was not "
             "trained on."
         ]
-    defended = scored(scorer, scorer.encoding.matrix(test), challenger.labels)
-    metrics = paired_metrics(defended, challenger)
-    decides = metrics[loss]
+    answered = _answers(live, test, challenger.labels)
+    if not len(answered.rows):
+        reason = "The live model answers for none of these tenants: it knows nothing of them that decides."
+        return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [reason])
+    challenger, test = challenger.take(answered.known), test.take(answered.known)
+    metrics = paired_metrics(answered.rows, challenger)
+    hidden = _compared_with_gaps(live, model, test, challenger.labels)
+    gaps_decide = loss in hidden and hidden[loss].low > max(metrics[loss].low, 0)
+    decides = hidden[loss] if gaps_decide else metrics[loss]
     scale = decides.champion if challenger.task == "regression" else 1
     return ChampionComparison(
         version=champion.version,
@@ -159,10 +183,30 @@ def champion_comparison(
         rows=len(challenger),
         metrics=metrics,
         verdict=_verdict(decides, TOLERANCE * scale),
-        notes=[*notes, *([NEW_DEFINITION] if model.grouping else [])],
+        notes=[*notes, *([NEW_DEFINITION] if live.grouping else [])],
         worse_by=decides.difference / scale if scale else 0.0,
         surely_worse_by=decides.low / scale if scale else 0.0,
+        with_gaps=hidden,
+        gaps_decide=gaps_decide,
     )
+
+
+def _answers(model: ServedModel, tenants: FeatureTable, labels: Floats) -> PublishedRows:
+    return published(model, model.scorer.encoding.matrix(tenants), labels, tenants.side.get("exposure_days"))
+
+
+def _compared_with_gaps(
+    live: ServedModel, model: ServedModel, test: FeatureTable, labels: Floats
+) -> dict[str, ComparedMetric]:
+    """Both models on the same tenants with the same features hidden; only those that both answer."""
+    features = model.scorer.manifest.features
+    if model.grouping is None or len(features) <= MISSING_FEATURES:
+        return {}
+    tenants = with_gaps(test, features, MISSING_FEATURES)
+    theirs, ours = _answers(live, tenants, labels), _answers(model, tenants, labels)
+    if not (theirs.known & ours.known).any():
+        return {}
+    return paired_metrics(theirs.rows.take(ours.known[theirs.known]), ours.rows.take(theirs.known[ours.known]))
 
 
 def _new_to_both(

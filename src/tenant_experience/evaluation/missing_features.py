@@ -1,9 +1,9 @@
-"""How accurate a model still is when features are missing: for a new tenant, or when a source is down."""
+"""How accurate the published answer still is when features are missing: of a new tenant, or when a source is down."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from tenant_experience.evaluation._intervals import finite_or_none
 from tenant_experience.evaluation._weighted_metrics import weighted_metrics
 from tenant_experience.evaluation.scored_rows import ScoredRows
+from tenant_experience.features.table import FeatureTable
 from tenant_experience.models.encoding import Encoding, Matrix
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.intervals import interval, resampled
 
 MOST_MISSING = 5
+# So many are missing where a limit is set, or where two models are compared.
+MISSING_FEATURES = 3
 DRAWS = 8
 RESAMPLES = 40
 SEED = 2
@@ -56,7 +59,7 @@ def missing_feature_curve(
     Args:
         encoding: says which columns belong to which feature.
         matrix: (rows, columns) of tenants of the test part.
-        score: the model's outputs for such a matrix.
+        score: what is published about the rows of such a matrix; it leaves out rows that are not answered.
 
     Returns:
         A row for each number of missing features that is smaller than the number of features.
@@ -69,9 +72,11 @@ def _with_missing(
     missing: int, encoding: Encoding, matrix: Matrix, score: Callable[[Matrix], ScoredRows]
 ) -> MissingFeatures:
     scored = [score(hidden) for hidden in _hidden(missing, encoding, matrix)]
-    whole = np.ones((1, len(matrix)))
-    values = [weighted_metrics(rows, whole) for rows in scored]
     names = _METRICS[scored[0].task]
+    scored = [rows for rows in scored if len(rows)]
+    if not scored:
+        return MissingFeatures(missing, dict.fromkeys(names), None, None)
+    values = [weighted_metrics(rows, np.ones((1, len(rows)))) for rows in scored]
     spread = [_resampled(rows, names[0]) for rows in scored]
     low, high = interval(np.concatenate(spread)) or (None, None)
     means = {name: finite_or_none(float(np.mean([value[name] for value in values]))) for name in names}
@@ -80,6 +85,15 @@ def _with_missing(
 
 def _resampled(rows: ScoredRows, name: str) -> Floats:
     return np.concatenate([weighted_metrics(rows, weights)[name] for weights in resampled(len(rows), RESAMPLES)])
+
+
+def with_gaps(table: FeatureTable, features: Sequence[str], missing: int) -> FeatureTable:
+    """The tenants with ``missing`` of ``features`` hidden, other ones of each tenant."""
+    places = [table.features.index(name) for name in features]
+    ranks = np.random.default_rng([SEED, missing]).random((len(table), len(places))).argsort(axis=1)
+    values = table.values.copy()
+    values[:, places] = np.where(ranks < missing, np.nan, values[:, places])
+    return replace(table, values=values)
 
 
 def _hidden(missing: int, encoding: Encoding, matrix: Matrix) -> Iterator[Matrix]:

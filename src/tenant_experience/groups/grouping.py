@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tenant_experience.data_layout import GROUPING_FILE
@@ -204,8 +205,25 @@ class Grouping(BaseModel):
 
     def assign_values(self, raw: Floats) -> Floats:
         """The same of values alone, shape (rows, markers), in the order of ``markers``, NaN = missing."""
-        columns = [transformed(raw[:, place], marker.transform) for place, marker in enumerate(self.markers)]
-        return self.rule.assign(np.stack(columns).T)
+        return self.rule.assign(self._transformed(raw))
+
+    def reasons(self, raw: Floats, group: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """What each marker adds to a tenant's group, exactly: the sum is positive where the rule says ``group``.
+
+        Args:
+            raw: (rows, markers) in the order of ``markers``, none missing.
+            group: (rows,) the number of each tenant's group.
+
+        Returns:
+            Of two groups, what speaks for the worse one rather than the better one, whatever ``group`` is; of several,
+            what speaks for ``group`` rather than for the one that would take the tenant next. By marker,
+            (rows, markers), and what no marker adds, (rows,): a mixture prefers the larger group.
+        """
+        rule = self.rule
+        standardised = rule.space.standardise(self._transformed(raw))
+        if len(self.classes) == 2:
+            return rule.advantage(standardised, np.ones_like(group), np.zeros_like(group))
+        return rule.advantage(standardised, group, rule.runner_up(standardised, group))
 
     def write(self, folder: Path) -> None:
         """Writes ``grouping.json`` into ``folder``, made when missing: same content, same bytes."""
@@ -224,6 +242,9 @@ class Grouping(BaseModel):
             return cls.model_validate_json((folder / GROUPING_FILE).read_bytes())
         except ValidationError as error:
             raise PlatformError(f"{folder / GROUPING_FILE}: {error}", code="grouping_file") from error
+
+    def _transformed(self, raw: Floats) -> Floats:
+        return np.stack([transformed(raw[:, place], marker.transform) for place, marker in enumerate(self.markers)]).T
 
     def _figures(self, name: str) -> Floats:
         return np.array([getattr(marker, name) for marker in self.markers])

@@ -52,7 +52,7 @@ def group_shares(grouping: Grouping, values: Mapping[str, Floats], exposure_days
         exposure_days: days each tenant was seen, NaN where unknown; None when that holds for all.
 
     Returns:
-        Shape (tenants, groups), from the best off to the worst off; each row sums to 1.
+        Shape (tenants, groups), from the best off to the worst off; each row sums to 1, and no share is 0.
     """
     tenants = len(values[grouping.markers[0].name])
     days = np.full(tenants, np.nan) if exposure_days is None else exposure_days
@@ -86,7 +86,10 @@ def _exact_shares(grouping: Grouping, markers: Sequence[Redraws | Floats], tenan
     for place, marker in enumerate(markers):
         drawn[place] = marker.exact() if isinstance(marker, Redraws) else marker[:, np.newaxis]
     groups = grouping.assign_values(drawn.reshape(len(drawn), -1).T).reshape(-1, DRAWS)
-    return np.column_stack([(groups == number).mean(axis=1) for number in range(len(grouping.classes))])
+    count = len(grouping.classes)
+    times = np.column_stack([(groups == number).sum(axis=1) for number in range(count)])
+    # So many draws cannot tell less than half a draw (Jeffreys' prior).
+    return np.asarray((times + 0.5) / (DRAWS + 0.5 * count))
 
 
 def _redraws(noise: Noise, value: Floats, values: Mapping[str, Floats], years: Floats, place: int) -> Redraws:

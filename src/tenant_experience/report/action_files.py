@@ -19,7 +19,7 @@ from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.grouping import Scale
 from tenant_experience.groups.profile import PortfolioShare
-from tenant_experience.groups.uncertainty import probability_bad
+from tenant_experience.models.served_model import ServedModel
 from tenant_experience.readable_text import readable
 from tenant_experience.report._action_list import Action, OpenItems, action_list, missing_list, open_items
 from tenant_experience.use_case.schema import UseCase
@@ -150,20 +150,24 @@ def _with_answers(
     evaluations: Sequence[PartitionEvaluation],
     groups: Mapping[str, GroupRows],
 ) -> list[Action]:
-    """Adds each tenant's label and P(bad): by the model and the rule of its own partition, else by the global ones."""
+    """Adds what is published about each tenant with a group, by its own partition's model, else by the global one."""
     ids = pa.array([action.tenant_id for action in actions], pa.string())
     listed = table.take(pc.is_in(pa.array(table.tenant_id, pa.string()), ids).to_numpy(zero_copy_only=False))
     labels: dict[str, str] = {}
     for slug in sorted(groups, key=lambda slug: slug != GLOBAL_PARTITION):
         labels |= _labels(groups[slug], listed.tenant_id)
     labelled = listed.take(np.asarray([tenant in labels for tenant in listed.tenant_id.tolist()], dtype=np.bool_))
-    known: dict[str, float] = {}
+    known: dict[str, tuple[str | None, float | None]] = {}
     for evaluation in sorted(evaluations, key=lambda each: each.manifest.slug != GLOBAL_PARTITION):
         rows = labelled.of_partition(evaluation.manifest.slug)
         if evaluation.grouping and len(rows):
-            known |= zip(rows.tenant_id.tolist(), probability_bad(evaluation.grouping, rows).tolist(), strict=True)
+            model = ServedModel.load(evaluation.folder)
+            answers = model.answers(model.scorer.encoding.matrix(rows), rows.side.get("exposure_days"))
+            for tenant, answer in zip(rows.tenant_id.tolist(), answers, strict=True):
+                known[tenant] = (answer["experience"], answer["probability"])
+    given = {action.tenant_id: known.get(action.tenant_id, (labels.get(action.tenant_id), None)) for action in actions}
     return [
-        replace(action, group=labels.get(action.tenant_id), probability_bad=known.get(action.tenant_id))
+        replace(action, group=given[action.tenant_id][0], probability_bad=given[action.tenant_id][1])
         for action in actions
     ]
 

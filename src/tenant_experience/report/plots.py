@@ -80,7 +80,7 @@ def calibration(table: Sequence[CalibrationBin]) -> str:
         above = [row.high - row.share for row in table]
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
         axes.errorbar(x, y, yerr=[below, above], fmt="o", color=BLUE, capsize=3, markersize=6, linewidth=1.5)
-        axes.set(xlabel="probability the model gives", ylabel="share that comes true")
+        axes.set(xlabel="probability", ylabel="share that comes true")
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
 
     return plot(draw, height=3.0)

@@ -34,6 +34,7 @@ def strip(folder: Path) -> None:
         (lambda folder: (folder / "model.ubj").unlink(), "model.ubj differs from its digest"),
         (lambda folder: (folder / "grouping.json").write_text("[]"), "grouping.json differs from its digest"),
         (lambda folder: (folder / "grouping.json").unlink(), "grouping.json differs from its digest"),
+        (lambda folder: (folder / "next_period.json").write_text("{}"), "next_period.json differs from its digest"),
     ],
 )
 def test_whatever_is_changed_is_noticed_even_with_digests_that_fit(
