@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from container.batch import Batch, float32, refuse_infinite, text_of
 from container.serving_errors import BadRequestError
+from tenant_experience.json_document import parse_json
 from tenant_experience.models.encoding import Encoding
 from tenant_experience.statistics.arrays import Floats
 
@@ -29,8 +29,8 @@ def read_json(body: bytes, encoding: Encoding) -> Batch:
     if not text.strip():
         return Batch(np.empty((0, len(encoding.columns))), [])
     try:
-        document = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_distinct)
-    except (ValueError, RecursionError) as error:
+        document = parse_json(text, _refuse_constant)
+    except ValueError as error:
         raise BadRequestError(f"the body is not JSON: {error}") from error
     _only_keys(document, ("instances", "explain", "ignore_unknown_features"), "the body")
     instances = document.get("instances")
@@ -86,14 +86,6 @@ class _Reader:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a JSON number; a missing value is null")
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"the key {twice[:40]!r} is there more than once in an object")
-    return found
 
 
 def _only_keys(value: Any, allowed: Sequence[str], where: str) -> None:

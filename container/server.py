@@ -153,6 +153,8 @@ class _Predictor:
             raise UnsupportedMediaTypeError(
                 f"Content-Type {content_type[:80] or '(none)'} cannot be read; send {' or '.join(READERS)}"
             )
+        if (coding := request.headers.get("Content-Encoding", "identity").strip().lower()) != "identity":
+            raise UnsupportedMediaTypeError(f"Content-Encoding {coding[:80]} cannot be read; send the body as it is")
         accept = _accepted()
         with self._turns:
             batch = READERS[content_type](body, model.scorer.encoding)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from tenant_experience.api.prediction import ModelPrediction, ServedTenant
 from tenant_experience.aws import model_endpoint, release_table, served_features
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.json_document import parse_json
 from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release.release import LiveRelease, PublishedModel
 from tenant_experience.tenant_id import tenant_id_of
@@ -87,8 +87,8 @@ def _asked(body: str) -> list[Any]:
         UserError: ``malformed_request``.
     """
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        document = parse_json(body)
+    except ValueError as error:
         raise UserError(f"the body is not JSON: {error}", code="malformed_request") from error
     ids = document.get("tenant_ids") if isinstance(document, dict) else None
     if not isinstance(ids, list) or not ids:

@@ -14,20 +14,26 @@ LONGEST = 128
 # Unicode's class Cc and its two line separators.
 _CONTROL = r"\x00-\x1f\x7f-\x9f" + "\u2028\u2029"
 # Characters that are not seen (Unicode's Default_Ignorable_Code_Point, and the blank pattern of Braille): with them,
-# two different ids would look the same. They include zero-width characters, byte order marks and marks of direction.
+# two different ids would look the same. They include zero-width characters, byte order marks, marks of direction, and
+# the marks of interlinear annotations.
 _INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 _REFUSED = _CONTROL + _INVISIBLE
 PATTERN = rf"[^./\\ {_REFUSED}][^/\\{_REFUSED}]{{0,{LONGEST - 1}}}"
 NAME_PATTERN = rf"[^{_REFUSED}]{{1,{LONGEST}}}"
-# No id, although its characters are allowed: a JSON object or array, of which it is unknown which part is the id, and a
-# number in scientific notation, from which a spreadsheet or JSON has dropped digits.
-NO_ID_PATTERN = r"\{ *(\".*)?\}|\[ *([\"\[{\-0-9].*)?\]|[0-9](\.[0-9]+)?[eE]\+[0-9]+|[0-9]\.[0-9]+[eE][0-9]+"
+# No id, although its characters are allowed: a JSON object or array, of which it is unknown which part is the id; a
+# number in scientific notation, from which a spreadsheet or JSON has dropped digits, with a decimal point or comma; and
+# the words and hash marks that a spreadsheet shows in place of a value.
+NO_ID_PATTERN = (
+    r"\{ *(\".*)?\}|\[ *([\"\[{\-0-9].*)?\]"
+    r"|[+\-]?[0-9]([.,][0-9]+)?[eE]\+[0-9]+|[+\-]?[0-9][.,][0-9]+[eE][0-9]+"
+    r"|#(REF|VALUE|NUM|NULL|CALC|SPILL|FIELD|BLOCKED|CONNECT|UNKNOWN)!|#NAME\?|#GETTING_DATA|##+"
+)
 RULE = (
     f"1 to {LONGEST} characters, no control or invisible characters, no / or \\, and no dot at the beginning; it must "
-    "not be a JSON object, an array or a number like 1.2E+15"
+    "not be a JSON object, an array, a number like 1.2E+15 or an error like #REF!"
 )
 # Every space of Unicode's class Zs, apart from the plain one.
 SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"

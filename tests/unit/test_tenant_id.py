@@ -100,6 +100,7 @@ def test_python_and_duckdb_give_every_id_the_same_normal_form():
         (["123", "123.0", "123.0000000000"], "123"),
         (["007.0"], "007"),
         (["1.50"], "1.50"),
+        (["1e3", "1,5", "#4", "#REF", "-5E2"], None),
         (["Unit 1E2", "[Unit 4] Bo", "{1B4E28BA-2FA1-11D2-883F-0016D3CCA427}"], None),
     ],
 )
@@ -112,6 +113,7 @@ def test_ids_that_look_alike_are_one_id(texts: list[str], meant: str | None):
     [
         *("T\u200b1", "\ufeffT1", "T1\u200d", "T\u00ad1", "T\u20601", "T\u202e1", "T\u3164", "T\U000e00411", ""),
         *('{"display_value": "Ann", "value": "125"}', '["125"]', "[125]", "{}", "[]", "1.2345678901234568e22", "1E+15"),
+        *("-1.2E+15", "+1E+15", "1,23457E+14", "-1,2e9", "#REF!", "#VALUE!", "#NAME?", "########", "T\ufff9x\ufffb"),
     ],
 )
 def test_an_id_that_cannot_be_seen_or_is_several_values_is_refused(text: str):

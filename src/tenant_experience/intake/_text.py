@@ -128,7 +128,7 @@ def read_csv_header(file: RawFile, delimiter: str, wanted: Collection[str]) -> C
         names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter), [])]
     except csv.Error as error:
         raise UserError(
-            f"{file.name}: the header cannot be split into columns ({error}): save the file with a header line, and "
+            f"{file.name}: the header cannot be split into columns: save the file with a header line, and "
             "with a line feed at the end of each line",
             code="corrupt_file",
         ) from error

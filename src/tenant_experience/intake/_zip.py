@@ -65,7 +65,7 @@ def skipped_members(path: Path, name: str) -> list[str]:
 
 
 def _is_bookkeeping(member: str) -> bool:
-    return any(part.startswith((".", "_")) for part in member.split("/"))
+    return any(part.startswith((".", "_")) for part in member.replace("\\", "/").split("/"))
 
 
 def printable(text: str) -> str:
@@ -75,7 +75,10 @@ def printable(text: str) -> str:
 
 def _check_members(members: list[zipfile.ZipInfo], path: Path, name: str) -> None:
     if not members:
-        raise UserError(f"{name} contains no files", code="empty_file")
+        raise UserError(
+            f"{name} contains no files that are read: it is empty, or the names in it begin with . or _",
+            code="empty_file",
+        )
     for info in members:
         if info.flag_bits & _ENCRYPTED:
             raise UserError(

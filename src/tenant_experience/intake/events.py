@@ -43,16 +43,25 @@ def _local(moment: str) -> str:
     return f"CAST(timezone('UTC', {moment}) AS TIMESTAMP)"
 
 
+def _first_reading(minutes: int) -> str:
+    """SQL for the first of two times at which a clock showed ``opened_at``, when clocks go back by so many minutes."""
+    return f"opened_at - INTERVAL {minutes} MINUTE"
+
+
 # On the night when clocks go back, local times occur twice, and DuckDB takes the second. A ticket is not answered
 # before it was opened: when the first time is possible and only then no duration is negative, it was opened then.
-_FIRST_READING = "opened_at - INTERVAL 1 HOUR"
+# Clocks go back by an hour, except on Lord Howe Island, and at Troll in Antarctica.
+_GO_BACK_MINUTES = (60, 30, 120)
 _HAS_NO_OFFSET = malformed("CAST(raw_opened_at AS VARCHAR)", r".*(Z|UTC|[+\-][0-9]{2}(:?[0-9]{2})?|/.*)")
+_POSSIBLE_FIRST_READINGS = " ".join(
+    f"WHEN least(first_response_at, resolved_at) >= {_first_reading(minutes)} "
+    f"AND {_local(_first_reading(minutes))} = {_local('opened_at')} THEN {_first_reading(minutes)}"
+    for minutes in _GO_BACK_MINUTES
+)
 # CASE in CASE, not AND: DuckDB would match the pattern first.
 _OPENED_BEFORE_THE_REST = (
     "CASE WHEN first_response_at < opened_at OR resolved_at < opened_at THEN "
-    f"CASE WHEN least(first_response_at, resolved_at) >= {_FIRST_READING} "
-    f"AND {_HAS_NO_OFFSET} AND {_local(_FIRST_READING)} = {_local('opened_at')} "
-    f"THEN {_FIRST_READING} ELSE opened_at END ELSE opened_at END"
+    f"CASE WHEN NOT {_HAS_NO_OFFSET} THEN opened_at {_POSSIBLE_FIRST_READINGS} ELSE opened_at END ELSE opened_at END"
 )
 _MEANINGS: dict[str, Meaning] = {
     **dict.fromkeys(_COLUMNS, "text"),

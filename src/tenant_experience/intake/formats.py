@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
+from tenant_experience.data_layout import MANIFEST
 from tenant_experience.errors import UserError
 
 FileFormat = Literal["csv", "jsonl", "parquet"]
@@ -35,6 +36,7 @@ _SIGNATURES = {
 }
 ZIP = ".zip"
 _SNIFFED_BYTES = 65_536
+_BYTES_FOR_ONE_ZERO = 20
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,12 @@ def recognise(path: Path, name: str, number: int, wanted: str) -> RawFile:
         UserError: ``unknown_extension``, ``empty_file`` or ``wrong_file_type``.
     """
     extension = next((end for end in sorted(FORMATS, key=len, reverse=True) if name.lower().endswith(end)), None)
+    if extension is None and name.rpartition("/")[2].lower() == MANIFEST:
+        raise UserError(
+            f"{name}: the manifest is read only as {MANIFEST} beside the data files, not in a folder or an archive: "
+            "move it there, or leave it out",
+            code="unknown_extension",
+        )
     if extension is None:
         accepted = ", ".join((*FORMATS, ZIP))
         raise UserError(
@@ -115,12 +123,19 @@ def check_content(file: RawFile, encoding: str, wanted: str) -> None:
         raise UserError(f"{file.name} is a damaged gzip file: {error}; {wanted}", code="corrupt_file") from error
     if not start.strip():
         raise UserError(f"{file.name} is empty; {wanted}", code="empty_file")
-    if b"\x00" in start and not (file.format == "csv" and encoding.startswith(("utf-16", "utf-32"))):
+    if _is_binary(start) and not (file.format == "csv" and encoding.startswith(("utf-16", "utf-32"))):
+        or_declare = ", or set csv.encoding in the source" if file.format == "csv" else ""
         what = (
-            "UTF-16 text: save it as UTF-8, or set csv.encoding in the source"
+            f"UTF-16 text: save it as UTF-8{or_declare}"
             if start.startswith((b"\xff\xfe", b"\xfe\xff"))
             else "a binary file"
         )
         raise UserError(
             f"{file.name} has the extension {file.extension} but is {what}; {wanted}", code="wrong_file_type"
         )
+
+
+def _is_binary(start: bytes) -> bool:
+    """Whether these are no lines of text. A few zero bytes behind the first line cost only the rows that have them."""
+    first_line = start.partition(b"\n")[0]
+    return b"\x00" in first_line or start.count(b"\x00") * _BYTES_FOR_ONE_ZERO > len(start)

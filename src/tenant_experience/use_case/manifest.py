@@ -14,6 +14,7 @@ from typing import Any, Literal, NoReturn, cast, get_args
 
 from tenant_experience.data_layout import MANIFEST
 from tenant_experience.errors import UserError
+from tenant_experience.json_document import parse_json
 from tenant_experience.use_case.group_choice import GroupChoice, parse_group_choice
 
 KEYS = ("source", "as_of", "hyperparameters", "models", "tuning", "groups")
@@ -56,8 +57,10 @@ def read_batch_manifest(folder: Path) -> Manifest:
     if not path.is_file():
         _refuse("is missing from the batch")
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        document = parse_json(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{MANIFEST} is not valid JSON: save it as UTF-8", code="invalid_manifest") from error
+    except ValueError as error:
         raise UserError(f"{MANIFEST} is not valid JSON: {error}", code="invalid_manifest") from error
     return parse_manifest(document)
 

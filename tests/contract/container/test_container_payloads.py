@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -119,6 +120,10 @@ def test_accept_decides_the_kind(invoke: Any, accept: str | None, kind: str) -> 
 def test_406_415_413_and_204(invoke: Any) -> None:
     assert "text/html" in message(invoke(instance(), JSON | {"accept": "text/html"}), 406)
     assert "text/plain" in message(invoke("1,2,3", {"content-type": "text/plain"}), 415)
+    for body in (gzip.compress(b"1,2,3\n"), b"1,2,3\n"):
+        packed = {"content-type": "text/csv", "content-encoding": "gzip"}
+        assert "Content-Encoding gzip" in message(invoke(body, packed), 415)
+    assert invoke("1,2,3\n", {"content-type": "text/csv", "content-encoding": "identity"}).status_code == 200
     for _attempt in range(5):
         # Again and again on one connection: a refused body must not spoil the next request.
         message(invoke("1,2,3\n" * 200_000, CSV), 413)

@@ -117,6 +117,22 @@ def test_a_body_that_is_not_utf_8_is_400(ask: Callable[..., dict[str, Any]], bod
 
 
 @pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ('{"tenant_ids": ["a"], "tenant_ids": ["b"]}', "the key 'tenant_ids' is there more than once"),
+        ('{"tenant_ids": [' + "9" * 5_000 + "]}", "a number has 5000 digits"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_json_with_two_meanings_or_beyond_a_limit_is_400(
+    ask: Callable[..., dict[str, Any]], body: str, words: str
+) -> None:
+    answer = ask(body)
+    assert (answer["statusCode"], answer["document"]["code"]) == (400, "malformed_request")
+    assert words in answer["document"]["detail"]
+
+
+@pytest.mark.parametrize(
     ("name", "resource", "path", "allowed"),
     [
         ("features", "/tenants/{tenant_id}/features", "/tenants/a/features", "GET, HEAD"),

@@ -211,27 +211,36 @@ def test_a_zone_with_one_meaning_is_read(raw: Path, text: str, hour: int):
 
 
 @pytest.mark.parametrize(
-    ("opened", "answered", "minutes"),
+    ("zone", "opened", "answered", "minutes"),
     [
-        ("2026-10-25 02:50", "2026-10-25 02:10", 20),
-        ("2026-10-25 02:50", "2026-10-25 02:55", 5),
-        ("2026-10-25 01:50", "2026-10-25 02:10", 80),
-        ("2026-03-29 01:50", "2026-03-29 03:10", 20),
-        ("2026-03-29 02:30", "2026-03-29 03:40", 10),
-        ("2026-10-25 02:50+01:00", "2026-10-25 02:10+01:00", None),
-        ("2026-10-25 02:50", "2026-10-25 01:40", None),
-        ("2026-10-24 02:50", "2026-10-24 02:10", None),
+        ("Australia/Lord_Howe", "2026-04-05 01:50", "2026-04-05 01:40", 20),
+        ("Australia/Lord_Howe", "2026-04-05 01:50", "2026-04-05 01:10", None),
+        ("Australia/Lord_Howe", "2026-04-04 01:50", "2026-04-04 01:40", None),
+        ("Asia/Pyongyang", "2015-08-14 23:50", "2015-08-14 23:40", 20),
+        ("America/Caracas", "2007-12-09 02:50", "2007-12-09 02:40", 20),
+        ("Antarctica/Troll", "2026-10-25 02:50", "2026-10-25 01:10", 20),
+        ("Australia/Sydney", "2026-04-05 02:50", "2026-04-05 02:10", 20),
+        ("America/Santiago", "2026-04-04 23:50", "2026-04-04 23:10", 20),
+        ("Europe/Moscow", "2014-10-26 01:50", "2014-10-26 01:10", 20),
+        ("Europe/Berlin", "2026-10-25 02:50", "2026-10-25 02:10", 20),
+        ("Europe/Berlin", "2026-10-25 02:50", "2026-10-25 02:55", 5),
+        ("Europe/Berlin", "2026-10-25 01:50", "2026-10-25 02:10", 80),
+        ("Europe/Berlin", "2026-03-29 01:50", "2026-03-29 03:10", 20),
+        ("Europe/Berlin", "2026-03-29 02:30", "2026-03-29 03:40", 10),
+        ("Europe/Berlin", "2026-10-25 02:50+01:00", "2026-10-25 02:10+01:00", None),
+        ("Europe/Berlin", "2026-10-25 02:50", "2026-10-25 01:40", None),
+        ("Europe/Berlin", "2026-10-24 02:50", "2026-10-24 02:10", None),
     ],
 )
 def test_a_clock_that_goes_back_makes_no_duration_negative(
-    tmp_path: Path, raw: Path, opened: str, answered: str, minutes: int | None
+    tmp_path: Path, raw: Path, zone: str, opened: str, answered: str, minutes: int | None
 ):
     folder = tmp_path / "tenant_experience"
     (folder / "sources").mkdir(parents=True)
     for name in ("use_case.yaml", "features.sql"):
         (folder / name).write_text((USE_CASE_FOLDER / name).read_text())
     source = (USE_CASE_FOLDER / "sources/events.yaml").read_text()
-    (folder / "sources/events.yaml").write_text(source.replace("time_zone: UTC", "time_zone: Europe/Berlin"))
+    (folder / "sources/events.yaml").write_text(source.replace("time_zone: UTC", f"time_zone: {zone}"))
     read = Read(write_csv(raw, row(opened_at=opened, first_response_at=answered)), folder)
     if minutes is None:
         assert read.reasons == [("negative_duration", "first_response_at", 2)]
@@ -251,3 +260,18 @@ def test_ids_that_look_alike_are_one_tenant_in_every_format(raw: Path, extension
     else:
         pq.write_table(pa.Table.from_pylist([columns]), raw / "e.parquet")
     assert [event["tenant_id"] for event in Read(raw).events] == ["Ren\u00e9e"]
+
+
+def test_a_zero_byte_in_a_value_costs_its_row_only(raw: Path):
+    lines = [row(event_id=f"E{number}", tenant_id="T\x001" if number == 1 else "T1") for number in range(4)]
+    read = Read(write_csv(raw, *lines))
+    assert read.reasons == [("malformed_id", "tenant_id", 3)]
+    assert [event["event_id"] for event in read.events] == ["E0", "E2", "E3"]
+
+
+def test_a_zero_byte_in_a_line_of_json_costs_its_row_only(raw: Path):
+    lines = [json.dumps(record(event_id=f"E{number}")) for number in range(3)]
+    (raw / "e.jsonl").write_text("\n".join([lines[0], lines[1].replace("T1", "T\x001"), lines[2]]))
+    read = Read(raw)
+    assert read.reasons == [("not_a_json_object", "", 2)]
+    assert [event["event_id"] for event in read.events] == ["E0", "E2"]

@@ -39,6 +39,8 @@ def test_the_files_of_an_archive_are_read_like_others(tmp_path: Path):
         "__MACOSX/b/._e.csv": b"x",
         ".hidden/e.csv": b"x",
         "b/.DS_Store": b"x",
+        "__MACOSX\\b\\e.csv": b"x",
+        "b\\_note.csv": b"x",
     }
     found = find(tmp_path, pack(members), "Log.ZIP")
     assert [(file.name, file.format) for file in found] == [("Log.ZIP/a.jsonl", "jsonl"), ("Log.ZIP/b/e.csv", "csv")]
@@ -57,7 +59,9 @@ def test_no_member_leaves_the_scratch_folder(tmp_path: Path):
     ("content", "code", "words"),
     [
         (pack({}), "empty_file", "log.zip"),
-        (pack({"__MACOSX/e.csv": b"x"}), "empty_file", "no files"),
+        (pack({"__MACOSX/e.csv": b"x"}), "empty_file", "no files that are read"),
+        (pack({"../e.csv": CSV}), "empty_file", "begin with . or _"),
+        (pack({"manifest.json": b"{}", "x.csv": CSV}), "unknown_extension", "beside the data files"),
         (pack({"deep/inner.zip": pack({"e.csv": CSV})}), "nested_archive", "log.zip/deep/inner.zip"),
         (pack({"e.csv": b""}), "empty_file", "log.zip/e.csv"),
         (pack({"e.xlsx": b"x"}), "unknown_extension", "log.zip/e.xlsx"),

@@ -62,6 +62,29 @@ def test_a_file_that_is_no_json_is_named(tmp_path: Path, content: bytes):
         read_batch_manifest(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            '{"as_of": "2026-01-01T00:00:00Z", "as_of": "2020-01-01T00:00:00Z"}',
+            "the key 'as_of' is there more than once",
+        ),
+        ('{"hyperparameters": {"eta": 1, "eta": 2}}', "the key 'eta' is there more than once"),
+        ('{"hyperparameters": {"eta": ' + "9" * 5_000 + "}}", "a number has 5000 digits"),
+        ('{"a":' * 100_000, "nested too deeply"),
+        ("{}".encode("utf-16"), "save it as UTF-8"),
+    ],
+)
+def test_json_with_two_meanings_or_beyond_a_limit_is_refused_in_ordinary_words(
+    tmp_path: Path, content: str | bytes, words: str
+):
+    (tmp_path / "manifest.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError) as caught:
+        read_batch_manifest(tmp_path)
+    assert caught.value.code == "invalid_manifest"
+    assert words in caught.value.message
+
+
 def test_a_missing_file_is_named(tmp_path: Path):
     with pytest.raises(UserError, match=r"manifest\.json is missing"):
         read_batch_manifest(tmp_path)
