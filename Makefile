@@ -1,6 +1,7 @@
 # What a person does here; the commands themselves are in the program tenx. `make` alone says what there is.
 # The virtual environments (four, because their pins disagree) are made by the rules that need them. uv fills them in
-# seconds; where it cannot, because only pip knows the index for example, pip does it in minutes.
+# seconds, with the certificates of the system, as pip; where it cannot, because only pip knows the index for example,
+# pip does it in minutes.
 # --no-deps, because the requirements are locked whole and pip before 24 cannot match extras to hashed pins.
 
 SHELL := /bin/bash
@@ -11,7 +12,7 @@ VENVS := .local/venvs
 PY := .venv/bin/python
 SAM := $(VENVS)/sam/bin/sam
 UV := $(VENVS)/uv/bin/uv
-install = $(UV) pip install --quiet --python $(1)/bin/python --no-deps --require-hashes -r $(2) \
+install = $(UV) pip install --quiet --system-certs --python $(1)/bin/python --no-deps --require-hashes -r $(2) \
   || { echo "uv could not install $(2); pip tries now, which takes minutes."; \
   $(1)/bin/python -m pip install --quiet --no-deps --require-hashes -r $(2); }
 # Every lock is made for this Python: with another, pip fails late and with a page of text.
