@@ -26,9 +26,10 @@ def show_intake(quality: dict[str, Any], console: Console) -> None:
     console.print(table)
     if "events" in quality:
         channels = ", ".join(f"{rows} of {channel}" for channel, rows in quality["rows_by_channel"].items())
+        first, last = quality["first_opened_at"], quality["last_opened_at"]
         console.print(
             f"{quality['events']} events (rows: {channels or 'none'}; {quality['duplicates_dropped']} are duplicates, "
-            f"{quality['updates']} updates), opened {quality['first_opened_at']} to {quality['last_opened_at']} UTC"
+            f"{quality['updates']} updates)" + (f", opened {first} to {last} UTC" if first else "")
         )
     if quality["quarantined_by_reason"]:
         table = Table("reason", "column", "rows", "first place", title="Why rows were rejected", title_justify="left")

@@ -30,6 +30,10 @@ _NEITHER = (
 )
 
 
+class _NoAccountError(OperationError):
+    """Neither a laptop's AWS nor an account can be asked."""
+
+
 @dataclass(frozen=True)
 class Stack:
     """A deployed stack.
@@ -147,7 +151,14 @@ def find_stack(choice: StackChoice) -> Stack:
         os.environ["AWS_DEFAULT_REGION"] = configured["region"]
     elif "AWS_REGION" in os.environ:  # which boto3 does not read
         os.environ.setdefault("AWS_DEFAULT_REGION", os.environ["AWS_REGION"])
-    return read_stack(choice.name or configured["stack_name"], laptop)
+    try:
+        return read_stack(choice.name or configured["stack_name"], laptop)
+    except _NoAccountError as error:
+        if not in_account:
+            raise
+        raise OperationError(
+            f"stage {choice.stage} is in an AWS account, and none is configured: name one with AWS_PROFILE"
+        ) from error
 
 
 def _configured(stage: str | None) -> dict[str, str]:
@@ -172,7 +183,7 @@ def read_stack(name: str, laptop: Laptop | None) -> Stack:
     """
     with _named(name, laptop):
         if laptop is None and not _is_configured():
-            raise OperationError(_NEITHER)
+            raise _NoAccountError(_NEITHER)
         client = boto3.client("cloudformation")
         described = client.describe_stacks(StackName=name)["Stacks"][0]
         pages = client.get_paginator("list_stack_resources").paginate(StackName=name)

@@ -81,7 +81,7 @@ def _stopped(error: Exception) -> int:
 
 def _usage(error: typer.TyperException) -> str:
     """A sentence about wrong words, and where to read the right ones."""
-    sentence = " ".join(error.format_message().split()).rstrip(".")
+    sentence = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "tenx"
     end = "" if sentence.endswith("?") else "."

@@ -138,9 +138,10 @@ def check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime
     )
     before, first = engine.connection.execute("FROM freshness").fetchone() or (None, None)
     if before is None:
+        found = f"the first was opened at {first}" if first else "no row of the input became an event"
+        hint = "set as_of in manifest.json to the day after the export" if first else "see why its rows were refused"
         raise UserError(
-            f"no event was opened before as_of {as_of:%Y-%m-%d %H:%M} UTC (column opened_at; the first is "
-            f"{first}): set as_of in manifest.json to the day after the export",
+            f"no event was opened before as_of {as_of:%Y-%m-%d %H:%M} UTC (column opened_at); {found}: {hint}",
             code="no_events_before_as_of",
         )
     allowed = use_case.gates.freshness_days

@@ -315,6 +315,8 @@ def test_no_event_before_as_of_is_refused_by_name():
     with pytest.raises(UserError, match="opened_at") as caught:
         build([event(ago(-5))])
     assert caught.value.code == "no_events_before_as_of"
+    with pytest.raises(UserError, match="no row of the input became an event: see why its rows were refused"):
+        build([])
 
 
 def test_a_log_that_ends_long_before_as_of_is_refused_by_its_gate():
