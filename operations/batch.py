@@ -83,7 +83,9 @@ def read_input(path: Path, use_case: Path, source: str | None = None, as_of: dat
     root = path.parent if single else path
     paths = [path] if single else sorted(child for child in path.rglob("*") if child.is_file())
     names = {child.relative_to(root).as_posix(): child for child in paths}
-    skipped = tuple(name for name in names if any(part.startswith((".", "_")) for part in name.split("/")))
+    skipped = tuple(name for name in names if _is_hidden(name))
+    for child in paths if single else path.rglob("*"):
+        _check_readable(child, child.relative_to(root).as_posix())
     kept = {name: child for name, child in names.items() if name not in skipped and name != MANIFEST}
     if nested := [name for name in kept if name.rpartition("/")[2] == MANIFEST]:
         raise OperationError(
@@ -97,6 +99,26 @@ def read_input(path: Path, use_case: Path, source: str | None = None, as_of: dat
     return RawBatch(
         timed_name(path.resolve().stem), tuple(kept.values()), manifest, use_case.resolve().name, root, skipped
     )
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith((".", "_")) for part in name.split("/"))
+
+
+def _check_readable(path: Path, name: str) -> None:
+    """Refuse what would be passed over in silence, or could not be uploaded under its name.
+
+    Raises:
+        OperationError: ``path`` is no file or folder, is a link to a folder, or its name is not Unicode.
+    """
+    if _is_hidden(name):
+        return
+    if path.is_symlink() and path.is_dir():
+        raise OperationError(f"{path} is a link to a folder, which is not followed: put the folder itself there")
+    if not path.is_file() and not path.is_dir():
+        raise OperationError(f"{path} is neither a file nor a folder: put a copy of the file there, or remove it")
+    if name != name.encode("utf-8", "ignore").decode():
+        raise OperationError(f"the name of {name!a} is not Unicode: rename the file")
 
 
 def use_case_folder(name: str, *, takes_path: bool = False) -> Path:

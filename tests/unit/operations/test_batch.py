@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,39 @@ def test_the_checkout_is_no_input(place: Path) -> None:
 def test_an_input_without_files_is_refused(folder: Path, name: str, sentence: str) -> None:
     with pytest.raises(OperationError, match=sentence):
         read_input(folder / name, USE_CASE_FOLDER)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("dangling", "is neither a file nor a folder: put a copy of the file there"),
+        ("pipe", "is neither a file nor a folder"),
+        ("link to a folder", "is a link to a folder, which is not followed: put the folder itself there"),
+        ("no Unicode", r"the name of '2026-h1/\\udcff.csv' is not Unicode: rename the file"),
+    ],
+)
+def test_what_could_not_be_read_is_never_passed_over(folder: Path, kind: str, sentence: str) -> None:
+    place = folder / "2026-h1" / "more.csv"
+    match kind:
+        case "dangling":
+            place.symlink_to("nowhere.csv")
+        case "pipe":
+            os.mkfifo(place)
+        case "link to a folder":
+            place.symlink_to(folder / "2026-h2")
+        case _:
+            place.with_name("\udcff.csv").write_text(HEADER + row(3))
+    with pytest.raises(OperationError, match=sentence):
+        read_input(folder, USE_CASE_FOLDER)
+    place.unlink(missing_ok=True)
+    place.with_name("\udcff.csv").unlink(missing_ok=True)
+    (folder / ".cache" / "link").symlink_to("nowhere")
+    assert names(read_input(folder, USE_CASE_FOLDER)) == ["2026-h1/tickets.csv", "2026-h2/tickets.csv"]
+
+
+def test_a_link_to_a_file_is_read(folder: Path) -> None:
+    (folder / "linked.csv").symlink_to(folder / "2026-h1" / "tickets.csv")
+    assert "linked.csv" in names(read_input(folder, USE_CASE_FOLDER))
 
 
 def test_an_unknown_source_is_named_before_the_files_are_looked_at(tmp_path: Path) -> None:
