@@ -36,12 +36,11 @@ class Read:
     """What came of a folder of files."""
 
     def __init__(self, folder: Path, source_folder: Path = USE_CASE_FOLDER, source_name: str = "events") -> None:
-        source = load_source(source_folder, source_name, USE_CASE)
+        use_case = load_use_case(source_folder)
+        source = load_source(source_folder, source_name, use_case)
         with open_session(folder, time_zone=source.time_zone) as (connection, scratch):
             files = find_raw_files(folder, source, scratch)
-            self.counts = read_events(
-                DuckDbEngine(connection, scratch), files, source, USE_CASE.event_columns, REQUESTED_AT
-            )
+            self.counts = read_events(DuckDbEngine(connection, scratch), files, source, use_case, REQUESTED_AT)
             self.intake = describe_intake(connection, self.counts.files)
             self.events = self._rows(connection, "SELECT * FROM events ORDER BY event_id")
             self.quarantine = self._rows(connection, "SELECT * FROM quarantine ORDER BY file, line")

@@ -291,8 +291,8 @@ def test_files_in_other_encodings_keep_theirs(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["predictions/1/T000057.json", "T000057", "a/T000057-b.csv"])
 def test_a_proof_names_no_object_by_the_tenant(name: str) -> None:
-    assert "T000057" not in ErasedId.of("T000057").blot_out_name(name)
-    assert ErasedId.of("T00005").blot_out_name(name) == name
+    assert "T000057" not in ErasedId.of("T000057", case="sensitive").blot_out_name(name)
+    assert ErasedId.of("T00005", case="sensitive").blot_out_name(name) == name
 
 
 # A tenant's id, and texts of a file that mean the same tenant.
@@ -312,7 +312,7 @@ def test_every_spelling_of_the_id_is_the_tenant(tmp_path: Path, me: str, texts: 
         "json": json.dumps([{"tenant_id": text} for text in ids]).encode(),
         "parquet": parquet_of(pa.table({"tenant_id": ids})),
     }[suffix]
-    erased = ErasedId.of(me)
+    erased = ErasedId.of(me, case="sensitive")
     for is_raw in (True, False):
         columns = {**EVENTS, "tenant_id": "tenant_id"} if is_raw else {"tenant_id": "tenant_id"}
         source = Source.model_validate({"kind": "events" if is_raw else "table", "columns": columns})
@@ -324,7 +324,7 @@ def test_every_spelling_of_the_id_is_the_tenant(tmp_path: Path, me: str, texts: 
 
 
 def test_a_text_that_says_the_id_with_another_space_goes(tmp_path: Path) -> None:
-    erased = ErasedId.of("Ann Ames")
+    erased = ErasedId.of("Ann Ames", case="sensitive")
     source = Source.model_validate({"kind": "table", "columns": {"tenant_id": "tenant_id"}})
     with RawMapping.open(source, "tenant_id", erased) as mapping:
         erase = eraser_in(tmp_path, Eraser(erased, "tenant_id", mapping, is_raw=False))
@@ -333,7 +333,7 @@ def test_a_text_that_says_the_id_with_another_space_goes(tmp_path: Path) -> None
 
 def test_a_tenant_whose_id_is_the_beginning_of_a_long_one_stays() -> None:
     long, short = "t" * 64 + "-of-house-7", "t" * 64
-    erased = ErasedId.of(long)
+    erased = ErasedId.of(long, case="sensitive")
     assert erased.ids == (long,)
     source = Source.model_validate({"kind": "events", "columns": {**EVENTS, "tenant_id": "tenant_id"}})
     with RawMapping.open(source, "tenant_id", erased) as mapping:
@@ -343,5 +343,5 @@ def test_a_tenant_whose_id_is_the_beginning_of_a_long_one_stays() -> None:
 def test_the_cut_text_of_a_long_decomposed_id_is_the_tenants() -> None:
     """The quarantine keeps 64 characters of a text as it was, and composing an id makes it shorter."""
     me = "\u00e9" * 60
-    erased = ErasedId.of(me)
+    erased = ErasedId.of(me, case="sensitive")
     assert erased.is_value(("e\u0301" * 60)[:64])

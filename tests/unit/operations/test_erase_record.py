@@ -34,6 +34,8 @@ def test_only_the_tenants_record_is_deleted_in_every_form(monkeypatch: pytest.Mo
     others = {tenant[:64] if len(tenant) > 64 else "Renee", "123"}
     store = OnlineStore(tenant, *others)
     monkeypatch.setattr(tables, "boto3", SimpleNamespace(client=lambda _name: store))
-    place = tables.erase_record(cast(Stack, SimpleNamespace(project="p")), "u", ErasedId.of(tenant), removes=True)
+    place = tables.erase_record(
+        cast(Stack, SimpleNamespace(project="p")), "u", ErasedId.of(tenant, case="sensitive"), removes=True
+    )
     assert (place.found, place.removed) == (1, 1)
     assert store.tenants == others
