@@ -16,6 +16,7 @@ from operations.errors import OperationError, interruption
 from operations.laptop import ROOT
 from tenant_experience import data_layout
 from tenant_experience.data_layout import MANIFEST
+from tenant_experience.intake.skipped import is_skipped
 from tenant_experience.use_case.manifest import parse_manifest, read_batch_manifest
 from tenant_experience.use_case.schema import USE_CASE_FILE, load_use_case
 from tenant_experience.use_case.source import load_source
@@ -83,7 +84,7 @@ def read_input(path: Path, use_case: Path, source: str | None = None, as_of: dat
     root = path.parent if single else path
     paths = [path] if single else sorted(child for child in path.rglob("*") if child.is_file())
     names = {child.relative_to(root).as_posix(): child for child in paths}
-    skipped = tuple(name for name in names if any(part.startswith((".", "_")) for part in name.split("/")))
+    skipped = tuple(filter(is_skipped, names))
     kept = {name: child for name, child in names.items() if name not in skipped and name != MANIFEST}
     if nested := [name for name in kept if name.rpartition("/")[2] == MANIFEST]:
         raise OperationError(
