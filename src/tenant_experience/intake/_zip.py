@@ -73,8 +73,8 @@ def printable(text: str) -> str:
 def _check_members(members: list[zipfile.ZipInfo], path: Path, name: str) -> None:
     if not members:
         skipped = skipped_members(path, name)
-        also = f"; {not_read(skipped)}" if skipped else ""
-        raise UserError(f"{name} contains no data files{also}", code="empty_file")
+        also = f" to read; {not_read(skipped)}" if skipped else ""
+        raise UserError(f"{name} contains no files{also}", code="empty_file")
     for info in members:
         if info.flag_bits & _ENCRYPTED:
             raise UserError(

@@ -14,9 +14,8 @@ def is_skipped(name: str) -> bool:
 
 def not_read(skipped: Sequence[str]) -> str:
     """Says how many files were passed over, why, and which. There must be at least one."""
+    why = "1 file was not read, because its name, or that of its folder, begins with . or _"
+    if len(skipped) > 1:
+        why = f"{len(skipped)} files were not read, because their names, or those of their folders, begin with . or _"
     more = len(skipped) - _NAMED_FILES
-    what = "1 file was" if len(skipped) == 1 else f"{len(skipped)} files were"
-    return (
-        f"{what} not read, because their names, or those of their folders, begin with . or _: "
-        f"{', '.join(skipped[:_NAMED_FILES])}{f' and {more} more' if more > 0 else ''}"
-    )
+    return f"{why}: {', '.join(skipped[:_NAMED_FILES])}{f' and {more} more' if more > 0 else ''}"

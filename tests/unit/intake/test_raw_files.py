@@ -65,7 +65,7 @@ def test_a_batch_without_data_is_named(raw: Path):
 
 
 def test_a_batch_of_nothing_says_which_columns_are_expected(raw: Path):
-    with pytest.raises(UserError, match="no data files beside manifest.json; expected columns: event_id, tenant_id"):
+    with pytest.raises(UserError, match=r"no data files beside manifest\.json; expected columns: event_id, tenant_id"):
         find_raw_files(raw, EVENTS_SOURCE, raw.parent)
 
 
@@ -84,7 +84,7 @@ def test_an_archive_without_data_names_what_was_skipped(raw: Path):
     with pytest.raises(UserError) as caught:
         find_raw_files(raw, EVENTS_SOURCE, raw.parent)
     assert caught.value.code == "empty_file"
-    assert caught.value.message.startswith("a.zip contains no data files; 1 file was not read, because")
+    assert caught.value.message.startswith("a.zip contains no files to read; 1 file was not read, because")
     assert caught.value.message.endswith(": a.zip/__MACOSX/._events.csv")
 
 
