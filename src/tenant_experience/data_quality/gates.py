@@ -19,7 +19,9 @@ from tenant_experience.use_case.schema import UseCase
 REASON_ADVICE = {
     "unreadable_time": (
         "Write times in ISO 8601 with Z or an offset, such as 2026-11-20T09:30:00+01:00, and not with an abbreviation "
-        "of a zone such as BST, which has several meanings"
+        "of a zone such as BST, which has several meanings. Numbers that count seconds since 1970 are read by the "
+        "expression to_timestamp(CAST(column AS DOUBLE)) in the source, and milliseconds by "
+        "to_timestamp(CAST(column AS DOUBLE) / 1000)"
     ),
     "unreadable_flag": "Write true or false, or 1 or 0",
 }
