@@ -31,7 +31,7 @@ def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def record(place: int, **columns: object) -> dict[str, object]:
-    return dict(zip(HEADER.split(","), GOOD.split(","), strict=True)) | {"event_id": f"E{place}"} | columns
+    return dict(zip(HEADER.split(","), GOOD.split(","), strict=True)) | {"event_id": f"E{place:02d}"} | columns
 
 
 def write_parquet(folder: Path, times: pa.Array, **options: object) -> Path:
@@ -51,7 +51,7 @@ def write_json(folder: Path, values: list[object]) -> Path:
 
 
 def assert_only_the_first_is_read(read: Read, others: int) -> None:
-    assert [(event["event_id"], event["resolved_at"]) for event in read.events] == [("E0", GOOD_TIME)]
+    assert [(event["event_id"], event["resolved_at"]) for event in read.events] == [("E00", GOOD_TIME)]
     assert read.reasons == [("unreadable_time", "resolved_at", place + 2) for place in range(others)]
 
 
