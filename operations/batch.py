@@ -16,6 +16,7 @@ from operations.errors import OperationError, interruption
 from operations.laptop import ROOT
 from tenant_experience import data_layout
 from tenant_experience.data_layout import MANIFEST
+from tenant_experience.intake.skipped import is_skipped
 from tenant_experience.use_case.manifest import parse_manifest, read_batch_manifest
 from tenant_experience.use_case.schema import USE_CASE_FILE, load_use_case
 from tenant_experience.use_case.source import load_source
@@ -83,7 +84,7 @@ def read_input(path: Path, use_case: Path, source: str | None = None, as_of: dat
     root = path.parent if single else path
     paths = [path] if single else sorted(child for child in path.rglob("*") if child.is_file())
     names = {child.relative_to(root).as_posix(): child for child in paths}
-    skipped = tuple(name for name in names if _is_hidden(name))
+    skipped = tuple(filter(is_skipped, names))
     for child in paths if single else path.rglob("*"):
         _check_readable(child, child.relative_to(root).as_posix())
     kept = {name: child for name, child in names.items() if name not in skipped and name != MANIFEST}
@@ -101,17 +102,13 @@ def read_input(path: Path, use_case: Path, source: str | None = None, as_of: dat
     )
 
 
-def _is_hidden(name: str) -> bool:
-    return any(part.startswith((".", "_")) for part in name.split("/"))
-
-
 def _check_readable(path: Path, name: str) -> None:
     """Refuse what would be passed over in silence, or could not be uploaded under its name.
 
     Raises:
         OperationError: ``path`` is no file or folder, is a link to a folder, or its name is not Unicode.
     """
-    if _is_hidden(name):
+    if is_skipped(name):
         return
     if path.is_symlink() and path.is_dir():
         raise OperationError(f"{path} is a link to a folder, which is not followed: put the folder itself there")

@@ -9,6 +9,7 @@ found and removed, without the tenant's id.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ import boto3
 from rich.console import Console
 from rich.markup import escape
 
+from operations.batch import use_case_folder
 from operations.erasure import laptop_folder
 from operations.erasure.erasers import Erasers
 from operations.erasure.findings import Findings
@@ -26,11 +28,13 @@ from operations.erasure.proof import write_proof
 from operations.erasure.tables import erase_items, erase_record
 from operations.errors import OperationError, interruption
 from operations.stack import Stack
-from operations.tenant_ids import checked_tenant_id
+from operations.tenant_ids import checked_tenant_id, stored_ids
 from tenant_experience import data_layout
 from tenant_experience.aws.pseudonym_key import secret_key
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.pseudonyms import pseudonym
+from tenant_experience.tenant_id import IdCase
+from tenant_experience.use_case.schema import load_use_case
 
 # A record reaches the offline store up to fifteen minutes after it was written (SageMaker developer guide).
 _SETTLED_AFTER = 900
@@ -61,33 +65,37 @@ def erase(stack: Stack, tenant: str, use_case: str, console: Console, *, dry_run
 
     Args:
         stack: where to erase.
-        tenant: the id, as in the API.
+        tenant: the id, as a person wrote it.
         use_case: the tenant's use case.
         console: where to print.
         dry_run: only search.
         waits: wait until running releases have ended, instead of refusing.
 
     Raises:
-        OperationError: a release runs, or the id is not valid.
+        OperationError: a release runs, the id is not valid, or there is no such use case.
         Interrupted: Ctrl-C was pressed.
     """
-    tenant = checked_tenant_id(tenant)
+    folder = use_case_folder(use_case)
+    checked_tenant_id(tenant, folder)
+    case = load_use_case(folder).record_id_case
     if dry_run:
         text = "The search was interrupted. It changed nothing."
     else:
         text = "The erasure was interrupted and is not complete: run the same command again, which completes it."
     with interruption(text):
-        return _erase(stack, tenant, use_case, console, dry_run=dry_run, waits=waits)
+        return _erase(stack, stored_ids(tenant, case), case, use_case, console, dry_run=dry_run, waits=waits)
 
 
-def _erase(stack: Stack, tenant: str, use_case: str, console: Console, *, dry_run: bool, waits: bool) -> Erasure:
+def _erase(
+    stack: Stack, ids: Sequence[str], case: IdCase, use_case: str, console: Console, *, dry_run: bool, waits: bool
+) -> Erasure:
     began = datetime.now(UTC)
     console.print(f"{'Searching' if dry_run else 'Erasing'} in {escape(stack.describe())}")
     _await_executions(stack, console, waits=waits)
     if not dry_run:
         _await_offline_store(stack, console)
     secrets = stack.of_type("AWS::SecretsManager::Secret")
-    erased = ErasedId.of(tenant, *(pseudonym(secret_key(secret), tenant) for secret in secrets))
+    erased = ErasedId.of(*ids, *(pseudonym(secret_key(secret), each) for secret in secrets for each in ids), case=case)
     with Erasers(stack.bucket, use_case, erased) as erasers:
         if dry_run:
             found = _look(stack, use_case, erasers, console, removes=False)
@@ -99,7 +107,7 @@ def _erase(stack: Stack, tenant: str, use_case: str, console: Console, *, dry_ru
             left, rounds = _look(stack, use_case, erasers, console, removes=True), rounds + 1
     console.print(removed.table("Searched and removed", shows_removed=True))
     meanwhile = _executions(stack, since=began)
-    proof = write_proof(stack, use_case, tenant, began, removed, left)
+    proof = write_proof(stack, use_case, ids[0], began, removed, left)
     is_complete = _conclude(console, removed, left, meanwhile, proof)
     return Erasure(removed.found, left.found, proof, is_complete)
 

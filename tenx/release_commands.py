@@ -89,7 +89,7 @@ def demo(
     from operations.up import up
 
     folder = use_case_folder(use_case)
-    asked = None if tenant is None else checked_tenant_id(tenant)
+    asked = None if tenant is None else checked_tenant_id(tenant, folder)
     printed = console(as_json=as_json)
     if path is not None:
         batch = read_input(path, folder, source, as_of)
@@ -147,8 +147,8 @@ def preview(
     from operations.tenant_ids import checked_tenant_id
 
     typed = tenants or [each for each in [os.environ.get("TENX_TENANT", "")] if each]  # an id may hold spaces
-    asked = [checked_tenant_id(each) for each in typed]
     folder = use_case_folder(use_case, takes_path=True)
+    asked = [checked_tenant_id(each, folder) for each in typed]
     shown = show(read_input(path, folder, source, as_of), folder, asked, rows, console(as_json=as_json))
     if as_json:
         refusals = [{"code": code, "message": message} for code, message in shown.refusals]

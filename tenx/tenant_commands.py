@@ -67,8 +67,7 @@ def erase(
     from operations.stack import StackChoice, find_stack
     from operations.tenant_ids import checked_tenant_id
 
-    checked_tenant_id(tenant)
-    use_case_folder(use_case)
+    checked_tenant_id(tenant, use_case_folder(use_case))
     found = find_stack(StackChoice(stack, stage, laptop))
     done = remove(found, tenant, use_case, console(as_json=as_json), dry_run=dry_run, waits=waits)
     if as_json:

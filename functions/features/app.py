@@ -24,8 +24,8 @@ app = api_problem.api(logger, METHODS)
 @app.get("/tenants/<tenant_id>/features")
 def features(tenant_id: str) -> Response[str]:
     """The tenant's features as of the last ingestion; 404 for a tenant without features."""
-    wanted = api_problem.tenant_id_of_path(tenant_id)
     use_case = served_use_case.read(setting("USE_CASE"))
+    wanted = api_problem.tenant_id_of_path(tenant_id, use_case.record_id_case)
     known = served_features.read_tenants([wanted], use_case)
     if wanted not in known:
         raise UserError("this tenant has no features: it was in no batch so far", code="unknown_tenant")

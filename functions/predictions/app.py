@@ -19,7 +19,7 @@ from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.json_document import parse_json
 from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release.release import LiveRelease, PublishedModel
-from tenant_experience.tenant_id import tenant_id_of
+from tenant_experience.tenant_id import IdCase, tenant_id_of
 from tenant_experience.use_case import served as served_use_case
 
 logger = Logger(service="predictions", json_serializer=redacted_json)
@@ -37,7 +37,7 @@ Answer = dict[str, Any]
 @app.get("/tenants/<tenant_id>/prediction")
 def predict_one(tenant_id: str) -> Response[str]:
     """One tenant, with reasons; 404 for a tenant without features."""
-    wanted = api_problem.tenant_id_of_path(tenant_id)
+    wanted = api_problem.tenant_id_of_path(tenant_id, _id_case())
     found = _predict([wanted], explain=True)
     if wanted not in found:
         raise UserError(_UNKNOWN, code="unknown_tenant")
@@ -55,7 +55,7 @@ def predict_many() -> Response[str]:
         PlatformError: no well-formed id could be answered, because of us: the caller should ask again.
     """
     asked = _asked(api_problem.request_text(app.current_event.raw_event, MAX_BODY))
-    meant = [tenant_id_of(item) for item in asked if isinstance(item, str)]
+    meant = [tenant_id_of(item, _id_case()) for item in asked if isinstance(item, str)]
     wanted = list(dict.fromkeys(tenant for tenant in meant if tenant is not None))
     found = _predict(wanted, explain=False) if wanted else {}
     faults = [answer for answer in found.values() if isinstance(answer, PlatformError)]
@@ -64,10 +64,14 @@ def predict_many() -> Response[str]:
     return api_problem.answer({"predictions": [_row(item, found) for item in asked]})
 
 
+def _id_case() -> IdCase:
+    return served_use_case.read(setting("USE_CASE")).record_id_case
+
+
 def _row(asked: object, found: Mapping[str, Answer | PlatformError]) -> Answer:
     """One row of ``POST /predictions``, for whatever stands among the ids."""
     try:
-        tenant_id = api_problem.tenant_id(asked)
+        tenant_id = api_problem.tenant_id(asked, _id_case())
     except UserError as error:
         # Only what can be an id, or a number that was meant as one, is repeated: the rows have the order of the ids.
         shown = asked if isinstance(asked, str | int) and not isinstance(asked, bool) else None

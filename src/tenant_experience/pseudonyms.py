@@ -9,6 +9,8 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 
+from tenant_experience.tenant_id import IdCase, normal_id
+
 _BYTES = 16
 
 
@@ -24,11 +26,13 @@ class Pseudonyms:
     Attributes:
         key: the secret; it must never appear in SQL, a log or a message.
         column: our column that holds the ids.
+        case: whether ids that differ only in case are different ids.
     """
 
     key: bytes = field(repr=False)
     column: str
+    case: IdCase
 
-    def of(self, tenant_id: str) -> str:
-        """The pseudonym of one tenant."""
-        return pseudonym(self.key, tenant_id)
+    def of(self, text: str) -> str:
+        """The pseudonym of the tenant whose id somebody has written as ``text``."""
+        return pseudonym(self.key, normal_id(text, self.case))

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from string import ascii_lowercase, ascii_uppercase
+from typing import Literal
 
 LONGEST = 128
+# Whether T1 and t1 are two ids or one: ``record_id_case`` in use_case.yaml. Only the letters A to Z have a case here,
+# because Python and DuckDB agree on no other: they write İ, ẞ and the Greek final sigma in lower case differently.
+IdCase = Literal["sensitive", "insensitive"]
 # These patterns mean the same in Python's re and in DuckDB's RE2; a whole text must match. Control characters are
 # Unicode's class Cc and its two line separators.
 _CONTROL = r"\x00-\x1f\x7f-\x9f" + "\u2028\u2029"
@@ -44,16 +49,27 @@ _ID = re.compile(PATTERN)
 _NO_ID = re.compile(NO_ID_PATTERN)
 _SPACE = re.compile(f"[{SPACES}]")
 _WHOLE = re.compile(WHOLE_NUMBER)
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def normalised(text: str) -> str:
-    """The normal form of an id: composed (NFC), with plain spaces and none around it, and 123 for 123.0.
+    """The normal form of a name: composed (NFC), with plain spaces and none around it, and 123 for 123.0.
 
     ``intake.mapping.normalised`` says the same in SQL.
     """
     composed = _SPACE.sub(" ", unicodedata.normalize("NFC", text)).strip(" ")
     whole = _WHOLE.fullmatch(composed)
     return whole[1] if whole else composed
+
+
+def normal_id(text: str, case: IdCase) -> str:
+    """The normal form of an id: that of a name, in lower case when case does not count.
+
+    ``intake.mapping.normal_id`` says the same in SQL.
+    """
+    meant = normalised(text)
+    # Composed again: some marks join a small letter and not the capital one, such as the line below in h\u0331.
+    return meant if case == "sensitive" else unicodedata.normalize("NFC", meant.translate(_LOWER))
 
 
 def is_tenant_id(text: str) -> bool:
@@ -65,7 +81,7 @@ def is_tenant_id(text: str) -> bool:
     )
 
 
-def tenant_id_of(text: str) -> str | None:
+def tenant_id_of(text: str, case: IdCase) -> str | None:
     """The id that a person or a program means by ``text``, in its normal form; None when it can be no id."""
-    meant = normalised(text)
+    meant = normal_id(text, case)
     return meant if is_tenant_id(meant) else None

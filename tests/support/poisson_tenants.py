@@ -83,7 +83,7 @@ def rates_told(arrivals: Arrivals, folder: Path, seed: int = 0) -> list[Told]:
     with open_session(folder, time_zone=EVENTS_SOURCE.time_zone) as (connection, scratch):
         engine = DuckDbEngine(connection, scratch)
         files = find_raw_files(raw, EVENTS_SOURCE, scratch)
-        read_events(engine, files, EVENTS_SOURCE, USE_CASE.event_columns, AS_OF)
+        read_events(engine, files, EVENTS_SOURCE, USE_CASE, AS_OF)
         features_from_events(engine, USE_CASE, (USE_CASE_FOLDER / "features.sql").read_text(), AS_OF)
         return [
             Told(

@@ -12,6 +12,7 @@ from tenant_experience.intake.duckdb_session import open_session
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.events import read_events
 from tenant_experience.intake.files import find_raw_files
+from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.use_case.schema import load_use_case
 from tenant_experience.use_case.source import load_source
 from tests.support.places import USE_CASE_FOLDER
@@ -35,12 +36,19 @@ GOOD = "E1,T1,p,ticket,,2026-01-01T10:00:00Z,,,,,"
 class Read:
     """What came of a folder of files."""
 
-    def __init__(self, folder: Path, source_folder: Path = USE_CASE_FOLDER, source_name: str = "events") -> None:
-        source = load_source(source_folder, source_name, USE_CASE)
+    def __init__(
+        self,
+        folder: Path,
+        source_folder: Path = USE_CASE_FOLDER,
+        source_name: str = "events",
+        pseudonyms: Pseudonyms | None = None,
+    ) -> None:
+        use_case = load_use_case(source_folder)
+        source = load_source(source_folder, source_name, use_case)
         with open_session(folder, time_zone=source.time_zone) as (connection, scratch):
             files = find_raw_files(folder, source, scratch)
             self.counts = read_events(
-                DuckDbEngine(connection, scratch), files, source, USE_CASE.event_columns, REQUESTED_AT
+                DuckDbEngine(connection, scratch, pseudonyms), files, source, use_case, REQUESTED_AT
             )
             self.intake = describe_intake(connection, self.counts.files)
             self.events = self._rows(connection, "SELECT * FROM events ORDER BY event_id")

@@ -26,7 +26,7 @@ def test_a_pseudonym_is_half_of_an_hmac() -> None:
 
 
 def test_a_key_is_not_shown() -> None:
-    assert "kkkk" not in repr(Pseudonyms(KEY, "tenant_id"))
+    assert "kkkk" not in repr(Pseudonyms(KEY, "tenant_id", "sensitive"))
 
 
 def built(folder: Path, raw: Path, key: bytes | None) -> dict[str, bytes]:

@@ -8,8 +8,9 @@ import duckdb
 import pytest
 
 from tenant_experience.intake.mapping import malformed, malformed_id
+from tenant_experience.intake.mapping import normal_id as normal_id_sql
 from tenant_experience.intake.mapping import normalised as normalised_sql
-from tenant_experience.tenant_id import LONGEST, NAME_PATTERN, is_tenant_id, normalised, tenant_id_of
+from tenant_experience.tenant_id import LONGEST, NAME_PATTERN, IdCase, is_tenant_id, normal_id, normalised, tenant_id_of
 
 EDGES = [
     *(
@@ -83,6 +84,49 @@ PARTS += [
 ]
 
 
+# Letters whose lower case depends on the language, on the letters around them, or has another length; and marks that
+# join only the small letter.
+CASED = [
+    *PARTS,
+    *"SsKkHhJjII",
+    "\u00df",
+    "\u1e9e",
+    "\u0130",
+    "\u0131",
+    "\u03a3",
+    "\u03c2",
+    "\u212a",
+    "\u017f",
+    "\u01c5",
+]
+CASED += ["\u0307", "\u0331", "\u030c", "\u00c9", "\U00010400", "\uff21"]
+
+
+@pytest.mark.parametrize("case", ["sensitive", "insensitive"])
+def test_python_and_duckdb_give_every_id_the_same_normal_form_in_either_case(case: IdCase):
+    rng = random.Random(2)
+    texts = ["".join(rng.choices(CASED, k=rng.randrange(1, 7))) for _ in range(20_000)]
+    texts += [chr(code) for code in range(0x3000) if code]
+    forms = [normal_id(text, case) for text in texts]
+    assert forms == duckdb_answers(normal_id_sql("id", case), texts)
+    assert [normal_id(form, case) for form in forms] == forms
+    assert [is_tenant_id(form) for form in forms] == duckdb_answers(f"NOT {malformed_id('id')}", forms)
+    assert sum(any("A" <= letter <= "Z" for letter in form) for form in forms) == 0 or case == "sensitive"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        *(("T000014", "t000014"), (" Ann.Ames@EXAMPLE.com", "ann.ames@example.com"), ("\u212aIM", "kim")),
+        *(("STRASSE", "strasse"), ("STRA\u1e9eE", "stra\u1e9ee"), ("\u0130I", "\u0130i"), ("I\u0307", "\u0130")),
+        *(("\u039f\u0394\u039f\u03a3", "\u039f\u0394\u039f\u03a3"), ("E\u0301", "\u00c9"), ("H\u0331", "\u1e96")),
+    ],
+)
+def test_the_letters_a_to_z_have_a_case_and_no_others(text: str, meant: str):
+    assert tenant_id_of(text, "insensitive") == meant
+    assert tenant_id_of(text, "sensitive") == normalised(text)
+
+
 def test_python_and_duckdb_give_every_id_the_same_normal_form():
     rng = random.Random(1)
     texts = ["".join(rng.choices(PARTS, k=rng.randrange(1, 7))) for _ in range(20_000)]
@@ -105,7 +149,7 @@ def test_python_and_duckdb_give_every_id_the_same_normal_form():
     ],
 )
 def test_ids_that_look_alike_are_one_id(texts: list[str], meant: str | None):
-    assert [tenant_id_of(text) for text in texts] == ([meant] * len(texts) if meant else texts)
+    assert [tenant_id_of(text, "sensitive") for text in texts] == ([meant] * len(texts) if meant else texts)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +161,7 @@ def test_ids_that_look_alike_are_one_id(texts: list[str], meant: str | None):
     ],
 )
 def test_an_id_that_cannot_be_seen_or_is_several_values_is_refused(text: str):
-    assert tenant_id_of(text) is None
+    assert tenant_id_of(text, "sensitive") is None
     assert duckdb_answers(malformed_id(normalised_sql("id")), [text]) == [True]
 
 

@@ -15,7 +15,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from tenant_experience.api.http import Methods, is_wrong_method
 from tenant_experience.errors import PlatformError, UserError
-from tenant_experience.tenant_id import RULE, tenant_id_of
+from tenant_experience.tenant_id import RULE, IdCase, tenant_id_of
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "5"
@@ -104,7 +104,7 @@ def request_text(event: Mapping[str, Any], longest: int) -> str:
     return text
 
 
-def tenant_id(text: object) -> str:
+def tenant_id(text: object, case: IdCase) -> str:
     """The tenant id that a request means, in its normal form.
 
     Raises:
@@ -112,13 +112,13 @@ def tenant_id(text: object) -> str:
     """
     if not isinstance(text, str):
         raise UserError("a tenant id must be a text", code="malformed_tenant_id")
-    meant = tenant_id_of(text)
+    meant = tenant_id_of(text, case)
     if meant is None:
         raise UserError(_WELL_FORMED, code="malformed_tenant_id")
     return meant
 
 
-def tenant_id_of_path(text: str) -> str:
+def tenant_id_of_path(text: str, case: IdCase) -> str:
     """The tenant id in a path. A REST API passes it on as the client wrote it, ``%20`` for a space.
 
     Raises:
@@ -128,4 +128,4 @@ def tenant_id_of_path(text: str) -> str:
         meant = unquote(text, errors="strict")
     except UnicodeDecodeError as error:
         raise UserError(_WELL_FORMED, code="malformed_tenant_id") from error
-    return tenant_id(meant)
+    return tenant_id(meant, case)

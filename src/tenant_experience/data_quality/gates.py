@@ -11,6 +11,7 @@ from tenant_experience.data_quality.feature_quality import Description, LabelDes
 from tenant_experience.data_quality.shift_warnings import described_columns, new_and_gone
 from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize
+from tenant_experience.intake.skipped import not_read
 from tenant_experience.pages.html_page import words
 from tenant_experience.use_case.schema import UseCase
 
@@ -18,11 +19,12 @@ from tenant_experience.use_case.schema import UseCase
 REASON_ADVICE = {
     "unreadable_time": (
         "Write times in ISO 8601 with Z or an offset, such as 2026-11-20T09:30:00+01:00, and not with an abbreviation "
-        "of a zone such as BST, which has several meanings"
+        "of a zone such as BST, which has several meanings. Numbers that count seconds since 1970 are read by the "
+        "expression to_timestamp(CAST(column AS DOUBLE)) in the source, and milliseconds by "
+        "to_timestamp(CAST(column AS DOUBLE) / 1000)"
     ),
     "unreadable_flag": "Write true or false, or 1 or 0",
 }
-_NAMED_FILES = 5
 _MAKE_UNIQUE = (
     "If the files come from several systems, make the ids unique in the source, for example "
     "event_id: channel || '-' || event_id"
@@ -85,13 +87,7 @@ def intake_warnings(intake: IntakeFigures, events: EventFigures | None) -> list[
     """Sentences about what was read that refuse nothing: files that were skipped, and ids with several meanings."""
     warnings = []
     if intake.skipped:
-        names = ", ".join(intake.skipped[:_NAMED_FILES])
-        more = len(intake.skipped) - _NAMED_FILES
-        what = "1 file was" if len(intake.skipped) == 1 else f"{len(intake.skipped)} files were"
-        warnings.append(
-            f"{what} not read, because their names, or those of their folders, begin with . or _: {names}"
-            f"{f' and {more} more' if more > 0 else ''}"
-        )
+        warnings.append(not_read(intake.skipped))
     if events and events.conflicting_ids:
         warnings.append(f"{_conflicting(events)}. {_MAKE_UNIQUE}")
     return warnings

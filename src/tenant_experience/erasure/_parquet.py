@@ -74,7 +74,7 @@ def _naming(column: pa.Array, erased: ErasedId) -> list[int]:
         return []
     hits: set[int] = set()
     for form in erased.forms:
-        found = pc.fill_null(pc.match_substring(column, form), False)
+        found = pc.fill_null(pc.match_substring(column, form, ignore_case=erased.case == "insensitive"), False)
         hits |= set(pc.indices_nonzero(found).to_pylist())
     return [place for place in hits if erased.is_in_line(_text(column[place].as_py()))]
 

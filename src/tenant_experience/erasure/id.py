@@ -15,7 +15,7 @@ from functools import cached_property
 from urllib.parse import quote
 
 from tenant_experience.intake.staged_file import KEPT_CHARACTERS
-from tenant_experience.tenant_id import normalised
+from tenant_experience.tenant_id import IdCase, normal_id
 
 ERASED = "[erased]"
 _DISTINCTIVE_LENGTH = 6
@@ -30,9 +30,11 @@ class ErasedId:
 
     Attributes:
         forms: the id, its pseudonym if the stack uses them, and the part of a long id that the quarantine keeps.
+        case: whether ids that differ only in case are different tenants.
     """
 
     forms: tuple[str, ...]
+    case: IdCase = "sensitive"
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
@@ -42,18 +44,21 @@ class ErasedId:
         return tuple(form for form in self.forms if form not in parts)
 
     @classmethod
-    def of(cls, *ids: str) -> ErasedId:
+    def of(cls, *ids: str, case: IdCase) -> ErasedId:
         """One tenant by its id and, where there is one, its pseudonym.
 
-        The id is also looked for as others spell it: decomposed (NFD), and with spaces that do not break.
+        Args:
+            ids: in their normal form; also an older form, from before case was declared not to count.
+            case: whether ids that differ only in case are different tenants.
         """
+        # Also as others spell it: decomposed (NFD), and with spaces that do not break.
         spelled = [
             form
             for each in ids
             for spaced in (each, each.replace(" ", "\u00a0"))
             for form in (spaced, unicodedata.normalize("NFD", spaced))
         ]
-        return cls(tuple(dict.fromkeys(part for each in spelled for part in (each, each[:KEPT_CHARACTERS]))))
+        return cls(tuple(dict.fromkeys(part for each in spelled for part in (each, each[:KEPT_CHARACTERS]))), case)
 
     @cached_property
     def is_distinctive(self) -> bool:
@@ -67,17 +72,20 @@ class ErasedId:
     def is_value(self, value: object) -> bool:
         """Whether a value as a whole is the id."""
         text = str(value).strip()
-        return text in self.forms or normalised(text) in self.forms
+        return text in self.forms or normal_id(text, self.case) in self.forms
 
     def is_named_by(self, value: str) -> bool:
         """Whether a value is the id, or contains it as a word that is not part of a longer id."""
         if self.is_value(value):
             return True
-        return self.is_distinctive and any(form in value for form in self.forms) and bool(self._word.search(value))
+        folded = self._folded(value)
+        is_inside = self.is_distinctive and any(self._folded(form) in folded for form in self.forms)
+        return is_inside and bool(self._word.search(value))
 
     def is_in_line(self, line: str) -> bool:
         """Whether a line of a file contains the id, in any spelling, as a word that is not part of a longer id."""
-        return any(spelling in line for spelling in self._spellings) and bool(self._in_line.search(line))
+        folded = self._folded(line)
+        return any(spelling in folded for spelling in self._sought) and bool(self._in_line.search(line))
 
     def is_in_text(self, content: bytes) -> bool:
         """Whether a text contains the id, in any spelling; also as part of a longer id."""
@@ -86,7 +94,8 @@ class ErasedId:
 
     def may_be_in(self, content: bytes) -> bool:
         """Whether some content contains the id at all, also as part of other words."""
-        return any(spelling in content for spelling in self._encoded_spellings)
+        content = content.lower() if self.case == "insensitive" else content
+        return any(spelling in content for spelling in self._sought_bytes)
 
     def blot_out(self, text: str) -> str:
         """The text with the id redacted."""
@@ -104,13 +113,34 @@ class ErasedId:
             found |= {json.dumps(form, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
         return sorted(found, key=len, reverse=True)
 
+    def _folded(self, text: str) -> str:
+        """The text as it is compared, to find out quickly whether it may contain the id."""
+        return text.casefold() if self.case == "insensitive" else text
+
     @cached_property
-    def _encoded_spellings(self) -> list[bytes]:
-        return [spelling.encode(encoding) for spelling in self._spellings for encoding in _ENCODINGS]
+    def _sought(self) -> list[str]:
+        return [self._folded(spelling) for spelling in self._spellings]
+
+    @cached_property
+    def _sought_bytes(self) -> list[bytes]:
+        encoded = [spelling.encode(encoding) for spelling in self._spellings for encoding in _ENCODINGS]
+        return [each.lower() for each in encoded] if self.case == "insensitive" else encoded
+
+    def _cases(self, character: str) -> tuple[str, ...]:
+        # Not the flag of regular expressions, with which k would match the Kelvin sign too.
+        has_cases = self.case == "insensitive" and character.isascii() and character.isalpha()
+        return (character.lower(), character.upper()) if has_cases else (character,)
+
+    def _pattern(self, spelling: str) -> str:
+        return "".join(f"(?:{'|'.join(map(re.escape, self._cases(character)))})" for character in spelling)
+
+    def _encoded_pattern(self, spelling: str, encoding: str) -> bytes:
+        parts = ([re.escape(case.encode(encoding)) for case in self._cases(character)] for character in spelling)
+        return b"".join(b"(?:" + b"|".join(part) + b")" for part in parts)
 
     @cached_property
     def _any_spelling(self) -> str:
-        return "(?:" + "|".join(re.escape(spelling) for spelling in self._spellings) + ")"
+        return "(?:" + "|".join(map(self._pattern, self._spellings)) + ")"
 
     @cached_property
     def _word(self) -> re.Pattern[str]:
@@ -128,7 +158,7 @@ class ErasedId:
         patterns = []
         for encoding in _ENCODINGS:
             nul = "\x00" if encoding != "utf-8" else ""
-            spellings = b"|".join(re.escape(spelling.encode(encoding)) for spelling in self._spellings)
+            spellings = b"|".join(self._encoded_pattern(spelling, encoding) for spelling in self._spellings)
             before, after = self._borders(nul, nul_first=encoding == "utf-16-be")
             patterns.append(re.compile(before + b"(?:" + spellings + b")" + after))
         return patterns

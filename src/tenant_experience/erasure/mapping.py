@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.intake.duckdb_session import identifier, open_session
-from tenant_experience.intake.mapping import normalised
+from tenant_experience.intake.mapping import normal_id
 from tenant_experience.intake.scan import tidied
 from tenant_experience.use_case.source import Source
 from tenant_experience.use_case.source_expression import columns_read
@@ -71,7 +71,7 @@ class RawMapping:
         selected = ", ".join(tidied(name, types, self._source.null_markers) for name in self.columns) or "1 AS nothing"
         self._connection.register("batch", table)
         rows = self._connection.execute(
-            f"SELECT coalesce(list_contains($1, {normalised('id')}), false) "
+            f"SELECT coalesce(list_contains($1, {normal_id('id', self._erased.case)}), false) "
             f"FROM (SELECT TRY(trim(CAST((\n{self._expression}\n) AS VARCHAR))) AS id "
             f"FROM (SELECT {selected} FROM batch))",
             [list(self._erased.ids)],

@@ -3,12 +3,15 @@
 __all__ = [
     "clustering",
     "column_labels",
+    "earlier_rules",
     "evidence",
     "file",
     "grouping",
+    "held_rule",
     "markers",
     "next_period",
     "profile",
     "split",
     "uncertainty",
+    "yardstick",
 ]

@@ -14,6 +14,7 @@ __all__ = [
     "mapping",
     "quarantine",
     "scan",
+    "skipped",
     "staged_file",
     "staging",
     "table",

@@ -79,11 +79,22 @@ def readable_types(
         if _has_values(connection, table, name, types[name]):
             raise UserError(
                 f"{file.name}: column {expression!r}, read as {ours}, is {types[name].split('(')[0]}: it must hold "
-                f"{_EXPECTED[meaning]}",
+                f"{_EXPECTED[meaning]}{_how_to_read(ours, expression, types[name], meaning)}",
                 code="wrong_column_type",
             )
         readable[name] = NO_VALUES
     return readable
+
+
+def _how_to_read(ours: str, column: str, kind: str, meaning: Meaning) -> str:
+    """How the source can say what numbers in a column of times count."""
+    if meaning != "time" or not _is_one_of(kind, (*_WHOLE, "UHUGEINT", "DECIMAL", "FLOAT", "DOUBLE")):
+        return ""
+    return (
+        f". Numbers that count seconds since 1970 are read when the source says {ours}: "
+        f"to_timestamp(CAST({column} AS DOUBLE)), and milliseconds with {ours}: "
+        f"to_timestamp(CAST({column} AS DOUBLE) / 1000)"
+    )
 
 
 def _is_one_of(kind: str, readable: tuple[str, ...]) -> bool:

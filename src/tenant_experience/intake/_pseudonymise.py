@@ -35,4 +35,4 @@ def hidden(pseudonyms: Pseudonyms | None, column: str, expression: str) -> str:
     """SQL for an expression over ``column``, with pseudonyms if this is the column whose ids are hidden."""
     if pseudonyms is None or column != pseudonyms.column:
         return expression
-    return f"{_FUNCTION}(trim(CAST({expression} AS VARCHAR)))"
+    return f"{_FUNCTION}(CAST({expression} AS VARCHAR))"

@@ -10,6 +10,7 @@ import zlib
 from pathlib import Path
 
 from tenant_experience.errors import UserError
+from tenant_experience.intake.skipped import is_skipped, not_read
 
 # An export has a file for each table or month; an archive with more members than this is not an export.
 MEMBER_LIMIT = 1_000
@@ -42,7 +43,7 @@ def unpack_zip(path: Path, name: str, folder: Path) -> list[tuple[Path, str]]:
     folder.mkdir()
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir() and not _is_bookkeeping(info.filename)]
+            members = [info for info in archive.infolist() if not info.is_dir() and not is_skipped(info.filename)]
             _check_members(members, path, name)
             unpacked = []
             for place, info in enumerate(sorted(members, key=lambda info: info.filename)):
@@ -61,11 +62,7 @@ def skipped_members(path: Path, name: str) -> list[str]:
     """The names of the files in an archive that :func:`unpack_zip` passes over."""
     with zipfile.ZipFile(path) as archive:
         members = sorted(info.filename for info in archive.infolist() if not info.is_dir())
-    return [f"{name}/{printable(member)}" for member in members if _is_bookkeeping(member)]
-
-
-def _is_bookkeeping(member: str) -> bool:
-    return any(part.startswith((".", "_")) for part in member.replace("\\", "/").split("/"))
+    return [f"{name}/{printable(member)}" for member in members if is_skipped(member)]
 
 
 def printable(text: str) -> str:
@@ -75,10 +72,9 @@ def printable(text: str) -> str:
 
 def _check_members(members: list[zipfile.ZipInfo], path: Path, name: str) -> None:
     if not members:
-        raise UserError(
-            f"{name} contains no files that are read: it is empty, or the names in it begin with . or _",
-            code="empty_file",
-        )
+        skipped = skipped_members(path, name)
+        also = f" to read; {not_read(skipped)}" if skipped else ""
+        raise UserError(f"{name} contains no files{also}", code="empty_file")
     for info in members:
         if info.flag_bits & _ENCRYPTED:
             raise UserError(

@@ -17,11 +17,13 @@ from tenant_experience.intake.mapping import (
     malformed,
     malformed_id,
     malformed_name,
+    normal_id,
     normalised,
 )
 from tenant_experience.intake.staging import FileCount
-from tenant_experience.tenant_id import LONGEST
+from tenant_experience.tenant_id import LONGEST, IdCase
 from tenant_experience.use_case.events import EventColumns
+from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import OPTIONAL_EVENT_COLUMNS, REQUIRED_EVENT_COLUMNS, Source
 from tenant_experience.use_case.source_expression import is_plain_column
 
@@ -96,7 +98,7 @@ def read_events(
     engine: ProcessingEngine,
     files: Sequence[RawFile],
     source: Source,
-    declared: EventColumns,
+    use_case: UseCase,
     requested_at: datetime,
 ) -> EventCounts:
     """Fills the engine's view ``events``, and in its connection ``quarantine`` and ``events_by_channel``.
@@ -109,15 +111,18 @@ def read_events(
         engine: empty.
         files: files of one batch.
         source: how to map their columns.
-        declared: the channels and other values that the use case allows.
+        use_case: says which channels and other values are allowed, and whether ids differ by case.
         requested_at: UTC; a row with a time more than a day later is quarantined.
 
     Raises:
         UserError: a file cannot be read, or lacks a column; the message names both.
     """
+    declared = use_case.event_columns
     checks = _checks(source, declared, requested_at)
     plain = {_is_plain(column): _plain(_text(column, source), column) for column in _IDS}
-    mapping = RowMapping(source, _typed(source, declared), tuple(checks), _MEANINGS, plain, _settled(source))
+    mapping = RowMapping(
+        source, _typed(source, declared, use_case.record_id_case), tuple(checks), _MEANINGS, plain, _settled(source)
+    )
     counts = engine.stage(files, mapping)
     # By hash: twenty million ids are too many to hold as texts. features.sql tells apart two ids that share a hash.
     engine.keep(
@@ -175,7 +180,7 @@ def _text(column: str, source: Source) -> str:
     return text
 
 
-def _typed(source: Source, declared: EventColumns) -> dict[str, str]:
+def _typed(source: Source, declared: EventColumns, case: IdCase) -> dict[str, str]:
     typed = {}
     for column in _COLUMNS:
         text = _text(column, source)
@@ -185,6 +190,8 @@ def _typed(source: Source, declared: EventColumns) -> dict[str, str]:
             typed[column] = _flag(_raw(column, source))
         elif column in declared.declared:
             typed[column] = f"lower({text})"
+        elif column == "tenant_id" and case == "insensitive":
+            typed[column] = f"nullif({normal_id(text, case)}, '')"
         elif column in _IDS:
             typed[column] = f"CASE WHEN {_is_plain(column)} THEN {text} ELSE nullif({normalised(text)}, '') END"
         else:
@@ -240,7 +247,8 @@ def _plain(text: str, column: str) -> str:
     if column == "portfolio_id":
         encoded = f"replace({encoded}, '%20', ' ')"
     is_no_number = f"{text} > ':' OR {text} > '/' AND NOT contains({text}, '.')"
-    return f"CASE WHEN {encoded} = {text} THEN strlen({text}) <= {LONGEST} AND ({is_no_number}) END"
+    # What url_encode changes gets longer, and comparing lengths costs less than comparing texts.
+    return f"CASE WHEN strlen({encoded}) = strlen({text}) THEN strlen({text}) <= {LONGEST} AND ({is_no_number}) END"
 
 
 def _unless_plain(column: str, malformed: str) -> str:

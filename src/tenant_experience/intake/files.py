@@ -8,6 +8,7 @@ from tenant_experience.data_layout import MANIFEST
 from tenant_experience.errors import UserError
 from tenant_experience.intake._zip import printable, skipped_members, unpack_zip
 from tenant_experience.intake.formats import ZIP, RawFile, check_content, check_signature, recognise
+from tenant_experience.intake.skipped import is_skipped, not_read
 from tenant_experience.use_case.source import Source
 
 
@@ -28,7 +29,9 @@ def find_raw_files(folder: Path, source: Source, scratch: Path) -> list[RawFile]
     wanted = f"expected columns: {', '.join(source.raw_columns())}"
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_bookkeeping(path, folder))
     if not paths:
-        raise UserError(f"the batch has no data files beside {MANIFEST}; {wanted}", code="no_files")
+        skipped = skipped_files(folder)
+        also = f"{not_read(skipped)}. Give data files other names" if skipped else wanted
+        raise UserError(f"the batch has no data files beside {MANIFEST}; {also}", code="no_files")
     files: list[RawFile] = []
     for place, path in enumerate(paths):
         name = printable(path.relative_to(folder).as_posix())
@@ -60,5 +63,4 @@ def skipped_files(folder: Path) -> list[str]:
 
 
 def _is_bookkeeping(path: Path, folder: Path) -> bool:
-    parts = path.relative_to(folder).parts
-    return parts == (MANIFEST,) or any(part.startswith((".", "_")) for part in parts)
+    return path == folder / MANIFEST or is_skipped(path.relative_to(folder).as_posix())

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from string import ascii_lowercase, ascii_uppercase
 from typing import Literal
 
 from tenant_experience.intake.duckdb_session import literal
-from tenant_experience.tenant_id import NAME_PATTERN, NO_ID_PATTERN, PATTERN, SPACES, WHOLE_NUMBER
+from tenant_experience.tenant_id import NAME_PATTERN, NO_ID_PATTERN, PATTERN, SPACES, WHOLE_NUMBER, IdCase
 from tenant_experience.use_case.source import WHERE, Source
 from tenant_experience.use_case.source_expression import is_plain_column
 
@@ -54,12 +55,19 @@ def malformed_name(column: str) -> str:
 
 
 def normalised(text: str) -> str:
-    """SQL for the normal form of an id or a name: what ``tenant_id.normalised`` says in Python."""
+    """SQL for the normal form of a name: what ``tenant_id.normalised`` says in Python."""
     composed = f"trim(regexp_replace(nfc_normalize({text}), {literal(f'[{SPACES}]')}, ' ', 'g'), ' ')"
     whole = rf"regexp_replace({composed}, {literal(f'^{WHOLE_NUMBER}$')}, '\1')"
     # Most texts are ASCII without a dot. Checking that costs a fraction of the rest.
     rare = f"strlen({text}) <> length({text}) OR contains({text}, '.') OR {text} < '!' OR ends_with({text}, ' ')"
     return f"CASE WHEN {rare} THEN {whole} ELSE {text} END"
+
+
+def normal_id(text: str, case: IdCase) -> str:
+    """SQL for the normal form of a tenant's id: what ``tenant_id.normal_id`` says in Python."""
+    if case == "sensitive":
+        return normalised(text)
+    return f"nfc_normalize(translate({normalised(text)}, {literal(ascii_uppercase)}, {literal(ascii_lowercase)}))"
 
 
 def _named(expressions: Mapping[str, str]) -> str:

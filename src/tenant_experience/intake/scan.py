@@ -251,18 +251,19 @@ def tidied(raw: str, types: dict[str, str], null_markers: list[str]) -> str:
         return f"CASE WHEN {in_range} THEN {name} WHEN {name} IS NOT NULL THEN CAST('infinity' AS {kind}) END AS {name}"
     if kind != "VARCHAR":
         return name
-    # One text to search in, not IN: for a list, DuckDB joins each row with it. No marker holds a line break.
+    # One text to search in, not IN: for a list, DuckDB joins each row with it. No marker holds a line break, and a
+    # value with one could be found across two markers.
     missing = (*MISSING, *null_markers)
     absent = literal("\n".join(("", "", *missing, "")))
-    tidied = f"CASE WHEN NOT contains({absent}, chr(10) || trim({name}) || chr(10)) THEN trim({name}) END"
-    # Most texts are tidy, and seeing that must cost next to nothing. A space outside ASCII takes more than one byte.
+    is_missing = f"contains({absent}, chr(10) || trim({name}) || chr(10))"
+    tidied = f"CASE WHEN NOT {is_missing} OR contains({name}, chr(10)) THEN trim({name}) END"
+    # Most texts are tidy, and seeing that must cost next to nothing. The empty text and all texts that begin with a
+    # space sort before '!', and a space outside ASCII takes more than one byte.
     longest = max(len(text.encode()) for text in missing)
-    perhaps = f"strlen({name}) <= {longest} OR contains({name}, ' ') OR strlen({name}) <> length({name})"
-    # The empty text and all texts that begin with a space sort before '!'.
-    untidy = f"{name} < '!' OR ends_with({name}, ' ') OR strlen({name}) <> length({name})"
-    is_missing = " OR ".join(f"{name} = {literal(text)}" for text in missing)
-    checked = f"CASE WHEN {untidy} THEN {tidied} WHEN {is_missing} THEN NULL ELSE {name} END"
-    return f"CASE WHEN {perhaps} THEN {checked} ELSE {name} END AS {name}"
+    is_untidy = f"{name} < '!' OR ends_with({name}, ' ') OR strlen({name}) <> length({name})"
+    return (
+        f"CASE WHEN strlen({name}) <= {longest} THEN {tidied} WHEN {is_untidy} THEN {tidied} ELSE {name} END AS {name}"
+    )
 
 
 def _attempt(ours: str, expression: str) -> str:

@@ -11,7 +11,15 @@ from tenant_experience.errors import UserError
 from tenant_experience.intake.duckdb_session import count, literal
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.formats import RawFile
-from tenant_experience.intake.mapping import Meaning, RowMapping, Rule, malformed_id, malformed_name, normalised
+from tenant_experience.intake.mapping import (
+    Meaning,
+    RowMapping,
+    Rule,
+    malformed_id,
+    malformed_name,
+    normal_id,
+    normalised,
+)
 from tenant_experience.intake.staging import FileCount
 from tenant_experience.use_case.features import Feature
 from tenant_experience.use_case.schema import UseCase
@@ -42,7 +50,7 @@ def read_table(engine: DuckDbEngine, files: Sequence[RawFile], source: Source, u
 def _typed(source: Source, use_case: UseCase) -> dict[str, str]:
     texts = (*use_case.categories, *_label_names(use_case))
     return {
-        use_case.record_id: _text(use_case.record_id, source),
+        use_case.record_id: f"nullif({normal_id(_as_text(use_case.record_id, source), use_case.record_id_case)}, '')",
         use_case.partition_column: f"coalesce({_text(use_case.partition_column, source)}, 'all')",
         **{name: _text(name, source) for name in texts},
         **{name: f"TRY_CAST({_raw(name, source)} AS DOUBLE)" for name in _numbers(use_case)},
@@ -58,8 +66,11 @@ def _meanings(use_case: UseCase) -> dict[str, Meaning]:
 
 
 def _text(name: str, source: Source) -> str:
-    text = f"CAST({_raw(name, source)} AS VARCHAR)"
-    return f"nullif({normalised(text)}, '')"
+    return f"nullif({normalised(_as_text(name, source))}, '')"
+
+
+def _as_text(name: str, source: Source) -> str:
+    return f"CAST({_raw(name, source)} AS VARCHAR)"
 
 
 def _raw(name: str, source: Source) -> str:
@@ -127,8 +138,9 @@ def _check_unique(
     several = count(connection, f"SELECT count(*) FROM {repeated}")
     if several:
         file = files[count(connection, f"SELECT min(file) FROM {repeated}")]
+        cases = " (in upper or lower case)" if use_case.record_id_case == "insensitive" else ""
         raise UserError(
             f"{file.name}: column {source.columns[record_id]!r} must be unique, but {several} ids are in more than one "
-            "row: a ready-made table has one row for each tenant",
+            f"row{cases}: a ready-made table has one row for each tenant",
             code="duplicate_ids",
         )

@@ -139,8 +139,7 @@ def build_features(
         batch = Batch.open(folders, use_case_name, requested_at, as_of)
         readable = (folders.raw, folders.previous, folders.features, folders.quarantine)
         with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
-            pseudonyms = None if pseudonym_key is None else Pseudonyms(pseudonym_key, batch.use_case.record_id)
-            engine = open_engine(connection, scratch, pseudonyms)
+            engine = open_engine(connection, scratch, _pseudonyms(pseudonym_key, batch.use_case))
             files = find_raw_files(folders.raw, batch.source, scratch)
             intake = read_batch(engine, batch, files, folders, scratch, quality)
             check_quarantine_gate(intake, batch.use_case, batch.source.columns)
@@ -175,6 +174,10 @@ def build_features(
     )
 
 
+def _pseudonyms(key: bytes | None, use_case: UseCase) -> Pseudonyms | None:
+    return None if key is None else Pseudonyms(key, use_case.record_id, use_case.record_id_case)
+
+
 def read_batch(
     engine: ProcessingEngine,
     batch: Batch,
@@ -187,7 +190,7 @@ def read_batch(
     quality.source, quality.as_of = batch.source_name, f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}"
     connection = engine.connection
     if batch.source.kind == "events":
-        counts = read_events(engine, files, batch.source, batch.use_case.event_columns, batch.requested_at)
+        counts = read_events(engine, files, batch.source, batch.use_case, batch.requested_at)
         intake = describe_intake(connection, counts.files, skipped_files(folders.raw))
         quality.events = describe_events(connection, counts)
         quality.history = describe_history(batch.use_case, batch.source)

@@ -5,6 +5,7 @@ __all__ = [
     "features",
     "files",
     "gates",
+    "group_choice",
     "group_limits",
     "labels",
     "manifest",

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, StrictInt, model_validator
 
 from tenant_experience.settings_file import Settings, load_settings
+from tenant_experience.tenant_id import IdCase
 from tenant_experience.use_case.events import EventColumns, Events
 from tenant_experience.use_case.features import Feature, Name, Noise
 from tenant_experience.use_case.gates import Gates
@@ -109,11 +110,14 @@ class UseCase(Settings):
     ``features`` keeps the file's order: it is the order in which the model reads them. ``feature_dropout`` is the share
     of them that is hidden in a second copy of the rows that a model is trained on; 0: there is no copy. ``targets`` and
     ``capacity`` (tenants of one portfolio) make the list to act on; without targets there is none. ``contacts`` are
-    features that count contacts of one kind each: figures are also given by the kind that a tenant has most of.
+    features that count contacts of one kind each: figures are also given by the kind that a tenant has most of. With
+    ``record_id_case: insensitive``, ids that differ only in the case of the letters A to Z are one id, which is written
+    in lower case.
     """
 
     name: Name
     record_id: Name
+    record_id_case: IdCase = "sensitive"
     partition_column: Name
     default_source: Name
     events: Events | None = None

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.tenant_id import IdCase
 from tenant_experience.use_case import files as use_case_files
 
 _FILE = "use_case.yaml"
@@ -34,6 +35,7 @@ class ServedUseCase:
 
     Attributes:
         record_id: the name of the id in a record.
+        record_id_case: whether ids that differ only in case are different ids.
         partition_column: the name of the portfolio in a record.
         features: name -> feature, in order.
         labels: the classes, in the order of their numbers; empty when the model predicts a number.
@@ -42,6 +44,7 @@ class ServedUseCase:
     """
 
     record_id: str
+    record_id_case: IdCase
     partition_column: str
     features: Mapping[str, ServedFeature]
     labels: tuple[str, ...]
@@ -67,6 +70,7 @@ def parse(content: bytes) -> ServedUseCase:
     positive = labels.get("positive")
     return ServedUseCase(
         record_id=document["record_id"],
+        record_id_case=document.get("record_id_case", "sensitive"),
         partition_column=document["partition_column"],
         features={name: _feature(name, feature or {}) for name, feature in document["features"].items()},
         labels=tuple(labels.get("classes") or ()),

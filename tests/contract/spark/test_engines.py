@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from demo.generate_events import generate
 from tenant_experience.use_case.schema import load_use_case
 from tests.support.awkward_events import AS_OF, EVENTS, write_awkward_events
+from tests.support.cased_ids import ignore_case
 from tests.support.feature_job import FeatureJob
 from tests.support.places import USE_CASE_FOLDER
 
@@ -97,3 +100,21 @@ def test_a_file_that_cannot_be_read_is_refused_in_the_same_words(tmp_path: Path,
     assert duckdb == spark
     assert (duckdb["status"], duckdb["code"]) == ("refused", "missing_column")
     assert duckdb["message"].startswith("a.csv has no column")
+
+
+@pytest.mark.slow
+def test_ids_that_differ_only_in_case_are_one_tenant_when_case_does_not_count(
+    tmp_path: Path, spark_python: Path
+) -> None:
+    jobs = Jobs(tmp_path, spark_python)
+    for job in (jobs.duckdb, jobs.spark):
+        ignore_case(job.use_case)
+    generate(jobs.duckdb.raw, as_of=AS_OF, tenants=600, seed=1)
+    path = min(jobs.duckdb.raw.glob("*.csv"))
+    path.write_text(re.sub(r"\bT(\d{6})\b", r"t\1", path.read_text()))
+    outcomes = jobs.run()
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0]["status"] == "ok"
+    for table in jobs.tables("features/features.parquet"):
+        ids = table["tenant_id"].to_pylist()
+        assert (len(ids), len(set(ids)), {text[0] for text in ids}) == (600, 600, {"t"})

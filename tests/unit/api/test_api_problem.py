@@ -21,7 +21,7 @@ from tenant_experience.errors import UserError
     ],
 )
 def test_an_id_of_a_path_may_be_percent_encoded(written: str, meant: str) -> None:
-    assert api_problem.tenant_id_of_path(written) == meant
+    assert api_problem.tenant_id_of_path(written, "sensitive") == meant
 
 
 @pytest.mark.parametrize(
@@ -29,14 +29,14 @@ def test_an_id_of_a_path_may_be_percent_encoded(written: str, meant: str) -> Non
 )
 def test_a_malformed_id_of_a_path_is_refused_by_name(written: str) -> None:
     with pytest.raises(UserError, match="malformed_tenant_id"):
-        api_problem.tenant_id_of_path(written)
+        api_problem.tenant_id_of_path(written, "sensitive")
 
 
 def test_an_id_of_a_body_is_taken_as_it_is() -> None:
-    assert api_problem.tenant_id("a%40b c") == "a%40b c"
+    assert api_problem.tenant_id("a%40b c", "sensitive") == "a%40b c"
 
 
 @pytest.mark.parametrize("text", ["a\n", "a/b", "\ud800"])
 def test_a_malformed_id_of_a_body_is_refused_by_name(text: str) -> None:
     with pytest.raises(UserError, match="malformed_tenant_id"):
-        api_problem.tenant_id(text)
+        api_problem.tenant_id(text, "sensitive")

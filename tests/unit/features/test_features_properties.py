@@ -122,7 +122,7 @@ def build(folder: Path, files: list[tuple[list[Event], str]], as_of: datetime = 
             (raw / f"{number:02d}{extension}").write_bytes(FORMATS[extension](rows))
     with open_session(base, time_zone=SOURCE.time_zone) as (connection, scratch):
         engine = DuckDbEngine(connection, scratch)
-        read_events(engine, find_raw_files(raw, SOURCE, scratch), SOURCE, USE_CASE.event_columns, REQUESTED_AT)
+        read_events(engine, find_raw_files(raw, SOURCE, scratch), SOURCE, USE_CASE, REQUESTED_AT)
         features_from_events(engine, USE_CASE, SQL_PATH.read_text(), as_of.replace(tzinfo=UTC))
         partition_of = assign_partitions(tenants_by_portfolio(connection, USE_CASE), USE_CASE, "global")
         write_features(connection, USE_CASE, partition_of, written)

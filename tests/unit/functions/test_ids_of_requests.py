@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -12,10 +13,12 @@ from urllib.parse import quote
 import pytest
 
 from tenant_experience.aws import release_table, served_features
-from tests.support.places import ROOT
+from tenant_experience.tenant_id import IdCase
+from tenant_experience.use_case import served
+from tests.support.places import ROOT, USE_CASE_FOLDER
 
 CONTEXT = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="a", aws_request_id="r")
-STORED = ("Ren\u00e9e", "Ann Ames", "123", "T1")
+STORED = ("Ren\u00e9e", "Ann Ames", "123", "t1")
 ONE_ID = [
     *((text, "Ren\u00e9e") for text in ("Ren\u00e9e", "Rene\u0301e", "  Rene\u0301e ", "\u00a0Ren\u00e9e\u3000")),
     *((text, "Ann Ames") for text in ("Ann Ames", "Ann\u00a0Ames", "Ann\u2009Ames ")),
@@ -112,9 +115,35 @@ def test_each_row_of_a_list_is_the_tenant_that_it_means(ask: Callable[..., tuple
 def test_each_row_with_characters_that_are_not_seen_is_refused(
     ask: Callable[..., tuple[int, dict[str, Any]]],
 ) -> None:
-    body = json.dumps({"tenant_ids": ["T1", *REFUSED]})
+    body = json.dumps({"tenant_ids": ["t1", *REFUSED]})
     status, answer = ask("predictions", "POST", "/predictions", "/predictions", body)
     first, *others = answer["predictions"]
-    assert (status, first["tenant_id"], first["status"]) == (200, "T1", "insufficient_history")
+    assert (status, first["tenant_id"], first["status"]) == (200, "t1", "insufficient_history")
     assert {row["code"] for row in others} == {"malformed_tenant_id"}
     assert all(row["detail"].startswith(RULE) for row in others)
+
+
+@pytest.mark.parametrize(("case", "found"), [("sensitive", ["t1"]), ("insensitive", ["t1"] * 3)])
+def test_the_case_of_ids_counts_as_the_use_case_declares(
+    ask: Callable[..., tuple[int, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, case: IdCase, found: list[str]
+) -> None:
+    use_case = replace(served.read("tenant_experience"), record_id_case=case)
+    monkeypatch.setattr(served, "read", lambda _name: use_case)
+    asked = ["t1", "T1", " T1 "]
+    for function, route in ROUTES:
+        answers = [
+            ask(function, "GET", f"/tenants/{{tenant_id}}/{route}", f"/tenants/{quote(text, safe='')}/{route}")
+            for text in asked
+        ]
+        assert [answer["tenant_id"] for status, answer in answers if status == 200] == found
+    status, answer = ask("predictions", "POST", "/predictions", "/predictions", json.dumps({"tenant_ids": asked}))
+    rows = [row["tenant_id"] for row in answer["predictions"] if row["status"] == "insufficient_history"]
+    assert (status, rows, len(answer["predictions"])) == (200, found, 3)
+
+
+def test_a_deployed_use_case_says_whether_case_counts() -> None:
+    content = (USE_CASE_FOLDER / "use_case.yaml").read_bytes()
+    assert served.parse(content).record_id_case == "sensitive"
+    assert served.parse(content.replace(b"record_id_case: sensitive", b"")).record_id_case == "sensitive"
+    insensitive = content.replace(b"case: sensitive", b"case: insensitive")
+    assert served.parse(insensitive).record_id_case == "insensitive"

@@ -3,11 +3,13 @@
 import gzip
 import io
 import json
+import random
 from datetime import datetime
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +18,7 @@ import pytest
 from tenant_experience.intake.duckdb_session import open_session
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.files import find_raw_files
-from tenant_experience.intake.scan import MISSING
+from tenant_experience.intake.scan import MISSING, tidied
 from tenant_experience.intake.table import read_table
 from tenant_experience.use_case.schema import load_use_case
 from tenant_experience.use_case.source import load_source
@@ -224,3 +226,32 @@ def test_a_time_is_still_read_beside_missing_ones(tmp_path: Path):
     (tmp_path / "raw").mkdir()
     pq.write_table(pa.table(columns), tmp_path / "raw" / "rows.parquet")
     assert [event["first_response_at"] for event in Read(tmp_path / "raw").events] == [None, datetime(2026, 1, 1, 12)]
+
+
+def test_a_text_is_trimmed_and_missing_when_all_of_it_is_a_marker():
+    rng = random.Random(0)
+    markers = ["-", "x", "unknown", "k. A."]
+    parts = [
+        "",
+        " ",
+        "\n",
+        "-",
+        "x",
+        "unknown",
+        "k. A.",
+        "NaN",
+        "nan",
+        "null",
+        "NULL",
+        "N",
+        "\u00e9",
+        "\u00a0",
+        "a",
+        "\t",
+    ]
+    texts = ["".join(rng.choices(parts, k=rng.randrange(1, 5))) for _ in range(20_000)]
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE texts AS SELECT unnest($1) AS a", [texts])
+        found = connection.execute(f"SELECT {tidied('a', {'a': 'VARCHAR'}, markers)} FROM texts").fetchall()  # noqa: S608
+    trimmed = [text.strip(" \u00a0") for text in texts]
+    assert [text for (text,) in found] == [None if text in ("", *MISSING, *markers) else text for text in trimmed]

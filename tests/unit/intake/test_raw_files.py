@@ -1,6 +1,7 @@
 """What cannot be a data file is refused by name, with the columns it should have."""
 
 import gzip
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -54,9 +55,37 @@ def test_a_batch_without_data_is_named(raw: Path):
     (raw / "manifest.json").write_text("{}")
     (raw / ".DS_Store").write_bytes(b"x")
     (raw / "_SUCCESS").touch()
-    with pytest.raises(UserError, match="no data files") as caught:
+    with pytest.raises(UserError) as caught:
         find_raw_files(raw, EVENTS_SOURCE, raw.parent)
     assert caught.value.code == "no_files"
+    assert caught.value.message == (
+        "the batch has no data files beside manifest.json; 2 files were not read, because their names, or those of "
+        "their folders, begin with . or _: .DS_Store, _SUCCESS. Give data files other names"
+    )
+
+
+def test_a_batch_of_nothing_says_which_columns_are_expected(raw: Path):
+    with pytest.raises(UserError, match=r"no data files beside manifest\.json; expected columns: event_id, tenant_id"):
+        find_raw_files(raw, EVENTS_SOURCE, raw.parent)
+
+
+def test_many_skipped_files_are_counted_and_some_are_named(raw: Path):
+    (raw / "_old").mkdir()
+    for place in range(7):
+        (raw / "_old" / f"{place}.csv").touch()
+    with pytest.raises(UserError, match=r"7 files were not read.*_old/0\.csv, .*_old/4\.csv and 2 more") as caught:
+        find_raw_files(raw, EVENTS_SOURCE, raw.parent)
+    assert caught.value.code == "no_files"
+
+
+def test_an_archive_without_data_names_what_was_skipped(raw: Path):
+    with zipfile.ZipFile(raw / "a.zip", "w") as archive:
+        archive.writestr("__MACOSX/._events.csv", "x")
+    with pytest.raises(UserError) as caught:
+        find_raw_files(raw, EVENTS_SOURCE, raw.parent)
+    assert caught.value.code == "empty_file"
+    assert caught.value.message.startswith("a.zip contains no files to read; 1 file was not read, because")
+    assert caught.value.message.endswith(": a.zip/__MACOSX/._events.csv")
 
 
 def test_files_in_folders_are_found_in_a_fixed_order(raw: Path):

@@ -38,7 +38,7 @@ class Export:
         (raw / file.name).symlink_to(file)
         self.engine = engine
         files = find_raw_files(raw, self.source, scratch)
-        self.counts: EventCounts = read_events(engine, files, self.source, USE_CASE.event_columns, REQUESTED_AT)
+        self.counts: EventCounts = read_events(engine, files, self.source, USE_CASE, REQUESTED_AT)
 
     def features(self, as_of: datetime) -> pd.DataFrame:
         """By tenant."""

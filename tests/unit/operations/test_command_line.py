@@ -15,14 +15,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from demo import demo as demo_module
 from operations import batch as batch_module
 from operations import erase as erase_module
 from operations import laptop, releases
 from operations import stack as stack_module
+from operations import up as up_module
 from operations.erase import Erasure
 from operations.errors import interruption
 from operations.invoke import function_names, read_event
 from tenx.main import app, main
+from tests.support.cased_ids import use_case_without_case
 from tests.support.places import ROOT
 
 COMMANDS = (
@@ -244,7 +247,33 @@ def test_every_spelling_of_an_id_is_the_tenant(tmp_path: Path, typed: str, monke
 
     monkeypatch.setattr(erase_module, "_erase", erased)
     assert main(["erase", typed]) == 0
-    assert asked == ["Ren\u00e9e 1"]
+    assert asked == [("Ren\u00e9e 1",)]
+
+
+@pytest.mark.parametrize("typed", ["t1", "T1", " T1 "])
+def test_the_case_of_a_typed_id_counts_as_declared(tmp_path: Path, typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    header = "event_id,tenant_id,portfolio_id,channel,opened_at,first_response_at,resolved_at\n"
+    (tmp_path / "e.csv").write_text(f"{header}E1,T1,Elm Court,ticket,2026-01-01T10:00:00Z,,\n")
+    folder = use_case_without_case(tmp_path)
+    words = ["preview", str(tmp_path / "e.csv"), "--source", "events", "--as-of", "2026-02-01T00:00:00Z"]
+    assert main([*words, "--tenant", typed, "--use-case", str(folder)]) == 0
+    assert main([*words, "--tenant", typed]) == (1 if typed == "t1" else 0)
+    monkeypatch.setattr(batch_module, "USE_CASES", folder.parent)
+    asked = []
+
+    def erased(_stack: object, ids: tuple[str, ...], case: str, *_more: object, **_options: object) -> Erasure:
+        asked.append((ids[0], set(ids), case))
+        return Erasure(1, 0, "proof", is_complete=True)
+
+    monkeypatch.setattr(stack_module, "find_stack", lambda _choice: None)
+    monkeypatch.setattr(erase_module, "_erase", erased)
+    assert main(["erase", typed]) == 0
+    assert asked == [("t1", {"t1", "T1"}, "insensitive")]
+    monkeypatch.setattr(up_module, "up", lambda _console: None)
+    shown = []
+    monkeypatch.setattr(demo_module, "demo", lambda _stack, _batch, _choice, tenant, _console: shown.append(tenant))
+    main(["demo", str(tmp_path / "e.csv"), "--tenant", typed])
+    assert shown == ["t1"]
 
 
 def test_a_tenant_from_the_environment_is_one_tenant_also_with_a_space(

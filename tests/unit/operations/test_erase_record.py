@@ -9,6 +9,7 @@ import pytest
 
 from operations.erasure import tables
 from operations.stack import Stack
+from operations.tenant_ids import stored_ids
 from tenant_experience.erasure.id import ErasedId
 
 
@@ -34,6 +35,20 @@ def test_only_the_tenants_record_is_deleted_in_every_form(monkeypatch: pytest.Mo
     others = {tenant[:64] if len(tenant) > 64 else "Renee", "123"}
     store = OnlineStore(tenant, *others)
     monkeypatch.setattr(tables, "boto3", SimpleNamespace(client=lambda _name: store))
-    place = tables.erase_record(cast(Stack, SimpleNamespace(project="p")), "u", ErasedId.of(tenant), removes=True)
+    place = tables.erase_record(
+        cast(Stack, SimpleNamespace(project="p")), "u", ErasedId.of(tenant, case="sensitive"), removes=True
+    )
     assert (place.found, place.removed) == (1, 1)
     assert store.tenants == others
+
+
+@pytest.mark.parametrize("typed", ["t000014", "T000014", "t000014 "])
+def test_a_record_from_before_case_was_declared_not_to_count_is_deleted(
+    monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    store = OnlineStore("T000014", "t000014", "T000015")
+    monkeypatch.setattr(tables, "boto3", SimpleNamespace(client=lambda _name: store))
+    erased = ErasedId.of(*stored_ids(typed, "insensitive"), case="insensitive")
+    place = tables.erase_record(cast(Stack, SimpleNamespace(project="p")), "u", erased, removes=True)
+    assert (place.removed, store.tenants) == (2, {"T000015"})
+    assert stored_ids(typed, "sensitive") == (typed.strip(),)

@@ -1,0 +1,185 @@
+"""Times in every physical form: each value is read, costs its row, or is refused with what to write instead."""
+
+from __future__ import annotations
+
+import json
+import struct
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tenant_experience.errors import UserError
+from tests.support.places import USE_CASE_FOLDER
+from tests.support.raw_reading import GOOD, HEADER, Read
+
+GOOD_TIME = datetime(2026, 1, 2, 3, 4, 5, 678_000)
+EPOCH = datetime(1970, 1, 1)
+SECONDS = (GOOD_TIME - EPOCH) / timedelta(seconds=1)
+BY_SECONDS, BY_MILLISECONDS = (
+    "to_timestamp(CAST(resolved_at AS DOUBLE))",
+    "to_timestamp(CAST(resolved_at AS DOUBLE) / 1000)",
+)
+
+
+@pytest.fixture(autouse=True)
+def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
+
+
+def record(place: int, **columns: object) -> dict[str, object]:
+    return dict(zip(HEADER.split(","), GOOD.split(","), strict=True)) | {"event_id": f"E{place:02d}"} | columns
+
+
+def write_parquet(folder: Path, times: pa.Array, **options: object) -> Path:
+    folder.mkdir()
+    rows = [record(place) for place in range(len(times))]
+    table = pa.Table.from_pylist(rows)
+    table = table.set_column(table.column_names.index("resolved_at"), "resolved_at", times)
+    pq.write_table(table, folder / "e.parquet", **options)
+    return folder
+
+
+def write_json(folder: Path, values: list[object]) -> Path:
+    folder.mkdir()
+    lines = [json.dumps(record(place, resolved_at=value)) + "\n" for place, value in enumerate(values)]
+    (folder / "e.jsonl").write_text("".join(lines))
+    return folder
+
+
+def assert_only_the_first_is_read(read: Read, others: int) -> None:
+    assert [(event["event_id"], event["resolved_at"]) for event in read.events] == [("E00", GOOD_TIME)]
+    assert read.reasons == [("unreadable_time", "resolved_at", place + 2) for place in range(others)]
+
+
+def int96(day: int, nanoseconds: int) -> bytes:
+    """A time as Hive, Impala and Spark once wrote it: nanoseconds within a day, and the number of the Julian day."""
+    return struct.pack("<qi", nanoseconds, day)
+
+
+IMPOSSIBLE_INT96 = [
+    *(bytes(12), b"\xff" * 12, int96(2**31 - 1, 0), int96(-(2**31), 0), int96(2_461_044, 2**63 - 1)),
+    *(int96(2_461_044, -(2**63)), int96(2_461_044 + 213_503, 0), int96(2_461_044 - 213_503, 0)),
+    *(int96(2_342_000, 0), int96(2_600_000, 0)),
+]
+
+
+@pytest.mark.parametrize("dictionary", [True, False])
+def test_an_impossible_time_of_96_bits_costs_its_row(tmp_path: Path, dictionary: bool):
+    markers = [datetime(2026, 1, 3, 4, 5, second) for second, _ in enumerate(IMPOSSIBLE_INT96)]
+    times = pa.array([GOOD_TIME, *markers], pa.timestamp("us"))
+    options = {"use_deprecated_int96_timestamps": True, "compression": "none", "use_dictionary": dictionary}
+    path = write_parquet(tmp_path / "raw", times, **options) / "e.parquet"
+    assert pq.ParquetFile(path).schema.column(HEADER.split(",").index("resolved_at")).physical_type == "INT96"
+    assert [event["resolved_at"] for event in Read(tmp_path / "raw").events] == [GOOD_TIME, *markers]
+    content = path.read_bytes()
+    for marker, value in zip(markers, IMPOSSIBLE_INT96, strict=True):
+        day = marker.replace(hour=0, minute=0, second=0)
+        written = int96(2_440_588 + (day - EPOCH).days, (marker - day) // timedelta(microseconds=1) * 1_000)
+        assert content.count(written) == 1
+        content = content.replace(written, value)
+    path.write_bytes(content)
+    assert_only_the_first_is_read(Read(tmp_path / "raw"), len(markers))
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_time_of_96_bits_is_read_from_every_unit(tmp_path: Path, unit: str):
+    time = GOOD_TIME.replace(microsecond=0)
+    times = pa.array([time, None], pa.timestamp(unit))
+    raw = write_parquet(tmp_path / "raw", times, use_deprecated_int96_timestamps=True)
+    assert [event["resolved_at"] for event in Read(raw).events] == [time, None]
+
+
+NUMBERS = [pa.int64(), pa.uint64(), pa.float64(), pa.decimal128(24, 3)]
+IMPOSSIBLE = [5, 2**53, 10**17]
+
+
+def numbers(kind: pa.DataType, *values: float) -> pa.Array:
+    if pa.types.is_decimal(kind):
+        return pa.array([Decimal(str(value)) for value in values], kind)
+    return pa.array([float(value) if pa.types.is_floating(kind) else int(value) for value in values], kind)
+
+
+@pytest.mark.parametrize("kind", [*NUMBERS, pa.int32(), pa.uint32(), pa.float32()])
+@pytest.mark.parametrize("scale", [1, 1_000])
+@pytest.mark.parametrize("value", [SECONDS, 5])
+def test_numbers_are_no_times_and_the_refusal_says_what_to_write(
+    tmp_path: Path, kind: pa.DataType, scale: int, value: float
+):
+    if pa.types.is_integer(kind) and kind.bit_width == 32 and value * scale > 2**31:
+        scale = 1
+    raw = write_parquet(tmp_path / "raw", numbers(kind, value * scale, value * scale))
+    with pytest.raises(UserError) as caught:
+        Read(raw)
+    assert caught.value.code == "wrong_column_type"
+    assert caught.value.message.startswith("e.parquet: column 'resolved_at', read as resolved_at, is ")
+    assert f"seconds since 1970 are read when the source says resolved_at: {BY_SECONDS}" in caught.value.message
+    assert caught.value.message.endswith(f"milliseconds with resolved_at: {BY_MILLISECONDS}")
+
+
+def test_only_numbers_are_told_how_to_be_times(tmp_path: Path):
+    with pytest.raises(UserError) as caught:
+        Read(write_parquet(tmp_path / "raw", pa.array([True])))
+    assert caught.value.message.endswith("text such as 2026-11-20T09:30:00Z")
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_numbers_that_are_all_missing_are_missing_times(tmp_path: Path, kind: pa.DataType):
+    read = Read(write_parquet(tmp_path / "raw", pa.array([None, None], kind)))
+    assert [event["resolved_at"] for event in read.events] == [None, None]
+
+
+NO_TIMES = [SECONDS, SECONDS * 1_000, 0, -1, 2**63, 1e300, 20260102, 2026, True, [1], {"$date": "2026-01-02T00:00:00Z"}]
+NO_TIMES += [
+    "1767312000",
+    "1767312000000",
+    "1e9",
+    "20260102",
+    "2026",
+    "20260102T101010Z",
+    "2026-01",
+    "epoch",
+    "infinity",
+]
+
+
+def test_a_json_value_that_is_no_time_costs_its_row(tmp_path: Path):
+    raw = write_json(tmp_path / "raw", [f"{GOOD_TIME.isoformat()}Z", *NO_TIMES])
+    assert_only_the_first_is_read(Read(raw), len(NO_TIMES))
+
+
+@pytest.fixture(params=["UTC", "Europe/Berlin"])
+def zone(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def use_case_with(folder: Path, expression: str, zone: str) -> Path:
+    copy = folder / USE_CASE_FOLDER.name
+    (copy / "sources").mkdir(parents=True)
+    (copy / "use_case.yaml").write_text((USE_CASE_FOLDER / "use_case.yaml").read_text())
+    source = (USE_CASE_FOLDER / "sources/events.yaml").read_text().replace("time_zone: UTC", f"time_zone: {zone}")
+    mapped = source.replace("resolved_at: resolved_at", f"resolved_at: {expression}")
+    (copy / "sources/events.yaml").write_text(mapped)
+    return copy
+
+
+@pytest.mark.parametrize(("expression", "scale"), [(BY_SECONDS, 1), (BY_MILLISECONDS, 1_000)])
+def test_numbers_are_times_by_the_expression_that_the_refusal_names(
+    tmp_path: Path, zone: str, expression: str, scale: int
+):
+    use_case = use_case_with(tmp_path, expression, zone)
+    # Of 1970: resolved before it was opened.
+    refused = {"unreadable_time", "unreadable_value", "negative_duration"}
+    for place, kind in enumerate([*NUMBERS, None]):
+        raw, values = tmp_path / f"raw{place}", [int(SECONDS) * scale, *IMPOSSIBLE]
+        if kind is None:
+            write_json(raw, list(values))
+        else:
+            write_parquet(raw, numbers(kind, *values))
+        read = Read(raw, use_case)
+        assert [event["resolved_at"] for event in read.events] == [GOOD_TIME.replace(microsecond=0)], kind
+        assert [where for _, *where in read.reasons] == [["resolved_at", line] for line in (2, 3, 4)], kind
+        assert {reason for reason, *_ in read.reasons} <= refused, kind
