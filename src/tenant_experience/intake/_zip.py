@@ -73,8 +73,8 @@ def printable(text: str) -> str:
 def _check_members(members: list[zipfile.ZipInfo], path: Path, name: str) -> None:
     if not members:
         skipped = skipped_members(path, name)
-        also = f" to read; {not_read(skipped)}" if skipped else ""
-        raise UserError(f"{name} contains no files{also}", code="empty_file")
+        why = not_read(skipped) if skipped else "the archive is empty"
+        raise UserError(f"{name} contains no files that are read: {why}", code="empty_file")
     for info in members:
         if info.flag_bits & _ENCRYPTED:
             raise UserError(

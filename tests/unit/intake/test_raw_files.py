@@ -84,7 +84,7 @@ def test_an_archive_without_data_names_what_was_skipped(raw: Path):
     with pytest.raises(UserError) as caught:
         find_raw_files(raw, EVENTS_SOURCE, raw.parent)
     assert caught.value.code == "empty_file"
-    assert caught.value.message.startswith("a.zip contains no files to read; 1 file was not read, because")
+    assert caught.value.message.startswith("a.zip contains no files that are read: 1 file was not read, because")
     assert caught.value.message.endswith(": a.zip/__MACOSX/._events.csv")
 
 

@@ -60,7 +60,7 @@ def test_no_member_leaves_the_scratch_folder(tmp_path: Path):
     [
         (pack({}), "empty_file", "log.zip"),
         (pack({"__MACOSX/e.csv": b"x"}), "empty_file", "no files that are read"),
-        (pack({"../e.csv": CSV}), "empty_file", "begin with . or _"),
+        (pack({"../e.csv": CSV}), "empty_file", "begins with . or _"),
         (pack({"manifest.json": b"{}", "x.csv": CSV}), "unknown_extension", "beside the data files"),
         (pack({"deep/inner.zip": pack({"e.csv": CSV})}), "nested_archive", "log.zip/deep/inner.zip"),
         (pack({"e.csv": b""}), "empty_file", "log.zip/e.csv"),
