@@ -64,6 +64,11 @@ class FeatureTable:
         """One feature, shape (tenants,)."""
         return self.values[:, self.features.index(feature)]
 
+    @property
+    def numbers(self) -> dict[str, Floats]:
+        """Each feature that is not a category, shape (tenants,), by name."""
+        return {name: self.column(name) for name in self.features if name not in self.categories}
+
     def matrix(self, features: Sequence[str]) -> Floats:
         """Some features in the given order, shape (tenants, len(features))."""
         return self.values[:, [self.features.index(name) for name in features]]

@@ -13,6 +13,7 @@ from tenant_experience.data_layout import GROUPING_FILE
 from tenant_experience.errors import PlatformError
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups._rule import GroupRule, Mixture, Space
+from tenant_experience.groups.shrinkage import Prior
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.transforms import Transform, transformed
 from tenant_experience.use_case.features import Noise
@@ -85,6 +86,8 @@ class Grouping(BaseModel):
         classes: names of the groups, from the best off to the worst off.
         markers: what decides.
         noise: how markers would differ if the year happened again, of those for which it is known.
+        priors: what tenants are like as a whole, of noisy markers; what is seen of one tenant is shrunk towards it.
+        window_days: how long a period is.
         weights: of the groups of a Gaussian mixture; else empty.
         left_out: markers that could not take part, each with the reason.
         checks: P(worse) of features that had no say, the least over neighbouring groups, None where one of two groups
@@ -115,6 +118,8 @@ class Grouping(BaseModel):
     markers: tuple[FittedMarker, ...]
     weights: tuple[float, ...] = ()
     noise: dict[str, Noise] = Field(default_factory=dict)
+    priors: dict[str, Prior] = Field(default_factory=dict)
+    window_days: int = 365
     left_out: dict[str, str]
     checks: dict[str, float | None]
     fitted_tenants: int

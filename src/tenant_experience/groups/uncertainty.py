@@ -1,8 +1,11 @@
-"""P(bad): how often a tenant would fall into the bad group if its year happened again.
+"""P(bad): how often a tenant would fall into the bad group over the next period, as far as its own period tells.
 
 A count that was seen is one draw of a Poisson variable, a mean of hours one of a gamma, a rate one of a binomial
 (``noise`` of a feature in use_case.yaml). Each tenant's markers are drawn anew 1,021 times, and the rule of the groups
-decides each time. Markers without noise stay as they are, and so do missing values, which the rule handles itself.
+decides each time. What is drawn from is not what was seen, but what is known of the tenant after it was seen
+(``shrinkage``): its true rate is unknown too, so counts are negative binomial, means of hours follow a scaled F, and
+rates are beta-binomial. Without priors (documents of earlier releases, too few tenants), what was seen is taken to be
+the true rate. Markers without noise stay as they are, and so do missing values, which the rule handles itself.
 
 The draws are quantiles at fixed points, a lattice (Korobov, with the multiplier 331 of L'Ecuyer and Lemieux, 2000), not
 random numbers: the same tenant has the same P(bad) always and everywhere, alone or among others, and so few points
@@ -20,23 +23,23 @@ from scipy import special
 
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.grouping import Grouping
+from tenant_experience.groups.shrinkage import YEAR, Prior, events_behind, exposure_years
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.use_case.features import Noise
 
 DRAWS = 1_021
 _MULTIPLIER = 331
 _POINTS: Floats = (np.arange(DRAWS) + 0.5) / DRAWS
-# Counts are per this many days; it is also the assumed exposure of a tenant whose exposure is unknown.
-_YEAR = 365.0
 _ROWS_AT_ONCE = 64
 # Above these, exact quantiles would cost too much memory, and an approximation is as good.
 _LARGEST_POISSON, _LARGEST_BINOMIAL, _LARGEST_GAMMA = 10_000, 10_000, 1_000_000
+# A beta distribution needs some weight on both sides.
+_LEAST_WEIGHT = 1e-9
 
 
 def probability_bad(grouping: Grouping, table: FeatureTable) -> Floats:
     """P(bad) of every tenant of ``table``, shape (tenants,), between 0 and 1."""
-    values = {name: table.column(name) for name in table.features if name not in table.categories}
-    return group_shares(grouping, values, table.side.get("exposure_days"))[:, -1]
+    return group_shares(grouping, table.numbers, table.side.get("exposure_days"))[:, -1]
 
 
 def group_shares(grouping: Grouping, values: Mapping[str, Floats], exposure_days: Floats | None) -> Floats:
@@ -52,8 +55,7 @@ def group_shares(grouping: Grouping, values: Mapping[str, Floats], exposure_days
         Shape (tenants, groups), from the best off to the worst off; each row sums to 1.
     """
     tenants = len(values[grouping.markers[0].name])
-    days = np.full(tenants, np.nan) if exposure_days is None else exposure_days
-    years = np.where(days > 0, days, _YEAR) / _YEAR
+    years = exposure_years(exposure_days, tenants)
     shares = np.empty((tenants, len(grouping.classes)))
     for first in range(0, tenants, _ROWS_AT_ONCE):
         rows = slice(first, first + _ROWS_AT_ONCE)
@@ -65,27 +67,53 @@ def _shares(grouping: Grouping, values: Mapping[str, Floats], years: Floats) -> 
     # Marker by marker in memory: the rule's sums over markers are then sums of long rows, several times as quick.
     drawn = np.empty((len(grouping.markers), len(years), DRAWS))
     for place, marker in enumerate(grouping.markers):
-        value, noise = values[marker.name], grouping.noise.get(marker.name)
-        drawn[place] = value[:, np.newaxis] if noise is None else _redrawn(noise, value, values, years, place)
+        value, noise, prior = values[marker.name], grouping.noise.get(marker.name), grouping.priors.get(marker.name)
+        if noise is None:
+            drawn[place] = value[:, np.newaxis]
+        else:
+            behind = years if noise.kind == "poisson" else events_behind(noise, values, years)
+            known = np.nan_to_num(value)
+            if prior is None:
+                redrawn = _as_seen(noise, known, behind, place)
+            else:
+                following = _following(noise, behind, years, grouping.window_days / YEAR)
+                redrawn = _predicted(noise, known, behind, following, prior, place)
+            drawn[place] = np.where(np.isnan(value)[:, np.newaxis], np.nan, redrawn)
     groups = grouping.assign_values(drawn.reshape(len(drawn), -1).T).reshape(-1, DRAWS)
     return np.column_stack([(groups == number).mean(axis=1) for number in range(len(grouping.classes))])
 
 
-def _redrawn(noise: Noise, value: Floats, values: Mapping[str, Floats], years: Floats, place: int) -> Floats:
-    """One marker's redraws, shape (tenants, DRAWS)."""
+def _as_seen(noise: Noise, value: Floats, behind: Floats, place: int) -> Floats:
+    """A marker's redraws, (tenants, DRAWS), as if what was seen were the true rate; ``behind``: years or events."""
     if noise.kind == "poisson":
-        drawn = _quantiles(_poisson, place, value * years) / years[:, np.newaxis]
-    else:
-        seen = np.zeros_like(years)
-        for name in noise.of:
-            seen += np.nan_to_num(values[name]) if name in values else 0.0
-        # A known mean or rate comes from at least one observation.
-        terms = np.maximum(np.rint(seen * years), 1)
-        if noise.kind == "gamma":
-            drawn = value[:, np.newaxis] * _quantiles(_gamma, place, np.minimum(terms, _LARGEST_GAMMA))
-        else:
-            drawn = _quantiles(_binomial, place, np.minimum(terms, _LARGEST_BINOMIAL), np.clip(value, 0, 1))
-    return np.where(np.isnan(value)[:, np.newaxis], np.nan, drawn)
+        return _quantiles(_poisson, place, value * behind) / behind[:, np.newaxis]
+    if noise.kind == "gamma":
+        return value[:, np.newaxis] * _quantiles(_gamma, place, np.minimum(behind, _LARGEST_GAMMA))
+    return _quantiles(_binomial, place, np.minimum(behind, _LARGEST_BINOMIAL), np.clip(value, 0, 1))
+
+
+def _following(noise: Noise, behind: Floats, years: Floats, next_years: float) -> Floats:
+    """(tenants,) the years, or the events at the pace that was seen, of the next period."""
+    if noise.kind == "poisson":
+        return np.full_like(years, next_years)
+    return np.maximum(np.rint(behind / years * next_years), 1)
+
+
+def _predicted(noise: Noise, value: Floats, behind: Floats, following: Floats, prior: Prior, place: int) -> Floats:
+    """A marker's redraws, (tenants, DRAWS), from what is known of the tenant after ``value`` was seen."""
+    # As many events, hours or hits as all tenants would have had in the time or the events that the prior weighs.
+    expected = prior.strength * prior.mean
+    if noise.kind == "poisson":
+        shape, scale = expected + value * behind, following / (prior.strength + behind)
+        return _quantiles(_negative_binomial, place, shape, scale) / following[:, np.newaxis]
+    if noise.kind == "gamma":
+        behind, following = np.minimum(behind, _LARGEST_GAMMA), np.minimum(following, _LARGEST_GAMMA)
+        hours = expected + value * behind
+        return hours[:, np.newaxis] * _quantiles(_gamma_ratio, place, following, prior.strength + 1 + behind)
+    behind, following = np.minimum(behind, _LARGEST_BINOMIAL), np.minimum(following, _LARGEST_BINOMIAL)
+    hits = np.clip(value, 0, 1) * behind
+    misses = prior.strength - expected + behind - hits
+    return _quantiles(_beta_binomial, place, following, expected + hits, misses)
 
 
 def _quantiles(of: Callable[..., Floats], place: int, *parameters: Floats) -> Floats:
@@ -120,3 +148,36 @@ def _binomial(terms: float, rate: float) -> Floats:
     """Of the share, not the number."""
     support = np.arange(int(terms) + 1)
     return np.searchsorted(special.bdtr(support, int(terms), rate), _POINTS) / terms
+
+
+@lru_cache(maxsize=2_048)
+def _negative_binomial(shape: float, scale: float) -> Floats:
+    """Poisson counts whose mean has a gamma distribution."""
+    mean = shape * scale
+    deviation = np.sqrt(mean * (1 + scale))
+    if mean > _LARGEST_POISSON:
+        return np.rint(np.maximum(mean + deviation * special.ndtri(_POINTS), 0))  # type: ignore[no-any-return]
+    # The tail is at most exponential: P(more than k) falls by scale / (1 + scale) with each further event.
+    support = np.arange(int(mean + 10 * deviation + 10 * (1 + scale)) + 20)
+    return np.searchsorted(special.betainc(shape, support + 1, 1 / (1 + scale)), _POINTS).astype(np.float64)
+
+
+@lru_cache(maxsize=2_048)
+def _gamma_ratio(terms: float, shape: float) -> Floats:
+    """A mean of ``terms`` waiting times, whose own mean is the inverse of a gamma variable."""
+    odds = special.betaincinv(terms, shape, _POINTS)
+    return odds / (1 - odds) / terms  # type: ignore[no-any-return]
+
+
+@lru_cache(maxsize=2_048)
+def _beta_binomial(terms: float, hits: float, misses: float) -> Floats:
+    """Of the share, not the number; the rate itself has a beta distribution."""
+    hits, misses = max(hits, _LEAST_WEIGHT), max(misses, _LEAST_WEIGHT)
+    support = np.arange(int(terms) + 1)
+    logarithm = (
+        -special.betaln(support + 1, terms - support + 1)
+        - np.log(terms + 1)
+        + special.betaln(support + hits, terms - support + misses)
+        - special.betaln(hits, misses)
+    )
+    return np.searchsorted(np.exp(logarithm).cumsum(), _POINTS) / terms
