@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tenant_experience.data_layout import GROUPING_FILE
@@ -161,6 +163,28 @@ class Grouping(BaseModel):
         """The same of values alone, shape (rows, markers), in the order of ``markers``, NaN = missing."""
         columns = [transformed(raw[:, place], marker.transform) for place, marker in enumerate(self.markers)]
         return self.rule.assign(np.stack(columns).T)
+
+    def standardised(self, raw: Floats) -> Floats:
+        """(rows, markers) values in the order of ``markers`` as the rule compares them, NaN where unknown."""
+        columns = [transformed(raw[:, place], marker.transform) for place, marker in enumerate(self.markers)]
+        return (np.stack(columns).T - self._figures("mean")) / self._figures("deviation")
+
+    def complete(self, values: Mapping[str, Floats]) -> NDArray[np.bool_]:
+        """(rows,) whether everything is known that decides, by which the rule's group is the tenant's own.
+
+        A mean or a rate without a value is known as well when the counts that it would be computed from are known to
+        be 0: there was nothing to measure. The rule's median is then right, and nothing was hidden.
+
+        Args:
+            values: feature -> value of each tenant, NaN = missing. A count that is not there is 0 for all tenants: no
+                model reads it.
+        """
+        known = np.ones(len(values[self.markers[0].name]), dtype=bool)
+        for name in (marker.name for marker in self.markers):
+            of = [values[count] for count in self.noise[name].of if count in values] if name in self.noise else []
+            nothing = np.all([count == 0 for count in of], axis=0) if of else False
+            known &= ~np.isnan(values[name]) | nothing
+        return known
 
     def write(self, folder: Path) -> None:
         """Writes ``grouping.json`` into ``folder``, made when missing: same content, same bytes."""

@@ -52,7 +52,7 @@ def group_shares(grouping: Grouping, values: Mapping[str, Floats], exposure_days
         exposure_days: days each tenant was seen, NaN where unknown; None when that holds for all.
 
     Returns:
-        Shape (tenants, groups), from the best off to the worst off; each row sums to 1.
+        Shape (tenants, groups), from the best off to the worst off; each row sums to 1, and no share is 0.
     """
     tenants = len(values[grouping.markers[0].name])
     years = exposure_years(exposure_days, tenants)
@@ -80,7 +80,10 @@ def _shares(grouping: Grouping, values: Mapping[str, Floats], years: Floats) -> 
                 redrawn = _predicted(noise, known, behind, following, prior, place)
             drawn[place] = np.where(np.isnan(value)[:, np.newaxis], np.nan, redrawn)
     groups = grouping.assign_values(drawn.reshape(len(drawn), -1).T).reshape(-1, DRAWS)
-    return np.column_stack([(groups == number).mean(axis=1) for number in range(len(grouping.classes))])
+    count = len(grouping.classes)
+    times = np.column_stack([(groups == number).sum(axis=1) for number in range(count)])
+    # So many draws cannot tell less than half a draw (Jeffreys' prior).
+    return (times + 0.5) / (DRAWS + 0.5 * count)  # type: ignore[no-any-return]
 
 
 def _as_seen(noise: Noise, value: Floats, behind: Floats, place: int) -> Floats:

@@ -1,0 +1,298 @@
+"""What past periods of the same event log say of the probabilities, and how these are recalibrated by it.
+
+Periods have the same length and do not overlap. A tenant that was seen long enough in two of them, one after the other,
+shows what its redraws were worth: the features of the earlier period give the probability, and those of the later one
+give the label, by the same rule. What recalibrates is not what tests: with two such pairs of periods, the earlier one
+fits what the later one tests; with one, each fifth of the tenants is tested with what the others fitted. What is served
+is fitted on all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tenant_experience.features.table import INSUFFICIENT, FeatureTable
+from tenant_experience.groups._methods import one_thread
+from tenant_experience.groups.grouping import Grouping
+from tenant_experience.groups.next_period import (
+    Backtest,
+    NextPeriod,
+    Pair,
+    Recalibration,
+    Reliability,
+    ReliabilityBin,
+    ToldLess,
+    log_ratios,
+    with_unknown,
+)
+from tenant_experience.groups.uncertainty import group_shares
+from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.reliability import BINS, Counted, calibration_error, tenths
+from tenant_experience.statistics.splitting import hash_sample
+
+# With fewer tenants, or fewer of a group in the later period, there is no backtest.
+LEAST_PAIRS, LEAST_OF_GROUP = 200, 30
+# Of a pair of periods, at most so many tenants are looked at: their errors are then below half a percent.
+MOST_TENANTS = 10_000
+TOLD_LESS = 0.05
+_FOLDS, _SEED = 5, 1
+# Of the regression: weak, because there are few weights and hundreds of tenants.
+_PENALTY = 1.0
+_SMALLEST = 1e-15
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """One way to recalibrate: from which redraws, and with the markers or without."""
+
+    shrunk: bool
+    with_markers: bool
+
+
+@dataclass(frozen=True)
+class _Tenants:
+    """Tenants of one or several pairs; every array has a row for each.
+
+    Attributes:
+        shrunk: (rows, groups) shares of redraws from shrunk values.
+        as_seen: (rows, groups) the same from values as they were seen.
+        markers: (rows, markers) standardised, NaN where unknown.
+        before: (rows,) the number of the group in the earlier period.
+        after: (rows,) the number of the group in the later one.
+    """
+
+    shrunk: Floats
+    as_seen: Floats
+    markers: Floats
+    before: NDArray[np.intp]
+    after: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.after)
+
+    def redrawn(self, variant: _Variant) -> Floats:
+        """The shares that a variant starts from."""
+        return self.shrunk if variant.shrunk else self.as_seen
+
+    def take(self, rows: NDArray[np.intp]) -> _Tenants:
+        """Some of them."""
+        return _Tenants(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+    def is_enough(self, groups: int) -> bool:
+        """Whether anything can be fitted on them or tested with them."""
+        fewest = np.bincount(self.after, minlength=groups).min()
+        return len(self) >= LEAST_PAIRS and bool(fewest >= LEAST_OF_GROUP)
+
+    @staticmethod
+    def together(parts: Sequence[_Tenants]) -> _Tenants:
+        """The tenants of several pairs."""
+        names = _Tenants.__dataclass_fields__
+        return _Tenants(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def fit_next_period(
+    grouping: Grouping, training: FeatureTable, periods: Sequence[FeatureTable]
+) -> tuple[Grouping, NextPeriod]:
+    """What the next period brings, as far as past ones tell.
+
+    Args:
+        grouping: the rule, with priors.
+        training: tenants of the training part, with the features of the newest period.
+        periods: features of the partition's tenants by period, the oldest first, the newest last.
+
+    Returns:
+        The rule, without priors where the backtest says that shrinking does not help, and the document.
+    """
+    with one_thread():
+        return _fit_next_period(grouping, training, periods)
+
+
+def _fit_next_period(
+    grouping: Grouping, training: FeatureTable, periods: Sequence[FeatureTable]
+) -> tuple[Grouping, NextPeriod]:
+    groups = len(grouping.classes)
+    found = [_pair(grouping, earlier, later) for earlier, later in pairwise(periods)]
+    # The newest pairs, as many as are large enough without a gap.
+    usable: list[tuple[Pair, _Tenants]] = []
+    for pair, tenants in reversed(found):
+        if not tenants.is_enough(groups):
+            break
+        usable.insert(0, (pair, tenants))
+    if not usable:
+        return grouping, NextPeriod(persistence=_expected_persistence(grouping, training))
+    pairs = [pair for pair, _ in usable]
+    everyone = _Tenants.together([tenants for _, tenants in usable])
+    if len(usable) > 1:
+        earlier, tested = _Tenants.together([tenants for _, tenants in usable[:-1]]), usable[-1][1]
+        variant = _best_variant(earlier)
+        published = _fit(variant, earlier)(tested)
+    else:
+        tested, variant = everyone, _best_variant(everyone)
+        published = _cross_fitted(variant, everyone)
+    document = NextPeriod(
+        basis="backtest",
+        recalibration=_fit(variant, everyone).recalibration,
+        persistence=_measured_persistence(everyone, groups),
+        backtest=Backtest(
+            pairs=tuple(pairs),
+            tested_on="later_pair" if len(usable) > 1 else "cross_fitted",
+            tenants=len(tested),
+            worst=int((tested.after == groups - 1).sum()),
+            shrunk=variant.shrunk,
+            with_markers=variant.with_markers,
+            as_redrawn=reliability(tested.as_seen, tested.after),
+            published=reliability(published, tested.after),
+        ),
+    )
+    return (grouping if variant.shrunk else grouping.model_copy(update={"priors": {}})), document
+
+
+def reliability(shares: Floats, after: NDArray[np.intp]) -> Reliability:
+    """How well (rows, groups) probabilities came true; ``after``: the number of the group that came."""
+    probability, true = shares[:, -1], after == shares.shape[1] - 1
+    error, low, high = calibration_error(probability, true)
+    told = Counted.of(true[probability < TOLD_LESS])
+    return Reliability(
+        calibration_error=error,
+        low=low,
+        high=high,
+        brier=float(((probability - true) ** 2).mean()),
+        log_loss=float(_losses(shares, after).mean()),
+        bins=tuple(_bins(probability, true)),
+        told_less=ToldLess(
+            limit=TOLD_LESS,
+            tenants=told.rows,
+            came_true=told.came_true,
+            share=told.share,
+            low=told.low,
+            high=told.high,
+        ),
+    )
+
+
+def _bins(probability: Floats, true: NDArray[np.bool_]) -> Iterator[ReliabilityBin]:
+    tenth = tenths(probability)
+    for number in np.unique(tenth).tolist():
+        members = tenth == number
+        counted = Counted.of(true[members])
+        yield ReliabilityBin(
+            low_end=number / BINS,
+            high_end=(number + 1) / BINS,
+            tenants=counted.rows,
+            mean_probability=float(probability[members].mean()),
+            share=counted.share,
+            low=counted.low,
+            high=counted.high,
+        )
+
+
+def _pair(grouping: Grouping, earlier: FeatureTable, later: FeatureTable) -> tuple[Pair, _Tenants]:
+    earlier, later = (table.take(table.history != INSUFFICIENT) for table in (earlier, later))
+    _, first, second = np.intersect1d(earlier.tenant_id, later.tenant_id, return_indices=True)
+    before, after = earlier.take(first), later.take(second)
+    complete = grouping.complete(before.numbers)
+    known = np.flatnonzero(complete)
+    known = known[hash_sample(before.tenant_id[known], MOST_TENANTS)]
+    incomplete = len(complete) - int(complete.sum())
+    before, after = before.take(known), after.take(known)
+    raw = before.matrix([marker.name for marker in grouping.markers])
+    tenants = _Tenants(
+        shrunk=_redrawn(grouping, before),
+        as_seen=_redrawn(grouping.model_copy(update={"priors": {}}), before),
+        markers=grouping.standardised(raw),
+        before=grouping.assign(before).astype(np.intp),
+        after=grouping.assign(after).astype(np.intp),
+    )
+    worst = int((tenants.after == len(grouping.classes) - 1).sum())
+    return Pair(
+        earlier=earlier.as_of, later=later.as_of, tenants=len(tenants), incomplete=incomplete, worst=worst
+    ), tenants
+
+
+def _redrawn(grouping: Grouping, table: FeatureTable) -> Floats:
+    return group_shares(grouping, table.numbers, table.side.get("exposure_days"))
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    variant: _Variant
+    recalibration: Recalibration
+
+    def __call__(self, tenants: _Tenants) -> Floats:
+        return self.recalibration.apply(tenants.redrawn(self.variant), tenants.markers)
+
+
+def _fit(variant: _Variant, tenants: _Tenants) -> _Fitted:
+    from sklearn.linear_model import LogisticRegression
+
+    shares = log_ratios(tenants.redrawn(variant))
+    columns = [shares, with_unknown(tenants.markers)] if variant.with_markers else [shares]
+    model = LogisticRegression(C=_PENALTY, max_iter=1_000).fit(np.column_stack(columns), tenants.after)
+    weights, intercepts = model.coef_, model.intercept_
+    if len(weights) > 1:  # one row for each group; only differences matter
+        weights, intercepts = weights[1:] - weights[0], intercepts[1:] - intercepts[0]
+    split = shares.shape[1]
+    return _Fitted(
+        variant,
+        Recalibration(
+            intercepts=tuple(intercepts.tolist()),
+            shares=tuple(map(tuple, weights[:, :split].tolist())),
+            markers=tuple(map(tuple, weights[:, split:].tolist())) if variant.with_markers else (),
+        ),
+    )
+
+
+def _cross_fitted(variant: _Variant, tenants: _Tenants) -> Floats:
+    """(rows, groups) probabilities of each tenant by what was fitted on four fifths of the others."""
+    fold = np.random.default_rng(_SEED).permutation(len(tenants)) % _FOLDS
+    published = np.empty_like(tenants.shrunk)
+    for number in range(_FOLDS):
+        others, own = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+        published[own] = _fit(variant, tenants.take(others))(tenants.take(own))
+    return published
+
+
+def _best_variant(tenants: _Tenants) -> _Variant:
+    """The simplest way to recalibrate that no other beats by more than one standard error of the log loss."""
+    chosen = _Variant(shrunk=True, with_markers=False)
+    losses = _losses(_cross_fitted(chosen, tenants), tenants.after)
+    for shrunk, with_markers in ((False, False), (True, True), (False, True)):
+        variant = _Variant(shrunk, with_markers)
+        offered = _losses(_cross_fitted(variant, tenants), tenants.after)
+        gain = losses - offered
+        if gain.mean() > gain.std() / np.sqrt(len(gain)):
+            chosen, losses = variant, offered
+    return chosen
+
+
+def _losses(shares: Floats, after: NDArray[np.intp]) -> Floats:
+    """(rows,) the log loss of each tenant."""
+    return -np.log(shares[np.arange(len(after)), after])  # type: ignore[no-any-return]
+
+
+def _measured_persistence(tenants: _Tenants, groups: int) -> tuple[tuple[float, ...], ...]:
+    counts = np.zeros((groups, groups))
+    np.add.at(counts, (tenants.before, tenants.after), 1)
+    return _rows_of_shares(counts)
+
+
+def _expected_persistence(grouping: Grouping, training: FeatureTable) -> tuple[tuple[float, ...], ...]:
+    """With one snapshot: the mean of the published probabilities of those who are in each group now."""
+    known = np.flatnonzero(grouping.complete(training.numbers))
+    some = training.take(known[hash_sample(training.tenant_id[known], MOST_TENANTS)])
+    groups = len(grouping.classes)
+    sums = np.zeros((groups, groups))
+    np.add.at(sums, grouping.assign(some).astype(np.intp), _redrawn(grouping, some))
+    return _rows_of_shares(sums)
+
+
+def _rows_of_shares(sums: Floats) -> tuple[tuple[float, ...], ...]:
+    """Each row divided by its sum; a group that nobody is in stays as it is."""
+    totals = sums.sum(axis=1, keepdims=True)
+    shares = np.where(totals > 0, sums / np.maximum(totals, _SMALLEST), np.eye(len(sums)))
+    return tuple(map(tuple, shares.tolist()))
