@@ -13,20 +13,25 @@ from typing import Any
 import pyarrow as pa
 
 from tenant_experience.data_layout import FEATURES_FILE, GROUPS_FILE, processing_input, processing_output
-from tenant_experience.features.table import read_features
+from tenant_experience.features.table import read_features, read_past_features
+from tenant_experience.groups.backtest import fit_next_period
 from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.groups.file import to_arrow, write_groups
 from tenant_experience.jobs.job import run_job
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.jobs.partition_runs import Partition, read_shard, run_partitions, shard_outcome
+from tenant_experience.statistics.splitting import TRAIN
 from tenant_experience.use_case.schema import load_use_case
 
 OUTPUT = "clusters"
 
 
 def main(arguments: list[str] | None) -> Outcome:
-    """Writes groups.parquet, and for each partition an outcome row and, where groups are found, a grouping.json."""
+    """Writes groups.parquet, and for each partition an outcome row.
+
+    Where groups are found, each partition also has a grouping.json and a next_period.json.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--release", required=True)
     parser.add_argument("--shard", required=True, type=int)
@@ -34,12 +39,17 @@ def main(arguments: list[str] | None) -> Outcome:
     use_case = load_use_case(processing_input("use_case"))
     source, output = processing_input("features"), processing_output(OUTPUT)
     table = read_features(source / FEATURES_FILE, use_case)
+    past = read_past_features(source, use_case) if use_case.clustering else []
     groups: list[pa.Table] = []
 
     def group(partition: Partition) -> dict[str, Any]:
         tenants = table.of_partition(partition.slug)
         grouping, rows = group_partition(tenants, partition, use_case, options.release)
+        training = rows.align(tenants).take(rows.split == TRAIN)
+        periods = [earlier.of_partition(partition.slug) for earlier in past]
+        grouping, next_period = fit_next_period(grouping, training, [*periods, tenants])
         grouping.write(output / partition.slug)
+        next_period.write(output / partition.slug)
         groups.append(to_arrow(rows, partition.slug))
         return {
             "tenants": len(rows.tenant_id),
@@ -56,6 +66,7 @@ def main(arguments: list[str] | None) -> Outcome:
             "copula_variance": grouping.copula_variance,
             "service_auc": grouping.service_auc,
             "warnings": list(grouping.warnings),
+            "next_period": next_period.summary(),
         }
 
     def label(partition: Partition) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tenant_experience.data_layout import GLOBAL_PARTITION, SIDE_COLUMNS
+from tenant_experience.data_layout import GLOBAL_PARTITION, PAST, SIDE_COLUMNS, past_features
 from tenant_experience.errors import PlatformError
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.use_case.labels import Labels
@@ -131,6 +131,20 @@ def read_features(path: Path, use_case: UseCase) -> FeatureTable:
         label=_labels(table[labels[0]], use_case.labels)[order] if labels else None,
         side={name: _numbers(table[name])[order] for name in SIDE_COLUMNS},
     )
+
+
+def read_past_features(folder: Path, use_case: UseCase) -> list[FeatureTable]:
+    """The features of the earlier periods of a release, the oldest first; none where its log does not reach back.
+
+    Args:
+        folder: of the release's features.
+        use_case: names the columns.
+
+    Raises:
+        PlatformError: as ``read_features``.
+    """
+    days = sorted((int(path.name) for path in (folder / PAST).glob("[0-9]*")), reverse=True)
+    return [read_features(folder / past_features(each), use_case) for each in days]
 
 
 def _numbers(column: pa.ChunkedArray) -> Floats:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -218,6 +218,18 @@ class NextPeriod(_Document):
         known = redrawn if self.recalibration is None else self.recalibration.apply(redrawn, markers)
         unknown = now @ np.asarray(self.persistence) if self.persistence else now
         return np.where(complete[:, np.newaxis], known, unknown)
+
+    def summary(self) -> dict[str, Any]:
+        """The figures for an outcome."""
+        if self.backtest is None:
+            return {"basis": self.basis}
+        return {
+            "basis": self.basis,
+            "tenants": self.backtest.tenants,
+            "tested_on": self.backtest.tested_on,
+            "calibration_error": self.backtest.published.calibration_error,
+            "as_redrawn": self.backtest.as_redrawn.calibration_error,
+        }
 
     def write(self, folder: Path) -> None:
         """Writes ``next_period.json`` into ``folder``, made when missing: same content, same bytes."""

@@ -31,10 +31,12 @@ from tenant_experience.data_quality.gates import (
 from tenant_experience.data_quality.report import DataQuality, data_quality_report
 from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize, Shard, assign_partitions, shards
+from tenant_experience.features.past import write_past_features
 from tenant_experience.features.sql import (
     check_freshness,
     features_from_events,
     features_from_table,
+    place_tenants,
     tenants_by_portfolio,
     write_features,
 )
@@ -148,7 +150,10 @@ def build_features(
             partition_of = assign_partitions(tenants_by_portfolio(connection, batch.use_case), batch.use_case, scope)
             scoped = scope_warnings(scope, partition_of.values(), batch.use_case)
             tenants, warnings = _describe(connection, batch, folders, quality, scoped)
-            write_features(connection, batch.use_case, partition_of, folders.features / FEATURES_FILE)
+            place_tenants(connection, batch.use_case, partition_of)
+            write_features(connection, batch.use_case, folders.features / FEATURES_FILE)
+            # History is only recorded: nothing is trained, so nothing is looked back on.
+            past = [] if as_of else compute_past_features(engine, batch, folders)
         items = _write_partitions(batch, partition_of, folders)
     return Outcome.ok(
         release=release,
@@ -158,6 +163,7 @@ def build_features(
         rows=intake.rows,
         quarantined=intake.quarantined,
         shards=len(items),
+        past_periods=past,
         data_quality={
             "quarantined_share": intake.quarantined_share,
             "may_train": tenants.may_train,
@@ -225,6 +231,18 @@ def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -
         features_from_events(engine, batch.use_case, sql, batch.as_of)
     else:
         features_from_table(engine.connection, batch.use_case, batch.as_of)
+
+
+def compute_past_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -> list[int]:
+    """Writes the features of earlier periods, where they are of use: where labels come from groups of events' features.
+
+    Returns:
+        How many days before the batch's ``as_of`` each of these periods ends.
+    """
+    if batch.source.kind != "events" or batch.use_case.clustering is None:
+        return []
+    sql = (folders.use_case / SQL_FILE).read_text(encoding="utf-8")
+    return write_past_features(engine, batch.use_case, sql, batch.as_of, folders.features)
 
 
 def _write_partitions(batch: Batch, partition_of: dict[str, PartitionSize], folders: Folders) -> list[Shard]:

@@ -17,6 +17,7 @@ from tenant_experience.data_layout import (
     GROUPS_FILE,
     MODEL_FILE,
     MODEL_MANIFEST,
+    NEXT_PERIOD_FILE,
     model_archive,
 )
 from tenant_experience.errors import TenantExperienceError
@@ -77,7 +78,8 @@ class ShardEvaluation:
         (self.refused if broken else self.ready).append(evaluation)
         check_gates(partition.partition, evaluation.gates)
         key = model_archive(partition.slug, self.release)
-        names = (MODEL_FILE, MODEL_MANIFEST, *((GROUPING_FILE,) if self.use_case.clustering else ()))
+        of_groups = (GROUPING_FILE, NEXT_PERIOD_FILE) if self.use_case.clustering else ()
+        names = (MODEL_FILE, MODEL_MANIFEST, *of_groups)
         write_archive(self.archives / key, [folder / name for name in names])
         return {
             "model_key": key,
