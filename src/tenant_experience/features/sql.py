@@ -150,6 +150,7 @@ def write_features(
 
 
 def sql_timestamp(moment: datetime) -> str:
+    """A moment (with a zone) as SQL, in UTC."""
     return f"CAST({literal(utc_text(moment))} AS TIMESTAMP)"
 
 

@@ -113,8 +113,8 @@ class Backtest(_Document):
 
     Attributes:
         pairs: of periods, the latest last.
-        tested_on: ``later_pair``: fitted on the earlier pair and tested on the later one; ``cross_fitted``: there is one
-            pair, and each fifth of its tenants was tested with what was fitted on the others.
+        tested_on: ``later_pair``: fitted on the earlier pair and tested on the later one; ``cross_fitted``: there is
+            one pair, and each fifth of its tenants was tested with what was fitted on the others.
         tenants: how many were tested.
         worst: how many of these were in the last group in the next period.
         shrunk: whether redraws start from shrunk values (``shrinkage``).

@@ -72,7 +72,7 @@ def _shares(grouping: Grouping, values: Mapping[str, Floats], years: Floats) -> 
             drawn[place] = value[:, np.newaxis]
         else:
             behind = years if noise.kind == "poisson" else events_behind(noise, values, years)
-            known = np.nan_to_num(value)
+            known = np.maximum(np.nan_to_num(value), 0)
             if prior is None:
                 redrawn = _as_seen(noise, known, behind, place)
             else:

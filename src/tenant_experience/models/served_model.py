@@ -7,7 +7,7 @@ which copies the rule of the groups, is answered beside it as ``model_probabilit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tenant_experience.data_layout import GROUPING_FILE
 from tenant_experience.errors import UserError
 from tenant_experience.groups.grouping import Grouping
+from tenant_experience.groups.next_period import NextPeriod
 from tenant_experience.groups.uncertainty import group_shares
 from tenant_experience.models.scoring import Scorer
 from tenant_experience.prediction_status import PredictionStatus
@@ -31,6 +32,7 @@ class ServedModel:
 
     scorer: Scorer
     grouping: Grouping | None = None
+    next_period: NextPeriod = field(default_factory=NextPeriod)
 
     @classmethod
     def load(cls, folder: Path) -> ServedModel:
@@ -51,7 +53,7 @@ class ServedModel:
                 f"{scorer.manifest.labels}; it lacks {missing or 'no feature'}: they are from different releases",
                 code="model_features",
             )
-        return cls(scorer, grouping)
+        return cls(scorer, grouping, NextPeriod.read(folder))
 
     def answers(self, values: Values, exposure_days: Floats | None = None) -> list[dict[str, Any]]:
         """One answer a row.
@@ -72,7 +74,7 @@ class ServedModel:
             rows: list[dict[str, Any]] = [{"value": number} for number in outputs.tolist()]
         else:
             by_label = _by_label(outputs)
-            shares = by_label if self.grouping is None else self._shares(self.grouping, values, exposure_days)
+            shares = by_label if self.grouping is None else self._shares(self.grouping, by_label, values, exposure_days)
             rows = [self._answer(row) for row in shares.tolist()]
             if self.grouping is not None:
                 for row, own in zip(rows, by_label[:, -1].tolist(), strict=True):
@@ -95,10 +97,12 @@ class ServedModel:
         }
         return answer if manifest.positive_label is None else answer | {"probability": shares[-1]}
 
-    def _shares(self, grouping: Grouping, values: Values, exposure_days: Floats | None) -> Floats:
+    def _shares(self, grouping: Grouping, now: Floats, values: Values, exposure_days: Floats | None) -> Floats:
         columns = self.scorer.encoding.columns
         named = {name: column.astype(np.float64) for name, column in zip(columns, values.T, strict=True)}
-        return group_shares(grouping, named, exposure_days)
+        redrawn = group_shares(grouping, named, exposure_days)
+        markers = grouping.standardised(np.column_stack([named[marker.name] for marker in grouping.markers]))
+        return self.next_period.shares(redrawn, now, grouping.complete(named), markers)
 
     def _unknown(self, values: Values) -> NDArray[np.bool_]:
         """Which rows know nothing that decides: no marker, or no feature at all."""
