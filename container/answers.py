@@ -6,28 +6,29 @@ CSV is for machines that score millions of rows, so nothing is redrawn for it (d
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from container.batch import Batch
-from tenant_experience.models.served_model import ServedModel
+from tenant_experience.models.served_model import Published, ServedModel
 from tenant_experience.prediction_status import PredictionStatus
 
 
 def json_answer(batch: Batch, model: ServedModel) -> bytes:
     """Each row's answer (``ServedModel.answers``), with model version, partition and scale."""
     manifest = model.scorer.manifest
-    answers = model.answers(batch.values, batch.exposure_days)
+    published = model.publish(batch.values, batch.exposure_days)
     predictions = [
-        {"tenant_id": tenant_id, **answer} for tenant_id, answer in zip(batch.tenant_ids, answers, strict=True)
+        {"tenant_id": tenant_id, **answer}
+        for tenant_id, answer in zip(batch.tenant_ids, model.in_words(published), strict=True)
     ]
     for row, names in batch.unknown_categories.items():
         predictions[row]["unknown_categories"] = names
     if batch.explain:
-        contributions = model.scorer.contributions(batch.values.astype(np.float32, copy=False)).tolist()
-        for prediction, row_contributions in zip(predictions, contributions, strict=True):
-            scored = prediction["status"] == PredictionStatus.SCORED
-            prediction["contributions"] = dict(zip(manifest.features, row_contributions, strict=True)) if scored else {}
+        for prediction, why in zip(predictions, _explanations(batch, model, published), strict=True):
+            prediction |= why if prediction["status"] == PredictionStatus.SCORED else {"contributions": {}}
     document = {
         "model_version": manifest.version,
         "partition": manifest.partition,
@@ -35,6 +36,17 @@ def json_answer(batch: Batch, model: ServedModel) -> bytes:
         "predictions": predictions,
     }
     return json.dumps(document, allow_nan=False).encode()
+
+
+def _explanations(batch: Batch, model: ServedModel, published: Published) -> Iterator[dict[str, Any]]:
+    """What is added to each row when reasons are wanted (``Reasons``)."""
+    manifest, reasons = model.scorer.manifest, model.reasons(batch.values, published)
+    labels: list[Any] = [None] * len(reasons.baseline) if reasons.label is None else reasons.label.tolist()
+    for label, contributions, baseline in zip(
+        labels, reasons.contributions.tolist(), reasons.baseline.tolist(), strict=True
+    ):
+        why = {"contributions": dict(zip(manifest.features, contributions, strict=True)), "baseline": baseline}
+        yield why if label is None else why | {"contributions_for": manifest.labels[label]}
 
 
 def csv_answer(batch: Batch, model: ServedModel) -> bytes:

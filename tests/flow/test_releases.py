@@ -91,7 +91,11 @@ def test_a_client_reads_features_and_a_prediction_with_reasons(
     assert set(document["demand"]) | set(document["service"]) == set(served["features"])
     assert (document["status"], document["experience"] in ("good", "bad")) == ("scored", True)
     assert document["as_of"] == served["as_of"]
-    assert len(document["reasons"]) == 3
+    assert {reason["towards"] for reason in document["reasons"]} == {document["experience"]}
+    assert document["experience"] not in {reason["towards"] for reason in document["counter_reasons"]}
+    assert document["label_basis"] in ("rule", "model")
+    assert document["probability_basis"] in ("one_snapshot", "backtest")
+    assert "over the next period of the same length" in document["probability_of"]
     assert not document["stale"]
 
 

@@ -156,16 +156,28 @@ def test_the_endpoint_answers_json_as_the_process_does(
     endpoint: httpx.Client, release: Release, scorer: Scorer, newcomers: FeatureTable
 ) -> None:
     answer = endpoint.post("/models/all/invoke", json={"instances": instances_of(newcomers), "explain": True}).json()
-    own = scorer.outputs(matrix_of(newcomers, scorer))
-    expected = probability_bad(Grouping.read(release.models["all"]), newcomers)
+    matrix = matrix_of(newcomers, scorer)
+    own = scorer.outputs(matrix)
+    grouping = Grouping.read(release.models["all"])
+    seen = replace(newcomers, values=newcomers.values.astype(np.float32).astype(np.float64))
+    complete = ~np.isnan(seen.matrix([marker.name for marker in grouping.markers])).any(axis=1)
     predictions = answer["predictions"]
     assert [prediction["tenant_id"] for prediction in predictions] == newcomers.tenant_id.tolist()
+    assert [p["label_basis"] for p in predictions] == ["rule" if known else "model" for known in complete]
+    assert {p["probability_basis"] for p in predictions} == {"one_snapshot"}
     assert np.abs(np.array([p["model_probability"] for p in predictions]) - own).max() < 1e-6
-    assert [p["probability"] for p in predictions] == expected.tolist()
-    assert sum(p["probability"] != p["model_probability"] for p in predictions) > 900
-    assert [p["experience"] for p in predictions] == [scorer.label(value) for value in expected.tolist()]
+    probability = np.array([p["probability"] for p in predictions])
+    assert np.array_equal(probability[complete], probability_bad(grouping, seen)[complete])
+    assert np.abs(probability[~complete] - own[~complete]).max() < 1e-6
+    expected = np.where(complete, grouping.assign(seen), own >= scorer.manifest.threshold)
+    assert [p["experience"] for p in predictions] == np.where(expected, "bad", "good").tolist()
     contributions = np.array([list(p["contributions"].values()) for p in predictions])
-    assert np.abs(contributions - scorer.contributions(matrix_of(newcomers, scorer))).max() < 1e-6
+    by_model, _ = scorer.reasons(matrix)
+    assert np.abs(contributions[~complete] - by_model[~complete]).max() < 1e-6
+    by_rule, _ = grouping.reasons(seen.matrix([marker.name for marker in grouping.markers]), expected.astype(int))
+    of_markers = [scorer.manifest.features.index(marker.name) for marker in grouping.markers]
+    assert np.abs(contributions[np.ix_(complete, of_markers)] - by_rule[complete]).max() < 1e-9
+    assert not np.delete(contributions[complete], of_markers, axis=1).any()
 
 
 def test_the_endpoint_answers_csv_as_the_process_does(

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from tenant_experience.evaluation._intervals import measured
-from tenant_experience.evaluation.scored_rows import ScoredRows, scored
+from tenant_experience.evaluation.scored_rows import ScoredRows, published
 from tenant_experience.features.table import FeatureTable, read_features
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.jobs.partition_runs import Partition, read_shard
 from tenant_experience.models.encoding import Encoding
-from tenant_experience.models.scoring import Scorer
+from tenant_experience.models.served_model import ServedModel
 from tenant_experience.statistics.splitting import TEST, TRAIN
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
@@ -77,9 +77,10 @@ def _both(table: FeatureTable, partition: Partition, folder: Path) -> tuple[Scor
     TrainingRun(USE_CASE, settings, "r1").train_partition(table, rows, partition, folder)
     train, test = (rows.align(table).take(rows.split == part) for part in (TRAIN, TEST))
     labels = rows.label[rows.split == TEST]
-    scorer = Scorer.load(folder)
+    model = ServedModel.load(folder)
     encoding = Encoding.fit(train, table.features)
     learned = xgboost.DMatrix(encoding.matrix(train), rows.label[rows.split == TRAIN])
     booster = xgboost.train(PUBLIC, learned, PUBLIC_ROUNDS)
     theirs = booster.predict(xgboost.DMatrix(encoding.matrix(test))).astype(np.float64)
-    return scored(scorer, scorer.encoding.matrix(test), labels), ScoredRows("binary", labels, theirs)
+    ours = published(model, model.scorer.encoding.matrix(test), labels).rows
+    return ours, ScoredRows("binary", labels, theirs)

@@ -65,10 +65,12 @@ class ModelPrediction:
         scale: ``global`` or ``local``.
         status: ``scored`` or ``no_features``.
         experience: a label of the use case; None without a score, and for models of numbers.
+        label_basis: ``rule`` or ``model``, where labels come from groups: what decided ``experience``; else None.
         probability: of the positive label; None where there is none.
-        model_probability: the model's own output, P(bad), where labels come from groups; else None.
-        contributions: feature -> what it added (XGBoost's own SHAP values): to the log-odds of the positive label, to
-            those of the row's own label where no label is positive, or to the number.
+        probability_basis: ``backtest`` or ``one_snapshot``, where labels come from groups; else None.
+        model_probability: the classifier's own P(bad now), where labels come from groups; else None.
+        contributions: feature -> what it adds: what speaks for ``contributions_for`` is positive.
+        contributions_for: a label of the use case; None for models of numbers.
         optional: of ``probabilities``, ``value`` and ``unknown_categories`` those that the model answers.
     """
 
@@ -76,9 +78,12 @@ class ModelPrediction:
     scale: str
     status: PredictionStatus = PredictionStatus.SCORED
     experience: str | None = None
+    label_basis: str | None = None
     probability: float | None = None
+    probability_basis: str | None = None
     model_probability: float | None = None
     contributions: Mapping[str, float] = field(default_factory=dict)
+    contributions_for: str | None = None
     optional: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -86,7 +91,8 @@ class ModelPrediction:
         """Reads one row of the endpoint's ``predictions``.
 
         The endpoint's image only changes with the next release, so it may be older than this function: it then answers
-        ``closeness`` for ``model_probability``, no ``status``, and ``no_features`` as ``experience``.
+        ``closeness`` for ``model_probability``, no ``status``, and ``no_features`` as ``experience``; or no basis, and
+        contributions without the label that they are for.
         """
         experience, status = row.get("experience"), row.get("status")
         if status is None and experience == PredictionStatus.NO_FEATURES:
@@ -96,9 +102,12 @@ class ModelPrediction:
             scale=scale,
             status=PredictionStatus(status or PredictionStatus.SCORED),
             experience=experience,
+            label_basis=row.get("label_basis"),
             probability=row.get("probability"),
+            probability_basis=row.get("probability_basis"),
             model_probability=row.get("model_probability", row.get("closeness")),
             contributions=row.get("contributions", {}),
+            contributions_for=row.get("contributions_for"),
             optional={name: row[name] for name in _OPTIONAL if name in row},
         )
 
@@ -153,16 +162,21 @@ def describe_prediction(
         stale_after: the age of ``as_of`` from which the answer says ``stale``.
     """
     own = prediction.model_probability if prediction else None
+    supporting, counter = reasons(tenant, prediction, use_case) if prediction else ([], [])
     return {
         "tenant_id": tenant.tenant_id,
         "portfolio_id": tenant.portfolio_id,
         "status": prediction.status if prediction else PredictionStatus.INSUFFICIENT_HISTORY,
         "experience": prediction.experience if prediction else None,
+        "label_basis": prediction.label_basis if prediction else None,
         "probability": prediction.probability if prediction else None,
+        "probability_of": _probability_of(prediction, use_case) if prediction else None,
+        "probability_basis": prediction.probability_basis if prediction else None,
         "model_probability": own,
         "closeness": own,  # the old name, until the next version (decision 0016)
         **(prediction.optional if prediction else {}),
-        "reasons": reasons(tenant, prediction, use_case) if prediction else [],
+        "reasons": supporting,
+        "counter_reasons": counter,
         **{
             aspect: {name: tenant.values.get(name) for name in names}
             for aspect, names in sorted(use_case.aspects.items())
@@ -181,20 +195,47 @@ def describe_no_answer(tenant_id: str | int | None, *, code: str, detail: str) -
     return {"tenant_id": tenant_id, "status": PredictionStatus.NO_ANSWER, "code": code, "detail": detail}
 
 
-def reasons(tenant: ServedTenant, prediction: ModelPrediction, use_case: ServedUseCase) -> list[dict[str, Any]]:
-    """The features that moved the model most, the strongest first, each with a sentence."""
+def reasons(
+    tenant: ServedTenant, prediction: ModelPrediction, use_case: ServedUseCase
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What speaks for the published label, and what speaks against it: the strongest first, each with a sentence.
+
+    There may be nothing in the first list, where little is known of a tenant: it then has the label that most have. A
+    number has no label to argue for, so all that moved it is in the first list.
+    """
+    label = _explained(prediction, use_case)
     strongest = sorted(prediction.contributions.items(), key=lambda item: (-abs(item[1]), item[0]))
-    return [
-        {
-            "feature": name,
-            "text": f"{_words(name, use_case)} {_effect(weight, prediction, use_case)} "
-            f"({_value(tenant.values.get(name))})",
-            "towards": _towards(weight, prediction, use_case),
-            "weight": weight,
-        }
-        for name, weight in strongest[:_MAX_REASONS]
-        if weight
-    ]
+    supporting: list[dict[str, Any]] = []
+    counter: list[dict[str, Any]] = []
+    for name, weight in strongest:
+        if not weight:
+            continue
+        supports = label is None or (weight > 0) == (prediction.experience == label)
+        found = supporting if supports else counter
+        if len(found) < _MAX_REASONS:
+            words, value = _words(name, use_case), _value(tenant.values.get(name))
+            text = f"{words} {_effect(weight, label, use_case)} ({value})"
+            found.append(
+                {"feature": name, "text": text, "towards": _towards(weight, label, use_case), "weight": weight}
+            )
+    return supporting, counter
+
+
+def _explained(prediction: ModelPrediction, use_case: ServedUseCase) -> str | None:
+    """The label that positive contributions speak for; older endpoints do not name it."""
+    if not use_case.labels:
+        return None
+    return prediction.contributions_for or use_case.positive or prediction.experience
+
+
+def _probability_of(prediction: ModelPrediction, use_case: ServedUseCase) -> str | None:
+    """What ``probability`` is the probability of; None without one, and for older endpoints that do not say it."""
+    positive = use_case.positive
+    if prediction.probability is None or positive is None:
+        return None
+    if prediction.probability_basis is not None:
+        return f"that this tenant's label by the same rule, over the next period of the same length, is {positive}"
+    return None if prediction.model_probability is not None else f"that the label of this record is {positive}"
 
 
 def _words(name: str, use_case: ServedUseCase) -> str:
@@ -203,21 +244,20 @@ def _words(name: str, use_case: ServedUseCase) -> str:
     return name.replace("_", " ") if feature is None else feature.words
 
 
-def _effect(weight: float, prediction: ModelPrediction, use_case: ServedUseCase) -> str:
-    if not use_case.labels:
+def _effect(weight: float, label: str | None, use_case: ServedUseCase) -> str:
+    if label is None:
         return "raises the number" if weight > 0 else "lowers the number"
-    outcome = use_case.outcome if use_case.positive else prediction.experience
+    outcome = use_case.outcome if label == use_case.positive else label
     return f"speaks {'for' if weight > 0 else 'against'} {outcome}"
 
 
-def _towards(weight: float, prediction: ModelPrediction, use_case: ServedUseCase) -> str:
+def _towards(weight: float, label: str | None, use_case: ServedUseCase) -> str:
     """The label that a reason speaks for; ``other`` for any but one of several labels; ``higher`` or ``lower``."""
-    if not use_case.labels:
+    if label is None:
         return "higher" if weight > 0 else "lower"
-    favoured = use_case.positive or prediction.experience
-    if weight > 0 and favoured is not None:
-        return favoured
-    others = [label for label in use_case.labels if label != favoured]
+    if weight > 0:
+        return label
+    others = [name for name in use_case.labels if name != label]
     return others[0] if len(others) == 1 else "other"
 
 

@@ -13,7 +13,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tenant_experience.data_layout import GROUPING_FILE
-from tenant_experience.evaluation.scored_rows import scored
 from tenant_experience.features.table import INSUFFICIENT, FeatureTable
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.models.scoring import Scorer
@@ -147,4 +146,4 @@ def rule_of(folder: Path) -> Rule:
     if (folder / GROUPING_FILE).is_file():
         return Grouping.read(folder).assign
     scorer = Scorer.load(folder)
-    return lambda table: scored(scorer, scorer.encoding.matrix(table), np.zeros(len(table))).answers
+    return lambda table: scorer.classes(scorer.outputs(scorer.encoding.matrix(table))).astype(np.float64)

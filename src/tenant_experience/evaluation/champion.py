@@ -9,7 +9,7 @@ from typing import Any, Literal
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.evaluation._intervals import measured, measured_with
 from tenant_experience.evaluation._weighted_metrics import LOSSES, weighted_metrics
-from tenant_experience.evaluation.scored_rows import ScoredRows, scored
+from tenant_experience.evaluation.scored_rows import ScoredRows, published
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.served_model import ServedModel
@@ -104,13 +104,13 @@ class ChampionComparison:
 def champion_comparison(
     champion: Champion, challenger: ScoredRows, manifest: ModelManifest, test: FeatureTable
 ) -> ChampionComparison:
-    """Compares both models on the test part.
+    """Compares what both models publish about the test part.
 
     Args:
         champion: the live model.
-        challenger: the outputs of the new model for the test part.
+        challenger: what the new model answers for the test part.
         manifest: of the new model.
-        test: features of the test part.
+        test: features of the tenants of ``challenger``.
     """
     loss = LOSSES[challenger.task]
     try:
@@ -122,8 +122,12 @@ def champion_comparison(
     obstacle = _obstacle(scorer.manifest, manifest, test)
     if obstacle:
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [obstacle])
-    defended = scored(scorer, scorer.encoding.matrix(test), challenger.labels)
-    metrics = _paired(defended, challenger)
+    answered = published(model, scorer.encoding.matrix(test), challenger.labels, test.side.get("exposure_days"))
+    if not answered.known.any():
+        reason = "The live model answers for none of these tenants: it knows nothing of them that decides."
+        return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [reason])
+    challenger = challenger.take(answered.known)
+    metrics = _paired(answered.rows, challenger)
     decides = metrics[loss]
     scale = decides.champion if challenger.task == "regression" else 1
     return ChampionComparison(

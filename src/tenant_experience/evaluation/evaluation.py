@@ -17,6 +17,7 @@ from tenant_experience.evaluation.scored_rows import ConfusionMatrix
 from tenant_experience.evaluation.slices import Slice
 from tenant_experience.evaluation.smoke_samples import SmokeSample
 from tenant_experience.groups.grouping import Grouping
+from tenant_experience.groups.next_period import ProbabilityBasis
 from tenant_experience.groups.profile import FeatureProfile, PortfolioShare
 from tenant_experience.models.artifact import ModelManifest
 
@@ -40,6 +41,46 @@ class FeatureImportance:
 
 
 @dataclass(frozen=True)
+class PublishedAnswers:
+    """What the figures of an evaluation are of: the answers as the API gives them to the tenants of the test part.
+
+    Attributes:
+        by_rule: how many labels the rule of the groups decided.
+        by_model: how many the classifier decided.
+        probability_basis: of the published probability (``NextPeriod``); None where labels come from a column.
+    """
+
+    by_rule: int
+    by_model: int
+    probability_basis: ProbabilityBasis | None
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """Which answer each kind of figure is of, and what it is compared with, in sentences."""
+        if self.probability_basis is None:
+            return {
+                "label": "The published label is compared with the tenant's own label.",
+                "probability": "The published probability is compared with the tenant's own label.",
+                "calibration": "The published probability is compared with the tenant's own label.",
+            }
+        return {
+            "label": (
+                "The published label is compared with the tenant's own group. It comes from the rule of the groups "
+                f"for {self.by_rule} tenants, whose markers are all known, and from the model for {self.by_model}."
+            ),
+            "probability": "The published probability is compared with the tenant's own group, which it must rank.",
+            "calibration": (
+                "The model probability is compared with the tenant's own group. The published probability is about the "
+                "next period, so it is not part of this comparison."
+            ),
+        }
+
+    def document(self) -> dict[str, Any]:
+        """The figures as evaluation.json has them."""
+        return vars(self) | {"figures": self.figures}
+
+
+@dataclass(frozen=True)
 class PartitionEvaluation:
     """Everything that evaluation.json, the report and the outcome say of a partition. "Bad" is the positive class.
 
@@ -49,6 +90,7 @@ class PartitionEvaluation:
         tenants: the number of tenants with a label.
         bad: how many of these are bad; None without a positive class.
         counts: for each part of the split, and for ``none``: tenants that no model is trained on.
+        published: what the figures on the test part are of: the answers as the API gives them.
         measured: metrics and their intervals, on the test part.
         slices: by kind, the same for slices of the test part.
         missing_features: what missing features cost, on the test part.
@@ -74,6 +116,7 @@ class PartitionEvaluation:
     tenants: int
     bad: int | None
     counts: dict[str, PartCounts]
+    published: PublishedAnswers
     measured: Measured
     slices: dict[str, list[Slice]]
     missing_features: list[MissingFeatures]
@@ -126,6 +169,7 @@ class PartitionEvaluation:
             "bad": self.bad,
             "bad_share": self.bad_share,
             "counts": {part: asdict(counts) for part, counts in self.counts.items()},
+            "published": self.published.document(),
             "metrics": self.metrics,
             "intervals": self.intervals,
             "confusion": asdict(self.confusion) if self.confusion else {},

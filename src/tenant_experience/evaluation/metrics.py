@@ -123,9 +123,8 @@ def _from_to(figures: dict[str, Any]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in figures.items()}
 
 
-def confusion(labels: Labels, probabilities: Floats, threshold: float) -> BinaryConfusion:
+def confusion(labels: Labels, answers: Labels) -> BinaryConfusion:
     """Counts the right and wrong answers."""
-    answers = probabilities >= threshold
     return BinaryConfusion(
         true_positive=int(np.sum(labels & answers)),
         false_positive=int(np.sum(~labels & answers)),

@@ -1,4 +1,4 @@
-"""How accurate a model still is when features are missing: for a new tenant, or when a source is down."""
+"""How accurate the published answer still is when features are missing: of a new tenant, or when a source is down."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def missing_feature_curve(
     Args:
         encoding: says which columns belong to which feature.
         matrix: (rows, columns) of the test part.
-        score: the model's outputs for such a matrix.
+        score: what is published about the rows of such a matrix; it leaves out rows that are not answered.
 
     Returns:
         A row for each number of missing features that is smaller than the number of features.
@@ -69,9 +69,11 @@ def _with_missing(
     missing: int, encoding: Encoding, matrix: Matrix, score: Callable[[Matrix], ScoredRows]
 ) -> MissingFeatures:
     scored = [score(hidden) for hidden in _hidden(missing, encoding, matrix)]
-    whole = np.ones((1, len(matrix)))
-    values = [weighted_metrics(rows, whole) for rows in scored]
     names = _METRICS[scored[0].task]
+    scored = [rows for rows in scored if len(rows)]
+    if not scored:
+        return MissingFeatures(missing, dict.fromkeys(names), None, None)
+    values = [weighted_metrics(rows, np.ones((1, len(rows)))) for rows in scored]
     spread = [_resampled(rows, names[0]) for rows in scored]
     low, high = interval(np.concatenate(spread)) or (None, None)
     means = {name: finite_or_none(float(np.mean([value[name] for value in values]))) for name in names}

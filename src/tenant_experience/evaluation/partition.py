@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from tenant_experience.evaluation._fairness import bad_share_by_band, fairness_w
 from tenant_experience.evaluation._group_changes import GroupChanges, group_changes, rule_of
 from tenant_experience.evaluation._intervals import measured
 from tenant_experience.evaluation.champion import NOT_COMPARABLE, Champion, ChampionComparison, champion_comparison
-from tenant_experience.evaluation.evaluation import FeatureImportance, PartCounts, PartitionEvaluation
+from tenant_experience.evaluation.evaluation import FeatureImportance, PartCounts, PartitionEvaluation, PublishedAnswers
 from tenant_experience.evaluation.gates import model_gates
 from tenant_experience.evaluation.metrics import (
     BinaryConfusion,
@@ -26,17 +25,17 @@ from tenant_experience.evaluation.metrics import (
     roc_curve,
 )
 from tenant_experience.evaluation.missing_features import missing_feature_curve
-from tenant_experience.evaluation.scored_rows import ConfusionMatrix, ScoredRows, confusion_matrix, scored
+from tenant_experience.evaluation.scored_rows import ConfusionMatrix, ScoredRows, confusion_matrix, published
 from tenant_experience.evaluation.slices import measured_slices, slice_names
 from tenant_experience.evaluation.smoke_samples import smoke_samples
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.profile import feature_profile, portfolio_shares
-from tenant_experience.groups.uncertainty import probability_bad
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.encoding import Matrix
 from tenant_experience.models.scoring import Scorer
-from tenant_experience.models.served_model import ServedModel
+from tenant_experience.models.served_model import Published, ServedModel
+from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.intervals import Z95
 from tenant_experience.statistics.splitting import SHARES, TEST
 from tenant_experience.use_case.schema import UseCase
@@ -78,14 +77,12 @@ def evaluate_partition(
     table = groups.align(table)
     chosen = groups.split == TEST
     _check_labels(groups, chosen, manifest)
-    test = table.take(chosen)
-    matrix = scorer.encoding.matrix(test)
-    score = partial(scored, scorer, labels=groups.label[chosen])
-    rows = score(matrix)
+    answered = _answers(model, table.take(chosen), groups.label[chosen])
+    rows, test, matrix = answered.rows, answered.test, answered.matrix
     positive = len(manifest.labels) - 1 if manifest.positive_label else None
     bad = None if positive is None else groups.bad
     whole = measured(rows)
-    missing = missing_feature_curve(scorer.encoding, matrix, score)
+    missing = missing_feature_curve(scorer.encoding, matrix, answered.with_gaps)
     champion = champion_comparison(live.champion, rows, manifest, test) if live else None
     fairness = [] if bad is None else bad_share_by_band(table, bad)
     binary = manifest.task == "binary"
@@ -100,12 +97,14 @@ def evaluate_partition(
         missing_features=missing,
         champion=champion,
         moved=_moved(live, champion, table, folder, manifest),
-        uncertainty=answer_certainty(probability_bad(grouping, test)) if grouping else None,
+        published=answered.description,
+        uncertainty=answer_certainty(rows.outputs if binary else rows.outputs[:, -1]) if grouping else None,
         fairness=fairness,
         gates=model_gates(use_case.gates, whole.metrics, missing, champion),
         warnings=[
             *(grouping.warnings if grouping else ()),
             *_warnings(len(rows), live, champion),
+            *_unanswered(int(chosen.sum()) - len(rows)),
             *fairness_warnings(fairness, manifest.positive_label),
         ],
         confusion=_confusion(rows, manifest),
@@ -116,8 +115,54 @@ def evaluate_partition(
         importance=_importance(scorer, matrix),
         roc=roc_curve(rows.confirmed, rows.outputs) if binary else [],
         precision_recall=precision_recall_curve(rows.confirmed, rows.outputs) if binary else [],
-        smoke_test=smoke_samples(model, test, rows.confidence),
+        smoke_test=smoke_samples(model, test, rows.outputs.max(axis=1) if rows.outputs.ndim == 2 else rows.outputs),
     )
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What the model publishes about the test part.
+
+    Attributes:
+        model: that answers.
+        test: the tenants that are answered.
+        matrix: (tenants, columns) as the model reads them.
+        rows: what is published about them, beside their labels.
+        published: the same as the model gives it.
+    """
+
+    model: ServedModel
+    test: FeatureTable
+    matrix: Matrix
+    rows: ScoredRows
+    published: Published
+
+    @property
+    def description(self) -> PublishedAnswers:
+        """What the figures are of."""
+        if self.model.grouping is None:
+            return PublishedAnswers(0, len(self.rows), None)
+        by_rule = int(self.published.by_rule.sum())
+        return PublishedAnswers(by_rule, len(self.rows) - by_rule, self.model.next_period.basis)
+
+    def with_gaps(self, matrix: Matrix) -> ScoredRows:
+        """What is published about the same tenants when some values of ``matrix`` are missing."""
+        days = self.test.side.get("exposure_days")
+        return published(self.model, matrix, self.rows.labels, days, self.published).rows
+
+
+def _answers(model: ServedModel, test: FeatureTable, labels: Floats) -> _Answers:
+    """The test part without tenants of whom nothing that decides is known: the API answers ``no_features`` for them."""
+    matrix = model.scorer.encoding.matrix(test)
+    found = published(model, matrix, labels, test.side.get("exposure_days"))
+    if not found.known.any():
+        raise AlgorithmError(
+            f"partition {model.scorer.manifest.partition}: of no tenant of the test part a feature that decides is "
+            "known, so the model answers for none of them and cannot be evaluated. Check the features in the "
+            "data-quality report",
+            code="no_features",
+        )
+    return _Answers(model, test.take(found.known), matrix[found.known], found.rows, found.published)
 
 
 def _check_labels(groups: GroupRows, chosen: NDArray[np.bool_], manifest: ModelManifest) -> None:
@@ -139,7 +184,7 @@ def _counts(groups: GroupRows, bad: NDArray[np.bool_] | None) -> dict[str, PartC
 
 def _confusion(rows: ScoredRows, manifest: ModelManifest) -> BinaryConfusion | ConfusionMatrix | None:
     if manifest.task == "binary":
-        return confusion(rows.confirmed, rows.outputs, manifest.threshold)
+        return confusion(rows.labels == 1, rows.answers == 1)
     return confusion_matrix(rows, manifest.labels) if manifest.task == "multiclass" else None
 
 
@@ -174,6 +219,15 @@ def _warnings(test_tenants: int, live: LiveModel | None, champion: ChampionCompa
     if test_tenants < SMALL_TEST_PART:
         found.append(f"The test part has only {test_tenants} tenants: look at the intervals, not at the figures.")
     return found
+
+
+def _unanswered(tenants: int) -> list[str]:
+    if tenants == 0:
+        return []
+    return [
+        f"{tenants} tenants of the test part are left out of all figures, because nothing that decides is known of "
+        "them. The API gives them no label and no probability."
+    ]
 
 
 def _importance(scorer: Scorer, matrix: Matrix) -> list[FeatureImportance]:

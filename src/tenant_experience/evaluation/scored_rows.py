@@ -1,4 +1,4 @@
-"""A model's outputs for some tenants, beside their true labels."""
+"""What is published about some tenants, beside their true labels."""
 
 from __future__ import annotations
 
@@ -10,55 +10,106 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.models.encoding import Matrix
-from tenant_experience.models.scoring import Scorer
+from tenant_experience.models.served_model import Published, ServedModel
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.use_case.labels import Task
 
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Labels and a model's outputs, one entry per tenant.
+    """Labels and published answers, one entry per tenant.
 
     Attributes:
         task: binary, multiclass or regression.
         labels: (rows,) the number of the class, or the number itself.
-        outputs: (rows,) P(positive) or the number; (rows, classes) the probability of each class.
-        threshold: of a binary task: the probability from which the answer is positive.
+        outputs: (rows,) the published probability of the positive class, or the number; (rows, classes) of each class.
+        threshold: of a binary task: the probability from which the answer is positive, where ``called`` is not given.
+        called: (rows,) the number of the published label; None where it follows from ``outputs``.
+        own: as ``outputs``, of the classifier; None where ``outputs`` are its own.
     """
 
     task: Task
     labels: Floats
     outputs: Floats
     threshold: float = 0.5
+    called: Floats | None = None
+    own: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, rows: NDArray[Any]) -> ScoredRows:
         """The rows that a boolean mask or an index picks."""
-        return replace(self, labels=self.labels[rows], outputs=self.outputs[rows])
+        return replace(
+            self,
+            labels=self.labels[rows],
+            outputs=self.outputs[rows],
+            called=None if self.called is None else self.called[rows],
+            own=None if self.own is None else self.own[rows],
+        )
 
     @property
     def answers(self) -> Floats:
-        """(rows,) what the model answers: the number of a class, or the number."""
-        if self.task == "binary":
-            return (self.outputs >= self.threshold).astype(np.float64)
-        return self.outputs.argmax(axis=1).astype(np.float64) if self.task == "multiclass" else self.outputs
+        """(rows,) what is answered: the number of a class, or the number."""
+        return self._meant_by(self.outputs) if self.called is None else self.called
 
     @property
     def confidence(self) -> Floats:
-        """(rows,) binary: P(positive); multiclass: the probability of the answer."""
-        return self.outputs.max(axis=1) if self.task == "multiclass" else self.outputs
+        """(rows,) the probability whose calibration is measured: binary P(positive), multiclass that of the answer.
+
+        It is the classifier's, because the published one is about another period wherever both differ.
+        """
+        return self._own.max(axis=1) if self.task == "multiclass" else self._own
 
     @property
     def confirmed(self) -> NDArray[np.bool_]:
         """(rows,) whether the event that ``confidence`` is the probability of came true."""
-        return np.equal(self.labels, self.answers if self.task == "multiclass" else 1)
+        return np.equal(self.labels, self._meant_by(self._own) if self.task == "multiclass" else 1)
+
+    @property
+    def _own(self) -> Floats:
+        return self.outputs if self.own is None else self.own
+
+    def _meant_by(self, outputs: Floats) -> Floats:
+        if self.task == "binary":
+            return (outputs >= self.threshold).astype(np.float64)
+        return outputs.argmax(axis=1).astype(np.float64) if self.task == "multiclass" else outputs
 
 
-def scored(scorer: Scorer, matrix: Matrix, labels: Floats) -> ScoredRows:
-    """A model's outputs for the rows of an encoded matrix, beside their labels."""
-    return ScoredRows(scorer.manifest.task, labels, scorer.outputs(matrix), scorer.manifest.threshold)
+@dataclass(frozen=True)
+class PublishedRows:
+    """What the API answers for the rows of a matrix.
+
+    Attributes:
+        rows: of the tenants that are answered.
+        known: (rows of the matrix,) which are: nothing is answered where nothing that decides is known.
+        published: of the tenants that are answered.
+    """
+
+    rows: ScoredRows
+    known: NDArray[np.bool_]
+    published: Published
+
+
+def published(
+    model: ServedModel,
+    matrix: Matrix,
+    labels: Floats,
+    exposure_days: Floats | None = None,
+    earlier: Published | None = None,
+) -> PublishedRows:
+    """What is published about the rows of an encoded matrix, beside their labels; see ``ServedModel.publish``."""
+    answers, manifest = model.publish(matrix, exposure_days, earlier), model.scorer.manifest
+    known = answers.take(answers.known)
+    rows = ScoredRows(
+        manifest.task,
+        labels[answers.known],
+        known.outputs,
+        manifest.threshold,
+        None if known.label is None else known.label.astype(np.float64),
+        known.own if model.grouping else None,
+    )
+    return PublishedRows(rows, answers.known, known)
 
 
 @dataclass(frozen=True)

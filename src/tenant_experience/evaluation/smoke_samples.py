@@ -31,6 +31,9 @@ class SmokeSample:
 def smoke_samples(model: ServedModel, test: FeatureTable, outputs: Floats) -> list[SmokeSample]:
     """Up to 8 tenants of the test part, spread over the whole range of the model's answers.
 
+    Where labels come from groups, every other tenant is asked about without one of the markers, because the model then
+    decides the label and not the rule.
+
     Args:
         model: the model that will be served.
         test: the tenants of the test part.
@@ -39,19 +42,33 @@ def smoke_samples(model: ServedModel, test: FeatureTable, outputs: Floats) -> li
     order = np.argsort(outputs, kind="stable")
     rows = order[np.unique(np.linspace(0, len(order) - 1, min(SMOKE_TEST_TENANTS, len(order))).round().astype(int))]
     days = test.side.get("exposure_days", np.full(len(test), np.nan))
-    # 32-bit numbers, because a model sees no more of them, so that both sides redraw exactly the same values.
-    values = model.scorer.encoding.matrix(test)[rows].astype(np.float64)
+    encoding = model.scorer.encoding
+    values = encoding.matrix(test)[rows]
+    hidden = [_hidden_marker(model, place) for place in range(len(rows))]
+    for place, name in enumerate(hidden):
+        if name is not None:
+            values[place, encoding.columns.index(name)] = np.nan
     return [
         SmokeSample(
             instance={
                 "tenant_id": str(test.tenant_id[row]),
-                "features": {name: _value(test, name, row) for name in model.scorer.manifest.features},
+                "features": {
+                    name: None if name == unknown else _value(test, name, row)
+                    for name in model.scorer.manifest.features
+                },
                 "exposure_days": None if np.isnan(days[row]) else float(days[row]),
             },
             answer=answer,
         )
-        for row, answer in zip(rows, model.answers(values, days[rows]), strict=True)
+        for row, unknown, answer in zip(rows, hidden, model.answers(values, days[rows]), strict=True)
     ]
+
+
+def _hidden_marker(model: ServedModel, place: int) -> str | None:
+    if model.grouping is None or place % 2 == 0:
+        return None
+    markers = model.grouping.markers
+    return markers[place // 2 % len(markers)].name
 
 
 def _value(table: FeatureTable, name: str, row: int) -> float | str | None:

@@ -161,13 +161,29 @@ class Grouping(BaseModel):
 
     def assign_values(self, raw: Floats) -> Floats:
         """The same of values alone, shape (rows, markers), in the order of ``markers``, NaN = missing."""
-        columns = [transformed(raw[:, place], marker.transform) for place, marker in enumerate(self.markers)]
-        return self.rule.assign(np.stack(columns).T)
+        return self.rule.assign(self._transformed(raw))
+
+    def reasons(self, raw: Floats, group: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """What each marker adds to a tenant's group, exactly: the sum is positive where the rule says ``group``.
+
+        Args:
+            raw: (rows, markers) in the order of ``markers``, none missing.
+            group: (rows,) the number of each tenant's group.
+
+        Returns:
+            Of two groups, what speaks for the worse one rather than the better one, whatever ``group`` is; of several,
+            what speaks for ``group`` rather than for the one that would take the tenant next. By marker,
+            (rows, markers), and what no marker adds, (rows,): a mixture prefers the larger group.
+        """
+        rule = self.rule
+        standardised = rule.space.standardise(self._transformed(raw))
+        if len(self.classes) == 2:
+            return rule.advantage(standardised, np.ones_like(group), np.zeros_like(group))
+        return rule.advantage(standardised, group, rule.runner_up(standardised, group))
 
     def standardised(self, raw: Floats) -> Floats:
         """(rows, markers) values in the order of ``markers`` as the rule compares them, NaN where unknown."""
-        columns = [transformed(raw[:, place], marker.transform) for place, marker in enumerate(self.markers)]
-        return (np.stack(columns).T - self._figures("mean")) / self._figures("deviation")
+        return (self._transformed(raw) - self._figures("mean")) / self._figures("deviation")
 
     def complete(self, values: Mapping[str, Floats]) -> NDArray[np.bool_]:
         """(rows,) whether everything is known that decides, by which the rule's group is the tenant's own.
@@ -203,6 +219,9 @@ class Grouping(BaseModel):
             return cls.model_validate_json((folder / GROUPING_FILE).read_bytes())
         except ValidationError as error:
             raise PlatformError(f"{folder / GROUPING_FILE}: {error}", code="grouping_file") from error
+
+    def _transformed(self, raw: Floats) -> Floats:
+        return np.stack([transformed(raw[:, place], marker.transform) for place, marker in enumerate(self.markers)]).T
 
     def _figures(self, name: str) -> Floats:
         return np.array([getattr(marker, name) for marker in self.markers])

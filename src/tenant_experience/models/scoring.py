@@ -21,6 +21,9 @@ from tenant_experience.statistics.arrays import Floats
 if TYPE_CHECKING:
     import xgboost
 
+# Nearer to 0 or 1, a threshold has no log-odds that JSON can say.
+_LEAST_THRESHOLD = 1e-15
+
 
 class Scorer:
     """One model in memory, safe to use from several threads at once.
@@ -114,6 +117,12 @@ class Scorer:
         """P(positive label) of a model of two classes, shape (rows,)."""
         return self.outputs(matrix)
 
+    def classes(self, outputs: Floats) -> NDArray[np.intp]:
+        """(rows,) the number of the label that ``outputs`` mean: by the threshold of the costs, or the likeliest."""
+        if self.manifest.task == "binary":
+            return np.asarray(outputs >= self.manifest.threshold).astype(np.intp)
+        return np.asarray(outputs.argmax(axis=1))
+
     def contributions(self, matrix: Matrix) -> NDArray[np.float32]:
         """What each feature adds to the answer, shape (rows, features). Together with the model's bias they sum to it.
 
@@ -125,10 +134,25 @@ class Scorer:
             added = added[np.arange(len(added)), self._explained(matrix)]
         return self.encoding.by_feature(added[:, :-1]) * np.float32(self._slope)
 
-    def label(self, probability: float) -> str:
-        """The answer in a word: the positive label from the manifest's threshold on, else the other one."""
-        negative, positive = self.manifest.labels
-        return positive if probability >= self.manifest.threshold else negative
+    def reasons(self, matrix: Matrix) -> tuple[Floats, Floats]:
+        """What speaks for a label, by feature.
+
+        Returns:
+            (rows, features) and (rows,), what no feature adds. Two labels: for the positive one; the sum of both is the
+            calibrated log-odds above those of the threshold, so it is at least 0 where the answer is positive. Several:
+            for the likeliest label rather than the next likeliest; the sum is the logarithm of how much likelier it is.
+            Regression: the sum is the number.
+        """
+        added = self._predict(matrix, pred_contribs=True).astype(np.float64)
+        offset = 0.0
+        if self.manifest.task == "multiclass":
+            rows, order = np.arange(len(added)), np.argsort(-self.margins(matrix), axis=1, kind="stable")
+            added = added[rows, order[:, 0]] - added[rows, order[:, 1]]
+        elif self.manifest.task == "binary":
+            threshold = np.clip(self.manifest.threshold, _LEAST_THRESHOLD, 1 - _LEAST_THRESHOLD)
+            offset = self._calibration.intercept - float(np.log(threshold / (1 - threshold)))
+        by_feature = np.add.reduceat(added[:, :-1], self.encoding.first_columns, axis=1)
+        return by_feature * self._slope, added[:, -1] * self._slope + offset
 
     @property
     def _slope(self) -> float:

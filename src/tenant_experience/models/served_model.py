@@ -1,15 +1,21 @@
-"""What is answered about a tenant: by the endpoint, and by the evaluation that says what the endpoint must answer.
+"""What is answered about a tenant: by the endpoint, and by the evaluation that says how good these answers are.
 
-Where labels come from a column, the answer is the model's calibrated probability. Where they come from groups, it is
-how often the tenant would fall into each group if its year happened again (``uncertainty``); the model's own output,
-which copies the rule of the groups, is answered beside it as ``model_probability`` (decisions 0014 and 0016).
+Where labels come from a column, the classifier answers. Where they come from groups, there are two statements
+(decision 18):
+
+- ``experience`` is the group that the tenant is in now. Where all markers are known, the rule of the groups decides,
+  exactly; where one is missing, the classifier does, which was trained with features hidden. A mean of nothing is not
+  missing (``Grouping.complete``).
+- ``probability`` is about the next period (``groups.next_period``). It starts from how often the tenant would fall into
+  each group if its year happened again (``groups.uncertainty``); where a marker is missing, from the classifier.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +30,75 @@ from tenant_experience.prediction_status import PredictionStatus
 from tenant_experience.statistics.arrays import Floats
 
 Values = NDArray[np.float32] | Floats
+LabelBasis = Literal["rule", "model"]
+Numbers = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Redraws:
+    """How often tenants would be in each group.
+
+    Attributes:
+        values: (rows, columns) all that redraws depend on but the exposure.
+        shares: (rows, groups) NaN where the rule does not decide.
+    """
+
+    values: Values
+    shares: Floats
+
+    def take(self, rows: NDArray[np.bool_]) -> Redraws:
+        """Those of some tenants."""
+        return Redraws(self.values[rows], self.shares[rows])
+
+
+@dataclass(frozen=True)
+class Published:
+    """The answers to some tenants as arrays, an entry per tenant. Where ``known`` is False, they mean nothing.
+
+    Attributes:
+        outputs: (rows,) the published probability of the positive label, or the number; (rows, labels) of each label.
+        label: (rows,) the number of the published label; None for numbers.
+        own: as ``outputs``, of the classifier: where labels come from groups, P(the tenant's group now).
+        by_rule: (rows,) whether the rule of the groups decided the label, and not the classifier.
+        known: (rows,) whether anything that decides is known.
+        redraws: what ``outputs`` start from where the rule decides; None where labels come from a column.
+    """
+
+    outputs: Floats
+    label: Numbers | None
+    own: Floats
+    by_rule: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+    redraws: Redraws | None = None
+
+    def take(self, rows: NDArray[np.bool_]) -> Published:
+        """Those of some tenants."""
+        return Published(
+            self.outputs[rows],
+            None if self.label is None else self.label[rows],
+            self.own[rows],
+            self.by_rule[rows],
+            self.known[rows],
+            None if self.redraws is None else self.redraws.take(rows),
+        )
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why tenants have their labels, an entry per tenant.
+
+    Attributes:
+        label: (rows,) the number of the label that positive contributions speak for: of two labels the positive one,
+            of several the published one; None for numbers.
+        contributions: (rows, features) what each feature of the model adds. Where the rule decided, its exact parts:
+            0 for a feature that is no marker. Else the classifier's contributions (SHAP values).
+        baseline: (rows,) what no feature adds. Together with the contributions it is above 0 for ``label``, and below
+            for another one.
+    """
+
+    label: Numbers | None
+    contributions: Floats
+    baseline: Floats
 
 
 @dataclass(frozen=True)
@@ -40,7 +115,7 @@ class ServedModel:
 
         Raises:
             UserError: as ``Scorer.load``, and ``model_features`` when the model does not read what groups are found on.
-            PlatformError: ``grouping_file``.
+            PlatformError: ``grouping_file``, ``next_period_file``.
         """
         scorer = Scorer.load(folder)
         if not (folder / GROUPING_FILE).is_file():
@@ -55,62 +130,117 @@ class ServedModel:
             )
         return cls(scorer, grouping, NextPeriod.read(folder))
 
-    def answers(self, values: Values, exposure_days: Floats | None = None) -> list[dict[str, Any]]:
-        """One answer a row.
+    def publish(
+        self, values: Values, exposure_days: Floats | None = None, earlier: Published | None = None
+    ) -> Published:
+        """The only way to an answer. A row is answered alike alone and among others.
 
         Args:
-            values: (rows, columns) as ``Encoding`` arranges them, NaN = missing.
+            values: (rows, columns) as ``Encoding`` arranges them, NaN = missing. A model sees 32-bit numbers, and so
+                does the rule, so that answers are the same however values came.
             exposure_days: (rows,) days each tenant was seen, NaN where unknown; matters for groups only.
+            earlier: what was published about the same tenants with other values. Redrawing takes most of the time, so
+                a tenant for which nothing that it depends on has changed is not redrawn.
+        """
+        matrix = values.astype(np.float32, copy=False)
+        own = self.scorer.outputs(matrix)
+        label = None if self.scorer.manifest.task == "regression" else self.scorer.classes(own)
+        if self.grouping is None or label is None:
+            return Published(own, label, own, np.zeros(len(own), dtype=bool), ~np.isnan(matrix).all(axis=1))
+        markers = matrix[:, self._marker_columns].astype(np.float64)
+        gaps = np.isnan(markers)
+        complete = ~gaps.any(axis=1)
+        label[complete] = self.grouping.assign_values(markers[complete]).astype(np.intp)
+        redraws = self._redraws(self.grouping, matrix, exposure_days, complete, earlier and earlier.redraws)
+        shares = self.next_period.shares(redraws.shares, _by_label(own), complete)
+        outputs = shares if own.ndim == 2 else shares[:, -1]
+        return Published(outputs, label, own, complete, ~gaps.all(axis=1), redraws)
+
+    def reasons(self, values: Values, published: Published) -> Reasons:
+        """Why the rows of ``published`` have their labels."""
+        matrix, rule = values.astype(np.float32, copy=False), published.by_rule
+        contributions = np.zeros((len(matrix), len(self.scorer.manifest.features)))
+        baseline = np.zeros(len(matrix))
+        if self.grouping is not None and published.label is not None and rule.any():
+            markers = matrix[rule][:, self._marker_columns].astype(np.float64)
+            by_marker, baseline[rule] = self.grouping.reasons(markers, published.label[rule])
+            features = [self.scorer.manifest.features.index(marker.name) for marker in self.grouping.markers]
+            contributions[np.ix_(rule, features)] = by_marker
+        if not rule.all():
+            contributions[~rule], baseline[~rule] = self.scorer.reasons(matrix[~rule])
+        binary = self.scorer.manifest.task == "binary"
+        return Reasons(np.ones(len(matrix), dtype=np.intp) if binary else published.label, contributions, baseline)
+
+    def answers(self, values: Values, exposure_days: Floats | None = None) -> list[dict[str, Any]]:
+        """What ``publish`` finds, in words, one answer a row.
 
         Returns:
             ``status`` (``PredictionStatus``), and by task: Regression: ``value``. Two labels: ``probability`` (of the
-            positive one) and ``experience`` (the label, by the model's threshold). More labels: ``probabilities`` by
-            label, ``experience`` (the likeliest), and ``probability`` where a label is positive. Models of groups
-            answer ``model_probability`` too, the model's own P(bad), and repeat it as ``closeness``, its old name.
+            positive one) and ``experience`` (the label). More labels: ``probabilities`` by label, ``experience``, and
+            ``probability`` where a label is positive. Models of groups also answer ``label_basis`` (``rule`` or
+            ``model``: what decided the label), ``probability_basis`` (see ``NextPeriod``) and ``model_probability``,
+            the classifier's P(the tenant is in the last group now), which they repeat as ``closeness``, its old name.
             Where nothing that decides is known, ``status`` is ``no_features`` and everything else is None.
         """
-        outputs = self.scorer.outputs(values.astype(np.float32, copy=False))
-        if self.scorer.manifest.task == "regression":
-            rows: list[dict[str, Any]] = [{"value": number} for number in outputs.tolist()]
+        return self.in_words(self.publish(values, exposure_days))
+
+    def in_words(self, published: Published) -> list[dict[str, Any]]:
+        """See ``answers``."""
+        manifest, outputs = self.scorer.manifest, published.outputs.tolist()
+        if published.label is None:
+            rows: list[dict[str, Any]] = [{"value": number} for number in outputs]
+        elif manifest.task == "binary":
+            rows = [{"probability": number} for number in outputs]
         else:
-            by_label = _by_label(outputs)
-            shares = by_label if self.grouping is None else self._shares(self.grouping, by_label, values, exposure_days)
-            rows = [self._answer(row) for row in shares.tolist()]
-            if self.grouping is not None:
-                for row, own in zip(rows, by_label[:, -1].tolist(), strict=True):
-                    row |= {"model_probability": own, "closeness": own}  # closeness: until the next version
-        unknown = self._unknown(values).tolist()
+            rows = [{"probabilities": dict(zip(manifest.labels, shares, strict=True))} for shares in outputs]
+            if manifest.positive_label is not None:
+                rows = [row | {"probability": shares[-1]} for row, shares in zip(rows, outputs, strict=True)]
+        if published.label is not None:
+            for row, number in zip(rows, published.label.tolist(), strict=True):
+                row["experience"] = manifest.labels[number]
+        if self.grouping is not None:
+            own, by_rule = _by_label(published.own)[:, -1].tolist(), published.by_rule.tolist()
+            for row, probability, rule in zip(rows, own, by_rule, strict=True):
+                row["label_basis"] = "rule" if rule else "model"
+                row["probability_basis"] = self.next_period.basis
+                row |= {"model_probability": probability, "closeness": probability}  # closeness: until the next version
         return [
-            {"status": PredictionStatus.NO_FEATURES, **dict.fromkeys(row)}
-            if nothing
-            else {"status": PredictionStatus.SCORED, **row}
-            for row, nothing in zip(rows, unknown, strict=True)
+            {"status": PredictionStatus.SCORED, **row}
+            if known
+            else {"status": PredictionStatus.NO_FEATURES, **dict.fromkeys(row)}
+            for row, known in zip(rows, published.known.tolist(), strict=True)
         ]
 
-    def _answer(self, shares: list[float]) -> dict[str, Any]:
-        manifest = self.scorer.manifest
-        if manifest.task == "binary":
-            return {"probability": shares[-1], "experience": self.scorer.label(shares[-1])}
-        answer: dict[str, Any] = {
-            "probabilities": dict(zip(manifest.labels, shares, strict=True)),
-            "experience": manifest.labels[shares.index(max(shares))],
-        }
-        return answer if manifest.positive_label is None else answer | {"probability": shares[-1]}
-
-    def _shares(self, grouping: Grouping, now: Floats, values: Values, exposure_days: Floats | None) -> Floats:
+    def _redraws(
+        self,
+        grouping: Grouping,
+        matrix: Values,
+        exposure_days: Floats | None,
+        complete: NDArray[np.bool_],
+        earlier: Redraws | None,
+    ) -> Redraws:
         columns = self.scorer.encoding.columns
-        named = {name: column.astype(np.float64) for name, column in zip(columns, values.T, strict=True)}
-        redrawn = group_shares(grouping, named, exposure_days)
-        markers = grouping.standardised(np.column_stack([named[marker.name] for marker in grouping.markers]))
-        return self.next_period.shares(redrawn, now, grouping.complete(named), markers)
+        behind = dict.fromkeys(name for noise in grouping.noise.values() for name in noise.of if name in columns)
+        counts = [columns.index(name) for name in behind]
+        values = matrix[:, [*self._marker_columns, *counts]]
+        shares = np.full((len(matrix), len(grouping.classes)), np.nan)
+        new = complete
+        if earlier is not None:
+            alike = ((values == earlier.values) | (np.isnan(values) & np.isnan(earlier.values))).all(axis=1)
+            shares[alike] = earlier.shares[alike]
+            new = complete & ~alike
+        days = None if exposure_days is None else exposure_days[new]
+        shares[new] = group_shares(grouping, self._named(matrix[new]), days)
+        return Redraws(values, shares)
 
-    def _unknown(self, values: Values) -> NDArray[np.bool_]:
-        """Which rows know nothing that decides: no marker, or no feature at all."""
-        deciding = values
-        if self.grouping is not None:
-            columns = self.scorer.encoding.columns
-            deciding = values[:, [columns.index(marker.name) for marker in self.grouping.markers]]
-        return np.asarray(np.isnan(deciding).all(axis=1))
+    def _named(self, matrix: Values) -> dict[str, Floats]:
+        columns = self.scorer.encoding.columns
+        return {name: column.astype(np.float64) for name, column in zip(columns, matrix.T, strict=True)}
+
+    @cached_property
+    def _marker_columns(self) -> list[int]:
+        columns = self.scorer.encoding.columns
+        return [columns.index(marker.name) for marker in self.grouping.markers] if self.grouping else []
 
 
 def _by_label(outputs: Floats) -> Floats:

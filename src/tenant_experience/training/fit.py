@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,8 @@ class FitTask:
         validation: rows of the validation part, which stops the training and calibrates the model.
         feature_dropout: the share of features hidden in a second copy of the rows, see ``with_dropout_copy``.
         left_out_features: for the record.
+        directions: feature -> 1 where more of it can only make class 1 likelier, -1 where it can only make it less
+            likely.
     """
 
     trainer: Trainer
@@ -38,6 +41,7 @@ class FitTask:
     validation: Dataset
     feature_dropout: float
     left_out_features: tuple[str, ...] = ()
+    directions: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ def fit(task: FitTask) -> FittedModel:
     encoding, chance = task.manifest.encoding, np.random.default_rng(task.settings.seed)
     train = with_dropout_copy(task.train, encoding, task.feature_dropout, chance)
     watched = with_dropout_copy(task.validation, encoding, task.feature_dropout, chance)
-    objective = Objective(task.manifest.task, len(task.manifest.labels))
+    directions = tuple(task.directions.get(column, 0) for column in encoding.columns) if task.directions else ()
+    objective = Objective(task.manifest.task, len(task.manifest.labels), directions)
     model = task.trainer.train(train, watched, encoding.columns, objective, task.settings)
     manifest = task.manifest.model_copy(update={"scaling": model.scaling})
     if objective.classes:

@@ -55,7 +55,11 @@ def fit_estimator(
 
     estimator = HistGradientBoostingClassifier if objective.classes else HistGradientBoostingRegressor
     model = estimator(
-        **settings.model_dump(exclude={"seed"}), random_state=settings.seed, early_stopping=True, scoring="loss"
+        **settings.model_dump(exclude={"seed"}),
+        monotonic_cst=objective.directions or None,
+        random_state=settings.seed,
+        early_stopping=True,
+        scoring="loss",
     )
     with threadpool_limits(1):
         return model.fit(train.matrix, train.labels, X_val=validation.matrix, y_val=validation.labels)

@@ -36,10 +36,13 @@ class Objective:
     Attributes:
         task: binary (the probability of class 1), multiclass (of each class) or regression (a number).
         classes: how many there are; 0 for a number.
+        directions: of each column, 1 where more of it can only make class 1 likelier, -1 where it can only make it less
+            likely, else 0; empty where nothing is known. Trees keep to it.
     """
 
     task: Task
     classes: int
+    directions: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

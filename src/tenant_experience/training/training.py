@@ -120,6 +120,7 @@ class TrainingRun:
             validation=Dataset(encoding.matrix(validation_table), labels[1]),
             feature_dropout=self.use_case.feature_dropout,
             left_out_features=tuple(left_out),
+            directions=self._directions(),
         )
         model = self.fit(task)
         model.write(folder)
@@ -127,6 +128,17 @@ class TrainingRun:
         _log.info("partition %s: validation_loss=%.6f", partition.slug, model.record.validation_loss)
         record = model.record.model_dump(mode="json")
         return {name: record[name] for name in _FIGURES}
+
+    def _directions(self) -> dict[str, int]:
+        """Which way each marker moves the answer, where the rule of the groups is known to move one way too.
+
+        Of two groups with centroids, the worse one is the worse one on every marker (``groups_not_ordered``), so a
+        tenant must not look better because something got worse.
+        """
+        clustering = self.use_case.clustering
+        if clustering is None or clustering.groups > 2 or clustering.method == "gaussian_mixture":
+            return {}
+        return {name: self.use_case.features[name].direction for name in clustering.markers}
 
     def _manifest(self, partition: Partition, encoding: Encoding, as_of: str) -> ModelManifest:
         return ModelManifest(

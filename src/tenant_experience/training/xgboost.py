@@ -61,6 +61,7 @@ class XGBoostTrainer:
             settings.model_dump(exclude={"n_estimators", "early_stopping_rounds"})
             | _OBJECTIVES[objective.task]
             | ({"num_class": objective.classes} if objective.task == "multiclass" else {})
+            | ({"monotone_constraints": objective.directions} if objective.directions else {})
             | {"tree_method": "hist", "nthread": 1},
             train_rows,
             num_boost_round=settings.n_estimators,

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tenant_experience.api.prediction import (
     ModelPrediction,
@@ -40,10 +42,14 @@ RECORD = {
 ROW = {
     "status": "scored",
     "experience": "bad",
+    "label_basis": "rule",
     "probability": 0.9,
+    "probability_basis": "one_snapshot",
     "model_probability": 0.99,
     "closeness": 0.99,
     "contributions": {"mean_first_response_hr": 2.0, "total_tickets": -0.5},
+    "contributions_for": "bad",
+    "baseline": 0.1,
 }
 MODEL = ModelPrediction.read(ROW, model_version="r1", scale="global")
 
@@ -62,6 +68,10 @@ def test_a_prediction_says_how_sure_why_when_and_by_which_model() -> None:
     answer = describe_prediction(read_record(RECORD, TENANTS), MODEL, TENANTS, now=NOW, stale_after=timedelta(days=35))
     assert (answer["status"], answer["experience"], answer["probability"]) == ("scored", "bad", 0.9)
     assert (answer["model_version"], answer["scale"]) == ("r1", "global")
+    assert (answer["label_basis"], answer["probability_basis"]) == ("rule", "one_snapshot")
+    assert answer["probability_of"] == (
+        "that this tenant's label by the same rule, over the next period of the same length, is bad"
+    )
     assert answer["model_probability"] == answer["closeness"] == 0.99
     assert answer["as_of"] == "2026-11-01T00:00:00Z"
     assert answer["reasons"][0]["text"].startswith("hours until the first response speaks for a bad experience (12.5)")
@@ -78,18 +88,42 @@ def test_an_answer_of_old_features_says_stale() -> None:
 def test_too_little_history_has_no_probability() -> None:
     tenant = read_record({**RECORD, "history": "insufficient"}, TENANTS)
     answer = describe_prediction(tenant, None, TENANTS, now=NOW, stale_after=timedelta(days=35))
-    assert (answer["status"], answer["reasons"]) == ("insufficient_history", [])
-    numbers = ("experience", "probability", "model_probability", "closeness", "model_version", "scale")
-    assert [answer[name] for name in numbers] == [None] * 6
+    assert (answer["status"], answer["reasons"], answer["counter_reasons"]) == ("insufficient_history", [], [])
+    bases = ("label_basis", "probability_basis", "probability_of")
+    numbers = ("experience", "probability", "model_probability", "closeness", "model_version", "scale", *bases)
+    assert [answer[name] for name in numbers] == [None] * 9
 
 
-def test_reasons_are_the_strongest_three_and_say_when_a_value_is_not_known() -> None:
+def test_reasons_are_the_strongest_three_for_the_label_and_say_when_a_value_is_not_known() -> None:
     tenant = read_record(RECORD, TENANTS)
-    weights = {"a": 0.1, "answer_rate": -3.0, "total_tickets": 2.0, "work_order_count": 1.0, "b": 0.0}
-    found = reasons(tenant, replace(MODEL, contributions=weights), TENANTS)
-    assert [row["feature"] for row in found] == ["answer_rate", "total_tickets", "work_order_count"]
-    assert found[0]["towards"] == "good"
-    assert found[0]["text"].endswith("(not known)")
+    weights = {"a": 0.1, "answer_rate": -3.0, "total_tickets": 2.0, "work_order_count": 1.0, "b": 0.0, "c": 0.05}
+    supporting, counter = reasons(tenant, replace(MODEL, contributions=weights), TENANTS)
+    assert [row["feature"] for row in supporting] == ["total_tickets", "work_order_count", "a"]
+    assert [row["feature"] for row in counter] == ["answer_rate"]
+    assert {row["towards"] for row in supporting} == {"bad"}
+    assert counter[0]["towards"] == "good"
+    assert counter[0]["text"].endswith("speaks against a bad experience (not known)")
+    supporting, counter = reasons(tenant, replace(MODEL, experience="good", contributions=weights), TENANTS)
+    assert [row["feature"] for row in supporting] == ["answer_rate"]
+    assert [row["feature"] for row in counter] == ["total_tickets", "work_order_count", "a"]
+
+
+LABELS = st.sampled_from(["good", "bad"])
+WEIGHTS = st.dictionaries(st.sampled_from(list(TENANTS.features)), st.floats(-5, 5))
+
+
+@given(experience=LABELS, explained=st.none() | LABELS, weights=WEIGHTS)
+def test_every_reason_speaks_for_the_label_and_every_counter_reason_against_it(
+    experience: str, explained: str | None, weights: dict[str, float]
+) -> None:
+    """Also of an older endpoint, whose contributions always speak for the positive label."""
+    model = replace(MODEL, experience=experience, contributions=weights, contributions_for=explained)
+    supporting, counter = reasons(read_record(RECORD, TENANTS), model, TENANTS)
+    assert {row["towards"] for row in supporting} <= {experience}
+    assert experience not in {row["towards"] for row in counter}
+    told = {row["feature"] for row in supporting + counter}
+    strongest = max(weights, key=lambda name: abs(weights[name]), default=None)
+    assert strongest is None or weights[strongest] == 0 or strongest in told
 
 
 def test_tenants_of_one_model_are_asked_together() -> None:
@@ -141,12 +175,12 @@ def test_another_use_case_is_told_in_its_own_words() -> None:
         "contributions": {"state": 1.0, "day_minutes": -0.5},
     }
     answer = churn_answer(row)
-    assert [reason["text"] for reason in answer["reasons"]] == [
-        "state speaks for leaving (KS)",
-        "day minutes speaks against leaving (265.1)",
-    ]
-    assert [reason["towards"] for reason in answer["reasons"]] == ["leaves", "stays"]
+    assert [reason["text"] for reason in answer["reasons"]] == ["state speaks for leaving (KS)"]
+    assert [reason["text"] for reason in answer["counter_reasons"]] == ["day minutes speaks against leaving (265.1)"]
+    assert [reason["towards"] for reason in answer["reasons"] + answer["counter_reasons"]] == ["leaves", "stays"]
     assert (answer["model_probability"], answer["closeness"]) == (None, None)
+    assert answer["probability_of"] == "that the label of this record is leaves"
+    assert (answer["label_basis"], answer["probability_basis"]) == (None, None)
     assert answer["unknown_categories"] == ["state"]
     assert not {"demand", "service", "value", "probabilities"} & answer.keys()
 
@@ -156,14 +190,17 @@ def test_several_labels_and_numbers_are_told_as_the_model_tells_them() -> None:
     customer = read_record(CUSTOMER, several)
     row = {"experience": "high", "probabilities": {"low": 0.1, "middle": 0.2, "high": 0.7}}
     weights = {"state": 1.0, "day_minutes": -0.5}
-    why = reasons(customer, replace(MODEL, experience="high", contributions=weights), several)
-    assert [(reason["text"], reason["towards"]) for reason in why] == [
-        ("state speaks for high (KS)", "high"),
-        ("day minutes speaks against high (265.1)", "other"),
-    ]
+    older = replace(MODEL, experience="high", contributions=weights, contributions_for=None)
+    for model in (older, replace(older, contributions_for="high")):
+        why = [(reason["text"], reason["towards"]) for found in reasons(customer, model, several) for reason in found]
+        assert why == [
+            ("state speaks for high (KS)", "high"),
+            ("day minutes speaks against high (265.1)", "other"),
+        ]
     assert churn_answer(row)["probabilities"] == row["probabilities"]
     number = replace(CHURN, labels=(), positive=None, outcome=None)
-    why = reasons(customer, replace(MODEL, experience=None, contributions={"day_minutes": -0.5}), number)
+    why, against = reasons(customer, replace(MODEL, experience=None, contributions={"day_minutes": -0.5}), number)
+    assert against == []
     assert (why[0]["text"], why[0]["towards"]) == ("day minutes lowers the number (265.1)", "lower")
     answer = churn_answer({"status": "scored", "value": 3.0})
     assert (answer["status"], answer["experience"], answer["value"]) == ("scored", None, 3.0)
@@ -186,9 +223,17 @@ def test_a_tenant_without_the_features_that_decide_has_a_status_and_no_label(row
     assert (answer["probability"], answer["model_probability"], answer["closeness"]) == (None, None, None)
 
 
-def test_an_older_endpoint_answers_by_the_old_names() -> None:
-    old = {name: value for name, value in ROW.items() if name not in ("status", "model_probability")}
-    assert ModelPrediction.read(old, model_version="r1", scale="global") == MODEL
+def test_an_older_endpoint_answers_by_the_old_names_and_without_what_it_does_not_know() -> None:
+    new = ("status", "model_probability", "label_basis", "probability_basis", "contributions_for", "baseline")
+    old = ModelPrediction.read(
+        {name: value for name, value in ROW.items() if name not in new}, model_version="r1", scale="global"
+    )
+    assert old == replace(MODEL, label_basis=None, probability_basis=None, contributions_for=None)
+    answer = describe_prediction(read_record(RECORD, TENANTS), old, TENANTS, now=NOW, stale_after=timedelta(days=35))
+    assert (answer["experience"], answer["probability"], answer["model_probability"]) == ("bad", 0.9, 0.99)
+    assert (answer["label_basis"], answer["probability_basis"], answer["probability_of"]) == (None, None, None)
+    assert [reason["feature"] for reason in answer["reasons"]] == ["mean_first_response_hr"]
+    assert [reason["feature"] for reason in answer["counter_reasons"]] == ["total_tickets"]
 
 
 def test_the_status_is_plain_text_in_json() -> None:

@@ -20,7 +20,7 @@ def told(rows: ScoredRows) -> dict[str, float | None]:
 
 
 def test_metrics_by_hand() -> None:
-    counts = confusion(LABELS, PROBABILITIES, 0.5)
+    counts = confusion(LABELS, PROBABILITIES >= 0.5)
     assert counts == BinaryConfusion(true_positive=3, false_positive=1, true_negative=3, false_negative=1)
     assert counts.matrix == [[3, 1], [1, 3]]
     metrics = told(ROWS)
