@@ -15,6 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import optimize
 
 from tenant_experience.features.table import INSUFFICIENT, FeatureTable
 from tenant_experience.groups._methods import one_thread
@@ -41,8 +42,6 @@ LEAST_PAIRS, LEAST_OF_GROUP = 200, 30
 MOST_TENANTS = 10_000
 TOLD_LESS = 0.05
 _FOLDS, _SEED = 5, 1
-# Of the regression: weak, because there are few weights and hundreds of tenants.
-_PENALTY = 1.0
 _SMALLEST = 1e-15
 
 
@@ -127,16 +126,17 @@ def _fit_next_period(
         return grouping, NextPeriod(persistence=_expected_persistence(grouping, training))
     pairs = [pair for pair, _ in usable]
     everyone = _Tenants.together([tenants for _, tenants in usable])
+    fitter = _Fitter(tuple(marker.direction for marker in grouping.markers))
     if len(usable) > 1:
         earlier, tested = _Tenants.together([tenants for _, tenants in usable[:-1]]), usable[-1][1]
-        variant = _best_variant(earlier)
-        published = _fit(variant, earlier)(tested)
+        variant = fitter.best_variant(earlier)
+        published = _recalibrated(fitter.fit(variant, earlier), variant, tested)
     else:
-        tested, variant = everyone, _best_variant(everyone)
-        published = _cross_fitted(variant, everyone)
+        tested, variant = everyone, fitter.best_variant(everyone)
+        published = fitter.cross_fit(variant, everyone)
     document = NextPeriod(
         basis="backtest",
-        recalibration=_fit(variant, everyone).recalibration,
+        recalibration=fitter.fit(variant, everyone),
         persistence=_measured_persistence(everyone, groups),
         backtest=Backtest(
             pairs=tuple(pairs),
@@ -219,55 +219,83 @@ def _redrawn(grouping: Grouping, table: FeatureTable) -> Floats:
 
 
 @dataclass(frozen=True)
-class _Fitted:
-    variant: _Variant
-    recalibration: Recalibration
+class _Fitter:
+    """Fits by penalised maximum likelihood.
 
-    def __call__(self, tenants: _Tenants) -> Floats:
-        return self.recalibration.apply(tenants.redrawn(self.variant), tenants.markers)
+    Attributes:
+        directions: of each marker: 1 where more of it may only make the worse of two groups likelier, -1 where it may
+            only make it less likely. So no answer gets better when a marker gets worse. Of several groups, nothing is
+            asked.
+    """
 
+    directions: tuple[int, ...]
 
-def _fit(variant: _Variant, tenants: _Tenants) -> _Fitted:
-    from sklearn.linear_model import LogisticRegression
-
-    shares = log_ratios(tenants.redrawn(variant))
-    columns = [shares, with_unknown(tenants.markers)] if variant.with_markers else [shares]
-    model = LogisticRegression(C=_PENALTY, max_iter=1_000).fit(np.column_stack(columns), tenants.after)
-    weights, intercepts = model.coef_, model.intercept_
-    if len(weights) > 1:  # one row for each group; only differences matter
-        weights, intercepts = weights[1:] - weights[0], intercepts[1:] - intercepts[0]
-    split = shares.shape[1]
-    return _Fitted(
-        variant,
-        Recalibration(
-            intercepts=tuple(intercepts.tolist()),
-            shares=tuple(map(tuple, weights[:, :split].tolist())),
+    def fit(self, variant: _Variant, tenants: _Tenants) -> Recalibration:
+        """The weights."""
+        shares = log_ratios(tenants.redrawn(variant))
+        parts = [np.ones((len(shares), 1)), shares]
+        if variant.with_markers:
+            parts.append(with_unknown(tenants.markers))
+        columns, groups = np.column_stack(parts), shares.shape[1]
+        came = tenants.after[:, np.newaxis] == np.arange(groups + 1)
+        found = optimize.minimize(
+            _penalised_loss,
+            np.zeros(groups * columns.shape[1]),
+            args=(columns, came),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=self._bounds(columns.shape[1]) if groups == 1 else None,
+        )
+        weights = found.x.reshape(groups, -1)
+        split = 1 + groups
+        return Recalibration(
+            intercepts=tuple(weights[:, 0].tolist()),
+            shares=tuple(map(tuple, weights[:, 1:split].tolist())),
             markers=tuple(map(tuple, weights[:, split:].tolist())) if variant.with_markers else (),
-        ),
-    )
+        )
+
+    def _bounds(self, columns: int) -> list[tuple[float | None, float | None]]:
+        """Of the intercept, the share of redraws, each marker, and whether one is unknown."""
+        signed = [(0, None) if direction > 0 else (None, 0) for direction in (1, *self.directions)]
+        return [(None, None), *signed, (None, None)][:columns]
+
+    def cross_fit(self, variant: _Variant, tenants: _Tenants) -> Floats:
+        """(rows, groups) probabilities of each tenant by what was fitted on four fifths of the others."""
+        fold = np.random.default_rng(_SEED).permutation(len(tenants)) % _FOLDS
+        published = np.empty_like(tenants.shrunk)
+        for number in range(_FOLDS):
+            others, own = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+            recalibration = self.fit(variant, tenants.take(others))
+            published[own] = _recalibrated(recalibration, variant, tenants.take(own))
+        return published
+
+    def best_variant(self, tenants: _Tenants) -> _Variant:
+        """The simplest way to recalibrate that no other beats by more than one standard error of the log loss."""
+        chosen = _Variant(shrunk=True, with_markers=False)
+        losses = _losses(self.cross_fit(chosen, tenants), tenants.after)
+        for change in ({"shrunk": False}, {"with_markers": True}):
+            variant = replace(chosen, **change)
+            offered = _losses(self.cross_fit(variant, tenants), tenants.after)
+            gain = losses - offered
+            if gain.mean() > gain.std() / np.sqrt(len(gain)):
+                chosen, losses = variant, offered
+        return chosen
 
 
-def _cross_fitted(variant: _Variant, tenants: _Tenants) -> Floats:
-    """(rows, groups) probabilities of each tenant by what was fitted on four fifths of the others."""
-    fold = np.random.default_rng(_SEED).permutation(len(tenants)) % _FOLDS
-    published = np.empty_like(tenants.shrunk)
-    for number in range(_FOLDS):
-        others, own = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
-        published[own] = _fit(variant, tenants.take(others))(tenants.take(own))
-    return published
+def _penalised_loss(weights: Floats, columns: Floats, came: NDArray[np.bool_]) -> tuple[float, Floats]:
+    """The log loss of multinomial regression with half the square of all weights but the intercepts; its gradient."""
+    matrix = weights.reshape(came.shape[1] - 1, -1)
+    margins = np.column_stack([np.zeros(len(columns)), columns @ matrix.T])
+    margins -= margins.max(axis=1, keepdims=True)
+    logarithm = margins - np.log(np.exp(margins).sum(axis=1, keepdims=True))
+    penalised = matrix.copy()
+    penalised[:, 0] = 0
+    gradient = (np.exp(logarithm) - came)[:, 1:].T @ columns + penalised
+    return float(-logarithm[came].sum() + (penalised**2).sum() / 2), gradient.ravel()
 
 
-def _best_variant(tenants: _Tenants) -> _Variant:
-    """The simplest way to recalibrate that no other beats by more than one standard error of the log loss."""
-    chosen = _Variant(shrunk=True, with_markers=False)
-    losses = _losses(_cross_fitted(chosen, tenants), tenants.after)
-    for change in ({"shrunk": False}, {"with_markers": True}):
-        variant = replace(chosen, **change)
-        offered = _losses(_cross_fitted(variant, tenants), tenants.after)
-        gain = losses - offered
-        if gain.mean() > gain.std() / np.sqrt(len(gain)):
-            chosen, losses = variant, offered
-    return chosen
+def _recalibrated(recalibration: Recalibration, variant: _Variant, tenants: _Tenants) -> Floats:
+    return recalibration.apply(tenants.redrawn(variant), tenants.markers)
 
 
 def _losses(shares: Floats, after: NDArray[np.intp]) -> Floats:

@@ -70,8 +70,15 @@ def curves(roc: Points, precision_recall: Points, share: float, positive: str) -
     return data_address(figure)
 
 
-def calibration(table: Sequence[CalibrationBin]) -> str:
-    """Mean probability of each tenth against the share that is really positive, with 95% intervals."""
+def calibration(
+    table: Sequence[CalibrationBin] | Sequence[ReliabilityBin], told: str = "probability the model gives"
+) -> str:
+    """Mean probability of each tenth against the share that is really positive, with 95% intervals.
+
+    Args:
+        table: the tenths that are not empty.
+        told: what the probability is, for the axis.
+    """
 
     def draw(axes: Axes) -> None:
         x = [row.mean_probability for row in table]
@@ -80,7 +87,7 @@ def calibration(table: Sequence[CalibrationBin]) -> str:
         above = [row.high - row.share for row in table]
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
         axes.errorbar(x, y, yerr=[below, above], fmt="o", color=BLUE, capsize=3, markersize=6, linewidth=1.5)
-        axes.set(xlabel="probability the model gives", ylabel="share that comes true")
+        axes.set(xlabel=told, ylabel="share that comes true")
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
 
     return plot(draw, height=3.0)
