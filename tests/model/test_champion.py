@@ -85,6 +85,8 @@ def test_an_equal_challenger_is_reported_as_equal_and_passes(release: Release, s
     assert (told["champion"]["version"], told["champion"]["verdict"]) == ("r1", "equal")
     assert told["champion"]["rows"] == told["counts"]["test"]["tenants"]
     assert told["champion"]["metrics"]["log_loss"]["difference"] == 0
+    assert told["champion"]["with_gaps"]["log_loss"]["difference"] == 0
+    assert not told["champion"]["gaps_decide"]
     assert gate(told["gates"], "champion_loss")["passed"]
     assert any("may have been trained on some of these tenants" in note for note in told["champion"]["notes"])
 
@@ -95,7 +97,11 @@ def test_a_worse_challenger_is_refused_by_name_and_not_packed(
     judged = shard(release, tmp_path, worse, settled)
     [row] = run_partitions([ALL], judged.evaluate)
     assert (row.status, row.fault, row.code) == ("refused", "algorithm", "worse_than_champion")
-    compared = judged.refused[0].champion.metrics["log_loss"]
+    champion = judged.refused[0].champion
+    # The rule answers alike for both where all markers are known, so the difference shows where some are hidden.
+    assert champion.gaps_decide
+    compared = champion.with_gaps["log_loss"]
+    assert "tenants, with 3 features missing, the log_loss is" in (row.message or "")
     assert f"{compared.challenger:.4f}" in (row.message or "")
     assert f"{compared.champion:.4f} with the live model r1" in (row.message or "")
     assert not (tmp_path / "models").exists()

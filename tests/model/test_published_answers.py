@@ -13,8 +13,7 @@ import pytest
 from tenant_experience.api.prediction import ModelPrediction, ServedTenant, reasons
 from tenant_experience.evaluation._intervals import measured
 from tenant_experience.evaluation.evaluation import PartitionEvaluation
-from tenant_experience.evaluation.gates import MISSING_FEATURES
-from tenant_experience.evaluation.missing_features import missing_feature_curve
+from tenant_experience.evaluation.missing_features import MISSING_FEATURES, missing_feature_curve
 from tenant_experience.evaluation.partition import evaluate_partition
 from tenant_experience.evaluation.scored_rows import ScoredRows
 from tenant_experience.features.table import FeatureTable

@@ -12,10 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tenant_experience.data_layout import GROUPING_FILE
 from tenant_experience.features.table import INSUFFICIENT, FeatureTable
-from tenant_experience.groups.grouping import Grouping
-from tenant_experience.models.scoring import Scorer
+from tenant_experience.models.served_model import ServedModel
 from tenant_experience.statistics.arrays import Floats
 
 Rule = Callable[[FeatureTable], NDArray[Any]]
@@ -142,8 +140,6 @@ def group_changes(
 
 
 def rule_of(folder: Path) -> Rule:
-    """The rule of an unpacked archive: its grouping puts tenants into groups; without a grouping, its model does."""
-    if (folder / GROUPING_FILE).is_file():
-        return Grouping.read(folder).assign
-    scorer = Scorer.load(folder)
-    return lambda table: scorer.classes(scorer.outputs(scorer.encoding.matrix(table))).astype(np.float64)
+    """What the model of an unpacked archive publishes as the label of each tenant."""
+    model = ServedModel.load(folder)
+    return lambda table: model.labels(model.scorer.encoding.matrix(table)).astype(np.float64)

@@ -37,8 +37,8 @@ def _tested(backtest: Backtest, positive: str) -> Iterator[str]:
     )
     if last.incomplete:
         yield (
-            f"{last.incomplete:,} more tenants are not part of this test, because one of their markers was not known in "
-            "the earlier period."
+            f"{last.incomplete:,} more tenants are not part of this test, because one of their markers was not known "
+            "in the earlier period."
         )
 
 

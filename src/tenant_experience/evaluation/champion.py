@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.evaluation._intervals import measured, measured_with
 from tenant_experience.evaluation._weighted_metrics import LOSSES, weighted_metrics
-from tenant_experience.evaluation.scored_rows import ScoredRows, published
+from tenant_experience.evaluation.missing_features import MISSING_FEATURES, with_gaps
+from tenant_experience.evaluation.scored_rows import PublishedRows, ScoredRows, published
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.served_model import ServedModel
@@ -72,10 +73,13 @@ class ChampionComparison:
         rows: the number of tenants; 0 when the models cannot be compared.
         metrics: by name; empty when the models cannot be compared.
         verdict: ``better``, ``equal`` (the interval of the loss holds 0, or the difference is below the tolerance),
-            ``worse`` or ``not_comparable``.
+            ``worse`` or ``not_comparable``; of the comparison that decides.
         notes: what should be known about the comparison, in sentences.
         worse_by: how much worse the new model's loss is, for rmse as a share of the champion's; None when not compared.
         surely_worse_by: the lower end of the interval of ``worse_by``.
+        with_gaps: as ``metrics``, with 3 features hidden of each tenant, for models of groups: where all markers are
+            known, the rule answers, and a poor model would not be seen. Empty when this was not compared.
+        gaps_decide: whether the new model is worse with features hidden, and more so than without.
     """
 
     version: str
@@ -86,6 +90,18 @@ class ChampionComparison:
     notes: list[str]
     worse_by: float | None = None
     surely_worse_by: float | None = None
+    with_gaps: dict[str, ComparedMetric] = field(default_factory=dict)
+    gaps_decide: bool = False
+
+    @property
+    def decisive(self) -> ComparedMetric:
+        """The loss, where it decides."""
+        return (self.with_gaps if self.gaps_decide else self.metrics)[self.loss]
+
+    @property
+    def condition(self) -> str:
+        """What was done to the tenants for the comparison that decides, in words that follow "tenants"."""
+        return f", with {MISSING_FEATURES} features missing," if self.gaps_decide else ""
 
     def document(self) -> dict[str, Any]:
         """The comparison as evaluation.json has it."""
@@ -96,39 +112,40 @@ class ChampionComparison:
             "rows": self.rows,
             **{name: value for name, value in margins.items() if value is not None},
             "metrics": {name: asdict(metric) for name, metric in self.metrics.items()},
+            "with_gaps": {name: asdict(metric) for name, metric in self.with_gaps.items()},
+            "gaps_decide": self.gaps_decide,
             "verdict": self.verdict,
             "notes": self.notes,
         }
 
 
 def champion_comparison(
-    champion: Champion, challenger: ScoredRows, manifest: ModelManifest, test: FeatureTable
+    champion: Champion, model: ServedModel, challenger: ScoredRows, test: FeatureTable
 ) -> ChampionComparison:
     """Compares what both models publish about the test part.
 
     Args:
         champion: the live model.
-        challenger: what the new model answers for the test part.
-        manifest: of the new model.
+        model: the new model.
+        challenger: what it answers for the test part.
         test: features of the tenants of ``challenger``.
     """
     loss = LOSSES[challenger.task]
     try:
-        model = ServedModel.load(champion.folder)
+        live = ServedModel.load(champion.folder)
     except (UserError, PlatformError) as error:
         reason = f"This version of the program cannot read the live model ({error.code})."
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [reason])
-    scorer = model.scorer
-    obstacle = _obstacle(scorer.manifest, manifest, test)
-    if obstacle:
-        return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [obstacle])
-    answered = published(model, scorer.encoding.matrix(test), challenger.labels, test.side.get("exposure_days"))
-    if not answered.known.any():
-        reason = "The live model answers for none of these tenants: it knows nothing of them that decides."
+    obstacle = _obstacle(live.scorer.manifest, model.scorer.manifest, test)
+    answered = None if obstacle else _answers(live, test, challenger.labels)
+    if answered is None or not len(answered.rows):
+        reason = obstacle or "The live model answers for none of these tenants: it knows nothing of them that decides."
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [reason])
-    challenger = challenger.take(answered.known)
+    challenger, test = challenger.take(answered.known), test.take(answered.known)
     metrics = _paired(answered.rows, challenger)
-    decides = metrics[loss]
+    hidden = _compared_with_gaps(live, model, test, challenger.labels)
+    gaps_decide = loss in hidden and hidden[loss].low > max(metrics[loss].low, 0)
+    decides = hidden[loss] if gaps_decide else metrics[loss]
     scale = decides.champion if challenger.task == "regression" else 1
     return ChampionComparison(
         version=champion.version,
@@ -136,10 +153,30 @@ def champion_comparison(
         rows=len(challenger),
         metrics=metrics,
         verdict=_verdict(decides, TOLERANCE * scale),
-        notes=[MAY_HAVE_LEARNED, *([NEW_DEFINITION] if model.grouping else [])],
+        notes=[MAY_HAVE_LEARNED, *([NEW_DEFINITION] if live.grouping else [])],
         worse_by=decides.difference / scale if scale else 0.0,
         surely_worse_by=decides.low / scale if scale else 0.0,
+        with_gaps=hidden,
+        gaps_decide=gaps_decide,
     )
+
+
+def _answers(model: ServedModel, tenants: FeatureTable, labels: Floats) -> PublishedRows:
+    return published(model, model.scorer.encoding.matrix(tenants), labels, tenants.side.get("exposure_days"))
+
+
+def _compared_with_gaps(
+    live: ServedModel, model: ServedModel, test: FeatureTable, labels: Floats
+) -> dict[str, ComparedMetric]:
+    """Both models on the same tenants with the same features hidden; only those that both answer."""
+    features = model.scorer.manifest.features
+    if model.grouping is None or len(features) <= MISSING_FEATURES:
+        return {}
+    tenants = with_gaps(test, features, MISSING_FEATURES)
+    theirs, ours = _answers(live, tenants, labels), _answers(model, tenants, labels)
+    if not (theirs.known & ours.known).any():
+        return {}
+    return _paired(theirs.rows.take(ours.known[theirs.known]), ours.rows.take(theirs.known[ours.known]))
 
 
 def _obstacle(live: ModelManifest, new: ModelManifest, test: FeatureTable) -> str | None:

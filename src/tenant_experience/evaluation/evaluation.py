@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from tenant_experience.evaluation._fairness import BandComparison
@@ -110,6 +111,7 @@ class PartitionEvaluation:
         importance: for each feature, on the test part, the strongest first.
         roc: points of the curve, for the plot; binary tasks only.
         precision_recall: points of the curve, for the plot; binary tasks only.
+        folder: holds the model.
         smoke_test: some tenants, and the answers expected for them.
     """
 
@@ -137,6 +139,7 @@ class PartitionEvaluation:
     importance: list[FeatureImportance]
     roc: list[tuple[float, float]]
     precision_recall: list[tuple[float, float]]
+    folder: Path
     smoke_test: list[SmokeSample]
 
     @property

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.evaluation.champion import ChampionComparison
-from tenant_experience.evaluation.missing_features import MissingFeatures
+from tenant_experience.evaluation.missing_features import MISSING_FEATURES, MissingFeatures
 from tenant_experience.groups.next_period import Backtest
 from tenant_experience.use_case.gates import Gates
-
-MISSING_FEATURES = 3
 
 
 @dataclass(frozen=True)
@@ -94,9 +92,9 @@ def _champion(limit: float | None, champion: ChampionComparison | None) -> Model
     value = None if champion is None else champion.surely_worse_by
     if limit is None or champion is None or value is None:
         return None
-    loss, compared = champion.loss, champion.metrics[champion.loss]
+    loss, compared = champion.loss, champion.decisive
     message = (
-        f"on the same {champion.rows} tenants the {loss} is {compared.challenger:.4f}, and "
+        f"on the same {champion.rows} tenants{champion.condition} the {loss} is {compared.challenger:.4f}, and "
         f"{compared.champion:.4f} with the live model {champion.version}: a difference of {compared.difference:+.4f} "
         f"({compared.low:+.4f} to {compared.high:+.4f}); the lower end must be at most "
         f"{f'{limit:g}' if loss == 'log_loss' else f'{limit:g} times the live model'}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from tenant_experience.evaluation._intervals import finite_or_none
 from tenant_experience.evaluation._weighted_metrics import weighted_metrics
 from tenant_experience.evaluation.scored_rows import ScoredRows
+from tenant_experience.features.table import FeatureTable
 from tenant_experience.models.encoding import Encoding, Matrix
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.intervals import interval, resampled
 
 MOST_MISSING = 5
+# So many are missing where a limit is set, or where two models are compared.
+MISSING_FEATURES = 3
 DRAWS = 8
 RESAMPLES = 40
 SEED = 2
@@ -82,6 +85,15 @@ def _with_missing(
 
 def _resampled(rows: ScoredRows, name: str) -> Floats:
     return np.concatenate([weighted_metrics(rows, weights)[name] for weights in resampled(len(rows), RESAMPLES)])
+
+
+def with_gaps(table: FeatureTable, features: Sequence[str], missing: int) -> FeatureTable:
+    """The tenants with ``missing`` of ``features`` hidden, other ones of each tenant."""
+    places = [table.features.index(name) for name in features]
+    ranks = np.random.default_rng([SEED, missing]).random((len(table), len(places))).argsort(axis=1)
+    values = table.values.copy()
+    values[:, places] = np.where(ranks < missing, np.nan, values[:, places])
+    return replace(table, values=values)
 
 
 def _hidden(missing: int, encoding: Encoding, matrix: Matrix) -> Iterator[Matrix]:

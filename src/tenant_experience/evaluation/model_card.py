@@ -22,8 +22,9 @@ _GROUPS = (
 )
 _COLUMN = "Predicts a column of the data from the other columns, for records that do not have a value yet."
 _GROUPS_OBSERVED = (
-    "Measured on tenants that the model has never seen. The labels are our own groups: a high score means that the "
-    "model copies their definition, not that the definition is right. The report describes the groups."
+    "Measured on tenants that the model has never seen, by the answers as the API publishes them. The labels are our "
+    "own groups: a high score means that the answers copy their definition, not that the definition is right. The "
+    "report describes the groups."
 )
 _COLUMN_OBSERVED = "Measured on records that the model has never seen, in data like these."
 _USES = "To choose which tenants to look at first. A person decides what to do."
@@ -72,7 +73,7 @@ def model_card(evaluation: Mapping[str, Any], links: CardLinks) -> str:
         "evaluation_details": [
             {
                 "name": "test part",
-                "evaluation_observation": _GROUPS_OBSERVED if grouped else _COLUMN_OBSERVED,
+                "evaluation_observation": _cut(" ".join(_observed(evaluation, grouped=grouped)), _TEXT),
                 "datasets": [links.features],
                 "metadata": {"report": links.report, "evaluation": links.evaluation},
                 "metric_groups": list(_metric_groups(evaluation)),
@@ -109,6 +110,12 @@ def _training(evaluation: Mapping[str, Any], links: CardLinks) -> dict[str, Any]
             ],
         },
     }
+
+
+def _observed(evaluation: Mapping[str, Any], *, grouped: bool) -> Iterator[str]:
+    yield _GROUPS_OBSERVED if grouped else _COLUMN_OBSERVED
+    figures = (evaluation.get("published") or {}).get("figures") or {}
+    yield from dict.fromkeys(figures.values())
 
 
 def _metric_groups(evaluation: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

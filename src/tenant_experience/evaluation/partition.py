@@ -83,7 +83,7 @@ def evaluate_partition(
     bad = None if positive is None else groups.bad
     whole = measured(rows)
     missing = missing_feature_curve(scorer.encoding, matrix, answered.with_gaps)
-    champion = champion_comparison(live.champion, rows, manifest, test) if live else None
+    champion = champion_comparison(live.champion, model, rows, test) if live else None
     fairness = [] if bad is None else bad_share_by_band(table, bad)
     binary = manifest.task == "binary"
     return PartitionEvaluation(
@@ -116,6 +116,7 @@ def evaluate_partition(
         importance=_importance(scorer, matrix),
         roc=roc_curve(rows.confirmed, rows.outputs) if binary else [],
         precision_recall=precision_recall_curve(rows.confirmed, rows.outputs) if binary else [],
+        folder=folder,
         smoke_test=smoke_samples(model, test, rows.outputs.max(axis=1) if rows.outputs.ndim == 2 else rows.outputs),
     )
 
@@ -207,11 +208,11 @@ def _moved(
 def _warnings(test_tenants: int, live: LiveModel | None, champion: ChampionComparison | None) -> list[str]:
     found = []
     if champion and champion.verdict == "worse":
-        compared = champion.metrics[champion.loss]
+        compared = champion.decisive
         found.append(
-            f"On the same {champion.rows} tenants the new model is worse than the live one: {champion.loss} "
-            f"{compared.challenger:.4f} against {compared.champion:.4f} (difference {compared.low:+.4f} to "
-            f"{compared.high:+.4f})."
+            f"On the same {champion.rows} tenants{champion.condition} the new model is worse than the live one: "
+            f"{champion.loss} {compared.challenger:.4f} against {compared.champion:.4f} (difference "
+            f"{compared.low:+.4f} to {compared.high:+.4f})."
         )
     if live and live.tenants is None:
         found.append(

@@ -33,7 +33,8 @@ from tenant_experience.groups.next_period import (
 )
 from tenant_experience.groups.uncertainty import group_shares
 from tenant_experience.statistics.arrays import Floats
-from tenant_experience.statistics.reliability import BINS, Counted, calibration_error, tenths
+from tenant_experience.statistics.intervals import wilson_interval
+from tenant_experience.statistics.reliability import BINS, calibration_error, tenths
 from tenant_experience.statistics.splitting import hash_sample
 
 # With fewer tenants, or fewer of a group in the later period, there is no backtest.
@@ -156,7 +157,8 @@ def reliability(shares: Floats, after: NDArray[np.intp]) -> Reliability:
     """How well (rows, groups) probabilities came true; ``after``: the number of the group that came."""
     probability, true = shares[:, -1], after == shares.shape[1] - 1
     error, low, high = calibration_error(probability, true)
-    told = Counted.of(true[probability < TOLD_LESS])
+    told = true[probability < TOLD_LESS]
+    low_share, high_share = wilson_interval(int(told.sum()), len(told)) if len(told) else (None, None)
     return Reliability(
         calibration_error=error,
         low=low,
@@ -166,11 +168,11 @@ def reliability(shares: Floats, after: NDArray[np.intp]) -> Reliability:
         bins=tuple(_bins(probability, true)),
         told_less=ToldLess(
             limit=TOLD_LESS,
-            tenants=told.rows,
-            came_true=told.came_true,
-            share=told.share,
-            low=told.low,
-            high=told.high,
+            tenants=len(told),
+            came_true=int(told.sum()),
+            share=float(told.mean()) if len(told) else None,
+            low=low_share,
+            high=high_share,
         ),
     )
 
@@ -179,15 +181,16 @@ def _bins(probability: Floats, true: NDArray[np.bool_]) -> Iterator[ReliabilityB
     tenth = tenths(probability)
     for number in np.unique(tenth).tolist():
         members = tenth == number
-        counted = Counted.of(true[members])
+        total, hits = int(members.sum()), int(true[members].sum())
+        share_low, share_high = wilson_interval(hits, total)
         yield ReliabilityBin(
             low_end=number / BINS,
             high_end=(number + 1) / BINS,
-            tenants=counted.rows,
+            tenants=total,
             mean_probability=float(probability[members].mean()),
-            share=counted.share,
-            low=counted.low,
-            high=counted.high,
+            share=hits / total,
+            low=share_low,
+            high=share_high,
         )
 
 
@@ -256,8 +259,9 @@ class _Fitter:
 
     def _bounds(self, columns: int) -> list[tuple[float | None, float | None]]:
         """Of the intercept, the share of redraws, each marker, and whether one is unknown."""
-        signed = [(0, None) if direction > 0 else (None, 0) for direction in (1, *self.directions)]
-        return [(None, None), *signed, (None, None)][:columns]
+        bounds: list[tuple[float | None, float | None]] = [(None, None)]
+        bounds += [(0.0, None) if direction > 0 else (None, 0.0) for direction in (1, *self.directions)]
+        return [*bounds, (None, None)][:columns]
 
     def cross_fit(self, variant: _Variant, tenants: _Tenants) -> Floats:
         """(rows, groups) probabilities of each tenant by what was fitted on four fifths of the others."""
@@ -300,7 +304,7 @@ def _recalibrated(recalibration: Recalibration, variant: _Variant, tenants: _Ten
 
 def _losses(shares: Floats, after: NDArray[np.intp]) -> Floats:
     """(rows,) the log loss of each tenant."""
-    return -np.log(shares[np.arange(len(after)), after])  # type: ignore[no-any-return]
+    return -np.log(shares[np.arange(len(after)), after])
 
 
 def _measured_persistence(tenants: _Tenants, groups: int) -> tuple[tuple[float, ...], ...]:

@@ -170,7 +170,7 @@ class Recalibration(_Document):
 def log_ratios(shares: Floats) -> Floats:
     """(rows, groups - 1) the logarithm of each share but the first, relative to the first. No share is 0."""
     logarithms = np.log(shares)
-    return logarithms[:, 1:] - logarithms[:, :1]  # type: ignore[no-any-return]
+    return logarithms[:, 1:] - logarithms[:, :1]
 
 
 def with_unknown(markers: Floats) -> Floats:

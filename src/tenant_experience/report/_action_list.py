@@ -35,8 +35,8 @@ class Action:
         over_by_hr: how far the target is missed.
         reason: in words.
         next_step: in words.
-        group: the tenant's label; None without one.
-        probability_bad: see ``uncertainty``; None without a group.
+        group: the tenant's label, as the API answers it where a model is ready; None without one.
+        probability_bad: as the API answers it; None without a group.
     """
 
     portfolio_id: str

@@ -16,7 +16,7 @@ from tenant_experience.evaluation.evaluation import PartitionEvaluation
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.profile import PortfolioShare
-from tenant_experience.groups.uncertainty import probability_bad
+from tenant_experience.models.served_model import ServedModel
 from tenant_experience.readable_text import readable
 from tenant_experience.report._action_list import Action, OpenItems, action_list, missing_list, open_items
 from tenant_experience.use_case.schema import UseCase
@@ -105,7 +105,7 @@ def report_actions(
     waiting: dict[str, OpenItems] = {}
     nothing_open = OpenItems()
     if targets is not None and missing is None:
-        actions = _with_probability(action_list(table, targets, use_case.capacity, _labels(groups)), table, evaluations)
+        actions = _with_answers(action_list(table, targets, use_case.capacity, _labels(groups)), table, evaluations)
         waiting, nothing_open = open_items(table, targets), OpenItems(0, 0)
     shares = _shares(evaluations)
     return ActionReport(
@@ -138,17 +138,25 @@ def _portfolio(name: str, scaled: Scaled | None, items: OpenItems) -> PortfolioR
     return unknown if scaled is None else replace(unknown, **vars(scaled[0]), scale=scaled[1])
 
 
-def _with_probability(
+def _with_answers(
     actions: list[Action], table: FeatureTable, evaluations: Sequence[PartitionEvaluation]
 ) -> list[Action]:
-    """Adds P(bad) for each tenant with a group, by the rule of its own partition, else by the global rule."""
+    """What is published about each tenant with a group, by the model of its own partition, else by the global one."""
     listed = table.take(np.isin(table.tenant_id, [action.tenant_id for action in actions if action.group]))
-    known: dict[str, float] = {}
+    known: dict[str, tuple[str | None, float | None]] = {}
     for evaluation in sorted(evaluations, key=lambda each: each.manifest.slug != GLOBAL_PARTITION):
         rows = listed.of_partition(evaluation.manifest.slug)
         if evaluation.grouping and len(rows):
-            known |= zip(rows.tenant_id.tolist(), probability_bad(evaluation.grouping, rows).tolist(), strict=True)
-    return [replace(action, probability_bad=known.get(action.tenant_id)) for action in actions]
+            model = ServedModel.load(evaluation.folder)
+            answers = model.answers(model.scorer.encoding.matrix(rows), rows.side.get("exposure_days"))
+            for tenant, answer in zip(rows.tenant_id.tolist(), answers, strict=True):
+                known[tenant] = (answer["experience"], answer["probability"])
+    return [
+        replace(action, group=known[action.tenant_id][0], probability_bad=known[action.tenant_id][1])
+        if action.tenant_id in known
+        else action
+        for action in actions
+    ]
 
 
 def _labels(groups: Mapping[str, GroupRows]) -> dict[str, str]:

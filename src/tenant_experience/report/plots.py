@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tenant_experience.evaluation.evaluation import FeatureImportance
 from tenant_experience.evaluation.metrics import CalibrationBin, PredictionBand
 from tenant_experience.evaluation.missing_features import MissingFeatures
+from tenant_experience.groups.next_period import ReliabilityBin
 from tenant_experience.groups.profile import FeatureProfile
 from tenant_experience.pages.html_page import words
 from tenant_experience.pages.plots import BLUE, GREY, VERMILION, WIDTH, data_address, plot, without_box
@@ -70,9 +71,7 @@ def curves(roc: Points, precision_recall: Points, share: float, positive: str) -
     return data_address(figure)
 
 
-def calibration(
-    table: Sequence[CalibrationBin] | Sequence[ReliabilityBin], told: str = "probability the model gives"
-) -> str:
+def calibration(table: Sequence[CalibrationBin] | Sequence[ReliabilityBin], told: str = "probability") -> str:
     """Mean probability of each tenth against the share that is really positive, with 95% intervals.
 
     Args:

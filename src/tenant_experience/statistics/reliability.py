@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.statistics.arrays import Floats
-from tenant_experience.statistics.intervals import interval, resampled, wilson_interval
+from tenant_experience.statistics.intervals import interval, resampled
 
 BINS = 10
 _RESAMPLES = 300
-
-
-@dataclass(frozen=True)
-class Counted:
-    """Some rows, how many of them came true, and that share with its 95% interval by Wilson; None without rows."""
-
-    rows: int
-    came_true: int
-    share: float | None
-    low: float | None
-    high: float | None
-
-    @classmethod
-    def of(cls, true: NDArray[np.bool_]) -> Counted:
-        """Counts the rows that came true."""
-        if not len(true):
-            return cls(0, 0, None, None, None)
-        hits = int(true.sum())
-        return cls(len(true), hits, hits / len(true), *wilson_interval(hits, len(true)))
 
 
 def tenths(probabilities: Floats) -> NDArray[np.intp]:

@@ -85,6 +85,10 @@ def test_it_says_what_a_score_on_groups_does_not_mean() -> None:
     assert (
         "not that the definition is right" in content(evaluation())["evaluation_details"][0]["evaluation_observation"]
     )
+    published = {"figures": {"label": "Compared with the own group.", "calibration": "Of the model probability."}}
+    observed = content(evaluation(published=published))["evaluation_details"][0]["evaluation_observation"]
+    assert observed.endswith("Compared with the own group. Of the model probability.")
+    assert "by the answers as the API publishes them" in observed
     of_column = content(evaluation(grouping=None))["evaluation_details"][0]["evaluation_observation"]
     assert "definition" not in of_column
 

@@ -95,9 +95,21 @@ def test_what_comes_from_the_data_is_escaped(page: Tags) -> None:
 
 def test_it_says_what_a_high_score_does_not_mean(text: str) -> None:
     assert "the model copies our definition faithfully" in text
-    assert "P(bad) is the chance that the tenant would be in the bad group if the same year happened again" in text
+    assert "P(bad) is about the next period: the chance that the tenant's label by the same rule" in text
+    assert "It is computed from one period alone" in text
     assert "It does not mean that the definition is right" in text
     assert "cannot be compared with those of other portfolios" in text
+
+
+def test_it_says_what_the_figures_are_of(judged: Judged, text: str) -> None:
+    published = judged.evaluation.published
+    assert published.by_rule + published.by_model == judged.evaluation.counts["test"].tenants
+    assert "All figures are of the answers as the API gives them." in text
+    for sentence in published.figures.values():
+        assert sentence in text
+    document = judged.evaluation.document()["published"]
+    assert document["probability_basis"] == "one_snapshot"
+    assert document["figures"]["calibration"].startswith("The model probability is compared with")
 
 
 def test_features_that_nobody_has_are_said(text: str) -> None:
@@ -142,7 +154,7 @@ def test_without_open_items_the_page_says_why_there_is_no_list(later: str) -> No
 def test_a_live_model_is_held_against_the_new_one(later: str) -> None:
     text = words_of(later)
     assert "The new model is worse than the live one (live: r0)." in text
-    assert "(live: r0). Both were measured on the same 80 tenants. A note." in text
+    assert "(live: r0). Both were measured by what they publish about the same 80 tenants. A note." in text
     assert "Log lossthis measure decides; lower is better0.10000.2000 +0.10000.0500 to 0.1500" in text
 
 
@@ -173,7 +185,7 @@ def test_other_labels_have_a_page_without_groups(tmp_path: Path, classes: tuple[
     text = words_of(html)
     assert "The groups" not in text
     assert "What the score means" in text
-    assert ("R squared" if classes is None else "model: middle") in text
+    assert ("R squared" if classes is None else "published: middle") in text
     pictures = [attributes for tag, attributes in tags_of(html).tags if tag == "img"]
     assert len(pictures) == 3  # calibration or bands, importance, missing features
 

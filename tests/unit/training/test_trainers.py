@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,26 @@ def test_a_linear_model_is_converted_exactly(task: Task) -> None:
     unseen = dataset(task, 3).matrix
     expected = margins_of(fitted, np.nan_to_num(trained.scaling.apply(unseen)), task)
     assert np.abs(Scorer.of(trained.content, manifest).margins(unseen) - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", ["xgboost", "hist_gradient_boosting"])
+def test_trees_keep_to_the_directions_that_are_known(name: TrainerName) -> None:
+    """Also for rows of which something is missing; without directions, this data makes some trees step back."""
+    unseen = dataset("binary", 3, rows=300, missing=0.3).matrix
+    higher = unseen.copy()
+    higher[:, 0] += np.abs(np.random.default_rng(0).normal(size=len(unseen))).astype(np.float32)
+    lower = unseen.copy()
+    lower[:, 1] -= 0.5
+
+    def rise(directions: dict[str, int], changed: np.ndarray) -> float:
+        fitted = fit(replace(fit_task(name, "binary", feature_dropout=0.3), directions=directions))
+        scorer = Scorer.of(fitted.content, fitted.manifest)
+        return float((scorer.outputs(changed) - scorer.outputs(unseen)).min())
+
+    known = {"calls": 1, "hours": -1}
+    assert rise(known, higher) >= 0
+    assert rise(known, lower) >= 0
+    assert min(rise({}, higher), rise({}, lower)) < 0
 
 
 def test_a_threshold_that_includes_becomes_one_that_excludes() -> None:

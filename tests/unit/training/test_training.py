@@ -140,7 +140,7 @@ def test_costs_set_the_threshold(table: FeatureTable, groups: GroupRows, tmp_pat
     TrainingRun(rules, SETTINGS, "r1").train_partition(table, groups, ALL, tmp_path)
     scorer = Scorer.load(tmp_path)
     assert scorer.manifest.threshold == pytest.approx(0.2)
-    assert [scorer.label(probability) for probability in (0.19, 0.21)] == ["good", "bad"]
+    assert scorer.classes(np.array([0.19, 0.21])).tolist() == [0, 1]
 
 
 def test_one_group_alone_is_refused(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
