@@ -121,7 +121,7 @@ class Grouping(BaseModel):
     weights: tuple[float, ...] = ()
     noise: dict[str, Noise] = Field(default_factory=dict)
     priors: dict[str, Prior] = Field(default_factory=dict)
-    window_days: int = 365
+    window_days: int = Field(default=365, ge=1, le=3_650)
     left_out: dict[str, str]
     checks: dict[str, float | None]
     fitted_tenants: int

@@ -20,6 +20,8 @@ from tenant_experience.statistics.arrays import Floats
 
 ProbabilityBasis = Literal["backtest", "one_snapshot"]
 Share = Annotated[float, Field(ge=0, le=1)]
+# Larger ones come from damage alone, and would overflow.
+Weight = Annotated[float, Field(ge=-1e6, le=1e6)]
 
 
 class _Document(BaseModel):
@@ -144,9 +146,9 @@ class Recalibration(_Document):
             weights where they are no part of it.
     """
 
-    intercepts: tuple[float, ...]
-    shares: tuple[tuple[float, ...], ...]
-    markers: tuple[tuple[float, ...], ...] = ()
+    intercepts: tuple[Weight, ...]
+    shares: tuple[tuple[Weight, ...], ...]
+    markers: tuple[tuple[Weight, ...], ...] = ()
 
     @model_validator(mode="after")
     def _a_row_for_each_group(self) -> Self:
@@ -201,6 +203,17 @@ class NextPeriod(_Document):
         if measured != (self.backtest is not None) or measured != (self.recalibration is not None):
             raise ValueError(f"the basis {self.basis} does not go with what was measured")
         return self
+
+    def fits(self, groups: int, markers: int) -> bool:
+        """Whether it is about so many groups and markers; with one snapshot it may be about any."""
+        weights = self.recalibration
+        if weights and len(weights.intercepts) != groups - 1:
+            return False
+        if weights and weights.markers and len(weights.markers[0]) != markers + 1:
+            return False
+        rows = self.persistence
+        square = len(rows) == groups and all(len(row) == groups for row in rows)
+        return not rows or (square and all(abs(sum(row) - 1) < 1e-6 for row in rows))
 
     def shares(self, redrawn: Floats, now: Floats, complete: NDArray[np.bool_], markers: Floats) -> Floats:
         """P(each group over the next period) of each tenant.

@@ -27,7 +27,9 @@ YEAR = 365.0
 # Estimated from fewer tenants, a spread would be chance.
 LEAST_TENANTS = 100
 # Where tenants do not differ by more than chance explains, everything is shrunk to this weight of the mean.
-_STRONGEST, _WEAKEST = 1e6, 1e-2
+_STRONGEST = 1e6
+# Weaker or larger, redraws would need too much memory.
+_WEAKEST, _LARGEST_MEAN = 1e-3, 1e9
 
 
 class Prior(BaseModel):
@@ -41,8 +43,8 @@ class Prior(BaseModel):
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
-    mean: float = Field(ge=0)
-    strength: float = Field(gt=0)
+    mean: float = Field(ge=0, le=_LARGEST_MEAN)
+    strength: float = Field(ge=_WEAKEST, le=2 * _STRONGEST)
 
 
 def exposure_years(exposure_days: Floats | None, tenants: int) -> Floats:
@@ -64,6 +66,8 @@ def fitted_priors(
 ) -> dict[str, Prior]:
     """The priors of the noisy markers, by name; those known for fewer than ``LEAST_TENANTS`` tenants have none.
 
+    Nor have those that are 0 for all, or larger than anything that is counted or timed.
+
     Args:
         noise: marker -> its noise.
         values: feature -> value of each tenant, NaN = missing; the markers, and the counts that noise is ``of``.
@@ -74,7 +78,7 @@ def fitted_priors(
         value = values[name]
         years = exposure_years(exposure_days, len(value))
         known = ~np.isnan(value)
-        if np.count_nonzero(known) < LEAST_TENANTS or not value[known].any():
+        if np.count_nonzero(known) < LEAST_TENANTS or not 0 < value[known].mean() < _LARGEST_MEAN:
             continue
         behind = years if of.kind == "poisson" else events_behind(of, values, years)
         priors[name] = _PRIORS[of.kind](value[known], behind[known])
@@ -115,4 +119,4 @@ _PRIORS = {"poisson": _of_counts, "gamma": _of_means, "binomial": _of_rates}
 def _prior(mean: float, scale: float, variance: float) -> Prior:
     """The prior of strength ``scale / variance``, where there is more variance than chance explains."""
     strength = scale / variance if variance > scale / _STRONGEST and variance > 0 else _STRONGEST
-    return Prior(mean=float(mean), strength=float(strength))
+    return Prior(mean=float(mean), strength=max(float(strength), _WEAKEST))

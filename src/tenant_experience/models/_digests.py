@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tenant_experience.data_layout import GROUPING_FILE, MODEL_FILE
+from tenant_experience.data_layout import GROUPING_FILE, MODEL_FILE, NEXT_PERIOD_FILE
 
 FILES, OWN = "files", "sha256"
-_COVERED = (MODEL_FILE, GROUPING_FILE)
+_COVERED = (MODEL_FILE, GROUPING_FILE, NEXT_PERIOD_FILE)
 
 
 def with_digests(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:

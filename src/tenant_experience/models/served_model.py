@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.data_layout import GROUPING_FILE
+from tenant_experience.data_layout import GROUPING_FILE, NEXT_PERIOD_FILE
 from tenant_experience.errors import UserError
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.next_period import NextPeriod
@@ -128,7 +128,14 @@ class ServedModel:
                 f"{scorer.manifest.labels}; it lacks {missing or 'no feature'}: they are from different releases",
                 code="model_features",
             )
-        return cls(scorer, grouping, NextPeriod.read(folder))
+        next_period = NextPeriod.read(folder)
+        if not next_period.fits(len(grouping.classes), len(grouping.markers)):
+            raise UserError(
+                f"{folder}: {NEXT_PERIOD_FILE} is not about the {len(grouping.classes)} groups and "
+                f"{len(grouping.markers)} markers of {GROUPING_FILE}: they are from different releases",
+                code="model_features",
+            )
+        return cls(scorer, grouping, next_period)
 
     def publish(
         self, values: Values, exposure_days: Floats | None = None, earlier: Published | None = None

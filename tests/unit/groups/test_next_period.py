@@ -62,7 +62,7 @@ def test_of_three_groups_each_has_a_regression() -> None:
 
 
 def test_extreme_margins_stay_probabilities() -> None:
-    recalibration = Recalibration(intercepts=(1e4,), shares=((1.0,),))
+    recalibration = Recalibration(intercepts=(1e6,), shares=((1e6,),))
     shares = document(recalibration=recalibration).shares(REDRAWN, NOW, COMPLETE, MARKERS)
     assert np.isfinite(shares).all()
     assert shares.sum(axis=1) == pytest.approx(1)
@@ -75,11 +75,30 @@ def test_extreme_margins_stay_probabilities() -> None:
         {"intercepts": (0.0,), "shares": ((1.0, 2.0),)},
         {"intercepts": (0.0,), "shares": ((1.0,),), "markers": ((1.0,), (2.0,))},
         {"intercepts": (float("nan"),), "shares": ((1.0,),)},
+        {"intercepts": (1e300,), "shares": ((1.0,),)},
     ],
 )
 def test_weights_that_do_not_belong_together_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Recalibration(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fits"),
+    [
+        ({}, True),
+        ({"persistence": PERSISTENCE}, True),
+        ({"persistence": ((0.9, 0.1), (0.4, 0.5))}, False),
+        ({"persistence": ((1.0, 0.0, 0.0),) * 3}, False),
+        ({"persistence": ((1.0,), (0.4, 0.6))}, False),
+        ({"recalibration": Recalibration(intercepts=(0.0,), shares=((1.0,),))}, True),
+        ({"recalibration": Recalibration(intercepts=(0.0,), shares=((1.0,),), markers=((1.0,) * 4,))}, True),
+        ({"recalibration": Recalibration(intercepts=(0.0,), shares=((1.0,),), markers=((1.0,) * 3,))}, False),
+        ({"recalibration": Recalibration(intercepts=(0.0, 0.0), shares=((1.0, 0.0),) * 2)}, False),
+    ],
+)
+def test_it_is_about_the_groups_beside_it(changes: dict[str, Any], fits: bool) -> None:
+    assert document(**changes).fits(groups=2, markers=3) == fits
 
 
 def test_it_is_written_and_read_again(tmp_path: Path) -> None:
