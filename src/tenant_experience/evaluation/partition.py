@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,6 +147,11 @@ class _Answers:
             return PublishedAnswers(0, len(self.rows), None)
         by_rule = int(self.published.by_rule.sum())
         return PublishedAnswers(by_rule, len(self.rows) - by_rule, self.model.next_period.basis)
+
+    def take(self, rows: NDArray[Any]) -> _Answers:
+        """Those of some tenants."""
+        chosen = self.rows.take(rows), self.published.take(rows)
+        return _Answers(self.model, self.test.take(rows), self.matrix[rows], *chosen)
 
     def with_gaps(self, matrix: Matrix) -> ScoredRows:
         """What is published about the same tenants when some values of ``matrix`` are missing."""

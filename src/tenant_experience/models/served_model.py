@@ -46,7 +46,7 @@ class Redraws:
     values: Values
     shares: Floats
 
-    def take(self, rows: NDArray[np.bool_]) -> Redraws:
+    def take(self, rows: NDArray[Any]) -> Redraws:
         """Those of some tenants."""
         return Redraws(self.values[rows], self.shares[rows])
 
@@ -71,7 +71,7 @@ class Published:
     known: NDArray[np.bool_]
     redraws: Redraws | None = None
 
-    def take(self, rows: NDArray[np.bool_]) -> Published:
+    def take(self, rows: NDArray[Any]) -> Published:
         """Those of some tenants."""
         return Published(
             self.outputs[rows],
