@@ -86,17 +86,18 @@ def main(arguments: list[str] | None) -> Outcome:
         )
         given_up = not_ready(Outcome.read(trained), partitions) | not_ready(Outcome.read(shard.clusters), partitions)
         rows = run_partitions(partitions, shard.evaluate, given_up)
-    evaluations = shard.ready
+        evaluations = shard.ready
+        groups = {
+            slug: read_groups(shard.clusters / GROUPS_FILE, slug, use_case.labels)
+            for slug in (evaluation.manifest.slug for evaluation in (*shard.ready, *shard.refused))
+        }
+        answered = table.take(np.isin(table.partition_slug, [partition.slug for partition in partitions]))
+        # The models answer about who waits, so this comes before their folder is gone.
+        actions = report_actions(answered, use_case, evaluations, groups)
     output.mkdir(parents=True, exist_ok=True)
     _write_json(output / EVALUATION_FILE, shard.document(options.shard))
     _write_json(output / SMOKE_TEST_FILE, _smoke_test(evaluations))
     write_group_changes(evaluations, output / GROUP_CHANGES_FILE)
-    groups = {
-        slug: read_groups(shard.clusters / GROUPS_FILE, slug, use_case.labels)
-        for slug in (evaluation.manifest.slug for evaluation in (*shard.ready, *shard.refused))
-    }
-    answered = table.take(np.isin(table.partition_slug, [partition.slug for partition in partitions]))
-    actions = report_actions(answered, use_case, evaluations, groups)
     actions.write(output, use_case.record_id)
     report = ShardReport(
         release=options.release,
