@@ -75,13 +75,12 @@ def _tell_agreement(model: ServedModel, new: FeatureTable) -> None:
         seen = np.where(ranks < hidden, np.float32(np.nan), matrix)
         published = model.publish(seen)
         shares = group_shares(grouping, dict(zip(encoding.columns, seen.T.astype(np.float64), strict=True)), None)
-        said = {"before": shares[:, -1] >= threshold, "classifier": published.own >= threshold}
-        agreed = {name: float(np.mean((label == own)[published.known])) for name, label in said.items()}
-        ours = float(np.mean((published.label == own)[published.known]))
-        bad = [float(np.mean(label[published.known])) for label in (said["before"], published.label == 1, own)]
+        answers = (shares[:, -1] >= threshold, published.own >= threshold, model.labels(seen) == 1, own == 1)
+        before, classifier, ours, true = (np.asarray(each)[published.known] for each in answers)
+        agreement = [float(np.mean(each == true)) for each in (before, classifier, ours)]
         print(  # noqa: T201
-            f"{hidden:>6}  {agreed['before']:>17.3f}  {agreed['classifier']:>10.3f}  {ours:>9.3f}  "
-            f"{published.by_rule.mean():>7.3f}  {bad[0]:>17.3f}  {bad[1]:>9.3f}  {bad[2]:.3f}"
+            f"{hidden:>6}  {agreement[0]:>17.3f}  {agreement[1]:>10.3f}  {agreement[2]:>9.3f}  "
+            f"{published.by_rule.mean():>7.3f}  {before.mean():>17.3f}  {ours.mean():>9.3f}  {true.mean():.3f}"
         )
 
 

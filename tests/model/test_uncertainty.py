@@ -171,6 +171,12 @@ def test_three_groups_are_told_by_the_probability_of_each(tmp_path: Path) -> Non
             assert answer["probability"] == answer["model_probability"]
         assert 0 < answer["model_probability"] < 1
         assert answer["closeness"] == answer["model_probability"]
+    # The reasons of each speak for its own group rather than the next one.
+    published = model.publish(model.scorer.encoding.matrix(table))
+    reasons = model.reasons(model.scorer.encoding.matrix(table), published)
+    assert published.label is not None
+    assert np.array_equal(reasons.label, published.label)
+    assert (reasons.contributions.sum(axis=1) + reasons.baseline).min() > -1e-5
 
 
 def test_a_tenant_has_the_same_alone_and_among_others(grouping: Grouping, generated: FeatureTable) -> None:

@@ -82,7 +82,7 @@ class GroupRule:
         parts, constants = self._half_distances(standardised)
         distances = parts.sum(axis=2) + constants[:, np.newaxis]
         distances[group, np.arange(len(group))] = np.inf
-        return np.argmin(distances, axis=0)
+        return np.asarray(np.argmin(distances, axis=0))
 
     def advantage(
         self, standardised: Floats, group: NDArray[np.intp], other: NDArray[np.intp]

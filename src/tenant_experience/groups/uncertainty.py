@@ -83,7 +83,7 @@ def _shares(grouping: Grouping, values: Mapping[str, Floats], years: Floats) -> 
     count = len(grouping.classes)
     times = np.column_stack([(groups == number).sum(axis=1) for number in range(count)])
     # So many draws cannot tell less than half a draw (Jeffreys' prior).
-    return (times + 0.5) / (DRAWS + 0.5 * count)
+    return np.asarray((times + 0.5) / (DRAWS + 0.5 * count))
 
 
 def _as_seen(noise: Noise, value: Floats, behind: Floats, place: int) -> Floats:

@@ -153,13 +153,13 @@ class ServedModel:
         own = self.scorer.outputs(matrix)
         if self.grouping is None:
             label = None if self.scorer.manifest.task == "regression" else self.scorer.classes(own)
-            return Published(own, label, own, np.zeros(len(own), dtype=bool), ~np.isnan(matrix).all(axis=1))
+            return Published(own, label, own, np.zeros(len(own), dtype=bool), _any_known(matrix))
         label, complete = self._groups(self.grouping, matrix, own)
-        redraws = self._redraws(self.grouping, matrix, exposure_days, complete, earlier and earlier.redraws)
+        redraws = self._redraws(self.grouping, matrix, exposure_days, complete, earlier.redraws if earlier else None)
         markers = matrix[:, self._marker_columns].astype(np.float64)
         standardised = self.grouping.standardised(markers)
         shares = self.next_period.shares(redraws.shares, _by_label(own), complete, standardised)
-        known = ~np.isnan(markers).all(axis=1)
+        known = _any_known(markers)
         return Published(shares if own.ndim == 2 else shares[:, -1], label, own, complete, known, redraws)
 
     def labels(self, values: Values) -> Numbers:
@@ -177,7 +177,7 @@ class ServedModel:
             markers = matrix[rule][:, self._marker_columns].astype(np.float64)
             by_marker, baseline[rule] = self.grouping.reasons(markers, published.label[rule])
             features = [self.scorer.manifest.features.index(marker.name) for marker in self.grouping.markers]
-            contributions[np.ix_(rule, features)] = by_marker
+            contributions[np.flatnonzero(rule)[:, np.newaxis], features] = by_marker
         if not rule.all():
             contributions[~rule], baseline[~rule] = self.scorer.reasons(matrix[~rule])
         binary = self.scorer.manifest.task == "binary"
@@ -261,6 +261,11 @@ class ServedModel:
     def _marker_columns(self) -> list[int]:
         columns = self.scorer.encoding.columns
         return [columns.index(marker.name) for marker in self.grouping.markers] if self.grouping else []
+
+
+def _any_known(matrix: Values) -> NDArray[np.bool_]:
+    """(rows,) whether any value is known."""
+    return np.asarray(~np.isnan(matrix).all(axis=1))
 
 
 def _by_label(outputs: Floats) -> Floats:

@@ -13,7 +13,9 @@ from tenant_experience.evaluation.gates import ModelGate
 from tenant_experience.features.ingestion_result import IngestionResult
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.jobs.partition_runs import Partition, PartitionOutcome
+from tenant_experience.models.served_model import ServedModel
 from tenant_experience.pages.html_page import figure
+from tenant_experience.report.action_files import report_actions
 from tenant_experience.use_case.schema import UseCase
 from tests.support.generated_tenants import generated_table, use_case
 from tests.support.html_pages import Tags, tags_of, words_of
@@ -214,3 +216,17 @@ def test_records_that_were_not_taken_are_listed_up_to_a_limit(text: str) -> None
 
 def test_a_report_without_ingestion_says_nothing_of_it(plain: str) -> None:
     assert "Features that are served" not in plain
+
+
+def test_the_list_to_act_on_repeats_what_the_api_answers(judged: Judged) -> None:
+    """Also of tenants with a missing marker, whose label the model decides."""
+    slug = judged.evaluation.manifest.slug
+    actions = report_actions(judged.table, judged.use_case, [judged.evaluation], {slug: judged.groups}).actions
+    model = ServedModel.load(judged.evaluation.folder)
+    answers = dict(
+        zip(judged.table.tenant_id.tolist(), model.answers(model.scorer.encoding.matrix(judged.table)), strict=True)
+    )
+    for action in actions:
+        answer = answers[action.tenant_id]
+        assert (action.group, action.probability_bad) == (answer["experience"], answer["probability"])
+    assert {answers[action.tenant_id]["label_basis"] for action in actions} == {"rule", "model"}
