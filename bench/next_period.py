@@ -1,4 +1,4 @@
-"""Whether published probabilities come true in the next period: the table of decision 19.
+"""Whether published probabilities come true in the next period: the table of decision 20.
 
 ``.venv/bin/python -m bench.next_period`` makes a model of the second of three periods, with and without the first one
 to look back on, and compares what it publishes with what the third one brings: for tenants whose true rates are known,
@@ -23,6 +23,7 @@ import numpy as np
 from tenant_experience.data_layout import FEATURES_FILE
 from tenant_experience.features.table import FeatureTable, read_features
 from tenant_experience.groups.backtest import reliability
+from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.next_period import NextPeriod, Reliability
 from tenant_experience.groups.shrinkage import fitted_priors
 from tenant_experience.groups.uncertainty import group_shares
@@ -114,9 +115,30 @@ def _measured(periods: Periods, folder: Path) -> Iterator[tuple[str, Reliability
         ("backtest", with_past),
     ):
         yield way, came_true(model, second, third)
+    _about_nothing_to_measure(periods.name, alone.grouping, second, third)
     backtest = published_model(periods.tables, periods.use_case, folder / "three").next_period.backtest
     if backtest:
         yield f"what the release of all three says ({backtest.tested_on})", backtest.published
+
+
+def _about_nothing_to_measure(name: str, grouping: Grouping, now: FeatureTable, following: FeatureTable) -> None:
+    """How often tenants whose means are means of nothing are bad in the next period, beside others."""
+    _, first, second = np.intersect1d(now.tenant_id, following.tenant_id, return_indices=True)
+    now, after = now.take(first), grouping.assign(following.take(second)) == 1
+    unknown = np.isnan(now.matrix([marker.name for marker in grouping.markers])).any(axis=1)
+    known, bad = grouping.complete(now.numbers), grouping.assign(now) == 1
+    parts = {
+        "nothing to measure": known & unknown,
+        "good": known & ~unknown & ~bad,
+        "bad": known & ~unknown & bad,
+        "unknown": ~known,
+    }
+    told = ", ".join(
+        f"{words} {rows.mean():.3f}, of these bad next {after[rows].mean():.3f}"
+        for words, rows in parts.items()
+        if rows.any()
+    )
+    sys.stderr.write(f"{name}, shares of the tenants: {told}\n")
 
 
 def _figures(found: Reliability) -> str:

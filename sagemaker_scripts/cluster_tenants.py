@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tenant_experience.data_layout import FEATURES_FILE, GROUPS_FILE, processing_input, processing_output
 from tenant_experience.features.table import read_features, read_past_features
-from tenant_experience.groups.backtest import fit_next_period
+from tenant_experience.groups.backtest import fit_next_period, followed_tenants
 from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.groups.file import to_arrow, write_groups
@@ -39,15 +39,15 @@ def main(arguments: list[str] | None) -> Outcome:
     use_case = load_use_case(processing_input("use_case"))
     source, output = processing_input("features"), processing_output(OUTPUT)
     table = read_features(source / FEATURES_FILE, use_case)
-    past = read_past_features(source, use_case) if use_case.clustering else []
     groups: list[pa.Table] = []
 
     def group(partition: Partition) -> dict[str, Any]:
         tenants = table.of_partition(partition.slug)
         grouping, rows = group_partition(tenants, partition, use_case, options.release)
         training = rows.align(tenants).take(rows.split == TRAIN)
-        periods = [earlier.of_partition(partition.slug) for earlier in past]
-        grouping, next_period = fit_next_period(grouping, training, [*periods, tenants])
+        followed = followed_tenants(tenants)
+        past = read_past_features(source, use_case, followed.tenant_id)
+        grouping, next_period = fit_next_period(grouping, training, [*past, followed])
         grouping.write(output / partition.slug)
         next_period.write(output / partition.slug)
         groups.append(to_arrow(rows, partition.slug))

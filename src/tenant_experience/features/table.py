@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -88,12 +89,13 @@ class FeatureTable:
         return self if slug == GLOBAL_PARTITION else self.take(self.partition_slug == slug)
 
 
-def read_features(path: Path, use_case: UseCase) -> FeatureTable:
+def read_features(path: Path, use_case: UseCase, only: NDArray[np.str_] | None = None) -> FeatureTable:
     """Reads ``features.parquet``.
 
     Args:
         path: the file.
         use_case: names the columns.
+        only: the tenants to read; all by default.
 
     Raises:
         PlatformError: ``features_file``: a column is missing or a tenant has two rows; BuildFeatures never writes this.
@@ -110,7 +112,8 @@ def read_features(path: Path, use_case: UseCase) -> FeatureTable:
     missing = [name for name in wanted if name not in pq.read_schema(path).names]
     if missing:
         raise PlatformError(f"{path} lacks the columns {missing}", code="features_file")
-    table = pq.read_table(path, columns=wanted)
+    chosen = None if only is None else pc.field(use_case.record_id).isin(pa.array(only.tolist(), pa.string()))
+    table = pq.read_table(path, columns=wanted, filters=chosen)
     columns = {name: np.asarray(table[column].to_pylist(), dtype=np.str_) for name, column in texts.items()}
     order = np.argsort(columns["tenant_id"], kind="stable")
     ids = columns["tenant_id"][order]
@@ -133,18 +136,21 @@ def read_features(path: Path, use_case: UseCase) -> FeatureTable:
     )
 
 
-def read_past_features(folder: Path, use_case: UseCase) -> list[FeatureTable]:
-    """The features of the earlier periods of a release, the oldest first; none where its log does not reach back.
+def read_past_features(folder: Path, use_case: UseCase, tenants: NDArray[np.str_]) -> list[FeatureTable]:
+    """The features of some tenants in the earlier periods of a release, the oldest first.
+
+    There are none where its log does not reach back.
 
     Args:
         folder: of the release's features.
         use_case: names the columns.
+        tenants: their ids; a tenant need not be in every period.
 
     Raises:
         PlatformError: as ``read_features``.
     """
     days = sorted((int(path.name) for path in (folder / PAST).glob("[0-9]*")), reverse=True)
-    return [read_features(folder / past_features(each), use_case) for each in days]
+    return [read_features(folder / past_features(each), use_case, tenants) for each in days]
 
 
 def _numbers(column: pa.ChunkedArray) -> Floats:

@@ -39,7 +39,7 @@ from tenant_experience.statistics.splitting import hash_sample
 
 # With fewer tenants, or fewer of a group in the later period, there is no backtest.
 LEAST_PAIRS, LEAST_OF_GROUP = 200, 30
-# Of a pair of periods, at most so many tenants are looked at: their errors are then below half a percent.
+# At most so many tenants are looked at: the error of a share is then at most half a percent.
 MOST_TENANTS = 10_000
 TOLD_LESS = 0.05
 _FOLDS, _SEED = 5, 1
@@ -95,6 +95,12 @@ class _Tenants:
         return _Tenants(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
+def followed_tenants(newest: FeatureTable) -> FeatureTable:
+    """The tenants that are looked up in earlier periods: those with enough history, and some where there are many."""
+    known = np.flatnonzero(newest.history != INSUFFICIENT)
+    return newest.take(known[hash_sample(newest.tenant_id[known], MOST_TENANTS)])
+
+
 def fit_next_period(
     grouping: Grouping, training: FeatureTable, periods: Sequence[FeatureTable]
 ) -> tuple[Grouping, NextPeriod]:
@@ -103,7 +109,7 @@ def fit_next_period(
     Args:
         grouping: the rule, with priors.
         training: tenants of the training part, with the features of the newest period.
-        periods: features of the partition's tenants by period, the oldest first, the newest last.
+        periods: features of ``followed_tenants`` by period, the oldest first, the newest last.
 
     Returns:
         The rule, without priors where the backtest says that shrinking does not help, and the document.
@@ -199,10 +205,7 @@ def _pair(grouping: Grouping, earlier: FeatureTable, later: FeatureTable) -> tup
     _, first, second = np.intersect1d(earlier.tenant_id, later.tenant_id, return_indices=True)
     before, after = earlier.take(first), later.take(second)
     complete = grouping.complete(before.numbers)
-    known = np.flatnonzero(complete)
-    known = known[hash_sample(before.tenant_id[known], MOST_TENANTS)]
-    incomplete = len(complete) - int(complete.sum())
-    before, after = before.take(known), after.take(known)
+    before, after = before.take(complete), after.take(complete)
     raw = before.matrix([marker.name for marker in grouping.markers])
     tenants = _Tenants(
         shrunk=_redrawn(grouping, before),
@@ -213,7 +216,11 @@ def _pair(grouping: Grouping, earlier: FeatureTable, later: FeatureTable) -> tup
     )
     worst = int((tenants.after == len(grouping.classes) - 1).sum())
     return Pair(
-        earlier=earlier.as_of, later=later.as_of, tenants=len(tenants), incomplete=incomplete, worst=worst
+        earlier=earlier.as_of,
+        later=later.as_of,
+        tenants=len(tenants),
+        incomplete=int((~complete).sum()),
+        worst=worst,
     ), tenants
 
 
