@@ -26,17 +26,17 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 TENX ?= .venv/bin/tenx
 VALUES := INPUT SOURCE AS_OF USE_CASE DECISION TENANT FROM TO EVERY BATCH RELEASE PARTITION ROWS STACK STAGE
 VALUES += DRY_RUN WAIT
-$(foreach name,$(VALUES),$(eval export TENX_$(name) = $$(value $(name))))
+# The same for targets that are no commands of tenx: checks/make_targets.py reads these.
+ALL_VALUES := $(VALUES) ARGS PYTEST_ARGS SLOW COUNT SEED VERSION
+$(foreach name,$(ALL_VALUES),$(eval export TENX_$(name) = $$(value $(name))))
 # NAME:=value is expanded before any rule runs, so what was typed is lost.
-$(foreach name,$(VALUES),$(if $(filter simple,$(flavor $(name))),$(error write $(name)=... and not $(name):=...)))
+$(foreach name,$(ALL_VALUES),$(if $(filter simple,$(flavor $(name))),$(error write $(name)=... and not $(name):=...)))
 # Blanks at the beginning of a value are lost too: make skips them before a Makefile can look.
 ifneq ($(filter command,$(foreach name,$(VALUES),$(origin $(name)))),)
 blank := $(shell grep -zoE '^($(subst $() ,|,$(VALUES)))=[[:space:]]' /proc/$$PPID/cmdline 2> /dev/null | tr -d '\0')
 $(if $(blank),$(error make drops the blanks after $(strip $(blank)) so the value would not be what you typed: use tenx))
 endif
-unexport $(VALUES)
-SLOW ?=
-VERSION ?=
+unexport $(ALL_VALUES)
 
 .PHONY: help demo preview upload test test-slow spark-if-java check up down status clean setup erase backfill replay
 .PHONY: iam-report iam-drill bench-clustering bench-features bench-training fuzz spark ministack-upgrade
@@ -47,10 +47,10 @@ demo: setup ## The whole path on this machine: INPUT=file SOURCE=name AS_OF=time
 	@$(TENX) demo
 
 test: setup spark-if-java ## Every test, the flow through the real state machine included; the slow ones with SLOW=1
-	$(PY) -m pytest --numprocesses 3 $(if $(SLOW),--hypothesis-profile many,-m "not slow") $(PYTEST_ARGS)
+	@$(PY) -m checks.make_targets test
 
 test-slow: setup spark-if-java ## Only the tests that are long or exhaustive, and properties with many examples
-	$(PY) -m pytest --numprocesses 3 -m "slow or property" --hypothesis-profile many $(PYTEST_ARGS)
+	@$(PY) -m checks.make_targets test-slow
 
 check: setup ## Lint, imports, types, line lengths, templates and state machines
 	.venv/bin/ruff check
@@ -63,13 +63,13 @@ check: setup ## Lint, imports, types, line lengths, templates and state machines
 	$(PY) -m checks.state_machines statemachine/*.asl.json
 
 bench-features: setup ## BuildFeatures beside pandas on generated events: ARGS="--events 20000000 --repeat 3"
-	@$(PY) -m bench.features $(ARGS)
+	@$(PY) -m checks.make_targets bench-features
 
 bench-training: setup ## Many models, one per core, beside one after another: ARGS="--models 50 --rows 20000 --repeat 3"
-	@$(PY) -m bench.training $(ARGS)
+	@$(PY) -m checks.make_targets bench-training
 
 bench-clustering: setup ## Groups of a million tenants beside the usual recipe: ARGS="--tenants 1000000 --repeat 3"
-	@$(PY) -m bench.clustering $(ARGS)
+	@$(PY) -m checks.make_targets bench-clustering
 
 preview: setup ## What a source makes of an export: INPUT=file SOURCE=name USE_CASE=name AS_OF=time ROWS=3 TENANT=id
 	@$(TENX) preview
@@ -81,7 +81,7 @@ iam-report: setup ## Which permissions of the template no test has used (after m
 	@$(PY) -m checks.iam_report
 
 iam-drill: setup ## Take away one permission after another and see each missed: COUNT=24 SEED=0
-	@$(PY) -m checks.iam_drill $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
+	@$(PY) -m checks.make_targets iam-drill
 
 erase: setup ## Remove a tenant from everything, and prove it: TENANT=id USE_CASE=name STACK=name DRY_RUN=1 WAIT=1
 	@$(TENX) erase
@@ -93,7 +93,7 @@ replay: setup ## Make a registered model again and compare: RELEASE=id PARTITION
 	@$(TENX) replay
 
 fuzz: setup ## Build features from files damaged in many ways, and see how each ends: COUNT=2000 SEED=0
-	@$(PY) -m tests.fuzz $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED))
+	@$(PY) -m checks.make_targets fuzz
 
 down: setup ## Stop the laptop's AWS; its state stays
 	@$(TENX) down
@@ -105,7 +105,7 @@ upload: setup ## Upload an input, follow its release, and decide by yourself: IN
 	@$(TENX) upload
 
 ministack-upgrade: setup ## Say what another MiniStack release breaks, by name: VERSION=1.5.34
-	@$(VENVS)/local_aws/bin/python -m local_aws upgrade-report "$(VERSION)"
+	@$(VENVS)/local_aws/bin/python -m checks.make_targets ministack-upgrade
 
 clean: ## Remove the laptop's AWS and everything built (environments stay)
 	@if [ -x $(VENVS)/local_aws/bin/python ]; then $(VENVS)/local_aws/bin/python -m local_aws down; fi

@@ -13,8 +13,6 @@ from gunicorn.http.errors import ParseException
 from container.serving_errors import BadRequestError, BodyTimeoutError, BusyError, TooLargeError
 from container.serving_settings import BODIES_AT_ONCE, MIB
 
-# A caller that sends nothing for this long is given up. SageMaker allows 60 s for a whole invocation.
-SILENCE_SECONDS = 60
 DISCARD_LIMIT = 128 * MIB
 _PIECE = 1 << 16
 
@@ -22,12 +20,15 @@ _PIECE = 1 << 16
 class BodyReader:
     """Reads bodies of at most ``limit`` bytes; safe to use from several threads.
 
+    A caller that sends nothing for ``silence_seconds`` is given up. SageMaker allows 60 s for a whole invocation.
+
     werkzeug's own limit is not used: of a body that is sent in chunks, it returns the first ``limit`` bytes as if they
     were all. Only so many bodies are read at once that threads are left for ``/ping``, however slowly bodies come.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, silence_seconds: int) -> None:
         self._limit = limit
+        self._silence_seconds = silence_seconds
         self._places = threading.BoundedSemaphore(BODIES_AT_ONCE)
 
     def read(self, request: Request) -> bytes:
@@ -36,13 +37,13 @@ class BodyReader:
         Raises:
             TooLargeError: it is longer than the limit, whether or not its length is given beforehand.
             BadRequestError: it ends too early, or its chunks are malformed.
-            BodyTimeoutError: the caller sent nothing for a minute.
+            BodyTimeoutError: the caller fell silent.
             BusyError: too many bodies are being read.
         """
         if not self._places.acquire(blocking=False):
             raise BusyError(f"{BODIES_AT_ONCE} requests are being read; try again in a second")
         try:
-            with _patience(request):
+            with _patience(request, self._silence_seconds):
                 return self._whole(request)
         finally:
             self._places.release()
@@ -64,14 +65,14 @@ class BodyReader:
 
 
 @contextmanager
-def _patience(request: Request) -> Iterator[None]:
+def _patience(request: Request, seconds: int) -> Iterator[None]:
     connection: Any = request.environ.get("gunicorn.socket")
     if connection is not None:
-        connection.settimeout(SILENCE_SECONDS)
+        connection.settimeout(seconds)
     try:
         yield
     except TimeoutError as error:
-        raise BodyTimeoutError(f"no part of the body came for {SILENCE_SECONDS} seconds") from error
+        raise BodyTimeoutError(f"no part of the body came for {seconds} seconds") from error
     except (OSError, ParseException) as error:
         raise BadRequestError(f"the body cannot be read: {type(error).__name__}") from error
     finally:

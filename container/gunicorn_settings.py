@@ -5,7 +5,8 @@ and the next request for that model must find it there. XGBoost releases the int
 threads still use all cores; and there is only one copy of each model. With one model there is a process for each CPU.
 
 There are more threads than requests that are predicted at once (``SERVING_THREADS``), because most of them only wait
-for a body. So callers that send slowly do not keep ``/ping`` from being answered.
+for a body. Headers are read without a thread (``header_first_worker``). So callers that send slowly do not keep
+``/ping`` from being answered.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from container.serving_settings import ServingSettings
 _settings = ServingSettings.from_environment()
 
 bind = f"{_settings.host}:{_settings.port}"
-worker_class = "gthread"
+worker_class = "container.header_first_worker.HeaderFirstWorker"
 workers = _settings.workers
 threads = _settings.connections
 # SageMaker allows 60 s for an invocation and 60 s for a model load; a worker that hangs longer is replaced.

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import xgboost  # noqa: F401 - takes a second to import, so it is done before the first ping, not in the first load
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
@@ -24,8 +25,16 @@ from container.bodies import BodyReader
 from container.csv_requests import read_csv
 from container.json_requests import read_json
 from container.model_store import ModelStore
-from container.serving_errors import BadRequestError, NotAcceptableError, ServingError, UnsupportedMediaTypeError
+from container.serving_errors import (
+    BadRequestError,
+    NotAcceptableError,
+    OtherModelError,
+    ServingError,
+    UnsupportedMediaTypeError,
+)
 from container.serving_settings import MIB, ServingSettings
+from tenant_experience.data_layout import MODEL_MANIFEST
+from tenant_experience.models.digests import EXPECTED_DIGEST
 from tenant_experience.models.encoding import Encoding
 from tenant_experience.models.served_model import ServedModel
 
@@ -34,6 +43,9 @@ READERS: dict[str, Callable[[bytes, Encoding], Batch]] = {JSON: read_json, CSV: 
 WRITERS: dict[str, Callable[[Batch, ServedModel], bytes]] = {JSON: json_answer, CSV: csv_answer}
 # Limits a model's name and folder. On Linux, a path has at most 4,096 bytes, and each part of it at most 255.
 TEXT_LIMIT = 1_024
+# InvokeEndpoint passes on CustomAttributes in this header: ``name=value``, more of them after a semicolon.
+_CUSTOM_ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+_SEPARATORS = re.compile("[;,]")
 
 
 def create_app(settings: ServingSettings | None = None) -> Flask:
@@ -99,6 +111,25 @@ def _add_model_routes(app: Flask, store: ModelStore, predictor: _Predictor) -> N
         return predictor.predict(body, store.get(name).served)
 
 
+def _refuse_another_model(attributes: str, model: ServedModel) -> None:
+    """Refuses to answer when the caller's custom attributes say the digest of another model.
+
+    Callers that say none, such as batch transform, are answered.
+
+    Raises:
+        OtherModelError: with both digests.
+    """
+    for attribute in _SEPARATORS.split(attributes):
+        name, _, expected = attribute.strip().partition("=")
+        if name == EXPECTED_DIGEST and expected != model.scorer.digest:
+            manifest = model.scorer.manifest
+            raise OtherModelError(
+                f"the model of partition {manifest.slug}, version {manifest.version}, has a {MODEL_MANIFEST} with the "
+                f"SHA-256 {model.scorer.digest}, but the caller expects {expected[:64]}; its archive was changed after "
+                "it was registered"
+            )
+
+
 class _Predictor:
     """Reads the current request and answers it. Many may wait for their bodies, but only a few are worked on at once.
 
@@ -107,7 +138,7 @@ class _Predictor:
     """
 
     def __init__(self, settings: ServingSettings) -> None:
-        self.bodies = BodyReader(settings.max_payload_mib * MIB)
+        self.bodies = BodyReader(settings.max_payload_mib * MIB, settings.silence_seconds)
         self._turns = threading.BoundedSemaphore(settings.threads)
 
     def predict(self, body: bytes, model: ServedModel) -> Response:
@@ -115,6 +146,8 @@ class _Predictor:
 
         The body is read before anything is refused, because gunicorn closes a connection with much left unread.
         """
+        if attributes := request.headers.get(_CUSTOM_ATTRIBUTES):
+            _refuse_another_model(attributes, model)
         content_type = request.mimetype
         if content_type not in READERS:
             raise UnsupportedMediaTypeError(
@@ -171,6 +204,8 @@ def _json(document: Mapping[str, Any], status: int = 200) -> Response:
 
 
 def _refusal(error: ServingError) -> Response:
+    if isinstance(error, OtherModelError):
+        current_app.logger.error("%s", error)
     answer = _json({"error": {"code": error.code, "message": str(error)}}, error.status)
     if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         answer.headers["Retry-After"] = "1"

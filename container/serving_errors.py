@@ -46,6 +46,12 @@ class ModelAlreadyLoadedError(ServingError):
     status, code = 409, "model_already_loaded"
 
 
+class OtherModelError(ServingError):
+    """The model does not have the digest that the caller expects."""
+
+    status, code = 412, "model_differs"
+
+
 class TooLargeError(ServingError):
     """The body is longer than the server reads."""
 

@@ -36,6 +36,7 @@ class ServingSettings:
         max_payload_mib: a larger request is refused with 413.
         model_memory_mib: what all loaded models together may take; a model that does not fit is refused with 507.
         model_folder: the folder of the single model.
+        silence_seconds: a caller that sends no part of a body for this long gets 408.
     """
 
     host: str
@@ -46,6 +47,7 @@ class ServingSettings:
     max_payload_mib: int
     model_memory_mib: int
     model_folder: Path
+    silence_seconds: int = 60
 
     @property
     def connections(self) -> int:
@@ -70,6 +72,7 @@ class ServingSettings:
             max_payload_mib=_positive(environment, "SERVING_MAX_PAYLOAD_MIB", 6),
             model_memory_mib=_positive(environment, "SERVING_MODEL_MEMORY_MIB", available_memory() // 2 // MIB),
             model_folder=ml_root() / "model",
+            silence_seconds=_positive(environment, "SERVING_SILENCE_SECONDS", 60),
         )
 
 

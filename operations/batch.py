@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -136,8 +137,8 @@ def upload(batch: RawBatch, bucket: str, on_file: Callable[[int, str], None] = l
 
 
 def timed_name(stem: str) -> str:
-    """A batch's name that no other batch has: with the time in UTC, to the second."""
-    return f"{stem[:40]}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
+    """A batch's name that no other batch has: with the time in UTC, and four digits for uploads in the same second."""
+    return f"{stem[:40]}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
 
 
 def _merged(folder: Path | None, source: str | None, as_of: datetime | None) -> dict[str, object]:

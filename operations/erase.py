@@ -26,11 +26,11 @@ from operations.erasure.proof import write_proof
 from operations.erasure.tables import erase_items, erase_record
 from operations.errors import OperationError, interruption
 from operations.stack import Stack
+from operations.tenant_ids import checked_tenant_id
 from tenant_experience import data_layout
 from tenant_experience.aws.pseudonym_key import secret_key
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.pseudonyms import pseudonym
-from tenant_experience.tenant_id import RULE, tenant_id_of
 
 # A record reaches the offline store up to fifteen minutes after it was written (SageMaker developer guide).
 _SETTLED_AFTER = 900
@@ -54,18 +54,6 @@ class Erasure:
     left: int | None
     proof: str | None
     is_complete: bool
-
-
-def checked_tenant_id(text: str) -> str:
-    """The tenant id that is meant, in its normal form.
-
-    Raises:
-        OperationError: this cannot be an id.
-    """
-    tenant = tenant_id_of(text)
-    if tenant is None:
-        raise OperationError(f"the given tenant id is not valid: {RULE}")
-    return tenant
 
 
 def erase(stack: Stack, tenant: str, use_case: str, console: Console, *, dry_run: bool, waits: bool) -> Erasure:

@@ -142,7 +142,9 @@ def _folders(scratch: Path, raw: RawBatch, use_case: Path) -> Folders:
     made = {name: scratch / name for name in ("raw", "previous", "features", "quarantine", "reports")}
     for folder in made.values():
         folder.mkdir()
-    for name, path in raw.named_files().items():
+    # What would not be read is there too, so that it is listed as the job lists what another client uploads.
+    skipped = {name: raw.root / name for name in raw.skipped} if raw.root else {}
+    for name, path in (raw.named_files() | skipped).items():
         link = made["raw"] / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(path.resolve())

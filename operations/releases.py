@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from operations.errors import OperationError, interruption
 from operations.mailbox import Form, Mailbox
 from operations.stack import Stack
 from operations.watch import Step, follow
+from tenant_experience.aws.model_registry import DIGEST
 from tenant_experience.data_layout import RELEASE_ID
 
 Mail = dict[str, Any]
@@ -91,23 +93,36 @@ def start(stack: Stack, batch: RawBatch, on_file: Callable[[int, str], None] = l
     with interruption(
         f"Batch {batch.name} is uploaded, and its release starts without this command: `tenx status` shows it."
     ):
-        return wait_for_new_execution(stack, before)
+        return wait_for_new_execution(stack, batch, before)
 
 
-def wait_for_new_execution(stack: Stack, before: set[str]) -> str:
-    """The ARN of an execution that was not there before.
+def wait_for_new_execution(stack: Stack, batch: RawBatch, before: set[str]) -> str:
+    """The ARN of an execution that was not there before and releases this batch.
+
+    Somebody else's upload, or the recording of history, may start another one at the same time.
 
     Raises:
         OperationError: none starts.
     """
+    others = set(before)
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        if new := executions(stack) - before:
-            return new.pop()
+        for arn in sorted(executions(stack) - others):
+            if _releases(arn, batch):
+                return arn
+            others.add(arn)
         time.sleep(_POLL_SECONDS)
     raise OperationError(
-        f"no execution started within {_START_SECONDS} s of the upload of manifest.json: see the log of StartRelease"
+        f"no release of batch {batch.name} started within {_START_SECONDS} s of the upload of manifest.json: see the "
+        "log of StartRelease"
     )
+
+
+def _releases(arn: str, batch: RawBatch) -> bool:
+    """Whether the input of an execution names this batch."""
+    given = json.loads(boto3.client("stepfunctions").describe_execution(executionArn=arn)["input"])
+    named = (given.get("use_case"), given.get("batch"), given.get("history_only", False))
+    return named == (batch.use_case, batch.name, False)
 
 
 def make_release(
@@ -271,7 +286,7 @@ def model_packages(stack: Stack, release: str) -> list[dict[str, Any]]:
 
 
 def _is_number(name: str, text: str) -> bool:
-    return name not in ("release", "tenants") and _number(text) is not None
+    return name not in ("release", "tenants", DIGEST) and _number(text) is not None
 
 
 def _number(text: str) -> float | None:

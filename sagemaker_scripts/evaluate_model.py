@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tenant_experience.aws.live_models import fetch_champion, live_versions
+from tenant_experience.aws.live_models import fetch_champion, live_models
 from tenant_experience.data_layout import (
     EVALUATION_FILE,
     FEATURES_FILE,
@@ -86,17 +86,18 @@ def main(arguments: list[str] | None) -> Outcome:
         )
         given_up = not_ready(Outcome.read(trained), partitions) | not_ready(Outcome.read(shard.clusters), partitions)
         rows = run_partitions(partitions, shard.evaluate, given_up)
-        evaluations = shard.ready
+        # While the models are there: the list says what they answer.
         groups = {
             slug: read_groups(shard.clusters / GROUPS_FILE, slug, use_case.labels)
             for slug in (evaluation.manifest.slug for evaluation in (*shard.ready, *shard.refused))
         }
         answered = table.take(np.isin(table.partition_slug, [partition.slug for partition in partitions]))
-        # The models answer about who waits, so this comes before their folder is gone.
-        actions = report_actions(answered, use_case, evaluations, groups)
+        actions = report_actions(answered, use_case, shard.ready, groups)
+    evaluations = shard.ready
     output.mkdir(parents=True, exist_ok=True)
     _write_json(output / EVALUATION_FILE, shard.document(options.shard))
-    _write_json(output / SMOKE_TEST_FILE, _smoke_test(evaluations))
+    digests = {row.slug: str(row.figures["digest"]) for row in rows if row.is_ready}
+    _write_json(output / SMOKE_TEST_FILE, _smoke_test(evaluations, digests))
     write_group_changes(evaluations, output / GROUP_CHANGES_FILE)
     actions.write(output, use_case.record_id)
     report = ShardReport(
@@ -117,12 +118,12 @@ def main(arguments: list[str] | None) -> Outcome:
 
 def _champion_of(folder: Path, release: str) -> Callable[[str], Champion | None]:
     """Fetches the live model of a partition into ``folder``; outside a stack there is none."""
-    versions = live_versions() if "RELEASE_TABLE" in os.environ else {}
+    live = live_models() if "RELEASE_TABLE" in os.environ else None
 
     def fetched(slug: str) -> Champion | None:
-        version = versions.get(slug, release)
+        model = live.model_of(slug) if live else None
         # A release that is evaluated again after it went live is not its own champion.
-        return None if version == release else fetch_champion(slug, version, folder / slug)
+        return None if model is None or model.version == release else fetch_champion(model, folder / slug)
 
     return fetched
 
@@ -138,10 +139,11 @@ def _pictures(
     }
 
 
-def _smoke_test(evaluations: Sequence[PartitionEvaluation]) -> dict[str, Any]:
+def _smoke_test(evaluations: Sequence[PartitionEvaluation], digests: Mapping[str, str]) -> dict[str, Any]:
     models = [
         {
             "model_key": model_archive(evaluation.manifest.slug, evaluation.manifest.version),
+            "digest": digests[evaluation.manifest.slug],
             "samples": [asdict(sample) for sample in evaluation.smoke_test],
         }
         for evaluation in evaluations

@@ -19,13 +19,14 @@ def register(app: typer.Typer) -> None:
     add_command(app, up, _PANEL, "tenx up", "tenx up --json")
     add_command(app, down, _PANEL, "tenx down")
     add_command(app, status, _PANEL, "tenx status", "tenx status --stage dev --json")
-    add_command(app, invoke, _PANEL, "tenx invoke features", "tenx invoke predictions --event my_event.json --json")
+    add_command(app, invoke, _PANEL, "tenx invoke features", "tenx invoke predictions --event my_event.json")
 
 
 def up(as_json: AsJson = False) -> None:
     """Start the laptop's AWS, deploy the stack to it, and print where it answers.
 
-    A laptop's AWS that runs is left running, and what it holds is kept. Into an account, use sam deploy.
+    If the laptop's AWS is running already, it goes on running and keeps its data. To deploy to an AWS account, use sam
+    deploy.
     """
     from operations import status as stack_status
     from operations.up import up as start
@@ -39,7 +40,7 @@ def up(as_json: AsJson = False) -> None:
 
 
 def down() -> None:
-    """Stop the laptop's AWS and everything it started. Its state stays; make clean removes it."""
+    """Stop the laptop's AWS and everything that it started. Its data stays until make clean removes it."""
     from operations import laptop
 
     printed = console()
@@ -50,7 +51,7 @@ def down() -> None:
 
 
 def status(stage: Stage = None, stack: StackName = None, laptop: LaptopFolder = None, as_json: AsJson = False) -> None:
-    """Show where the API, its key, the bucket and the mailbox are, what is live, and which releases run."""
+    """Show where the API, its key, the bucket and the mailbox are, what is live, and which releases are running."""
     from operations import status as stack_status
     from operations.stack import StackChoice, find_stack
 
@@ -69,10 +70,14 @@ def _functions(incomplete: str) -> list[str]:
 
 def invoke(
     function: Annotated[
-        str, typer.Argument(metavar="FUNCTION", autocompletion=_functions, help="A folder of functions/.")
+        str,
+        typer.Argument(
+            metavar="FUNCTION", autocompletion=_functions, help="The function: the name of a folder in functions/."
+        ),
     ],
     event: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The event, as JSON (default: its sample in events/).")
+        Path | None,
+        typer.Option(metavar="FILE", help="The event, as a JSON file (default: the function's sample in events/)."),
     ] = None,
     stack: StackName = None,
     laptop: LaptopFolder = None,
@@ -80,7 +85,7 @@ def invoke(
 ) -> None:
     """Run one function of the laptop's stack with an event, and print what it answers.
 
-    It is the deployed function with its real neighbours: publish_release, for example, can change what is served.
+    The function works on the stack's own data: publish_release, for example, can change what is served.
     """
     from operations.invoke import invoke as call
     from operations.invoke import read_event

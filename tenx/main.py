@@ -19,13 +19,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help=(
-        "Which tenants have a good or a bad experience, how sure are we, and why.\n\n"
-        "Commands work on the laptop's AWS, or on a stack in your account (--stage dev, with AWS_PROFILE).\n\n"
+        "Find out which tenants have a good or a bad experience, how sure that is, and why.\n\n"
+        "Commands work on the laptop's AWS, or on a stack in your AWS account (--stage dev, with AWS_PROFILE).\n\n"
         "[bold]Start here[/bold]\n\n"
         "  tenx demo                          the whole path on this machine\n\n"
         "  tenx preview tickets.csv           what would be read from your own file\n\n"
         "  tenx up && tenx upload tickets.csv   release it, and decide by yourself\n\n"
-        "[bold]Exit codes[/bold]  0 done, 1 refused or failed, 2 wrong words, 130 interrupted."
+        "[bold]Exit codes[/bold]  0: done. 1: refused or failed. 2: the command line is wrong. 130: interrupted."
     ),
 )
 for _module in (release_commands, laptop_commands, tenant_commands):

@@ -74,7 +74,7 @@ Stage = Annotated[
         metavar="NAME",
         rich_help_panel=_WHICH_STACK,
         autocompletion=_stages,
-        help="A stage of samconfig.toml: local is the laptop's AWS, others are in your account.",
+        help="A stage of samconfig.toml: local is the laptop's AWS, and the others are in your AWS account.",
     ),
 ]
 StackName = Annotated[
@@ -85,7 +85,7 @@ StackName = Annotated[
         show_envvar=False,
         metavar="NAME",
         rich_help_panel=_WHICH_STACK,
-        help="The stack's name, when it is not the stage's.",
+        help="The stack's name, if it is not the one that samconfig.toml gives the stage.",
     ),
 ]
 LaptopFolder = Annotated[
@@ -94,7 +94,8 @@ LaptopFolder = Annotated[
         "--laptop",
         metavar="FOLDER",
         rich_help_panel=_WHICH_STACK,
-        help="State folder of the laptop's AWS (default: .local/aws, when it runs and no account is configured).",
+        help="The state folder of the laptop's AWS "
+        "(default: .local/aws, if it is running and no account is configured).",
     ),
 ]
 AsJson = Annotated[
@@ -107,7 +108,7 @@ Input = Annotated[
         envvar="TENX_INPUT",
         show_envvar=False,
         metavar="INPUT",
-        help="A file, or a folder of files with or without a manifest.json.",
+        help="A file, or a folder of files. The folder may have a manifest.json.",
     ),
 ]
 OptionalInput = Annotated[
@@ -118,7 +119,7 @@ OptionalInput = Annotated[
         show_envvar=False,
         metavar="INPUT",
         show_default="generated messages",
-        help="A file, or a folder of files with or without a manifest.json.",
+        help="A file, or a folder of files. The folder may have a manifest.json.",
     ),
 ]
 Source = Annotated[
@@ -128,8 +129,8 @@ Source = Annotated[
         show_envvar=False,
         metavar="NAME",
         autocompletion=_sources,
-        help="How to read the input: a file of the use case's sources/, without .yaml "
-        "(default: the manifest's, or the use case's default).",
+        help="How to read the input: the name of a file in the use case's sources/, without .yaml "
+        "(default: what the manifest says, or else the use case).",
     ),
 ]
 AsOf = Annotated[
@@ -139,7 +140,8 @@ AsOf = Annotated[
         envvar="TENX_AS_OF",
         show_envvar=False,
         metavar="TIME",
-        help="The moment that the features describe, such as 2026-11-20T00:00:00Z (default: the manifest's, or now).",
+        help="The moment that the features describe, such as 2026-11-20T00:00:00Z "
+        "(default: what the manifest says, or else now).",
     ),
 ]
 UseCase = Annotated[
@@ -149,7 +151,7 @@ UseCase = Annotated[
         show_envvar=False,
         metavar="NAME",
         autocompletion=_use_cases,
-        help="A folder of use_cases/.",
+        help="The use case: the name of a folder in use_cases/.",
     ),
 ]
 Release = Annotated[

@@ -49,9 +49,11 @@ def register(app: typer.Typer) -> None:
     add_command(
         app, preview, _PANEL, "tenx preview tickets.csv", "tenx preview export/ --source nyc311 --tenant T000014"
     )
-    add_command(app, upload, _PANEL, "tenx upload export/", "tenx upload tickets.csv --stage dev --no-follow --json")
-    add_command(app, follow, _PANEL, f"tenx follow {a_release}")
-    add_command(app, stop, _PANEL, f"tenx stop {a_release}")
+    add_command(
+        app, upload, _PANEL, "tenx upload export/", "tenx upload tickets.csv --source events --stage dev --no-follow"
+    )
+    add_command(app, follow, _PANEL, f"tenx follow {a_release}", f"tenx follow {a_release} --stage dev --json")
+    add_command(app, stop, _PANEL, f"tenx stop {a_release}", f"tenx stop {a_release} --stage dev")
     add_command(app, replay, _PANEL, f"tenx replay {a_release}", f"tenx replay {a_release} --partition 'Elm Court'")
 
 
@@ -61,7 +63,7 @@ def demo(
     as_of: AsOf = None,
     use_case: UseCase = _DEFAULT_USE_CASE,
     decision: Annotated[
-        Choice, typer.Option(envvar="TENX_DECISION", show_envvar=False, help="What the approver decides.")
+        Choice, typer.Option(envvar="TENX_DECISION", show_envvar=False, help="What the demo's approver decides.")
     ] = Choice.approve,
     tenant: Annotated[
         str | None,
@@ -69,20 +71,25 @@ def demo(
             envvar="TENX_TENANT",
             show_envvar=False,
             metavar="ID",
-            help="Whose prediction to show in full (default: a busy one's).",
+            help="The tenant whose prediction is shown in full (default: one with many contacts).",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the generated messages.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The seed from which the messages are generated.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Run the whole path on this machine: start, deploy, upload, train, decide, and ask the API."""
+    """Run the whole path on this machine: start, deploy, upload, train, decide, and ask the API.
+
+    An approver of the demo's own decides, and everything stays up afterwards, until tenx down stops it.
+    """
     from demo.batch import generated
     from demo.demo import demo as tell
     from operations.batch import read_input, use_case_folder
     from operations.errors import OperationError
+    from operations.tenant_ids import checked_tenant_id
     from operations.up import up
 
     folder = use_case_folder(use_case)
+    asked = None if tenant is None else checked_tenant_id(tenant)
     printed = console(as_json=as_json)
     if path is not None:
         batch = read_input(path, folder, source, as_of)
@@ -95,7 +102,7 @@ def demo(
     else:
         with printed.status("generating messages"):
             batch = generated(seed)
-    figures = tell(up(printed), batch, decision.value, tenant, printed)
+    figures = tell(up(printed), batch, decision.value, asked, printed)
     if as_json and figures is not None:
         print_document(figures)
     raise typer.Exit(1 if figures is None else 0)
@@ -111,30 +118,36 @@ def preview(
             envvar="TENX_USE_CASE",
             show_envvar=False,
             metavar="NAME",
-            help="A folder of use_cases/, or the path of a folder.",
+            help="The use case: the name of a folder in use_cases/, or the path of a folder elsewhere.",
         ),
     ] = _DEFAULT_USE_CASE,
     rows: Annotated[
         int,
         typer.Option(
-            min=1, envvar="TENX_ROWS", show_envvar=False, help="How many rows and tenants of each kind to show."
+            min=1, envvar="TENX_ROWS", show_envvar=False, help="How many rows and tenants of each kind are shown."
         ),
     ] = 3,
     tenants: Annotated[
-        list[str] | None, typer.Option("--tenant", metavar="ID", help="Show this tenant's features; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--tenant", metavar="ID", help="Show the features of the tenant with this id. The option may be repeated."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what would be read from an input: files, mapped rows, rejected rows and features. Nothing is deployed.
 
-    At the end it names the gates that would refuse a release. With --tenant it ends with 1 when nobody has the id.
+    At the end it names the gates that would refuse a release. The exit code is 1 when nobody in the input has the
+    id that --tenant gives.
     """
     import os
 
     from operations.batch import read_input, use_case_folder
     from operations.preview import preview as show
+    from operations.tenant_ids import checked_tenant_id
 
-    asked = tenants or [each for each in [os.environ.get("TENX_TENANT", "")] if each]  # an id may hold spaces
+    typed = tenants or [each for each in [os.environ.get("TENX_TENANT", "")] if each]  # an id may hold spaces
+    asked = [checked_tenant_id(each) for each in typed]
     folder = use_case_folder(use_case, takes_path=True)
     shown = show(read_input(path, folder, source, as_of), folder, asked, rows, console(as_json=as_json))
     if as_json:
@@ -149,14 +162,17 @@ def upload(
     as_of: AsOf = None,
     use_case: UseCase = _DEFAULT_USE_CASE,
     follows: Annotated[
-        bool, typer.Option("--follow/--no-follow", help="Follow the release to its end, or return once it has started.")
+        bool,
+        typer.Option(
+            "--follow/--no-follow", help="Follow the release to its end, or return as soon as it has started."
+        ),
     ] = True,
     stage: Stage = None,
     stack: StackName = None,
     laptop: LaptopFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Upload an input, which starts a release, and follow the release. The decision is yours, in the mailbox."""
+    """Upload an input, which starts a release, and follow the release. You decide by the link in the e-mail."""
     from operations import releases
     from operations.batch import read_input, use_case_folder
     from operations.narrator import Narrator
@@ -190,7 +206,7 @@ def follow(
     laptop: LaptopFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Follow a release to its end, state by state. It ends with 0 when the release succeeded."""
+    """Follow a release to its end, state by state. The exit code is 0 when the release succeeded."""
     from operations.stack import StackChoice, find_stack
 
     done = _follow(find_stack(StackChoice(stack, stage, laptop)), release, console(as_json=as_json))
@@ -200,7 +216,7 @@ def follow(
 
 
 def stop(release: Release, stage: Stage = None, stack: StackName = None, laptop: LaptopFolder = None) -> None:
-    """Stop a release that runs. What is served stays as it is."""
+    """Stop a running release. What is served stays as it is."""
     from operations.releases import stop_release
     from operations.stack import StackChoice, find_stack
 
@@ -211,20 +227,29 @@ def stop(release: Release, stage: Stage = None, stack: StackName = None, laptop:
 def replay(
     release: Release,
     partition: Annotated[
-        str, typer.Option(envvar="TENX_PARTITION", show_envvar=False, metavar="NAME", help="The model's partition.")
+        str,
+        typer.Option(
+            envvar="TENX_PARTITION",
+            show_envvar=False,
+            metavar="NAME",
+            help="The partition whose model is trained again: a portfolio, or all.",
+        ),
     ] = "all",
     folder: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="A copy of the data bucket, used instead of a stack.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="A folder with a copy of the data bucket, to be read instead of a stack's bucket."
+        ),
     ] = None,
     stage: Stage = None,
     stack: StackName = None,
     laptop: LaptopFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Train a registered model again from its own record, and compare the two. It ends with 0 when they are equal.
+    """Train a registered model again from its own record, and compare the two.
 
-    Otherwise it names what differs: the rows (a tenant may have been erased since), the settings, this code, or a
-    library.
+    The exit code is 0 when they are equal. Otherwise the command names what differs: the rows (a tenant may have been
+    erased since), the settings, this code, or a library.
     """
     from operations.replay import replay as train_again
     from operations.stack import StackChoice, find_stack

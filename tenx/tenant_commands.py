@@ -22,36 +22,50 @@ def register(app: typer.Typer) -> None:
         app, erase, _PANEL, "tenx erase T000014 --dry-run", "tenx erase T000014 --wait", "tenx erase -- -an-odd-id"
     )
     dates = "--from 2026-01-01 --to 2026-06-01"
-    add_command(app, backfill, _PANEL, f"tenx backfill {dates}", f"tenx backfill {dates} --every 7d --batch NAME")
+    add_command(
+        app,
+        backfill,
+        _PANEL,
+        f"tenx backfill {dates}",
+        f"tenx backfill {dates} --every 7d --batch export-20261120T093000-3f9a",
+    )
 
 
 def erase(
     tenant: Annotated[
-        str, typer.Argument(envvar="TENX_TENANT", show_envvar=False, metavar="TENANT", help="The id, as in the API.")
+        str,
+        typer.Argument(
+            envvar="TENX_TENANT", show_envvar=False, metavar="TENANT", help="The tenant's id, as in the API."
+        ),
     ],
     use_case: UseCase = _DEFAULT_USE_CASE,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", envvar="TENX_DRY_RUN", show_envvar=False, help="Only search, remove nothing.")
+        bool, typer.Option("--dry-run", envvar="TENX_DRY_RUN", show_envvar=False, help="Search only; remove nothing.")
     ] = False,
     waits: Annotated[
         bool,
-        typer.Option("--wait", envvar="TENX_WAIT", show_envvar=False, help="Wait until running releases have ended."),
+        typer.Option(
+            "--wait",
+            envvar="TENX_WAIT",
+            show_envvar=False,
+            help="Wait until running releases have ended, instead of refusing to begin.",
+        ),
     ] = False,
     stage: Stage = None,
     stack: StackName = None,
     laptop: LaptopFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a tenant from everything the stack keeps, and prove it. It ends with 0 when nothing is left.
+    """Remove a tenant from everything the stack keeps, and prove it. The exit code is 0 when nothing is left.
 
-    Searches every version of every object in the buckets, the online store, the tables and the logs; on a laptop also
-    the state folder of its AWS. Afterwards everything is searched again. The proof in the data bucket lists what was
-    found and removed, without the tenant's id.
+    It searches every version of every object in the buckets, the online store, the tables and the logs; on a laptop
+    also the state folder of its AWS. Afterwards it searches everything again. The proof in the data bucket lists what
+    was found and removed, without the tenant's id.
     """
     from operations.batch import use_case_folder
-    from operations.erase import checked_tenant_id
     from operations.erase import erase as remove
     from operations.stack import StackChoice, find_stack
+    from operations.tenant_ids import checked_tenant_id
 
     checked_tenant_id(tenant)
     use_case_folder(use_case)
@@ -65,12 +79,24 @@ def erase(
 def backfill(
     first: Annotated[
         date,
-        typer.Option("--from", parser=day, envvar="TENX_FROM", show_envvar=False, metavar="DATE", help="First date."),
+        typer.Option(
+            "--from",
+            parser=day,
+            envvar="TENX_FROM",
+            show_envvar=False,
+            metavar="DATE",
+            help="The first date, such as 2026-01-01.",
+        ),
     ],
     last: Annotated[
         date,
         typer.Option(
-            "--to", parser=day, envvar="TENX_TO", show_envvar=False, metavar="DATE", help="Last date, included."
+            "--to",
+            parser=day,
+            envvar="TENX_TO",
+            show_envvar=False,
+            metavar="DATE",
+            help="The last date, which is included.",
         ),
     ],
     every: Annotated[
@@ -81,7 +107,7 @@ def backfill(
             show_envvar=False,
             metavar="DAYS",
             show_default="30d",
-            help="Days between dates.",
+            help="The number of days between two dates, such as 7d.",
         ),
     ] = None,
     batch: Annotated[
@@ -91,7 +117,7 @@ def backfill(
             show_envvar=False,
             metavar="NAME",
             show_default="the newest",
-            help="A folder below raw/<use case>/.",
+            help="The batch: the name of a folder below raw/<use case>/.",
         ),
     ] = None,
     use_case: UseCase = _DEFAULT_USE_CASE,
@@ -103,7 +129,7 @@ def backfill(
     """Record the features of a batch as they were known at earlier dates, in the offline Feature Store only.
 
     Nothing is trained, and what is served does not change. A date that was recorded before is not recorded again, and a
-    date that is refused does not stop the others. It ends with 0 when all dates succeeded.
+    date that is refused does not stop the others. The exit code is 0 when all dates succeeded.
     """
     from operations import backfill as operation
     from operations.batch import use_case_folder

@@ -11,7 +11,6 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 
-from tenant_experience import data_layout
 from tenant_experience.api import http, prediction
 from tenant_experience.api import problem as api_problem
 from tenant_experience.api.prediction import ModelPrediction, ServedTenant
@@ -19,8 +18,8 @@ from tenant_experience.aws import model_endpoint, release_table, served_features
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.log_redaction import redacted_json
-from tenant_experience.release.release import LiveRelease
-from tenant_experience.tenant_id import is_tenant_id
+from tenant_experience.release.release import LiveRelease, PublishedModel
+from tenant_experience.tenant_id import tenant_id_of
 from tenant_experience.use_case import served as served_use_case
 
 logger = Logger(service="predictions", json_serializer=redacted_json)
@@ -56,7 +55,8 @@ def predict_many() -> Response[str]:
         PlatformError: no well-formed id could be answered, because of us: the caller should ask again.
     """
     asked = _asked(api_problem.request_text(app.current_event.raw_event, MAX_BODY))
-    wanted = list(dict.fromkeys(item for item in asked if isinstance(item, str) and is_tenant_id(item)))
+    meant = [tenant_id_of(item) for item in asked if isinstance(item, str)]
+    wanted = list(dict.fromkeys(tenant for tenant in meant if tenant is not None))
     found = _predict(wanted, explain=False) if wanted else {}
     faults = [answer for answer in found.values() if isinstance(answer, PlatformError)]
     if wanted and len(faults) == len(wanted):
@@ -76,7 +76,7 @@ def _row(asked: object, found: Mapping[str, Answer | PlatformError]) -> Answer:
     if answer is None:
         return prediction.describe_no_answer(tenant_id, code="unknown_tenant", detail=_UNKNOWN)
     if isinstance(answer, PlatformError):
-        return prediction.describe_no_answer(tenant_id, code=answer.code, detail=api_problem.UNAVAILABLE)
+        return prediction.describe_no_answer(tenant_id, code=answer.code, detail=api_problem.unavailable_detail(answer))
     return answer
 
 
@@ -137,13 +137,13 @@ def _ask_models(
                 yield group, {}, error
 
 
-def _ask(model: tuple[str, str] | None, group: Sequence[ServedTenant], explain: bool) -> dict[str, ModelPrediction]:
+def _ask(model: PublishedModel | None, group: Sequence[ServedTenant], explain: bool) -> dict[str, ModelPrediction]:
     if model is None:
         raise PlatformError(
             f"partition {group[0].partition_slug} has no live model, and there is no global one", code="no_live_model"
         )
-    key = data_layout.model_archive(*model)
-    answer = model_endpoint.predict(key, [tenant.instance for tenant in group], explain=explain)
+    instances = [tenant.instance for tenant in group]
+    answer = model_endpoint.predict(model.key, instances, digest=model.digest, explain=explain)
     return {
         row["tenant_id"]: ModelPrediction.read(row, model_version=answer.model_version, scale=answer.scale)
         for row in answer.predictions

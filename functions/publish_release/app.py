@@ -1,4 +1,4 @@
-"""PublishRelease: one conditional write, after which the API answers with the new models."""
+"""PublishRelease: checks the archives against the registry, and makes them live by one conditional write."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from tenant_experience.aws import client_errors, objects, release_table
+from tenant_experience import data_layout
+from tenant_experience.aws import client_errors, model_archives, model_registry, objects, release_table
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release.partition_result import ready_partitions
-from tenant_experience.release.release import next_live
+from tenant_experience.release.release import PublishedModel, next_live
 
 logger = Logger(service="publish_release", json_serializer=redacted_json)
 
@@ -22,25 +23,36 @@ class ReleaseSupersededError(UserError):
 
 @client_errors.named
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Moves the release pointer.
+    """Moves the release pointer, which takes each model's digest from the registry.
 
     Args:
         event: release, use_case, started_at (the execution's), shards (the output of TrainModels).
 
     Raises:
         ReleaseSupersededError: when a later release is live.
-        PlatformError: ``pointer_moved``; the state machine retries.
+        ModelDiffersError: when an archive is not the one that was registered; nothing is published.
+        PlatformError: ``pointer_moved``; the state machine retries. ``not_registered``.
     """
     release = event["release"]
     ready = ready_partitions(objects.read_outcomes(setting("DATA_BUCKET"), event["shards"]))
-    models = {partition.slug: release for partition in ready}
+    models = [_registered(release, event["use_case"], partition.slug) for partition in ready]
     current = release_table.read_live(event["use_case"])
     try:
         live = next_live(current, release=release, started_at=event["started_at"], models=models)
     except UserError as error:
         raise ReleaseSupersededError(error.message, code=error.code) from error
     if live is not None:
+        for model in models:
+            if model.digest:
+                model_archives.check_registered(model)
+            else:
+                logger.warning("registered without a digest", extra={"release": release, "partition": model.slug})
         release_table.write_live(event["use_case"], live)
         logger.info("release published", extra={"release": release, "models": len(models)})
     published = live or current  # None: an earlier attempt published it, and its answer was lost
     return {"release": release, "models": len(models), "previous": (published and published.previous) or ""}
+
+
+def _registered(release: str, use_case: str, slug: str) -> PublishedModel:
+    group = data_layout.model_package_group(setting("PROJECT"), setting("USE_CASE"), use_case, slug)
+    return PublishedModel(slug, release, model_registry.registered_digest(group, release))

@@ -29,7 +29,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Records the request, then sends one e-mail about it.
 
     Args:
-        event: task_token, execution_arn, release, use_case, as_of, shards (the output of TrainModels).
+        event: task_token, execution_arn, release, use_case, batch, as_of, shards (the output of TrainModels). An
+            execution that was started by an earlier version of the state machine sends no batch.
     """
     release = event["release"]
     notifications.require_subscriber()
@@ -37,6 +38,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     quality = objects.read_json(setting("DATA_BUCKET"), data_layout.reports(release) + data_layout.DATA_QUALITY_FILE)
     now = int(time.time())
     live = release_table.read_live(event["use_case"])
+    batch = data_layout.raw_batch(event["use_case"], event["batch"]) if "batch" in event else ""
     request = approvals.open_approval(
         approval.Approval(
             approval_id=release,
@@ -50,6 +52,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
                 outcomes,
                 live.release if live else None,
                 quality["warnings"],
+                batch,
             ),
         ),
         event["task_token"],

@@ -27,6 +27,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         How many models and predictions were compared, and the largest difference.
 
     Raises:
+        ModelDiffersError: when the endpoint loaded another archive than the evaluation packed.
         PlatformError: ``smoke_test_failed``, naming the model and both answers.
     """
     models = compared = 0
@@ -37,7 +38,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         key = data_layout.reports(event["release"], shard["shard"]) + data_layout.SMOKE_TEST_FILE
         test = objects.read_json(setting("DATA_BUCKET"), key)
         for model in test["models"]:
-            answer = model_endpoint.predict(model["model_key"], [each["instance"] for each in model["samples"]])
+            answer = model_endpoint.predict(
+                model["model_key"],
+                [each["instance"] for each in model["samples"]],
+                digest=model.get("digest", ""),  # absent from an evaluation by an earlier version
+            )
             for given, sample in zip(answer.predictions, model["samples"], strict=True):
                 for name, offline in sample["answer"].items():
                     apart = smoke_comparison.difference(given.get(name), offline)

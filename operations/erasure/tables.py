@@ -41,11 +41,11 @@ def erase_record(stack: Stack, use_case: str, erased: ErasedId, *, removes: bool
     The deletion does not cover the offline store, because that would add a row with the id that marks it as deleted.
     """
     group = f"{stack.project}-{use_case}"
-    place = Place(f"online feature group {group}", "records asked for", units=len(erased.forms))
+    place = Place(f"online feature group {group}", "records asked for", units=len(erased.ids))
     control, runtime = boto3.client("sagemaker"), boto3.client("sagemaker-featurestore-runtime")
     if not _exists(control, group):
         return place
-    for form in erased.forms:
+    for form in erased.ids:
         answer = runtime.get_record(FeatureGroupName=group, RecordIdentifierValueAsString=form)
         record = {value["FeatureName"]: value["ValueAsString"] for value in answer.get("Record", [])}
         place.found += bool(record)

@@ -183,7 +183,7 @@ def test_the_batch_can_be_released_again_and_gives_the_others_the_same_features(
     before = executions(flow.stack)
     manifest = f"raw/tenant_experience/{erased.work.name}/manifest.json"
     boto3.client("s3").put_object(Bucket=flow.bucket, Key=manifest, Body=json.dumps(erased.work.manifest).encode())
-    drive.arn = wait_for_new_execution(flow.stack, before)
+    drive.arn = wait_for_new_execution(flow.stack, erased.work, before)
     assert drive.follow().error == "ReleaseRejected"
     kept = {tenant: row for tenant, row in erased.features.items() if tenant != erased.tenant}
     assert rows_of(flow, drive.release) == kept

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import boto3
 import httpx
 import pyarrow.parquet as parquet
 import pytest
+from botocore.exceptions import ClientError
 
 from operations.releases import FinishedRelease
 from tests.support.api_caller import ApiCaller
@@ -73,6 +76,38 @@ def test_the_endpoint_serves_and_the_pointer_points_to_the_release(flow: Flow, f
     live = flow.live()
     assert live is not None
     assert first.release in live["models"].values()
+
+
+def test_the_registry_the_pointer_and_the_archive_agree_and_another_model_does_not_answer(
+    flow: Flow, first: FinishedRelease, tmp_path: Path
+) -> None:
+    [package] = flow.packages(first.release)
+    described = boto3.client("sagemaker").describe_model_package(ModelPackageName=package["arn"])
+    digest = described["CustomerMetadataProperties"]["model_json_sha256"]
+    live = flow.live()
+    assert live is not None
+    assert (live["models"]["all"], live["digests"]["all"]) == (first.release, digest)
+    key = f"all/{first.release}/model.tar.gz"
+    boto3.client("s3").download_file(flow.bucket, f"models/{key}", str(tmp_path / "model.tar.gz"))
+    with tarfile.open(tmp_path / "model.tar.gz") as archive:
+        manifest = archive.extractfile("model.json")
+        assert manifest is not None
+        assert hashlib.sha256(manifest.read()).hexdigest() == digest
+
+    def ask(expected: str) -> int:
+        try:
+            answer = boto3.client("sagemaker-runtime").invoke_endpoint(
+                EndpointName=flow.stack.outputs["EndpointName"],
+                TargetModel=key,
+                ContentType="application/json",
+                Body=b'{"instances": [{"features": {}}]}',
+                CustomAttributes=f"model-json-sha256={expected}",
+            )
+        except ClientError as error:
+            return int(error.response["OriginalStatusCode"])  # type: ignore[typeddict-item]  # of ModelError
+        return answer["ResponseMetadata"]["HTTPStatusCode"]
+
+    assert [ask(digest), ask("0" * 64)] == [200, 412]
 
 
 def test_a_client_reads_features_and_a_prediction_with_reasons(
@@ -196,6 +231,14 @@ def test_everyone_is_told_that_it_is_released(flow: Flow, first: FinishedRelease
     assert "Tess Ter" in mail["text"]
 
 
+def test_both_emails_and_the_page_name_the_uploaders_batch(flow: Flow, first: FinishedRelease) -> None:
+    batch = f"raw/tenant_experience/{json.loads(first.execution['input'])['batch']}/"
+    asked = flow.mailbox.wait_for(f"Decision needed: release {first.release}")
+    assert batch in asked["text"]
+    assert batch in flow.mailbox.wait_for(f"Released: {first.release}")["text"]
+    assert f"<dd>{batch}</dd>" in flow.http.get(asked["links"][0]).text
+
+
 def test_the_page_of_a_decided_release_shows_the_decision_and_its_report(flow: Flow, first: FinishedRelease) -> None:
     link = flow.mailbox.wait_for(f"Decision needed: release {first.release}")["links"][0]
     page = flow.http.get(link)
@@ -205,6 +248,8 @@ def test_the_page_of_a_decided_release_shows_the_decision_and_its_report(flow: F
     for path, title in (("report/0", "Tenant experience: release"), ("data-quality", "Data quality: release")):
         report = flow.http.get(link.replace(f"/{first.release}?", f"/{first.release}/{path}?"), follow_redirects=True)
         assert report.status_code == 200
+        assert report.headers["Cache-Control"] == "no-store"
+        assert "Content-Security-Policy" in report.text
         assert f"<title>{title} {first.release}</title>" in report.text
 
 

@@ -52,7 +52,7 @@ def _damaged(chance: random.Random, content: bytes) -> bytes:
 
 
 def _fit_digests(folder: Path) -> None:
-    """As ``models._digests`` writes them, written down again here, so that the test does not follow a change of it."""
+    """As ``models.digests`` writes them, written down again here, so that the test does not follow a change of it."""
     path = folder / "model.json"
     try:
         document: dict[str, Any] = json.loads(path.read_bytes())

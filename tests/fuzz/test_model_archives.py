@@ -1,7 +1,12 @@
-"""A damaged model is refused, or answers as before; it never kills the server, and never keeps it from answering."""
+"""A damaged model is refused, or answers as before; it never kills the server, and never keeps it from answering.
+
+Somebody who changes an archive can make its digests fit. Then the archive alone cannot tell, but the digest in the
+registry can: PublishRelease compares it, every request of the API carries it, and another model does not answer.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections import Counter
@@ -13,6 +18,7 @@ import httpx
 import numpy as np
 import pytest
 
+from tenant_experience.models.digests import difference
 from tenant_experience.models.scoring import Scorer
 from tenant_experience.training.fit import fit
 from tests.fuzz.mutated_models import damage
@@ -54,12 +60,23 @@ def requests(folder: Path) -> list[dict[str, Any]]:
     return [*known, {"features": {}}]
 
 
-def outcome(client: httpx.Client, folder: Path, body: dict[str, Any]) -> tuple[int, Any]:
+def registered_digest(folder: Path) -> str:
+    return hashlib.sha256((folder / "model.json").read_bytes()).hexdigest()
+
+
+def outcome(client: httpx.Client, folder: Path, body: dict[str, Any], digest: str) -> tuple[int, Any, int, Any]:
+    """Status and answer without a digest, as the archive alone decides, and then as the API asks, with the digest."""
     loaded = client.post("/models", json={"model_name": "m", "url": str(folder)})
     if loaded.status_code != 200:
-        return loaded.status_code, None
-    answer = client.post("/models/m/invoke", json=body)
+        return (loaded.status_code, None) * 2
+    alone = client.post("/models/m/invoke", json=body)
+    expected = {"X-Amzn-SageMaker-Custom-Attributes": f"model-json-sha256={digest}"}
+    asked = client.post("/models/m/invoke", json=body, headers=expected)
     assert client.delete("/models/m").status_code == 200
+    return *_read(alone), *_read(asked)
+
+
+def _read(answer: httpx.Response) -> tuple[int, Any]:
     return answer.status_code, answer.json() if answer.status_code == 200 else answer.text
 
 
@@ -72,16 +89,26 @@ def test_a_damaged_model_is_refused_or_answers_as_before(
         name: {"instances": requests(folder), "explain": True, "ignore_unknown_features": True}
         for name, folder in models.items()
     }
-    right = {name: outcome(server, folder, bodies[name]) for name, folder in models.items()}
-    assert {status for status, _ in right.values()} == {200}
+    digests = {name: registered_digest(folder) for name, folder in models.items()}
+    right = {name: outcome(server, folder, bodies[name], digests[name]) for name, folder in models.items()}
+    assert {status for each in right.values() for status in (each[0], each[2])} == {200}
     endings: Counter[str] = Counter()
+    registered: Counter[str] = Counter()
     wrong = []
     for number in range(count):
         name = sorted(models)[number % len(models)]
         folder = tmp_path / "damaged"
         shutil.copytree(models[name], folder)
         damaged = damage(SEED, number, folder, recompute=recompute)
-        status, answer = outcome(server, folder, bodies[name])
+        status, answer, status_asked, answer_asked = outcome(server, folder, bodies[name], digests[name])
+        if (difference(folder, digests[name]) is None) != (status_asked == 200):
+            wrong.append((number, name, damaged, "PublishRelease and the container disagree"))
+        if status_asked in (400, 412):
+            registered[f"refused with {status_asked}"] += 1
+        elif (status_asked, answer_asked) == right[name][2:]:
+            registered["equal"] += 1
+        else:
+            wrong.append((number, name, damaged, status_asked, answer_asked))
         if status == 400:
             endings["refused"] += 1
         elif status == 200:
@@ -92,8 +119,9 @@ def test_a_damaged_model_is_refused_or_answers_as_before(
         else:
             wrong.append((number, name, damaged, status, answer))
         shutil.rmtree(folder)
-    print(dict(endings))  # noqa: T201 - the figures of a full run
+    print({"archive alone": dict(endings), "with the registry": dict(registered)})  # noqa: T201 - a full run's figures
     assert wrong == []
+    assert sum(registered.values()) == count
     assert server.get("/ping").status_code == 200
 
 

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tenant_experience.models.artifact import read_manifest
-from tests.support.generated_tenants import generated_table, write_job_inputs
+from tenant_experience.models.served_model import ServedModel
+from tests.support.generated_tenants import generated_table, with_open_items, write_job_inputs
 from tests.support.job_processes import cluster, evaluate, run_script, train
 from tests.support.script_release import Release, make_release
 
@@ -70,10 +71,20 @@ def test_the_smoke_test_is_of_the_test_part_and_small(release: Release) -> None:
     assert {sample["instance"]["tenant_id"] for sample in model["samples"]} <= tests
 
 
+def test_the_list_to_act_on_repeats_what_the_endpoint_will_answer(release: Release) -> None:
+    actions = json.loads((release.output("reports") / "actions.json").read_text())["actions"]
+    table = generated_table(2_000, portfolios=("north", "south", "<east> & co"))
+    model = ServedModel.load(release.models["all"])
+    answers = dict(zip(table.tenant_id.tolist(), model.answers(model.scorer.encoding.matrix(table)), strict=True))
+    told = {action["tenant_id"]: (action["group"], action["probability_bad"]) for action in actions}
+    assert len(told) == 30
+    assert told == {tenant: (answers[tenant]["experience"], answers[tenant]["probability"]) for tenant in told}
+
+
 @pytest.mark.slow
 def test_another_row_order_gives_the_same_bytes(release: Release, tmp_path: Path) -> None:
     order = np.random.default_rng(9).permutation(2_000)
-    table = generated_table(2_000, portfolios=("north", "south", "<east> & co"))
+    table = with_open_items(generated_table(2_000, portfolios=("north", "south", "<east> & co")))
     write_job_inputs(tmp_path, table, order=order)
     again = make_release(tmp_path)
     of_groups = ("clusters/all/grouping.json", "clusters/all/next_period.json")

@@ -14,7 +14,11 @@ REQUESTED_AT = "2026-11-20T10:00:00Z"
 
 
 class FeatureJob:
-    """One run below ``base``; put files into ``raw`` first. ``use_case`` is a shipped one, or the path of a folder."""
+    """One run below ``base``; put files into ``raw`` first. ``use_case`` is a shipped one, or the path of a folder.
+
+    Attributes:
+        log: what the last run logged.
+    """
 
     def __init__(
         self,
@@ -30,6 +34,7 @@ class FeatureJob:
         self.use_case = base / "processing/input/use_case"
         shutil.copytree(USE_CASES / use_case, self.use_case)
         self.name = Path(use_case).name
+        self.log = ""
 
     def output(self, name: str) -> Path:
         return self.base / "processing/output" / name
@@ -54,6 +59,7 @@ class FeatureJob:
             done = subprocess.run(  # noqa: S603
                 command, env=environment, capture_output=True, text=True, check=False, cwd="/"
             )
+        self.log = done.stderr
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
         assert not list(self.base.glob("scratch-*"))

@@ -132,7 +132,7 @@ class Flow:
             self.http.delete(self.faults_url)
 
     def live(self, use_case: str = USE_CASE) -> dict[str, Any] | None:
-        """The live release and its models; None when nothing is live."""
+        """The live release, its models and their digests; None when nothing is live."""
         item = (
             boto3.client("dynamodb")
             .get_item(
@@ -142,7 +142,9 @@ class Flow:
             )
             .get("Item")
         )
-        return None if item is None else {"release": item["release"]["S"], "models": json.loads(item["models"]["S"])}
+        if item is None:
+            return None
+        return {"release": item["release"]["S"]} | {name: json.loads(item[name]["S"]) for name in ("models", "digests")}
 
     def packages(self, release: str) -> list[dict[str, Any]]:
         """The model packages of a release."""

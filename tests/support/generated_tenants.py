@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,13 @@ def generated_table(
     )
 
 
+def with_open_items(table: FeatureTable) -> FeatureTable:
+    """Every fiftieth tenant waits for something."""
+    waits = np.arange(len(table)) % 50 == 0
+    side = {"open_count": np.where(waits, 1.0, 0.0), "oldest_open_hr": np.where(waits, 100.0, np.nan)}
+    return replace(table, side=side)
+
+
 def true_lots(count: int, seed: int = 0) -> np.ndarray:
     """Which of the generated tenants are badly off, of two lots."""
     return np.asarray(true_levels(count, seed, 2) == 1)
@@ -123,7 +131,8 @@ def write_table(table: FeatureTable, path: Path, order: np.ndarray | None = None
     for name in table.features:
         columns[name] = pa.array([None if np.isnan(value) else value for value in table.column(name).tolist()])
     for name in ("exposure_days", "open_count", "oldest_open_hr"):
-        columns[name] = pa.nulls(count, pa.float64())
+        known = table.side.get(name, np.full(count, np.nan)).tolist()
+        columns[name] = pa.array([None if np.isnan(value) else value for value in known], pa.float64())
     path.parent.mkdir(parents=True, exist_ok=True)
     arrow = pa.table(columns)
     pq.write_table(arrow if order is None else arrow.take(pa.array(order)), path)

@@ -6,6 +6,12 @@ from html.parser import HTMLParser
 
 from tests.support.feature_job import FeatureJob
 
+# The policy of a stored page, which no header can carry: nothing is fetched, no script runs, no form is sent.
+POLICY: dict[str, str | None] = {
+    "http-equiv": "Content-Security-Policy",
+    "content": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'",
+}
+
 
 class Tags(HTMLParser):
     """Collects tags with their attributes, and the text."""

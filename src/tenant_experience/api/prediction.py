@@ -9,7 +9,7 @@ from typing import Any
 
 from tenant_experience.data_layout import SIDE_COLUMNS
 from tenant_experience.prediction_status import PredictionStatus
-from tenant_experience.release.release import LiveRelease
+from tenant_experience.release.release import LiveRelease, PublishedModel
 from tenant_experience.use_case.served import ServedUseCase
 
 _MAX_REASONS = 3
@@ -271,9 +271,9 @@ def _open_items(tenant: ServedTenant) -> dict[str, float | None]:
     return {"count": tenant.side.get("open_count"), "oldest_hr": tenant.side.get("oldest_open_hr")}
 
 
-def by_model(live: LiveRelease, tenants: Sequence[ServedTenant]) -> dict[tuple[str, str] | None, list[ServedTenant]]:
-    """Groups tenants, in order, by the (slug, version) of the model that answers for them; None where no model does."""
-    groups: dict[tuple[str, str] | None, list[ServedTenant]] = {}
+def by_model(live: LiveRelease, tenants: Sequence[ServedTenant]) -> dict[PublishedModel | None, list[ServedTenant]]:
+    """Groups tenants, in order, by the model that answers for them; None where no model does."""
+    groups: dict[PublishedModel | None, list[ServedTenant]] = {}
     for tenant in tenants:
         groups.setdefault(live.model_for(tenant.partition_slug), []).append(tenant)
     return groups

@@ -20,7 +20,11 @@ from tenant_experience.tenant_id import RULE, tenant_id_of
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "5"
 _WELL_FORMED = f"a tenant id must have {RULE}"
-UNAVAILABLE = "the service cannot answer at the moment; try again in a few seconds"
+_UNAVAILABLE = "the service cannot answer at the moment; try again in a few seconds"
+_DETAIL = {
+    "model_differs": "the archive of the model was changed after it was registered, so the model does not answer; "
+    "tell the operator of the service"
+}
 # Raised for a request that is longer than the API reads.
 TOO_LARGE = "request_too_large"
 _STATUS = {"unknown_tenant": 404, "unknown_route": 404, TOO_LARGE: 413}
@@ -56,7 +60,7 @@ def api(logger: Logger, methods: Methods) -> APIGatewayRestResolver:
 
     def unavailable(error: PlatformError) -> Response[str]:
         logger.error("unavailable", extra={"code": error.code, "cause": error.message})
-        return problem(503, error.code, UNAVAILABLE)
+        return problem(503, error.code, unavailable_detail(error))
 
     def unknown(_error: NotFoundError) -> Response[str]:
         if is_wrong_method(app.current_event.raw_event, methods):
@@ -71,6 +75,11 @@ def api(logger: Logger, methods: Methods) -> APIGatewayRestResolver:
     app.exception_handler(PlatformError)(unavailable)
     app.not_found(unknown)
     return app
+
+
+def unavailable_detail(error: PlatformError) -> str:
+    """What a client reads about a fault of ours: what to do, and nothing of how the service is built."""
+    return _DETAIL.get(error.code, _UNAVAILABLE)
 
 
 def request_text(event: Mapping[str, Any], longest: int) -> str:

@@ -9,6 +9,7 @@ __all__ = [
     "feature_store_writer",
     "link_signature",
     "live_models",
+    "model_archives",
     "model_endpoint",
     "model_registry",
     "notifications",

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from botocore.exceptions import ClientError
 
-from tenant_experience.aws.objects import s3
+from tenant_experience.aws import model_archives
 from tenant_experience.aws.release_table import read_live
-from tenant_experience.data_layout import MODEL_ARCHIVE, MODELS, model_archive
 from tenant_experience.environment import setting
+from tenant_experience.errors import PlatformError
 from tenant_experience.evaluation.champion import Champion
-from tenant_experience.jobs.archive import extract_archive
+from tenant_experience.release.release import LiveRelease, PublishedModel
+
+_log = logging.getLogger("live_models")
 
 
-def live_versions() -> dict[str, str]:
-    """Partition slug -> version of its live model; empty before the first release."""
-    live = read_live(setting("USE_CASE"))
-    return dict(live.models) if live else {}
+def live_models() -> LiveRelease | None:
+    """The release pointer; None before the first release."""
+    return read_live(setting("USE_CASE"))
 
 
-def fetch_champion(slug: str, version: str, folder: Path) -> Champion:
-    """Downloads and unpacks one model's archive into a new ``folder``, which stays empty when there is no archive."""
+def fetch_champion(model: PublishedModel, folder: Path) -> Champion:
+    """Downloads and unpacks one model's archive into a new ``folder``.
+
+    The folder is incomplete when there is no archive, or none that can be unpacked: the comparison then says so, and
+    does not stop the release that would replace the model.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    archive = folder / MODEL_ARCHIVE
     try:
-        s3().download_file(setting("DATA_BUCKET"), f"{MODELS}/{model_archive(slug, version)}", str(archive))
+        model_archives.fetch(model, folder)
     except ClientError as error:
         if error.response["Error"]["Code"] != "404":
             raise
-        return Champion(version, folder)
-    extract_archive(archive, folder)
-    archive.unlink()
-    return Champion(version, folder)
+    except PlatformError as error:
+        _log.warning("the live model is not compared: %s", error)
+    return Champion(model.version, folder, model.digest)

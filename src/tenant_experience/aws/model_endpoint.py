@@ -12,14 +12,18 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 
+from tenant_experience.data_layout import MODELS
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError
+from tenant_experience.models.digests import EXPECTED_DIGEST, ModelDiffersError
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
 # A cold model may take longer to load than a client should wait: give up early, and let the caller retry (503).
 _CONFIG = Config(connect_timeout=2, read_timeout=12, retries={"mode": "standard", "total_max_attempts": 2})
+# The container's status for a model without the expected digest, which SageMaker passes on in its ModelError.
+_PRECONDITION_FAILED = 412
 
 
 @cache
@@ -43,13 +47,22 @@ class EndpointAnswer:
     predictions: Sequence[Mapping[str, Any]]
 
 
-def predict(model_key: str, instances: Sequence[Mapping[str, Any]], *, explain: bool = False) -> EndpointAnswer:
+def predict(
+    model_key: str, instances: Sequence[Mapping[str, Any]], *, digest: str = "", explain: bool = False
+) -> EndpointAnswer:
     """Scores ``instances`` with the model whose archive lies at ``model_key`` below ``models/``.
 
     The model ignores features that it does not read: a record may hold more than the model, which leaves out features
     that never differ, and may be older than a feature.
 
+    Args:
+        model_key: which model.
+        instances: the tenants.
+        digest: of the model that must answer; empty when none was registered.
+        explain: whether contributions are wanted.
+
     Raises:
+        ModelDiffersError: ``model_differs`` when the endpoint has loaded another model from that key.
         PlatformError: ``model_unavailable`` when the endpoint does not answer.
     """
     request = {"instances": list(instances), "explain": explain, "ignore_unknown_features": True}
@@ -60,9 +73,17 @@ def predict(model_key: str, instances: Sequence[Mapping[str, Any]], *, explain: 
             ContentType="application/json",
             Accept="application/json",
             Body=json.dumps(request).encode(),
+            **({"CustomAttributes": f"{EXPECTED_DIGEST}={digest}"} if digest else {}),
         )
         document = json.loads(response["Body"].read())
     except (ClientError, HTTPClientError) as error:
+        if isinstance(error, ClientError) and error.response.get("OriginalStatusCode") == _PRECONDITION_FAILED:
+            raise ModelDiffersError(
+                f"the endpoint has loaded a model from {MODELS}/{model_key} that is not the registered one, and does "
+                "not answer from it. Find out who changed the archive, and upload the batch again, so that a new "
+                "release replaces it",
+                code="model_differs",
+            ) from error
         raise PlatformError(
             f"the endpoint did not answer for model {model_key}: {error}", code="model_unavailable"
         ) from error

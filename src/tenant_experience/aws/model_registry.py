@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.exceptions import ClientError
 
+from tenant_experience.errors import PlatformError
 from tenant_experience.evaluation.model_card import CardLinks
 from tenant_experience.release.partition_result import PartitionResult
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
 
 _MAX_DESCRIPTION = 1024
+# The package's property with the model's digest: the SHA-256 of the model.json in its archive.
+DIGEST = "model_json_sha256"
 
 
 @cache
@@ -55,13 +58,12 @@ def register(candidate: Candidate) -> str:
         The package's ARN.
     """
     _ensure_group(candidate.group)
-    description = f"Release {candidate.release}"
-    registered = _find(candidate.group, description)
+    registered = _find(candidate.group, candidate.release)
     if registered is not None:
         return registered
     return sagemaker().create_model_package(
         ModelPackageGroupName=candidate.group,
-        ModelPackageDescription=description,
+        ModelPackageDescription=_description(candidate.release),
         ModelApprovalStatus="PendingManualApproval",
         InferenceSpecification={
             "Containers": [{"Image": candidate.links.image, "ModelDataUrl": candidate.links.model}],
@@ -110,8 +112,29 @@ def _ensure_group(name: str) -> None:
         sagemaker().describe_model_package_group(ModelPackageGroupName=name)
 
 
-def _find(group: str, description: str) -> str | None:
-    """The ARN of the package with that description, or None."""
+def registered_digest(group: str, release: str) -> str:
+    """The digest of a registered model; empty when an earlier version of this program trained it.
+
+    Raises:
+        PlatformError: ``not_registered`` when the group has no package of that release.
+    """
+    found = _find(group, release)
+    if found is None:
+        raise PlatformError(
+            f"the package group {group} has no model of release {release}; upload the batch again",
+            code="not_registered",
+        )
+    package = sagemaker().describe_model_package(ModelPackageName=found)
+    return package.get("CustomerMetadataProperties", {}).get(DIGEST, "")
+
+
+def _description(release: str) -> str:
+    return f"Release {release}"
+
+
+def _find(group: str, release: str) -> str | None:
+    """The ARN of the release's package, or None."""
+    description = _description(release)
     pages = sagemaker().get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
     for package in (package for page in pages for package in page["ModelPackageSummaryList"]):
         if package.get("ModelPackageDescription") == description:
@@ -120,7 +143,8 @@ def _find(group: str, description: str) -> str | None:
 
 
 def metadata_of(result: PartitionResult) -> dict[str, str]:
-    """The figures of an evaluated partition that fit a package's metadata."""
+    """The figures of an evaluated partition that fit a package's metadata, and the digest of its model."""
     figures = {name: f"{value:.6g}" for name, value in result.metrics.items()}
     tenants = "" if result.tenants is None else str(result.tenants)
-    return {**figures, "partition": result.slug, "scale": result.scale, "tenants": tenants}
+    digest = {DIGEST: result.digest} if result.digest else {}
+    return {**figures, **digest, "partition": result.slug, "scale": result.scale, "tenants": tenants}

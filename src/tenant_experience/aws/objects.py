@@ -54,9 +54,16 @@ def read_outcomes(bucket: str, shards: Sequence[Mapping[str, Any]]) -> list[Shar
 
 
 def page_link(bucket: str, key: str, *, seconds: int) -> str:
-    """A link that shows one HTML object in a browser and expires after ``seconds``."""
+    """A link that shows one HTML object in a browser and expires after ``seconds``.
+
+    S3 lets a link set these headers and no others, so ``nosniff``, HSTS and the refusal of frames are missing. The page
+    has its Content-Security-Policy in itself (``pages/templates/head.html.j2``).
+    """
+    headers = {
+        "ResponseContentType": "text/html; charset=utf-8",
+        "ResponseContentDisposition": "inline",
+        "ResponseCacheControl": "no-store",
+    }
     return s3().generate_presigned_url(
-        "get_object",
-        Params={"Bucket": bucket, "Key": key, "ResponseContentType": "text/html; charset=utf-8"},
-        ExpiresIn=seconds,
+        "get_object", Params={"Bucket": bucket, "Key": key, **headers}, ExpiresIn=seconds
     )

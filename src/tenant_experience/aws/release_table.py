@@ -47,6 +47,7 @@ def read_live(use_case: str) -> LiveRelease | None:
         revision=int(item["revision"]["N"]),
         models=json.loads(item["models"]["S"]),
         previous=item["previous"]["S"] if "previous" in item else None,
+        digests=json.loads(item["digests"]["S"]) if "digests" in item else {},  # absent from earlier versions' pointers
     )
 
 
@@ -61,6 +62,7 @@ def write_live(use_case: str, live: LiveRelease) -> None:
         "started_at": {"S": live.started_at},
         "revision": {"N": str(live.revision)},
         "models": {"S": json.dumps(live.models, sort_keys=True)},
+        "digests": {"S": json.dumps(live.digests, sort_keys=True)},
     }
     if live.previous is not None:
         content["previous"] = {"S": live.previous}

@@ -12,6 +12,7 @@ from tenant_experience.data_quality.describe import EventFigures, IntakeFigures
 from tenant_experience.data_quality.feature_quality import Description, LabelDescription
 from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize
+from tenant_experience.pages.html_page import words
 from tenant_experience.use_case.schema import UseCase
 
 # What to do about a reason for quarantine that does not say it.
@@ -87,9 +88,10 @@ def intake_warnings(intake: IntakeFigures, events: EventFigures | None) -> list[
     if intake.skipped:
         names = ", ".join(intake.skipped[:_NAMED_FILES])
         more = len(intake.skipped) - _NAMED_FILES
+        what = "1 file was" if len(intake.skipped) == 1 else f"{len(intake.skipped)} files were"
         warnings.append(
-            f"{len(intake.skipped)} files were not read, because their names, or those of their folders, begin with . "
-            f"or _: {names}{f' and {more} more' if more > 0 else ''}"
+            f"{what} not read, because their names, or those of their folders, begin with . or _: {names}"
+            f"{f' and {more} more' if more > 0 else ''}"
         )
     if events and events.conflicting_ids:
         warnings.append(f"{_conflicting(events)}. {_MAKE_UNIQUE}")
@@ -183,7 +185,7 @@ def shift_warnings(
         use_case: names the features.
     """
     shifts = [
-        (entry.shift.psi, what.removeprefix("feature "), _turnover(entry.shift))
+        (entry.shift.psi, words(what.removeprefix("feature ")), _turnover(entry.shift))
         for what, entry in _described(features, labels, use_case)
         if entry.shift and entry.shift.psi > LARGE_SHIFT
     ]
@@ -193,7 +195,7 @@ def shift_warnings(
 
 def unmapped_warnings(source_name: str, unmapped: Sequence[str]) -> list[str]:
     """A sentence for each optional feature that the source of a ready-made table does not map."""
-    return [f"{name} is null for every tenant: source {source_name} has no column for it" for name in unmapped]
+    return [f"{words(name)} is null for every tenant: source {source_name} has no column for it" for name in unmapped]
 
 
 def _described(

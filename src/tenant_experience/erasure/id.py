@@ -34,10 +34,25 @@ class ErasedId:
 
     forms: tuple[str, ...]
 
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The forms that are whole ids. A part of a long id may be the whole id of somebody else."""
+        longest = [form for form in self.forms if len(form) > KEPT_CHARACTERS]
+        parts = {form[:KEPT_CHARACTERS] for form in longest}
+        return tuple(form for form in self.forms if form not in parts)
+
     @classmethod
     def of(cls, *ids: str) -> ErasedId:
-        """One tenant by its id and, where there is one, its pseudonym. The id is also looked for decomposed (NFD)."""
-        spelled = [form for each in ids for form in (each, unicodedata.normalize("NFD", each))]
+        """One tenant by its id and, where there is one, its pseudonym.
+
+        The id is also looked for as others spell it: decomposed (NFD), and with spaces that do not break.
+        """
+        spelled = [
+            form
+            for each in ids
+            for spaced in (each, each.replace(" ", "\u00a0"))
+            for form in (spaced, unicodedata.normalize("NFD", spaced))
+        ]
         return cls(tuple(dict.fromkeys(part for each in spelled for part in (each, each[:KEPT_CHARACTERS]))))
 
     @cached_property
@@ -51,7 +66,8 @@ class ErasedId:
 
     def is_value(self, value: object) -> bool:
         """Whether a value as a whole is the id."""
-        return normalised(str(value).strip()) in self.forms
+        text = str(value).strip()
+        return text in self.forms or normalised(text) in self.forms
 
     def is_named_by(self, value: str) -> bool:
         """Whether a value is the id, or contains it as a word that is not part of a longer id."""

@@ -74,7 +74,7 @@ class RawMapping:
             f"SELECT coalesce(list_contains($1, {normalised('id')}), false) "
             f"FROM (SELECT TRY(trim(CAST((\n{self._expression}\n) AS VARCHAR))) AS id "
             f"FROM (SELECT {selected} FROM batch))",
-            [list(self._erased.forms)],
+            [list(self._erased.ids)],
         ).fetchall()
         self._connection.unregister("batch")
         return [hit for (hit,) in rows]

@@ -13,6 +13,7 @@ from tenant_experience.evaluation.missing_features import MISSING_FEATURES, with
 from tenant_experience.evaluation.scored_rows import PublishedRows, ScoredRows, published
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.models.artifact import ModelManifest
+from tenant_experience.models.digests import difference
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.statistics.arrays import Floats
 
@@ -38,10 +39,12 @@ class Champion:
     Attributes:
         version: the release that made it.
         folder: its archive, unpacked.
+        digest: that the release pointer has for it; empty when none was registered.
     """
 
     version: str
     folder: Path
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,9 @@ def champion_comparison(
         test: features of the tenants of ``challenger``.
     """
     loss = LOSSES[challenger.task]
+    if champion.digest and (found := difference(champion.folder, champion.digest)):
+        reason = f"The archive of the live model is not the one that was registered ({found}): find out who changed it."
+        return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [reason])
     try:
         live = ServedModel.load(champion.folder)
     except (UserError, PlatformError) as error:

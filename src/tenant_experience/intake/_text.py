@@ -46,30 +46,47 @@ def _lone_surrogate(error: UnicodeError) -> tuple[str, int]:
     return "\udcff", error.end
 
 
-def rewritten(file: RawFile, path: Path) -> RawFile:
-    """Writes a text file to ``path`` again: unpacked, and with a line feed at the end of each line.
+def unpacked(file: RawFile, path: Path) -> RawFile:
+    """Unpacks a gzip file into ``path``, with every checksum and length in it verified.
 
-    DuckDB gives up a whole file for one carriage return outside quotes, and for gzip that ``gzip -t`` accepts: a header
-    with a comment or a checksum, or zeros behind the stream. In CSV, a carriage return that ends no line becomes a
-    control character, which costs its row where a rule applies to it. In JSON it is space.
+    DuckDB would verify neither, and does not read all that ``gzip -t`` accepts: several streams, a header with a
+    comment or a checksum, or zeros behind the stream.
 
     Raises:
-        UserError: ``corrupt_file``; also for a wrong checksum.
+        UserError: ``corrupt_file``.
     """
-    lone = b"\x0b" if file.format == "csv" else b" "
-    written, held = 0, b""
+    written = 0
     with file.open() as source, path.open("wb") as target:
         try:
             while block := source.read(_BLOCK_BYTES):
-                block = held + block
-                held = b"\r" if block.endswith(b"\r") else b""
-                block = block[: len(block) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", lone)
                 written += target.write(block)
                 if written > BYTES_LIMIT:
-                    raise UserError(f"{file.name} unpacks to more than {BYTES_LIMIT} bytes", code="corrupt_file")
+                    raise UserError(
+                        f"{file.name} unpacks to more than {BYTES_LIMIT} bytes: send it as several files",
+                        code="corrupt_file",
+                    )
         except (OSError, EOFError, zlib.error) as error:
-            raise UserError(f"{file.name} is a damaged {file.extension} file: {error}", code="corrupt_file") from error
+            raise UserError(
+                f"{file.name} is a damaged {file.extension} file, so none of its rows can be trusted: {error}",
+                code="corrupt_file",
+            ) from error
     return replace(file, path=path, extension=f".{file.format}")
+
+
+def with_line_feeds(file: RawFile, path: Path) -> RawFile:
+    """Writes a text file to ``path`` again, with a line feed at the end of each line.
+
+    DuckDB gives up a whole file for one carriage return outside quotes. In CSV, a carriage return that ends no line
+    becomes a control character, which costs its row where a rule applies to it. In JSON it is space.
+    """
+    lone = b"\x0b" if file.format == "csv" else b" "
+    held = b""
+    with file.open() as source, path.open("wb") as target:
+        while block := source.read(_BLOCK_BYTES):
+            block = held + block
+            held = b"\r" if block.endswith(b"\r") else b""
+            target.write(block[: len(block) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", lone))
+    return replace(file, path=path)
 
 
 codecs.register_error(_UNDECODABLE, _lone_surrogate)

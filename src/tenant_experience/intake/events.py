@@ -47,11 +47,12 @@ def _local(moment: str) -> str:
 # before it was opened: when the first time is possible and only then no duration is negative, it was opened then.
 _FIRST_READING = "opened_at - INTERVAL 1 HOUR"
 _HAS_NO_OFFSET = malformed("CAST(raw_opened_at AS VARCHAR)", r".*(Z|UTC|[+\-][0-9]{2}(:?[0-9]{2})?|/.*)")
+# CASE in CASE, not AND: DuckDB would match the pattern first.
 _OPENED_BEFORE_THE_REST = (
-    "CASE WHEN least(first_response_at, resolved_at) < opened_at "
-    f"AND least(first_response_at, resolved_at) >= {_FIRST_READING} "
+    "CASE WHEN first_response_at < opened_at OR resolved_at < opened_at THEN "
+    f"CASE WHEN least(first_response_at, resolved_at) >= {_FIRST_READING} "
     f"AND {_HAS_NO_OFFSET} AND {_local(_FIRST_READING)} = {_local('opened_at')} "
-    f"THEN {_FIRST_READING} ELSE opened_at END"
+    f"THEN {_FIRST_READING} ELSE opened_at END ELSE opened_at END"
 )
 _MEANINGS: dict[str, Meaning] = {
     **dict.fromkeys(_COLUMNS, "text"),
@@ -106,8 +107,8 @@ def read_events(
         UserError: a file cannot be read, or lacks a column; the message names both.
     """
     checks = _checks(source, declared, requested_at)
-    settled = {"opened_at": _OPENED_BEFORE_THE_REST}
-    mapping = RowMapping(source, _typed(source, declared), tuple(checks), _MEANINGS, settled)
+    plain = {_is_plain(column): _plain(_text(column, source), column) for column in _IDS}
+    mapping = RowMapping(source, _typed(source, declared), tuple(checks), _MEANINGS, plain, _settled(source))
     counts = engine.stage(files, mapping)
     # By hash: twenty million ids are too many to hold as texts. features.sql tells apart two ids that share a hash.
     engine.keep(
@@ -152,34 +153,52 @@ def read_events(
     )
 
 
+def _raw(column: str, source: Source) -> str:
+    return f"raw_{column}" if column in source.columns else "NULL"
+
+
+def _text(column: str, source: Source) -> str:
+    raw = _raw(column, source)
+    text = f"nullif(trim(CAST({raw} AS VARCHAR)), '')"
+    if column in source.columns and is_plain_column(source.columns[column]):
+        # The text of a file comes trimmed. DuckDB knows the type beforehand, so this costs nothing for each row.
+        text = f"CASE WHEN typeof({raw}) = 'VARCHAR' THEN CAST({raw} AS VARCHAR) ELSE {text} END"
+    return text
+
+
 def _typed(source: Source, declared: EventColumns) -> dict[str, str]:
     typed = {}
     for column in _COLUMNS:
-        raw = f"raw_{column}" if column in source.columns else "NULL"
-        text = f"nullif(trim(CAST({raw} AS VARCHAR)), '')"
-        if column in source.columns and is_plain_column(source.columns[column]):
-            # The text of a file comes trimmed. DuckDB knows the type beforehand, so this costs nothing for each row.
-            text = f"CASE WHEN typeof({raw}) = 'VARCHAR' THEN CAST({raw} AS VARCHAR) ELSE {text} END"
+        text = _text(column, source)
         if column in _TIMES:
-            typed[column] = _time(raw, source.time_formats)
+            typed[column] = _time(_raw(column, source), source.time_formats)
         elif column in _FLAGS:
-            typed[column] = _flag(raw)
+            typed[column] = _flag(_raw(column, source))
         elif column in declared.declared:
             typed[column] = f"lower({text})"
         elif column in _IDS:
-            typed[column] = f"nullif({normalised(text)}, '')"
+            typed[column] = f"CASE WHEN {_is_plain(column)} THEN {text} ELSE nullif({normalised(text)}, '') END"
         else:
             typed[column] = text
     typed["portfolio_id"] = f"coalesce({typed['portfolio_id']}, 'all')"
-    typed["event_hash"] = f"CAST(hash({typed['event_id']}) >> 1 AS BIGINT)"  # only DuckDB has UBIGINT
     return typed
+
+
+def _settled(source: Source) -> dict[str, str]:
+    settled = {"event_hash": "CAST(hash(event_id) >> 1 AS BIGINT)"}  # hash gives a UBIGINT, which only DuckDB has
+    if source.time_zone != "UTC":
+        settled["opened_at"] = _OPENED_BEFORE_THE_REST
+    return settled
 
 
 def _flag(raw: str) -> str:
     """True, false, or null for what is neither: of numbers, only 0 and 1 are flags, with decimals or without."""
     text = f"CAST({raw} AS VARCHAR)"
-    whole = rf"CASE WHEN contains({text}, '.') THEN regexp_replace({text}, '^([01])\.0+$', '\1') ELSE {text} END"
-    return f"TRY_CAST({whole} AS BOOLEAN)"
+    whole = (
+        rf"CASE WHEN contains({text}, '.') THEN TRY_CAST(regexp_replace({text}, '^([01])\.0+$', '\1') AS BOOLEAN) END"
+    )
+    read = f"coalesce(TRY_CAST({text} AS BOOLEAN), {whole})"
+    return f"CASE WHEN typeof({raw}) = 'BOOLEAN' THEN CAST({raw} AS BOOLEAN) ELSE {read} END"
 
 
 def _time(raw: str, formats: list[str]) -> str:
@@ -198,20 +217,36 @@ def _time(raw: str, formats: list[str]) -> str:
     return f"make_timestamp(epoch_us({moment}))"
 
 
-def _malformed_id(column: str) -> str:
-    """Matches the patterns only against ids that are not plain: matching costs three times as much as encoding."""
-    # The dot sorts before '/', and a number in scientific notation has a dot. CASE, not AND: DuckDB would evaluate the
-    # patterns first.
-    plain = f"url_encode({column}) = {column} AND strlen({column}) <= {LONGEST} AND {column} > '/'"
-    plain += f" AND NOT contains({column}, '.')"
-    return f"CASE WHEN {plain} THEN false ELSE {malformed_id(column)} END"
+def _is_plain(column: str) -> str:
+    return f"{column}_is_plain"
+
+
+def _plain(text: str, column: str) -> str:
+    """SQL: whether an id or a name is in its normal form, and allowed. Patterns, which cost more, see only the others.
+
+    What ``url_encode`` leaves as it is: ASCII letters and digits, hyphens, underscores, tildes and dots. Hyphens and
+    dots sort before '/', digits before ':'. A number with decimals or in scientific notation has a dot.
+    """
+    encoded = f"url_encode({text})"
+    if column == "portfolio_id":
+        encoded = f"replace({encoded}, '%20', ' ')"
+    is_no_number = f"{text} > ':' OR {text} > '/' AND NOT contains({text}, '.')"
+    return f"CASE WHEN {encoded} = {text} THEN strlen({text}) <= {LONGEST} AND ({is_no_number}) END"
+
+
+def _unless_plain(column: str, malformed: str) -> str:
+    return f"CASE WHEN {_is_plain(column)} THEN false ELSE {malformed} END"
 
 
 def _checks(source: Source, declared: EventColumns, requested_at: datetime) -> list[Rule]:
     latest = f"TIMESTAMP {literal(utc_text(requested_at + _CLOCKS_MAY_DIFFER))}"
     rules = [Rule("missing_value", column, f"{column} IS NULL") for column in ("event_id", "tenant_id")]
-    rules += [Rule("malformed_id", column, _malformed_id(column)) for column in ("event_id", "tenant_id")]
-    rules.append(Rule("malformed_portfolio", "portfolio_id", malformed_name("portfolio_id")))
+    rules += [
+        Rule("malformed_id", column, _unless_plain(column, malformed_id(column)))
+        for column in ("event_id", "tenant_id")
+    ]
+    is_no_name = _unless_plain("portfolio_id", malformed_name("portfolio_id"))
+    rules.append(Rule("malformed_portfolio", "portfolio_id", is_no_name))
     for column in _TIMES:
         if column in source.columns:
             broken = f"raw_{column} IS NOT NULL AND coalesce({column} NOT {_PLAUSIBLE}, true)"
@@ -219,9 +254,12 @@ def _checks(source: Source, declared: EventColumns, requested_at: datetime) -> l
     rules += [Rule("future_time", column, f"{column} > {latest}") for column in _PAST_TIMES]
     rules += [Rule("missing_value", column, f"{column} IS NULL") for column in ("opened_at", "channel")]
     columns = declared.declared.items()
-    rules += [Rule(f"unknown_{name}", name, f"{name} NOT IN {_list(column.values)}") for name, column in columns]
     rules += [
-        Rule("missing_value", name, f"{name} IS NULL AND channel IN {_list(column.required_for)}")
+        Rule(f"unknown_{name}", name, f"{name} IS NOT NULL AND NOT {_is_one_of(name, column.values)}")
+        for name, column in columns
+    ]
+    rules += [
+        Rule("missing_value", name, f"{name} IS NULL AND {_is_one_of('channel', column.required_for)}")
         for name, column in columns
         if column.required_for
     ]
@@ -236,5 +274,6 @@ def _checks(source: Source, declared: EventColumns, requested_at: datetime) -> l
     return rules
 
 
-def _list(texts: Sequence[str]) -> str:
-    return f"({', '.join(literal(text) for text in texts)})"
+def _is_one_of(column: str, texts: Sequence[str]) -> str:
+    """SQL: not IN, for which DuckDB would join each row with the list."""
+    return f"({' OR '.join(f'{column} = {literal(text)}' for text in texts)})"

@@ -62,6 +62,15 @@ def normalised(text: str) -> str:
     return f"CASE WHEN {rare} THEN {whole} ELSE {text} END"
 
 
+def _named(expressions: Mapping[str, str]) -> str:
+    return ", ".join(f"{expression} AS {name}" for name, expression in expressions.items())
+
+
+def _with(expressions: Mapping[str, str], rows: str) -> str:
+    """The SELECT ``rows`` with more columns: DuckDB computes a column once, but an expression wherever it occurs."""
+    return f"SELECT *, {_named(expressions)} FROM ({rows})" if expressions else rows
+
+
 @dataclass(frozen=True)
 class RowMapping:
     """How a row of a file becomes one of our rows; the same for every file of a batch.
@@ -70,7 +79,8 @@ class RowMapping:
         source: says how our columns are read from those of a file.
         typed: our column -> SQL over ``raw_<column>``; gives null, not an error, for a value that it cannot read.
         meanings: our column -> what its values mean, whatever the format of a file.
-        settled: our column -> SQL over the typed columns that replaces its value, for values that depend on another.
+        shared: a name -> SQL over ``raw_<column>`` that several typed columns or rules need; computed once.
+        settled: our column -> SQL over the typed columns, for values that depend on another; replaces a typed column.
         checks: the rules of these rows, checked in order; the first broken one is the reason for the quarantine.
     """
 
@@ -78,7 +88,13 @@ class RowMapping:
     typed: Mapping[str, str]
     checks: tuple[Rule, ...]
     meanings: Mapping[str, Meaning]
+    shared: Mapping[str, str] = field(default_factory=dict)
     settled: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Our columns as they are staged."""
+        return tuple(dict.fromkeys([*self.typed, *self.settled]))
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -96,12 +112,16 @@ class RowMapping:
         Args:
             scanned: the SELECT of a :class:`~tenant_experience.intake.scan.Scan`.
         """
-        columns = ", ".join(f"{expression} AS {ours}" for ours, expression in self.typed.items())
         cases = [f"WHEN {rule.broken} THEN {place}" for place, rule in enumerate(self.rules)]
         cases.insert(len(_BEFORE_FILTER), f"WHEN raw_{WHERE} IS NOT TRUE THEN {FILTERED}")
         broken_rule = f"CAST(CASE {' '.join(cases)} END AS SMALLINT) AS broken_rule"
-        typed = f"SELECT *, {columns} FROM ({scanned})"
+        return f"SELECT *, {broken_rule} FROM ({self.read(scanned)})"
+
+    def read(self, scanned: str) -> str:
+        """SQL that adds the columns that are staged to the rows of a scan."""
+        typed = _with(self.typed, _with(self.shared, scanned))
+        replaced = [ours for ours in self.settled if ours in self.typed]
         if self.settled:
-            replaced = ", ".join(f"{expression} AS {ours}" for ours, expression in self.settled.items())
-            typed = f"SELECT * REPLACE ({replaced}) FROM ({typed})"
-        return f"SELECT *, {broken_rule} FROM ({typed})"
+            kept = f"* EXCLUDE ({', '.join(replaced)})" if replaced else "*"
+            typed = f"SELECT {kept}, {_named(self.settled)} FROM ({typed})"
+        return typed

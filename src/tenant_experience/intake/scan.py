@@ -136,7 +136,7 @@ def _csv_rows(file: RawFile, link: Path, source: Source, rejects: str | None) ->
     found = _balanced([f"contains({identifier(name)}, chr(10))" for name in names], "OR")
     return _Rows(
         dict.fromkeys(names, "VARCHAR"),
-        _read_csv(file, link, names, quoting, rejects),
+        _read_csv(link, names, quoting, rejects),
         newlines="0"
         if not names
         else breaks
@@ -157,7 +157,7 @@ def _balanced(terms: list[str], operator: str) -> str:
 def _json_rows(file: RawFile, link: Path, rejects: str | None, source: Source) -> _Rows:
     keys = dict.fromkeys(json_keys(file, source), "VARCHAR")
     # This delimiter does not occur in text, so each line stays whole.
-    lines = _read_csv(file, link, ["line"], "delim = '\x01', quote = '', escape = '', header = false", rejects)
+    lines = _read_csv(link, ["line"], "delim = '\x01', quote = '', escape = '', header = false", rejects)
     # Keys that are not read may be anything, so they never enter SQL.
     read = {raw.lower() for raw in source.raw_columns()}
     wanted = [key for key in keys if key.lower() in read]
@@ -170,11 +170,11 @@ def _json_rows(file: RawFile, link: Path, rejects: str | None, source: Source) -
     return _Rows(keys, f"(SELECT {columns}, is_malformed FROM ({parsed}))", malformed="is_malformed")
 
 
-def _read_csv(file: RawFile, link: Path, names: list[str], quoting: str, rejects: str | None) -> str:
+def _read_csv(link: Path, names: list[str], quoting: str, rejects: str | None) -> str:
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     return (
         f"read_csv({literal(str(link))}, columns = {{{columns}}}, {quoting}, auto_detect = false, nullstr = '', "
-        f"compression = {literal('gzip' if file.is_compressed else 'none')}, ignore_errors = true, "
+        "compression = 'none', ignore_errors = true, "
         f"store_rejects = true, rejects_table = '{rejects}', rejects_scan = '{rejects}_scan', rejects_limit = 0)"
     )
 
@@ -251,17 +251,18 @@ def tidied(raw: str, types: dict[str, str], null_markers: list[str]) -> str:
         return f"CASE WHEN {in_range} THEN {name} WHEN {name} IS NOT NULL THEN CAST('infinity' AS {kind}) END AS {name}"
     if kind != "VARCHAR":
         return name
-    # One text to search in, not a list: a list takes memory for each column. No marker holds a line break.
-    absent = literal("\n".join(("", "", *MISSING, *null_markers, "")))
+    # One text to search in, not IN: for a list, DuckDB joins each row with it. No marker holds a line break.
+    missing = (*MISSING, *null_markers)
+    absent = literal("\n".join(("", "", *missing, "")))
     tidied = f"CASE WHEN NOT contains({absent}, chr(10) || trim({name}) || chr(10)) THEN trim({name}) END"
-    if null_markers:
-        return f"{tidied} AS {name}"
-    # Most texts are tidy, and checking that costs half as much as trimming them. The empty text and all texts that
-    # begin with a space sort before '!'; a space outside ASCII takes more than one byte.
+    # Most texts are tidy, and seeing that must cost next to nothing. A space outside ASCII takes more than one byte.
+    longest = max(len(text.encode()) for text in missing)
+    perhaps = f"strlen({name}) <= {longest} OR contains({name}, ' ') OR strlen({name}) <> length({name})"
+    # The empty text and all texts that begin with a space sort before '!'.
     untidy = f"{name} < '!' OR ends_with({name}, ' ') OR strlen({name}) <> length({name})"
-    longest = max(map(len, MISSING))
-    is_missing = f"strlen({name}) <= {longest} AND contains({absent}, chr(10) || {name} || chr(10))"
-    return f"CASE WHEN {untidy} THEN {tidied} WHEN {is_missing} THEN NULL ELSE {name} END AS {name}"
+    is_missing = " OR ".join(f"{name} = {literal(text)}" for text in missing)
+    checked = f"CASE WHEN {untidy} THEN {tidied} WHEN {is_missing} THEN NULL ELSE {name} END"
+    return f"CASE WHEN {perhaps} THEN {checked} ELSE {name} END AS {name}"
 
 
 def _attempt(ours: str, expression: str) -> str:

@@ -42,7 +42,7 @@ def write_staged(
     connection: duckdb.DuckDBPyConnection, scan: Scan, mapping: RowMapping, pseudonyms: Pseudonyms | None, path: Path
 ) -> StagedFile:
     """Reads a file once, into ``path``. Ids are replaced by pseudonyms after the rules have seen them."""
-    columns = ", ".join(f"{hidden(pseudonyms, column, column)} AS {column}" for column in mapping.typed)
+    columns = ", ".join(f"{hidden(pseudonyms, column, column)} AS {column}" for column in mapping.columns)
     connection.execute(
         f"COPY (SELECT {columns}, {scan.file.number} AS file, broken_rule, newlines, "
         f"CASE WHEN broken_rule <> {FILTERED} THEN {_kept_values(mapping.source, pseudonyms)} END AS refused "

@@ -15,8 +15,9 @@ from pathlib import Path
 import duckdb
 
 from tenant_experience.errors import UserError
+from tenant_experience.intake._parquet_times import with_convertible_times
 from tenant_experience.intake._pseudonymise import install
-from tenant_experience.intake._text import rewritten
+from tenant_experience.intake._text import unpacked, with_line_feeds
 from tenant_experience.intake.duckdb_session import literal
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import RowMapping
@@ -69,27 +70,35 @@ def stage_files(
         install(connection, pseudonyms)
 
     def stage(file: RawFile) -> FileCount:
+        if not file.is_compressed:
+            return stage_plain(file)
+        plain = unpacked(file, scratch / f"{file.number:06d}.unpacked.{file.format}")
+        try:
+            return stage_plain(plain)
+        finally:
+            plain.path.unlink()
+
+    def stage_plain(file: RawFile) -> FileCount:
         # Each file has a cursor of its own: a connection serves one thread at a time, and rejects belong to a cursor.
         try:
             with connection.cursor() as cursor:
                 return _stage_file(cursor, file, mapping, scratch, pseudonyms)
         except UserError as error:
-            if (
-                not isinstance(error.__cause__, duckdb.Error)
-                or error.code != "corrupt_file"
-                or file.format == "parquet"
-            ):
+            if not isinstance(error.__cause__, duckdb.Error) or error.code != "corrupt_file":
                 raise
             # Most files never need this, so it is not done beforehand.
-            plain = rewritten(file, scratch / f"{file.number:06d}.plain.{file.format}")
+            rewrite = with_convertible_times if file.format == "parquet" else with_line_feeds
+            rewritten = rewrite(file, scratch / f"{file.number:06d}.rewritten.{file.format}")
+            if rewritten is None:
+                raise
         with connection.cursor() as cursor:
-            return _stage_file(cursor, plain, mapping, scratch, pseudonyms)
+            return _stage_file(cursor, rewritten, mapping, scratch, pseudonyms)
 
     with ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), _MOST_FILES_AT_ONCE)) as pool:
         counts = list(pool.map(stage, files))
     paths = ", ".join(literal(str(_staged_path(scratch, file))) for file in files)
     connection.execute(
-        f"CREATE VIEW staged AS SELECT {', '.join(mapping.typed)}, file, broken_rule FROM read_parquet([{paths}])"
+        f"CREATE VIEW staged AS SELECT {', '.join(mapping.columns)}, file, broken_rule FROM read_parquet([{paths}])"
     )
     return counts
 

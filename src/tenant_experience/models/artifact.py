@@ -1,7 +1,7 @@
 """A model on disk: ``model.ubj`` (XGBoost's own format) beside ``model.json`` (what it is and which features it reads).
 
 There is no pickle: loading a model runs no code, and any XGBoost can read it. ``model.json`` has the digests of the
-files beside it and of itself (``_digests``); an archive from before digests were written has none, and still loads.
+files beside it and of itself (``digests``); an archive from before digests were written has none, and still loads.
 """
 
 from __future__ import annotations
@@ -15,12 +15,10 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from tenant_experience.data_layout import MODEL_FILE, MODEL_MANIFEST
 from tenant_experience.errors import UserError
-from tenant_experience.models._digests import damage, has_digests, with_digests
 from tenant_experience.models.calibration import Calibration
+from tenant_experience.models.digests import damage, digest_of, with_digests
 from tenant_experience.models.encoding import Encoding, Matrix, as_matrix
 from tenant_experience.use_case.labels import Task
-
-__all__ = ["ModelManifest", "Scaling", "TrainingRecord", "has_digests", "read_manifest"]
 
 FORMAT: Literal[1] = 1
 MANIFEST_LIMIT = 1 << 20
@@ -166,6 +164,15 @@ def read_manifest(folder: Path) -> ModelManifest:
     """Reads and checks ``model.json``, and the digests of the files beside it.
 
     Raises:
+        UserError: as ``read_with_digest``.
+    """
+    return read_with_digest(folder)[0]
+
+
+def read_with_digest(folder: Path) -> tuple[ModelManifest, str]:
+    """Reads and checks ``model.json`` and the digests of the files beside it, and returns the model's digest too.
+
+    Raises:
         UserError: ``model_incomplete`` when a file is missing, ``model_manifest`` when it cannot be read or is of
             another format, ``model_damaged`` when a file differs from its digest; the message names the file and the
             field.
@@ -182,7 +189,7 @@ def read_manifest(folder: Path) -> ModelManifest:
             f"{path}: {found}; the model is damaged, so fetch its archive again, or release it again",
             code="model_damaged",
         )
-    return manifest
+    return manifest, digest_of(content)
 
 
 def _manifest_bytes(folder: Path) -> bytes:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tenant_experience.data_layout import MODEL_FILE
 from tenant_experience.errors import UserError
 from tenant_experience.models._booster_structure import check_booster
-from tenant_experience.models.artifact import ModelManifest, read_manifest
+from tenant_experience.models.artifact import ModelManifest, read_with_digest
 from tenant_experience.models.calibration import Calibration
 from tenant_experience.models.encoding import Matrix
 from tenant_experience.statistics.arrays import Floats
@@ -33,14 +33,20 @@ class Scorer:
     linear models, so they answer one caller at a time. A prediction uses one thread, because a row costs less than
     waking a pool, and the server's own threads already use the cores.
 
+    Attributes:
+        manifest: what the model is.
+        digest: the SHA-256 of its ``model.json`` (``digests``); empty when the model was not read from a folder.
+        encoding: from features to columns.
+
     Raises:
         UserError: ``model_unreadable``, ``model_features``.
     """
 
-    def __init__(self, booster: xgboost.Booster, manifest: ModelManifest) -> None:
+    def __init__(self, booster: xgboost.Booster, manifest: ModelManifest, digest: str = "") -> None:
         import xgboost
 
         self.manifest = manifest
+        self.digest = digest
         self.encoding = manifest.encoding
         self._booster = booster
         self._turn = nullcontext() if manifest.scaling is None else Lock()
@@ -73,13 +79,13 @@ class Scorer:
         """Reads ``model.json`` and ``model.ubj`` from ``folder``.
 
         Raises:
-            UserError: as ``read_manifest``, ``model_unreadable`` or ``model_features``.
+            UserError: as ``read_with_digest``, ``model_unreadable`` or ``model_features``.
         """
-        manifest = read_manifest(folder)
-        return cls.of((folder / MODEL_FILE).read_bytes(), manifest)
+        manifest, digest = read_with_digest(folder)
+        return cls.of((folder / MODEL_FILE).read_bytes(), manifest, digest)
 
     @classmethod
-    def of(cls, content: bytes, manifest: ModelManifest) -> Scorer:
+    def of(cls, content: bytes, manifest: ModelManifest, digest: str = "") -> Scorer:
         """From the bytes of ``model.ubj``.
 
         Raises:
@@ -93,7 +99,7 @@ class Scorer:
             booster.load_model(bytearray(content))
         except (ValueError, xgboost.core.XGBoostError) as error:
             raise _unreadable(error) from error
-        return cls(booster, manifest)
+        return cls(booster, manifest, digest)
 
     def margins(self, matrix: Matrix) -> NDArray[np.float32]:
         """The raw output of the model: (rows,) log-odds or numbers; (rows, classes) logarithms up to a constant."""

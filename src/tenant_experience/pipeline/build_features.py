@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +53,8 @@ from tenant_experience.training.tuning_request import check_ranges, wanted_tunin
 from tenant_experience.use_case.manifest import Manifest, as_hyperparameters, read_batch_manifest
 from tenant_experience.use_case.schema import SQL_FILE, UseCase, load_use_case
 from tenant_experience.use_case.source import Source, load_source
+
+_log = logging.getLogger("build_features")
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,8 @@ def read_batch(
         in_process = DuckDbEngine(connection, scratch, engine.pseudonyms)
         counted = read_table(in_process, files, batch.source, batch.use_case)
         intake = describe_intake(connection, counted, skipped_files(folders.raw))
+    if intake.skipped:  # all of them, also when a gate refuses the batch
+        _log.info("not read, because their names begin with . or _: %s", ", ".join(intake.skipped))
     quality.intake, quality.warnings = intake, intake_warnings(intake, quality.events)
     connection.execute(
         "COPY (SELECT * FROM quarantine ORDER BY file, line) "  # noqa: S608 - the path is quoted

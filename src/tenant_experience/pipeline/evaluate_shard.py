@@ -29,6 +29,7 @@ from tenant_experience.features.table import FeatureTable, read_features
 from tenant_experience.groups.file import read_groups
 from tenant_experience.jobs.archive import write_archive
 from tenant_experience.jobs.partition_runs import Figures, Partition
+from tenant_experience.models.digests import packed_digest
 from tenant_experience.use_case.schema import UseCase
 
 _log = logging.getLogger("evaluation")
@@ -83,6 +84,7 @@ class ShardEvaluation:
         write_archive(self.archives / key, [folder / name for name in names])
         return {
             "model_key": key,
+            "digest": packed_digest(folder),
             "version": self.release,
             "scale": evaluation.manifest.scale,
             "metrics": evaluation.metrics,

@@ -25,7 +25,8 @@ from tenant_experience.features.table import read_features
 from tenant_experience.groups.file import read_groups
 from tenant_experience.jobs.archive import extract_archive, write_archive
 from tenant_experience.jobs.partition_runs import Partition
-from tenant_experience.models.artifact import ModelManifest, TrainingRecord, has_digests, read_manifest
+from tenant_experience.models.artifact import ModelManifest, TrainingRecord, read_manifest
+from tenant_experience.models.digests import has_digests
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.schema import USE_CASE_FILE, load_use_case

@@ -34,6 +34,7 @@ class ApprovalSummary:
         refused_count: how many do not.
         ready: at most 50 of the former.
         refused: at most 50 of the latter, their messages cut to 300 characters.
+        batch: the uploader's folder, ``raw/<use case>/<batch>/``; empty where it is not known.
     """
 
     release: str
@@ -45,6 +46,7 @@ class ApprovalSummary:
     refused_count: int
     ready: tuple[PartitionResult, ...]
     refused: tuple[PartitionResult, ...]
+    batch: str = ""
 
     @property
     def figures(self) -> dict[str, str]:
@@ -63,11 +65,12 @@ class ApprovalSummary:
             "refused_count": self.refused_count,
             "ready": [_stored(row) for row in self.ready],
             "refused": [_stored(row) for row in self.refused],
+            "batch": self.batch,
         }
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> ApprovalSummary:
-        """The reverse of ``as_document``. Requests stored by the first versions have no warnings."""
+        """The reverse of ``as_document``. Requests stored by earlier versions have no warnings or no batch."""
         return cls(
             release=document["release"],
             use_case=document["use_case"],
@@ -78,6 +81,7 @@ class ApprovalSummary:
             refused_count=document["refused_count"],
             ready=tuple(PartitionResult.read(row, status="ready") for row in document["ready"]),
             refused=tuple(PartitionResult.read(row, status="refused") for row in document["refused"]),
+            batch=document.get("batch", ""),
         )
 
 
@@ -175,6 +179,7 @@ def summarise(
     shards: Sequence[ShardResult],
     live: str | None,
     warnings: Sequence[str],
+    batch: str = "",
 ) -> ApprovalSummary:
     """What an approver needs to see.
 
@@ -185,6 +190,7 @@ def summarise(
         shards: the results of every shard.
         live: the release that answers now, or None.
         warnings: of the data-quality report.
+        batch: the uploader's folder; empty where it is not known.
     """
     results = [partition for shard in shards for partition in shard.partitions]
     ready = [partition for partition in results if partition.is_ready]
@@ -199,4 +205,5 @@ def summarise(
         refused_count=len(refused),
         ready=tuple(ready[:_MAX_LISTED]),
         refused=tuple(refused[:_MAX_LISTED]),
+        batch=batch,
     )

@@ -1,6 +1,8 @@
-"""The e-mail that asks for a decision: plain text, short lines, one link."""
+"""The e-mail that asks for a decision: plain text, short lines, one link, and what is odd about the data first."""
 
 from __future__ import annotations
+
+import textwrap
 
 from tenant_experience.readable_text import readable_without_links
 from tenant_experience.release.approval import FIGURES, Approval
@@ -8,15 +10,21 @@ from tenant_experience.release.partition_result import PartitionResult
 from tenant_experience.release.release import readable_time
 
 _MAX_LINE = 200
+_MAX_WARNING = 1000
+_WARNING_WIDTH = 100
 _MAX_PARTITIONS = 10
 
 
 def write(request: Approval, link: str) -> tuple[str, str]:
     """The subject and the text."""
     summary = request.summary
+    batch = readable_without_links(summary.batch)
     lines = [
         f"Release {summary.release} of {summary.use_case} is ready for your decision.",
         "",
+        *[line for warning in summary.warnings for line in _warning(warning)],
+        *([""] if summary.warnings else []),
+        *([f"  batch             {batch}"] if batch else []),
         f"  features as of    {readable_time(summary.as_of)}",
         f"  live now          {summary.live_release or 'nothing yet'}",
         f"  models ready      {summary.ready_count}",
@@ -24,14 +32,26 @@ def write(request: Approval, link: str) -> tuple[str, str]:
         "",
         *[_ready_line(row) for row in summary.ready[:_MAX_PARTITIONS]],
         *[_refused_line(row) for row in summary.refused[:_MAX_PARTITIONS]],
-        *[_line(f"Look at the data first: {warning}") for warning in summary.warnings],
         "",
         "Look at it and decide here (opening the page decides nothing):",
         link,
         "",
         f"The link works until {readable_time(request.expires_at)}. If nobody decides by then, nothing changes.",
     ]
-    return f"Decision needed: release {summary.release} of {summary.use_case}", "\n".join(lines)
+    named = f" (batch {batch})" if batch else ""
+    return f"Decision needed: release {summary.release} of {summary.use_case}{named}", "\n".join(lines)
+
+
+def _warning(text: str) -> list[str]:
+    """A warning as a whole, on as many lines as it needs."""
+    said = readable_without_links(f"Look at the data first: {text}")
+    return textwrap.wrap(
+        textwrap.shorten(said, _MAX_WARNING, placeholder=" ..."),
+        _WARNING_WIDTH,
+        initial_indent="! ",
+        subsequent_indent="  ",
+        break_on_hyphens=False,
+    )
 
 
 def _ready_line(row: PartitionResult) -> str:

@@ -54,6 +54,11 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
         f"{UNCHANGED} Upload the batch again, or let the operator redrive the execution.",
     ),
     "TIMED_OUT": ("it took too long", "It did not end in the time that it has.", REDRIVE),
+    "ModelDiffersError": (
+        "a model is not the one that was registered",
+        None,
+        f"{UNCHANGED} The sentence above says which archive it is, and what the operator can do.",
+    ),
     "States.Timeout": ("a step took too long", "One of its steps did not end in time.", REDRIVE),
     "States.HeartbeatTimeout": ("a step took too long", "One of its steps did not end in time.", REDRIVE),
     "States.ServiceRestart": ("AWS on the laptop was restarted", "The laptop's AWS ended while it ran.", REDRIVE),

@@ -19,6 +19,8 @@ class PartitionResult:
         shard: the number of the shard it was trained in.
         status: only a ``ready`` one has a model to release.
         model_key: of the model's archive, below ``models/``; empty without a model.
+        digest: the SHA-256 of the ``model.json`` in the archive, as the job that packed it computed it; empty without a
+            model, and for models of earlier versions.
         metrics: name -> figure, measured on tenants that the model never saw.
         tenants: how many there are; None when it is not known.
         bad_share: the share of them in the bad group, 0 to 1; None where there is none.
@@ -32,6 +34,7 @@ class PartitionResult:
     shard: int
     status: Status
     model_key: str = ""
+    digest: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
     tenants: int | None = None
     bad_share: float | None = None
@@ -59,6 +62,7 @@ class PartitionResult:
             shard=document["shard"],
             status=document["status"],
             model_key=document.get("model_key") or "",
+            digest=document.get("digest") or "",
             metrics=document.get("metrics") or {},
             tenants=document.get("tenants"),
             bad_share=document.get("bad_share"),

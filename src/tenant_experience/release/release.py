@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -122,6 +122,27 @@ class HistoryRequest:
 
 
 @dataclass(frozen=True)
+class PublishedModel:
+    """A model that the release pointer names.
+
+    Attributes:
+        slug: its partition.
+        version: the release that made it.
+        digest: the SHA-256 of its ``model.json``, as it was registered; empty for a model of an earlier version of this
+            program, which is asked without a digest.
+    """
+
+    slug: str
+    version: str
+    digest: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its archive's key below ``models/``, which is also the endpoint's ``TargetModel``."""
+        return data_layout.model_archive(self.slug, self.version)
+
+
+@dataclass(frozen=True)
 class LiveRelease:
     """The release pointer: which version of each partition's model answers now.
 
@@ -131,6 +152,7 @@ class LiveRelease:
         revision: counts writes of the pointer; the condition of every write.
         models: partition slug -> version. A partition that the last release could not train keeps its older version.
         previous: the release before it, or None.
+        digests: partition slug -> digest of that model; without the models that have none.
     """
 
     release: str
@@ -138,25 +160,37 @@ class LiveRelease:
     revision: int
     models: Mapping[str, str] = field(default_factory=dict)
     previous: str | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
 
-    def model_for(self, partition_slug: str) -> tuple[str, str] | None:
-        """The (slug, version) that answers for a tenant of this partition: its own model, else the global one."""
-        for slug in (partition_slug, data_layout.GLOBAL_PARTITION):
-            if slug in self.models:
-                return slug, self.models[slug]
-        return None
+    def model_of(self, slug: str) -> PublishedModel | None:
+        """The live model of this very partition."""
+        version = self.models.get(slug)
+        return None if version is None else PublishedModel(slug, version, self.digests.get(slug, ""))
+
+    def model_for(self, partition_slug: str) -> PublishedModel | None:
+        """The model that answers for a tenant of this partition: its own, else the global one."""
+        return self.model_of(partition_slug) or self.model_of(data_layout.GLOBAL_PARTITION)
 
 
 def next_live(
-    current: LiveRelease | None, *, release: str, started_at: str, models: Mapping[str, str]
+    current: LiveRelease | None, *, release: str, started_at: str, models: Iterable[PublishedModel]
 ) -> LiveRelease | None:
     """The pointer after publishing ``release``; None when it is already published.
+
+    Args:
+        current: the pointer now; None before the first release.
+        release: which one.
+        started_at: when its execution began.
+        models: the models of the release.
 
     Raises:
         UserError: ``superseded`` when a release that began later is live.
     """
+    new = {model.slug: model for model in models}
+    versions = {slug: model.version for slug, model in new.items()}
+    digests = {slug: model.digest for slug, model in new.items() if model.digest}
     if current is None:
-        return LiveRelease(release, started_at, 1, dict(models), None)
+        return LiveRelease(release, started_at, 1, versions, None, digests)
     if current.release == release:
         return None
     if current.started_at > started_at:
@@ -165,7 +199,15 @@ def next_live(
             f"which began on {readable_time(current.started_at)}; upload the batch again to release it",
             code="superseded",
         )
-    return LiveRelease(release, started_at, current.revision + 1, {**current.models, **models}, current.release)
+    kept = {slug: digest for slug, digest in current.digests.items() if slug not in new}
+    return LiveRelease(
+        release=release,
+        started_at=started_at,
+        revision=current.revision + 1,
+        models={**current.models, **versions},
+        previous=current.release,
+        digests={**kept, **digests},
+    )
 
 
 def readable_time(moment: str | float) -> str:

@@ -89,8 +89,9 @@ class Intake:
 def staged_schema(connection: duckdb.DuckDBPyConnection, mapping: RowMapping) -> pa.Schema:
     """The columns that :func:`stage_files` will give ``staged``, and those of notes. Any connection will do."""
     raw = ", ".join(f"CAST(NULL AS VARCHAR) AS raw_{column}" for column in mapping.source.columns)
-    columns = ", ".join(f"{expression} AS {ours}" for ours, expression in mapping.typed.items())
-    row = f"SELECT {columns}, CAST(0 AS INTEGER) AS file, CAST(NULL AS SMALLINT) AS broken_rule FROM (SELECT {raw})"
+    read = mapping.read(f"SELECT {raw}")
+    row = f"SELECT {', '.join(mapping.columns)}, CAST(0 AS INTEGER) AS file, CAST(NULL AS SMALLINT) AS broken_rule "
+    row += f"FROM ({read})"
     staged = connection.cursor().sql(row).to_arrow_table().schema
     return pa.schema([*staged, *(pa.field(name, kind) for name, kind in NOTE_COLUMNS.items())])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.registered_model import rewrite
 from tests.support.small_model import write_model
 
 
@@ -104,3 +106,52 @@ def test_a_newly_loaded_model_is_known_to_every_request(multi_model: httpx.Clien
 def test_a_hostile_load_is_400(multi_model: httpx.Client, body: bytes) -> None:
     assert multi_model.post("/models", content=body).status_code == 400
     assert multi_model.post("/models", json={"model_name": "m", "url": "/" + "a" * 500}).status_code == 400
+
+
+CUSTOM = "X-Amzn-SageMaker-Custom-Attributes"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "status"),
+    [
+        ("", 200),
+        ("trace=1", 200),
+        ("anything at all", 200),
+        ("model-json-sha256=RIGHT", 200),
+        ("trace=1;model-json-sha256=RIGHT", 200),
+        ("trace=1; model-json-sha256=RIGHT ; more", 200),
+        ("model-json-sha256=WRONG", 412),
+        ("trace=1;model-json-sha256=WRONG", 412),
+        ("model-json-sha256=RIGHT,model-json-sha256=WRONG", 412),
+        ("model-json-sha256=", 412),
+        ("model-json-sha256", 412),
+    ],
+)
+@pytest.mark.parametrize("content_type", ["application/json", "text/csv"])
+def test_only_the_model_that_the_caller_expects_answers(
+    multi_model: httpx.Client, loaded: str, model_folder: Path, attributes: str, status: int, content_type: str
+) -> None:
+    digest = hashlib.sha256((model_folder / "model.json").read_bytes()).hexdigest()
+    header = {CUSTOM: attributes.replace("RIGHT", digest).replace("WRONG", "0" * 64)}
+    body = {"application/json": b'{"instances": [{"features": {}}]}', "text/csv": b"1,2,3\n"}[content_type]
+    answer = multi_model.post(
+        f"/models/{loaded}/invoke", content=body, headers={**header, "Content-Type": content_type}
+    )
+    assert answer.status_code == status
+    if status == 412:
+        error = answer.json()["error"]
+        assert error["code"] == "model_differs"
+        assert digest in error["message"]
+
+
+def test_a_model_that_is_exchanged_with_digests_that_fit_loads_but_does_not_answer_for_the_registered_one(
+    multi_model: httpx.Client, tmp_path: Path
+) -> None:
+    folder = write_model(tmp_path / "m")
+    registered = hashlib.sha256((folder / "model.json").read_bytes()).hexdigest()
+    rewrite(folder, threshold=0.01)
+    assert load(multi_model, "exchanged", folder).status_code == 200
+    body, expected = {"instances": [{"features": {}}]}, {CUSTOM: f"model-json-sha256={registered}"}
+    assert multi_model.post("/models/exchanged/invoke", json=body, headers=expected).status_code == 412
+    assert multi_model.post("/models/exchanged/invoke", json=body).status_code == 200
+    assert multi_model.delete("/models/exchanged").status_code == 200

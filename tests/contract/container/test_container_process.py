@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -36,6 +37,27 @@ def test_one_model_answers_at_invocations(tmp_path: Path, model_folder: Path) ->
         assert client.get("/invocations").json()["error"]["code"] == "method_not_allowed"
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=_PATIENCE_S) == 0
+
+
+def test_a_request_for_another_model_is_refused_at_invocations_too_and_logged(
+    tmp_path: Path, model_folder: Path
+) -> None:
+    shutil.copytree(model_folder, tmp_path / "model")
+    digest = hashlib.sha256((model_folder / "model.json").read_bytes()).hexdigest()
+    with serving(tmp_path, SERVING_WORKERS="1") as (client, _):
+        statuses = [
+            client.post(
+                "/invocations",
+                json={"instances": [{"features": {}}]},
+                headers={"X-Amzn-SageMaker-Custom-Attributes": f"model-json-sha256={expected}"},
+            ).status_code
+            for expected in (digest, "0" * 64)
+        ]
+        assert statuses == [200, 412]
+    (log,) = tmp_path.glob("serve-*.log")
+    [line] = [line for line in log.read_text().splitlines() if "but the caller expects" in line]
+    assert digest in line
+    assert "0" * 64 in line
 
 
 def test_sigterm_lets_a_request_in_hand_finish(tmp_path: Path, model_folder: Path) -> None:

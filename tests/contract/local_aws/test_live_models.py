@@ -13,6 +13,7 @@ import pytest
 from tenant_experience.jobs.archive import write_archive
 from tests.support.generated_tenants import generated_table, write_job_inputs
 from tests.support.job_processes import cluster, evaluate, train
+from tests.support.registered_model import pack, rewrite, sha256_of_manifest
 
 TABLE = "live-models"
 
@@ -39,8 +40,9 @@ def job(
     return base, env | {"RELEASE_TABLE": TABLE, "DATA_BUCKET": bucket, "USE_CASE": "tenant_experience"}
 
 
-def go_live(client: Callable[..., Any], **models: str) -> None:
+def go_live(client: Callable[..., Any], digests: dict[str, str] | None = None, **models: str) -> None:
     texts = {"release": "r0", "started_at": "2026-11-01T00:00:00Z", "models": json.dumps(models)}
+    texts |= {} if digests is None else {"digests": json.dumps(digests)}
     item = {name: {"S": text} for name, text in texts.items()} | {"revision": {"N": "1"}}
     client("dynamodb").put_item(TableName=TABLE, Item={"id": {"S": "live#tenant_experience"}, **item})
 
@@ -55,7 +57,7 @@ def test_an_equal_model_is_equal_and_a_worse_one_is_refused_with_both_figures(
     job: tuple[Path, dict[str, str]], client: Callable[..., Any]
 ) -> None:
     base, environment = job
-    go_live(client, all="r0")
+    go_live(client, {"all": sha256_of_manifest(base / "model" / "all")}, all="r0")
     [row] = evaluate(base, environment)["partitions"]
     assert row["status"] == "ready"
     told = judged(base, "partitions")
@@ -82,3 +84,24 @@ def test_a_live_model_whose_archive_is_gone_is_said_and_stops_nothing(
     champion = judged(base, "partitions")["champion"]
     assert (champion["version"], champion["verdict"]) == ("lost", "not_comparable")
     assert "model_incomplete" in champion["notes"][0]
+
+
+@pytest.mark.parametrize("damage", ["exchanged", "unreadable"])
+def test_a_live_model_that_is_not_the_registered_one_is_said_and_stops_nothing(
+    job: tuple[Path, dict[str, str]], client: Callable[..., Any], bucket: str, tmp_path: Path, damage: str
+) -> None:
+    base, environment = job
+    train(base)
+    folder = shutil.copytree(base / "model" / "all", tmp_path / "exchanged")
+    digest = sha256_of_manifest(folder)
+    rewrite(folder, threshold=0.99)
+    archive = pack(folder, tmp_path / "model.tar.gz")
+    if damage == "unreadable":
+        archive.write_bytes(archive.read_bytes()[:-100])
+    client("s3").upload_file(str(archive), bucket, f"models/all/{damage}/model.tar.gz")
+    go_live(client, {"all": digest}, all=damage)
+    [row] = evaluate(base, environment)["partitions"]
+    assert row["status"] == "ready"
+    champion = judged(base, "partitions")["champion"]
+    assert (champion["version"], champion["verdict"]) == (damage, "not_comparable")
+    assert "is not the one that was registered" in champion["notes"][0]

@@ -18,7 +18,7 @@ from tenant_experience.api.prediction import (
     reasons,
 )
 from tenant_experience.errors import PlatformError
-from tenant_experience.release.release import LiveRelease
+from tenant_experience.release.release import LiveRelease, PublishedModel
 from tenant_experience.use_case.served import parse, read
 from tests.support.places import USE_CASES
 
@@ -127,15 +127,15 @@ def test_every_reason_speaks_for_the_label_and_every_counter_reason_against_it(
 
 
 def test_tenants_of_one_model_are_asked_together() -> None:
-    live = LiveRelease("r2", "t", 1, {"north": "r1", "south": "r2"})
+    live = LiveRelease("r2", "t", 1, {"north": "r1", "south": "r2"}, None, {"south": "d"})
     slugs = {"A": "north", "B": "south", "C": "north", "D": "elsewhere"}
     tenants = [
         read_record({**RECORD, "tenant_id": name, "partition_slug": slug}, TENANTS) for name, slug in slugs.items()
     ]
     groups = by_model(live, tenants)
     assert {key: [tenant.tenant_id for tenant in group] for key, group in groups.items()} == {
-        ("north", "r1"): ["A", "C"],
-        ("south", "r2"): ["B"],
+        PublishedModel("north", "r1"): ["A", "C"],
+        PublishedModel("south", "r2", "d"): ["B"],
         None: ["D"],
     }
 

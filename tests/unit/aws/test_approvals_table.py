@@ -91,10 +91,18 @@ def test_an_unknown_approval_is_refused_by_name() -> None:
 
 
 def test_the_pointer_is_read_back_as_written() -> None:
-    live = LiveRelease("r2", "2026-01-01T00:00:00Z", 1, {"all": "r2"}, "r1")
+    live = LiveRelease("r2", "2026-01-01T00:00:00Z", 1, {"all": "r2", "north": "r1"}, "r1", {"all": "d"})
     assert release_table.read_live("tenant_experience") is None
     release_table.write_live("tenant_experience", live)
     assert release_table.read_live("tenant_experience") == live
+
+
+def test_a_pointer_of_an_earlier_version_has_no_digests() -> None:
+    release_table.write_live("tenant_experience", LiveRelease("r1", "t", 1, {"all": "r1"}, None, {"all": "d"}))
+    boto3.client("dynamodb").update_item(
+        TableName="releases", Key={"id": {"S": "live#tenant_experience"}}, UpdateExpression="REMOVE digests"
+    )
+    assert release_table.read_live("tenant_experience") == LiveRelease("r1", "t", 1, {"all": "r1"})
 
 
 def test_two_writers_of_the_pointer_cannot_both_win() -> None:

@@ -11,7 +11,9 @@ from botocore.stub import ANY, Stubber
 
 from tenant_experience.aws import model_registry
 from tenant_experience.aws.model_registry import Candidate
+from tenant_experience.errors import PlatformError
 from tenant_experience.evaluation.model_card import CardLinks
+from tenant_experience.release.partition_result import PartitionResult
 
 LINKS = CardLinks(
     model="s3://data/models/all/r2/model.tar.gz",
@@ -37,19 +39,20 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     client = boto3.client("sagemaker")
     monkeypatch.setattr(model_registry, "sagemaker", lambda: client)
     with Stubber(client) as stubber:
-        stubber.add_response("create_model_package_group", {"ModelPackageGroupArn": "arn"})
         yield stubber
         stubber.assert_no_pending_responses()
 
 
 def test_a_release_registered_before_is_not_registered_again(service: Stubber) -> None:
     first, second = summary(1, "r1"), summary(2, "r2")
+    service.add_response("create_model_package_group", {"ModelPackageGroupArn": "arn"})
     service.add_response("list_model_packages", {"ModelPackageSummaryList": [first], "NextToken": "more"})
     service.add_response("list_model_packages", {"ModelPackageSummaryList": [second]})
     assert model_registry.register(CANDIDATE) == second["ModelPackageArn"]
 
 
 def test_a_new_release_is_registered_pending(service: Stubber) -> None:
+    service.add_response("create_model_package_group", {"ModelPackageGroupArn": "arn"})
     service.add_response("list_model_packages", {"ModelPackageSummaryList": [summary(1, "r1")]})
     asked = {
         "ModelPackageGroupName": "te-all",
@@ -63,3 +66,39 @@ def test_a_new_release_is_registered_pending(service: Stubber) -> None:
     }
     service.add_response("create_model_package", {"ModelPackageArn": "arn:new"}, asked)
     assert model_registry.register(CANDIDATE) == "arn:new"
+
+
+def test_the_digest_of_an_outcome_becomes_a_property_of_the_package() -> None:
+    row = {"partition": "All", "slug": "all", "status": "ready", "scale": "global", "metrics": {"roc_auc": 0.9}}
+    before = PartitionResult.read(row, shard=0)
+    known = {"roc_auc": "0.9", "partition": "all", "scale": "global", "tenants": ""}
+    assert model_registry.metadata_of(before) == known
+    now = PartitionResult.read(row | {"digest": "d" * 64}, shard=0)
+    assert model_registry.metadata_of(now) == known | {"model_json_sha256": "d" * 64}
+
+
+@pytest.mark.parametrize(
+    ("properties", "digest"), [({"model_json_sha256": "d" * 64}, "d" * 64), ({"release": "r2"}, ""), (None, "")]
+)
+def test_the_digest_of_a_release_is_read_from_its_package(
+    service: Stubber, properties: dict[str, str] | None, digest: str
+) -> None:
+    service.add_response("list_model_packages", {"ModelPackageSummaryList": [summary(1, "r1"), summary(2, "r2")]})
+    described = {
+        "ModelPackageName": "te-all",
+        "ModelPackageArn": summary(2, "r2")["ModelPackageArn"],
+        "CreationTime": 0,
+        "ModelPackageStatus": "Completed",
+        "ModelPackageStatusDetails": {"ValidationStatuses": []},
+    }
+    more = {} if properties is None else {"CustomerMetadataProperties": properties}
+    asked = {"ModelPackageName": summary(2, "r2")["ModelPackageArn"]}
+    service.add_response("describe_model_package", described | more, asked)
+    assert model_registry.registered_digest("te-all", "r2") == digest
+
+
+def test_a_release_that_was_not_registered_has_no_digest(service: Stubber) -> None:
+    service.add_response("list_model_packages", {"ModelPackageSummaryList": [summary(1, "r1")]})
+    with pytest.raises(PlatformError, match="te-all has no model of release r2") as refusal:
+        model_registry.registered_digest("te-all", "r2")
+    assert refusal.value.code == "not_registered"

@@ -95,7 +95,7 @@ def test_a_state_that_vanished_and_a_new_plan_of_a_hostile_name_are_told(live: P
     assert job.run({})["status"] == "ok"
     quality = job.read("reports/data_quality.json")
     assert sorted(warning.partition(":")[0] for warning in quality["warnings"]) == [
-        "international_plan has shifted",
+        "international plan has shifted",
         "state has shifted",
     ]
     assert any(warning.endswith("(new 'ZZ', gone 'OH')") for warning in quality["warnings"])

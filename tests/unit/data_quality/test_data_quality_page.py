@@ -11,7 +11,7 @@ import pytest
 from demo.generate_events import generate
 from tenant_experience.data_quality.page import render_data_quality
 from tests.support.feature_job import FeatureJob
-from tests.support.html_pages import data_quality_page
+from tests.support.html_pages import POLICY, data_quality_page
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 MANIFEST = {"as_of": "2026-11-01T00:00:00Z"}
@@ -94,3 +94,7 @@ def test_a_batch_refused_by_its_rows_shows_them(tmp_path: Path):
 def test_the_same_figures_give_the_same_page(compared: FeatureJob):
     written = (compared.output("reports") / "data_quality.html").read_text()
     assert render_data_quality(compared.read("reports/data_quality.json")) == written
+
+
+def test_the_page_itself_forbids_what_no_header_of_s3_can(compared: FeatureJob):
+    assert POLICY in [attributes for tag, attributes in data_quality_page(compared).tags if tag == "meta"]

@@ -42,6 +42,9 @@ def test_skipped_files_and_conflicting_ids_are_warned_about():
     skipped, conflicting = intake_warnings(intake(*(f"_{place}.csv" for place in range(7))), events(3))
     assert skipped.startswith("7 files were not read")
     assert skipped.endswith("_4.csv and 2 more")
+    (one,) = intake_warnings(intake("_events.csv"), events(0))
+    assert one.startswith("1 file was not read")
+    assert one.endswith(": _events.csv")
     assert conflicting.startswith("3 of 1000 event ids (0.3%) name different tenants")
 
 

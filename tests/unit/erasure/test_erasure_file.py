@@ -293,3 +293,55 @@ def test_files_in_other_encodings_keep_theirs(tmp_path: Path):
 def test_a_proof_names_no_object_by_the_tenant(name: str) -> None:
     assert "T000057" not in ErasedId.of("T000057").blot_out_name(name)
     assert ErasedId.of("T00005").blot_out_name(name) == name
+
+
+# A tenant's id, and texts of a file that mean the same tenant.
+SPELLINGS = [
+    ("Ren\u00e9e 1", ("Ren\u00e9e 1", "Rene\u0301e 1", " Rene\u0301e\u00a01 ", "Ren\u00e9e\u20091")),
+    ("123", ("123", "123.0", " 123.00 ")),
+]
+
+
+@pytest.mark.parametrize(("me", "texts"), SPELLINGS)
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "json", "parquet"])
+def test_every_spelling_of_the_id_is_the_tenant(tmp_path: Path, me: str, texts: tuple[str, ...], suffix: str) -> None:
+    ids = [*texts, "somebody else", "T\u200b1"]
+    content = {
+        "csv": "\n".join(["tenant_id", *ids, ""]).encode(),
+        "jsonl": "".join(json.dumps({"tenant_id": text}) + "\n" for text in ids).encode(),
+        "json": json.dumps([{"tenant_id": text} for text in ids]).encode(),
+        "parquet": parquet_of(pa.table({"tenant_id": ids})),
+    }[suffix]
+    erased = ErasedId.of(me)
+    for is_raw in (True, False):
+        columns = {**EVENTS, "tenant_id": "tenant_id"} if is_raw else {"tenant_id": "tenant_id"}
+        source = Source.model_validate({"kind": "events" if is_raw else "table", "columns": columns})
+        with RawMapping.open(source, "tenant_id", erased) as mapping:
+            erase = eraser_in(tmp_path, Eraser(erased, "tenant_id", mapping, is_raw=is_raw))
+            found, left = erase(f"x.{suffix}", content)
+            assert (found.removed, found.left) == (len(texts), "rewritten")
+            assert erase(f"x.{suffix}", left)[0] == Erasure()
+
+
+def test_a_text_that_says_the_id_with_another_space_goes(tmp_path: Path) -> None:
+    erased = ErasedId.of("Ann Ames")
+    source = Source.model_validate({"kind": "table", "columns": {"tenant_id": "tenant_id"}})
+    with RawMapping.open(source, "tenant_id", erased) as mapping:
+        erase = eraser_in(tmp_path, Eraser(erased, "tenant_id", mapping, is_raw=False))
+        assert erase("x.txt", "of Ann\u00a0Ames.".encode())[0] == Erasure(1, "nothing")
+
+
+def test_a_tenant_whose_id_is_the_beginning_of_a_long_one_stays() -> None:
+    long, short = "t" * 64 + "-of-house-7", "t" * 64
+    erased = ErasedId.of(long)
+    assert erased.ids == (long,)
+    source = Source.model_validate({"kind": "events", "columns": {**EVENTS, "tenant_id": "tenant_id"}})
+    with RawMapping.open(source, "tenant_id", erased) as mapping:
+        assert mapping.are_tenants([(long,), (short,)]) == [True, False]
+
+
+def test_the_cut_text_of_a_long_decomposed_id_is_the_tenants() -> None:
+    """The quarantine keeps 64 characters of a text as it was, and composing an id makes it shorter."""
+    me = "\u00e9" * 60
+    erased = ErasedId.of(me)
+    assert erased.is_value(("e\u0301" * 60)[:64])

@@ -19,7 +19,13 @@ ROWS = [
     {"partition": "<north>", "slug": "north", "status": "refused", "code": "too_few_tenants"},
 ]
 SUMMARY = summarise(
-    "r1", "tenant_experience", "2026-12-05T22:02:00Z", [ShardResult.read({"partitions": ROWS}, 4)], None, ["a_b moved"]
+    "r1",
+    "tenant_experience",
+    "2026-12-05T22:02:00Z",
+    [ShardResult.read({"partitions": ROWS}, 4)],
+    None,
+    ["the file _a_b.csv was not read"],
+    "raw/u/2026-11/",
 )
 REQUEST = Approval("r1", "arn:execution:r1", 1000, "pending", SUMMARY)
 
@@ -44,7 +50,9 @@ def test_an_open_request_shows_the_figures_the_refusals_and_the_form(page: Modul
     assert "&lt;north&gt;" in html
     assert "too few tenants" in html
     assert "too_few_tenants" not in html
-    assert "a b moved." in html
+    assert "<strong>Look at the data first:</strong> The file _a_b.csv was not read." in html
+    assert html.index("Look at the data first") < html.index("<dt>") < html.index("What would go live")
+    assert "<dt>Batch</dt><dd>raw/u/2026-11/</dd>" in html
     assert "Approve: this release goes live" in html
     assert 'href="r1/report/4?signature=sig%2Bnature"' in html
 

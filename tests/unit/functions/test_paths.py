@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tenant_experience.errors import UserError
-from tests.support.places import ROOT
+from tests.support.function_module import function_module
 
 ROUTES = {"features": "features", "predictions": "prediction"}
-
-
-def function(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"path_{name}", ROOT / "functions" / name / "app.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(params=ROUTES)
 def ask(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], tuple[int, str, list[str]]]:
     """Asks for a tenant as API Gateway does: status, code, and the ids that were looked up."""
-    app, last = function(request.param), ROUTES[request.param]
+    app, last = function_module(request.param), ROUTES[request.param]
     looked_up: list[str] = []
 
     def nobody(ids: list[str], *_more: Any, **_named: Any) -> dict[str, Any]:

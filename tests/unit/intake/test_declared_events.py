@@ -56,7 +56,7 @@ def test_only_the_declared_channels_are_taken(folders: Folders):
 
 def test_an_optional_feature_that_a_table_lacks_is_null_and_said(folders: Folders):
     outcome = build(folders, ["tenant,visits,wait", *(f"T{n},{n},{n}.5" for n in range(4))], "table")
-    said = "chat_in_share is null for every tenant: source table has no column for it"
+    said = "chat in share is null for every tenant: source table has no column for it"
     assert outcome.figures["data_quality"]["warnings"] == [said]
     assert said.replace("_", " ") in (folders.reports / "data_quality.html").read_text()
     rows = features(folders)

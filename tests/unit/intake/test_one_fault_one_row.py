@@ -76,6 +76,30 @@ def test_a_wrong_checksum_is_refused(raw: Path, flags: int):
     assert caught.value.code == "corrupt_file"
 
 
+@pytest.mark.parametrize(
+    ("damage", "said"), [("checksum", "CRC"), ("length", "length"), ("member", "CRC"), ("end", "")]
+)
+@pytest.mark.parametrize("rows", [25, 2_500])
+def test_a_damaged_gzip_file_is_refused_whatever_its_size(raw: Path, damage: str, said: str, rows: int):
+    # Stored, not compressed: of 2,500 rows, the file is longer than 8 MiB, up to which it once was verified.
+    noise = "x" * 4_000
+    lines = [HEADER + ",note", *(f"{row(event_id=f'E{place}')},{noise}" for place in range(rows))]
+    stored = bytearray(gzip.compress("\n".join(lines).encode(), compresslevel=0))
+    assert (len(stored) > 8 << 20) == (rows == 2_500)
+    if damage == "checksum":
+        stored[-8] ^= 1
+    elif damage == "length":
+        stored[-1] ^= 1
+    elif damage == "member":
+        stored += packed(row(event_id="E").encode(), checksum=1)
+    else:
+        stored += b"rubbish"
+    (raw / "e.csv.gz").write_bytes(stored)
+    with pytest.raises(UserError, match=rf"e\.csv\.gz.*{said}") as caught:
+        Read(raw)
+    assert caught.value.code == "corrupt_file"
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("extension", ["csv", "csv.gz"])
 @pytest.mark.parametrize(("column", "reasons"), [("tenant_id", [("malformed_id", "tenant_id", 701)]), ("note", [])])
@@ -129,6 +153,9 @@ def test_a_key_that_every_row_needs_is_missed_by_name(raw: Path):
     [
         *((pa.timestamp(unit), bad) for unit in ("us", "ns") for bad in (-(2**63), 2**63 - 1, -(2**63) + 1)),
         *((pa.timestamp(unit, "UTC"), -(2**63)) for unit in ("us", "ns")),
+        *((pa.timestamp("s"), bad) for bad in (2**53, -(2**53))),
+        *((pa.timestamp("ms"), bad) for bad in (-(2**63), 2**63 - 1, 10**16, -(10**16))),
+        *((pa.timestamp("ms", zone), 10**16) for zone in ("UTC", "Europe/Berlin")),
         *((pa.date32(), bad) for bad in (-(2**31), 2**31 - 1)),
     ],
 )

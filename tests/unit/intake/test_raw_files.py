@@ -33,8 +33,6 @@ def raw(tmp_path: Path) -> Path:
         ("events.csv", gzip.compress(b"a,b\n", mtime=0), "wrong_file_type", "gzip"),
         ("events.csv.gz", b"a,b\n", "wrong_file_type", "something else"),
         ("events.csv.gz", gzip.compress(b"a,b\n" * 999, mtime=0)[:30], "corrupt_file", "damaged"),
-        ("events.csv.gz", gzip.compress(b"a,b\n" * 99_999, mtime=0)[:-8] + bytes(8), "corrupt_file", "CRC"),
-        ("events.csv.gz", gzip.compress(b"a,b\n" * 99_999, mtime=0)[:-4] + bytes(4), "corrupt_file", "length"),
         ("events.parquet", b"a,b\n", "wrong_file_type", "something else"),
         ("events.parquet", PNG, "wrong_file_type", "PNG"),
         ("events.xlsx", b"PK\x03\x04", "unknown_extension", ".csv.gz"),

@@ -9,14 +9,17 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from operations import batch as batch_module
+from operations import erase as erase_module
 from operations import laptop, releases
 from operations import stack as stack_module
+from operations.erase import Erasure
 from operations.errors import interruption
 from operations.invoke import function_names, read_event
 from tenx.main import app, main
@@ -88,7 +91,7 @@ def test_without_words_the_program_shows_its_help_with_all_commands_and_exit_cod
     assert main([]) == 0
     told = capsys.readouterr().out
     assert all(re.search(rf"│ {command} ", told) for command in COMMANDS)
-    assert "0 done, 1 refused or failed, 2 wrong words, 130 interrupted" in " ".join(told.split())
+    assert "0: done. 1: refused or failed. 2: the command line is wrong. 130: interrupted." in " ".join(told.split())
 
 
 def is_short(told: str, hint: str) -> bool:
@@ -169,6 +172,10 @@ MISTYPES: list[tuple[list[str], int, str]] = [
     (["replay", "nosuch", "--folder", "docs"], 1, "there is no release 'nosuch' here: there is none yet"),
     (["erase", ""], 1, "the given tenant id is not valid: 1 to 128 characters"),
     (["erase", "../T1"], 1, "the given tenant id is not valid"),
+    (["erase", "T\u200b1"], 1, "the given tenant id is not valid: 1 to 128 characters, no control or invisible"),
+    (["erase", "\ufeffT1"], 1, "the given tenant id is not valid: 1 to 128 characters, no control or invisible"),
+    (["preview", "README.md", "--tenant", "T\u200b1"], 1, "the given tenant id is not valid"),
+    (["demo", "--tenant", "T\u200b1"], 1, "the given tenant id is not valid"),
     (["erase", "T1"], 1, "start the laptop's AWS with `tenx up`"),
     (["erase", "T1", "--use-case", "nosuch"], 1, "there is no use case 'nosuch'"),
     (["erase", "-T1"], 2, "No such option"),
@@ -218,6 +225,25 @@ def test_values_may_come_from_the_environment(
     code, told = said(words, capsys)
     assert code in (1, 2)
     assert is_short(told, sentence)
+
+
+@pytest.mark.parametrize("typed", ["Ren\u00e9e 1", "Rene\u0301e 1", " Ren\u00e9e 1 ", "Ren\u00e9e\u00a01"])
+def test_every_spelling_of_an_id_is_the_tenant(tmp_path: Path, typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    header = "event_id,tenant_id,portfolio_id,channel,opened_at,first_response_at,resolved_at\n"
+    (tmp_path / "e.csv").write_text(f"{header}E1,Rene\u0301e 1,Elm Court,ticket,2026-01-01T10:00:00Z,,\n")
+    words = ["preview", str(tmp_path / "e.csv"), "--source", "events", "--as-of", "2026-02-01T00:00:00Z"]
+    assert main([*words, "--tenant", typed]) == 0
+    asked = []
+    stack = SimpleNamespace(describe=lambda: "a stack")
+    monkeypatch.setattr(stack_module, "find_stack", lambda _choice: stack)
+
+    def erased(_stack: object, tenant: str, *_more: object, **_options: object) -> Erasure:
+        asked.append(tenant)
+        return Erasure(1, 0, "proof", is_complete=True)
+
+    monkeypatch.setattr(erase_module, "_erase", erased)
+    assert main(["erase", typed]) == 0
+    assert asked == ["Ren\u00e9e 1"]
 
 
 def test_a_tenant_from_the_environment_is_one_tenant_also_with_a_space(

@@ -11,13 +11,23 @@ from pathlib import Path
 
 import pytest
 
+from checks.make_targets import command
 from tests.support.places import ROOT
 
 MAKE = shutil.which("make") or "make"
+# Value -> a target that hands it over, and the program that the target starts.
+OTHERS = {
+    "ARGS": ("bench-features", "PY"),
+    "PYTEST_ARGS": ("test", "PY"),
+    "SLOW": ("test", "PY"),
+    "COUNT": ("fuzz", "PY"),
+    "SEED": ("iam-drill", "PY"),
+    "VERSION": ("ministack-upgrade", "VENVS"),
+}
 STUB = """#!{python}
 import json, os, sys
-names = ("TENANT", "TENX_TENANT", "TENX_INPUT", "TENX_RELEASE")
-json.dump({{"words": sys.argv[1:], **{{name: os.environ.get(name) for name in names}}}}, sys.stdout)
+names = [name for name in os.environ if name.startswith("TENX_") or name in {others!r}]
+json.dump({{"words": sys.argv[1:], **{{name: os.environ[name] for name in names}}}}, sys.stdout)
 """
 
 
@@ -25,7 +35,7 @@ json.dump({{"words": sys.argv[1:], **{{name: os.environ.get(name) for name in na
 def stub(tmp_path: Path) -> Path:
     """A program in place of tenx, which prints what reached it."""
     path = tmp_path / "tenx"
-    path.write_text(STUB.format(python=sys.executable))
+    path.write_text(STUB.format(python=sys.executable, others=("TENANT", *OTHERS)))
     path.chmod(0o755)
     return path
 
@@ -58,13 +68,61 @@ def test_a_value_reaches_the_program_as_it_was_typed(stub: Path, tmp_path: Path,
     reached = json.loads(done.stdout)
     assert reached["words"] == ["erase"]
     assert reached["TENX_TENANT"] == typed
-    assert reached["TENANT"] is None
+    assert "TENANT" not in reached
     assert sorted(tmp_path.iterdir()) == [stub]
+
+
+@pytest.mark.parametrize("typed", TYPED)
+@pytest.mark.parametrize("name", OTHERS)
+def test_no_shell_reads_what_is_typed_for_other_programs(stub: Path, tmp_path: Path, typed: str, name: str) -> None:
+    target, by = OTHERS[name]
+    program = tmp_path / "venvs" / "local_aws" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.symlink_to(stub)
+    words = [f"PY={stub}"] if by == "PY" else [f"VENVS={tmp_path / 'venvs'}"]
+    done = make(tmp_path, "-o", "spark-if-java", target, *words, f"{name}={typed}")
+    assert done.returncode == 0, done.stderr
+    reached = json.loads(done.stdout)
+    assert reached["words"] == ["-m", "checks.make_targets", target]
+    assert reached[f"TENX_{name}"] == typed
+    assert name not in reached
+    assert sorted(tmp_path.iterdir()) == [stub, tmp_path / "venvs"]
+
+
+@pytest.mark.parametrize("target", ["fuzz", "iam-drill"])
+def test_a_count_and_a_seed_are_one_word_each(target: str) -> None:
+    module, *words = command(target, {"TENX_COUNT": "5 --only 1", "TENX_SEED": "-1"})
+    assert (module, words) == (
+        {"fuzz": "tests.fuzz", "iam-drill": "checks.iam_drill"}[target],
+        ["--count=5 --only 1", "--seed=-1"],
+    )
+    assert command(target, {}) == [module]
+
+
+def test_arguments_are_split_into_words_and_nothing_in_them_is_expanded() -> None:
+    typed = "--events 20 --name 'a b' $HOME $(touch stolen) `x` ;"
+    words = ["--events", "20", "--name", "a b", "$HOME", "$(touch", "stolen)", "`x`", ";"]
+    assert command("bench-features", {"TENX_ARGS": typed}) == ["bench.features", *words]
+    assert command("test", {"TENX_PYTEST_ARGS": "-k 'a or b'"})[-2:] == ["-k", "a or b"]
+    with pytest.raises(ValueError, match="ARGS cannot be split into words: No closing quotation"):
+        command("bench-training", {"TENX_ARGS": "'a"})
+
+
+def test_the_tests_that_are_chosen() -> None:
+    fast, every = ["-m", "not slow"], ["--hypothesis-profile", "many"]
+    for slow, chosen in (("", fast), ("0", fast), ("1", every), ("$(x)", every)):
+        assert command("test", {"TENX_SLOW": slow}) == ["pytest", "--numprocesses", "3", *chosen]
+    assert command("test-slow", {}) == ["pytest", "--numprocesses", "3", "-m", "slow or property", *every]
+
+
+def test_a_version_is_one_word_and_no_option() -> None:
+    assert command("ministack-upgrade", {"TENX_VERSION": "--x y"}) == ["local_aws", "upgrade-report", "--", "--x y"]
 
 
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
+        ("ARGS:=$x", "write ARGS=... and not ARGS:=..."),
         ("TENANT:=T$x1", "write TENANT=... and not TENANT:=..."),
         ("TENANT::=T$x1", "write TENANT=... and not TENANT:=..."),
         ("TENANT= T1", "make drops the blanks after TENANT="),

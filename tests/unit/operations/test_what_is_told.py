@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from rich.console import Console
 from demo import demo as demo_module
 from operations import releases, status
 from operations.backfill import Snapshot, backfill, dates_between, show_snapshots
-from operations.batch import RawBatch
+from operations.batch import RawBatch, timed_name
 from operations.errors import Interrupted, OperationError
 from operations.invoke import invoke
 from operations.laptop import Laptop
@@ -51,6 +52,35 @@ def test_ctrl_c_while_a_release_is_followed_says_that_it_goes_on(monkeypatch: py
         Interrupted, match=r"Release r1 goes on .*`tenx follow r1` follows it .*`tenx stop r1` stops it"
     ):
         follow_release(STACK, "r1", Listener())
+
+
+def test_two_uploads_at_the_same_time_each_follow_their_own_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before our release starts, somebody else's does, and so does a recording of the history of our batch."""
+    inputs = {
+        "old": {"use_case": "u", "batch": "ours"},
+        "a-theirs": {"use_case": "u", "batch": "theirs"},
+        "b-other-use-case": {"use_case": "v", "batch": "ours"},
+        "c-history": {"use_case": "u", "batch": "ours", "history_only": True},
+        "d-ours": {"use_case": "u", "batch": "ours", "processing": {}},
+    }
+    looks = [["old"], ["old", "a-theirs"], ["old", "a-theirs", "b-other-use-case", "c-history"], list(inputs)]
+
+    class Busy(Machine):
+        def list_executions(self, **_asked: Any) -> dict[str, Any]:
+            return {"executions": [{"executionArn": name} for name in (looks.pop(0) if looks[1:] else looks[0])]}
+
+        def describe_execution(self, executionArn: str) -> dict[str, Any]:  # noqa: N803  # boto3's name
+            return {"input": json.dumps(inputs[executionArn])}
+
+    monkeypatch.setattr(releases.boto3, "client", lambda _name: Busy())
+    monkeypatch.setattr(releases, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(releases, "upload", lambda *_given: None)
+    stack = Stack("s", {"StateMachineArn": "m", "DataBucket": "b"}, (), None)
+    assert releases.start(stack, RawBatch("ours", (), use_case="u")) == "d-ours"
+
+
+def test_two_batches_of_one_file_in_one_second_have_two_names() -> None:
+    assert len({timed_name("tickets") for _ in range(3)}) > 1
 
 
 @pytest.mark.parametrize("name", ["r2", "no such", "../r1", ""])

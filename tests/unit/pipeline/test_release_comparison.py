@@ -76,7 +76,7 @@ def test_a_large_shift_is_a_warning_and_an_enormous_one_is_refused(live: Path, t
     table["total_tickets"] = [1.5 * value for value in table["total_tickets"]]
     outcome = job_of(tmp_path / "warned", table, live).run(SOURCE)
     (warning,) = outcome["data_quality"]["warnings"]
-    assert warning.startswith("total_tickets has shifted: PSI 0.")
+    assert warning.startswith("total tickets has shifted: PSI 0.")
     table["mean_first_response_hr"] = [3600 * value for value in table["mean_first_response_hr"]]
     job = job_of(tmp_path / "refused", table, live)
     outcome = job.run(SOURCE)

@@ -19,12 +19,15 @@ READY = {
     "bad_share": 0.31,
     "metrics": {"roc_auc": 0.987, "pr_auc": 0.95, "brier": 0.02},
 }
+BATCH = "raw/tenant_experience/2026-11/"
 REFUSED = {"partition": "north", "slug": "north", "status": "refused", "code": "too_few", "message": "only 12 tenants"}
 
 
-def summary_of(*rows: dict[str, Any], shard: int = 0, warnings: tuple[str, ...] = ()) -> ApprovalSummary:
+def summary_of(
+    *rows: dict[str, Any], shard: int = 0, warnings: tuple[str, ...] = (), batch: str = BATCH
+) -> ApprovalSummary:
     shards = [ShardResult.read({"partitions": rows}, shard)]
-    return summarise("r1", "tenant_experience", "2026-11-01T00:00:00Z", shards, None, warnings)
+    return summarise("r1", "tenant_experience", "2026-11-01T00:00:00Z", shards, None, warnings, batch)
 
 
 def request(**changes: Any) -> Approval:
@@ -102,10 +105,10 @@ def test_a_stored_summary_has_the_keys_that_earlier_releases_wrote() -> None:
         "refused": [{key: REFUSED[key] for key in ("partition", "slug", "code", "message")} | {"shard": 4}],
     }
     written = request().summary.as_document()
-    assert written.keys() - stored.keys() == {"warnings"}
+    assert written.keys() - stored.keys() == {"warnings", "batch"}
     assert written["ready"] == stored["ready"]
     assert written["refused"] == [stored["refused"][0] | {"metrics": {}}]
-    assert ApprovalSummary.read(stored) == replace(request().summary, warnings=())
+    assert ApprovalSummary.read(stored) == replace(request().summary, warnings=(), batch="")
 
 
 def test_names_of_the_data_cannot_write_the_email() -> None:
@@ -126,7 +129,7 @@ def test_the_email_holds_one_link_the_figures_and_what_was_refused() -> None:
     assert text.count("https://") == 1
     assert "roc_auc 0.987" in text
     assert "only 12 tenants" in text
-    assert "Look at the data first: answer_rate has shifted" in text
+    assert "! Look at the data first: answer_rate has shifted" in text
 
 
 def test_a_model_of_numbers_is_told_by_its_own_figures() -> None:
@@ -152,3 +155,32 @@ def test_the_email_has_no_hidden_characters() -> None:
     summary = summary_of(READY | {"partition": "no\u202ert\x07h\u200b"})
     _, text = approval_email.write(request(summary=summary), "https://example/approvals/r1")
     assert "  north: 812 tenants" in text
+
+
+def test_warnings_come_first_and_whole_and_the_batch_is_named() -> None:
+    long = " ".join(["3 of 1000 event ids (0.3%) name different tenants, channels or opening times;"] * 4)
+    summary = summary_of(READY, REFUSED, warnings=("1 file was not read: _events.csv", long))
+    subject, text = approval_email.write(request(summary=summary), "https://example/approvals/r1")
+    lines = text.splitlines()
+    assert lines[2] == "! Look at the data first: 1 file was not read: _events.csv"
+    assert long in " ".join(text.split())
+    assert f"  batch             {BATCH}" in lines
+    first_model = next(place for place, line in enumerate(lines) if line.startswith("  all:"))
+    assert max(place for place, line in enumerate(lines) if line.startswith("!")) < first_model
+    assert subject == f"Decision needed: release r1 of tenant_experience (batch {BATCH})"
+    assert max(map(len, lines)) <= 102
+
+
+def test_a_batch_can_write_neither_the_email_nor_a_link_into_it() -> None:
+    summary = summary_of(READY, batch="raw/u/x\n\nhttps://evil.example/")
+    subject, text = approval_email.write(request(summary=summary), "https://example/approvals/r1")
+    plain = approval_email.write(request(), "https://example/approvals/r1")[1]
+    assert "evil.example" not in text + subject
+    assert "\n" not in subject
+    assert [line for line in text.splitlines() if "://" in line] == ["https://example/approvals/r1"]
+    assert len(text.splitlines()) == len(plain.splitlines()) - 3  # no warning, and no refused model
+
+
+def test_a_request_of_an_earlier_state_machine_names_no_batch() -> None:
+    subject, text = approval_email.write(request(summary=summary_of(READY, batch="")), "https://example/approvals/r1")
+    assert "batch" not in subject + text

@@ -212,3 +212,13 @@ def test_a_name_in_the_cause_is_no_link() -> None:
     )
     assert "http[:]//evil[.]example" in main
     assert "\u202e" not in main
+
+
+def test_a_model_that_is_not_the_registered_one_is_told_in_the_exceptions_own_words() -> None:
+    said = "the model models/all/r1/model.tar.gz in the bucket data is not the one that was registered: x. Find out who"
+    cause = json.dumps({"errorType": "ModelDiffersError", "errorMessage": f"ModelDiffersError: model_differs: {said}"})
+    subject, text = failure_email.write({**EVENT, "error": "ModelDiffersError", "cause": cause})
+    assert "a model is not the one that was registered" in subject
+    assert f"T{said[1:]}." in text
+    assert "The live models were not changed." in text
+    assert "redrive-execution" in text

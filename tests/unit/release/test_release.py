@@ -9,7 +9,7 @@ import pytest
 from tenant_experience import data_layout
 from tenant_experience.errors import UserError
 from tenant_experience.release.partition_result import ShardResult, ready_partitions
-from tenant_experience.release.release import HistoryRequest, LiveRelease, ManifestArrival, next_live
+from tenant_experience.release.release import HistoryRequest, LiveRelease, ManifestArrival, PublishedModel, next_live
 from tests.support.places import ROOT
 
 EVENT = json.loads((ROOT / "events" / "start_release.json").read_text())
@@ -49,28 +49,43 @@ def test_other_keys_are_refused_by_name(key: str) -> None:
 
 
 def test_the_pointer_moves_keeps_partitions_and_remembers_its_predecessor() -> None:
-    first = next_live(None, release="r1", started_at="2026-01-01T00:00:00Z", models={"all": "r1", "north": "r1"})
+    models = [PublishedModel("all", "r1", "d1"), PublishedModel("north", "r1", "d2")]
+    first = next_live(None, release="r1", started_at="2026-01-01T00:00:00Z", models=models)
     assert first is not None
-    second = next_live(first, release="r2", started_at="2026-01-02T00:00:00Z", models={"all": "r2"})
-    assert second == LiveRelease("r2", "2026-01-02T00:00:00Z", 2, {"all": "r2", "north": "r1"}, "r1")
+    assert (first.models, first.digests) == ({"all": "r1", "north": "r1"}, {"all": "d1", "north": "d2"})
+    second = next_live(
+        first, release="r2", started_at="2026-01-02T00:00:00Z", models=[PublishedModel("all", "r2", "d3")]
+    )
+    assert second == LiveRelease(
+        "r2", "2026-01-02T00:00:00Z", 2, {"all": "r2", "north": "r1"}, "r1", {"all": "d3", "north": "d2"}
+    )
+
+
+def test_a_model_without_a_digest_does_not_keep_that_of_its_predecessor() -> None:
+    live = LiveRelease("r1", "2026-01-01T00:00:00Z", 1, {"all": "r1", "north": "r1"}, None, {"all": "d1"})
+    moved = next_live(live, release="r2", started_at="2026-01-02T00:00:00Z", models=[PublishedModel("all", "r2")])
+    assert moved is not None
+    assert (moved.digests, moved.model_for("all")) == ({}, PublishedModel("all", "r2"))
 
 
 def test_publishing_twice_changes_nothing() -> None:
     live = LiveRelease("r1", "2026-01-01T00:00:00Z", 1, {"all": "r1"})
-    assert next_live(live, release="r1", started_at=live.started_at, models={"all": "r1"}) is None
+    assert next_live(live, release="r1", started_at=live.started_at, models=[PublishedModel("all", "r1")]) is None
 
 
 def test_an_older_release_never_replaces_a_newer_one() -> None:
     live = LiveRelease("r2", "2026-01-02T00:00:00Z", 1, {"all": "r2"})
     with pytest.raises(UserError) as refusal:
-        next_live(live, release="r1", started_at="2026-01-01T00:00:00Z", models={"all": "r1"})
+        next_live(live, release="r1", started_at="2026-01-01T00:00:00Z", models=[PublishedModel("all", "r1")])
     assert refusal.value.code == "superseded"
 
 
 def test_a_tenant_is_answered_by_its_own_model_else_the_global_one() -> None:
-    live = LiveRelease("r2", "t", 1, {"all": "r2", "north": "r1"})
-    assert live.model_for("north") == ("north", "r1")
-    assert live.model_for("south") == ("all", "r2")
+    live = LiveRelease("r2", "t", 1, {"all": "r2", "north": "r1"}, None, {"all": "d"})
+    assert live.model_for("north") == PublishedModel("north", "r1")
+    assert live.model_for("south") == PublishedModel("all", "r2", "d")
+    assert live.model_of("south") is None
+    assert PublishedModel("north", "r1").key == "north/r1/model.tar.gz"
     assert LiveRelease("r", "t", 1, {"north": "r"}).model_for("south") is None
 
 

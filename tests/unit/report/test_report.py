@@ -19,7 +19,7 @@ from tenant_experience.report.action_files import report_actions
 from tenant_experience.use_case.schema import UseCase
 from tests.support.backtests import made_up_next_period
 from tests.support.generated_tenants import generated_table, use_case
-from tests.support.html_pages import Tags, tags_of, words_of
+from tests.support.html_pages import POLICY, Tags, tags_of, words_of
 from tests.support.judged_partition import NAME, Judged, judged_groups
 
 REFUSED = PartitionOutcome("<b>small</b>", "small", "refused", "algorithm", "too_few_tenants", "12 tenants & no more")
@@ -61,7 +61,12 @@ def later(judged: Judged) -> str:
     compared = ComparedMetric(champion=0.1, challenger=0.2, difference=0.1, low=0.05, high=0.15)
     champion = ChampionComparison("r0", "log_loss", 80, {"log_loss": compared}, "worse", ["A note."], 0.1, 0.05)
     importance = [*judged.evaluation.importance, FeatureImportance("shoe_size", 0.0, 0.0, 0.0)]
-    quality = {"quarantined_share": 0.01, "may_train": 700, "tenants_by_history": {}, "warnings": ["far_shift"]}
+    quality = {
+        "quarantined_share": 0.01,
+        "may_train": 700,
+        "tenants_by_history": {},
+        "warnings": ["1 file was not read: _a_b.csv"],
+    }
     intake = {"rows": 1_234, "source": "<i>", "quarantined": 12, "tenants": 800, "data_quality": quality}
     evaluation = replace(judged.evaluation, champion=champion, importance=importance)
     changed = replace(judged, evaluation=evaluation, table=replace(judged.table, side={}))
@@ -76,6 +81,12 @@ def test_the_page_fetches_nothing(page: Tags) -> None:
     assert pictures
     assert all(address.startswith("data:image/svg+xml;base64,") for address in pictures)
     assert not {"link", "script", "iframe"} & {tag for tag, _ in page.tags}
+
+
+def test_the_page_itself_forbids_what_no_header_of_s3_can(page: Tags) -> None:
+    meta = [attributes for tag, attributes in page.tags if tag == "meta"]
+    assert POLICY in meta
+    assert {"name": "referrer", "content": "no-referrer"} in meta
 
 
 def test_its_contents_lead_somewhere(page: Tags) -> None:
@@ -225,7 +236,7 @@ def test_a_shard_without_a_ready_model_has_a_page_too(judged: Judged) -> None:
 def test_what_came_in_is_said(later: str) -> None:
     text = words_of(later)
     assert "1,234 rows came insource <i>" in text
-    assert "Note: far shift." in text
+    assert "Note: 1 file was not read: _a_b.csv." in text
 
 
 def test_records_that_were_not_taken_are_listed_up_to_a_limit(text: str) -> None:

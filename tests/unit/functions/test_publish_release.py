@@ -1,0 +1,106 @@
+"""PublishRelease publishes what was registered, or nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from tenant_experience.aws import model_registry, objects, release_table
+from tenant_experience.evaluation.model_card import CardLinks
+from tenant_experience.models.digests import ModelDiffersError
+from tenant_experience.release.partition_result import PartitionResult
+from tenant_experience.release.release import LiveRelease, PublishedModel
+from tests.support.function_module import function_module
+from tests.support.places import ROOT
+from tests.support.registered_model import pack, rewrite, sha256_of_manifest, write_files
+
+EVENT = json.loads((ROOT / "events" / "publish_release.json").read_text())
+RELEASE, USE_CASE = EVENT["release"], EVENT["use_case"]
+BEFORE = LiveRelease("r0", "2026-01-01T00:00:00Z", 1, {"north": "r0"}, None, {"north": "n" * 64})
+MODEL = "s3://data/models/all/model.tar.gz"
+Publish = Callable[[], dict[str, Any]]
+
+
+@pytest.fixture
+def publish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publish]:
+    """Calls the function, with a release live before it."""
+    clients = (objects.s3, release_table.dynamodb, model_registry.sagemaker)
+    settings = {"DATA_BUCKET": "data", "RELEASE_TABLE": "releases", "PROJECT": "te", "USE_CASE": USE_CASE}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        for client in clients:
+            client.cache_clear()
+        boto3.client("s3").create_bucket(Bucket="data")
+        boto3.client("dynamodb").create_table(
+            TableName="releases",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        )
+        release_table.write_live(USE_CASE, BEFORE)
+        app = function_module("publish_release")
+        yield lambda: app.handler(EVENT, None)
+        for client in clients:
+            client.cache_clear()
+
+
+def release(folder: Path, digest: str) -> None:
+    """What EvaluateModel and RegisterModels leave of one model."""
+    row = write_outcome(digest)
+    upload(folder)
+    links = CardLinks(model=MODEL, report="s3://data/r", evaluation="s3://data/e", features="s3://data/f", image="i")
+    metadata = model_registry.metadata_of(PartitionResult.read(row, shard=0))
+    model_registry.register(model_registry.Candidate("te-all", RELEASE, links, metadata, "{}"))
+
+
+def write_outcome(digest: str) -> dict[str, Any]:
+    row = {"partition": "all", "slug": "all", "status": "ready", "scale": "global", "tenants": 9, "digest": digest}
+    key = EVENT["shards"][0]["outcome_key"]
+    boto3.client("s3").put_object(Bucket="data", Key=key, Body=json.dumps({"partitions": [row]}))
+    return row
+
+
+def upload(folder: Path) -> None:
+    archive = pack(folder, folder.parent / "model.tar.gz")
+    boto3.client("s3").upload_file(str(archive), "data", f"models/all/{RELEASE}/model.tar.gz")
+
+
+def test_the_pointer_takes_the_digest_from_the_registry(publish: Publish, tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "m")
+    release(folder, sha256_of_manifest(folder))
+    assert publish() == {"release": RELEASE, "models": 1, "previous": "r0"}
+    live = release_table.read_live(USE_CASE)
+    assert live is not None
+    assert live.model_of("all") == PublishedModel("all", RELEASE, sha256_of_manifest(folder))
+    assert live.model_of("north") == PublishedModel("north", "r0", "n" * 64)
+
+
+def test_an_archive_and_an_outcome_that_are_changed_after_registration_are_not_published(
+    publish: Publish, tmp_path: Path
+) -> None:
+    folder = write_files(tmp_path / "m")
+    release(folder, sha256_of_manifest(folder))
+    (folder / "model.ubj").write_bytes(b"another booster")
+    rewrite(folder)
+    upload(folder)
+    write_outcome(sha256_of_manifest(folder))
+    with pytest.raises(ModelDiffersError, match=f"models/all/{RELEASE}/model.tar.gz in the bucket data is not the one"):
+        publish()
+    assert release_table.read_live(USE_CASE) == BEFORE
+
+
+def test_a_model_that_was_registered_without_a_digest_is_published_without_one(
+    publish: Publish, tmp_path: Path
+) -> None:
+    release(write_files(tmp_path / "m"), "")
+    publish()
+    live = release_table.read_live(USE_CASE)
+    assert live is not None
+    assert live.model_of("all") == PublishedModel("all", RELEASE)
