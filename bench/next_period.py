@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from tenant_experience.data_layout import FEATURES_FILE
-from tenant_experience.features.table import FeatureTable, read_features
+from tenant_experience.features.table import INSUFFICIENT, FeatureTable, read_features
 from tenant_experience.groups.backtest import reliability
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.next_period import NextPeriod, Reliability
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for way, found in _measured(periods, Path(folder) / "models"):
                 _tell(f"| {periods.name} | {way} | {_figures(found)} |")
     _tell("")
-    for count, portfolios in ((options.tenants, 40), (options.tenants, 8)):
+    for count, portfolios in ((options.tenants, 40), (options.tenants, 8)) if options.seeds else ():
         _about_portfolios(count, portfolios, options.seeds)
     return 0
 
@@ -123,6 +123,7 @@ def _measured(periods: Periods, folder: Path) -> Iterator[tuple[str, Reliability
 
 def _about_nothing_to_measure(name: str, grouping: Grouping, now: FeatureTable, following: FeatureTable) -> None:
     """How often tenants whose means are means of nothing are bad in the next period, beside others."""
+    now, following = (table.take(table.history != INSUFFICIENT) for table in (now, following))
     _, first, second = np.intersect1d(now.tenant_id, following.tenant_id, return_indices=True)
     now, after = now.take(first), grouping.assign(following.take(second)) == 1
     unknown = np.isnan(now.matrix([marker.name for marker in grouping.markers])).any(axis=1)
