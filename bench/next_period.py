@@ -1,4 +1,4 @@
-"""Whether published probabilities come true in the next period: the table of decision 20.
+"""Whether published probabilities come true in the next period: the table of decision 25.
 
 ``.venv/bin/python -m bench.next_period`` makes a model of the second of three periods, with and without the first one
 to look back on, and compares what it publishes with what the third one brings: for tenants whose true rates are known,

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tenant_experience.data_layout import FEATURES_FILE, GROUPS_FILE, processing_input, processing_output
 from tenant_experience.features.table import read_features, read_past_features
-from tenant_experience.groups.backtest import fit_next_period, followed_tenants
+from tenant_experience.groups.backtest import fit_next_period, followed_tenants, with_priors
 from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.groups.file import to_arrow, write_groups
@@ -47,6 +47,7 @@ def main(arguments: list[str] | None) -> Outcome:
         training = rows.align(tenants).take(rows.split == TRAIN)
         followed = followed_tenants(tenants)
         past = read_past_features(source, use_case, followed.tenant_id)
+        grouping = with_priors(grouping, training, use_case.history.window_days)
         grouping, next_period = fit_next_period(grouping, training, [*past, followed])
         grouping.write(output / partition.slug)
         next_period.write(output / partition.slug)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.backtest import with_priors
 from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.uncertainty import DRAWS, probability_bad
@@ -33,7 +34,7 @@ THREE = ["good", "opportunity", "bad"]
 
 def grouping_of(table: FeatureTable, rules: UseCase | None = None) -> Grouping:
     grouping, _ = group_partition(table, ALL, rules or use_case(), "r1")
-    return grouping
+    return with_priors(grouping, table, 365)
 
 
 def clustered(**changes: Any) -> UseCase:

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from tenant_experience.features.table import INSUFFICIENT, FeatureTable
-from tenant_experience.groups.backtest import fit_next_period, followed_tenants, reliability
+from tenant_experience.groups.backtest import fit_next_period, followed_tenants, reliability, with_priors
 from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.next_period import Reliability
 from tenant_experience.jobs.partition_runs import Partition
@@ -34,6 +34,7 @@ def published_model(periods: Sequence[FeatureTable], use_case: UseCase, folder: 
     newest = periods[-1]
     grouping, rows = group_partition(newest, ALL, use_case, "r1")
     training = rows.align(newest).take(rows.split == TRAIN)
+    grouping = with_priors(grouping, training, use_case.history.window_days)
     grouping, next_period = fit_next_period(grouping, training, [*periods[:-1], followed_tenants(newest)])
     grouping.write(folder)
     next_period.write(folder)

@@ -31,6 +31,7 @@ from tenant_experience.groups.next_period import (
     log_ratios,
     with_unknown,
 )
+from tenant_experience.groups.shrinkage import fitted_priors
 from tenant_experience.groups.uncertainty import group_shares
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.intervals import wilson_interval
@@ -101,13 +102,19 @@ def followed_tenants(newest: FeatureTable) -> FeatureTable:
     return newest.take(known[hash_sample(newest.tenant_id[known], MOST_TENANTS)])
 
 
+def with_priors(grouping: Grouping, training: FeatureTable, window_days: int) -> Grouping:
+    """The same rule with the priors of these tenants, whichever release found it; ``window_days``: of the use case."""
+    priors = fitted_priors(grouping.noise, training.numbers, training.side.get("exposure_days"))
+    return grouping.model_copy(update={"priors": priors, "window_days": window_days})
+
+
 def fit_next_period(
     grouping: Grouping, training: FeatureTable, periods: Sequence[FeatureTable]
 ) -> tuple[Grouping, NextPeriod]:
     """What the next period brings, as far as past ones tell.
 
     Args:
-        grouping: the rule, with priors.
+        grouping: the rule, ``with_priors``.
         training: tenants of the training part, with the features of the newest period.
         periods: features of ``followed_tenants`` by period, the oldest first, the newest last.
 

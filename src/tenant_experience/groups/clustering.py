@@ -15,7 +15,6 @@ from tenant_experience.groups.evidence import Evidence, predicted_by
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.grouping import FittedMarker, Grouping
 from tenant_experience.groups.markers import Marker, marker_scores, marker_values, usable_markers
-from tenant_experience.groups.shrinkage import fitted_priors
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.ranks import impute, pair_probabilities, thirds
@@ -91,7 +90,6 @@ def fit_grouping(train: FeatureTable, partition: Partition, use_case: UseCase, v
     label = rule.place(standardised)
     sizes = np.bincount(label.astype(np.int64), minlength=len(classes)).tolist()
     scores = marker_scores(train, markers)
-    noise = {marker.name: use_case.noise[marker.name] for marker in markers if marker.name in use_case.noise}
     grouping = Grouping(
         partition=partition.partition,
         slug=partition.slug,
@@ -102,9 +100,7 @@ def fit_grouping(train: FeatureTable, partition: Partition, use_case: UseCase, v
         classes=classes,
         markers=tuple(_fitted(markers, rule, raw, label)),
         weights=tuple(rule.mixture.weights) if rule.mixture else (),
-        noise=noise,
-        priors=fitted_priors(noise, train.numbers, train.side.get("exposure_days")),
-        window_days=use_case.history.window_days,
+        noise={marker.name: use_case.noise[marker.name] for marker in markers if marker.name in use_case.noise},
         left_out=left_out,
         checks={
             name: _least(pair_probabilities(train.column(name), label, len(classes), use_case.features[name].direction))

@@ -9,7 +9,7 @@ what was seen of it and of the mean of all: the more was seen, the less it is sh
 - A mean of hours has a gamma distribution around a mean with an inverse gamma distribution.
 - A rate has a binomial distribution around a rate with a beta distribution.
 
-The mean of all is that of the whole partition. A level for each portfolio was tried and gains nothing (decision 20).
+The mean of all is that of the whole partition. A level for each portfolio was tried and gains nothing (decision 25).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tenant_experience.features.table import INSUFFICIENT, FeatureTable
-from tenant_experience.groups.backtest import LEAST_PAIRS, fit_next_period, reliability
+from tenant_experience.groups.backtest import LEAST_PAIRS, fit_next_period, reliability, with_priors
 from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.jobs.partition_runs import Partition
@@ -26,7 +26,7 @@ def periods() -> list[FeatureTable]:
 
 @pytest.fixture(scope="module")
 def grouping(periods: list[FeatureTable]) -> Grouping:
-    return group_partition(periods[-1], ALL, use_case(), "r1")[0]
+    return with_priors(group_partition(periods[-1], ALL, use_case(), "r1")[0], periods[-1], 365)
 
 
 def test_the_later_pair_tests_what_the_earlier_one_fitted(grouping: Grouping, periods: list[FeatureTable]) -> None:
@@ -112,6 +112,15 @@ def test_an_earlier_pair_that_is_too_small_leaves_the_later_one(
     assert (found.backtest.tested_on, len(found.backtest.pairs)) == ("cross_fitted", 1)
 
 
+def test_a_rule_that_is_kept_gets_the_priors_of_its_new_tenants(
+    grouping: Grouping, periods: list[FeatureTable]
+) -> None:
+    """A rule of an earlier release may have other priors, or none, and its use case another window."""
+    kept = grouping.model_copy(update={"priors": {}, "window_days": 30})
+    assert with_priors(kept, periods[-1], 365) == grouping
+    assert with_priors(kept, periods[0], 365).priors != grouping.priors
+
+
 def test_the_backtest_decides_whether_shrinking_helps(grouping: Grouping, periods: list[FeatureTable]) -> None:
     """Priors that are wrong on purpose are dropped."""
     wrong = {name: prior.model_copy(update={"strength": 1e5}) for name, prior in grouping.priors.items()}
@@ -148,7 +157,7 @@ def test_three_groups_have_a_matrix() -> None:
 
 def three_groups(table: FeatureTable) -> Grouping:
     limits = {"probability_worse": 0.5, "stability_median": 0.0, "stability_minimum": 0.0, "structure_ratio": 1.0}
-    return group_partition(table, ALL, use_case_with(groups=3, limits=limits), "r1")[0]
+    return with_priors(group_partition(table, ALL, use_case_with(groups=3, limits=limits), "r1")[0], table, 365)
 
 
 def test_reliability_is_counted_as_it_says() -> None:
