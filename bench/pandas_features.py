@@ -85,6 +85,10 @@ def _features(events: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     window = as_of - pd.Timedelta(days=WINDOW_DAYS)
     tenant, opened = events["tenant_id"], events["opened_at"]
     inside = opened >= window
+    by_tenant = events.groupby("tenant_id", observed=True, sort=False)
+    # where exposure begins with the first event, that event does not count
+    first = by_tenant["opened_at"].transform("min").where(by_tenant["tenancy_start_at"].transform("min").isna())
+    counts = inside & (opened != first)
     of = {name: inside & (events["channel"] == name) for name in ("ticket", "maintenance_request", "work_order")}
     call = inside & (events["channel"] == "call")
     inbound, answered = call & (events["direction"] == "inbound"), events["answered"]
@@ -94,13 +98,14 @@ def _features(events: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     waiting = timed & events["resolved_at_known"].isna()
     rows = pd.DataFrame(
         {
-            "work_orders": of["work_order"],
-            "escalations": inside & events["escalated"].fillna(value=False),
-            "requests": of["maintenance_request"],
-            "tickets": of["ticket"],
+            "work_orders": of["work_order"] & counts,
+            "escalations": counts & events["escalated"].fillna(value=False),
+            "requests": of["maintenance_request"] & counts,
+            "tickets": of["ticket"] & counts,
+            "all_tickets": of["ticket"],
             "positive": of["ticket"] & (events["sentiment"] == "positive"),
             "negative": of["ticket"] & (events["sentiment"] == "negative"),
-            "outbound": call & (events["direction"] == "outbound"),
+            "outbound": counts & call & (events["direction"] == "outbound"),
             "known_calls": inbound & answered.notna(),
             "answered": inbound & answered.fillna(value=False),
             "responses": response.notna(),
@@ -112,7 +117,6 @@ def _features(events: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     )
     total = rows.groupby(tenant, observed=True, sort=False).sum()
     del rows
-    by_tenant = events.groupby("tenant_id", observed=True, sort=False)
     ends = by_tenant.agg(
         first=("opened_at", "min"), start=("tenancy_start_at", "min"), end=("tenancy_end_at", "max")
     ).reindex(total.index)
@@ -132,8 +136,8 @@ def _features(events: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
             "total_tickets": total["tickets"] * yearly,
             "answer_rate": total["answered"] / total["known_calls"],
             "outbound_call_count": total["outbound"] * yearly,
-            "positive_rate": total["positive"] / total["tickets"],
-            "negative_rate": total["negative"] / total["tickets"],
+            "positive_rate": total["positive"] / total["all_tickets"],
+            "negative_rate": total["negative"] / total["all_tickets"],
             "exposure_days": exposure,
             "open_count": total["waiting"].astype("float64"),
             "oldest_open_hr": (as_of - oldest).dt.total_seconds() / 3_600,

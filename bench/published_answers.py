@@ -1,7 +1,7 @@
 """How often the published label is a tenant's own group, when features are hidden, and how fast answers are.
 
 For 0 to 5 features hidden of 2,000 tenants that no model has seen, it prints how often three answers agree with the
-tenant's own group: the redraws of the rule with the median for a missing marker, as answers were before decision 19;
+tenant's own group: the redraws of the rule with the median for a missing marker, as answers were before decision 24;
 the classifier; and what is published. Beside them stands the share of bad. With ``--real`` the tenants are households
 of a table that is not part of this repository: see tests/support/generated_tenants.py.
 

@@ -21,9 +21,9 @@ from tenant_experience.data_layout import FEATURES_FILE, SIDE_COLUMNS
 from tenant_experience.data_quality.comparison import compare_releases
 from tenant_experience.data_quality.describe import HistoryThresholds
 from tenant_experience.data_quality.feature_quality import describe_features, describe_tenants
-from tenant_experience.data_quality.gates import shift_warnings
 from tenant_experience.data_quality.page import render_data_quality
 from tenant_experience.data_quality.report import DataQuality
+from tenant_experience.data_quality.shift_warnings import shift_warnings
 from tenant_experience.features.sql import FEATURES_TABLE
 from tenant_experience.intake.duckdb_session import literal, open_session
 from tenant_experience.jobs.outcome import Outcome

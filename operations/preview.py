@@ -167,7 +167,8 @@ def _refusals(
     scope = batch.manifest.models or use_case.models.scope
 
     def check_sizes() -> None:
-        partitions = assign_partitions(portfolios, use_case, scope).values()
+        inherits = batch.manifest.groups is not None and batch.manifest.groups.kind == "from"
+        partitions = assign_partitions(portfolios, use_case, scope, inherits=inherits).values()
         quality.warnings = [*(quality.warnings or ()), *scope_warnings(scope, partitions, use_case)]
 
     gates.append(check_sizes)

@@ -20,6 +20,7 @@ from tenant_experience.data_layout import (
     GROUPING_FILE,
     GROUPS_FILE,
     NEXT_PERIOD_FILE,
+    YARDSTICK_FILE,
     ml_root,
     training_channel,
 )
@@ -61,7 +62,7 @@ def main(_arguments: list[str] | None) -> Outcome:
             if use_case.labels.from_ == "clusters":
                 # Before the model, because model.json has the digests of the files beside it.
                 folder.mkdir(parents=True, exist_ok=True)
-                for name in (GROUPING_FILE, NEXT_PERIOD_FILE):
+                for name in (GROUPING_FILE, NEXT_PERIOD_FILE, YARDSTICK_FILE):
                     shutil.copyfile(clusters / partition.slug / name, folder / name)
             return training.train_partition(table, groups, partition, folder)
 

@@ -284,9 +284,13 @@ def test_further_releases_move_the_version_and_the_api_never_stops(
     flow: Flow, first: FinishedRelease, tmp_path: Path
 ) -> None:
     row = next(row for row in features_of(flow, first.release, tmp_path) if row["history"] == "sufficient")
+    mails: list[str] = []
     with ApiCaller(flow, str(row["tenant_id"])) as caller:
-        second = flow.release(flow.events(seed=1))
-        third = flow.release(flow.events(seed=2, models="per_partition", hyperparameters={"max_depth": 3}))
+        second = flow.release(flow.events(seed=1), before=lambda mail: mails.append(mail["text"]))
+        third = flow.release(
+            flow.events(seed=2, models="per_partition", hyperparameters={"max_depth": 3}, groups="new"),
+            before=lambda mail: mails.append(mail["text"]),
+        )
     assert [second.execution["status"], third.execution["status"]] == ["SUCCEEDED", "SUCCEEDED"]
     assert caller.failures == []
     assert list(dict.fromkeys(caller.versions))[:2] == [first.release, second.release]
@@ -311,6 +315,15 @@ def test_further_releases_move_the_version_and_the_api_never_stops(
     assert judged["champion"]["rows"] == judged["counts"]["test"]["tenants"]
     assert judged["champion"]["metrics"].keys() == judged["metrics"].keys()
     assert judged["changes"]["tenants"] > 0
+    # The second release keeps the groups of the first, and the third finds new ones.
+    assert judged["grouping"]["held"]["how"] == "kept"
+    assert judged["changes"]["by_model"] == 0
+    [anew] = flow.json_object(f"reports/{third.release}/0/evaluation.json")["partitions"]
+    assert (anew["grouping"]["version"], anew["grouping"]["held"]) == (third.release, None)
+    rule = judged["grouping"]["version"]
+    assert anew["yardstick"]["frozen"]["rule"] == rule
+    for mail, before in zip(mails, (first, second), strict=True):
+        assert f"release {before.release}, by the same rule (that of release {rule})" in " ".join(mail.split())
     assert "champion_loss" in [gate["name"] for gate in judged["gates"]]
     moved = tmp_path / "group_changes.parquet"
     boto3.client("s3").download_file(flow.bucket, f"reports/{second.release}/0/group_changes.parquet", str(moved))

@@ -13,11 +13,15 @@ import numpy as np
 import pytest
 
 from tenant_experience.evaluation._group_changes import GroupTransition
-from tenant_experience.evaluation.champion import Champion
+from tenant_experience.evaluation.champion import Champion, champion_comparison
+from tenant_experience.evaluation.scored_rows import published
 from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.file import read_groups
 from tenant_experience.groups.grouping import Grouping
+from tenant_experience.groups.split import FittedTenants, fitted_tenants
 from tenant_experience.jobs.partition_runs import Partition, run_partitions
+from tenant_experience.models.served_model import ServedModel
 from tenant_experience.pipeline.evaluate_shard import ShardEvaluation
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
@@ -89,7 +93,35 @@ def test_an_equal_challenger_is_reported_as_equal_and_passes(release: Release, s
     assert told["champion"]["with_gaps"]["log_loss"]["difference"] == 0
     assert not told["champion"]["gaps_decide"]
     assert gate(told["gates"], "champion_loss")["passed"]
-    assert any("may have been trained on some of these tenants" in note for note in told["champion"]["notes"])
+    rows = told["champion"]["rows"]
+    assert told["champion"]["notes"][0] == (
+        f"Of the {rows} tenants of the test part, the {rows} are compared that the live model was not trained on."
+    )
+
+
+@pytest.mark.parametrize(("known", "as_of", "compared"), [(50, "same", -50), (150, "same", 0), (50, "other", 0)])
+def test_only_tenants_new_to_both_are_compared_if_there_are_enough(
+    release: Release, settled: Path, known: int, as_of: str, compared: int
+) -> None:
+    groups = read_groups(release.output("clusters") / "groups.parquet", "all", use_case().labels)
+    chosen = groups.split == "test"
+    test, labels = groups.align(TABLE).take(chosen), groups.label[chosen]
+    model = ServedModel.load(settled)
+    rows = published(model, model.scorer.encoding.matrix(test), labels).rows
+    fitted = FittedTenants(
+        model.scorer.manifest.as_of if as_of == "same" else "2020-01-01T00:00:00Z", test.tenant_id[:known]
+    )
+    found = champion_comparison(Champion("r1", settled), model, rows, test, fitted)
+    assert found.rows == len(test) + compared
+    assert ("may have been trained on earlier figures" in found.notes[0]) == (compared == 0)
+
+
+def test_what_the_live_model_was_fitted_on_is_found_again_from_its_features() -> None:
+    table = generated_table(600, noise=0.2).in_order_of_content()
+    _, rows = group_partition(table, ALL, use_case(), "r1")
+    fitted = fitted_tenants(table, use_case())
+    assert fitted is not None
+    assert fitted.tenant_id.tolist() == rows.tenant_id[rows.split != "test"].tolist()
 
 
 def test_a_worse_challenger_is_refused_by_name_and_not_packed(

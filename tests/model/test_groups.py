@@ -167,9 +167,46 @@ def test_columns_that_tell_nothing_have_a_named_answer() -> None:
         names[0]: "1 for every tenant",
         names[1]: "1 for every tenant",
         names[4]: "null for every tenant",
-        names[5]: "known for only 13 tenants",
+        names[5]: "known for only 11 tenants",
     }
     values[:, table.features.index(names[3])] = np.nan
     with pytest.raises(AlgorithmError, match="do not go together") as refusal:
         group(replace(table, values=values))
     assert refusal.value.code == "no_structure"
+
+
+@pytest.mark.parametrize(
+    ("shares", "noise"),
+    [((0.6, 0.3, 0.1), 0.1), ((0.6, 0.3, 0.1), 0.2), pytest.param((0.34, 0.33, 0.33), 0.2, marks=pytest.mark.slow)],
+)
+def test_three_lots_asked_for_two_groups_are_told(shares: tuple[float, ...], noise: float) -> None:
+    grouping, _ = group(generated_table(3_000, noise=noise, shares=shares))
+    other = grouping.other_number
+    assert other is not None
+    assert np.array(other.sizes) / sum(other.sizes) == pytest.approx(shares, abs=0.03)
+    # The middle lot is what two groups cut apart.
+    assert other.split[0] < 0.1
+    assert other.split[1] > 0.2
+    assert other.split[2] > 0.99
+    told = [
+        warning for warning in grouping.warnings if "Three groups fit these tenants clearly better than two" in warning
+    ]
+    assert len(told) == 1
+    assert "clustering.groups to 3" in told[0]
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [(0.5, 0.5), (0.85, 0.15), pytest.param((0.7, 0.3), marks=pytest.mark.slow)],
+)
+def test_two_lots_need_no_third_group(shares: tuple[float, ...]) -> None:
+    grouping, _ = group(generated_table(3_000, noise=0.1, shares=shares))
+    assert grouping.other_number is None
+
+
+def test_two_lots_asked_for_three_groups_are_told() -> None:
+    limits = {"stability_median": 0.5, "stability_minimum": 0.3, "probability_worse": 0.5}
+    grouping, _ = group(generated_table(3_000, noise=0.2, shares=(0.5, 0.5)), use_case_with(groups=3, limits=limits))
+    assert grouping.other_number is not None
+    assert len(grouping.other_number.sizes) == 2
+    assert any("Two groups fit these tenants clearly better than three" in warning for warning in grouping.warnings)

@@ -17,7 +17,7 @@ from tests.support.generated_tenants import generated_table, with_open_items, wr
 from tests.support.job_processes import cluster, evaluate, run_script, train
 from tests.support.script_release import Release, make_release
 
-FILES = ["grouping.json", "model.json", "model.ubj", "next_period.json"]
+FILES = ["grouping.json", "model.json", "model.ubj", "next_period.json", "yardstick.json"]
 METRICS = {"roc_auc", "pr_auc", "log_loss", "brier", "f1", "precision", "recall", "accuracy", "calibration_error"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -54,7 +55,12 @@ def use_case_with(method: str = "kmeans", groups: int = 2, limits: Mapping[str, 
 
 
 def generated_table(
-    count: int, seed: int = 0, portfolios: Sequence[str] = ("all",), noise: float = 0.35, lots: int = 2
+    count: int,
+    seed: int = 0,
+    portfolios: Sequence[str] = ("all",),
+    noise: float = 0.35,
+    lots: int = 2,
+    shares: Sequence[float] | None = None,
 ) -> FeatureTable:
     """``count`` tenants, half of them badly off; a tenth have no inbound calls, so no answer rate.
 
@@ -64,9 +70,11 @@ def generated_table(
         portfolios: taken in turn.
         noise: standard deviation of a tenant's lot around 0 (good), 1 (bad), and so on.
         lots: how many there are, each as frequent.
+        shares: of each lot from the best off, when they are not as frequent.
     """
     chance = np.random.default_rng(seed)
-    lot = _lots(chance, count, lots) + chance.normal(0, noise, count)
+    levels = _lots(chance, count, lots) if shares is None else chance.choice(len(shares), count, p=shares)
+    lot = levels + chance.normal(0, noise, count)
     counts = {
         "work_order_count": chance.poisson(np.exp(0.8 + 0.8 * lot)),
         "escalation_count": chance.poisson(np.exp(-1.5 + 2.0 * lot)),
@@ -99,6 +107,16 @@ def with_open_items(table: FeatureTable) -> FeatureTable:
     waits = np.arange(len(table)) % 50 == 0
     side = {"open_count": np.where(waits, 1.0, 0.0), "oldest_open_hr": np.where(waits, 100.0, np.nan)}
     return replace(table, side=side)
+
+
+def renamed(table: FeatureTable, ids: Sequence[str]) -> FeatureTable:
+    """The same tenants with other ids, given in the order of the table, as ``read_features`` would read them."""
+    return replace(table, tenant_id=np.asarray(ids)).in_order_of_content()
+
+
+def other_ids(table: FeatureTable, key: str) -> list[str]:
+    """Ids without any order: hashes of the ids."""
+    return [hashlib.sha256(f"{key}{tenant_id}".encode()).hexdigest()[:12] for tenant_id in table.tenant_id.tolist()]
 
 
 def true_lots(count: int, seed: int = 0) -> np.ndarray:
@@ -179,4 +197,4 @@ def real_table() -> FeatureTable:
         values=np.column_stack([source[c].to_numpy() if c in source.column_names else nothing for c in columns])[order],
         features=tuple(names),
         as_of="2026-11-01T00:00:00Z",
-    )
+    ).in_order_of_content()

@@ -59,23 +59,25 @@ def one_tenant(seen: list[dict], as_of: datetime) -> dict:
     inside = [event for event in seen if event["opened_at"] >= window]
     of = {channel: [e for e in inside if e["channel"] == channel] for channel in ("ticket", "work_order", "call")}
     requests = [e for e in inside if e["channel"] == "maintenance_request"]
+    # Without a known move-in, exposure begins with the first event, which is then no evidence of how often they come.
+    first = None if starts else min(event["opened_at"] for event in seen)
     timed = of["ticket"] + requests
     inbound = [e for e in of["call"] if e["direction"] == "inbound" and e["answered"] is not None]
     still_open = [e for e in timed if e["resolved_at"] is None]
 
-    def yearly(count: int) -> float | None:
-        return None if exposure < 90 else count * 365 / exposure
+    def yearly(events: list[dict]) -> float | None:
+        return None if exposure < 90 else sum(e["opened_at"] != first for e in events) * 365 / exposure
 
     return {
         "portfolio_id": max(seen, key=lambda e: (e["opened_at"], e["portfolio_id"]))["portfolio_id"],
         "history": "insufficient" if exposure < 90 else "provisional" if exposure < 180 else "sufficient",
         "may_train": exposure >= 180,
         "exposure_days": exposure,
-        "work_order_count": yearly(len(of["work_order"])),
-        "escalation_count": yearly(sum(bool(e["escalated"]) for e in inside)),
-        "total_maintenance_tickets": yearly(len(requests)),
-        "total_tickets": yearly(len(of["ticket"])),
-        "outbound_call_count": yearly(sum(e["direction"] == "outbound" for e in of["call"])),
+        "work_order_count": yearly(of["work_order"]),
+        "escalation_count": yearly([e for e in inside if e["escalated"]]),
+        "total_maintenance_tickets": yearly(requests),
+        "total_tickets": yearly(of["ticket"]),
+        "outbound_call_count": yearly([e for e in of["call"] if e["direction"] == "outbound"]),
         "mean_first_response_hr": mean(
             [hours(e["first_response_at"] - e["opened_at"]) for e in timed if e["first_response_at"]]
         ),

@@ -69,31 +69,44 @@ SELECT
 FROM known
 GROUP BY tenant_id, portfolio_id;
 
-CREATE VIEW seen AS
+CREATE TABLE seen AS
 -- the portfolio of the last event; of events at the same moment, the alphabetically last portfolio
 SELECT
     tenant_id,
     max_by(portfolio_id, struct_pack(last_opened_at := last_opened_at, portfolio_id := portfolio_id)) AS portfolio_id,
     coalesce(min(tenancy_start_at), min(first_opened_at)) AS known_from,
+    -- the first event, where the exposure begins with it because no one knows when the tenant moved in
+    CASE WHEN min(tenancy_start_at) IS NULL THEN min(first_opened_at) END AS first_event_at,
     max(tenancy_end_at) AS known_until
 FROM seen_in
 GROUP BY tenant_id;
 
+CREATE VIEW inside AS
+-- Exposure that begins with an event always has that event, so it says nothing about how often events come: counting it
+-- would add one to every such tenant. Nor do others at the same moment count. An event before the window is not in it.
+SELECT
+    known.tenant_id, channel, direction, answered, escalated, sentiment,
+    coalesce(opened_at > first_event_at, true) AS counts
+FROM known
+JOIN seen ON seen.tenant_id = known.tenant_id
+-- messages and emails are only counted when they were escalated
+WHERE opened_at >= $window_start AND (channel NOT IN ('message', 'email') OR escalated);
+
 CREATE TABLE counted AS
+-- The tone of the first event and whether it was answered do not depend on its being the first: shares are over all.
 SELECT
     tenant_id,
-    count(CASE WHEN channel = 'work_order' THEN 1 END) AS work_orders,
-    count(CASE WHEN escalated THEN 1 END) AS escalations,
-    count(CASE WHEN channel = 'maintenance_request' THEN 1 END) AS maintenance_requests,
-    count(CASE WHEN channel = 'ticket' THEN 1 END) AS tickets,
+    count(CASE WHEN counts AND channel = 'work_order' THEN 1 END) AS work_orders,
+    count(CASE WHEN counts AND escalated THEN 1 END) AS escalations,
+    count(CASE WHEN counts AND channel = 'maintenance_request' THEN 1 END) AS maintenance_requests,
+    count(CASE WHEN counts AND channel = 'ticket' THEN 1 END) AS tickets,
+    count(CASE WHEN counts AND channel = 'call' AND direction = 'outbound' THEN 1 END) AS outbound_calls,
+    count(CASE WHEN channel = 'ticket' THEN 1 END) AS all_tickets,
     count(CASE WHEN channel = 'ticket' AND sentiment = 'positive' THEN 1 END) AS positive_tickets,
     count(CASE WHEN channel = 'ticket' AND sentiment = 'negative' THEN 1 END) AS negative_tickets,
-    count(CASE WHEN channel = 'call' AND direction = 'outbound' THEN 1 END) AS outbound_calls,
     count(CASE WHEN channel = 'call' AND direction = 'inbound' THEN answered END) AS known_calls,
     count(CASE WHEN channel = 'call' AND direction = 'inbound' AND answered THEN 1 END) AS answered_calls
-FROM known
--- messages and emails are only counted when they were escalated
-WHERE opened_at >= $window_start AND (channel NOT IN ('message', 'email') OR escalated)
+FROM inside
 GROUP BY tenant_id;
 
 CREATE TABLE timed AS
@@ -107,7 +120,7 @@ SELECT
     count(CASE WHEN resolved_at IS NULL THEN 1 END) AS open_items,
     min(CASE WHEN resolved_at IS NULL THEN opened_at END) AS oldest_open_at
 FROM known
--- hours are those of tickets and maintenance requests, not of work orders
+-- hours are those of tickets and maintenance requests, not of work orders; also of the first event, as shares are
 WHERE opened_at >= $window_start AND channel IN ('ticket', 'maintenance_request')
 GROUP BY tenant_id;
 
@@ -152,8 +165,8 @@ SELECT
     coalesce(tickets, 0) * per_year AS total_tickets,
     CAST(answered_calls AS DOUBLE) / nullif(known_calls, 0) AS answer_rate,
     coalesce(outbound_calls, 0) * per_year AS outbound_call_count,
-    CAST(positive_tickets AS DOUBLE) / nullif(tickets, 0) AS positive_rate,
-    CAST(negative_tickets AS DOUBLE) / nullif(tickets, 0) AS negative_rate,
+    CAST(positive_tickets AS DOUBLE) / nullif(all_tickets, 0) AS positive_rate,
+    CAST(negative_tickets AS DOUBLE) / nullif(all_tickets, 0) AS negative_rate,
     exposure_days,
     CAST(coalesce(open_items, 0) AS DOUBLE) AS open_count,
     date_diff('microsecond', oldest_open_at, $as_of) / 3600000000.0 AS oldest_open_hr

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from tenant_experience.data_quality._shift import stability_index
+from tenant_experience.data_quality._stability import Stability, stability
 
 Counts = Mapping[str | None, int]
 
@@ -29,18 +29,16 @@ class ValueTurnover:
 
 
 @dataclass(frozen=True)
-class CategoryShift:
+class CategoryShift(Stability):
     """How far a category has moved.
 
     Attributes:
-        psi: population stability index over the values.
         null_share_then: share of tenants without a value in the earlier release.
         null_share_change: by how much that share has grown.
         new: values that only this release has.
         gone: values that only the earlier release has.
     """
 
-    psi: float
     null_share_then: float
     null_share_change: float
     new: ValueTurnover
@@ -86,12 +84,13 @@ class CategoryDescription:
     shift: CategoryShift | None
 
 
-def category_stability_index(then: Counts, now: Counts) -> float:
-    """The PSI over the values. Rare values share one bin, and so do tenants without a value.
+def category_stability(then: Counts, now: Counts, comparisons: int) -> Stability:
+    """The stability over the values. Rare values share one bin, and so do tenants without a value.
 
     Args:
         then: at least one tenant.
         now: at least one tenant.
+        comparisons: the columns that are looked at.
     """
     values = sorted({value for value in (*then, *now) if value is not None})
     common = [value for value in values if max(then.get(value, 0), now.get(value, 0)) >= POOLED_BELOW]
@@ -100,13 +99,14 @@ def category_stability_index(then: Counts, now: Counts) -> float:
         [*(side.get(value, 0) for value in common), sum(side.get(value, 0) for value in rare), side.get(None, 0)]
         for side in (then, now)
     ]
-    return stability_index(*(np.array(side, dtype=np.float64) for side in bins))
+    before, after = (np.array(side, dtype=np.float64) for side in bins)
+    return stability(before, after, comparisons)
 
 
-def category_shift(then: Counts, now: Counts) -> CategoryShift:
+def category_shift(then: Counts, now: Counts, comparisons: int) -> CategoryShift:
     """How far one category has moved."""
     return CategoryShift(
-        psi=category_stability_index(then, now),
+        **vars(category_stability(then, now, comparisons)),
         null_share_then=_share(then, None),
         null_share_change=_share(now, None) - _share(then, None),
         new=_only_in(now, then),
@@ -114,8 +114,14 @@ def category_shift(then: Counts, now: Counts) -> CategoryShift:
     )
 
 
-def describe_category(now: Counts, then: Counts | None) -> CategoryDescription:
-    """Describes one category; ``then`` is None without a release to compare with."""
+def describe_category(now: Counts, then: Counts | None, comparisons: int = 1) -> CategoryDescription:
+    """Describes one category.
+
+    Args:
+        now: of this release.
+        then: of the release before; None without one.
+        comparisons: the columns that are looked at.
+    """
     known = [{value: n for value, n in side.items() if value is not None} for side in (now, then or {})]
     totals = [max(sum(side.values()), 1) for side in known]
     shares = {
@@ -132,7 +138,7 @@ def describe_category(now: Counts, then: Counts | None) -> CategoryDescription:
         values=len(known[0]),
         common=[CommonValue(value, *_both(shares[value], compared)) for value in ordered[:SHOWN_VALUES]],
         others=OtherValues(len(rare), *_both(pooled, compared)) if rare else None,
-        shift=category_shift(then, now) if then and total else None,
+        shift=category_shift(then, now, comparisons) if then and total else None,
     )
 
 

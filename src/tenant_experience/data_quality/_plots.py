@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tenant_experience.data_quality._shift import LARGE_SHIFT, SLIGHT_SHIFT
+from tenant_experience.data_quality._stability import LARGE_SHIFT, SLIGHT_SHIFT
 from tenant_experience.pages.html_page import words
 from tenant_experience.pages.plots import BLUE, GREY, VERMILION, plot, round_ticks
 
@@ -94,16 +94,17 @@ def _log1p(values: Any) -> Any:
 
 
 def shift_bars(features: Mapping[str, Any]) -> str:
-    """PSI of each feature that has one, the largest on top; what is above the upper line is hatched too.
+    """PSI of each feature that has one, the largest on top; hatched where chance does not explain a large one.
 
     Args:
         features: of ``data_quality.json``, at least one with a shift.
     """
-    rows = sorted((entry["shift"]["psi"], name) for name, entry in features.items() if entry["shift"])
+    shifts = {name: entry["shift"] for name, entry in features.items() if entry["shift"]}
+    rows = sorted((shift["psi"], name, shift["chance"]) for name, shift in shifts.items())
 
     def draw(axes: Axes) -> None:
-        for place, (psi, _) in enumerate(rows):
-            large = psi > LARGE_SHIFT
+        for place, (psi, _, chance) in enumerate(rows):
+            large = psi > LARGE_SHIFT + chance
             axes.barh(place, psi, color=VERMILION if large else BLUE, hatch="//" if large else None, edgecolor="white")
             axes.annotate(
                 f"{psi:.2f}",
@@ -115,7 +116,7 @@ def shift_bars(features: Mapping[str, Any]) -> str:
             )
         for line in (SLIGHT_SHIFT, LARGE_SHIFT):
             axes.axvline(line, color=GREY, linestyle=":", linewidth=1.5, zorder=0)
-        axes.set_yticks(range(len(rows)), [words(name) for _, name in rows])
+        axes.set_yticks(range(len(rows)), [words(name) for _, name, _ in rows])
         axes.set_xlim(0, 1.2 * max(rows[-1][0], 1.3 * LARGE_SHIFT))
         axes.set_xlabel("PSI against the release before")
 

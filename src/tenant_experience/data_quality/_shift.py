@@ -1,38 +1,33 @@
-"""How far one feature has moved from one release to the next: PSI, Kolmogorov-Smirnov, and both distributions.
-
-Every function takes one column of each release, shape (tenants,), with NaN where there is no value.
-"""
+"""How far one feature has moved from one release to the next: PSI, the level, and both distributions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from tenant_experience.data_quality._level import Column, LevelShift, level_shift
+from tenant_experience.data_quality._stability import Stability, number_stability
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.transforms import Transform, transformed
 
-# From Siddiqi, "Credit Risk Scorecards" (2006): below the first nothing has changed, above the second a lot has.
-SLIGHT_SHIFT, LARGE_SHIFT = 0.1, 0.25
-_DECILES = np.arange(0.1, 0.95, 0.1)
 _BARS = 24
 
 
 @dataclass(frozen=True)
-class NumberShift:
+class NumberShift(Stability):
     """How far a feature that is a number has moved.
 
     Attributes:
-        psi: population stability index.
-        ks: Kolmogorov-Smirnov statistic; None when a release has no value at all.
         null_share_then: share of tenants without a value in the earlier release.
         null_share_change: by how much that share has grown.
+        level: whether it is higher or lower; None when too little is known.
     """
 
-    psi: float
-    ks: float | None
     null_share_then: float
     null_share_change: float
+    level: LevelShift | None
 
 
 @dataclass(frozen=True)
@@ -50,67 +45,30 @@ class Histogram:
     then: list[float] | None
 
 
-def population_stability_index(then: Floats, now: Floats) -> float:
-    """PSI = sum over bins of (now - then) ln(now / then), with each release's share of tenants in the bin.
-
-    Bins end at the deciles of ``then`` (fewer when deciles coincide); tenants without a value are a bin of their own.
-    Half a tenant is added to every bin, so that an empty bin gives a finite figure. The formula is in Siddiqi, "Credit
-    Risk Scorecards" (2006): the divergence of Kullback and Leibler, made symmetric.
+def shift(then: Column, now: Column, names: Sequence[str], transform: Transform, comparisons: int) -> NumberShift:
+    """How far one feature has moved.
 
     Args:
-        then: at least one tenant.
-        now: at least one tenant.
+        then: of the release before, at least one tenant.
+        now: of this release, at least one tenant.
+        names: the portfolios of both.
+        transform: of the feature.
+        comparisons: the columns that are looked at.
     """
-    known = then[~np.isnan(then)]
-    ends = np.unique(np.quantile(known, _DECILES)) if known.size else np.array([])
-    return stability_index(_counts(then, ends), _counts(now, ends))
-
-
-def stability_index(then: Floats, now: Floats) -> float:
-    """The PSI of the numbers of tenants of two releases in the same bins, shape (bins,); the formula is above."""
-    before, after = ((counts + 0.5) / (counts + 0.5).sum() for counts in (then, now))
-    return float(((after - before) * np.log(after / before)).sum())
-
-
-def _counts(column: Floats, ends: Floats) -> Floats:
-    known = column[~np.isnan(column)]
-    counts = np.bincount(np.searchsorted(ends, known, side="left"), minlength=ends.size + 2).astype(np.float64)
-    counts[-1] = column.size - known.size
-    return counts
-
-
-def kolmogorov_smirnov(then: Floats, now: Floats) -> float | None:
-    """The exact two-sample statistic: the largest distance between the two distribution functions of the known values.
-
-    There is no p-value: among thousands of tenants every difference is significant, so only its size counts.
-
-    Returns:
-        0 to 1; None when a release has no value at all.
-    """
-    before, after = np.sort(then[~np.isnan(then)]), np.sort(now[~np.isnan(now)])
-    if not (before.size and after.size):
-        return None
-    largest = 0.0
-    for steps in (before, after):
-        distance = (
-            np.searchsorted(before, steps, side="right") / before.size
-            - np.searchsorted(after, steps, side="right") / after.size
-        )
-        largest = max(largest, float(np.abs(distance).max()))
-    return largest
-
-
-def shift(then: Floats, now: Floats) -> NumberShift:
-    """How far one feature has moved."""
-    null_then, null_now = float(np.isnan(then).mean()), float(np.isnan(now).mean())
-    psi, distance = population_stability_index(then, now), kolmogorov_smirnov(then, now)
-    return NumberShift(psi, distance, null_then, null_now - null_then)
+    null_then, null_now = (float(np.isnan(side.values).mean()) for side in (then, now))
+    return NumberShift(
+        **vars(number_stability(then.values, now.values, comparisons)),
+        null_share_then=null_then,
+        null_share_change=null_now - null_then,
+        level=level_shift(then, now, names, transform, comparisons),
+    )
 
 
 def histogram(now: Floats, then: Floats | None, transform: Transform) -> Histogram | None:
     """The distribution in both releases; None when nobody has a value.
 
-    The outermost bars hold everything beyond the 1% and 99% quantiles of both releases.
+    Columns have shape (tenants,), with NaN where there is no value. The outermost bars hold everything beyond the 1%
+    and 99% quantiles of both releases.
     """
     columns = [transformed(column[~np.isnan(column)], transform) for column in (now, then) if column is not None]
     known = [column for column in columns if column.size]

@@ -15,12 +15,12 @@ import numpy as np
 
 from tenant_experience.data_layout import SIDE_COLUMNS
 from tenant_experience.data_quality._category_shift import CategoryDescription, Counts, describe_category
+from tenant_experience.data_quality._level import Column
 from tenant_experience.data_quality._shift import Histogram, NumberShift, histogram, shift
 from tenant_experience.data_quality.comparison import PREVIOUS_TABLE
 from tenant_experience.errors import UserError
 from tenant_experience.features.sql import FEATURES_TABLE
 from tenant_experience.intake.duckdb_session import count, single
-from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.transforms import Transform
 from tenant_experience.use_case.schema import UseCase
 
@@ -123,11 +123,11 @@ def describe_features(
         compared: whether there is a release to compare with; a feature that it lacks has no ``shift``.
     """
     names = (*use_case.features, *SIDE_COLUMNS)
-    comparable = _comparable(connection, names) if compared else set()
+    releases = _Releases.of(connection, use_case, names if compared else ())
     return {
-        name: _describe_category(connection, name, compared=name in comparable)
+        name: releases.describe_category(name)
         if name in use_case.categories
-        else _describe_number(connection, name, _transform(use_case, name), compared=name in comparable)
+        else releases.describe_number(name, _transform(use_case, name))
         for name in names
     }
 
@@ -145,9 +145,9 @@ def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *,
     """
     labels = use_case.labels
     column = str(labels.column)
-    compared = compared and column in _comparable(connection, [column])
+    releases = _Releases.of(connection, use_case, [column] if compared else ())
     if labels.classes is None:
-        return LabelDescription(column, _describe_number(connection, column, "none", compared=compared))
+        return LabelDescription(column, releases.describe_number(column, "none"))
     found = _counts(connection, FEATURES_TABLE, column)
     labels.check_classes(value for value in found if value is not None)
     missing = [name for name in labels.classes if name not in found]
@@ -157,7 +157,7 @@ def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *,
             "that holds all of labels.classes, or correct how the source maps them",
             code="missing_class",
         )
-    return LabelDescription(column, _describe_category(connection, column, compared=compared))
+    return LabelDescription(column, releases.describe_category(column))
 
 
 def _comparable(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> set[str]:
@@ -173,31 +173,72 @@ def _transform(use_case: UseCase, name: str) -> Transform:
     return use_case.features[name].transform if name in use_case.features else _SIDE_TRANSFORMS[name]
 
 
-def _describe_number(
-    connection: duckdb.DuckDBPyConnection, name: str, transform: Transform, *, compared: bool
-) -> NumberDescription:
-    now = _column(connection, FEATURES_TABLE, name)
-    then = _column(connection, PREVIOUS_TABLE, name) if compared else None
-    known = now[~np.isnan(now)]
-    quantiles = np.quantile(known, QUANTILES).tolist() if known.size else [None] * len(QUANTILES)
-    return NumberDescription(
-        kind="number",
-        null_share=1 - known.size / now.size if now.size else None,
-        transform=transform,
-        quantiles={str(q): value for q, value in zip(QUANTILES, quantiles, strict=True)},
-        histogram=histogram(now, then, transform),
-        shift=shift(then, now) if then is not None and then.size and now.size else None,
+@dataclass(frozen=True)
+class _Releases:
+    """The tables ``features`` and ``previous_features``.
+
+    Attributes:
+        connection: holds them.
+        portfolio_column: of both.
+        portfolios: those of both, by name; none when nothing is compared.
+        comparable: the columns that are compared.
+        comparisons: how many columns are looked at in a release, so that chance has as many opportunities.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    portfolio_column: str
+    portfolios: list[str]
+    comparable: set[str]
+    comparisons: int
+
+    @classmethod
+    def of(cls, connection: duckdb.DuckDBPyConnection, use_case: UseCase, compared: Iterable[str]) -> _Releases:
+        """The columns ``compared`` are compared, as far as both releases have them."""
+        comparable, column = _comparable(connection, compared) if compared else set(), use_case.partition_column
+        rows = connection.execute(f"{_portfolios(column)} ORDER BY 1").fetchall() if comparable else []
+        comparisons = len(use_case.features) + (use_case.labels.from_ == "column")
+        return cls(connection, column, [str(name) for (name,) in rows], comparable, comparisons)
+
+    def describe_number(self, name: str, transform: Transform) -> NumberDescription:
+        """One column of numbers."""
+        now = self._column(FEATURES_TABLE, name)
+        then = self._column(PREVIOUS_TABLE, name) if name in self.comparable else None
+        known = now.values[~np.isnan(now.values)]
+        quantiles = np.quantile(known, QUANTILES).tolist() if known.size else [None] * len(QUANTILES)
+        return NumberDescription(
+            kind="number",
+            null_share=1 - known.size / now.values.size if now.values.size else None,
+            transform=transform,
+            quantiles={str(q): value for q, value in zip(QUANTILES, quantiles, strict=True)},
+            histogram=histogram(now.values, then and then.values, transform),
+            shift=shift(then, now, self.portfolios, transform, self.comparisons)
+            if then and then.values.size and now.values.size
+            else None,
+        )
+
+    def describe_category(self, name: str) -> CategoryDescription:
+        """One category."""
+        then = _counts(self.connection, PREVIOUS_TABLE, name) if name in self.comparable else None
+        return describe_category(_counts(self.connection, FEATURES_TABLE, name), then, self.comparisons)
+
+    def _column(self, table: str, name: str) -> Column:
+        place = "0"
+        if name in self.comparable:
+            place = "place"
+            portfolios = _portfolios(self.portfolio_column)
+            places = f"SELECT portfolio, row_number() OVER (ORDER BY portfolio) - 1 AS place FROM ({portfolios})"
+            table = f"{table} JOIN ({places}) ON portfolio = {self.portfolio_column}"
+        fetched = self.connection.execute(
+            f"SELECT coalesce(CAST({name} AS DOUBLE), 'nan'::DOUBLE) AS v, CAST({place} AS BIGINT) AS p FROM {table}"
+        ).fetchnumpy()
+        return Column(np.asarray(fetched["v"], dtype=np.float64), np.asarray(fetched["p"], dtype=np.intp))
+
+
+def _portfolios(column: str) -> str:
+    return (
+        f"SELECT DISTINCT {column} AS portfolio FROM "
+        f"(SELECT {column} FROM {FEATURES_TABLE} UNION ALL SELECT {column} FROM {PREVIOUS_TABLE})"
     )
-
-
-def _describe_category(connection: duckdb.DuckDBPyConnection, name: str, *, compared: bool) -> CategoryDescription:
-    then = _counts(connection, PREVIOUS_TABLE, name) if compared else None
-    return describe_category(_counts(connection, FEATURES_TABLE, name), then)
-
-
-def _column(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> Floats:
-    fetched = connection.execute(f"SELECT coalesce(CAST({name} AS DOUBLE), 'nan'::DOUBLE) AS v FROM {table}")
-    return np.asarray(fetched.fetchnumpy()["v"], dtype=np.float64)
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> Counts:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from tenant_experience.data_quality._category_shift import CategoryShift
-from tenant_experience.data_quality._shift import LARGE_SHIFT, NumberShift
 from tenant_experience.data_quality.comparison import Comparison, NotCompared
 from tenant_experience.data_quality.describe import EventFigures, IntakeFigures
 from tenant_experience.data_quality.feature_quality import Description, LabelDescription
+from tenant_experience.data_quality.shift_warnings import described_columns, new_and_gone
 from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize
 from tenant_experience.pages.html_page import words
@@ -156,7 +155,7 @@ def check_comparison_gates(
             f"{gates.vanished_portfolios:.1%}. {_ADVICE}",
             code="vanished_portfolios",
         )
-    described = _described(features, labels, use_case)
+    described = described_columns(features, labels, use_case)
     for what, entry in described:
         if entry.shift and gates.null_share is not None and entry.shift.null_share_change > gates.null_share:
             raise UserError(
@@ -166,53 +165,15 @@ def check_comparison_gates(
                 code="null_share",
             )
     for what, entry in described:
-        if entry.shift and gates.feature_shift is not None and entry.shift.psi > gates.feature_shift:
+        if entry.shift and gates.feature_shift is not None and entry.shift.exceeds(gates.feature_shift):
             raise UserError(
-                f"{what} has shifted since release {live}: PSI {entry.shift.psi:.2f}{_turnover(entry.shift)}; the gate "
-                f"feature_shift allows {gates.feature_shift:.2f}. {_ADVICE}",
+                f"{what} has shifted since release {live}: PSI {entry.shift.psi:.2f}{new_and_gone(entry.shift)}; the "
+                f"gate feature_shift allows {gates.feature_shift:.2f} and what chance can add "
+                f"({entry.shift.chance:.2f}). {_ADVICE}",
                 code="feature_shift",
             )
-
-
-def shift_warnings(
-    features: Mapping[str, Description], labels: LabelDescription | None, use_case: UseCase
-) -> list[str]:
-    """A sentence for each feature that has moved far, and for the labels, the farthest first. They refuse nothing.
-
-    Args:
-        features: by name.
-        labels: those that come from a column.
-        use_case: names the features.
-    """
-    shifts = [
-        (entry.shift.psi, words(what.removeprefix("feature ")), _turnover(entry.shift))
-        for what, entry in _described(features, labels, use_case)
-        if entry.shift and entry.shift.psi > LARGE_SHIFT
-    ]
-    far = sorted(shifts, reverse=True)
-    return [f"{what} has shifted: PSI {psi:.2f}, above {LARGE_SHIFT}{turnover}" for psi, what, turnover in far]
 
 
 def unmapped_warnings(source_name: str, unmapped: Sequence[str]) -> list[str]:
     """A sentence for each optional feature that the source of a ready-made table does not map."""
     return [f"{words(name)} is null for every tenant: source {source_name} has no column for it" for name in unmapped]
-
-
-def _described(
-    features: Mapping[str, Description], labels: LabelDescription | None, use_case: UseCase
-) -> list[tuple[str, Description]]:
-    """What the gates look at: every feature, and labels that come from a column."""
-    described = [(f"feature {name}", features[name]) for name in use_case.features]
-    return described if labels is None else [*described, (f"the label {labels.column}", labels.described)]
-
-
-def _turnover(shift: NumberShift | CategoryShift) -> str:
-    """For a category, the most common value that is new, and the most common value that is gone."""
-    if isinstance(shift, NumberShift):
-        return ""
-    words = [
-        f"{word} {values.names[0]!r:.40}"
-        for word, values in (("new", shift.new), ("gone", shift.gone))
-        if values.values
-    ]
-    return f" ({', '.join(words)})" if words else ""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tenant_experience.data_quality._category_shift import POOLED_BELOW
-from tenant_experience.data_quality._shift import LARGE_SHIFT, SLIGHT_SHIFT
+from tenant_experience.data_quality._level import DEVIATIONS, RATIO
+from tenant_experience.data_quality._stability import LARGE_SHIFT, SLIGHT_SHIFT
 from tenant_experience.pages.html_page import render
 
 TEMPLATE = "data_quality.html.j2"
@@ -34,6 +35,8 @@ def render_data_quality(quality: Mapping[str, Any]) -> str:
         row_limit=ROW_LIMIT,
         slight_shift=SLIGHT_SHIFT,
         large_shift=LARGE_SHIFT,
+        ratio=RATIO,
+        deviations=DEVIATIONS,
     )
 
 

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from tenant_experience.evaluation.scored_rows import ScoredRows
 from tenant_experience.statistics.arrays import Floats
 
-CALIBRATION_BINS = 10
 # The metric that a model of each task is trained to reduce.
 LOSSES = {"binary": "log_loss", "multiclass": "log_loss", "regression": "rmse"}
-_SMALLEST = 1e-15
+SMALLEST = 1e-15
 
 
 def weighted_metrics(rows: ScoredRows, weights: Floats) -> dict[str, Floats]:
@@ -27,16 +26,11 @@ def weighted_metrics(rows: ScoredRows, weights: Floats) -> dict[str, Floats]:
 
     Returns:
         (samples,) of each metric; NaN where it is undefined, such as the ROC AUC of a single class. Binary and
-        multiclass: roc_auc, pr_auc, log_loss, brier, f1, precision, recall, accuracy, calibration_error (expected
-        calibration error in tenths). Regression: rmse, mae, r2 (the share of the labels' variance that is explained).
+        multiclass: roc_auc, pr_auc, log_loss, brier, f1, precision, recall, accuracy. Regression: rmse, mae, r2 (the
+        share of the labels' variance that is explained).
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         return _regression(rows, weights) if rows.task == "regression" else _classification(rows, weights)
-
-
-def calibration_bins(probabilities: Floats) -> NDArray[np.intp]:
-    """(rows,) the tenth that each probability lies in, 0 to 9."""
-    return np.minimum((probabilities * CALIBRATION_BINS).astype(np.intp), CALIBRATION_BINS - 1)
 
 
 def _classification(rows: ScoredRows, weights: Floats) -> dict[str, Floats]:
@@ -52,13 +46,12 @@ def _classification(rows: ScoredRows, weights: Floats) -> dict[str, Floats]:
     return {
         "roc_auc": np.mean([roc for roc, _ in ranked], axis=0),
         "pr_auc": np.mean([precision for _, precision in ranked], axis=0),
-        "log_loss": weights @ -np.log(np.clip(likelihood, _SMALLEST, 1)) / total,
+        "log_loss": weights @ -np.log(np.clip(likelihood, SMALLEST, 1)) / total,
         "brier": weights @ ((outputs - truth) ** 2).sum(axis=1) / total,
         "f1": np.nan_to_num(2 * hits / (called + there)).mean(axis=1),
         "precision": np.nan_to_num(hits / called).mean(axis=1),
         "recall": np.nan_to_num(hits / there).mean(axis=1),
         "accuracy": weights @ (rows.answers == rows.labels).astype(np.float64) / total,
-        "calibration_error": _calibration_error(rows, weights) / total,
     }
 
 
@@ -80,14 +73,6 @@ def _ranked(truth: NDArray[np.bool_], outputs: Floats, weights: Floats) -> tuple
     return roc, precision
 
 
-def _calibration_error(rows: ScoredRows, weights: Floats) -> Floats:
-    """(samples,) the sum over tenths of |weight of what came true - sum of the probabilities|."""
-    members = calibration_bins(rows.confidence)[:, np.newaxis] == np.arange(CALIBRATION_BINS)
-    excess = members * (rows.confirmed - rows.confidence)[:, np.newaxis]
-    error: Floats = np.abs(weights @ excess).sum(axis=1)
-    return error
-
-
 def _regression(rows: ScoredRows, weights: Floats) -> dict[str, Floats]:
     total = weights.sum(axis=1)
     error = rows.outputs - rows.labels
@@ -97,5 +82,5 @@ def _regression(rows: ScoredRows, weights: Floats) -> dict[str, Floats]:
     return {
         "rmse": np.sqrt(squared / total),
         "mae": weights @ np.abs(error) / total,
-        "r2": np.where(variance > _SMALLEST, 1 - squared / total / variance, np.nan),
+        "r2": np.where(variance > SMALLEST, 1 - squared / total / variance, np.nan),
     }

@@ -6,25 +6,33 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tenant_experience.errors import PlatformError, UserError
-from tenant_experience.evaluation._intervals import measured, measured_with
-from tenant_experience.evaluation._weighted_metrics import LOSSES, weighted_metrics
+from tenant_experience.evaluation._estimates import Estimate, estimates
+from tenant_experience.evaluation._weighted_metrics import LOSSES
 from tenant_experience.evaluation.missing_features import MISSING_FEATURES, with_gaps
 from tenant_experience.evaluation.scored_rows import PublishedRows, ScoredRows, published
 from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.split import FittedTenants
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.digests import difference
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.intervals import Bounds, difference_interval, t_interval
 
 Verdict = Literal["better", "equal", "worse", "not_comparable"]
 
 # A smaller difference of the loss counts as none, even when it is not chance; for rmse, as a share of the champion's.
 TOLERANCE = 0.005
+_BY_ROWS = ("log_loss", "brier", "rmse", "mae", "roc_auc")
 NOT_COMPARABLE: Literal["not_comparable"] = "not_comparable"
+# With fewer tenants that the live model was not fitted on, all are compared.
+LEAST_NEW_TO_BOTH = 100
 MAY_HAVE_LEARNED = (
-    "The live model may have been trained on some of these tenants, which favours it: tenants rarely change between "
-    "the training part and the test part from one release to the next, but some do."
+    "The live model may have been trained on earlier figures of these tenants, which favours it: a tenant with new "
+    "figures may change between the training part and the test part."
 )
 NEW_DEFINITION = (
     "Both models are measured against the groups of this release, which favours the new model: the live model was "
@@ -54,7 +62,7 @@ class ComparedMetric:
     Attributes:
         champion: of the live model.
         challenger: of the new model.
-        difference: challenger - champion, with its paired 95% bootstrap interval.
+        difference: challenger - champion, with its paired 95% interval.
         low: lower end of the interval.
         high: upper end of the interval.
     """
@@ -123,15 +131,20 @@ class ChampionComparison:
 
 
 def champion_comparison(
-    champion: Champion, model: ServedModel, challenger: ScoredRows, test: FeatureTable
+    champion: Champion,
+    model: ServedModel,
+    challenger: ScoredRows,
+    test: FeatureTable,
+    fitted: FittedTenants | None = None,
 ) -> ChampionComparison:
-    """Compares what both models publish about the test part.
+    """Compares what both models publish about the test part; if it is large enough, about tenants new to both.
 
     Args:
         champion: the live model.
         model: the new model.
         challenger: what it answers for the test part.
         test: features of the tenants of ``challenger``.
+        fitted: the tenants that the live release's models were fitted on, if that is known.
     """
     loss = LOSSES[challenger.task]
     if champion.digest and (found := difference(champion.folder, champion.digest)):
@@ -143,12 +156,23 @@ def champion_comparison(
         reason = f"This version of the program cannot read the live model ({error.code})."
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [reason])
     obstacle = _obstacle(live.scorer.manifest, model.scorer.manifest, test)
-    answered = None if obstacle else _answers(live, test, challenger.labels)
-    if answered is None or not len(answered.rows):
-        reason = obstacle or "The live model answers for none of these tenants: it knows nothing of them that decides."
+    if obstacle:
+        return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [obstacle])
+    chosen = _new_to_both(test, challenger, fitted, live.scorer.manifest)
+    if chosen is None:
+        notes = [MAY_HAVE_LEARNED]
+    else:
+        challenger, test = challenger.take(chosen), test.take(chosen)
+        notes = [
+            f"Of the {len(chosen)} tenants of the test part, the {len(test)} are compared that the live model was not "
+            "trained on."
+        ]
+    answered = _answers(live, test, challenger.labels)
+    if not len(answered.rows):
+        reason = "The live model answers for none of these tenants: it knows nothing of them that decides."
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [reason])
     challenger, test = challenger.take(answered.known), test.take(answered.known)
-    metrics = _paired(answered.rows, challenger)
+    metrics = paired_metrics(answered.rows, challenger)
     hidden = _compared_with_gaps(live, model, test, challenger.labels)
     gaps_decide = loss in hidden and hidden[loss].low > max(metrics[loss].low, 0)
     decides = hidden[loss] if gaps_decide else metrics[loss]
@@ -159,7 +183,7 @@ def champion_comparison(
         rows=len(challenger),
         metrics=metrics,
         verdict=_verdict(decides, TOLERANCE * scale),
-        notes=[MAY_HAVE_LEARNED, *([NEW_DEFINITION] if live.grouping else [])],
+        notes=[*notes, *([NEW_DEFINITION] if live.grouping else [])],
         worse_by=decides.difference / scale if scale else 0.0,
         surely_worse_by=decides.low / scale if scale else 0.0,
         with_gaps=hidden,
@@ -182,7 +206,18 @@ def _compared_with_gaps(
     theirs, ours = _answers(live, tenants, labels), _answers(model, tenants, labels)
     if not (theirs.known & ours.known).any():
         return {}
-    return _paired(theirs.rows.take(ours.known[theirs.known]), ours.rows.take(theirs.known[ours.known]))
+    return paired_metrics(theirs.rows.take(ours.known[theirs.known]), ours.rows.take(theirs.known[ours.known]))
+
+
+def _new_to_both(
+    test: FeatureTable, challenger: ScoredRows, fitted: FittedTenants | None, live: ModelManifest
+) -> NDArray[np.bool_] | None:
+    """Which tenants of the test part the live model was not fitted on; None when that is unknown, or are too few."""
+    if fitted is None or fitted.as_of != live.as_of:
+        return None
+    chosen: NDArray[np.bool_] = ~np.isin(test.tenant_id, fitted.tenant_id)
+    labels = challenger.labels[chosen]
+    return chosen if len(labels) >= LEAST_NEW_TO_BOTH and len(np.unique(labels)) > 1 else None
 
 
 def _obstacle(live: ModelManifest, new: ModelManifest, test: FeatureTable) -> str | None:
@@ -199,21 +234,34 @@ def _obstacle(live: ModelManifest, new: ModelManifest, test: FeatureTable) -> st
     return f"{', '.join(changed)} was a category in one release and a number in the other." if changed else None
 
 
-def _paired(champion: ScoredRows, challenger: ScoredRows) -> dict[str, ComparedMetric]:
-    """Each metric that both models have, and the difference with its interval: both on the same resamples."""
+def paired_metrics(champion: ScoredRows, challenger: ScoredRows) -> dict[str, ComparedMetric]:
+    """Each metric that both models have, and the difference with its interval: both on the same rows.
 
-    def differences(weights: Floats) -> dict[str, Floats]:
-        theirs, ours = weighted_metrics(champion, weights), weighted_metrics(challenger, weights)
-        return {name: ours[name] - theirs[name] for name in ours}
-
-    theirs, ours = (measured(rows, resamples=0).metrics for rows in (champion, challenger))
-    found = measured_with(differences, len(challenger))
+    Without the calibration error: it is never below 0, so the difference of two that may be 0 says nothing.
+    """
+    theirs, ours = estimates(champion), estimates(challenger)
     compared = {}
-    for name, bounds in found.intervals.items():
-        defended, offered = theirs[name], ours[name]
-        if defended is not None and offered is not None and bounds is not None:
-            compared[name] = ComparedMetric(defended, offered, offered - defended, *bounds)
+    for name, offered in ours.items():
+        defended = theirs[name]
+        if name != "calibration_error" and defended.bounds is not None and offered.bounds is not None:
+            bounds = _difference_bounds(name, defended, offered)
+            difference = offered.value - defended.value
+            compared[name] = ComparedMetric(defended.value, offered.value, difference, *bounds)
     return compared
+
+
+def _difference_bounds(name: str, champion: Estimate, challenger: Estimate) -> Bounds:
+    """A t-interval of what the rows contribute; of shares, which few rows may decide, from the intervals of both."""
+    moved, difference = challenger.influence - champion.influence, challenger.value - champion.value
+    if not moved.any() and not difference:
+        return 0.0, 0.0
+    is_perfect = name == "roc_auc" and max(champion.value, challenger.value) == 1
+    if name in _BY_ROWS and not is_perfect:
+        return t_interval(difference + moved)
+    scale = float(np.sqrt((champion.influence**2).sum() * (challenger.influence**2).sum()))
+    correlation = float(champion.influence @ challenger.influence) / scale if scale else 0.0
+    first, second = champion.bounds or (np.nan, np.nan), challenger.bounds or (np.nan, np.nan)
+    return difference_interval(champion.value, first, challenger.value, second, correlation)
 
 
 def _verdict(compared: ComparedMetric, tolerance: float) -> Verdict:

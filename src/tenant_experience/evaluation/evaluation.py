@@ -21,6 +21,7 @@ from tenant_experience.evaluation.smoke_samples import SmokeSample
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.next_period import Backtest, ProbabilityBasis
 from tenant_experience.groups.profile import FeatureProfile, PortfolioShare
+from tenant_experience.groups.yardstick import Yardstick
 from tenant_experience.models.artifact import ModelManifest
 
 
@@ -34,7 +35,7 @@ class PartCounts:
 
 @dataclass(frozen=True)
 class FeatureImportance:
-    """The mean absolute contribution of a feature to the answer, with its 95% interval by the normal distribution."""
+    """The mean absolute contribution of a feature to the answer, with its 95% interval."""
 
     feature: str
     mean_contribution: float
@@ -113,6 +114,7 @@ class PartitionEvaluation:
         precision_recall: points of the curve, for the plot; binary tasks only.
         folder: holds the model.
         smoke_test: some tenants, and the answers expected for them.
+        yardstick: the shares of bad by a rule that does not change; None where labels come from a column.
     """
 
     manifest: ModelManifest
@@ -141,6 +143,12 @@ class PartitionEvaluation:
     precision_recall: list[tuple[float, float]]
     folder: Path
     smoke_test: list[SmokeSample]
+    yardstick: Yardstick | None = None
+
+    @property
+    def yardstick_sentences(self) -> list[str]:
+        """What has changed by the rule that does not change; empty when that is not known."""
+        return list(self.yardstick.sentences()) if self.yardstick else []
 
     @property
     def bad_share(self) -> float | None:
@@ -206,6 +214,17 @@ class PartitionEvaluation:
             "gates": _rows(self.gates),
             "model": self.manifest.model_dump(mode="json"),
             "grouping": self.grouping.model_dump(mode="json") if self.grouping else None,
+            "yardstick": self._yardstick_document(),
+        }
+
+    def _yardstick_document(self) -> dict[str, Any] | None:
+        if self.yardstick is None:
+            return None
+        change = self.yardstick.change
+        return {
+            **self.yardstick.model_dump(mode="json"),
+            "change": change.model_dump(mode="json") if change else None,
+            "sentences": self.yardstick_sentences,
         }
 
 

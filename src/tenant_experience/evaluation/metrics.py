@@ -1,17 +1,16 @@
-"""Tables and curves of how well outputs agree with labels. Metrics with intervals are in ``weighted_metrics``."""
+"""Tables and curves of how well outputs agree with labels. Metrics with intervals are in ``_estimates``."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.evaluation._weighted_metrics import CALIBRATION_BINS, calibration_bins
+from tenant_experience.evaluation._calibration_error import CALIBRATION_BINS, calibration_bins
 from tenant_experience.statistics.arrays import Floats
-from tenant_experience.statistics.intervals import Z95, wilson_interval
+from tenant_experience.statistics.intervals import mean_interval, wilson_interval
 
 Labels = NDArray[np.bool_]
 CURVE_POINTS = 200
@@ -100,7 +99,7 @@ class PredictionBand:
         high_end: the largest prediction; ``to`` in evaluation.json.
         tenants: how many there are.
         mean_predicted: the mean prediction.
-        mean_true: the mean of the true numbers, with its 95% interval by the normal distribution.
+        mean_true: the mean of the true numbers, with its 95% interval.
         low: lower end of the interval.
         high: upper end of the interval.
     """
@@ -176,17 +175,16 @@ def prediction_bands(labels: Floats, predicted: Floats) -> list[PredictionBand]:
     bands = []
     for members in np.array_split(np.argsort(predicted, kind="stable"), min(PREDICTION_BANDS, len(predicted))):
         true = labels[members]
-        half = Z95 * float(true.std()) / math.sqrt(len(true))
-        mean = float(true.mean())
+        low, high = mean_interval(true)
         bands.append(
             PredictionBand(
                 low_end=float(predicted[members[0]]),
                 high_end=float(predicted[members[-1]]),
                 tenants=len(members),
                 mean_predicted=float(predicted[members].mean()),
-                mean_true=mean,
-                low=mean - half,
-                high=mean + half,
+                mean_true=float(true.mean()),
+                low=low,
+                high=high,
             )
         )
     return bands

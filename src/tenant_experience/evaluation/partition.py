@@ -32,12 +32,14 @@ from tenant_experience.evaluation.smoke_samples import smoke_samples
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.profile import feature_profile, portfolio_shares
+from tenant_experience.groups.split import fitted_tenants
+from tenant_experience.groups.yardstick import Yardstick
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.encoding import Matrix
 from tenant_experience.models.scoring import Scorer
 from tenant_experience.models.served_model import Published, ServedModel
 from tenant_experience.statistics.arrays import Floats
-from tenant_experience.statistics.intervals import Z95
+from tenant_experience.statistics.intervals import mean_interval
 from tenant_experience.statistics.splitting import SHARES, TEST
 from tenant_experience.use_case.schema import UseCase
 
@@ -84,7 +86,8 @@ def evaluate_partition(
     bad = None if positive is None else groups.bad
     whole = measured(rows)
     missing = missing_feature_curve(scorer.encoding, matrix, answered.with_gaps)
-    champion = champion_comparison(live.champion, model, rows, test) if live else None
+    fitted = fitted_tenants(live.tenants, use_case) if live and live.tenants is not None else None
+    champion = champion_comparison(live.champion, model, rows, test, fitted) if live else None
     fairness = [] if bad is None else bad_share_by_band(table, bad)
     binary = manifest.task == "binary"
     return PartitionEvaluation(
@@ -119,6 +122,7 @@ def evaluate_partition(
         precision_recall=precision_recall_curve(rows.confirmed, rows.outputs) if binary else [],
         folder=folder,
         smoke_test=smoke_samples(model, test, rows.outputs.max(axis=1) if rows.outputs.ndim == 2 else rows.outputs),
+        yardstick=Yardstick.read(folder),
     )
 
 
@@ -241,9 +245,8 @@ def _unanswered(tenants: int) -> list[str]:
 def _importance(scorer: Scorer, matrix: Matrix) -> list[FeatureImportance]:
     """How much each feature contributes to the log-odds, or to the number, on the test part; the largest first."""
     strength = np.abs(scorer.contributions(matrix))
-    means, halves = strength.mean(axis=0), Z95 * strength.std(axis=0) / np.sqrt(len(strength))
     rows = [
-        FeatureImportance(name, mean, mean - half, mean + half)
-        for name, mean, half in zip(scorer.manifest.features, means.tolist(), halves.tolist(), strict=True)
+        FeatureImportance(name, float(column.mean()), *mean_interval(column))
+        for name, column in zip(scorer.manifest.features, strength.T.astype(np.float64), strict=True)
     ]
     return sorted(rows, key=lambda row: (-row.mean_contribution, row.feature))

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 from tenant_experience.data_layout import GLOBAL_PARTITION, partition_slug
 from tenant_experience.errors import AlgorithmError
+from tenant_experience.use_case.group_choice import GroupChoice
 from tenant_experience.use_case.manifest import Scope
 from tenant_experience.use_case.schema import Models, UseCase
 from tenant_experience.use_case.tuning import Tuning, TuningJob
+
+# A release that inherits its groups needs tenants only to train and to test its model.
+LEAST_INHERITING = 100
 
 
 @dataclass(frozen=True)
@@ -40,16 +44,18 @@ class Shard:
         partitions: the models it trains.
         hyperparameters: strings, as SageMaker passes them on; without those that are searched.
         tuning: the search, or None.
+        groups: where the groups come from; None where labels come from a column.
     """
 
     shard: int
     partitions: list[PartitionSize]
     hyperparameters: dict[str, str]
     tuning: TuningJob | None
+    groups: GroupChoice | None = None
 
 
 def assign_partitions(
-    portfolios: Mapping[str, tuple[int, int]], use_case: UseCase, scope: Scope
+    portfolios: Mapping[str, tuple[int, int]], use_case: UseCase, scope: Scope, *, inherits: bool = False
 ) -> dict[str, PartitionSize]:
     """Portfolio -> partition.
 
@@ -63,18 +69,23 @@ def assign_partitions(
         portfolios: portfolio -> (tenants, tenants that may train).
         use_case: the minimum sizes.
         scope: the scope of this release; the manifest may override that of the use case.
+        inherits: whether the groups come from another release or a file: fewer tenants are then enough.
 
     Raises:
         AlgorithmError: ``too_few_tenants``: all portfolios together have fewer tenants than the gate
             ``pooled_tenants`` asks for, or no portfolio has a model and there is no fallback.
     """
     pooled = sum(trainable for _, trainable in portfolios.values())
-    needed = use_case.gates.pooled_tenants
+    needed = min(LEAST_INHERITING, use_case.gates.pooled_tenants) if inherits else use_case.gates.pooled_tenants
     if pooled < needed:
         raise AlgorithmError(
             f"{pooled} tenants have enough history to train on "
             f"({use_case.history.provisional_below} days or more), of {sum(n for n, _ in portfolios.values())} seen; "
-            f"the gate pooled_tenants asks for {needed}: send a longer or larger export",
+            + (
+                f"{needed} are needed to use groups that were found elsewhere: send a longer or larger export"
+                if inherits
+                else f"the gate pooled_tenants asks for {needed}: send a longer or larger export"
+            ),
             code="too_few_tenants",
         )
     own = {
@@ -110,6 +121,7 @@ def shards(
     models: Models,
     hyperparameters: Mapping[str, str],
     tuning: Tuning | None = None,
+    groups: GroupChoice | None = None,
 ) -> list[Shard]:
     """The training jobs, the largest models first, with at most ``models.shard_size`` models in each.
 
@@ -120,6 +132,7 @@ def shards(
         models: the use case's.
         hyperparameters: strings, as SageMaker passes them on.
         tuning: what is searched, if anything.
+        groups: where the groups come from.
     """
     size = models.shard_size if tuning is None else 1
     searched = tuning.ranges.keys() if tuning else ()
@@ -131,6 +144,7 @@ def shards(
             distinct[start : start + size],
             {name: value for name, value in hyperparameters.items() if name not in searched},
             tuning.job() if tuning else None,
+            groups,
         )
         for shard, start in enumerate(range(0, len(distinct), size))
     ]

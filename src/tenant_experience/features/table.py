@@ -1,6 +1,7 @@
-"""``features.parquet`` in memory: columns as numpy arrays, one row for each tenant, always in order of tenant_id.
+"""``features.parquet`` in memory: columns as numpy arrays, one row for each tenant, in an order that the rows decide.
 
-The order is fixed here, so that nothing later can depend on the order of the rows in the file.
+The order is fixed here, by a hash of each row, so that nothing later can depend on the order of the rows in the file or
+on how ids are spelled: not the split, nor sums that round, nor ties, nor rows that are drawn.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from tenant_experience.data_layout import GLOBAL_PARTITION, PAST, SIDE_COLUMNS, past_features
 from tenant_experience.errors import PlatformError
 from tenant_experience.statistics.arrays import Floats
+from tenant_experience.statistics.splitting import Hashes, number_hashes, row_hashes, spread_keys, text_hashes
 from tenant_experience.use_case.labels import Labels
 from tenant_experience.use_case.schema import UseCase
 
@@ -31,7 +33,7 @@ class FeatureTable:
     """Tenants and their features; every array has one entry for each tenant.
 
     Attributes:
-        tenant_id: the record id of the use case; distinct, ascending.
+        tenant_id: the record id of the use case; distinct.
         portfolio_id: the partition column of the use case.
         partition_slug: the partition that answers for the tenant.
         history: sufficient, provisional or insufficient.
@@ -75,7 +77,7 @@ class FeatureTable:
         return self.values[:, [self.features.index(name) for name in features]]
 
     def take(self, rows: NDArray[Any]) -> FeatureTable:
-        """The tenants that a boolean mask or an ascending index selects."""
+        """The tenants that a boolean mask or an index selects."""
         names = ("tenant_id", "portfolio_id", "partition_slug", "history", "may_train", "values")
         return replace(
             self,
@@ -83,6 +85,45 @@ class FeatureTable:
             label=None if self.label is None else self.label[rows],
             side={name: column[rows] for name, column in self.side.items()},
         )
+
+    def row_keys(self) -> Hashes:
+        """What the split and samples hang on: a hash of each tenant's features, spread over tenants that are alike.
+
+        Features count as 32-bit numbers: a model sees no more of them, and sums may differ in their last bits. Tenants
+        with the same features are told apart by their place in the table.
+        """
+        return self._keys(np.arange(len(self)))
+
+    def in_order_of_content(self) -> FeatureTable:
+        """The same tenants in the order of their keys.
+
+        Tenants with the same features are numbered in order of the other columns. Those that are alike in every column
+        are numbered by their ids, which changes nothing but which of them is which.
+        """
+        rest = [self._feature_hashes(self.values)]
+        rest += [number_hashes(column) for _, column in sorted(self.side.items())]
+        rest += [text_hashes(column) for column in (self.portfolio_id, self.partition_slug, self.history)]
+        rest += [number_hashes(self.may_train.astype(np.float32))]
+        rest += [] if self.label is None else [number_hashes(self.label)]
+        order = np.lexsort((self.tenant_id, row_hashes(rest, len(self))))
+        return self.take(order[np.argsort(self._keys(order), kind="stable")])
+
+    def _keys(self, order: NDArray[np.int64]) -> Hashes:
+        with np.errstate(over="ignore"):
+            return spread_keys(self._feature_hashes(self.values.astype(np.float32))[order])
+
+    def _feature_hashes(self, matrix: NDArray[np.floating]) -> Hashes:
+        """Of all features, whatever their order; a category counts by its name, whichever other categories occur."""
+        columns = []
+        for name in sorted(self.features):
+            values = matrix[:, self.features.index(name)]
+            if name in self.categories:
+                names = np.asarray([*self.categories[name], ""], dtype=np.str_)
+                known = ~np.isnan(values)
+                columns.append(text_hashes(names[np.where(known, values, -1).astype(int)]) * known)
+            else:
+                columns.append(number_hashes(values))
+        return row_hashes(columns, len(self))
 
     def of_partition(self, slug: str) -> FeatureTable:
         """The tenants that a partition's model is made from; for the global model, all tenants of the release."""
@@ -115,9 +156,7 @@ def read_features(path: Path, use_case: UseCase, only: NDArray[np.str_] | None =
     chosen = None if only is None else pc.field(use_case.record_id).isin(pa.array(only.tolist(), pa.string()))
     table = pq.read_table(path, columns=wanted, filters=chosen)
     columns = {name: np.asarray(table[column].to_pylist(), dtype=np.str_) for name, column in texts.items()}
-    order = np.argsort(columns["tenant_id"], kind="stable")
-    ids = columns["tenant_id"][order]
-    if np.any(ids[1:] == ids[:-1]):
+    if pc.count_distinct(table[use_case.record_id]).as_py() < len(table):
         raise PlatformError(f"{path} has two rows for one tenant", code="features_file")
     categories = {name: _categories(table[name]) for name in use_case.categories}
     matrix = [
@@ -125,15 +164,15 @@ def read_features(path: Path, use_case: UseCase, only: NDArray[np.str_] | None =
         for name in use_case.features
     ]
     return FeatureTable(
-        **{name: column[order] for name, column in columns.items()},
-        may_train=table["may_train"].to_numpy().astype(np.bool_)[order],
-        values=np.column_stack(matrix)[order],
+        **columns,
+        may_train=table["may_train"].to_numpy().astype(np.bool_),
+        values=np.column_stack(matrix),
         features=tuple(use_case.features),
         as_of=_latest(table["as_of"].to_pylist()),
         categories=categories,
-        label=_labels(table[labels[0]], use_case.labels)[order] if labels else None,
-        side={name: _numbers(table[name])[order] for name in SIDE_COLUMNS},
-    )
+        label=_labels(table[labels[0]], use_case.labels) if labels else None,
+        side={name: _numbers(table[name]) for name in SIDE_COLUMNS},
+    ).in_order_of_content()
 
 
 def read_past_features(folder: Path, use_case: UseCase, tenants: NDArray[np.str_]) -> list[FeatureTable]:

@@ -9,5 +9,6 @@ __all__ = [
     "markers",
     "next_period",
     "profile",
+    "split",
     "uncertainty",
 ]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tenant_experience.errors import AlgorithmError
-from tenant_experience.groups.grouping import Grouping, Stability
+from tenant_experience.groups.grouping import Grouping, OtherNumber, Stability
 from tenant_experience.use_case.group_limits import GroupLimits
 from tenant_experience.use_case.schema import UseCase
+
+_NUMBERS = {2: "two", 3: "three"}
 
 
 def check_groups(grouping: Grouping, use_case: UseCase) -> None:
@@ -54,6 +56,8 @@ def check_evidence(grouping: Grouping, stability: Stability, permuted_variance: 
 def warnings(grouping: Grouping, limits: GroupLimits) -> Iterator[str]:
     """What the approver should know about groups that passed: one sentence each."""
     smooth, service = grouping.copula_variance, grouping.service_auc
+    if grouping.other_number:
+        yield _other_number(grouping, grouping.other_number)
     if smooth is not None and grouping.explained_variance - smooth <= limits.continuum_margin:
         yield (
             f"The groups are a cut through a continuum: they explain {grouping.explained_variance:.3f} of "
@@ -65,6 +69,20 @@ def warnings(grouping: Grouping, limits: GroupLimits) -> Iterator[str]:
             f"The groups mostly reflect how often tenants make contact: the service features alone tell them apart "
             f"with an AUC of {service:.3f}, below {limits.service_auc:g}."
         )
+
+
+def _other_number(grouping: Grouping, other: OtherNumber) -> str:
+    many, chosen = _NUMBERS[len(other.sizes)], _NUMBERS[len(grouping.classes)]
+    total = sum(other.sizes)
+    sizes = ", ".join(f"{size / total:.0%}" for size in other.sizes[:-1]) + f" and {other.sizes[-1] / total:.0%}"
+    shares = ", ".join(f"{share:.0%}" for share in other.split[:-1]) + f" and {other.split[-1]:.0%}"
+    return (
+        f"{many.capitalize()} groups fit these tenants clearly better than {chosen}: {sizes} of them, from the best "
+        f"off to the worst off. Of each, {shares} are called {grouping.classes[-1]} now. The {many} groups explain "
+        f"{other.explained_variance - other.copula_variance:.3f} more of the variance than data with the same "
+        f"distributions and correlations but without groups, and the {chosen} groups {other.chosen_excess:.3f} more. "
+        f"To use {many}, set clustering.groups to {len(other.sizes)} and name {many} labels.classes in use_case.yaml."
+    )
 
 
 def _check_order(grouping: Grouping, use_case: UseCase) -> None:

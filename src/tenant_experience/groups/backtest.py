@@ -36,7 +36,7 @@ from tenant_experience.groups.uncertainty import group_shares
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.intervals import wilson_interval
 from tenant_experience.statistics.reliability import BINS, calibration_error, tenths
-from tenant_experience.statistics.splitting import hash_sample
+from tenant_experience.statistics.splitting import smallest_keys
 
 # With fewer tenants, or fewer of a group in the later period, there is no backtest.
 LEAST_PAIRS, LEAST_OF_GROUP = 200, 30
@@ -98,8 +98,8 @@ class _Tenants:
 
 def followed_tenants(newest: FeatureTable) -> FeatureTable:
     """The tenants that are looked up in earlier periods: those with enough history, and some where there are many."""
-    known = np.flatnonzero(newest.history != INSUFFICIENT)
-    return newest.take(known[hash_sample(newest.tenant_id[known], MOST_TENANTS)])
+    known = newest.take(newest.history != INSUFFICIENT)
+    return known.take(smallest_keys(known.row_keys(), MOST_TENANTS))
 
 
 def with_priors(grouping: Grouping, training: FeatureTable, window_days: int) -> Grouping:
@@ -210,7 +210,9 @@ def _bins(probability: Floats, true: NDArray[np.bool_]) -> Iterator[ReliabilityB
 def _pair(grouping: Grouping, earlier: FeatureTable, later: FeatureTable) -> tuple[Pair, _Tenants]:
     earlier, later = (table.take(table.history != INSUFFICIENT) for table in (earlier, later))
     _, first, second = np.intersect1d(earlier.tenant_id, later.tenant_id, return_indices=True)
-    before, after = earlier.take(first), later.take(second)
+    # In an order that does not hang on how ids are spelled: the folds of cross-validation follow it.
+    order = np.argsort(earlier.take(first).row_keys(), kind="stable")
+    before, after = earlier.take(first[order]), later.take(second[order])
     complete = grouping.complete(before.numbers)
     before, after = before.take(complete), after.take(complete)
     raw = before.matrix([marker.name for marker in grouping.markers])
@@ -329,8 +331,8 @@ def _measured_persistence(tenants: _Tenants, groups: int) -> tuple[tuple[float, 
 
 def _expected_persistence(grouping: Grouping, training: FeatureTable) -> tuple[tuple[float, ...], ...]:
     """With one snapshot: the mean of the published probabilities of those who are in each group now."""
-    known = np.flatnonzero(grouping.complete(training.numbers))
-    some = training.take(known[hash_sample(training.tenant_id[known], MOST_TENANTS)])
+    known = training.take(grouping.complete(training.numbers))
+    some = known.take(smallest_keys(known.row_keys(), MOST_TENANTS))
     groups = len(grouping.classes)
     sums = np.zeros((groups, groups))
     np.add.at(sums, grouping.assign(some).astype(np.intp), _redrawn(grouping, some))

@@ -7,18 +7,20 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tenant_experience.errors import AlgorithmError
-from tenant_experience.features.table import INSUFFICIENT, FeatureTable
+from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups._checks import check_evidence, check_groups, warnings
+from tenant_experience.groups._group_number import better_number
 from tenant_experience.groups._methods import explained_variance, find_groups, one_thread
 from tenant_experience.groups._rule import GroupRule
 from tenant_experience.groups.evidence import Evidence, predicted_by
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.grouping import FittedMarker, Grouping
 from tenant_experience.groups.markers import Marker, marker_scores, marker_values, usable_markers
+from tenant_experience.groups.split import split_tenants, with_label
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.statistics.arrays import Floats
-from tenant_experience.statistics.ranks import impute, pair_probabilities, thirds
-from tenant_experience.statistics.splitting import TRAIN, hash_sample, split_tenants
+from tenant_experience.statistics.ranks import impute, pair_probabilities
+from tenant_experience.statistics.splitting import TRAIN, smallest_keys
 from tenant_experience.statistics.transforms import transformed
 from tenant_experience.use_case.labels import Method
 from tenant_experience.use_case.schema import UseCase
@@ -48,7 +50,7 @@ def group_partition(
         AlgorithmError: ``too_few_tenants``, ``no_markers``, what ``find_groups`` refuses, or ``check_groups``, or
             ``check_evidence``.
     """
-    table = table.take(table.history != INSUFFICIENT)
+    table = with_label(table)
     learnable = table.take(table.may_train)
     least = max(LEAST_TENANTS, use_case.gates.pooled_tenants if partition.scale == "global" else 0)
     if len(learnable) < least:
@@ -58,8 +60,7 @@ def group_partition(
             code="too_few_tenants",
         )
     markers, _ = usable_markers(learnable, use_case)
-    split = np.full(len(table), "", dtype="<U10")
-    split[table.may_train] = split_tenants(list(learnable.tenant_id), thirds(marker_scores(learnable, markers)))
+    split = split_tenants(table, use_case)
     with one_thread():
         grouping = fit_grouping(table.take(split == TRAIN), partition, use_case, version)
     label = grouping.assign(table)
@@ -83,7 +84,7 @@ def fit_grouping(train: FeatureTable, partition: Partition, use_case: UseCase, v
     # Filled before sampling: a marker that few tenants have could be unknown for a whole sample.
     filled = impute(raw, np.nanmedian(raw, axis=0))
     directions = [marker.direction for marker in markers]
-    sample = hash_sample(train.tenant_id, SAMPLES[clustering.method])
+    sample = smallest_keys(train.row_keys(), SAMPLES[clustering.method])
     fitted_rows = filled if clustering.method == "kmeans" else filled[sample]
     rule, iterations = find_groups(fitted_rows, directions, clustering.method, clustering.groups)
     standardised = rule.space.standardise(filled)
@@ -130,6 +131,7 @@ def defended(grouping: Grouping, evidence: Evidence, sample: FeatureTable, use_c
     Raises:
         AlgorithmError: ``groups_not_stable`` or ``no_structure``.
     """
+    limits = use_case.grouped.limits
     service = [
         transformed(sample.column(name), feature.transform)
         for name, feature in use_case.features.items()
@@ -137,16 +139,18 @@ def defended(grouping: Grouping, evidence: Evidence, sample: FeatureTable, use_c
     ]
     worst = grouping.assign(sample) == len(grouping.classes) - 1
     stability, permuted = evidence.stability(), evidence.permuted_variance()
-    check_evidence(grouping, stability, permuted, use_case.grouped.limits)
+    check_evidence(grouping, stability, permuted, limits)
+    copula = evidence.copula_variance()
     grouping = grouping.model_copy(
         update={
             "stability": stability,
             "permuted_variance": permuted,
-            "copula_variance": evidence.copula_variance(),
+            "copula_variance": copula,
+            "other_number": better_number(evidence, copula, limits),
             "service_auc": predicted_by(np.column_stack(service), worst) if service else None,
         }
     )
-    return grouping.model_copy(update={"warnings": tuple(warnings(grouping, use_case.grouped.limits))})
+    return grouping.model_copy(update={"warnings": tuple(warnings(grouping, limits))})
 
 
 def _fitted(markers: list[Marker], rule: GroupRule, raw: Floats, label: Floats) -> Iterator[FittedMarker]:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tenant_experience.errors import AlgorithmError
-from tenant_experience.features.table import INSUFFICIENT, FeatureTable
+from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows
+from tenant_experience.groups.split import split_tenants, with_label
 from tenant_experience.jobs.partition_runs import Partition
-from tenant_experience.statistics.arrays import Floats
-from tenant_experience.statistics.splitting import TRAIN, VALIDATION, split_tenants
+from tenant_experience.statistics.splitting import TRAIN, VALIDATION
 from tenant_experience.use_case.schema import UseCase
-
-# The number of equally large bands from which numbers are drawn evenly.
-BANDS = 10
 
 
 def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase) -> GroupRows:
@@ -29,10 +25,10 @@ def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase
         AlgorithmError: ``too_few_tenants``: fewer than the gate ``pooled_tenants`` for all portfolios together, or than
             ``models.minimum_tenants`` for one; ``one_class``: a part lacks a class.
     """
-    if table.label is None:
+    table = with_label(table)
+    labels = table.label
+    if labels is None:
         raise ValueError("labels of this use case do not come from a column")
-    labelled = (table.history != INSUFFICIENT) & ~np.isnan(table.label)
-    labels, table = table.label[labelled], table.take(labelled)
     learnable = table.take(table.may_train)
     least = use_case.gates.pooled_tenants if partition.scale == "global" else use_case.models.minimum_tenants
     if len(learnable) < least:
@@ -41,18 +37,9 @@ def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase
             f"{use_case.labels.column!r} and enough history, but a model needs at least {least}",
             code="too_few_tenants",
         )
-    split = np.full(len(table), "", dtype="<U10")
-    split[table.may_train] = split_tenants(list(learnable.tenant_id), _strata(labels[table.may_train], use_case))
+    split = split_tenants(table, use_case)
     classes = tuple(use_case.labels.classes) if use_case.labels.classes else None
     rows = GroupRows(table.tenant_id, split, np.full(len(table), np.nan), labels, classes)
     for part in (TRAIN, VALIDATION):
         rows.learnable(part, partition.partition)  # refused here, before a training is paid for
     return rows
-
-
-def _strata(labels: Floats, use_case: UseCase) -> NDArray[np.int64]:
-    if use_case.labels.classes:
-        return labels.astype(np.int64)
-    ranks = np.empty(len(labels), dtype=np.int64)
-    ranks[np.argsort(labels, kind="stable")] = np.arange(len(labels))
-    return ranks * BANDS // max(len(labels), 1)

@@ -6,7 +6,7 @@ Every draw is seeded and made from rows in a fixed order, so that the same tenan
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,19 @@ class Evidence:
         chance = np.random.default_rng(1)
         rows = self.rule.space.standardise(self.values)
         return max(self._explained(chance.permuted(rows, axis=0)) for _ in range(REFITS))
+
+    def with_groups(self, groups: int) -> Evidence:
+        """The same tenants in another number of groups.
+
+        Raises:
+            AlgorithmError: as ``find_groups``.
+        """
+        rule, _ = find_groups(self.values, self.directions, self.method, groups)
+        return replace(self, rule=rule)
+
+    def explained_variance(self) -> float:
+        """The share of the tenants' variance that lies between the groups."""
+        return explained_variance(self.rule.space.standardise(self.values), self.rule.assign(self.values))
 
     def copula_variance(self) -> float:
         """The mean explained variance of refits on a Gaussian copula with the same margins and correlations.

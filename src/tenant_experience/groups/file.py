@@ -34,7 +34,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class GroupRows:
-    """Rows of one partition, in order of tenant_id; every array has one entry per tenant.
+    """Rows of one partition, in the order of the features table; every array has one entry per tenant.
 
     Attributes:
         tenant_id: the tenants.
@@ -82,8 +82,9 @@ class GroupRows:
         Raises:
             PlatformError: ``groups_file`` when a tenant has no features: the files are from two releases.
         """
-        places = np.searchsorted(table.tenant_id, self.tenant_id)
-        places = np.minimum(places, max(len(table) - 1, 0))
+        order = np.argsort(table.tenant_id, kind="stable")
+        places = np.searchsorted(table.tenant_id, self.tenant_id, sorter=order)
+        places = order[np.minimum(places, len(table) - 1)] if len(table) else order
         if not len(table) or np.any(table.tenant_id[places] != self.tenant_id):
             raise PlatformError("groups.parquet and features.parquet are from different releases", code="groups_file")
         return table.take(places)
@@ -111,13 +112,12 @@ def write_groups(tables: Sequence[pa.Table], path: Path) -> None:
 
 
 def read_groups(path: Path, slug: str, labels: Labels) -> GroupRows:
-    """Reads one partition's rows."""
+    """Reads one partition's rows, in the order in which they were written."""
     table = pq.read_table(path, schema=SCHEMA, filters=[("partition_slug", "=", slug)])
-    order = np.argsort(np.asarray(table["tenant_id"].to_pylist(), dtype=np.str_), kind="stable")
     return GroupRows(
-        tenant_id=np.asarray(table["tenant_id"].to_pylist(), dtype=np.str_)[order],
-        split=np.asarray([part or "" for part in table["split"].to_pylist()], dtype=np.str_)[order],
-        score=table["score"].to_numpy()[order],
-        label=table["label"].to_numpy()[order],
+        tenant_id=np.asarray(table["tenant_id"].to_pylist(), dtype=np.str_),
+        split=np.asarray([part or "" for part in table["split"].to_pylist()], dtype=np.str_),
+        score=table["score"].to_numpy(),
+        label=table["label"].to_numpy(),
         classes=tuple(labels.classes) if labels.classes else None,
     )

@@ -75,6 +75,51 @@ class Stability(BaseModel):
     refits: int
 
 
+class OtherNumber(BaseModel):
+    """The same tenants in another number of groups, which stands out more from a continuum than the chosen one.
+
+    Attributes:
+        sizes: how many tenants of the sample fell into each group, from the best off to the worst off.
+        explained_variance: share of the standardised variance of the sample that lies between the groups.
+        copula_variance: the same of data with the same margins and correlations, but without groups.
+        chosen_excess: by how much the chosen number of groups explains more than such data does.
+        split: of each of these groups, the share that the chosen groups count as the worst off.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    sizes: tuple[int, ...]
+    explained_variance: float
+    copula_variance: float
+    chosen_excess: float
+    split: tuple[float, ...]
+
+
+class HeldRule(BaseModel):
+    """What a release that did not find its own groups knows about the earlier ones, from its training part.
+
+    Attributes:
+        how: ``kept`` from the live release, or ``inherited`` from another release or a file.
+        tenants: of the training part.
+        sizes: how many of these are in each group.
+        probability_worse: of each marker, the least P(worse) over neighbouring groups; None where it is unknown.
+        explained_variance: share of the standardised variance that lies between the groups.
+        permuted_variance: the largest such share of 20 tables with columns shuffled one by one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    how: Literal["kept", "inherited"]
+    tenants: int
+    sizes: tuple[int, ...]
+    probability_worse: dict[str, float | None]
+    explained_variance: float
+    permuted_variance: float
+
+
+Scale = Literal["global", "local", "inherited"]
+
+
 class Grouping(BaseModel):
     """The rule, and how it was found.
 
@@ -82,7 +127,8 @@ class Grouping(BaseModel):
         format: the version of this document.
         partition: the partition it is for; ``slug`` is its name in keys.
         version: the release that found it.
-        scale: ``global`` when portfolios may be compared by it, else ``local``.
+        scale: ``global`` when portfolios may be compared by it, else ``local``; ``inherited`` when the rule was found
+            on other tenants.
         as_of: the moment its features describe.
         method: how groups were found; a Gaussian mixture also takes tenants by its own rule.
         classes: names of the groups, from the best off to the worst off.
@@ -103,7 +149,9 @@ class Grouping(BaseModel):
         stability: refits on redrawn tenants.
         permuted_variance: the largest explained variance of refits on columns shuffled one by one.
         copula_variance: explained variance of data with the same margins and correlations, but without groups.
+        other_number: two groups for three, or three for two, when these clearly fit better; else None.
         service_auc: how well the service features alone separate the last group from the others; None when unknown.
+        held: for a rule that an earlier release found; None when this release found it.
         warnings: what the approver should know about these groups, in sentences.
     """
 
@@ -113,7 +161,7 @@ class Grouping(BaseModel):
     partition: str
     slug: str
     version: str
-    scale: Literal["global", "local"]
+    scale: Scale
     as_of: str
     method: Literal["kmeans", "gaussian_mixture", "ward"] = "kmeans"
     classes: tuple[str, ...] = ("good", "bad")
@@ -133,7 +181,9 @@ class Grouping(BaseModel):
     stability: Stability | None = None
     permuted_variance: float | None = None
     copula_variance: float | None = None
+    other_number: OtherNumber | None = None
     service_auc: float | None = None
+    held: HeldRule | None = None
     warnings: tuple[str, ...] = ()
 
     @model_validator(mode="after")

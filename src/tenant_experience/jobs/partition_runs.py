@@ -13,6 +13,7 @@ from typing import Any, Literal
 from tenant_experience.data_layout import GLOBAL_PARTITION, PARTITIONS_FILE
 from tenant_experience.errors import PlatformError, TenantExperienceError
 from tenant_experience.jobs.outcome import MESSAGE_LIMIT, Outcome
+from tenant_experience.use_case.group_choice import FIND_NEW, GroupChoice
 
 Status = Literal["ready", "refused", "failed"]
 READY: Status = "ready"
@@ -90,6 +91,12 @@ def read_shard(folder: Path, shard: int) -> list[Partition]:
         if entry["shard"] == shard:
             return [Partition(row["partition"], row["slug"]) for row in entry["partitions"]]
     raise PlatformError(f"{folder / PARTITIONS_FILE} has no shard {shard}", code="unknown_shard")
+
+
+def read_group_choice(folder: Path) -> GroupChoice:
+    """Where the groups come from, from ``partitions.json`` in ``folder``; earlier versions always found new ones."""
+    chosen = json.loads((folder / PARTITIONS_FILE).read_text())[0].get("groups")
+    return FIND_NEW if chosen is None else GroupChoice(**chosen)
 
 
 def run_partitions(

@@ -15,6 +15,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from tenant_experience.data_layout import MODEL_FILE, MODEL_MANIFEST
 from tenant_experience.errors import UserError
+from tenant_experience.groups.grouping import Scale
 from tenant_experience.models.calibration import Calibration
 from tenant_experience.models.digests import damage, digest_of, with_digests
 from tenant_experience.models.encoding import Encoding, Matrix, as_matrix
@@ -83,7 +84,8 @@ class ModelManifest(BaseModel):
         calibration: from margins to probabilities; None for a number.
         scaling: of the columns, before a linear model reads them; None for trees.
         training: None for models from before records were kept.
-        scale: ``global`` when portfolios may be compared by it, else ``local``.
+        scale: ``global`` when portfolios may be compared by it, else ``local``; ``inherited`` when the groups were
+            found on other tenants.
         as_of: the moment the features describe, ISO 8601, UTC.
         hyperparameters: as trained, defaults included.
         code_version: the version of this package that trained it.
@@ -105,7 +107,7 @@ class ModelManifest(BaseModel):
     calibration: Calibration | None = None
     scaling: Scaling | None = None
     training: TrainingRecord | None = None
-    scale: Literal["global", "local"]
+    scale: Scale
     as_of: str
     hyperparameters: dict[str, Any]
     code_version: str

@@ -26,10 +26,10 @@ from tenant_experience.data_quality.gates import (
     check_quarantine_gate,
     intake_warnings,
     scope_warnings,
-    shift_warnings,
     unmapped_warnings,
 )
 from tenant_experience.data_quality.report import DataQuality, data_quality_report
+from tenant_experience.data_quality.shift_warnings import shift_warnings
 from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize, Shard, assign_partitions, shards
 from tenant_experience.features.past import write_past_features
@@ -50,6 +50,7 @@ from tenant_experience.intake.table import read_table
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.training.tuning_request import check_ranges, wanted_tuning
+from tenant_experience.use_case.group_choice import FIND_NEW, KEEP, GroupChoice
 from tenant_experience.use_case.manifest import Manifest, as_hyperparameters, read_batch_manifest
 from tenant_experience.use_case.schema import SQL_FILE, UseCase, load_use_case
 from tenant_experience.use_case.source import Source, load_source
@@ -150,14 +151,18 @@ def build_features(
                 check_freshness(engine, batch.use_case, batch.as_of)
             compute_features(engine, batch, folders)
             scope = batch.manifest.models or batch.use_case.models.scope
-            partition_of = assign_partitions(tenants_by_portfolio(connection, batch.use_case), batch.use_case, scope)
+            inherits = batch.manifest.groups is not None and batch.manifest.groups.kind == "from"
+            partition_of = assign_partitions(
+                tenants_by_portfolio(connection, batch.use_case), batch.use_case, scope, inherits=inherits
+            )
             scoped = scope_warnings(scope, partition_of.values(), batch.use_case)
             tenants, warnings = _describe(connection, batch, folders, quality, scoped)
             place_tenants(connection, batch.use_case, partition_of)
             write_features(connection, batch.use_case, folders.features / FEATURES_FILE)
             # History is only recorded: nothing is trained, so nothing is looked back on.
             past = [] if as_of else compute_past_features(engine, batch, folders)
-        items = _write_partitions(batch, partition_of, folders)
+            groups = chosen_groups(batch, compared=quality.comparison is not None and quality.comparison.compared)
+        items = _write_partitions(batch, partition_of, groups, folders)
     return Outcome.ok(
         release=release,
         as_of=quality.as_of,
@@ -250,12 +255,36 @@ def compute_past_features(engine: ProcessingEngine, batch: Batch, folders: Folde
     return write_past_features(engine, batch.use_case, sql, batch.as_of, folders.features)
 
 
-def _write_partitions(batch: Batch, partition_of: dict[str, PartitionSize], folders: Folders) -> list[Shard]:
+def chosen_groups(batch: Batch, *, compared: bool) -> GroupChoice | None:
+    """Where the groups of this release come from; None where labels come from a column.
+
+    Args:
+        batch: its manifest decides, else its use case.
+        compared: whether this release can be compared with the live one. Groups of a release of another source are kept
+            only when the manifest says so.
+
+    Raises:
+        UserError: ``invalid_manifest`` when it has groups and the use case has none.
+    """
+    wanted, clustering = batch.manifest.groups, batch.use_case.clustering
+    if clustering is None:
+        if wanted:
+            raise UserError(
+                f"{MANIFEST} has the key 'groups', but labels of {batch.use_case.name} do not come from groups",
+                code="invalid_manifest",
+            )
+        return None
+    return wanted or (KEEP if clustering.hold and compared else FIND_NEW)
+
+
+def _write_partitions(
+    batch: Batch, partition_of: dict[str, PartitionSize], groups: GroupChoice | None, folders: Folders
+) -> list[Shard]:
     hyperparameters = as_hyperparameters(batch.use_case.hyperparameters) | batch.manifest.hyperparameters
     tuning = wanted_tuning(batch.use_case, batch.manifest)
     if tuning:
         check_ranges(tuning, batch.use_case.trainer, hyperparameters)
-    items = shards(partition_of, batch.use_case.models, hyperparameters, tuning)
+    items = shards(partition_of, batch.use_case.models, hyperparameters, tuning, groups)
     _write_json(folders.features / PARTITIONS_FILE, [asdict(item) for item in items])
     return items
 

@@ -18,6 +18,7 @@ from tenant_experience.data_layout import (
     MODEL_FILE,
     MODEL_MANIFEST,
     NEXT_PERIOD_FILE,
+    YARDSTICK_FILE,
     model_archive,
 )
 from tenant_experience.errors import TenantExperienceError
@@ -33,6 +34,8 @@ from tenant_experience.models.digests import packed_digest
 from tenant_experience.use_case.schema import UseCase
 
 _log = logging.getLogger("evaluation")
+# Of one partition, in the outcome: the report has all.
+MOST_NOTES = 5
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,9 @@ class ShardEvaluation:
         key = model_archive(partition.slug, self.release)
         of_groups = (GROUPING_FILE, NEXT_PERIOD_FILE) if self.use_case.clustering else ()
         names = (MODEL_FILE, MODEL_MANIFEST, *of_groups)
-        write_archive(self.archives / key, [folder / name for name in names])
+        # Groups of an earlier version of this program have no yardstick.
+        beside = [folder / YARDSTICK_FILE] if (folder / YARDSTICK_FILE).is_file() else []
+        write_archive(self.archives / key, [*(folder / name for name in names), *beside])
         return {
             "model_key": key,
             "digest": packed_digest(folder),
@@ -90,6 +95,7 @@ class ShardEvaluation:
             "metrics": evaluation.metrics,
             "tenants": evaluation.tenants,
             "bad_share": evaluation.bad_share,
+            "notes": [*evaluation.yardstick_sentences, *evaluation.warnings][:MOST_NOTES],
         }
 
     def document(self, shard: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ MAX_NAME = 120
 FIGURES = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "brier": "Brier", "rmse": "RMSE", "mae": "MAE", "r2": "R squared"}
 _MAX_LISTED = 50
 _MAX_MESSAGE = 300  # fifty messages and everything else stay far below DynamoDB's 400 KB for an item
+_MAX_NOTES, _MAX_NOTE = 3, 700  # fifty partitions with three notes each stay far below it, too
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def _stored(row: PartitionResult) -> dict[str, Any]:
         "tenants": row.tenants,
         "bad_share": row.bad_share,
         "scale": row.scale,
+        "notes": [note[:_MAX_NOTE] for note in row.notes[:_MAX_NOTES]] or None,
         "code": row.code,
         "message": row.message[:_MAX_MESSAGE],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 
 from tenant_experience.readable_text import readable_without_links
 from tenant_experience.release.approval import FIGURES, Approval
@@ -30,7 +31,7 @@ def write(request: Approval, link: str) -> tuple[str, str]:
         f"  models ready      {summary.ready_count}",
         f"  models refused    {summary.refused_count}",
         "",
-        *[_ready_line(row) for row in summary.ready[:_MAX_PARTITIONS]],
+        *[line for row in summary.ready[:_MAX_PARTITIONS] for line in (_ready_line(row), *_notes(row))],
         *[_refused_line(row) for row in summary.refused[:_MAX_PARTITIONS]],
         "",
         "Look at it and decide here (opening the page decides nothing):",
@@ -58,6 +59,18 @@ def _ready_line(row: PartitionResult) -> str:
     tenants = "?" if row.tenants is None else row.tenants
     figures = "".join(f", {name} {row.metrics[name]:.3f}" for name in FIGURES if name in row.metrics)
     return _line(f"{row.partition}: {tenants} tenants{figures}")
+
+
+def _notes(row: PartitionResult) -> Iterator[str]:
+    """What to know about a model, each as a whole."""
+    for note in row.notes:
+        yield from textwrap.wrap(
+            readable_without_links(note),
+            _WARNING_WIDTH,
+            initial_indent="    - ",
+            subsequent_indent="      ",
+            break_on_hyphens=False,
+        )
 
 
 def _refused_line(row: PartitionResult) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tenant_experience.data_layout import GLOBAL_PARTITION
 from tenant_experience.evaluation.evaluation import FeatureImportance, PartitionEvaluation
 from tenant_experience.evaluation.metrics import BinaryConfusion
 from tenant_experience.evaluation.scored_rows import ConfusionMatrix
@@ -191,7 +192,7 @@ def report_part(
         evaluation=evaluation,
         pictures=pictures,
         is_refused=is_refused,
-        title="All portfolios" if manifest.scale == "global" else f"{_kind(use_case)} {manifest.partition}",
+        title="All portfolios" if manifest.slug == GLOBAL_PARTITION else f"{_kind(use_case)} {manifest.partition}",
         bad_interval=None if bad is None else wilson_interval(bad, tenants),
         open_interval=wilson_interval(certainty.cannot_be_told, certainty.tenants) if certainty else None,
         least=_least(use_case),
@@ -258,6 +259,14 @@ def _worse_interval(row: FeatureProfile) -> tuple[float, float] | None:
 
 def _firmness(grouping: Grouping) -> Iterator[Firmness]:
     """How stable the groups are, and whether they are more than a cut through a continuum."""
+    if grouping.held:
+        yield Firmness(
+            "Do the earlier groups still explain these tenants?",
+            "This release did not find its own groups. Here is how much of its own tenants' variation the earlier ones "
+            "explain; all figures below are from the tenants on whom they were found.",
+            share(grouping.held.explained_variance),
+            f"{share(grouping.held.permuted_variance)} in shuffled columns",
+        )
     if grouping.stability:
         yield Firmness(
             "Would other tenants give the same groups?",

@@ -20,7 +20,7 @@ METRIC_MEANINGS = {
         (
             "calibration_error",
             "Calibration error",
-            "Mean distance of a probability from the share that comes true.",
+            "Mean distance of a probability from the share that comes true, less the distance that chance alone makes.",
         ),
         ("rmse", "Root mean squared error", "How far predictions are off; large errors count more."),
         ("mae", "Mean absolute error", "How far predictions are off, on average."),

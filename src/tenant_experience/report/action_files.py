@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from tenant_experience.data_layout import ACTIONS_FILE, ACTIONS_TABLE, GLOBAL_PA
 from tenant_experience.evaluation.evaluation import PartitionEvaluation
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows
+from tenant_experience.groups.grouping import Scale
 from tenant_experience.groups.profile import PortfolioShare
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.readable_text import readable
@@ -40,7 +40,7 @@ class PortfolioRow:
     low: float | None
     high: float | None
     rank: int | None
-    scale: Literal["global", "local"] | None
+    scale: Scale | None
     waiting: int | None
     overdue: int | None
     oldest_open_hr: float | None
@@ -121,14 +121,14 @@ def report_actions(
     )
 
 
-Scaled = tuple[PortfolioShare, Literal["global", "local"]]
+Scaled = tuple[PortfolioShare, Scale]
 
 
 def _shares(evaluations: Sequence[PartitionEvaluation]) -> dict[str, Scaled]:
     shares: dict[str, Scaled] = {}
     for evaluation in evaluations:
         for row in evaluation.portfolios:
-            if evaluation.manifest.scale == "global" or row.portfolio_id not in shares:
+            if evaluation.manifest.slug == GLOBAL_PARTITION or row.portfolio_id not in shares:
                 shares[row.portfolio_id] = (row, evaluation.manifest.scale)
     return shares
 

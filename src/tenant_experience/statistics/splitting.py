@@ -1,4 +1,8 @@
-"""Splits tenants: 70% to train a model, 20% to stop its training, 10% to test it."""
+"""Splits tenants: 70% to train a model, 20% to stop its training, 10% to test it. Only the rows decide, not the ids.
+
+Every row has a key: a hash of its values. Keys put rows into an order that is as good as random, but is the same in
+every process, and does not change when tenants get other ids (pseudonyms) or a file has another order.
+"""
 
 from __future__ import annotations
 
@@ -10,28 +14,27 @@ from numpy.typing import NDArray
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SHARES = {TRAIN: 0.7, VALIDATION: 0.2, TEST: 0.1}
-# The same in every release, so that tenants rarely change parts, and the tenants that tested the last model do not
-# train the next one.
+# The same in every release, so that a row which does not change rarely changes parts: what tested the last model does
+# not train the next one.
 SEED = 1
 
+Hashes = NDArray[np.uint64]
 
-def split_tenants(tenant_ids: Sequence[str], strata: NDArray[np.integer], seed: int = SEED) -> NDArray[np.str_]:
-    """Puts each tenant into train, validation or test, 70/20/10 within each stratum, by a hash of its id.
+
+def split_rows(keys: Hashes, strata: NDArray[np.integer]) -> NDArray[np.str_]:
+    """Puts each row into train, validation or test, 70/20/10 within each stratum, in the order of the keys.
 
     Args:
-        tenant_ids: distinct; their order changes nothing.
-        strata: the stratum of each, shape (tenants,).
-        seed: another seed is another split.
+        keys: of the rows, see ``spread_keys``.
+        strata: the stratum of each, shape (rows,).
 
     Returns:
-        One of the three names per tenant, shape (tenants,).
+        One of the three names per row, shape (rows,).
     """
-    # Hash first, id second: two ids of one hash still have one order.
-    keys = np.array([f"{_hash(tenant_id, seed)}{tenant_id}" for tenant_id in tenant_ids], dtype=np.str_)
-    parts = np.empty(len(tenant_ids), dtype="<U10")
+    parts = np.empty(len(keys), dtype="<U10")
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
-        members = members[np.argsort(keys[members])]
+        members = members[np.argsort(keys[members], kind="stable")]
         train_end = round(SHARES[TRAIN] * len(members))
         validation_end = round((SHARES[TRAIN] + SHARES[VALIDATION]) * len(members))
         parts[members[:train_end]] = TRAIN
@@ -40,13 +43,57 @@ def split_tenants(tenant_ids: Sequence[str], strata: NDArray[np.integer], seed: 
     return parts
 
 
-def hash_sample(tenant_ids: NDArray[np.str_], count: int, seed: int = SEED) -> NDArray[np.int64]:
-    """Ascending places of the ``count`` tenants whose ids have the smallest hashes; of all if there are no more."""
-    if len(tenant_ids) <= count:
-        return np.arange(len(tenant_ids))
-    hashes = np.array([_hash(tenant_id, seed) for tenant_id in tenant_ids.tolist()])
-    return np.sort(np.argsort(hashes, kind="stable")[:count])
+def smallest_keys(keys: Hashes, count: int) -> NDArray[np.int64]:
+    """Ascending places of the ``count`` rows with the smallest keys; of all rows if there are no more."""
+    return np.sort(np.argsort(keys, kind="stable")[:count])
 
 
-def _hash(tenant_id: str, seed: int) -> str:
-    return hashlib.blake2b(f"{seed}:{tenant_id}".encode(), digest_size=8).hexdigest()
+def spread_keys(hashes: Hashes, seed: int = SEED) -> Hashes:
+    """A key for each row: its hash, mixed with how many rows before it have the same hash.
+
+    Without the number, all rows that are alike, such as tenants without any contact, would be in one part of the split.
+
+    Args:
+        hashes: of the rows, see ``row_hashes``; rows that are alike but not interchangeable must be in a fixed order.
+        seed: another seed is another split.
+    """
+    order = np.argsort(hashes, kind="stable")
+    ordered = hashes[order]
+    first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+    occurrence = np.empty(len(hashes), dtype=np.uint64)
+    occurrence[order] = np.arange(len(hashes)) - np.repeat(first, np.diff(np.append(first, len(hashes))))
+    return _mixed(_mixed(hashes ^ np.uint64(seed)) ^ occurrence)
+
+
+def row_hashes(columns: Sequence[Hashes], rows: int) -> Hashes:
+    """A 64-bit hash of each row, shape (rows,).
+
+    Args:
+        columns: from ``number_hashes`` and ``text_hashes``, (rows,) each; their order matters.
+        rows: how many there are.
+    """
+    hashes = np.zeros(rows, dtype=np.uint64)
+    for column in columns:
+        hashes = _mixed(hashes ^ column)
+    return hashes
+
+
+def number_hashes(values: NDArray[np.floating]) -> Hashes:
+    """A hash of each number. Zero has one sign here, and NaN one spelling."""
+    plain = np.where(np.isnan(values), np.nan, values.astype(np.float64) + 0.0)
+    return _mixed(plain.view(np.uint64))
+
+
+def text_hashes(texts: NDArray[np.str_]) -> Hashes:
+    """A hash of each text."""
+    distinct, inverse = np.unique(texts, return_inverse=True)
+    digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in distinct.tolist()]
+    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)[inverse]
+
+
+def _mixed(values: Hashes) -> Hashes:
+    """SplitMix64 (Steele, Lea and Flood, 2014): every bit of a number changes about half of the bits of its hash."""
+    mixed = values + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(mixed ^ (mixed >> np.uint64(31)))

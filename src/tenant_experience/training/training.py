@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from tenant_experience.data_layout import GROUPING_FILE
 from tenant_experience.errors import AlgorithmError, UserError
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows
+from tenant_experience.groups.grouping import Grouping, Scale
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.encoding import Encoding
@@ -115,7 +117,7 @@ class TrainingRun:
         task = FitTask(
             trainer=trainer_named(self.use_case.trainer),
             settings=self.settings,
-            manifest=self._manifest(partition, encoding, table.as_of),
+            manifest=self._manifest(partition, encoding, table.as_of, _scale(partition, folder)),
             train=Dataset(encoding.matrix(train_table), labels[0]),
             validation=Dataset(encoding.matrix(validation_table), labels[1]),
             feature_dropout=self.use_case.feature_dropout,
@@ -140,7 +142,7 @@ class TrainingRun:
             return {}
         return {name: self.use_case.features[name].direction for name in clustering.markers}
 
-    def _manifest(self, partition: Partition, encoding: Encoding, as_of: str) -> ModelManifest:
+    def _manifest(self, partition: Partition, encoding: Encoding, as_of: str, scale: Scale) -> ModelManifest:
         return ModelManifest(
             partition=partition.partition,
             slug=partition.slug,
@@ -152,11 +154,16 @@ class TrainingRun:
             labels=tuple(self.use_case.labels.classes or ()),
             positive_label=self.use_case.labels.positive,
             threshold=self.use_case.costs.threshold,
-            scale=partition.scale,
+            scale=scale,
             as_of=as_of,
             hyperparameters=self.settings.model_dump(),
             code_version=code_version(),
         )
+
+
+def _scale(partition: Partition, folder: Path) -> Scale:
+    """The groups that the labels come from may have been found on other tenants."""
+    return Grouping.read(folder).scale if (folder / GROUPING_FILE).is_file() else partition.scale
 
 
 def code_version() -> str:

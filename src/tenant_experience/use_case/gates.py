@@ -19,7 +19,8 @@ class Gates(Settings):
         failed_records_share: at most this share (rounded up) of the tenants that an instance ingests is not written.
         pooled_tenants: at least this many tenants may train.
         freshness_days: the newest event is at most this many days older than ``as_of``.
-        feature_shift: the PSI of each feature, and of labels from a column, is at most this.
+        feature_shift: the PSI of each feature, and of labels from a column, is at most this and what chance can
+            add.
         null_share: the share of tenants without a value grows by at most this, for each feature and for the label.
         vanished_portfolios: at most this share of the portfolios is gone.
         roc_auc: the model's ROC AUC is at least this.

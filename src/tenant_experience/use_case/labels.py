@@ -17,12 +17,16 @@ Method = Literal["kmeans", "gaussian_mixture", "ward"]
 
 
 class Clustering(Settings):
-    """On which features groups are found and how, and which features must agree although they were not used."""
+    """On which features groups are found and how, and which features must agree although they were not used.
+
+    ``hold``: whether a release keeps the groups of the live release, unless its manifest.json says otherwise.
+    """
 
     markers: list[Name] = Field(min_length=2)
     checks: list[Name] = Field(default_factory=list)
     method: Method = "kmeans"
     groups: Literal[2, 3] = 2
+    hold: bool = True
     limits: GroupLimits = GroupLimits()
 
 

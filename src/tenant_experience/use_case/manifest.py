@@ -14,8 +14,9 @@ from typing import Any, Literal, NoReturn, cast, get_args
 
 from tenant_experience.data_layout import MANIFEST
 from tenant_experience.errors import UserError
+from tenant_experience.use_case.group_choice import GroupChoice, parse_group_choice
 
-KEYS = ("source", "as_of", "hyperparameters", "models", "tuning")
+KEYS = ("source", "as_of", "hyperparameters", "models", "tuning", "groups")
 Scope = Literal["global", "per_partition"]
 RESERVED_HYPERPARAMETERS = frozenset({"release", "shard"})
 # Limits of SageMaker's CreateTrainingJob: characters in a hyperparameter's name and value, and how many there may be.
@@ -34,6 +35,7 @@ class Manifest:
         hyperparameters: strings, as SageMaker passes them on.
         models: ``global`` or ``per_partition``.
         tuning: whether hyperparameters are searched.
+        groups: where the groups come from.
     """
 
     source: str | None = None
@@ -41,6 +43,7 @@ class Manifest:
     hyperparameters: dict[str, str] = field(default_factory=dict)
     models: Scope | None = None
     tuning: bool | None = None
+    groups: GroupChoice | None = None
 
 
 def read_batch_manifest(folder: Path) -> Manifest:
@@ -79,7 +82,15 @@ def parse_manifest(document: object) -> Manifest:
     tuning = document.get("tuning")
     if tuning is not None and not isinstance(tuning, bool):
         _refuse(f"key 'tuning' must be true or false, not {tuning!r}")
-    return Manifest(source, _moment(document), _hyperparameters(document.get("hyperparameters")), models, tuning)
+    groups = document.get("groups")
+    return Manifest(
+        source,
+        _moment(document),
+        _hyperparameters(document.get("hyperparameters")),
+        models,
+        tuning,
+        None if groups is None else parse_group_choice(groups, f"{MANIFEST} key 'groups'"),
+    )
 
 
 def parse_utc(text: str) -> datetime:

@@ -11,7 +11,7 @@ from tenant_experience.data_quality._category_shift import (
     CommonValue,
     ValueTurnover,
     category_shift,
-    category_stability_index,
+    category_stability,
     describe_category,
 )
 from tests.support.churn_export import STATES, write_churn
@@ -27,16 +27,18 @@ def test_psi_is_the_sum_over_values_the_rare_ones_pooled_and_the_bin_of_nulls():
     before = [(n + 0.5) / 102 for n in (60, 30, 1, 9)]
     after = [(n + 0.5) / 102 for n in (30, 50, 10, 10)]
     by_hand = sum((q - p) * math.log(q / p) for p, q in zip(before, after, strict=True))
-    assert category_stability_index(then, now) == pytest.approx(by_hand)
+    found = category_stability(then, now, 1)
+    assert found.psi == pytest.approx(by_hand)
+    assert found.chance == pytest.approx(7.815 * (1 / 100 + 1 / 100), rel=1e-3)  # chi-squared, 3 degrees, 95%
 
 
 def test_the_order_of_values_does_not_matter_and_the_same_counts_have_not_shifted():
     then = {"a": 60, "b": 30, None: 9}
-    assert category_stability_index(then, dict(reversed(then.items()))) == 0.0
+    assert category_stability(then, dict(reversed(then.items())), 1).psi == 0.0
 
 
 def test_new_and_vanished_values_are_named_the_most_common_first():
-    shift = category_shift({"a": 50, "gone": 50}, {"a": 50, "rare": 20, "new": 29, None: 1})
+    shift = category_shift({"a": 50, "gone": 50}, {"a": 50, "rare": 20, "new": 29, None: 1}, 1)
     assert shift.new == ValueTurnover(2, ["new", "rare"])
     assert shift.gone == ValueTurnover(1, ["gone"])
     assert shift.null_share_change == pytest.approx(0.01)

@@ -69,8 +69,9 @@ def test_a_share_of_bad_that_goes_with_exposure_or_size_is_warned_of() -> None:
     assert (by["exposure"].ratio, by["exposure"].warned) == (pytest.approx(1.5), True)
     assert fairness_warnings([by["exposure"]], "bad") == [
         "The share of bad tenants depends on how long tenants have been known: 50.0% (44.4% to 55.6%) at 180 to 269 "
-        "days, 33.3% (28.2% to 38.8%) at 365 days or more. This warning appears when the highest share is more than "
-        "1.25 times the lowest."
+        "days, 33.3% (28.2% to 38.8%) at 365 days or more. Chance alone would not give this difference (p is below "
+        "0.001, corrected for 2 comparisons). This warning appears when p is below 0.05 and one share is more than "
+        "1.25 times the other."
     ]
     assert [group.name for group in by["size"].groups] == ["100 to 499 tenants", "500 to 1999 tenants"]
     assert bad_share_by_band(replace(table, side={}, portfolio_id=np.full(count, "one")), bad) == []

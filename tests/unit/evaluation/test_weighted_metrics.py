@@ -37,19 +37,8 @@ def test_two_classes_agree_with_scikit_learn(sample: int) -> None:
             "precision": metrics.precision_score(LABELS, answers, **given),
             "recall": metrics.recall_score(LABELS, answers, **given),
             "accuracy": metrics.accuracy_score(LABELS, answers, **given),
-            "calibration_error": _calibration_error(LABELS, BINARY.outputs, weight),
         }
     )
-
-
-def _calibration_error(labels: np.ndarray, outputs: np.ndarray, weight: np.ndarray) -> float:
-    total = 0.0
-    for tenth in range(10):
-        members = np.minimum((outputs * 10).astype(int), 9) == tenth
-        if weight[members].sum():
-            true, told = (np.average(column[members], weights=weight[members]) for column in (labels, outputs))
-            total += weight[members].sum() * abs(true - told)
-    return total / weight.sum()
 
 
 @pytest.mark.parametrize("sample", range(3))

@@ -86,6 +86,40 @@ def test_exposure_runs_from_the_first_event_ever_seen():
     assert one(days_of_history=200)["exposure_days"] == pytest.approx(200)
 
 
+def test_the_event_that_exposure_begins_with_is_not_counted_nor_others_at_that_moment():
+    begin = {"escalated": True, "direction": "outbound"}
+    first = [event(ago(182.5), channel, **begin) for channel in ("ticket", "maintenance_request", "work_order", "call")]
+    fresh = event(ago(1), tenant_id="T9")
+    row = build([*first, event(ago(182.5, microseconds=-1), **begin), event(ago(9), "work_order"), fresh])["T1"]
+    assert row["exposure_days"] == pytest.approx(182.5)
+    counted = ("total_tickets", "total_maintenance_tickets", "work_order_count", "outbound_call_count")
+    assert [row[name] for name in counted] == pytest.approx([2, 0, 2, 0])
+    assert row["escalation_count"] == pytest.approx(2)
+
+
+def test_the_first_event_has_hours_a_tone_and_an_answer_and_may_be_open():
+    answered = event(ago(200), "call", direction="inbound", answered=True)
+    tickets = [event(ago(200), first_response_at=ago(199), sentiment="negative"), event(ago(9), sentiment="positive")]
+    row = build([answered, *tickets, event(ago(1), tenant_id="T9")])["T1"]
+    assert (row["answer_rate"], row["negative_rate"], row["positive_rate"]) == (1, 0.5, 0.5)
+    assert (row["mean_first_response_hr"], row["open_count"], row["oldest_open_hr"]) == (24, 2, 200 * 24)
+
+
+@pytest.mark.parametrize(
+    ("first", "moved_in", "tickets"),
+    [(ago(400), None, 2), (ago(365, microseconds=1), None, 2), (ago(365), None, 1), (ago(365), ago(365), 2)],
+)
+def test_what_exposure_does_not_begin_with_is_counted(first: datetime, moved_in: datetime | None, tickets: int):
+    rows = [event(first), event(ago(365)), event(ago(1))] if first < ago(365) else [event(first), event(ago(1))]
+    row = build([each | {"tenancy_start_at": moved_in} for each in rows])["T1"]
+    assert (row["exposure_days"], row["total_tickets"]) == (pytest.approx(365), pytest.approx(tickets))
+
+
+def test_a_known_move_in_begins_exposure_and_every_event_since_counts():
+    row = build([event(ago(182.5), tenancy_start_at=ago(182.5)), event(ago(1))])["T1"]
+    assert (row["exposure_days"], row["total_tickets"]) == (pytest.approx(182.5), pytest.approx(4))
+
+
 def test_exposure_is_at_most_the_window():
     assert one(days_of_history=800)["exposure_days"] == pytest.approx(365)
 

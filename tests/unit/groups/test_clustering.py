@@ -45,9 +45,10 @@ def test_the_rule_recovers_a_known_truth() -> None:
 
 @pytest.mark.slow
 def test_fifty_row_orders_change_no_label(tmp_path: Path) -> None:
-    table = generated_table(600)
-    _, expected = group(table)
     path = tmp_path / "features.parquet"
+    write_table(generated_table(600), path)
+    table = read_features(path, USE_CASE)
+    _, expected = group(table)
     for seed in range(50):
         write_table(table, path, np.random.default_rng(seed).permutation(len(table)))
         shuffled = read_features(path, USE_CASE)
@@ -78,7 +79,7 @@ def test_only_the_training_part_decides() -> None:
 
 
 def test_tenants_that_may_not_train_get_a_group_and_no_part() -> None:
-    table = generated_table(1_000)
+    table = generated_table(1_000, noise=0.2)
     may_train, history = table.may_train.copy(), table.history.astype("<U12")
     may_train[:100], history[:50], history[50:100] = False, "insufficient", "provisional"
     _, rows = group(replace(table, may_train=may_train, history=history))

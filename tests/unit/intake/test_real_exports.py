@@ -103,14 +103,15 @@ def by_pandas(log: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     tickets["open_since"] = tickets.opened.where(tickets.resolved.isna())
     callers = tickets.groupby("caller")
     exposure = (as_of - callers.opened.min()) / pd.Timedelta(days=1)
+    later = tickets.opened > callers.opened.transform("min")  # exposure begins with the first one, which does not count
     yearly = 365 / exposure.where(exposure >= 30)
     return pd.DataFrame(
         {
             "portfolio_id": callers.location.apply(lambda places: places.iloc[-1]).fillna("all"),
             "history": np.select([exposure < 30, exposure < 60], ["insufficient", "provisional"], "sufficient"),
             "exposure_days": exposure,
-            "total_tickets": callers.size() * yearly,
-            "escalation_count": (tickets.hands > 1).groupby(tickets.caller).sum() * yearly,
+            "total_tickets": later.groupby(tickets.caller).sum() * yearly,
+            "escalation_count": (later & (tickets.hands > 1)).groupby(tickets.caller).sum() * yearly,
             "mean_first_response_hr": callers.response_hr.mean(),
             "mean_full_resolution_hr": callers.resolution_hr.mean(),
             "open_count": callers.open_since.count().astype(float),

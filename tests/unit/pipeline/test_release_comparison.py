@@ -13,6 +13,7 @@ import yaml
 
 from tests.support.engine_use_cases import HOUSEHOLDS
 from tests.support.feature_job import FeatureJob
+from tests.support.html_pages import data_quality_page
 
 TENANTS = 600
 SOURCE = {"source": "tenant_table"}
@@ -67,8 +68,10 @@ def test_a_second_release_of_the_same_kind_has_not_shifted(live: Path, tmp_path:
     assert quality["comparison"]["tenants_by_history"] == {"sufficient": 600}
     shifts = {name: feature["shift"] for name, feature in quality["features"].items()}
     assert all(0 <= shift["psi"] < 0.1 for shift in shifts.values())
-    assert all(0 < shifts[name]["ks"] < 0.1 for name in ("answer_rate", "total_tickets"))
-    assert shifts["exposure_days"] == {"psi": 0.0, "ks": None, "null_share_then": 1.0, "null_share_change": 0.0}
+    assert all(0 < shifts[name]["psi"] < shifts[name]["chance"] < 0.15 for name in (*COUNTS, "answer_rate"))
+    assert all(0.8 < shifts[name]["level"]["change"]["size"] < 1.25 for name in COUNTS)
+    nothing = {"psi": 0.0, "chance": 0.0, "null_share_then": 1.0, "null_share_change": 0.0, "level": None}
+    assert shifts["exposure_days"] == nothing
 
 
 def test_a_large_shift_is_a_warning_and_an_enormous_one_is_refused(live: Path, tmp_path: Path):
@@ -76,7 +79,10 @@ def test_a_large_shift_is_a_warning_and_an_enormous_one_is_refused(live: Path, t
     table["total_tickets"] = [1.5 * value for value in table["total_tickets"]]
     outcome = job_of(tmp_path / "warned", table, live).run(SOURCE)
     (warning,) = outcome["data_quality"]["warnings"]
-    assert warning.startswith("total tickets has shifted: PSI 0.")
+    assert warning.startswith("number of tickets rose to 1.")
+    assert (
+        " times compared with the live release, in all 3 portfolios with at least 30 tenants: the mean went" in warning
+    )
     table["mean_first_response_hr"] = [3600 * value for value in table["mean_first_response_hr"]]
     job = job_of(tmp_path / "refused", table, live)
     outcome = job.run(SOURCE)
@@ -84,9 +90,37 @@ def test_a_large_shift_is_a_warning_and_an_enormous_one_is_refused(live: Path, t
     quality = job.read("reports/data_quality.json")
     assert quality["refusal"]["code"] == "feature_shift"
     psi = quality["features"]["mean_first_response_hr"]["shift"]["psi"]
-    for words in ("mean_first_response_hr", "release r1", f"PSI {psi:.2f}", "feature_shift allows 1.00"):
+    for words in ("mean_first_response_hr", "release r1", f"PSI {psi:.2f}", "gate feature_shift allows 1.00"):
         assert words in outcome["message"]
     assert sorted(path.name for path in job.output("features").iterdir()) == ["outcome.json"]
+
+
+def annualised(days: int) -> Table:
+    """The same households, with counts over so many days."""
+    random = np.random.default_rng(11)
+    counts = {name: (random.poisson(4, TENANTS) * 365 / days).tolist() for name in COUNTS if not name.endswith("_hr")}
+    return households(1) | counts
+
+
+def test_the_same_tenants_over_a_day_less_have_not_shifted(tmp_path: Path):
+    first = job_of(tmp_path / "first", annualised(506))
+    assert first.run(SOURCE)["status"] == "ok"
+    outcome = job_of(tmp_path / "second", annualised(505), first.output("features")).run(SOURCE)
+    assert (outcome["status"], outcome["data_quality"]["warnings"]) == ("ok", [])
+
+
+def test_hours_that_are_longer_in_one_portfolio_are_told_on_the_page_and_to_the_approver(live: Path, tmp_path: Path):
+    table = households(1)
+    slow = [3 * hours for hours in table["mean_first_response_hr"][::3]]
+    table["mean_first_response_hr"][::3] = slow
+    job = job_of(tmp_path, table, live)
+    (warning,) = job.run(SOURCE)["data_quality"]["warnings"]
+    assert warning.startswith("hours until the first response rose to 2.")
+    assert "times in 'North Quay' (" in warning
+    assert job.read("reports/data_quality.json")["warnings"] == [warning]
+    assert warning in data_quality_page(job).text
+    level = job.read("reports/data_quality.json")["features"]["mean_first_response_hr"]["shift"]["level"]
+    assert (level["portfolios"], level["moved"], level["farthest"][0]["name"]) == (3, 1, "North Quay")
 
 
 def losing_answers(table: Table) -> None:
