@@ -89,15 +89,24 @@ class Truth:
         path.write_text(json.dumps({tenant: "bad" if bad else "good" for tenant, bad in named}, indent=1) + "\n")
 
 
-def generate(folder: Path, *, as_of: datetime, tenants: int = 1_500, portfolios: int = 6, seed: int = 0) -> Truth:
+def generate(
+    folder: Path,
+    *,
+    as_of: datetime,
+    tenants: int = 1_500,
+    portfolios: int = 6,
+    seed: int = 0,
+    days_of_log: int = DAYS_OF_LOG,
+) -> Truth:
     """Write a batch of event files into ``folder``. The same arguments give the same bytes.
 
     Args:
         folder: made when missing; gets a file for each channel, and the caller adds ``manifest.json``.
-        as_of: with a time zone; the events span the 420 days before it and the day after it.
+        as_of: with a time zone; the events span the days of the log before it and the day after it.
         tenants: at least 1.
         portfolios: at least 1; the first are the largest, and their speeds differ.
         seed: seed of everything random.
+        days_of_log: how far the log reaches back.
     """
     rng = np.random.default_rng(seed)
     names = np.array([_PORTFOLIOS[i] if i < len(_PORTFOLIOS) else f"Portfolio {i + 1}" for i in range(portfolios)])
@@ -106,9 +115,9 @@ def generate(folder: Path, *, as_of: datetime, tenants: int = 1_500, portfolios:
     slowness = np.exp(rng.normal(0, 0.15, portfolios))
     # Slower portfolios also have more tenants who have a bad time.
     bad = rng.random(tenants) < np.clip(0.3 + 0.5 * np.log(slowness), 0.1, 0.6)[portfolio]
-    moved_in = np.where(rng.random(tenants) < 0.2, rng.uniform(0, DAYS_OF_LOG - 5, tenants), 0.0)
+    moved_in = np.where(rng.random(tenants) < 0.2, rng.uniform(0, days_of_log - 5, tenants), 0.0)
     pace = slowness[portfolio] * np.exp(rng.normal(0, 0.2, tenants))
-    tables = [_events(rng, channel, bad, moved_in, pace, as_of) for channel in CHANNELS]
+    tables = [_events(rng, channel, bad, moved_in, pace, as_of, days_of_log) for channel in CHANNELS]
     ids = np.array([f"T{i:06d}" for i in range(tenants)])
     events = write_files(folder, tables, ids, names[portfolio], rng)
     return Truth(ids, bad, names[portfolio], events)
@@ -121,9 +130,10 @@ def _events(
     moved_in: _Floats,
     pace: _Floats,
     as_of: datetime,
+    days_of_log: int,
 ) -> EventTable:
     end = as_of.astimezone(UTC) + EXPORT_DELAY
-    days = DAYS_OF_LOG + EXPORT_DELAY.days
+    days = days_of_log + EXPORT_DELAY.days
     years = (days - moved_in) / 365
     liveliness = rng.gamma(8.0, 1 / 8.0, len(bad))
     who = np.repeat(np.arange(len(bad)), rng.poisson(_by_class(channel.yearly, bad) * years * liveliness))

@@ -29,7 +29,8 @@ from tenant_experience.data_layout import (
     processing_output,
 )
 from tenant_experience.errors import UserError
-from tenant_experience.features.table import read_features
+from tenant_experience.features.table import read_features, read_past_features
+from tenant_experience.groups.backtest import fit_next_period, followed_tenants, with_priors
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.groups.earlier_rules import EarlierRules, choose_groups, read_rule_file, read_rules
 from tenant_experience.groups.file import to_arrow, write_groups
@@ -44,6 +45,7 @@ from tenant_experience.jobs.partition_runs import (
     shard_outcome,
 )
 from tenant_experience.release.release import PublishedModel
+from tenant_experience.statistics.splitting import TRAIN
 from tenant_experience.use_case.group_choice import GroupChoice
 from tenant_experience.use_case.schema import load_use_case
 
@@ -51,7 +53,10 @@ OUTPUT = "clusters"
 
 
 def main(arguments: list[str] | None) -> Outcome:
-    """Writes groups.parquet, an outcome row for each partition and, of groups, grouping.json and yardstick.json."""
+    """Writes groups.parquet, and for each partition an outcome row.
+
+    Where groups are found or kept, each partition also has grouping.json, next_period.json and yardstick.json.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--release", required=True)
     parser.add_argument("--shard", required=True, type=int)
@@ -68,7 +73,13 @@ def main(arguments: list[str] | None) -> Outcome:
             earlier = earlier_rules(Path(folder), partition, choice, options.release)
         grouped = choose_groups(tenants, partition, use_case, options.release, choice, earlier)
         grouping, rows = grouped.grouping, grouped.rows
+        training = rows.align(tenants).take(rows.split == TRAIN)
+        followed = followed_tenants(tenants)
+        past = read_past_features(source, use_case, followed.tenant_id)
+        grouping = with_priors(grouping, training, use_case.history.window_days)
+        grouping, next_period = fit_next_period(grouping, training, [*past, followed])
         grouping.write(output / partition.slug)
+        next_period.write(output / partition.slug)
         grouped.yardstick.write(output / partition.slug)
         groups.append(to_arrow(rows, partition.slug))
         return {
@@ -87,6 +98,7 @@ def main(arguments: list[str] | None) -> Outcome:
             "service_auc": grouping.service_auc,
             "held": grouping.held.model_dump() if grouping.held else None,
             "warnings": list(grouping.warnings),
+            "next_period": next_period.summary(),
         }
 
     def label(partition: Partition) -> dict[str, Any]:

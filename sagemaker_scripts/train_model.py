@@ -19,6 +19,7 @@ from tenant_experience.data_layout import (
     FEATURES_FILE,
     GROUPING_FILE,
     GROUPS_FILE,
+    NEXT_PERIOD_FILE,
     YARDSTICK_FILE,
     ml_root,
     training_channel,
@@ -38,7 +39,10 @@ OWN = ("release", "shard")
 
 
 def main(_arguments: list[str] | None) -> Outcome:
-    """Writes ``/opt/ml/model/<slug>/{model.ubj, model.json, grouping.json}``, and an outcome row for each partition."""
+    """Writes ``/opt/ml/model/<slug>/``, and an outcome row for each partition.
+
+    Such a folder holds model.ubj and model.json, and with groups grouping.json and next_period.json.
+    """
     given = _hyperparameters()
     release, shard = given["release"], int(given["shard"])
     use_case = load_use_case(training_channel("use_case"))
@@ -58,8 +62,8 @@ def main(_arguments: list[str] | None) -> Outcome:
             if use_case.labels.from_ == "clusters":
                 # Before the model, because model.json has the digests of the files beside it.
                 folder.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(clusters / partition.slug / GROUPING_FILE, folder / GROUPING_FILE)
-                shutil.copyfile(clusters / partition.slug / YARDSTICK_FILE, folder / YARDSTICK_FILE)
+                for name in (GROUPING_FILE, NEXT_PERIOD_FILE, YARDSTICK_FILE):
+                    shutil.copyfile(clusters / partition.slug / name, folder / name)
             return training.train_partition(table, groups, partition, folder)
 
         results = run_partitions(partitions, train, given_up, at_once=count)

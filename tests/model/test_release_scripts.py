@@ -17,6 +17,7 @@ from tests.support.generated_tenants import generated_table, with_open_items, wr
 from tests.support.job_processes import cluster, evaluate, run_script, train
 from tests.support.script_release import Release, make_release
 
+FILES = ["grouping.json", "model.json", "model.ubj", "next_period.json", "yardstick.json"]
 METRICS = {"roc_auc", "pr_auc", "log_loss", "brier", "f1", "precision", "recall", "accuracy", "calibration_error"}
 
 
@@ -32,12 +33,7 @@ def test_a_release_ends_with_a_model_its_figures_and_a_report(release: Release) 
     assert set(row["metrics"]) == METRICS
     assert row["tenants"] == 2_000
     assert row["metrics"]["roc_auc"] > 0.95
-    assert sorted(path.name for path in release.models["all"].iterdir()) == [
-        "grouping.json",
-        "model.json",
-        "model.ubj",
-        "yardstick.json",
-    ]
+    assert sorted(path.name for path in release.models["all"].iterdir()) == FILES
     reports = release.output("reports")
     names = sorted(path.name for path in reports.iterdir())
     assert names == ["actions.csv", "actions.json", "evaluation.json", "outcome.json", "report.html", "smoke_test.json"]
@@ -91,7 +87,8 @@ def test_another_row_order_gives_the_same_bytes(release: Release, tmp_path: Path
     table = with_open_items(generated_table(2_000, portfolios=("north", "south", "<east> & co")))
     write_job_inputs(tmp_path, table, order=order)
     again = make_release(tmp_path)
-    for name in ("clusters/groups.parquet", "clusters/all/grouping.json", "models/all/r1/model.tar.gz"):
+    of_groups = ("clusters/all/grouping.json", "clusters/all/next_period.json")
+    for name in ("clusters/groups.parquet", *of_groups, "models/all/r1/model.tar.gz"):
         assert (again.output(name)).read_bytes() == release.output(name).read_bytes(), name
     for name in ("reports/report.html", "reports/evaluation.json", "reports/smoke_test.json"):
         assert (again.output(name)).read_bytes() == release.output(name).read_bytes(), name

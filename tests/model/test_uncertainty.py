@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.backtest import with_priors
 from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.uncertainty import DRAWS, probability_bad
@@ -33,7 +34,7 @@ THREE = ["good", "opportunity", "bad"]
 
 def grouping_of(table: FeatureTable, rules: UseCase | None = None) -> Grouping:
     grouping, _ = group_partition(table, ALL, rules or use_case(), "r1")
-    return grouping
+    return with_priors(grouping, table, 365)
 
 
 def clustered(**changes: Any) -> UseCase:
@@ -58,7 +59,35 @@ def grouping(generated: FeatureTable) -> Grouping:
 
 
 def redrawn_share(grouping: Grouping, table: FeatureTable) -> np.ndarray:
-    """The definition, word for word."""
+    """The definition, word for word: first a tenant's true rates, by what is known of it, then its next year."""
+    chance = np.random.default_rng(0)
+    years = table.side.get("exposure_days", np.full(len(table), 365.0)) / 365
+    column = {name: table.column(name) for name in table.features}
+    tickets = np.maximum(np.rint(column["total_tickets"] * years), 1)
+    matters = np.maximum(np.rint((column["total_tickets"] + column["total_maintenance_tickets"]) * years), 1)
+    next_tickets, next_matters = (np.maximum(np.rint(seen / years), 1) for seen in (tickets, matters))
+    bad = np.zeros(len(table))
+    for _ in range(REDRAWS):
+        values = table.values.copy()
+        for name in ("escalation_count", "total_maintenance_tickets"):
+            prior = grouping.priors[name]
+            rate = chance.gamma(prior.strength * prior.mean + column[name] * years) / (prior.strength + years)
+            values[:, table.features.index(name)] = chance.poisson(rate)
+        for name in ("mean_first_response_hr", "mean_full_resolution_hr"):
+            prior = grouping.priors[name]
+            mean = (prior.strength * prior.mean + column[name] * matters) / chance.gamma(prior.strength + 1 + matters)
+            values[:, table.features.index(name)] = mean * chance.gamma(next_matters) / next_matters
+        prior = grouping.priors["negative_rate"]
+        hits, misses = (tickets * share for share in (column["negative_rate"], 1 - column["negative_rate"]))
+        rate = chance.beta(prior.strength * prior.mean + hits, prior.strength * (1 - prior.mean) + misses)
+        rate = chance.binomial(next_tickets.astype(int), rate) / next_tickets
+        values[:, table.features.index("negative_rate")] = rate
+        bad += np.equal(grouping.assign(replace(table, values=values)), len(grouping.classes) - 1)
+    return bad / REDRAWS
+
+
+def unshrunk_share(grouping: Grouping, table: FeatureTable) -> np.ndarray:
+    """The same without priors: what was seen is taken to be the true rate."""
     chance = np.random.default_rng(0)
     days = table.side.get("exposure_days", np.full(len(table), 365.0))
     column = {name: table.column(name) for name in table.features}
@@ -83,6 +112,25 @@ def test_it_is_the_share_of_redraws_that_are_bad(grouping: Grouping, generated: 
     share = redrawn_share(grouping, some)
     assert np.abs(probability_bad(grouping, some) - share).max() < TOLERANCE + NOISE_OF_REDRAWS
     assert np.count_nonzero((share > 0.2) & (share < 0.8)) > 30
+
+
+def test_without_priors_what_was_seen_is_the_true_rate(grouping: Grouping, generated: FeatureTable) -> None:
+    """Documents of earlier releases have none."""
+    some, unshrunk = generated.take(np.arange(300)), grouping.model_copy(update={"priors": {}})
+    share = unshrunk_share(unshrunk, some)
+    assert np.abs(probability_bad(unshrunk, some) - share).max() < TOLERANCE + NOISE_OF_REDRAWS
+
+
+def test_a_zero_does_not_stay_zero(grouping: Grouping, generated: FeatureTable) -> None:
+    """A tenant without a single escalation or request, and with few tickets, may have a bad year all the same."""
+    values = np.zeros((2, len(generated.features)))
+    values[:, generated.features.index("answer_rate")] = 0.9
+    values[:, generated.features.index("total_tickets")] = 1
+    quiet = replace(generated.take(np.arange(2)), values=values, side={"exposure_days": np.array([100.0, 365.0])})
+    short, long = probability_bad(grouping, quiet)
+    unshrunk = probability_bad(grouping.model_copy(update={"priors": {}}), quiet)
+    assert np.all(unshrunk < 0.001)
+    assert short > long > 0.005
 
 
 @needs_shared_data(REAL_TABLE.name)

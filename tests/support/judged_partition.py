@@ -13,6 +13,7 @@ from tenant_experience.evaluation.partition import evaluate_partition
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.file import GroupRows
+from tenant_experience.groups.next_period import NextPeriod
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.report.action_files import report_actions
 from tenant_experience.report.pictures import group_pictures
@@ -50,6 +51,12 @@ class Judged:
             "actions": report_actions(self.table, self.use_case, [evaluation], {slug: self.groups}),
         }
         return ShardReport("r1", 0, self.use_case, **(content | more)).render()
+
+    def with_next_period(self, next_period: NextPeriod, folder: Path) -> Judged:
+        """The same model, in ``folder``, beside another account of the next period."""
+        self.evaluation.grouping.write(folder)
+        next_period.write(folder)
+        return self.trained(folder)
 
     def trained(self, folder: Path) -> Judged:
         """The same with its model made in ``folder`` and judged."""

@@ -10,6 +10,7 @@ from typing import Any
 from tenant_experience.evaluation._fairness import BandComparison
 from tenant_experience.evaluation._group_changes import GroupChangeCounts, GroupChanges
 from tenant_experience.evaluation._intervals import Measured
+from tenant_experience.evaluation._next_period import next_period_sentences
 from tenant_experience.evaluation.champion import ChampionComparison
 from tenant_experience.evaluation.gates import ModelGate
 from tenant_experience.evaluation.metrics import AnswerCertainty, BinaryConfusion, CalibrationBin, PredictionBand
@@ -18,7 +19,7 @@ from tenant_experience.evaluation.scored_rows import ConfusionMatrix
 from tenant_experience.evaluation.slices import Slice
 from tenant_experience.evaluation.smoke_samples import SmokeSample
 from tenant_experience.groups.grouping import Grouping
-from tenant_experience.groups.next_period import ProbabilityBasis
+from tenant_experience.groups.next_period import Backtest, ProbabilityBasis
 from tenant_experience.groups.profile import FeatureProfile, PortfolioShare
 from tenant_experience.groups.yardstick import Yardstick
 from tenant_experience.models.artifact import ModelManifest
@@ -100,6 +101,7 @@ class PartitionEvaluation:
         champion: the comparison with the live model; None when none is live.
         moved: which tenants changed group since the live release; None where that is unknown.
         uncertainty: how certain the published P(bad) is, on the test part; None without groups.
+        backtest: how the published probabilities came true in past periods; None where there are none.
         fairness: the share of bad by exposure and by size of the portfolio.
         gates: the gates on models, kept or broken.
         warnings: in sentences, those of the grouping first.
@@ -129,6 +131,7 @@ class PartitionEvaluation:
     champion: ChampionComparison | None
     moved: GroupChanges | None
     uncertainty: AnswerCertainty | None
+    backtest: Backtest | None
     fairness: list[BandComparison]
     gates: list[ModelGate]
     warnings: list[str]
@@ -169,6 +172,17 @@ class PartitionEvaluation:
         """Counts of the tenants that changed group."""
         return self.moved.counts() if self.moved else None
 
+    @property
+    def next_period_sentences(self) -> list[str]:
+        """What is said of the published probability; empty where labels come from a column."""
+        return next_period_sentences(self.backtest, self.manifest.labels[-1]) if self.grouping else []
+
+    def _next_period(self) -> dict[str, Any] | None:
+        if self.grouping is None:
+            return None
+        backtest = self.backtest.model_dump(mode="json") if self.backtest else None
+        return {"sentences": self.next_period_sentences, "backtest": backtest}
+
     def document(self) -> dict[str, Any]:
         """The partition's part of evaluation.json: everything but ids, the curves and the smoke test."""
         changes = self.changes
@@ -194,6 +208,7 @@ class PartitionEvaluation:
             "champion": self.champion.document() if self.champion else None,
             "changes": changes.document() if changes else None,
             "uncertainty": self.uncertainty.document() if self.uncertainty else None,
+            "next_period": self._next_period(),
             "fairness": _rows(self.fairness),
             "warnings": self.warnings,
             "profile": _rows(self.profile),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.evaluation.champion import ChampionComparison
 from tenant_experience.evaluation.missing_features import MISSING_FEATURES, MissingFeatures
+from tenant_experience.groups.next_period import Backtest
 from tenant_experience.use_case.gates import Gates
 
 
@@ -35,6 +36,7 @@ def model_gates(
     metrics: Mapping[str, float | None],
     missing_features: Sequence[MissingFeatures],
     champion: ChampionComparison | None,
+    backtest: Backtest | None = None,
 ) -> list[ModelGate]:
     """The gates on models that the use case sets and whose value could be measured.
 
@@ -43,14 +45,18 @@ def model_gates(
         metrics: of the test part.
         missing_features: from ``missing_feature_curve``.
         champion: from ``champion_comparison``; None when no model is live.
+        backtest: of the published probabilities; without it, the gate on calibration is about the model probability.
     """
+    error, of_what = metrics.get("calibration_error"), "the calibration error"
+    if backtest is not None:
+        error, of_what = backtest.published.calibration_error, "the calibration error over the next period"
     missing = next((row.metrics.get("accuracy") for row in missing_features if row.missing == MISSING_FEATURES), None)
     found = [
         _champion(gates.champion_loss, champion),
         _least("roc_auc", gates.roc_auc, metrics.get("roc_auc"), "the ROC AUC"),
         _least("r2", gates.r2, metrics.get("r2"), "the share of variance explained"),
         _least("missing_accuracy", gates.missing_accuracy, missing, "the accuracy with 3 features missing"),
-        _most("calibration_error", gates.calibration_error, metrics.get("calibration_error"), "the calibration error"),
+        _most("calibration_error", gates.calibration_error, error, of_what),
     ]
     return [gate for gate in found if gate is not None]
 

@@ -168,6 +168,9 @@ def _details(evaluation: Mapping[str, Any], links: CardLinks) -> dict[str, str]:
     champion = evaluation.get("champion")
     if champion:
         details["against the live model"] = f"{champion['verdict']} ({champion['version']})"
+    following = evaluation.get("next_period")
+    if following:
+        details["the published probability"] = " ".join(following["sentences"])
     for gate in evaluation.get("gates") or ():
         details[f"gate {gate['name']}"] = f"{'kept' if gate['passed'] else 'broken'}: {gate['message']}"
     return {name: _cut(str(value), _SHORT) for name, value in details.items() if value is not None}

@@ -107,7 +107,8 @@ def evaluate_partition(
         published=answered.description,
         uncertainty=answer_certainty(rows.outputs if binary else rows.outputs[:, -1]) if grouping else None,
         fairness=fairness,
-        gates=model_gates(use_case.gates, whole.metrics, missing, champion),
+        gates=model_gates(use_case.gates, whole.metrics, missing, champion, model.next_period.backtest),
+        backtest=model.next_period.backtest,
         warnings=[
             *(grouping.warnings if grouping else ()),
             *_warnings(len(rows), live, champion),

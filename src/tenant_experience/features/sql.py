@@ -21,8 +21,10 @@ FEATURES_TABLE = "features"
 _NAMED = re.compile(r"CREATE\s+(?P<kind>VIEW|TABLE)\s+(?P<name>[a-z_][a-z0-9_]*)\s+AS\s", re.IGNORECASE)
 
 
-def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, as_of: datetime) -> None:
-    """Fills the connection's table ``features`` from the engine's view ``events``.
+def features_from_events(
+    engine: ProcessingEngine, use_case: UseCase, sql: str, as_of: datetime, table: str = FEATURES_TABLE
+) -> None:
+    """Fills a table of the connection from the engine's view ``events``, as often as wanted, each time another one.
 
     Args:
         engine: holds ``events``.
@@ -31,6 +33,7 @@ def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, 
             the end a SELECT. It may use ``$as_of`` and ``$window_start`` (timestamps), ``$minimum_days`` and
             ``$provisional_below``.
         as_of: what happens at or after this moment is not known yet.
+        table: its name.
 
     Raises:
         UserError: ``invalid_use_case``: the SQL does not have this form, or lacks a column that the use case names.
@@ -39,12 +42,13 @@ def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, 
     *named, answer = _statements(
         engine.connection,
         Template(sql).safe_substitute(
-            as_of=_timestamp(as_of),
-            window_start=_timestamp(as_of - timedelta(days=history.window_days)),
+            as_of=sql_timestamp(as_of),
+            window_start=sql_timestamp(as_of - timedelta(days=history.window_days)),
             minimum_days=history.minimum_days,
             provisional_below=history.provisional_below,
         ),
     )
+    taken = {"events", table}
     for statement in named:
         found = _NAMED.search(statement)
         if found is None:
@@ -53,10 +57,17 @@ def features_from_events(engine: ProcessingEngine, use_case: UseCase, sql: str, 
                 f"{' '.join(statement.split())[:100]}",
                 code="invalid_use_case",
             )
+        if found["name"] in taken:
+            raise UserError(
+                f"{SQL_FILE} gives the name {found['name']!r} to a statement, but another one, or the events, have it "
+                "already: choose a name for each",
+                code="invalid_use_case",
+            )
+        taken.add(found["name"])
         create = engine.view if found["kind"].upper() == "VIEW" else engine.keep
         create(found["name"], statement[found.end() :])
-    engine.fetch(FEATURES_TABLE, answer)
-    given = {name for name, *_ in engine.connection.execute(f"DESCRIBE {FEATURES_TABLE}").fetchall()}
+    engine.fetch(table, answer)
+    given = {name for name, *_ in engine.connection.execute(f"DESCRIBE {table}").fetchall()}
     wanted = (use_case.record_id, use_case.partition_column, *use_case.features, *label_columns(use_case))
     missing = [name for name in wanted if name not in given]
     if missing:
@@ -92,37 +103,54 @@ def features_from_table(connection: duckdb.DuckDBPyConnection, use_case: UseCase
     known = " AND ".join(f"{name} IS NOT NULL" for name in label_columns(use_case)) or "true"
     connection.execute(
         f"CREATE TABLE {FEATURES_TABLE} AS SELECT {use_case.record_id}, {use_case.partition_column}, "
-        f"{_timestamp(as_of)} AS as_of, 'sufficient' AS history, {known} AS may_train, "
+        f"{sql_timestamp(as_of)} AS as_of, 'sufficient' AS history, {known} AS may_train, "
         f"{columns}, {nulls} FROM ready_made"
     )
 
 
-def write_features(
-    connection: duckdb.DuckDBPyConnection, use_case: UseCase, partition_of: dict[str, PartitionSize], path: Path
+def place_tenants(
+    connection: duckdb.DuckDBPyConnection, use_case: UseCase, partition_of: dict[str, PartitionSize]
 ) -> None:
-    """Writes ``features.parquet`` in the order of the record ids: the same input gives the same rows in the same order.
+    """Fills the table ``placed``: the partition that answers for each tenant of ``features``.
 
     Args:
         connection: holds ``features``.
         use_case: names the columns.
         partition_of: portfolio -> its partition, for every portfolio in ``features``.
-        path: the file to write.
     """
     connection.execute("CREATE TABLE partition_of (portfolio VARCHAR, partition VARCHAR, slug VARCHAR)")
     connection.executemany(
         "INSERT INTO partition_of VALUES ($1, $2, $3)",
         [[portfolio, partition.partition, partition.slug] for portfolio, partition in partition_of.items()],
     )
+    connection.execute(
+        f"CREATE TABLE placed AS SELECT {use_case.record_id}, partition, slug AS partition_slug "
+        f"FROM {FEATURES_TABLE} JOIN partition_of ON portfolio = {use_case.partition_column}"
+    )
+
+
+def write_features(
+    connection: duckdb.DuckDBPyConnection, use_case: UseCase, path: Path, table: str = FEATURES_TABLE
+) -> None:
+    """Writes ``features.parquet`` in the order of the record ids: the same input gives the same rows in the same order.
+
+    Args:
+        connection: holds the table, and ``placed``; tenants without a place are left out.
+        use_case: names the columns.
+        path: the file to write.
+        table: holds the features.
+    """
     columns = ", ".join((*use_case.features, *label_columns(use_case), *SIDE_COLUMNS))
     connection.execute(
-        f"COPY (SELECT {use_case.record_id}, {use_case.partition_column}, partition, slug AS partition_slug, "
+        f"COPY (SELECT {use_case.record_id}, {use_case.partition_column}, partition, partition_slug, "
         f"as_of AT TIME ZONE 'UTC' AS as_of, history, may_train, {columns} "
-        f"FROM {FEATURES_TABLE} JOIN partition_of ON portfolio = {use_case.partition_column} "
+        f"FROM {table} JOIN placed USING ({use_case.record_id}) "
         f"ORDER BY {use_case.record_id}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
     )
 
 
-def _timestamp(moment: datetime) -> str:
+def sql_timestamp(moment: datetime) -> str:
+    """A moment (with a zone) as SQL, in UTC."""
     return f"CAST({literal(utc_text(moment))} AS TIMESTAMP)"
 
 
@@ -134,7 +162,7 @@ def check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime
     """
     engine.fetch(
         "freshness",
-        f"SELECT max(CASE WHEN opened_at < {_timestamp(as_of)} THEN opened_at END), min(opened_at) FROM events",
+        f"SELECT max(CASE WHEN opened_at < {sql_timestamp(as_of)} THEN opened_at END), min(opened_at) FROM events",
     )
     before, first = engine.connection.execute("FROM freshness").fetchone() or (None, None)
     if before is None:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tenant_experience.data_layout import GLOBAL_PARTITION, SIDE_COLUMNS
+from tenant_experience.data_layout import GLOBAL_PARTITION, PAST, SIDE_COLUMNS, past_features
 from tenant_experience.errors import PlatformError
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.splitting import Hashes, number_hashes, row_hashes, spread_keys, text_hashes
@@ -67,6 +67,11 @@ class FeatureTable:
     def column(self, feature: str) -> Floats:
         """One feature, shape (tenants,)."""
         return self.values[:, self.features.index(feature)]
+
+    @property
+    def numbers(self) -> dict[str, Floats]:
+        """Each feature that is not a category, shape (tenants,), by name."""
+        return {name: self.column(name) for name in self.features if name not in self.categories}
 
     def matrix(self, features: Sequence[str]) -> Floats:
         """Some features in the given order, shape (tenants, len(features))."""
@@ -134,12 +139,13 @@ class FeatureTable:
         return dict(zip(slugs.dictionary.to_pylist(), rows, strict=False))
 
 
-def read_features(path: Path, use_case: UseCase) -> FeatureTable:
+def read_features(path: Path, use_case: UseCase, only: NDArray[np.str_] | None = None) -> FeatureTable:
     """Reads ``features.parquet``.
 
     Args:
         path: the file.
         use_case: names the columns.
+        only: the tenants to read; all by default.
 
     Raises:
         PlatformError: ``features_file``: a column is missing or a tenant has two rows; BuildFeatures never writes this.
@@ -156,7 +162,8 @@ def read_features(path: Path, use_case: UseCase) -> FeatureTable:
     missing = [name for name in wanted if name not in pq.read_schema(path).names]
     if missing:
         raise PlatformError(f"{path} lacks the columns {missing}", code="features_file")
-    table = pq.read_table(path, columns=wanted)
+    chosen = None if only is None else pc.field(use_case.record_id).isin(pa.array(only.tolist(), pa.string()))
+    table = pq.read_table(path, columns=wanted, filters=chosen)
     columns = {name: np.asarray(table[column].to_pylist(), dtype=np.str_) for name, column in texts.items()}
     if pc.count_distinct(table[use_case.record_id]).as_py() < len(table):
         raise PlatformError(f"{path} has two rows for one tenant", code="features_file")
@@ -175,6 +182,23 @@ def read_features(path: Path, use_case: UseCase) -> FeatureTable:
         label=_labels(table[labels[0]], use_case.labels) if labels else None,
         side={name: _numbers(table[name]) for name in SIDE_COLUMNS},
     ).in_order_of_content()
+
+
+def read_past_features(folder: Path, use_case: UseCase, tenants: NDArray[np.str_]) -> list[FeatureTable]:
+    """The features of some tenants in the earlier periods of a release, the oldest first.
+
+    There are none where its log does not reach back.
+
+    Args:
+        folder: of the release's features.
+        use_case: names the columns.
+        tenants: their ids; a tenant need not be in every period.
+
+    Raises:
+        PlatformError: as ``read_features``.
+    """
+    days = sorted((int(path.name) for path in (folder / PAST).glob("[0-9]*")), reverse=True)
+    return [read_features(folder / past_features(each), use_case, tenants) for each in days]
 
 
 def _numbers(column: pa.ChunkedArray) -> Floats:

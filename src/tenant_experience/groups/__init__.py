@@ -1,6 +1,7 @@
 """Groups of tenants: finds, checks, names and describes them, and keeps them in ``grouping.json``."""
 
 __all__ = [
+    "backtest",
     "clustering",
     "column_labels",
     "earlier_rules",
@@ -11,6 +12,7 @@ __all__ = [
     "markers",
     "next_period",
     "profile",
+    "shrinkage",
     "split",
     "uncertainty",
     "yardstick",

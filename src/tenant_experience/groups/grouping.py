@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,6 +15,7 @@ from tenant_experience.data_layout import GROUPING_FILE
 from tenant_experience.errors import PlatformError
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups._rule import GroupRule, Mixture, Space
+from tenant_experience.groups.shrinkage import Prior
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.transforms import Transform, transformed
 from tenant_experience.use_case.features import Noise
@@ -132,6 +134,8 @@ class Grouping(BaseModel):
         classes: names of the groups, from the best off to the worst off.
         markers: what decides.
         noise: how markers would differ if the year happened again, of those for which it is known.
+        priors: what tenants are like as a whole, of noisy markers; what is seen of one tenant is shrunk towards it.
+        window_days: how long a period is.
         weights: of the groups of a Gaussian mixture; else empty.
         left_out: markers that could not take part, each with the reason.
         checks: P(worse) of features that had no say, the least over neighbouring groups, None where one of two groups
@@ -164,6 +168,8 @@ class Grouping(BaseModel):
     markers: tuple[FittedMarker, ...]
     weights: tuple[float, ...] = ()
     noise: dict[str, Noise] = Field(default_factory=dict)
+    priors: dict[str, Prior] = Field(default_factory=dict)
+    window_days: int = Field(default=365, ge=1, le=3_650)
     left_out: dict[str, str]
     checks: dict[str, float | None]
     fitted_tenants: int
@@ -224,6 +230,27 @@ class Grouping(BaseModel):
         if len(self.classes) == 2:
             return rule.advantage(standardised, np.ones_like(group), np.zeros_like(group))
         return rule.advantage(standardised, group, rule.runner_up(standardised, group))
+
+    def standardised(self, raw: Floats) -> Floats:
+        """(rows, markers) values in the order of ``markers`` as the rule compares them, NaN where unknown."""
+        return (self._transformed(raw) - self._figures("mean")) / self._figures("deviation")
+
+    def complete(self, values: Mapping[str, Floats]) -> NDArray[np.bool_]:
+        """(rows,) whether everything is known that decides, by which the rule's group is the tenant's own.
+
+        A mean or a rate without a value is known as well when the counts that it would be computed from are known to
+        be 0: there was nothing to measure. The rule's median is then right, and nothing was hidden.
+
+        Args:
+            values: feature -> value of each tenant, NaN = missing. A count that is not there is 0 for all tenants: no
+                model reads it.
+        """
+        known = np.ones(len(values[self.markers[0].name]), dtype=bool)
+        for name in (marker.name for marker in self.markers):
+            of = [values[count] for count in self.noise[name].of if count in values] if name in self.noise else []
+            nothing = np.all([count == 0 for count in of], axis=0) if of else False
+            known &= ~np.isnan(values[name]) | nothing
+        return known
 
     def write(self, folder: Path) -> None:
         """Writes ``grouping.json`` into ``folder``, made when missing: same content, same bytes."""

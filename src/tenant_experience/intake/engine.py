@@ -33,10 +33,10 @@ class ProcessingEngine(Protocol):
         """Fills ``staged`` in the engine and ``quarantine`` in the connection; see :func:`stage_files`."""
 
     def view(self, name: str, sql: str) -> None:
-        """Gives a SELECT a name; it is computed whenever it is read."""
+        """Gives a SELECT a name, which it takes from an earlier one; it is computed whenever it is read."""
 
     def keep(self, name: str, sql: str) -> None:
-        """Computes a SELECT once and keeps its rows in the engine as ``name``."""
+        """Computes a SELECT once and keeps its rows in the engine as ``name``, instead of earlier ones."""
 
     def fetch(self, name: str, sql: str) -> None:
         """Computes a SELECT and puts its rows into the connection as the table ``name``."""
@@ -58,11 +58,11 @@ class DuckDbEngine:
 
     def view(self, name: str, sql: str) -> None:
         """See the protocol."""
-        self.connection.execute(f"CREATE VIEW {name} AS {sql}")
+        self.connection.execute(f"CREATE OR REPLACE VIEW {name} AS {sql}")
 
     def keep(self, name: str, sql: str) -> None:
         """See the protocol."""
-        self.connection.execute(f"CREATE TABLE {name} AS {sql}")
+        self.connection.execute(f"CREATE OR REPLACE TABLE {name} AS {sql}")
 
     def fetch(self, name: str, sql: str) -> None:
         """The same as keeping the rows: the engine is the connection."""

@@ -4,7 +4,8 @@ Where labels come from a column, the classifier answers. Where they come from gr
 (decision 18):
 
 - ``experience`` is the group that the tenant is in now. Where all markers are known, the rule of the groups decides,
-  exactly; where one is missing, the classifier does, which was trained with features hidden.
+  exactly; where one is missing, the classifier does, which was trained with features hidden. A mean of nothing is not
+  missing (``Grouping.complete``).
 - ``probability`` is about the next period (``groups.next_period``). It starts from how often the tenant would fall into
   each group if its year happened again (``groups.uncertainty``); where a marker is missing, from the classifier.
 """
@@ -19,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.data_layout import GROUPING_FILE
+from tenant_experience.data_layout import GROUPING_FILE, NEXT_PERIOD_FILE
 from tenant_experience.errors import UserError
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.next_period import NextPeriod
@@ -39,7 +40,7 @@ class Redraws:
 
     Attributes:
         values: (rows, columns) all that redraws depend on but the exposure.
-        shares: (rows, groups) NaN where a marker is missing.
+        shares: (rows, groups) NaN where the rule does not decide.
     """
 
     values: Values
@@ -127,7 +128,14 @@ class ServedModel:
                 f"{scorer.manifest.labels}; it lacks {missing or 'no feature'}: they are from different releases",
                 code="model_features",
             )
-        return cls(scorer, grouping, NextPeriod.read(folder))
+        next_period = NextPeriod.read(folder)
+        if not next_period.fits(len(grouping.classes), len(grouping.markers)):
+            raise UserError(
+                f"{folder}: {NEXT_PERIOD_FILE} is not about the {len(grouping.classes)} groups and "
+                f"{len(grouping.markers)} markers of {GROUPING_FILE}: they are from different releases",
+                code="model_features",
+            )
+        return cls(scorer, grouping, next_period)
 
     def publish(
         self, values: Values, exposure_days: Floats | None = None, earlier: Published | None = None
@@ -148,8 +156,10 @@ class ServedModel:
             return Published(own, label, own, np.zeros(len(own), dtype=bool), _any_known(matrix))
         label, complete = self._groups(self.grouping, matrix, own)
         redraws = self._redraws(self.grouping, matrix, exposure_days, complete, earlier.redraws if earlier else None)
-        shares = self.next_period.shares(redraws.shares, _by_label(own), complete)
-        known = _any_known(matrix[:, self._marker_columns])
+        markers = matrix[:, self._marker_columns].astype(np.float64)
+        standardised = self.grouping.standardised(markers)
+        shares = self.next_period.shares(redraws.shares, _by_label(own), complete, standardised)
+        known = _any_known(markers)
         return Published(shares if own.ndim == 2 else shares[:, -1], label, own, complete, known, redraws)
 
     def labels(self, values: Values) -> Numbers:
@@ -214,11 +224,11 @@ class ServedModel:
         ]
 
     def _groups(self, grouping: Grouping, matrix: Values, own: Floats) -> tuple[Numbers, NDArray[np.bool_]]:
-        """(rows,) the number of each tenant's group, and whether all markers are known, so that the rule decides."""
-        markers = matrix[:, self._marker_columns].astype(np.float64)
-        complete = np.asarray(~np.isnan(markers).any(axis=1))
+        """(rows,) the number of each tenant's group, and whether all is known that decides, so that the rule does."""
+        complete = grouping.complete(self._named(matrix))
         label = self.scorer.classes(own)
-        label[complete] = grouping.assign_values(markers[complete]).astype(np.intp)
+        markers = matrix[complete][:, self._marker_columns].astype(np.float64)
+        label[complete] = grouping.assign_values(markers).astype(np.intp)
         return label, complete
 
     def _redraws(
@@ -240,9 +250,12 @@ class ServedModel:
             shares[alike] = earlier.shares[alike]
             new = complete & ~alike
         days = None if exposure_days is None else exposure_days[new]
-        named = {name: column.astype(np.float64) for name, column in zip(columns, matrix[new].T, strict=True)}
-        shares[new] = group_shares(grouping, named, days)
+        shares[new] = group_shares(grouping, self._named(matrix[new]), days)
         return Redraws(values, shares)
+
+    def _named(self, matrix: Values) -> dict[str, Floats]:
+        columns = self.scorer.encoding.columns
+        return {name: column.astype(np.float64) for name, column in zip(columns, matrix.T, strict=True)}
 
     @cached_property
     def _marker_columns(self) -> list[int]:

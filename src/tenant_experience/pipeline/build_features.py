@@ -32,10 +32,12 @@ from tenant_experience.data_quality.report import DataQuality, data_quality_repo
 from tenant_experience.data_quality.shift_warnings import shift_warnings
 from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize, Shard, assign_partitions, shards
+from tenant_experience.features.past import write_past_features
 from tenant_experience.features.sql import (
     check_freshness,
     features_from_events,
     features_from_table,
+    place_tenants,
     tenants_by_portfolio,
     write_features,
 )
@@ -154,7 +156,10 @@ def build_features(
             )
             scoped = scope_warnings(scope, partition_of.values(), batch.use_case)
             tenants, warnings = _describe(connection, batch, folders, quality, scoped)
-            write_features(connection, batch.use_case, partition_of, folders.features / FEATURES_FILE)
+            place_tenants(connection, batch.use_case, partition_of)
+            write_features(connection, batch.use_case, folders.features / FEATURES_FILE)
+            # History is only recorded: nothing is trained, so nothing is looked back on.
+            past = [] if as_of else compute_past_features(engine, batch, folders)
             groups = chosen_groups(batch, compared=quality.comparison is not None and quality.comparison.compared)
         items = _write_partitions(batch, partition_of, groups, folders)
     return Outcome.ok(
@@ -165,6 +170,7 @@ def build_features(
         rows=intake.rows,
         quarantined=intake.quarantined,
         shards=len(items),
+        past_periods=past,
         data_quality={
             "quarantined_share": intake.quarantined_share,
             "may_train": tenants.may_train,
@@ -238,6 +244,18 @@ def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -
         features_from_events(engine, batch.use_case, sql, batch.as_of)
     else:
         features_from_table(engine.connection, batch.use_case, batch.as_of)
+
+
+def compute_past_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -> list[int]:
+    """Writes the features of earlier periods, where they are of use: where labels come from groups of events' features.
+
+    Returns:
+        How many days before the batch's ``as_of`` each of these periods ends.
+    """
+    if batch.source.kind != "events" or batch.use_case.clustering is None:
+        return []
+    sql = (folders.use_case / SQL_FILE).read_text(encoding="utf-8")
+    return write_past_features(engine, batch.use_case, sql, batch.as_of, folders.features)
 
 
 def chosen_groups(batch: Batch, *, compared: bool) -> GroupChoice | None:

@@ -17,6 +17,7 @@ from tenant_experience.data_layout import (
     GROUPS_FILE,
     MODEL_FILE,
     MODEL_MANIFEST,
+    NEXT_PERIOD_FILE,
     YARDSTICK_FILE,
     model_archive,
 )
@@ -84,7 +85,8 @@ class ShardEvaluation:
         self.groups[partition.slug] = groups
         check_gates(partition.partition, evaluation.gates)
         key = model_archive(partition.slug, self.release)
-        names = (MODEL_FILE, MODEL_MANIFEST, *((GROUPING_FILE,) if self.use_case.clustering else ()))
+        of_groups = (GROUPING_FILE, NEXT_PERIOD_FILE) if self.use_case.clustering else ()
+        names = (MODEL_FILE, MODEL_MANIFEST, *of_groups)
         # Groups of an earlier version of this program have no yardstick.
         beside = [folder / YARDSTICK_FILE] if (folder / YARDSTICK_FILE).is_file() else []
         write_archive(self.archives / key, [*(folder / name for name in names), *beside])

@@ -11,6 +11,7 @@ from tenant_experience.evaluation.metrics import BinaryConfusion
 from tenant_experience.evaluation.scored_rows import ConfusionMatrix
 from tenant_experience.evaluation.slices import Slice
 from tenant_experience.groups.grouping import Grouping
+from tenant_experience.groups.next_period import Backtest
 from tenant_experience.groups.profile import FeatureProfile, PortfolioShare
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.pages.html_page import figure, share
@@ -54,6 +55,7 @@ class PartPlots:
     difference: str | None
     curves: str | None
     calibration: str | None
+    next_period: str | None
     bands: str | None
     importance: str
     missing: str | None
@@ -221,10 +223,15 @@ def _plots(evaluation: PartitionEvaluation, least: float) -> PartPlots:
         difference=report_plots.group_difference(evaluation.profile, least) if evaluation.grouping else None,
         curves=_curves(evaluation) if evaluation.roc else None,
         calibration=report_plots.calibration(evaluation.calibration) if evaluation.calibration else None,
+        next_period=_next_period(evaluation.backtest) if evaluation.backtest else None,
         bands=report_plots.prediction_bands(evaluation.bands) if evaluation.bands else None,
         importance=report_plots.importance(used, EFFECTS[task]),
         missing=report_plots.missing_features(evaluation.missing_features, metric, title),
     )
+
+
+def _next_period(backtest: Backtest) -> str:
+    return report_plots.calibration(backtest.published.bins, "published probability")
 
 
 def _curves(evaluation: PartitionEvaluation) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tenant_experience.evaluation.evaluation import FeatureImportance
 from tenant_experience.evaluation.metrics import CalibrationBin, PredictionBand
 from tenant_experience.evaluation.missing_features import MissingFeatures
+from tenant_experience.groups.next_period import ReliabilityBin
 from tenant_experience.groups.profile import FeatureProfile
 from tenant_experience.pages.html_page import words
 from tenant_experience.pages.plots import BLUE, GREY, VERMILION, WIDTH, data_address, plot, without_box
@@ -70,8 +71,13 @@ def curves(roc: Points, precision_recall: Points, share: float, positive: str) -
     return data_address(figure)
 
 
-def calibration(table: Sequence[CalibrationBin]) -> str:
-    """Mean probability of each tenth against the share that is really positive, with 95% intervals."""
+def calibration(table: Sequence[CalibrationBin] | Sequence[ReliabilityBin], told: str = "probability") -> str:
+    """Mean probability of each tenth against the share that is really positive, with 95% intervals.
+
+    Args:
+        table: the tenths that are not empty.
+        told: what the probability is, for the axis.
+    """
 
     def draw(axes: Axes) -> None:
         x = [row.mean_probability for row in table]
@@ -80,7 +86,7 @@ def calibration(table: Sequence[CalibrationBin]) -> str:
         above = [row.high - row.share for row in table]
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
         axes.errorbar(x, y, yerr=[below, above], fmt="o", color=BLUE, capsize=3, markersize=6, linewidth=1.5)
-        axes.set(xlabel="probability", ylabel="share that comes true")
+        axes.set(xlabel=told, ylabel="share that comes true")
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
 
     return plot(draw, height=3.0)

@@ -38,6 +38,7 @@ class SparkEngine:
         self.connection = connection
         self.pseudonyms = pseudonyms
         self._spark = spark
+        self._kept: dict[str, DataFrame] = {}
 
     def stage(self, files: Sequence[RawFile], mapping: RowMapping) -> list[FileCount]:
         """One task for each file. Rows and notes are one frame, kept on disk, so that every file is read once."""
@@ -63,6 +64,9 @@ class SparkEngine:
         frame = self._frame(sql).persist(StorageLevel.DISK_ONLY)
         frame.count()
         frame.createOrReplaceTempView(name)
+        if name in self._kept:
+            self._kept[name].unpersist()
+        self._kept[name] = frame
 
     def fetch(self, name: str, sql: str) -> None:
         """Fetches the rows through Arrow."""

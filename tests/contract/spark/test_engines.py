@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from demo.generate_events import generate
 from tenant_experience.use_case.schema import load_use_case
@@ -67,6 +68,24 @@ def _numbers(row: dict[str, Any], names: list[str]) -> dict[str, float]:
 def test_to_the_last_bit(jobs: Jobs) -> None:
     duckdb, spark = jobs.tables("features/features.parquet")
     assert spark.equals(duckdb)
+
+
+@pytest.mark.slow
+def test_the_features_of_earlier_periods_are_the_same(tmp_path: Path, spark_python: Path) -> None:
+    """The same views and tables three times in one engine, each time of another period."""
+    jobs = Jobs(tmp_path, spark_python)
+    write_awkward_events(jobs.duckdb.raw)
+    for job in (jobs.duckdb, jobs.spark):
+        settings = yaml.safe_load((job.use_case / "use_case.yaml").read_text())
+        settings["history"] = {"window_days": 100, "minimum_days": 30, "provisional_below": 60}
+        (job.use_case / "use_case.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    duckdb, spark = jobs.run()
+    assert duckdb == spark
+    assert duckdb["past_periods"] == [100, 200]
+    for days in (100, 200):
+        ours, theirs = jobs.tables(f"features/past/{days}/features.parquet")
+        assert theirs.equals(ours)
+        assert ours.num_rows > 1_000
 
 
 @pytest.mark.slow

@@ -81,6 +81,12 @@ def test_it_has_the_key_figures_with_their_intervals_and_links_the_report() -> N
     assert "A cut through a continuum." in card["additional_information"]["caveats_and_recommendations"]
 
 
+def test_it_says_what_the_published_probability_was_worth() -> None:
+    sentences = ["Of the 500 tenants told less than 5%, 4.0% were bad.", "It was tested on 1,000 tenants."]
+    card = content(evaluation(next_period={"sentences": sentences, "backtest": None}))
+    assert card["additional_information"]["custom_details"]["the published probability"] == " ".join(sentences)
+
+
 def test_it_says_what_a_score_on_groups_does_not_mean() -> None:
     assert (
         "not that the definition is right" in content(evaluation())["evaluation_details"][0]["evaluation_observation"]

@@ -413,6 +413,11 @@ def test_what_happened_before_a_copy_opened_takes_no_negative_time():
         ("", "has no statement"),
         ("DROP VIEW events; SELECT 1", "must be CREATE VIEW or CREATE TABLE name AS SELECT: DROP VIEW events"),
         ("CREATE VIEW a AS SELECT tenant_id FROM events; SELECT * FROM a", "gives no column 'portfolio_id'"),
+        (
+            "CREATE VIEW a AS FROM events; CREATE TABLE a AS FROM events; FROM a",
+            "gives the name 'a' to a statement, but",
+        ),
+        ("CREATE VIEW events AS SELECT * FROM events; SELECT 1", "gives the name 'events' to a statement"),
     ],
 )
 def test_sql_of_another_form_is_refused_by_name(sql: str, told: str) -> None:

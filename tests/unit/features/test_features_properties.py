@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tenant_experience.features.partitions import assign_partitions
-from tenant_experience.features.sql import features_from_events, tenants_by_portfolio, write_features
+from tenant_experience.features.sql import features_from_events, place_tenants, tenants_by_portfolio, write_features
 from tenant_experience.intake.duckdb_session import open_session
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.events import read_events
@@ -125,7 +125,8 @@ def build(folder: Path, files: list[tuple[list[Event], str]], as_of: datetime = 
         read_events(engine, find_raw_files(raw, SOURCE, scratch), SOURCE, USE_CASE, REQUESTED_AT)
         features_from_events(engine, USE_CASE, SQL_PATH.read_text(), as_of.replace(tzinfo=UTC))
         partition_of = assign_partitions(tenants_by_portfolio(connection, USE_CASE), USE_CASE, "global")
-        write_features(connection, USE_CASE, partition_of, written)
+        place_tenants(connection, USE_CASE, partition_of)
+        write_features(connection, USE_CASE, written)
     return written.read_bytes()
 
 

@@ -91,10 +91,10 @@ def test_labels_and_categories_that_cannot_be_are_refused(change: dict[str, Any]
         ModelManifest.model_validate(MANIFEST.model_dump() | change)
 
 
-@pytest.mark.parametrize("name", ["model.ubj", "grouping.json"])
+@pytest.mark.parametrize("name", ["model.ubj", "grouping.json", "next_period.json"])
 @pytest.mark.parametrize("content", [b"other", None])
 def test_a_file_that_differs_from_its_digest_is_refused(tmp_path: Path, name: str, content: bytes | None) -> None:
-    for file in ("model.ubj", "grouping.json"):
+    for file in ("model.ubj", "grouping.json", "next_period.json"):
         (tmp_path / file).write_bytes(b"as it was")
     MANIFEST.write(tmp_path)
     assert read_manifest(tmp_path) == MANIFEST

@@ -18,6 +18,7 @@ from tenant_experience.pages.html_page import figure
 from tenant_experience.report import report
 from tenant_experience.report.action_files import report_actions
 from tenant_experience.use_case.schema import UseCase
+from tests.support.backtests import made_up_next_period
 from tests.support.generated_tenants import generated_table, use_case
 from tests.support.html_pages import POLICY, Tags, tags_of, words_of
 from tests.support.judged_partition import NAME, Judged, judged_groups
@@ -146,6 +147,27 @@ def test_a_page_of_many_models_shows_the_first_and_says_where_the_others_are(
     assert len(headings) == 2
     assert "3 more models are in evaluation.json beside this page" in " ".join(page.text.split())
     assert page.text.count("(refused)") == 1
+
+
+def test_one_period_is_said(text: str, judged: Judged) -> None:
+    assert "could not be tested whether the published probability comes true" in text
+    assert "Reliability over the next period" not in text
+    assert judged.evaluation.document()["next_period"]["backtest"] is None
+
+
+def test_how_the_published_probability_came_true_is_shown(judged: Judged, tmp_path: Path) -> None:
+    tested = judged.with_next_period(made_up_next_period(), tmp_path)
+    page = tags_of(tested.report())
+    text = " ".join(page.text.split())
+    assert "Of the 500 tenants told less than 5%, 4.0% (2.6% to 6.1%) were bad in the next period." in text
+    assert "It was measured on past periods how often that came true." in text
+    described = next(tag["alt"] for _, tag in page.tags if (tag.get("alt") or "").startswith("Reliability over"))
+    assert described
+    assert "of 500 tenants told 2.0% on average, 4.0% were bad" in " ".join(described.split())
+    document = tested.evaluation.document()
+    assert document["next_period"]["sentences"][0] in text
+    [gate] = [gate for gate in document["gates"] if gate["name"] == "calibration_error"]
+    assert gate["value"] == document["next_period"]["backtest"]["published"]["calibration_error"]
 
 
 def test_features_that_nobody_has_are_said(text: str) -> None:

@@ -1,0 +1,64 @@
+"""The features of earlier periods, from the same events: what was known then, and nothing of what happened since.
+
+A period is as long as the window of the use case. The newest one ends at ``as_of``, and the others end one and two
+windows earlier, so that no two overlap. They show what probabilities were worth (``groups.backtest``).
+"""
+
+# ruff: noqa: S608 - names and timestamps in SQL come from validated settings
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from tenant_experience.data_layout import past_features
+from tenant_experience.features.sql import features_from_events, sql_timestamp, write_features
+from tenant_experience.intake.engine import ProcessingEngine
+from tenant_experience.use_case.schema import UseCase
+
+MOST_PERIODS = 2
+# The log reaches back to a moment when at least one in a thousand of its events is older than a twentieth of a window
+# after it: a few stray events of an earlier year are no log, and the log's first event comes a little after its
+# beginning.
+_LEAST_SHARE, _BEGINNING = 0.001, 0.05
+
+
+def write_past_features(
+    engine: ProcessingEngine, use_case: UseCase, sql: str, as_of: datetime, folder: Path
+) -> list[int]:
+    """Writes the features of each earlier period that the log covers.
+
+    Args:
+        engine: holds ``events``; its connection holds ``placed``.
+        use_case: its window is the length of a period.
+        sql: ``features.sql``.
+        as_of: the end of the newest period.
+        folder: of the release's features.
+
+    Returns:
+        How many days before ``as_of`` each of these periods ends.
+    """
+    written = []
+    for days in _covered(engine, use_case.history.window_days, as_of):
+        table, path = f"features_{days}_days_ago", folder / past_features(days)
+        features_from_events(engine, use_case, sql, as_of - timedelta(days=days), table)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_features(engine.connection, use_case, path, table)
+        engine.connection.execute(f"DROP TABLE {table}")
+        written.append(days)
+    return written
+
+
+def _covered(engine: ProcessingEngine, window_days: int, as_of: datetime) -> list[int]:
+    """The ends of the earlier periods that lie in the log as a whole, in days before ``as_of``."""
+    ends = [number * window_days for number in range(1, MOST_PERIODS + 1)]
+    begun = [as_of - timedelta(days=end + window_days * (1 - _BEGINNING)) for end in ends]
+    counts = ", ".join(
+        f"count(CASE WHEN opened_at < {sql_timestamp(moment)} THEN 1 END) AS before_{end}"
+        for end, moment in zip(ends, begun, strict=True)
+    )
+    engine.fetch(
+        "reach",
+        f"SELECT count(CASE WHEN opened_at < {sql_timestamp(as_of)} THEN 1 END) AS events, {counts} FROM events",
+    )
+    events, *before = engine.connection.execute("FROM reach").fetchone() or (0,)
+    return [end for end, count in zip(ends, before, strict=True) if count >= max(1, _LEAST_SHARE * events)]
