@@ -13,7 +13,7 @@ from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.events import read_events
 from tenant_experience.intake.files import find_raw_files
 from tenant_experience.pseudonyms import Pseudonyms
-from tenant_experience.use_case.schema import load_use_case
+from tenant_experience.use_case.schema import USE_CASE_FILE, load_use_case
 from tenant_experience.use_case.source import load_source
 from tests.support.places import USE_CASE_FOLDER
 
@@ -43,7 +43,8 @@ class Read:
         source_name: str = "events",
         pseudonyms: Pseudonyms | None = None,
     ) -> None:
-        use_case = load_use_case(source_folder)
+        has_use_case = (source_folder / USE_CASE_FILE).exists()
+        use_case = load_use_case(source_folder) if has_use_case else USE_CASE
         source = load_source(source_folder, source_name, use_case)
         with open_session(folder, time_zone=source.time_zone) as (connection, scratch):
             files = find_raw_files(folder, source, scratch)
