@@ -44,6 +44,7 @@ from tenant_experience.jobs.partition_runs import (
     run_partitions,
     shard_outcome,
 )
+from tenant_experience.models.digests import difference
 from tenant_experience.release.release import PublishedModel
 from tenant_experience.statistics.splitting import TRAIN
 from tenant_experience.use_case.group_choice import GroupChoice
@@ -125,10 +126,18 @@ def earlier_rules(folder: Path, partition: Partition, choice: GroupChoice, relea
     rules = EarlierRules()
     # A release whose groups are found again after it went live does not follow itself.
     if model and model.version != release:
-        rules = read_rules(fetch_champion(model, folder / "live").folder)
+        rules = _live_rules(model, folder / "live")
     if choice.kind == "from" and choice.origin:
         rules = replace(rules, chosen=_rule_of(choice.origin, partition, folder / "chosen"))
     return rules
+
+
+def _live_rules(model: PublishedModel, folder: Path) -> EarlierRules:
+    champion = fetch_champion(model, folder)
+    if model.digest and (found := difference(champion.folder, model.digest)):
+        return EarlierRules(unreadable=f"the archive of the live model is not the one that was registered ({found})")
+    rules = read_rules(champion.folder)
+    return rules if rules.live else EarlierRules(unreadable="the archive of the live model has no groups to be read")
 
 
 def _rule_of(origin: str, partition: Partition, folder: Path) -> Grouping:

@@ -26,11 +26,13 @@ class EarlierRules:
         live: the rule of the model that answers for the partition now; None when there is none.
         yardstick: of the same release.
         chosen: the rule of another release or of a file, when the manifest asks for one.
+        unreadable: why the rule of the live release is not known although there is one, as the end of a sentence.
     """
 
     live: Grouping | None = None
     yardstick: Yardstick | None = None
     chosen: Grouping | None = None
+    unreadable: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def choose_groups(
         UserError: ``unknown_groups`` when the chosen rule cannot decide about these tenants.
         AlgorithmError: as ``group_partition`` or ``hold_groups``.
     """
-    unusable = None if earlier.live is None else obstacle(earlier.live, table, use_case)
+    unusable = earlier.unreadable if earlier.live is None else obstacle(earlier.live, table, use_case)
     live = None if unusable else earlier.live
     if choice.kind == "from" and earlier.chosen is not None:
         if reason := obstacle(earlier.chosen, table, use_case):

@@ -135,6 +135,16 @@ def test_a_rule_that_the_use_case_has_left_behind_is_not_kept(change: dict[str, 
         choose_groups(slower(1.0), ALL, changed, "r2", FROM_R1, EarlierRules(chosen=first().grouping))
 
 
+def test_when_the_live_rule_cannot_be_read_new_groups_are_found_and_it_is_said() -> None:
+    unreadable = EarlierRules(unreadable="the archive of the live model has no groups to be read")
+    grouped = choose_groups(slower(1.0), ALL, use_case(), "r2", KEEP, unreadable)
+    assert grouped.grouping.version == "r2"
+    assert grouped.grouping.warnings[0] == (
+        "The groups of the live release could not be kept, so new ones were found: the archive of the live model has no "
+        "groups to be read."
+    )
+
+
 def test_a_small_landlord_inherits_groups() -> None:
     table = generated_table(300, seed=5)
     with pytest.raises(AlgorithmError, match="at least 500 are needed to find groups"):
