@@ -140,8 +140,8 @@ def test_when_the_live_rule_cannot_be_read_new_groups_are_found_and_it_is_said()
     grouped = choose_groups(slower(1.0), ALL, use_case(), "r2", KEEP, unreadable)
     assert grouped.grouping.version == "r2"
     assert grouped.grouping.warnings[0] == (
-        "The groups of the live release could not be kept, so new ones were found: the archive of the live model has no "
-        "groups to be read."
+        "The groups of the live release could not be kept, so new ones were found: the archive of the live model has "
+        "no groups to be read."
     )
 
 
