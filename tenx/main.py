@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from typing import Any
 
 import typer
@@ -25,6 +26,7 @@ app = typer.Typer(
         "  tenx demo                          the whole path on this machine\n\n"
         "  tenx preview tickets.csv           what would be read from your own file\n\n"
         "  tenx up && tenx upload tickets.csv   release it, and decide by yourself\n\n"
+        "`tenx --version` says which version this is. The options of a command follow its name.\n\n"
         "[bold]Exit codes[/bold]  0: done. 1: refused or failed. 2: the command line is wrong. 130: interrupted."
     ),
 )
@@ -35,8 +37,11 @@ for _module in (release_commands, laptop_commands, tenant_commands):
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code. Whatever stops it is said here, in a sentence on stderr."""
     words = sys.argv[1:] if arguments is None else arguments
-    if not words:
+    if not words or words == ["help"]:
         words = ["--help"]
+    if words == ["--version"]:
+        console().print(version("tenant-experience"), highlight=False)
+        return DONE
     try:
         code: Any = app(words, prog_name="tenx", standalone_mode=False)
     except typer.TyperException as error:

@@ -137,8 +137,8 @@ def preview(
 ) -> None:
     """Show what would be read from an input: files, mapped rows, rejected rows and features. Nothing is deployed.
 
-    At the end it names the gates that would refuse a release. The exit code is 1 when nobody in the input has the
-    id that --tenant gives.
+    At the end it names the gates that would refuse a release, which does not change the exit code, because a sample
+    of an export is often too small. The exit code is 1 when nobody in the input has the id that --tenant gives.
     """
     import os
 

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -195,6 +196,20 @@ MISTYPES: list[tuple[list[str], int, str]] = [
     (["backfill", "--from", "2026-01-01", "--to", "2026-02-01", "--every", "0d"], 2, "write it as 30d"),
     (["backfill", "--from", "2026-01-01", "--to", "2026-02-01", "--every", "٣d"], 2, "write it as 30d"),
 ]
+
+
+def test_help_and_version_are_words_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help"]) == 0
+    assert "tenx demo" in capsys.readouterr().out
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == version("tenant-experience")
+
+
+def test_a_preview_that_names_a_refusal_still_ends_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tickets = tmp_path / "tickets.csv"
+    tickets.write_text("event_id,tenant_id,portfolio_id,channel,opened_at\nE1,T1,p,ticket,09:00 BST\n")
+    assert main(["preview", str(tickets), "--source", "events", "--as-of", "2026-11-20T00:00:00Z"]) == 0
+    assert "A release would be refused" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("words", "code", "sentence"), MISTYPES, ids=[" ".join(words) for words, *_ in MISTYPES])
