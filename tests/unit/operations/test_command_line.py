@@ -205,9 +205,10 @@ def test_help_and_version_are_words_too(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out.strip() == version("tenant-experience")
 
 
-def test_a_preview_that_names_a_refusal_still_ends_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_preview_that_names_a_refusal_still_ends_with_0(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     tickets = tmp_path / "tickets.csv"
-    tickets.write_text("event_id,tenant_id,portfolio_id,channel,opened_at\nE1,T1,p,ticket,09:00 BST\n")
+    header = "event_id,tenant_id,portfolio_id,channel,direction,opened_at,first_response_at,resolved_at,answered"
+    tickets.write_text(f"{header},escalated,sentiment\nE1,T1,p,ticket,,09:00 BST,,,,,\n")
     assert main(["preview", str(tickets), "--source", "events", "--as-of", "2026-11-20T00:00:00Z"]) == 0
     assert "A release would be refused" in capsys.readouterr().out
 
