@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,6 +91,8 @@ class ChampionComparison:
         with_gaps: as ``metrics``, with 3 features hidden of each tenant, for models of groups: where all markers are
             known, the rule answers, and a poor model would not be seen. Empty when this was not compared.
         gaps_decide: whether the new model is worse with features hidden, and more so than without.
+        by_live_groups: as ``metrics``, with the groups of the live release as the truth; empty when the groups are the
+            same, or when there are none. It decides nothing, because it favours the live model.
     """
 
     version: str
@@ -103,6 +105,7 @@ class ChampionComparison:
     surely_worse_by: float | None = None
     with_gaps: dict[str, ComparedMetric] = field(default_factory=dict)
     gaps_decide: bool = False
+    by_live_groups: dict[str, ComparedMetric] = field(default_factory=dict)
 
     @property
     def decisive(self) -> ComparedMetric:
@@ -125,6 +128,7 @@ class ChampionComparison:
             "metrics": {name: asdict(metric) for name, metric in self.metrics.items()},
             "with_gaps": {name: asdict(metric) for name, metric in self.with_gaps.items()},
             "gaps_decide": self.gaps_decide,
+            "by_live_groups": {name: asdict(metric) for name, metric in self.by_live_groups.items()},
             "verdict": self.verdict,
             "notes": self.notes,
         }
@@ -174,6 +178,8 @@ def champion_comparison(
     challenger, test = challenger.take(answered.known), test.take(answered.known)
     metrics = paired_metrics(answered.rows, challenger)
     hidden = _compared_with_gaps(live, model, test, challenger.labels)
+    other_groups = _have_other_groups(live, model)
+    by_live_groups = _by_live_groups(live, answered.rows, challenger, test) if other_groups else {}
     gaps_decide = loss in hidden and hidden[loss].low > max(metrics[loss].low, 0)
     decides = hidden[loss] if gaps_decide else metrics[loss]
     scale = decides.champion if challenger.task == "regression" else 1
@@ -183,11 +189,40 @@ def champion_comparison(
         rows=len(challenger),
         metrics=metrics,
         verdict=_verdict(decides, TOLERANCE * scale),
-        notes=[*notes, *([NEW_DEFINITION] if live.grouping else [])],
+        notes=[*notes, *([_new_definition(by_live_groups, loss)] if other_groups else [])],
         worse_by=decides.difference / scale if scale else 0.0,
         surely_worse_by=decides.low / scale if scale else 0.0,
         with_gaps=hidden,
         gaps_decide=gaps_decide,
+        by_live_groups=by_live_groups,
+    )
+
+
+def _have_other_groups(live: ServedModel, model: ServedModel) -> bool:
+    """Whether the release found groups of its own, instead of keeping those of the live one."""
+    if live.grouping is None or model.grouping is None:
+        return False
+    return live.grouping.version != model.grouping.version
+
+
+def _by_live_groups(
+    live: ServedModel, champion: ScoredRows, challenger: ScoredRows, test: FeatureTable
+) -> dict[str, ComparedMetric]:
+    """Both models against the groups of the live release; empty when these put all tenants into one."""
+    labels = live.grouping.assign(test) if live.grouping else champion.labels
+    if len(np.unique(labels)) < 2:
+        return {}
+    return paired_metrics(replace(champion, labels=labels), replace(challenger, labels=labels))
+
+
+def _new_definition(by_live_groups: dict[str, ComparedMetric], loss: str) -> str:
+    if loss not in by_live_groups:
+        return NEW_DEFINITION
+    compared = by_live_groups[loss]
+    return (
+        f"{NEW_DEFINITION} Against the groups of the live release, the {loss.replace('_', ' ')} of the new model is "
+        f"{compared.challenger:.4f} and that of the live one {compared.champion:.4f} (difference "
+        f"{compared.difference:+.4f}, {compared.low:+.4f} to {compared.high:+.4f})."
     )
 
 

@@ -68,7 +68,9 @@ def test_an_equal_model_is_equal_and_a_worse_one_is_refused_with_both_figures(
     train(base, {"n_estimators": "1", "learning_rate": "0.05", "max_depth": "1"})
     outcome = evaluate(base, environment)
     assert (outcome["status"], outcome["code"]) == ("refused", "worse_than_champion")
-    compared = judged(base, "refused")["champion"]["metrics"]["log_loss"]
+    champion = judged(base, "refused")["champion"]
+    assert champion["gaps_decide"]
+    compared = champion["with_gaps"]["log_loss"]
     for value in (compared["challenger"], compared["champion"]):
         assert f"{value:.4f}" in outcome["message"]
 

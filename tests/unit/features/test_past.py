@@ -141,7 +141,7 @@ def test_an_erasure_finds_them(three_years: FeatureJob, tmp_path: Path) -> None:
     before = pq.read_table(path)
     tenant = before["tenant_id"].to_pylist()[7]
     erased, source = (
-        ErasedId.of(tenant),
+        ErasedId.of(tenant, case="sensitive"),
         Source.model_validate({"kind": "table", "columns": {"tenant_id": "tenant_id"}}),
     )
     with RawMapping.open(source, "tenant_id", erased) as mapping:

@@ -55,6 +55,8 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
             if text != "nobody"
         }
 
+    monkeypatch.setenv("USE_CASE", "tenant_experience")
+    monkeypatch.setattr(predictions.served_use_case, "read", lambda _name: SimpleNamespace(record_id_case="sensitive"))
     monkeypatch.setattr(predictions, "_predict", predict)
 
     def send(body: Any, **more: Any) -> dict[str, Any]:
@@ -155,6 +157,8 @@ def test_a_wrong_method_is_405_and_says_which_are_right(
 
 def test_head_is_get_without_the_body(monkeypatch: pytest.MonkeyPatch) -> None:
     features = function("features", monkeypatch)
+    monkeypatch.setenv("USE_CASE", "tenant_experience")
+    monkeypatch.setattr(features.served_use_case, "read", lambda _name: SimpleNamespace(record_id_case="sensitive"))
     event = {"resource": "/tenants/{tenant_id}/features", "path": "/tenants/%20/features"}
     head, get = (features.handler(proxy_event(method, **event), CONTEXT) for method in ("HEAD", "GET"))
     assert (head["statusCode"], head["body"]) == (get["statusCode"], "") == (400, "")

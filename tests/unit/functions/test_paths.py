@@ -26,7 +26,7 @@ def ask(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Call
         raise UserError("nobody", code="unknown_tenant")
 
     monkeypatch.setenv("USE_CASE", "tenant_experience")
-    monkeypatch.setattr(app.served_use_case, "read", lambda _name: SimpleNamespace())
+    monkeypatch.setattr(app.served_use_case, "read", lambda _name: SimpleNamespace(record_id_case="sensitive"))
     monkeypatch.setattr(app.served_features, "read_tenants", nobody)
     if request.param == "predictions":
         monkeypatch.setenv("STALE_AFTER_DAYS", "35")

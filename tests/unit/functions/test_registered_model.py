@@ -21,7 +21,9 @@ from tests.support.places import ROOT
 
 DIGEST = "d" * 64
 TENANT = ServedTenant("T1", "north", "all", "2026-11-01T00:00:00+00:00", "r1", "sufficient", {}, {})
-USE_CASE = SimpleNamespace(aspects={}, features={}, labels=("good", "bad"), positive="bad", outcome="bad")
+USE_CASE = SimpleNamespace(
+    aspects={}, features={}, labels=("good", "bad"), positive="bad", outcome="bad", record_id_case="sensitive"
+)
 ROW = {"tenant_id": "T1", "status": "scored", "probability": 0.1, "experience": "good"}
 Ask = Callable[[], tuple[int, dict[str, Any]]]
 
