@@ -50,7 +50,7 @@ def physical_types(connection: duckdb.DuckDBPyConnection, table: str, path: Path
     types = {name: kind for name, kind, *_ in described}
     try:
         schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, ValueError):
         return types  # Arrow cannot read the file, and DuckDB can
     durations = {field.name for field in schema if pa.types.is_duration(field.type)}
     return {name: "DURATION" if name in durations else kind for name, kind in types.items()}

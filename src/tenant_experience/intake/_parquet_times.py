@@ -42,7 +42,7 @@ def with_convertible_times(file: RawFile, path: Path) -> RawFile | None:
                         for place, column in enumerate(batch.columns)
                     ]
                     target.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, ValueError):  # a name that is no Unicode is a ValueError
         return None
     return replace(file, path=path)
 

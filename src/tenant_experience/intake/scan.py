@@ -188,7 +188,13 @@ def _parquet_rows(connection: duckdb.DuckDBPyConnection, file: RawFile, link: Pa
         raise _corrupt(file, error) from error
     # DuckDB renames the second of two columns with the same name, so the names are taken from the file's own schema.
     require_once(file, _top_level(nodes), mapping.source.raw_columns())
-    return _Rows(readable_types(connection, file, table, types, mapping.source, mapping.meanings), table)
+    try:
+        readable = readable_types(connection, file, table, types, mapping.source, mapping.meanings)
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        raise _corrupt(file, error) from error
+    return _Rows(readable, table)
 
 
 def _top_level(nodes: list[tuple[str, int | None]]) -> list[str]:

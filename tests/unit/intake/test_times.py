@@ -183,3 +183,43 @@ def test_numbers_are_times_by_the_expression_that_the_refusal_names(
         assert [event["resolved_at"] for event in read.events] == [GOOD_TIME.replace(microsecond=0)], kind
         assert [where for _, *where in read.reasons] == [["resolved_at", line] for line in (2, 3, 4)], kind
         assert {reason for reason, *_ in read.reasons} <= refused, kind
+
+
+@pytest.mark.parametrize(("unit", "value"), [("s", 2**53), ("ms", 2**62)])
+@pytest.mark.parametrize("column", ["tenant_id", "answered"])
+def test_an_impossible_time_in_a_column_that_holds_no_times_is_a_wrong_type(
+    tmp_path: Path, unit: str, value: int, column: str
+) -> None:
+    """Whether the column has values must be asked before anything is known of its times."""
+    rows = pa.Table.from_pylist([record(0), record(1)])
+    times = pa.array([value, value]).cast(pa.timestamp(unit))
+    rows = rows.set_column(rows.column_names.index(column), column, times)
+    pq.write_table(rows, tmp_path / "e.parquet")
+    with pytest.raises(UserError, match=f"column '{column}', read as {column}, is TIMESTAMP") as refusal:
+        Read(tmp_path)
+    assert refusal.value.code == "wrong_column_type"
+
+
+def test_a_damaged_page_of_a_column_of_the_wrong_type_is_damage(tmp_path: Path) -> None:
+    rows = pa.Table.from_pylist([record(place) for place in range(300)])
+    rows = rows.set_column(rows.column_names.index("answered"), "answered", pa.array(range(300)))
+    path = tmp_path / "e.parquet"
+    pq.write_table(rows, path, use_dictionary=False, compression="none", write_statistics=False)
+    content = bytearray(path.read_bytes())
+    footer = len(content) - 8 - struct.unpack("<I", content[-8:-4])[0]
+    content[4:footer] = b"\xff" * (footer - 4)
+    path.write_bytes(content)
+    with pytest.raises(UserError) as refusal:
+        Read(tmp_path)
+    assert refusal.value.code == "corrupt_file"
+
+
+def test_a_column_whose_name_is_no_unicode_is_damage_or_passed_over(tmp_path: Path) -> None:
+    rows = pa.Table.from_pylist([record(0)]).append_column("QQQQ", pa.array(["x"]))
+    path = tmp_path / "e.parquet"
+    pq.write_table(rows, path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"QQQQ", b"Q\xffQQ"))
+    try:
+        assert len(Read(tmp_path).events) == 1
+    except UserError as refusal:
+        assert refusal.code == "corrupt_file"  # noqa: PT017 - one of two right answers, by the version of the reader
