@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import html
-import re
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.support.browser import seen_by_chromium
 from tests.support.judged_partition import Judged, judged_groups
-from tests.support.requirements import chromium
 
 LONG = "a_portfolio_with_a_name_that_nobody_would_break_anywhere_by_any_rule"
 
@@ -20,22 +17,6 @@ LONG = "a_portfolio_with_a_name_that_nobody_would_break_anywhere_by_any_rule"
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     return judged_groups(tmp_path_factory.mktemp("model"))
-
-
-def seen_by_chromium(page: str, width: int, script: str, folder: Path) -> str:
-    """What a script says about the page (``this`` is its frame), as wide as a phone."""
-    wrapper = folder / "wrapper.html"
-    wrapper.write_text(
-        f'<iframe style="width:{width}px;height:600px;border:0" srcdoc="{html.escape(page)}" onload="'
-        f'document.body.append(`seen: ${{{html.escape(script)}}}.`)"></iframe>'
-    )
-    command = [chromium(), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", f"--user-data-dir={folder}"]
-    done = subprocess.run(  # noqa: S603
-        [*command, wrapper.as_uri()], capture_output=True, text=True, timeout=300, check=True
-    )
-    found = re.search(r"seen: ([a-z0-9,]+)\.", done.stdout)
-    assert found, done.stderr[-500:]
-    return found[1]
 
 
 @pytest.mark.parametrize("width", [320, 390])

@@ -224,7 +224,7 @@ def _warnings(test_tenants: int, live: LiveModel | None, champion: ChampionCompa
         compared = champion.decisive
         found.append(
             f"On the same {champion.rows} tenants{champion.condition} the new model is worse than the live one: "
-            f"{champion.loss} {compared.challenger:.4f} against {compared.champion:.4f} (difference "
+            f"{champion.loss.replace('_', ' ')} {compared.challenger:.4f} against {compared.champion:.4f} (difference "
             f"{compared.low:+.4f} to {compared.high:+.4f})."
         )
     if live and live.tenants is None:
