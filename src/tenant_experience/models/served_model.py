@@ -1,7 +1,7 @@
 """What is answered about a tenant: by the endpoint, and by the evaluation that says how good these answers are.
 
 Where labels come from a column, the classifier answers. Where they come from groups, there are two statements
-(decision 18):
+(decision 24):
 
 - ``experience`` is the group that the tenant is in now. Where all markers are known, the rule of the groups decides,
   exactly; where one is missing, the classifier does, which was trained with features hidden. A mean of nothing is not
