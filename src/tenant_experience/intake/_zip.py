@@ -43,7 +43,7 @@ def unpack_zip(path: Path, name: str, folder: Path) -> list[tuple[Path, str]]:
     folder.mkdir()
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir() and not is_skipped(info.filename)]
+            members = [info for info in archive.infolist() if not _is_folder(info) and not is_skipped(info.filename)]
             _check_members(members, path, name)
             unpacked = []
             for place, info in enumerate(sorted(members, key=lambda info: info.filename)):
@@ -61,8 +61,13 @@ def unpack_zip(path: Path, name: str, folder: Path) -> list[tuple[Path, str]]:
 def skipped_members(path: Path, name: str) -> list[str]:
     """The names of the files in an archive that :func:`unpack_zip` passes over."""
     with zipfile.ZipFile(path) as archive:
-        members = sorted(info.filename for info in archive.infolist() if not info.is_dir())
+        members = sorted(info.filename for info in archive.infolist() if not _is_folder(info))
     return [f"{name}/{printable(member)}" for member in members if is_skipped(member)]
+
+
+def _is_folder(info: zipfile.ZipInfo) -> bool:
+    """As ``ZipInfo.is_dir``, which fails on a member that has no name."""
+    return info.filename.endswith("/")
 
 
 def printable(text: str) -> str:

@@ -28,6 +28,8 @@ MISSING = ("NaN", "nan", "NAN", "-nan", "NaT", "None", "NULL", "null", "<NA>")
 _FEW_COLUMNS = 200
 # The path of our own link to a file, as it appears in DuckDB's messages.
 _PATH = re.compile(r"/\S*/\d{6}\.[a-z.]+[a-z]")
+# What is in the file is personal data, so no message shows it.
+_QUOTED_VALUE = re.compile(r"\b(value|string|text) \".*\"", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,8 @@ def _top_level(nodes: list[tuple[str, int | None]]) -> list[str]:
 
 def _corrupt(file: RawFile, error: Exception) -> UserError:
     """The error for a file whose bytes are damaged."""
-    first_line = _PATH.sub(file.name.replace("\\", "\\\\"), str(error).splitlines()[0])
+    said = _QUOTED_VALUE.sub(r"a \1", str(error)).splitlines()[0]
+    first_line = _PATH.sub(file.name.replace("\\", "\\\\"), said)
     return UserError(
         f"{file.name} is a damaged {file.extension} file, so none of its columns can be trusted: {first_line}",
         code="corrupt_file",

@@ -112,3 +112,15 @@ def test_yaml_that_would_take_hours_or_all_memory_is_refused(tmp_path: Path, tex
     with pytest.raises(UserError, match=words) as caught:
         load_settings(path, UseCase, code="invalid_use_case")
     assert caught.value.code == "invalid_use_case"
+
+
+def test_a_text_that_is_no_utf_8_is_named_without_its_content(tmp_path: Path) -> None:
+    path = tmp_path / "e.parquet"
+    columns = {name: pa.array(["secret"] * 3) for name in HEADER.split(",")}
+    pq.write_table(pa.table(columns), path, use_dictionary=False, compression="none", write_statistics=False)
+    path.write_bytes(path.read_bytes().replace(b"secret", b"secre\xb8"))
+    with pytest.raises(UserError) as refusal:
+        Read(tmp_path)
+    assert refusal.value.code == "corrupt_file"
+    assert "a value is not valid UTF8" in refusal.value.message
+    assert "secre" not in refusal.value.message

@@ -64,6 +64,7 @@ def test_no_member_leaves_the_scratch_folder(tmp_path: Path):
         (pack({"manifest.json": b"{}", "x.csv": CSV}), "unknown_extension", "beside the data files"),
         (pack({"deep/inner.zip": pack({"e.csv": CSV})}), "nested_archive", "log.zip/deep/inner.zip"),
         (pack({"e.csv": b""}), "empty_file", "log.zip/e.csv"),
+        (pack({"": CSV}), "unknown_extension", "log.zip/"),
         (pack({"e.xlsx": b"x"}), "unknown_extension", "log.zip/e.xlsx"),
         (pack({"e.csv": b"\x89PNG"}), "wrong_file_type", "log.zip/e.csv"),
         (pack({"e.csv": CSV})[:-30], "corrupt_file", "damaged"),
