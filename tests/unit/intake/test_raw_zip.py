@@ -64,7 +64,6 @@ def test_no_member_leaves_the_scratch_folder(tmp_path: Path):
         (pack({"manifest.json": b"{}", "x.csv": CSV}), "unknown_extension", "beside the data files"),
         (pack({"deep/inner.zip": pack({"e.csv": CSV})}), "nested_archive", "log.zip/deep/inner.zip"),
         (pack({"e.csv": b""}), "empty_file", "log.zip/e.csv"),
-        (pack({"": CSV}), "unknown_extension", "log.zip/"),
         (pack({"e.xlsx": b"x"}), "unknown_extension", "log.zip/e.xlsx"),
         (pack({"e.csv": b"\x89PNG"}), "wrong_file_type", "log.zip/e.csv"),
         (pack({"e.csv": CSV})[:-30], "corrupt_file", "damaged"),
@@ -119,3 +118,14 @@ def test_more_bytes_than_the_disk_has_are_refused(tmp_path: Path):
     with pytest.raises(UserError) as caught:
         find(tmp_path, bytes(content))
     assert caught.value.code == "unsafe_archive"
+
+
+def test_a_member_without_a_name_is_refused_by_name(tmp_path: Path) -> None:
+    packed = bytearray(pack({"aaaa": CSV}, compression=zipfile.ZIP_STORED))
+    directory = packed.index(b"PK\x01\x02")
+    # Its name of four bytes, which is then an empty extra field, has the length 0.
+    packed[directory + 28 : directory + 32] = b"\x00\x00\x04\x00"
+    packed[directory + 46 : directory + 50] = bytes(4)
+    with pytest.raises(UserError) as caught:
+        find(tmp_path, bytes(packed))
+    assert "log.zip" in caught.value.message
