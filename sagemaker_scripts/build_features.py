@@ -4,16 +4,21 @@
 On a laptop: ``SAGEMAKER_BASE_DIR=/tmp/ml python sagemaker_scripts/build_features.py --release r1 --use-case
 tenant_experience --batch b1 --requested-at 2026-11-20T10:00:00Z`` with the batch in ``/tmp/ml/processing/input/raw``
 and the use case's folder in ``/tmp/ml/processing/input/use_case``. ``input/previous`` may hold the ``features/`` of the
-live release, to compare with.
+live release, to compare with; its rule of the groups is fetched when the environment has RELEASE_TABLE, DATA_BUCKET and
+USE_CASE.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import tempfile
+from pathlib import Path
 
 from tenant_experience.aws.pseudonym_key import read_key
-from tenant_experience.data_layout import processing_input, processing_output
+from tenant_experience.data_layout import GLOBAL_PARTITION, processing_input, processing_output
+from tenant_experience.groups.earlier_rules import EarlierRules
 from tenant_experience.intake.engine import DuckDbEngine, OpenEngine
 from tenant_experience.jobs.job import run_job
 from tenant_experience.jobs.outcome import Outcome
@@ -41,9 +46,22 @@ def main(arguments: list[str] | None = None, open_engine: OpenEngine = DuckDbEng
         pseudonym_key=read_key(),
         open_engine=open_engine,
         as_of=options.as_of,
+        live_rules=_live_rules,
     )
     sys.stdout.write(f"batch {options.batch}: {outcome.figures}\n")
     return outcome
+
+
+def _live_rules() -> EarlierRules:
+    """The rule of the live global model. Only a release that differs much from the live one asks for it."""
+    from tenant_experience.aws.live_models import fetch_live_rules, live_models  # takes long, and is rarely needed
+
+    live = live_models() if "RELEASE_TABLE" in os.environ else None
+    model = live.model_of(GLOBAL_PARTITION) if live else None
+    if model is None:
+        return EarlierRules()
+    with tempfile.TemporaryDirectory() as folder:
+        return fetch_live_rules(model, Path(folder) / "live")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from tenant_experience.aws.live_models import fetch_champion, live_models
+from tenant_experience.aws.live_models import fetch_champion, fetch_live_rules, live_models
 from tenant_experience.data_layout import (
     FEATURES_FILE,
     GLOBAL_PARTITION,
@@ -44,7 +44,6 @@ from tenant_experience.jobs.partition_runs import (
     run_partitions,
     shard_outcome,
 )
-from tenant_experience.models.digests import difference
 from tenant_experience.release.release import PublishedModel
 from tenant_experience.statistics.splitting import TRAIN
 from tenant_experience.use_case.group_choice import GroupChoice
@@ -126,18 +125,10 @@ def earlier_rules(folder: Path, partition: Partition, choice: GroupChoice, relea
     rules = EarlierRules()
     # A release whose groups are found again after it went live does not follow itself.
     if model and model.version != release:
-        rules = _live_rules(model, folder / "live")
+        rules = fetch_live_rules(model, folder / "live")
     if choice.kind == "from" and choice.origin:
         rules = replace(rules, chosen=_rule_of(choice.origin, partition, folder / "chosen"))
     return rules
-
-
-def _live_rules(model: PublishedModel, folder: Path) -> EarlierRules:
-    champion = fetch_champion(model, folder)
-    if model.digest and (found := difference(champion.folder, model.digest)):
-        return EarlierRules(unreadable=f"the archive of the live model is not the one that was registered ({found})")
-    rules = read_rules(champion.folder)
-    return rules if rules.live else EarlierRules(unreadable="the archive of the live model has no groups to be read")
 
 
 def _rule_of(origin: str, partition: Partition, folder: Path) -> Grouping:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from tenant_experience.data_quality.comparison import Comparison, NotCompared
@@ -13,6 +15,7 @@ from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize
 from tenant_experience.intake.skipped import not_read
 from tenant_experience.pages.html_page import words
+from tenant_experience.use_case.manifest import ComparisonGate
 from tenant_experience.use_case.schema import UseCase
 
 # What to do about a reason for quarantine that does not say it.
@@ -29,7 +32,6 @@ _MAKE_UNIQUE = (
     "If the files come from several systems, make the ids unique in the source, for example "
     "event_id: channel || '-' || event_id"
 )
-_ADVICE = "See the data-quality report: correct the export, or raise the gate in use_case.yaml if the change is real"
 
 
 def check_quarantine_gate(intake: IntakeFigures, use_case: UseCase, input_columns: dict[str, str]) -> None:
@@ -123,51 +125,117 @@ def _conflicting(events: EventFigures) -> str:
     )
 
 
-def check_comparison_gates(
+@dataclass(frozen=True)
+class BrokenGate:
+    """A gate that compares with the live release, and is broken.
+
+    Attributes:
+        name: of the gate.
+        sentence: what broke it, without a full stop.
+    """
+
+    name: ComparisonGate
+    sentence: str
+
+
+def broken_comparison_gates(
     comparison: Comparison | NotCompared,
     features: Mapping[str, Description],
     labels: LabelDescription | None,
     use_case: UseCase,
-) -> None:
-    """Refuses a release that differs too much from the live one. Without a comparison, no gate is broken.
+) -> list[BrokenGate]:
+    """The gates that say that a release differs too much from the live one. Without a comparison there are none.
 
     Args:
         comparison: with the live release.
         features: by name.
         labels: those that come from a column.
         use_case: its gates ``feature_shift``, ``null_share`` and ``vanished_portfolios``.
-
-    Raises:
-        UserError: the code is the gate's name; the message has the figures of the feature or of the portfolios.
     """
     if isinstance(comparison, NotCompared):
-        return
-    gates, live, portfolios = use_case.gates, comparison.release, comparison.portfolios
-    gone = portfolios.gone / portfolios.then
-    if gates.vanished_portfolios is not None and gone > gates.vanished_portfolios:
-        raise UserError(
-            f"{portfolios.gone} of the {portfolios.then} portfolios of release {live} are gone ({gone:.1%}), "
-            f"such as {portfolios.gone_names[0]!r}; the gate vanished_portfolios allows "
-            f"{gates.vanished_portfolios:.1%}. {_ADVICE}",
-            code="vanished_portfolios",
-        )
+        return []
     described = described_columns(features, labels, use_case)
-    for what, entry in described:
-        if entry.shift and gates.null_share is not None and entry.shift.null_share_change > gates.null_share:
-            raise UserError(
-                f"{what}: the share of tenants without a value grew from {entry.shift.null_share_then:.1%} in "
-                f"release {live} to {entry.null_share:.1%}; the gate null_share allows "
-                f"{gates.null_share:.1%} more. {_ADVICE}",
-                code="null_share",
-            )
-    for what, entry in described:
-        if entry.shift and gates.feature_shift is not None and entry.shift.exceeds(gates.feature_shift):
-            raise UserError(
-                f"{what} has shifted since release {live}: PSI {entry.shift.psi:.2f}{new_and_gone(entry.shift)}; the "
-                f"gate feature_shift allows {gates.feature_shift:.2f} and what chance can add "
-                f"({entry.shift.chance:.2f}). {_ADVICE}",
-                code="feature_shift",
-            )
+    found: list[tuple[ComparisonGate, str | None]] = [
+        ("vanished_portfolios", _vanished(comparison, use_case.gates.vanished_portfolios)),
+        ("null_share", _more_unknown(comparison.release, described, use_case.gates.null_share)),
+        ("feature_shift", _shifted(comparison.release, described, use_case.gates.feature_shift)),
+    ]
+    return [BrokenGate(name, sentence) for name, sentence in found if sentence]
+
+
+def _vanished(comparison: Comparison, limit: float | None) -> str | None:
+    portfolios = comparison.portfolios
+    gone = portfolios.gone / portfolios.then
+    if limit is None or gone <= limit:
+        return None
+    return (
+        f"{portfolios.gone} of the {portfolios.then} portfolios of release {comparison.release} are gone ({gone:.1%}), "
+        f"such as {portfolios.gone_names[0]!r}; the gate vanished_portfolios allows {limit:.1%}"
+    )
+
+
+def _more_unknown(live: str | None, described: Sequence[tuple[str, Description]], limit: float | None) -> str | None:
+    if limit is None:
+        return None
+    broken = [
+        (what, entry.shift.null_share_then, entry.null_share)
+        for what, entry in described
+        if entry.shift and entry.shift.null_share_change > limit
+    ]
+    if not broken:
+        return None
+    what, then, now = broken[0]
+    more = [f"{what} ({then:.1%} to {now:.1%})" for what, then, now in broken[1:]]
+    return (
+        f"{what}: the share of tenants without a value grew from {then:.1%} in release {live} to {now:.1%}; the gate "
+        f"null_share allows {limit:.1%} more{_and_of(more)}"
+    )
+
+
+def _shifted(live: str | None, described: Sequence[tuple[str, Description]], limit: float | None) -> str | None:
+    if limit is None:
+        return None
+    broken = [(what, entry.shift) for what, entry in described if entry.shift and entry.shift.exceeds(limit)]
+    if not broken:
+        return None
+    what, shift = broken[0]
+    more = [f"{what} (PSI {shift.psi:.2f})" for what, shift in broken[1:]]
+    return (
+        f"{what} has shifted since release {live}: PSI {shift.psi:.2f}{new_and_gone(shift)}; the gate feature_shift "
+        f"allows {limit:.2f} and what chance can add ({shift.chance:.2f}){_and_of(more)}"
+    )
+
+
+def _and_of(more: Sequence[str]) -> str:
+    return f". It is also broken by {', '.join(more)}" if more else ""
+
+
+def check_comparison_gates(
+    broken: Sequence[BrokenGate], accepted: Collection[ComparisonGate], told: Callable[[], Sequence[str]]
+) -> list[str]:
+    """Refuses a release that differs too much from the live one, unless its manifest accepts that.
+
+    Args:
+        broken: the gates that are.
+        accepted: the gates that the manifest accepts to be broken.
+        told: gives sentences that belong into the refusal.
+
+    Returns:
+        A warning for each broken gate, which the approver must see first.
+
+    Raises:
+        UserError: the code is the gate's name; the message has the figures of the features or of the portfolios.
+    """
+    refusing = [gate for gate in broken if gate.name not in accepted]
+    if refusing:
+        name, named = refusing[0].name, json.dumps(list(dict.fromkeys([*accepted, *(gate.name for gate in refusing)])))
+        raise UserError(
+            ". ".join([refusing[0].sentence, *(sentence.rstrip(".") for sentence in told())])
+            + ". See the data-quality report and correct the export. If the change is real, upload the batch again "
+            f'with "accept": {named} in manifest.json: the approver then decides',
+            code=name,
+        )
+    return [f"manifest.json accepts that the gate {gate.name} is broken: {gate.sentence}" for gate in broken]
 
 
 def unmapped_warnings(source_name: str, unmapped: Sequence[str]) -> list[str]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -20,7 +22,9 @@ from tenant_experience.data_quality.feature_quality import (
     describe_tenants,
 )
 from tenant_experience.data_quality.gates import (
+    BrokenGate,
     age_warnings,
+    broken_comparison_gates,
     check_comparison_gates,
     check_conflicting_ids,
     check_quarantine_gate,
@@ -41,6 +45,10 @@ from tenant_experience.features.sql import (
     tenants_by_portfolio,
     write_features,
 )
+from tenant_experience.features.table import read_features
+from tenant_experience.groups.earlier_rules import EarlierRules
+from tenant_experience.groups.held_rule import obstacle
+from tenant_experience.groups.yardstick import measure
 from tenant_experience.intake.duckdb_session import literal, open_session
 from tenant_experience.intake.engine import DuckDbEngine, OpenEngine, ProcessingEngine
 from tenant_experience.intake.events import read_events
@@ -119,6 +127,7 @@ def build_features(
     as_of: datetime | None = None,
     pseudonym_key: bytes | None = None,
     open_engine: OpenEngine = DuckDbEngine,
+    live_rules: Callable[[], EarlierRules] = EarlierRules,
 ) -> Outcome:
     """Builds features, partitions, quarantine and the data-quality report of one release.
 
@@ -132,6 +141,8 @@ def build_features(
         as_of: UTC, for history; takes precedence over both.
         pseudonym_key: with it, pseudonyms replace ids in everything that is written.
         open_engine: opens the engine that computes over events; DuckDB always reads ready-made tables.
+        live_rules: fetches the rule of the live release's groups, when a refusal is to say what it makes of these
+            tenants.
 
     Raises:
         UserError: the batch or its settings are wrong.
@@ -155,8 +166,11 @@ def build_features(
                 tenants_by_portfolio(connection, batch.use_case), batch.use_case, scope, inherits=inherits
             )
             scoped = scope_warnings(scope, partition_of.values(), batch.use_case)
-            tenants, warnings = _describe(connection, batch, folders, quality, scoped)
             place_tenants(connection, batch.use_case, partition_of)
+            tenants, broken = _describe(connection, batch, folders, quality, scoped)
+            told = partial(by_live_rule, connection, batch, scratch, release, live_rules)
+            accepted = check_comparison_gates(broken, batch.manifest.accept, told)
+            quality.warnings = [*accepted, *(quality.warnings or ())]
             write_features(connection, batch.use_case, folders.features / FEATURES_FILE)
             # History is only recorded: nothing is trained, so nothing is looked back on.
             past = [] if as_of else compute_past_features(engine, batch, folders)
@@ -175,7 +189,7 @@ def build_features(
             "quarantined_share": intake.quarantined_share,
             "may_train": tenants.may_train,
             "tenants_by_history": tenants.tenants_by_history,
-            "warnings": warnings,
+            "warnings": quality.warnings,
         },
     )
 
@@ -216,11 +230,11 @@ def read_batch(
 
 def _describe(
     connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Folders, quality: DataQuality, scoped: list[str]
-) -> tuple[TenantFigures, list[str]]:
-    """Describes the tenants and the features beside those of the live release, and checks the gates on changes.
+) -> tuple[TenantFigures, list[BrokenGate]]:
+    """Describes the tenants, and the features beside those of the live release, in ``quality``.
 
     Returns:
-        The figures of the tenants, and the warnings; both also go into ``quality``.
+        The figures of the tenants, and the gates on changes that are broken.
     """
     use_case = batch.use_case
     quality.tenants = tenants = describe_tenants(connection, use_case)
@@ -232,9 +246,40 @@ def _describe(
     unmapped = unmapped_warnings(batch.source_name, batch.source.unmapped(use_case))
     aged = age_warnings(f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}", live_as_of(folders.previous))
     known = [*(quality.warnings or ()), *aged, *scoped, *unmapped]
-    quality.warnings = warnings = [*known, *shift_warnings(quality.features, quality.labels, use_case)]
-    check_comparison_gates(comparison, quality.features, quality.labels, use_case)
-    return tenants, warnings
+    quality.warnings = [*known, *shift_warnings(quality.features, quality.labels, use_case)]
+    return tenants, broken_comparison_gates(comparison, quality.features, quality.labels, use_case)
+
+
+def by_live_rule(
+    connection: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    scratch: Path,
+    release: str,
+    live_rules: Callable[[], EarlierRules],
+) -> list[str]:
+    """What the rule of the live release's groups says of these tenants, so that a refusal says who fares worse.
+
+    Args:
+        connection: holds the features and who answers for each tenant.
+        batch: its use case names the columns.
+        scratch: a folder that the connection may write into.
+        release: this one.
+        live_rules: fetches the rule.
+
+    Returns:
+        Sentences; none where nothing is known.
+    """
+    use_case = batch.use_case
+    if use_case.clustering is None:
+        return []
+    rules, path = live_rules(), scratch / FEATURES_FILE
+    if rules.live is None:
+        return []
+    write_features(connection, use_case, path)
+    table = read_features(path, use_case)
+    if obstacle(rules.live, table, use_case):
+        return []
+    return list(measure(table, release, rules.live, rules.live, rules.yardstick).sentences())
 
 
 def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -> None:

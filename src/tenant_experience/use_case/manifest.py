@@ -17,8 +17,10 @@ from tenant_experience.errors import UserError
 from tenant_experience.json_document import parse_json
 from tenant_experience.use_case.group_choice import GroupChoice, parse_group_choice
 
-KEYS = ("source", "as_of", "hyperparameters", "models", "tuning", "groups")
+KEYS = ("source", "as_of", "hyperparameters", "models", "tuning", "groups", "accept")
 Scope = Literal["global", "per_partition"]
+# A batch may break the gates that compare it with the live release, because what they see may be real.
+ComparisonGate = Literal["vanished_portfolios", "null_share", "feature_shift"]
 RESERVED_HYPERPARAMETERS = frozenset({"release", "shard"})
 # Limits of SageMaker's CreateTrainingJob: characters in a hyperparameter's name and value, and how many there may be.
 _LONGEST_NAME = 256
@@ -37,6 +39,7 @@ class Manifest:
         models: ``global`` or ``per_partition``.
         tuning: whether hyperparameters are searched.
         groups: where the groups come from.
+        accept: the gates that this batch may break; the approver is told first.
     """
 
     source: str | None = None
@@ -45,6 +48,7 @@ class Manifest:
     models: Scope | None = None
     tuning: bool | None = None
     groups: GroupChoice | None = None
+    accept: tuple[ComparisonGate, ...] = ()
 
 
 def read_batch_manifest(folder: Path) -> Manifest:
@@ -93,6 +97,7 @@ def parse_manifest(document: object) -> Manifest:
         models,
         tuning,
         None if groups is None else parse_group_choice(groups, f"{MANIFEST} key 'groups'"),
+        _accepted(document.get("accept")),
     )
 
 
@@ -128,6 +133,15 @@ def _moment(document: dict[str, Any]) -> datetime | None:
         raise UserError(
             f"{MANIFEST} key 'as_of' must be a time like {example}, not {value!r}: {error}", code="invalid_manifest"
         ) from error
+
+
+def _accepted(names: object) -> tuple[ComparisonGate, ...]:
+    allowed = get_args(ComparisonGate)
+    if names is None:
+        return ()
+    if not isinstance(names, list) or any(name not in allowed for name in names):
+        _refuse(f"key 'accept' must be a list of gates, each one of {', '.join(allowed)}, not {names!r}")
+    return tuple(name for name in allowed if name in names)
 
 
 def _hyperparameters(values: object) -> dict[str, str]:
