@@ -156,6 +156,25 @@ def write_table(table: FeatureTable, path: Path, order: np.ndarray | None = None
     pq.write_table(arrow if order is None else arrow.take(pa.array(order)), path)
 
 
+def slower(table: FeatureTable, factor: float, portfolio: str | None = None) -> FeatureTable:
+    """The same tenants, all of them or those of a portfolio: hours and escalations times a factor."""
+    values = table.values.copy()
+    rows = np.full(len(table), True) if portfolio is None else table.portfolio_id == portfolio
+    for name in ("mean_first_response_hr", "mean_full_resolution_hr", "escalation_count"):
+        values[rows, table.features.index(name)] *= factor
+    return replace(table, values=values)
+
+
+def write_households(table: FeatureTable, path: Path) -> None:
+    """The tenants as a raw file of the source ``tenant_table``."""
+    columns = {"household_id": pa.array(table.tenant_id.tolist())}
+    for name in table.features:
+        known = [None if np.isnan(value) else value for value in table.column(name).tolist()]
+        columns[f"zd_{name}" if name in ("positive_rate", "negative_rate") else name] = pa.array(known, pa.float64())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table(columns), path)
+
+
 def write_job_inputs(
     base: Path,
     table: FeatureTable,

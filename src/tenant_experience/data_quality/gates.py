@@ -10,7 +10,7 @@ from datetime import datetime
 from tenant_experience.data_quality.comparison import Comparison, NotCompared
 from tenant_experience.data_quality.describe import EventFigures, IntakeFigures
 from tenant_experience.data_quality.feature_quality import Description, LabelDescription
-from tenant_experience.data_quality.shift_warnings import described_columns, new_and_gone
+from tenant_experience.data_quality.shift_warnings import described_columns, new_and_gone, which_way
 from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize
 from tenant_experience.intake.skipped import not_read
@@ -199,10 +199,10 @@ def _shifted(live: str | None, described: Sequence[tuple[str, Description]], lim
     if not broken:
         return None
     what, shift = broken[0]
-    more = [f"{what} (PSI {shift.psi:.2f})" for what, shift in broken[1:]]
+    more = [f"{what} (PSI {shift.psi:.2f}{which_way(shift)})" for what, shift in broken[1:]]
     return (
-        f"{what} has shifted since release {live}: PSI {shift.psi:.2f}{new_and_gone(shift)}; the gate feature_shift "
-        f"allows {limit:.2f} and what chance can add ({shift.chance:.2f}){_and_of(more)}"
+        f"{what} has shifted since release {live}: PSI {shift.psi:.2f}{which_way(shift)}{new_and_gone(shift)}; the gate "
+        f"feature_shift allows {limit:.2f} and what chance can add ({shift.chance:.2f}){_and_of(more)}"
     )
 
 

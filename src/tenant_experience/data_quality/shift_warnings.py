@@ -58,6 +58,15 @@ def new_and_gone(shift: NumberShift | CategoryShift) -> str:
     return f" ({', '.join(turnover)})" if turnover else ""
 
 
+def which_way(shift: NumberShift | CategoryShift) -> str:
+    """How far the mean of a number has risen or fallen, behind a comma; empty where that is not certain."""
+    level = shift.level if isinstance(shift, NumberShift) else None
+    if level is None or not level.change.moved:
+        return ""
+    means = " to ".join(figure(each, 2) for each in level.means)
+    return f", it {_moved(level.change, level.measure)} (the mean went from {means})"
+
+
 def level_sentence(called: str, level: LevelShift) -> str | None:
     """How the level moved over all tenants, or in the portfolios that moved; None when it did nowhere.
 

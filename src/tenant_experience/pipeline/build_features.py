@@ -168,8 +168,8 @@ def build_features(
             scoped = scope_warnings(scope, partition_of.values(), batch.use_case)
             place_tenants(connection, batch.use_case, partition_of)
             tenants, broken = _describe(connection, batch, folders, quality, scoped)
-            told = partial(by_live_rule, connection, batch, scratch, release, live_rules)
-            accepted = check_comparison_gates(broken, batch.manifest.accept, told)
+            by_rule = partial(by_live_rule, connection, batch, scratch, release, live_rules)
+            accepted = check_comparison_gates(broken, batch.manifest.accept, by_rule)
             quality.warnings = [*accepted, *(quality.warnings or ())]
             write_features(connection, batch.use_case, folders.features / FEATURES_FILE)
             # History is only recorded: nothing is trained, so nothing is looked back on.

@@ -17,10 +17,9 @@ from tenant_experience.groups.yardstick import GroupShare, ShareChange, Yardstic
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.use_case.group_choice import FIND_NEW, KEEP, GroupChoice
 from tenant_experience.use_case.schema import UseCase
-from tests.support.generated_tenants import generated_table, settings_with, use_case
+from tests.support.generated_tenants import generated_table, settings_with, slower, use_case
 
 ALL = Partition("all", "all")
-HOURS = ("mean_first_response_hr", "mean_full_resolution_hr", "escalation_count")
 FROM_R1 = GroupChoice("from", "r1")
 
 
@@ -35,13 +34,8 @@ def live() -> EarlierRules:
     return EarlierRules(first().grouping, first().yardstick)
 
 
-def slower(factor: float, portfolio: str | None = None) -> FeatureTable:
-    table = generated_table(1_500, portfolios=("a", "b", "c"))
-    values = table.values.copy()
-    rows = np.full(len(table), True) if portfolio is None else table.portfolio_id == portfolio
-    for name in HOURS:
-        values[rows, table.features.index(name)] *= factor
-    return replace(table, values=values)
+def slowed(factor: float, portfolio: str | None = None) -> FeatureTable:
+    return slower(generated_table(1_500, portfolios=("a", "b", "c")), factor, portfolio)
 
 
 def bad_by_hand(rule: Grouping, table: FeatureTable) -> float:
@@ -58,7 +52,7 @@ def bad_by_hand(rule: Grouping, table: FeatureTable) -> float:
 @pytest.mark.parametrize("factor", [1.5, 2.0, 4.0])
 @pytest.mark.parametrize("choice", [KEEP, FIND_NEW], ids=["kept", "new"])
 def test_when_all_wait_longer_the_frozen_rule_says_so(factor: float, choice: GroupChoice) -> None:
-    table = slower(factor)
+    table = slowed(factor)
     grouped = choose_groups(table, ALL, use_case(), "r2", choice, live())
     yardstick = grouped.yardstick
     expected = bad_by_hand(first().grouping, table.take(table.history != "insufficient"))
@@ -75,7 +69,7 @@ def test_when_all_wait_longer_the_frozen_rule_says_so(factor: float, choice: Gro
 
 
 def test_groups_found_anew_hide_that_all_wait_longer() -> None:
-    anew = choose_groups(slower(4.0), ALL, use_case(), "r2", FIND_NEW, live()).yardstick
+    anew = choose_groups(slowed(4.0), ALL, use_case(), "r2", FIND_NEW, live()).yardstick
     assert anew.own.whole.share == pytest.approx(first().yardstick.own.whole.share, abs=0.03)
 
 
@@ -92,7 +86,7 @@ def test_a_kept_rule_puts_the_same_tenants_into_the_same_groups() -> None:
 
 
 def test_a_portfolio_that_alone_got_worse_is_named() -> None:
-    yardstick = choose_groups(slower(3.0, "b"), ALL, use_case(), "r2", KEEP, live()).yardstick
+    yardstick = choose_groups(slowed(3.0, "b"), ALL, use_case(), "r2", KEEP, live()).yardstick
     assert {name: change.direction for name, change in yardstick.portfolio_changes.items()} == {
         "a": "unclear",
         "b": "more",
@@ -107,7 +101,7 @@ def test_a_portfolio_that_alone_got_worse_is_named() -> None:
 def test_the_history_grows_release_by_release() -> None:
     rules, releases = live(), []
     for number, factor in enumerate((1.2, 1.5, 2.0), start=2):
-        grouped = choose_groups(slower(factor), ALL, use_case(), f"r{number}", KEEP, rules)
+        grouped = choose_groups(slowed(factor), ALL, use_case(), f"r{number}", KEEP, rules)
         rules = EarlierRules(grouped.grouping, grouped.yardstick)
         releases.append([row.release for row in grouped.yardstick.history])
         assert grouped.yardstick.before is not None
@@ -126,18 +120,18 @@ def test_a_rule_that_the_use_case_has_left_behind_is_not_kept(change: dict[str, 
     settings = settings_with(limits={"stability_median": 0.0, "stability_minimum": 0.0})
     settings["clustering"] |= change
     changed = UseCase.model_validate(settings)
-    grouped = choose_groups(slower(1.0), ALL, changed, "r2", KEEP, live())
+    grouped = choose_groups(slowed(1.0), ALL, changed, "r2", KEEP, live())
     assert grouped.grouping.version == "r2"
     assert grouped.yardstick.frozen is None
     assert "could not be kept, so new ones were found" in grouped.grouping.warnings[0]
     assert told in grouped.grouping.warnings[0]
     with pytest.raises(UserError, match=r"the groups of r1, which cannot be used: "):
-        choose_groups(slower(1.0), ALL, changed, "r2", FROM_R1, EarlierRules(chosen=first().grouping))
+        choose_groups(slowed(1.0), ALL, changed, "r2", FROM_R1, EarlierRules(chosen=first().grouping))
 
 
 def test_when_the_live_rule_cannot_be_read_new_groups_are_found_and_it_is_said() -> None:
     unreadable = EarlierRules(unreadable="the archive of the live model has no groups to be read")
-    grouped = choose_groups(slower(1.0), ALL, use_case(), "r2", KEEP, unreadable)
+    grouped = choose_groups(slowed(1.0), ALL, use_case(), "r2", KEEP, unreadable)
     assert grouped.grouping.version == "r2"
     assert grouped.grouping.warnings[0] == (
         "The groups of the live release could not be kept, so new ones were found: the archive of the live model has "
@@ -179,7 +173,7 @@ def test_tenants_who_are_the_other_way_round_do_not_inherit() -> None:
 
 def test_when_hardly_anybody_is_left_in_a_group_the_advice_is_new_groups() -> None:
     with pytest.raises(AlgorithmError, match=r'"groups": "new" in manifest\.json') as refusal:
-        choose_groups(slower(1_000_000.0), ALL, use_case(), "r2", KEEP, live())
+        choose_groups(slowed(1_000_000.0), ALL, use_case(), "r2", KEEP, live())
     assert refusal.value.code == "group_too_small"
 
 
@@ -194,7 +188,7 @@ def test_a_rule_may_come_from_a_file(tmp_path: Path) -> None:
 
 
 def test_the_yardstick_survives_its_file(tmp_path: Path) -> None:
-    yardstick = choose_groups(slower(2.0), ALL, use_case(), "r2", KEEP, live()).yardstick
+    yardstick = choose_groups(slowed(2.0), ALL, use_case(), "r2", KEEP, live()).yardstick
     yardstick.write(tmp_path)
     assert Yardstick.read(tmp_path) == yardstick
     (tmp_path / "yardstick.json").write_text('{"label": 3}')

@@ -19,8 +19,10 @@ def test_everything_is_read_and_hyperparameters_become_strings():
             "as_of": "2026-11-01T02:00:00+02:00",
             "hyperparameters": {"max_depth": 4, "eta": 0.1, "fast": True, "booster": "dart"},
             "models": "per_partition",
+            "accept": ["feature_shift", "null_share", "feature_shift"],
         }
     )
+    assert manifest.accept == ("null_share", "feature_shift")
     assert manifest.as_of == datetime(2026, 11, 1, tzinfo=UTC)
     assert manifest.hyperparameters == {"max_depth": "4", "eta": "0.1", "fast": "true", "booster": "dart"}
     assert manifest.models == "per_partition"
@@ -36,6 +38,9 @@ def test_everything_is_read_and_hyperparameters_become_strings():
         ({"as_of": "2026-11-01T00:00:00"}, ["as_of", "offset"]),
         ({"as_of": 5}, ["as_of"]),
         ({"as_of": "0001-01-01T00:00:00+14:00"}, ["as_of"]),
+        ({"accept": "feature_shift"}, ["'accept'", "a list", "feature_shift"]),
+        ({"accept": ["roc_auc"]}, ["'accept'", "vanished_portfolios", "roc_auc"]),
+        ({"accept": [["null_share"]]}, ["'accept'", "null_share"]),
         ({"models": "local"}, ["models", "per_partition"]),
         ({"models": ["global"]}, ["models"]),
         ({"hyperparameters": [1]}, ["hyperparameters"]),
