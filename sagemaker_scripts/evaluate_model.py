@@ -52,6 +52,7 @@ from tenant_experience.pipeline.evaluate_shard import ShardEvaluation, read_prev
 from tenant_experience.report.action_files import report_actions
 from tenant_experience.report.pictures import GroupPictures, group_pictures
 from tenant_experience.report.report import ShardReport, read_intake, shown_models
+from tenant_experience.report.share_pictures import share_pictures, write_share_pictures
 from tenant_experience.use_case.schema import load_use_case
 
 OUTPUT = "reports"
@@ -60,7 +61,7 @@ OUTPUT = "reports"
 def main(arguments: list[str] | None) -> Outcome:
     """Writes evaluation.json, group_changes.parquet, report.html, the list to act on, smoke_test.json and the archives.
 
-    The outcome has a row for each partition.
+    The approval page shows share_pictures.json. The outcome has a row for each partition.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--release", required=True)
@@ -95,6 +96,9 @@ def main(arguments: list[str] | None) -> Outcome:
     _write_json(output / SMOKE_TEST_FILE, _smoke_test(evaluations, digests))
     write_group_changes(evaluations, output / GROUP_CHANGES_FILE)
     actions.write(output, use_case.record_id)
+    shown = shown_models(shard.ready, shard.refused)
+    shares = {each.manifest.slug: share_pictures(each.yardstick) for each in shown}
+    write_share_pictures(shares, output)
     report = ShardReport(
         release=options.release,
         shard=options.shard,
@@ -102,7 +106,8 @@ def main(arguments: list[str] | None) -> Outcome:
         rows=rows,
         ready=shard.ready,
         refused=shard.refused,
-        pictures=_pictures(table, shard.groups, shown_models(shard.ready, shard.refused)),
+        pictures=_pictures(table, shard.groups, shown),
+        shares=shares,
         actions=actions,
         intake=read_intake(processing_input("features")),
         ingestion=read_ingestion(processing_input("ingestion")),

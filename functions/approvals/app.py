@@ -38,6 +38,7 @@ METHODS = {
 _SHARD = re.compile(r"[0-9]{1,6}")
 _STATUS = {"bad_link": 403, "unknown_report": 404, "already_decided": 409, "nobody_waits": 410}
 _REPORT_LINK_SECONDS = 300
+_MOST_PICTURED = 10
 _LONGEST_FORM = 20_000  # characters: a reason of 800, every one of them as %F0%9F%8F%A0
 
 
@@ -64,7 +65,17 @@ def _signed(approval_id: str) -> tuple[Approval, str, str]:
 def show(approval_id: str) -> Response[str]:
     """The page, with the form while a decision can be made."""
     request, _, signature = _signed(approval_id)
-    return page.answer(200, page.show(request, signature, now=int(time.time())))
+    return page.answer(200, page.show(request, signature, now=int(time.time()), pictures=_pictures(request)))
+
+
+def _pictures(request: Approval) -> dict[str, Any]:
+    """Of the first models of the release; releases of earlier versions have none."""
+    rows = request.summary.ready[:_MOST_PICTURED]
+    found: dict[str, Any] = {}
+    for shard in sorted({row.shard for row in rows}):
+        key = data_layout.reports(request.approval_id, shard) + data_layout.SHARE_PICTURES_FILE
+        found |= objects.find_json(setting("DATA_BUCKET"), key) or {}
+    return {row.slug: found[row.slug] for row in rows if row.slug in found}
 
 
 @app.get("/approvals/<approval_id>/report/<shard>")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -14,10 +14,14 @@ from tenant_experience.pages.html_page import readable_value
 from tenant_experience.release.approval import MAX_NAME, MAX_REASON, Approval
 from tenant_experience.release.release import readable_time
 
+# Slug of a partition -> title, picture (a data: address) and text of each of its pictures.
+Pictures = Mapping[str, Sequence[Mapping[str, str]]]
+
 _HEADERS: dict[str, str | list[str]] = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; frame-ancestors 'none'; "
+        "base-uri 'none'"
     ),
     "Referrer-Policy": "no-referrer",
     **PROTECTION,
@@ -46,7 +50,13 @@ def _sentence(message: str) -> str:
 
 
 def show(
-    request: Approval, signature: str, *, now: int, problem: str | None = None, typed: Mapping[str, str] | None = None
+    request: Approval,
+    signature: str,
+    *,
+    now: int,
+    problem: str | None = None,
+    typed: Mapping[str, str] | None = None,
+    pictures: Pictures | None = None,
 ) -> str:
     """The page of one approval.
 
@@ -56,6 +66,7 @@ def show(
         now: Unix seconds.
         problem: what was wrong with the form that was just sent.
         typed: the fields of that form, so that nothing has to be typed twice.
+        pictures: of the share of bad over time.
     """
     return (
         _templates()
@@ -69,6 +80,7 @@ def show(
             expires=readable_time(request.expires_at),
             problem=problem,
             typed={"decision": "", "approver": "", "reason": "", **(typed or {})},
+            pictures=pictures or {},
             max_name=MAX_NAME,
             max_reason=MAX_REASON,
         )

@@ -32,6 +32,17 @@ def read_json(bucket: str, key: str) -> Any:
     return json.loads(s3().get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
+def find_json(bucket: str, key: str) -> Any | None:
+    """The JSON document at ``key``; None when there is none."""
+    try:
+        return read_json(bucket, key)
+    except ClientError as error:
+        # Without the right to list the bucket, S3 answers AccessDenied for a key that does not exist.
+        if error.response["Error"]["Code"] in ("NoSuchKey", "AccessDenied"):
+            return None
+        raise
+
+
 def write_once(bucket: str, key: str, content: bytes) -> bool:
     """Writes one object unless its key exists; False when it did."""
     try:

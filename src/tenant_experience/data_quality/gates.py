@@ -201,8 +201,8 @@ def _shifted(live: str | None, described: Sequence[tuple[str, Description]], lim
     what, shift = broken[0]
     more = [f"{what} (PSI {shift.psi:.2f}{which_way(shift)})" for what, shift in broken[1:]]
     return (
-        f"{what} has shifted since release {live}: PSI {shift.psi:.2f}{which_way(shift)}{new_and_gone(shift)}; the gate "
-        f"feature_shift allows {limit:.2f} and what chance can add ({shift.chance:.2f}){_and_of(more)}"
+        f"{what} has shifted since release {live}: PSI {shift.psi:.2f}{which_way(shift)}{new_and_gone(shift)}; the "
+        f"gate feature_shift allows {limit:.2f} and what chance can add ({shift.chance:.2f}){_and_of(more)}"
     )
 
 

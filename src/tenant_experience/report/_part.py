@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tenant_experience.data_layout import GLOBAL_PARTITION
@@ -26,6 +26,7 @@ from tenant_experience.report._words import (
     SLICE_METRICS,
 )
 from tenant_experience.report.pictures import GroupPictures
+from tenant_experience.report.share_pictures import SharePicture
 from tenant_experience.statistics.intervals import auc_interval, wilson_interval
 from tenant_experience.use_case.schema import UseCase
 
@@ -77,6 +78,7 @@ class ReportPart:
         firmness: how firm the groups are; empty without groups.
         portfolios: the ranked ones first, by rank.
         plots: of the model and its groups.
+        shares: the share of bad over time; empty before the second release.
     """
 
     evaluation: PartitionEvaluation
@@ -90,6 +92,7 @@ class ReportPart:
     firmness: list[Firmness]
     portfolios: list[PortfolioShare]
     plots: PartPlots
+    shares: Sequence[SharePicture] = ()
 
     @property
     def manifest(self) -> ModelManifest:
@@ -188,7 +191,12 @@ class ReportPart:
 
 
 def report_part(
-    evaluation: PartitionEvaluation, use_case: UseCase, pictures: GroupPictures | None, *, is_refused: bool
+    evaluation: PartitionEvaluation,
+    use_case: UseCase,
+    pictures: GroupPictures | None,
+    shares: Sequence[SharePicture] = (),
+    *,
+    is_refused: bool,
 ) -> ReportPart:
     """The content of one partition's part of the page.
 
@@ -196,6 +204,7 @@ def report_part(
         evaluation: of its model.
         use_case: aspects of features, limits of groups.
         pictures: of its groups; None when labels come from a column.
+        shares: pictures of the share of bad over time.
         is_refused: whether the model broke a gate.
     """
     manifest, grouping, certainty = evaluation.manifest, evaluation.grouping, evaluation.uncertainty
@@ -212,6 +221,7 @@ def report_part(
         firmness=list(_firmness(grouping)) if grouping else [],
         portfolios=sorted(evaluation.portfolios, key=lambda row: (row.rank is None, row.rank or 0)),
         plots=_plots(evaluation, _least(use_case)),
+        shares=shares,
     )
 
 

@@ -20,6 +20,7 @@ from tenant_experience.report._part import ReportPart, report_part
 from tenant_experience.report._words import FAIRNESS_MEANINGS, METRIC_MEANINGS, SLICE_MEANINGS, VERDICTS
 from tenant_experience.report.action_files import ActionReport, PortfolioRow
 from tenant_experience.report.pictures import GroupPictures
+from tenant_experience.report.share_pictures import SharePicture
 from tenant_experience.use_case.schema import UseCase
 
 TEMPLATE = "report.html.j2"
@@ -56,6 +57,7 @@ class ShardReport:
         ready: evaluations of the models that are ready.
         refused: evaluations of models that broke a gate.
         pictures: partition slug -> pictures of its groups, where labels come from clusters; of the models ``shown``.
+        shares: partition slug -> pictures of the share of bad over time.
         actions: the list to act on.
         intake: figures of BuildFeatures' outcome; empty where there is none.
         ingestion: the ingestion of the whole release's features; without records the page does not mention it.
@@ -69,6 +71,7 @@ class ShardReport:
     actions: ActionReport
     refused: Sequence[PartitionEvaluation] = ()
     pictures: Mapping[str, GroupPictures] = field(default_factory=dict)
+    shares: Mapping[str, Sequence[SharePicture]] = field(default_factory=dict)
     intake: Mapping[str, Any] = field(default_factory=dict)
     ingestion: IngestionResult = field(default_factory=IngestionResult)
 
@@ -110,6 +113,7 @@ class ShardReport:
                 evaluation,
                 self.use_case,
                 self.pictures.get(evaluation.manifest.slug),
+                self.shares.get(evaluation.manifest.slug, ()),
                 is_refused=place >= len(self.ready),
             )
             for place, evaluation in enumerate(self.shown)
