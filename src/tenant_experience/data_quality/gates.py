@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tenant_experience.data_quality.comparison import Comparison, NotCompared
 from tenant_experience.data_quality.describe import EventFigures, IntakeFigures
@@ -14,7 +14,7 @@ from tenant_experience.data_quality.shift_warnings import described_columns, new
 from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize
 from tenant_experience.intake.skipped import not_read
-from tenant_experience.pages.html_page import words
+from tenant_experience.pages.html_page import duration, words
 from tenant_experience.use_case.manifest import ComparisonGate
 from tenant_experience.use_case.schema import UseCase
 
@@ -99,9 +99,9 @@ def age_warnings(as_of: str, live_as_of: str | None) -> list[str]:
     """A sentence when the features describe an earlier moment than those that are live."""
     if live_as_of is None or as_of >= live_as_of:
         return []
-    days = (datetime.fromisoformat(live_as_of) - datetime.fromisoformat(as_of)).days
+    older = duration((datetime.fromisoformat(live_as_of) - datetime.fromisoformat(as_of)) / timedelta(hours=1))
     return [
-        f"these features describe {as_of}, {days} days before those of the live release ({live_as_of}): approving them "
+        f"these features describe {as_of}, {older} before those of the live release ({live_as_of}): approving them "
         "puts older models and features in place of newer ones"
     ]
 

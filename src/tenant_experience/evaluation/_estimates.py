@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.evaluation._calibration_error import calibration_error
 from tenant_experience.evaluation._ranking import auc_influence, precision_influence
 from tenant_experience.evaluation._weighted_metrics import SMALLEST, weighted_metrics
 from tenant_experience.evaluation.scored_rows import ScoredRows
@@ -25,6 +24,7 @@ from tenant_experience.statistics.intervals import (
     t_interval,
     wilson_interval,
 )
+from tenant_experience.statistics.reliability import calibration_error
 
 Flags = NDArray[np.bool_]
 

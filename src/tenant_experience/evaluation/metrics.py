@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.evaluation._calibration_error import CALIBRATION_BINS, calibration_bins
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.intervals import mean_interval, wilson_interval
+from tenant_experience.statistics.reliability import BINS, tenths
 
 Labels = NDArray[np.bool_]
 CURVE_POINTS = 200
@@ -134,7 +134,7 @@ def confusion(labels: Labels, answers: Labels) -> BinaryConfusion:
 
 def calibration_table(labels: Labels, probabilities: Floats) -> list[CalibrationBin]:
     """A row for each tenth of the probability that is not empty."""
-    bins = calibration_bins(probabilities)
+    bins = tenths(probabilities)
     rows = []
     for number in np.unique(bins).tolist():
         members = bins == number
@@ -142,8 +142,8 @@ def calibration_table(labels: Labels, probabilities: Floats) -> list[Calibration
         low, high = wilson_interval(positive, total)
         rows.append(
             CalibrationBin(
-                low_end=number / CALIBRATION_BINS,
-                high_end=(number + 1) / CALIBRATION_BINS,
+                low_end=number / BINS,
+                high_end=(number + 1) / BINS,
                 tenants=total,
                 mean_probability=float(probabilities[members].mean()),
                 share=positive / total,
@@ -158,15 +158,12 @@ def answer_certainty(probability_bad: Floats) -> AnswerCertainty:
     """Counts the tenants whose P(bad) leaves open which group they are in."""
     low, high = CANNOT_BE_TOLD
     between = int(((probability_bad >= low) & (probability_bad <= high)).sum())
-    counts = np.bincount(calibration_bins(probability_bad), minlength=CALIBRATION_BINS).tolist()
+    counts = np.bincount(tenths(probability_bad), minlength=BINS).tolist()
     return AnswerCertainty(
         tenants=len(probability_bad),
         cannot_be_told=between,
         share=between / len(probability_bad),
-        histogram=[
-            ProbabilityCount(place / CALIBRATION_BINS, (place + 1) / CALIBRATION_BINS, tenants)
-            for place, tenants in enumerate(counts)
-        ],
+        histogram=[ProbabilityCount(place / BINS, (place + 1) / BINS, tenants) for place, tenants in enumerate(counts)],
     )
 
 

@@ -15,7 +15,7 @@ from tenant_experience.evaluation.scored_rows import ScoredRows
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.models.encoding import Encoding, Matrix
 from tenant_experience.statistics.arrays import Floats
-from tenant_experience.statistics.intervals import interval, resampled
+from tenant_experience.statistics.intervals import interval, resampled, wilson_interval
 
 MOST_MISSING = 5
 # So many are missing where a limit is set, or where two models are compared.
@@ -37,7 +37,7 @@ class MissingFeatures:
     Attributes:
         missing: the number of features hidden for each tenant.
         metrics: accuracy and roc_auc, or rmse and r2 of numbers: means over the draws; None where undefined.
-        low: lower end of the 95% interval of the first metric, over draws and resampled tenants.
+        low: lower end of the 95% interval of the first metric: by Wilson of accuracy, by resampled tenants of rmse.
         high: its upper end.
     """
 
@@ -77,10 +77,21 @@ def _with_missing(
     if not scored:
         return MissingFeatures(missing, dict.fromkeys(names), None, None)
     values = [weighted_metrics(rows, np.ones((1, len(rows)))) for rows in scored]
-    spread = [_resampled(rows, names[0]) for rows in scored]
-    low, high = interval(np.concatenate(spread)) or (None, None)
     means = {name: finite_or_none(float(np.mean([value[name] for value in values]))) for name in names}
+    low, high = _bounds(scored, means[names[0]])
     return MissingFeatures(missing, means, low, high)
+
+
+def _bounds(scored: Sequence[ScoredRows], mean: float | None) -> tuple[float | None, float | None]:
+    """The interval of the first metric, of which ``mean`` is the mean over the draws.
+
+    Draws are of the same tenants, so a share is as certain as one of so many tenants.
+    """
+    if mean is not None and scored[0].task != "regression":
+        tenants = float(np.mean([len(rows) for rows in scored]))
+        return wilson_interval(mean * tenants, tenants)
+    low, high = interval(np.concatenate([_resampled(rows, "rmse") for rows in scored])) or (None, None)
+    return low, high
 
 
 def _resampled(rows: ScoredRows, name: str) -> Floats:

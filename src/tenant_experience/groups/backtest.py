@@ -169,7 +169,7 @@ def _fit_next_period(
 def reliability(shares: Floats, after: NDArray[np.intp]) -> Reliability:
     """How well (rows, groups) probabilities came true; ``after``: the number of the group that came."""
     probability, true = shares[:, -1], after == shares.shape[1] - 1
-    error, low, high = calibration_error(probability, true)
+    error, (low, high) = calibration_error(true, probability)
     told = true[probability < TOLD_LESS]
     low_share, high_share = wilson_interval(int(told.sum()), len(told)) if len(told) else (None, None)
     return Reliability(

@@ -74,7 +74,8 @@ class Reliability(_Document):
     """How well probabilities of the last group came true.
 
     Attributes:
-        calibration_error: the expected calibration error in tenths, with its 95% interval by resampling tenants.
+        calibration_error: the expected calibration error in tenths, without its bias (``statistics.reliability``), with
+            its 95% interval.
         low: lower end of the interval.
         high: upper end of the interval.
         brier: the mean squared difference.

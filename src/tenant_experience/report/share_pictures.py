@@ -24,7 +24,7 @@ MOST_PORTFOLIOS = 3
 _MOST_DATES = 4
 _WIDTH, _HEIGHT = 3.6, 2.3
 # The diamond stands a little to the right of the dot of the same release.
-_BESIDE = 0.15
+_BESIDE = 0.25
 
 
 @dataclass(frozen=True)

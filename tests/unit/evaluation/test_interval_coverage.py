@@ -34,7 +34,7 @@ def test_of_sixty_tenants_and_an_area_of_0_99_intervals_hold_the_truth() -> None
 
 
 def test_the_calibration_error_of_a_right_model_is_not_made_of_chance() -> None:
-    from tenant_experience.evaluation._calibration_error import calibration_error
+    from tenant_experience.statistics.reliability import calibration_error
 
     chance, values, plain = np.random.default_rng(6), [], []
     for _ in range(200):

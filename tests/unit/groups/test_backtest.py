@@ -12,6 +12,7 @@ from tenant_experience.groups.backtest import LEAST_PAIRS, fit_next_period, reli
 from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.statistics.reliability import calibration_error
 from tests.support.generated_tenants import use_case, use_case_with
 from tests.support.true_tenants import true_tenants
 
@@ -167,9 +168,10 @@ def test_reliability_is_counted_as_it_says() -> None:
     assert found.brier == pytest.approx(((probability - after) ** 2).mean())
     told = np.where(after == 1, probability, 1 - probability)
     assert found.log_loss == pytest.approx(-np.log(told).mean())
-    error = (abs(1 - 0.07) + abs(1 - 0.55) + abs(1 - 1.9)) / 6
-    assert found.calibration_error == pytest.approx(error)
-    assert found.low <= error <= found.high
+    # The same figure as that of every other probability, in which chance does not count as an error.
+    assert (found.calibration_error, (found.low, found.high)) == calibration_error(after == 1, probability)
+    assert found.calibration_error < (abs(1 - 0.07) + abs(1 - 0.55) + abs(1 - 1.9)) / 6
+    assert found.low <= found.calibration_error <= found.high
     assert [(row.low_end, row.tenants, row.share) for row in found.bins] == [
         (0.0, 3, pytest.approx(1 / 3)),
         (0.5, 1, 1.0),
@@ -177,6 +179,19 @@ def test_reliability_is_counted_as_it_says() -> None:
     ]
     assert (found.told_less.tenants, found.told_less.came_true) == (3, 1)
     assert found.told_less.share == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("tenants", [60, 300])
+def test_probabilities_that_are_right_have_no_calibration_error(tenants: int) -> None:
+    errors = []
+    for seed in range(40):
+        chance = np.random.default_rng(seed)
+        probability = chance.uniform(size=tenants)
+        after = (chance.uniform(size=tenants) < probability).astype(np.intp)
+        found = reliability(np.column_stack([1 - probability, probability]), after)
+        errors.append((found.calibration_error, found.low))
+    assert np.median([error for error, _ in errors]) < 0.02
+    assert sum(low == 0 for _, low in errors) >= 36
 
 
 def test_nobody_told_so_little_is_no_share() -> None:
