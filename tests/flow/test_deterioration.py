@@ -48,39 +48,39 @@ def share_now(live: str, text: str) -> float:
     return float(told[1])
 
 
-def check(landlord: Landlord, accept: dict[float, list[str]]) -> dict[float, float]:
-    """The shares of bad by the live rule that the approver read, by factor."""
+def check(landlord: Landlord) -> dict[float, float]:
+    """The shares of bad by the live rule that the approver read, by factor. The batches accept a shift."""
     live = landlord.upload(1.0, "approve", groups="new")
     assert live.execution["status"] == "SUCCEEDED", live.execution.get("cause")
     shares = {}
     for factor in (1.5, 2.0, 4.0):
-        done = landlord.upload(factor, **({"accept": accept[factor]} if factor in accept else {}))
+        done = landlord.upload(factor, accept=["feature_shift"])
         assert done.execution["error"] == "ReleaseRejected", done.execution.get("cause")
         mail, page = landlord.seen[factor]
         shares[factor] = share_now(live.release, mail)
         assert share_now(live.release, page) == shares[factor]
         assert page.count('<img src="data:image/svg+xml;base64,') == 1
         assert 'alt="Share bad of all tenants, by release: ' in page
-        if factor in accept:
-            first = "Look at the data first: manifest.json accepts that the gate feature_shift is broken: feature "
-            assert (first.lower() in mail.lower(), "Manifest.json accepts that the gate" in page) == (True, True)
     assert list(shares.values()) == sorted(set(shares.values()))
     return shares
 
 
 def test_when_all_wait_longer_the_approver_reads_it_and_a_refusal_says_it(flow: Flow, tmp_path: Path) -> None:
     landlord = Landlord(flow, "generated", generated_table(1_500, seed=4), tmp_path)
-    shares = check(landlord, accept={2.0: ["feature_shift"], 4.0: ["feature_shift"]})
+    shares = check(landlord)
+    for mail, page in landlord.seen.values():
+        assert ("manifest.json accepts that the gate feature_shift is broken: " in mail) == ("Surely more" in mail)
+        assert ("Manifest.json accepts that the gate feature_shift is broken: " in page) == ("Surely more" in page)
     live = (flow.live() or {})["release"]
-    refused = landlord.upload(4.0)
+    refused = landlord.upload(1.5)
     assert refused.execution["error"] == "UserError.feature_shift"
     mail = flow.mailbox.wait_for(f"Release {refused.release}: its data cannot be used")
-    assert share_now(live, mail["text"]) == shares[4.0]
+    assert share_now(live, mail["text"]) == shares[1.5]
     assert '"accept": ["feature_shift"]' in " ".join(mail["text"].split())
 
 
 @pytest.mark.slow
 @needs_shared_data(REAL_TABLE.name)
 def test_when_all_real_households_wait_longer_the_approver_reads_it(flow: Flow, tmp_path: Path) -> None:
-    shares = check(Landlord(flow, "real", real_table(), tmp_path), accept={4.0: ["feature_shift"]})
+    shares = check(Landlord(flow, "real", real_table(), tmp_path))
     assert shares == pytest.approx({1.5: 58.9, 2.0: 66.0, 4.0: 80.1}, abs=0.11)
