@@ -21,7 +21,7 @@ from tenant_experience.data_layout import (
     YARDSTICK_FILE,
     model_archive,
 )
-from tenant_experience.errors import TenantExperienceError
+from tenant_experience.errors import AlgorithmError, TenantExperienceError
 from tenant_experience.evaluation.champion import Champion
 from tenant_experience.evaluation.evaluation import PartitionEvaluation
 from tenant_experience.evaluation.gates import check_gates
@@ -83,7 +83,7 @@ class ShardEvaluation:
         broken = any(not gate.passed for gate in evaluation.gates)
         (self.refused if broken else self.ready).append(evaluation)
         self.groups[partition.slug] = groups
-        check_gates(partition.partition, evaluation.gates)
+        _check_gates(partition, evaluation)
         key = model_archive(partition.slug, self.release)
         of_groups = (GROUPING_FILE, NEXT_PERIOD_FILE) if self.use_case.clustering else ()
         names = (MODEL_FILE, MODEL_MANIFEST, *of_groups)
@@ -115,6 +115,15 @@ class ShardEvaluation:
         if champion is None:
             return None
         return LiveModel(champion, None if self.previous is None else self.previous.of_partition(slug))
+
+
+def _check_gates(partition: Partition, evaluation: PartitionEvaluation) -> None:
+    """As ``check_gates``; a refusal also says how many tenants are bad by the rule that does not change."""
+    try:
+        check_gates(partition.partition, evaluation.gates)
+    except AlgorithmError as refusal:
+        said = [refusal.message, *evaluation.yardstick_sentences[:1]]
+        raise AlgorithmError(". ".join(each.rstrip(".") for each in said), code=refusal.code) from refusal
 
 
 def read_previous(folder: Path, use_case: UseCase) -> FeatureTable | None:

@@ -100,3 +100,11 @@ def test_as_many_features_are_hidden_as_are_said_a_category_as_a_whole() -> None
         assert (gaps[:, 3] == gaps[:, 4]).all()
     assert len({gaps.tobytes() for gaps in seen}) == len(seen)
     assert all(row.low <= row.metrics["accuracy"] <= row.high for row in curve)
+
+
+def test_when_every_answer_is_right_fifty_tenants_do_not_make_it_certain() -> None:
+    labels = (np.arange(50) % 2).astype(float)
+    encoding, matrix = Encoding(("a", "b"), {}), np.ones((50, 2), dtype=np.float32)
+    for row in missing_feature_curve(encoding, matrix, lambda _hidden: ScoredRows("binary", labels, labels)):
+        # Wilson (1927) with 50 of 50: 50 / (50 + 1.96 squared).
+        assert (row.metrics["accuracy"], row.low, row.high) == (1.0, pytest.approx(0.92865, abs=1e-5), 1.0)

@@ -91,3 +91,13 @@ def test_names_have_no_hidden_characters(page: ModuleType) -> None:
     shards = [ShardResult.read({"partitions": rows}, 4)]
     summary = summarise("r1", "tenant_experience", "2026-12-05T22:02:00Z", shards, None, [])
     assert "<td>north</td>" in page.show(replace(REQUEST, summary=summary), "s", now=1)
+
+
+def test_the_pictures_of_a_model_are_on_the_page_with_their_text(page: ModuleType) -> None:
+    slug = SUMMARY.ready[0].slug
+    picture = {"title": "<b>Elm</b>", "picture": "data:image/svg+xml;base64,AAAA", "text": 'Share bad "now": 41.0%'}
+    html = page.show(REQUEST, "s", now=1, pictures={slug: [picture], "another": [picture]})
+    assert html.count('<img src="data:image/svg+xml;base64,AAAA" alt="Share bad &#34;now&#34;: 41.0%">') == 1
+    assert "<figcaption>&lt;b&gt;Elm&lt;/b&gt;</figcaption>" in html
+    assert "img-src data:;" in page.answer(200, html).headers["Content-Security-Policy"]
+    assert "<img" not in page.show(REQUEST, "s", now=1)

@@ -12,6 +12,7 @@ import pytest
 from demo.generate_events import generate
 from operations.batch import read_input
 from operations.preview import preview
+from tenant_experience.data_quality.gates import age_warnings
 from tenx.output import console
 from tests.support.feature_job import FeatureJob
 from tests.support.html_pages import data_quality_page
@@ -70,6 +71,15 @@ def test_every_warning_is_in_the_report_in_the_outcome_and_on_the_page(job: Feat
     text = data_quality_page(job).text
     for warning in warnings:
         assert warning in text
+
+
+@pytest.mark.parametrize(
+    ("as_of", "told"),
+    [("2026-11-01T19:00:00Z", "5 hours"), ("2026-10-30T00:00:00Z", "3 days"), ("2026-11-01T23:30:00Z", "0.5 hours")],
+)
+def test_how_much_older_the_features_are_is_never_told_as_nothing(as_of: str, told: str) -> None:
+    [warning] = age_warnings(as_of, "2026-11-02T00:00:00Z")
+    assert f"{told} before those of the live release" in warning
 
 
 def test_what_is_not_read_is_in_the_log_and_on_the_page_by_its_name(job: FeatureJob) -> None:
