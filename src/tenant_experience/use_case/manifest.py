@@ -17,7 +17,7 @@ from tenant_experience.errors import UserError
 from tenant_experience.json_document import parse_json
 from tenant_experience.use_case.group_choice import GroupChoice, parse_group_choice
 
-KEYS = ("source", "as_of", "hyperparameters", "models", "tuning", "groups")
+KEYS = ("source", "as_of", "hyperparameters", "models", "tuning", "groups", "outcomes")
 Scope = Literal["global", "per_partition"]
 RESERVED_HYPERPARAMETERS = frozenset({"release", "shard"})
 # Limits of SageMaker's CreateTrainingJob: characters in a hyperparameter's name and value, and how many there may be.
@@ -37,6 +37,7 @@ class Manifest:
         models: ``global`` or ``per_partition``.
         tuning: whether hyperparameters are searched.
         groups: where the groups come from.
+        outcomes: the source that maps the files of outcomes.
     """
 
     source: str | None = None
@@ -45,6 +46,7 @@ class Manifest:
     models: Scope | None = None
     tuning: bool | None = None
     groups: GroupChoice | None = None
+    outcomes: str | None = None
 
 
 def read_batch_manifest(folder: Path) -> Manifest:
@@ -76,9 +78,10 @@ def parse_manifest(document: object) -> Manifest:
     unknown = [str(key) for key in document if key not in KEYS]
     if unknown:
         _refuse(f"has the unknown key {unknown[0]!r}; allowed are {', '.join(KEYS)}")
-    source = document.get("source")
-    if source is not None and not isinstance(source, str):
-        _refuse(f"key 'source' must be the name of a source, not {source!r}")
+    source, outcomes = document.get("source"), document.get("outcomes")
+    for key, name in (("source", source), ("outcomes", outcomes)):
+        if name is not None and not isinstance(name, str):
+            _refuse(f"key {key!r} must be the name of a source, not {name!r}")
     models = document.get("models")
     if models is not None and models not in get_args(Scope):
         _refuse(f"key 'models' must be one of {', '.join(get_args(Scope))}, not {models!r}")
@@ -93,6 +96,7 @@ def parse_manifest(document: object) -> Manifest:
         models,
         tuning,
         None if groups is None else parse_group_choice(groups, f"{MANIFEST} key 'groups'"),
+        outcomes,
     )
 
 
