@@ -18,8 +18,8 @@ from tenant_experience.aws import objects
 from tenant_experience.erasure.file import Eraser
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.erasure.mapping import RawMapping
-from tenant_experience.intake.files import is_outcomes
 from tenant_experience.errors import UserError
+from tenant_experience.intake.files import is_outcomes
 from tenant_experience.use_case.schema import USE_CASE_FILE, UseCase, load_use_case
 from tenant_experience.use_case.source import Source, SourcePurpose, load_source
 

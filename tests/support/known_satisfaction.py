@@ -50,7 +50,9 @@ class Validated:
     @property
     def holds(self) -> bool:
         """Whether the truth lies in the interval."""
-        return self.said.low is not None and self.said.high is not None and self.said.low <= self.truth <= self.said.high
+        return (
+            self.said.low is not None and self.said.high is not None and self.said.low <= self.truth <= self.said.high
+        )
 
 
 def with_outcomes() -> UseCase:

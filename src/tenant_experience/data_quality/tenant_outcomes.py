@@ -83,8 +83,8 @@ def outcome_warnings(found: OutcomeFigures, quarantine_share: float | None) -> S
         most = intake.quarantined_by_reason[0]
         warnings.append(
             f"{intake.quarantined} of {intake.rows - intake.filtered} rows of outcomes "
-            f"({intake.quarantined_share:.1%}) were refused, most often: {most.reason}, {most.column or 'the whole row'}, "
-            f"first in {most.first_file} line {most.first_line}. They are not part of the validation: correct the file "
+            f"({intake.quarantined_share:.1%}) were refused, most often: {most.reason}, "
+            f"{most.column or 'the whole row'}, first in {most.first_file} line {most.first_line}. They are not part of the validation: correct the file "
             f"or the source {found.source}"
         )
     if found.of_unknown_tenants > found.of_known_tenants:

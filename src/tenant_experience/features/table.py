@@ -184,9 +184,7 @@ def read_features(path: Path, use_case: UseCase, only: NDArray[np.str_] | None =
     ).in_order_of_content()
 
 
-def read_past_features(
-    folder: Path, use_case: UseCase, tenants: NDArray[np.str_] | None = None
-) -> list[FeatureTable]:
+def read_past_features(folder: Path, use_case: UseCase, tenants: NDArray[np.str_] | None = None) -> list[FeatureTable]:
     """The features of tenants in the earlier periods of a release, the oldest first.
 
     There are none where its log does not reach back.

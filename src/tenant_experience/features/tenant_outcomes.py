@@ -35,9 +35,7 @@ class TenantOutcomes:
     def of(self, kind: str, begin: np.datetime64, end: np.datetime64) -> TenantOutcomes:
         """Those of one kind from ``begin`` on and before ``end``."""
         chosen = (self.kind == kind) & (self.happened_at >= begin) & (self.happened_at < end)
-        return TenantOutcomes(
-            self.tenant_id[chosen], self.happened_at[chosen], self.kind[chosen], self.value[chosen]
-        )
+        return TenantOutcomes(self.tenant_id[chosen], self.happened_at[chosen], self.kind[chosen], self.value[chosen])
 
 
 def read_tenant_outcomes(folder: Path, record_id: str) -> TenantOutcomes | None:

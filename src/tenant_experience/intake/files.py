@@ -12,7 +12,6 @@ from tenant_experience.intake.formats import ZIP, RawFile, check_content, check_
 from tenant_experience.intake.skipped import is_skipped, not_read
 from tenant_experience.use_case.source import Source
 
-
 _OUTCOMES = "outcomes"
 Chosen = Callable[[str], bool]
 

@@ -23,10 +23,10 @@ _AT, _KIND = OUTCOME_COLUMNS
 def read_outcomes(
     engine: DuckDbEngine, files: Sequence[RawFile], source: Source, use_case: UseCase, requested_at: datetime
 ) -> list[FileCount]:
-    """Fills the table ``outcomes`` (record id, happened_at, kind, value), each outcome once, and the table ``quarantine``.
+    """Fills the table ``outcomes``, which has each outcome once, and the table ``quarantine``.
 
-    ``happened_at`` is in UTC, and ``value`` a DOUBLE that only scores have. A kind is written with underscores, in lower case:
-    ``Move-out`` is ``move_out``.
+    The columns are the record id, ``happened_at`` (UTC), ``kind`` (with underscores, in lower case: ``Move-out`` is
+    ``move_out``) and ``value`` (a DOUBLE that only scores have).
 
     Args:
         engine: empty, with a session in the time zone of the source.

@@ -56,7 +56,7 @@ def keep_outcomes(
     with open_session(*folders_of_sql, time_zone=source.time_zone) as (session, scratch):
         files = find_raw_files(folders.raw, source, scratch, is_outcomes)
         counts = read_outcomes(DuckDbEngine(session, scratch, pseudonyms), files, source, use_case, batch.requested_at)
-        tenants = connection.execute(f"SELECT {use_case.record_id} FROM {FEATURES_TABLE}").to_arrow_table()
+        tenants = connection.sql(f"SELECT {use_case.record_id} FROM {FEATURES_TABLE}").to_arrow_table()
         session.register("known_tenants", tenants)
         for table, order, path in (
             ("outcomes", f"{use_case.record_id}, happened_at, kind, value", folders.features / OUTCOMES_FILE),

@@ -48,7 +48,9 @@ def erasers(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     homes = tmp_path / "use_cases/homes"
     (homes / "sources").mkdir(parents=True)
     settings = (USE_CASES / "tenant_experience/use_case.yaml").read_text()
-    settings = settings.replace("name: tenant_experience", "name: homes").replace("  source: outcomes", "  source: polls")
+    settings = settings.replace("name: tenant_experience", "name: homes").replace(
+        "  source: outcomes", "  source: polls"
+    )
     (homes / "use_case.yaml").write_text(settings)
     for name in ("events", "outcomes"):
         (homes / f"sources/{name}.yaml").write_text((USE_CASES / f"tenant_experience/sources/{name}.yaml").read_text())
