@@ -84,8 +84,8 @@ def outcome_warnings(found: OutcomeFigures, quarantine_share: float | None) -> S
         warnings.append(
             f"{intake.quarantined} of {intake.rows - intake.filtered} rows of outcomes "
             f"({intake.quarantined_share:.1%}) were refused, most often: {most.reason}, "
-            f"{most.column or 'the whole row'}, first in {most.first_file} line {most.first_line}. They are not part of the validation: correct the file "
-            f"or the source {found.source}"
+            f"{most.column or 'the whole row'}, first in {most.first_file} line {most.first_line}. They are "
+            f"not part of the validation: correct the file or the source {found.source}"
         )
     if found.of_unknown_tenants > found.of_known_tenants:
         warnings.append(
