@@ -154,7 +154,8 @@ def load_source(folder: Path, name: str, use_case: UseCase, *, of: SourcePurpose
     """
     known = sorted(path.stem for path in (folder / SOURCES_FOLDER).glob("*.yaml"))
     if name not in known:
-        raise UserError(f"there is no source {name!r}; choose one of {', '.join(known)}", code="unknown_source")
+        fitting = [each for each in known if _reads_outcomes(folder, each) == (of == "outcomes")]
+        raise UserError(f"there is no source {name!r}; choose one of {', '.join(fitting)}", code="unknown_source")
     path = folder / SOURCES_FOLDER / f"{name}.yaml"
     source = load_settings(path, Source, code="invalid_source")
     if (source.kind == "outcomes") != (of == "outcomes"):
@@ -174,6 +175,14 @@ def load_source(folder: Path, name: str, use_case: UseCase, *, of: SourcePurpose
         ) from error
     _check_columns(source, use_case, path)
     return source
+
+
+def _reads_outcomes(folder: Path, name: str) -> bool:
+    """Whether a source is for outcomes; one that is wrong is none."""
+    try:
+        return load_settings(folder / SOURCES_FOLDER / f"{name}.yaml", Source, code="invalid_source").kind == "outcomes"
+    except UserError:
+        return False
 
 
 def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:

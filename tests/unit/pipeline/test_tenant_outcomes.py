@@ -175,7 +175,10 @@ def test_another_source_maps_them_with_a_time_zone_and_cased_ids_of_its_own(job:
 )
 def test_a_wrong_source_of_outcomes_is_refused(job: FeatureJob, manifest: dict, code: str) -> None:
     write(job.raw, "outcomes.csv")
-    assert job.run(MANIFEST | manifest)["code"] == code
+    outcome = job.run(MANIFEST | manifest)
+    assert outcome["code"] == code
+    if code == "unknown_source":
+        assert outcome["message"].endswith("choose one of outcomes")
 
 
 def test_a_source_of_outcomes_cannot_read_a_batch(job: FeatureJob) -> None:
