@@ -33,6 +33,7 @@ def json_answer(batch: Batch, model: ServedModel) -> bytes:
         "model_version": manifest.version,
         "partition": manifest.partition,
         "scale": manifest.scale,
+        "validation": model.validation.document(),
         "predictions": predictions,
     }
     return json.dumps(document, allow_nan=False).encode()

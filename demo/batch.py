@@ -1,4 +1,4 @@
-"""The demo's own input: generated messages of six portfolios."""
+"""The demo's own input: generated messages of six portfolios, and what became of their tenants."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def generated(seed: int) -> RawBatch:
     as_of = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
     folder = LOCAL / "demo_input" / f"seed-{seed}-{as_of:%Y%m%dT%H}"
     if not (folder / "complete").exists():
-        generate(folder / "files", as_of=as_of, seed=seed)
+        generate(folder / "files", as_of=as_of, seed=seed, outcomes=True)
         (folder / "complete").touch()
     files = tuple(sorted((folder / "files").iterdir()))
     manifest: dict[str, object] = {"source": "events", "as_of": as_of.strftime("%Y-%m-%dT%H:%M:%SZ")}

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from demo.event_files import EventTable, write_files
+from demo.outcomes import write_outcomes
 
 DAYS_OF_LOG = 420
 # The export is made a day after as_of: what happened on that day must not leak into features.
@@ -97,6 +98,7 @@ def generate(
     portfolios: int = 6,
     seed: int = 0,
     days_of_log: int = DAYS_OF_LOG,
+    outcomes: bool = False,
 ) -> Truth:
     """Write a batch of event files into ``folder``. The same arguments give the same bytes.
 
@@ -107,6 +109,7 @@ def generate(
         portfolios: at least 1; the first are the largest, and their speeds differ.
         seed: seed of everything random.
         days_of_log: how far the log reaches back.
+        outcomes: whether to write ``outcomes.csv`` too; it changes no other file.
     """
     rng = np.random.default_rng(seed)
     names = np.array([_PORTFOLIOS[i] if i < len(_PORTFOLIOS) else f"Portfolio {i + 1}" for i in range(portfolios)])
@@ -120,6 +123,8 @@ def generate(
     tables = [_events(rng, channel, bad, moved_in, pace, as_of, days_of_log) for channel in CHANNELS]
     ids = np.array([f"T{i:06d}" for i in range(tenants)])
     events = write_files(folder, tables, ids, names[portfolio], rng)
+    if outcomes:
+        write_outcomes(folder, ids, bad, as_of, seed)
     return Truth(ids, bad, names[portfolio], events)
 
 
@@ -205,12 +210,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--truth", type=Path, help="JSON file that says which tenants are bad (keep it out of the batch)"
     )
+    parser.add_argument(
+        "--outcomes", action="store_true", help="write outcomes.csv as well: surveys, complaints, moves"
+    )
     options = parser.parse_args(arguments)
     as_of = options.as_of or datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     if as_of.tzinfo is None:
         parser.error("--as-of needs a time zone: end it with Z for UTC")
     truth = generate(
-        options.folder, as_of=as_of, tenants=options.tenants, portfolios=options.portfolios, seed=options.seed
+        options.folder,
+        as_of=as_of,
+        tenants=options.tenants,
+        portfolios=options.portfolios,
+        seed=options.seed,
+        outcomes=options.outcomes,
     )
     if options.truth:
         truth.write(options.truth)

@@ -21,8 +21,14 @@ from rich.markup import escape
 
 from operations.batch import RawBatch
 from operations.errors import interruption
-from operations.preview_tables import show_intake, show_rows, show_tenants
-from tenant_experience.data_layout import MANIFEST, QUARANTINE_FILE, SIDE_COLUMNS
+from operations.preview_tables import show_intake, show_outcomes, show_rows, show_tenants
+from tenant_experience.data_layout import (
+    MANIFEST,
+    OUTCOME_QUARANTINE_FILE,
+    OUTCOMES_FILE,
+    QUARANTINE_FILE,
+    SIDE_COLUMNS,
+)
 from tenant_experience.data_quality.describe import IntakeFigures
 from tenant_experience.data_quality.feature_quality import describe_labels, describe_tenants
 from tenant_experience.data_quality.gates import check_conflicting_ids, check_quarantine_gate, scope_warnings
@@ -34,6 +40,7 @@ from tenant_experience.intake.duckdb_session import literal, open_session
 from tenant_experience.intake.engine import DuckDbEngine, ProcessingEngine
 from tenant_experience.intake.files import find_raw_files
 from tenant_experience.pipeline.build_features import Batch, Folders, compute_features, read_batch
+from tenant_experience.pipeline.tenant_outcomes import keep_outcomes
 from tenant_experience.use_case.gates import Gates
 
 _NO_GATES = Gates(quarantine_share=None, conflicting_ids=None, freshness_days=None)
@@ -101,11 +108,11 @@ def show(
     ungated = replace(batch, use_case=use_case.model_copy(update={"gates": _NO_GATES}))
     quality = DataQuality(release="preview")
     # The raw files are symbolic links, and DuckDB must be allowed to read their targets.
-    readable = (folders.raw, folders.quarantine, *dict.fromkeys(sources))
+    readable = (folders.raw, folders.features, folders.quarantine, *dict.fromkeys(sources))
     with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
         engine = DuckDbEngine(connection, scratch)
         with console.status("reading"):
-            files = find_raw_files(folders.raw, batch.source, scratch)
+            files = find_raw_files(folders.raw, batch.source, scratch, batch.chosen)
             intake = read_batch(engine, ungated, files, folders, scratch, quality)
         show_intake(quality.document(), console)
         mapped = "events ORDER BY opened_at, event_id" if quality.events else f"ready_made ORDER BY {record_id}"
@@ -114,7 +121,14 @@ def show(
         show_rows(connection, f"FROM {quarantine} ORDER BY file, line", "Rejected rows", shown_rows, console)
         with console.status("computing features"):
             compute_features(engine, ungated, folders)
+            outcomes = keep_outcomes(connection, batch, folders, readable=tuple(dict.fromkeys(sources)))
+        quality.add_outcomes(outcomes, use_case)
         quality.tenants = describe_tenants(connection, use_case)
+        if outcomes:
+            show_outcomes(outcomes, console)
+            kept, refused = folders.features / OUTCOMES_FILE, folders.quarantine / OUTCOME_QUARANTINE_FILE
+            show_rows(connection, f"FROM {literal(str(kept))}", "Outcomes", shown_rows, console)
+            show_rows(connection, f"FROM {literal(str(refused))}", "Rejected outcomes", shown_rows, console)
         show_tenants(quality.document(), console)
         if use_case.labels.classes and (label := use_case.labels.column):
             classes = f"SELECT {label}, count(*) AS tenants FROM {FEATURES_TABLE} GROUP BY 1 ORDER BY 2 DESC, 1"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import duckdb
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from tenant_experience.data_quality.tenant_outcomes import OutcomeFigures
 
 _LONGEST_CELL = 48
 
@@ -31,12 +35,30 @@ def show_intake(quality: dict[str, Any], console: Console) -> None:
             f"{quality['events']} events (rows: {channels or 'none'}; {quality['duplicates_dropped']} are duplicates, "
             f"{quality['updates']} updates)" + (f", opened {first} to {last} UTC" if first else "")
         )
-    if quality["quarantined_by_reason"]:
-        table = Table("reason", "column", "rows", "first place", title="Why rows were rejected", title_justify="left")
-        for reason in quality["quarantined_by_reason"]:
-            place = f"{reason['first_file']} line {reason['first_line']}"
-            table.add_row(reason["reason"], reason["column"], str(reason["rows"]), escape(place))
-        console.print(table)
+    _show_reasons(quality["quarantined_by_reason"], "Why rows were rejected", console)
+
+
+def _show_reasons(reasons: Sequence[dict[str, Any]], title: str, console: Console) -> None:
+    if not reasons:
+        return
+    table = Table("reason", "column", "rows", "first place", title=title, title_justify="left")
+    for reason in reasons:
+        place = f"{reason['first_file']} line {reason['first_line']}"
+        table.add_row(reason["reason"], reason["column"], str(reason["rows"]), escape(place))
+    console.print(table)
+
+
+def show_outcomes(found: OutcomeFigures, console: Console) -> None:
+    """Print how many outcomes there are, of which kinds, and why rows of them were rejected."""
+    kinds = ", ".join(f"{count} of {kind}" for kind, count in found.by_kind.items())
+    intake = found.intake
+    console.print(
+        f"{found.outcomes} outcomes by source {found.source} (kinds: {kinds}; {intake.rows} rows, {intake.filtered} "
+        f"filtered, {intake.quarantined} rejected, {found.duplicates} duplicates): {found.of_known_tenants} of tenants "
+        f"in this input, {found.of_unknown_tenants} of {found.unknown_tenants} unknown tenants"
+        + (f", happened {found.first_at} to {found.last_at} UTC" if found.first_at else "")
+    )
+    _show_reasons([asdict(reason) for reason in intake.quarantined_by_reason], "Why outcomes were rejected", console)
 
 
 def _history(history: dict[str, Any] | None) -> str:

@@ -48,7 +48,12 @@ from tenant_experience.jobs.partition_runs import (
     run_partitions,
     shard_outcome,
 )
-from tenant_experience.pipeline.evaluate_shard import ShardEvaluation, read_previous, write_group_changes
+from tenant_experience.pipeline.evaluate_shard import (
+    ShardEvaluation,
+    read_outside_truth,
+    read_previous,
+    write_group_changes,
+)
 from tenant_experience.report.action_files import report_actions
 from tenant_experience.report.pictures import GroupPictures, group_pictures
 from tenant_experience.report.report import ShardReport, read_intake, shown_models
@@ -70,6 +75,7 @@ def main(arguments: list[str] | None) -> Outcome:
     use_case = load_use_case(processing_input("use_case"))
     table = read_features(processing_input("features") / FEATURES_FILE, use_case)
     partitions = read_shard(processing_input("features"), options.shard)
+    previous = read_previous(processing_input("previous"), use_case)
     output = processing_output(OUTPUT)
     with tempfile.TemporaryDirectory() as folder:
         trained = Path(folder) / "trained"
@@ -82,7 +88,8 @@ def main(arguments: list[str] | None) -> Outcome:
             trained=trained,
             archives=processing_output(MODELS),
             champion_of=_champion_of(Path(folder) / "live", options.release),
-            previous=read_previous(processing_input("previous"), use_case),
+            previous=previous,
+            truth=read_outside_truth(processing_input("features"), use_case, table, previous),
         )
         given_up = not_ready(Outcome.read(trained), partitions) | not_ready(Outcome.read(shard.clusters), partitions)
         rows = run_partitions(partitions, shard.evaluate, given_up)

@@ -149,7 +149,9 @@ def _ask(model: PublishedModel | None, group: Sequence[ServedTenant], explain: b
     instances = [tenant.instance for tenant in group]
     answer = model_endpoint.predict(model.key, instances, digest=model.digest, explain=explain)
     return {
-        row["tenant_id"]: ModelPrediction.read(row, model_version=answer.model_version, scale=answer.scale)
+        row["tenant_id"]: ModelPrediction.read(
+            row, model_version=answer.model_version, scale=answer.scale, validation=answer.validation
+        )
         for row in answer.predictions
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +18,10 @@ from tenant_experience.aws import objects
 from tenant_experience.erasure.file import Eraser
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.erasure.mapping import RawMapping
-from tenant_experience.use_case.schema import SOURCES_FOLDER, USE_CASE_FILE, UseCase, load_use_case
-from tenant_experience.use_case.source import Source, load_source
+from tenant_experience.errors import UserError
+from tenant_experience.intake.files import is_outcomes
+from tenant_experience.use_case.schema import USE_CASE_FILE, UseCase, load_use_case
+from tenant_experience.use_case.source import Source, SourcePurpose, load_source
 
 _USE_CASES = Path(__file__).parents[2] / "use_cases"
 
@@ -32,7 +35,7 @@ class Erasers:
         self._use_case = use_case
         self._cleanup = ExitStack()
         self._by_source: dict[str, Eraser] = {}
-        self._source_of_batch: dict[str, str] = {}
+        self._sources_of_batch: dict[str, tuple[str, str | None]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -46,7 +49,7 @@ class Erasers:
         """The eraser for this object of the data bucket; None when the object belongs to another use case."""
         first, *rest = key.split("/")
         if first == data_layout.RAW and len(rest) > 2:
-            return self._for_batch(rest[1]) if rest[0] == self._use_case else None
+            return self._for_raw(rest[1], "/".join(rest[2:])) if rest[0] == self._use_case else None
         if self._releases_of_others.intersection(rest):
             return None
         return self._own
@@ -55,30 +58,44 @@ class Erasers:
         """The eraser for files that are not part of a batch."""
         return self._own
 
-    def _for_batch(self, batch: str) -> Eraser:
-        if batch not in self._source_of_batch:
-            self._source_of_batch[batch] = self._source_name(batch)
-        name = self._source_of_batch[batch]
+    def _for_raw(self, batch: str, name: str) -> Eraser:
+        """Files of outcomes have a source of their own; an archive may hold files of both kinds."""
+        if batch not in self._sources_of_batch:
+            self._sources_of_batch[batch] = self._source_names(batch)
+        own, outcomes = self._sources_of_batch[batch]
+        if outcomes is None:
+            return self._of_source(own, of="batch")
+        of_outcomes = self._of_source(outcomes, of="outcomes")
+        return of_outcomes if is_outcomes(name) else replace(self._of_source(own, of="batch"), outcomes=of_outcomes)
+
+    def _of_source(self, name: str, *, of: SourcePurpose) -> Eraser:
         if name not in self._by_source:
             folder, use_case = self._definition
-            source = load_source(folder, name, use_case)
-            self._by_source[name] = self._eraser(source, is_raw=True)
+            self._by_source[name] = self._eraser(load_source(folder, name, use_case, of=of), is_raw=True)
         return self._by_source[name]
 
-    def _source_name(self, batch: str) -> str:
-        """The source that the manifest names; the default source when it names none or an unknown one."""
+    def _source_names(self, batch: str) -> tuple[str, str | None]:
+        """The sources of the batch and of its outcomes that the manifest names, or else the default ones.
+
+        A name of no source, or of one for something else, counts as none.
+        """
         folder, use_case = self._definition
         key = data_layout.raw_batch(self._use_case, batch) + data_layout.MANIFEST
         listed = objects.s3().list_object_versions(Bucket=self._bucket, Prefix=key).get("Versions", [])
+        named: dict[str, str] = {}
         for version in (each["VersionId"] for each in listed if each["Key"] == key):
             body = objects.s3().get_object(Bucket=self._bucket, Key=key, VersionId=version)["Body"].read()
             try:
-                named = str(json.loads(body)["source"])
-            except (ValueError, LookupError, TypeError):
+                manifest = dict(json.loads(body))
+            except (ValueError, TypeError):
                 continue
-            if named in [path.stem for path in (folder / SOURCES_FOLDER).glob("*.yaml")]:
-                return named
-        return use_case.default_source
+            purposes: dict[str, SourcePurpose] = {"source": "batch", "outcomes": "outcomes"}
+            for entry, purpose in purposes.items():
+                name = str(manifest.get(entry))
+                if entry not in named and _is_source(folder, name, use_case, purpose):
+                    named[entry] = name
+        declared = None if use_case.outcomes is None else use_case.outcomes.source
+        return named.get("source", use_case.default_source), named.get("outcomes", declared) if declared else None
 
     @cached_property
     def _own(self) -> Eraser:
@@ -110,3 +127,11 @@ class Erasers:
                     if content.get("name") != self._use_case:
                         others.add(release)
         return frozenset(others)
+
+
+def _is_source(folder: Path, name: str, use_case: UseCase, purpose: SourcePurpose) -> bool:
+    try:
+        load_source(folder, name, use_case, of=purpose)
+    except UserError:
+        return False
+    return True

@@ -71,6 +71,7 @@ class ModelPrediction:
         model_probability: the classifier's own P(bad now), where labels come from groups; else None.
         contributions: feature -> what it adds: what speaks for ``contributions_for`` is positive.
         contributions_for: a label of the use case; None for models of numbers.
+        validation: what the model's answers are worth, by outcomes; None from an endpoint that does not say it.
         optional: of ``probabilities``, ``value`` and ``unknown_categories`` those that the model answers.
     """
 
@@ -84,10 +85,18 @@ class ModelPrediction:
     model_probability: float | None = None
     contributions: Mapping[str, float] = field(default_factory=dict)
     contributions_for: str | None = None
+    validation: Mapping[str, Any] | None = None
     optional: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, row: Mapping[str, Any], *, model_version: str, scale: str) -> ModelPrediction:
+    def read(
+        cls,
+        row: Mapping[str, Any],
+        *,
+        model_version: str,
+        scale: str,
+        validation: Mapping[str, Any] | None = None,
+    ) -> ModelPrediction:
         """Reads one row of the endpoint's ``predictions``.
 
         The endpoint's image only changes with the next release, so it may be older than this function: it then answers
@@ -108,6 +117,7 @@ class ModelPrediction:
             model_probability=row.get("model_probability", row.get("closeness")),
             contributions=row.get("contributions", {}),
             contributions_for=row.get("contributions_for"),
+            validation=validation,
             optional={name: row[name] for name in _OPTIONAL if name in row},
         )
 
@@ -183,6 +193,7 @@ def describe_prediction(
         },
         "open_items": _open_items(tenant),
         "history": tenant.history,
+        "validation": prediction.validation if prediction else None,
         "model_version": prediction.model_version if prediction else None,
         "scale": prediction.scale if prediction else None,
         "as_of": tenant.as_of,

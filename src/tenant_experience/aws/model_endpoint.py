@@ -40,11 +40,13 @@ class EndpointAnswer:
         model_version: the model's version.
         scale: ``global`` or ``local``.
         predictions: one JSON object for each instance, in their order.
+        validation: what the answers are worth; None from an endpoint of an earlier version.
     """
 
     model_version: str
     scale: str
     predictions: Sequence[Mapping[str, Any]]
+    validation: Mapping[str, Any] | None = None
 
 
 def predict(
@@ -87,4 +89,6 @@ def predict(
         raise PlatformError(
             f"the endpoint did not answer for model {model_key}: {error}", code="model_unavailable"
         ) from error
-    return EndpointAnswer(document["model_version"], document["scale"], document["predictions"])
+    return EndpointAnswer(
+        document["model_version"], document["scale"], document["predictions"], document.get("validation")
+    )

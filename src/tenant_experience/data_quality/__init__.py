@@ -1,3 +1,12 @@
 """What is known of a batch's data: counts, distributions, how far features moved, the gates, and the page."""
 
-__all__ = ["comparison", "describe", "feature_quality", "gates", "page", "report", "shift_warnings"]
+__all__ = [
+    "comparison",
+    "describe",
+    "feature_quality",
+    "gates",
+    "page",
+    "report",
+    "shift_warnings",
+    "tenant_outcomes",
+]

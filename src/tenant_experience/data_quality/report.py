@@ -14,7 +14,9 @@ from tenant_experience.data_quality.comparison import Comparison, NotCompared
 from tenant_experience.data_quality.describe import EventFigures, HistoryThresholds, IntakeFigures
 from tenant_experience.data_quality.feature_quality import Description, LabelDescription, TenantFigures
 from tenant_experience.data_quality.page import render_data_quality
+from tenant_experience.data_quality.tenant_outcomes import OutcomeFigures, outcome_warnings
 from tenant_experience.errors import AlgorithmError, UserError
+from tenant_experience.use_case.schema import UseCase
 
 
 @dataclass
@@ -29,6 +31,7 @@ class DataQuality:
         intake: the rows read.
         events: the events kept; None for a ready-made table.
         history: the thresholds of history; None for a ready-made table.
+        outcomes: of tenants, beside the events or the table; None when the batch has none.
         tenants: the tenants that have features.
         comparison: with the release that is live.
         features: by name.
@@ -43,11 +46,19 @@ class DataQuality:
     intake: IntakeFigures | None = None
     events: EventFigures | None = None
     history: HistoryThresholds | None = None
+    outcomes: OutcomeFigures | None = None
     tenants: TenantFigures | None = None
     comparison: Comparison | NotCompared | None = None
     features: dict[str, Description] = field(default_factory=dict)
     labels: LabelDescription | None = None
     warnings: list[str] | None = None
+
+    def add_outcomes(self, found: OutcomeFigures | None, use_case: UseCase) -> None:
+        """Adds the outcomes of the batch, and what to know about them."""
+        self.outcomes = found
+        if found is not None:
+            warnings = outcome_warnings(found, use_case.gates.quarantine_share)
+            self.warnings = [*(self.warnings or ()), *warnings]
 
     def document(self) -> dict[str, Any]:
         """``data_quality.json``: only what is known."""
@@ -61,6 +72,7 @@ class DataQuality:
         for figures in (self.intake, self.events):
             document |= asdict(figures) if figures else {}
         document |= {"history": asdict(self.history)} if self.history else {}
+        document |= {"outcomes": asdict(self.outcomes)} if self.outcomes else {}
         document |= asdict(self.tenants) if self.tenants else {}
         document |= {"comparison": asdict(self.comparison)} if self.comparison else {}
         if self.features:

@@ -23,6 +23,7 @@ from tenant_experience.erasure import _parquet as erasure_parquet
 from tenant_experience.erasure import _records as erasure_records
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.erasure.mapping import RawMapping
+from tenant_experience.intake.files import is_outcomes
 
 _CHUNK = 1 << 20
 _OVERLAP = 4_096
@@ -59,12 +60,14 @@ class Eraser:
         record_id: the column of ids in our own tables.
         mapping: how the rows of files map to the tenant.
         is_raw: whether these are raw files of a batch, whose Parquet files have columns of their own.
+        outcomes: the eraser for files of outcomes in an archive; None where these are read as all others.
     """
 
     erased: ErasedId
     record_id: str
     mapping: RawMapping
     is_raw: bool
+    outcomes: Eraser | None = None
 
     @property
     def id_columns(self) -> frozenset[str]:
@@ -248,7 +251,8 @@ class Eraser:
             inside, rewritten = Path(folder) / "inside", Path(folder) / "rewritten"
             for name, info in members:
                 read(info, inside)
-                found = self.erase(inside, name, rewritten)
+                eraser = self.outcomes if self.outcomes and is_outcomes(name) else self
+                found = eraser.erase(inside, name, rewritten)
                 yield found, info, rewritten if found.left == "rewritten" else inside
 
     def _is_in(self, source: Path) -> bool:

@@ -7,6 +7,7 @@ __all__ = [
     "metrics",
     "missing_features",
     "model_card",
+    "outcome_validation",
     "partition",
     "scored_rows",
     "slices",

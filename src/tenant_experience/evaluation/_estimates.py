@@ -58,7 +58,7 @@ def _classification(rows: ScoredRows, values: dict[str, float]) -> Iterator[tupl
     truth = rows.labels[:, np.newaxis] == classes
     answers = rows.answers[:, np.newaxis] == classes
     columns = range(len(classes))
-    yield "roc_auc", _combined(values["roc_auc"], [_roc_auc(truth[:, k], outputs[:, k]) for k in columns])
+    yield "roc_auc", _combined(values["roc_auc"], [roc_auc(truth[:, k], outputs[:, k]) for k in columns])
     yield "pr_auc", _combined(values["pr_auc"], [_pr_auc(truth[:, k], outputs[:, k]) for k in columns])
     likelihood = outputs[truth] if rows.task == "multiclass" else np.where(truth, outputs, 1 - outputs)[:, 0]
     yield "log_loss", _mean(-np.log(np.clip(likelihood, SMALLEST, 1)))
@@ -102,7 +102,8 @@ def _f1(truth: Flags, answers: Flags) -> Estimate:
     )
 
 
-def _roc_auc(truth: Flags, outputs: Floats) -> Estimate:
+def roc_auc(truth: Flags, outputs: Floats) -> Estimate:
+    """The area under the ROC curve."""
     positives, negatives = int(truth.sum()), int((~truth).sum())
     if not positives or not negatives:
         return Estimate(np.nan, None, np.zeros(len(truth)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tenant_experience.groups.next_period import Backtest, ProbabilityBasis
 from tenant_experience.groups.profile import FeatureProfile, PortfolioShare
 from tenant_experience.groups.yardstick import Yardstick
 from tenant_experience.models.artifact import ModelManifest
+from tenant_experience.models.validation import Validation
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ class PartitionEvaluation:
         folder: holds the model.
         smoke_test: some tenants, and the answers expected for them.
         yardstick: the shares of bad by a rule that does not change; None where labels come from a column.
+        validation: the published answers beside what became of tenants.
     """
 
     manifest: ModelManifest
@@ -146,6 +148,7 @@ class PartitionEvaluation:
     folder: Path
     smoke_test: list[SmokeSample]
     yardstick: Yardstick | None = None
+    validation: Validation = field(default_factory=Validation)
 
     @property
     def yardstick_sentences(self) -> list[str]:
@@ -218,6 +221,7 @@ class PartitionEvaluation:
             "model": self.manifest.model_dump(mode="json"),
             "grouping": self.grouping.model_dump(mode="json") if self.grouping else None,
             "yardstick": self._yardstick_document(),
+            "validation": self.validation.document(),
         }
 
     def _yardstick_document(self) -> dict[str, Any] | None:

@@ -171,6 +171,9 @@ def _details(evaluation: Mapping[str, Any], links: CardLinks) -> dict[str, str]:
     following = evaluation.get("next_period")
     if following:
         details["the published probability"] = " ".join(following["sentences"])
+    validation = evaluation.get("validation")
+    if validation:
+        details["outcomes of tenants"] = validation["text"]
     for gate in evaluation.get("gates") or ():
         details[f"gate {gate['name']}"] = f"{'kept' if gate['passed'] else 'broken'}: {gate['message']}"
     return {name: _cut(str(value), _SHORT) for name, value in details.items() if value is not None}

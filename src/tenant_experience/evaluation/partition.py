@@ -27,6 +27,7 @@ from tenant_experience.evaluation.metrics import (
     roc_curve,
 )
 from tenant_experience.evaluation.missing_features import missing_feature_curve
+from tenant_experience.evaluation.outcome_validation import OutsideTruth, validate
 from tenant_experience.evaluation.scored_rows import ConfusionMatrix, ScoredRows, confusion_matrix, published
 from tenant_experience.evaluation.slices import measured_slices, slice_names
 from tenant_experience.evaluation.smoke_samples import smoke_samples
@@ -61,7 +62,12 @@ class LiveModel:
 
 
 def evaluate_partition(
-    table: FeatureTable, groups: GroupRows, folder: Path, use_case: UseCase, live: LiveModel | None = None
+    table: FeatureTable,
+    groups: GroupRows,
+    folder: Path,
+    use_case: UseCase,
+    live: LiveModel | None = None,
+    truth: OutsideTruth | None = None,
 ) -> PartitionEvaluation:
     """Evaluates the model in ``folder``.
 
@@ -71,6 +77,7 @@ def evaluate_partition(
         folder: holds model.ubj, model.json and, when labels come from clusters, grouping.json.
         use_case: directions, names and gates.
         live: the model that answers now for this partition; None before its first release.
+        truth: what became of tenants; None when the batch does not say it.
 
     Raises:
         AlgorithmError: ``one_class`` when all tenants of the test part have the same label.
@@ -126,6 +133,7 @@ def evaluate_partition(
         folder=folder,
         smoke_test=smoke_samples(model, test, rows.outputs.max(axis=1) if rows.outputs.ndim == 2 else rows.outputs),
         yardstick=Yardstick.read(folder),
+        validation=validate(model, table, groups, use_case, truth),
     )
 
 

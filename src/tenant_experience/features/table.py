@@ -184,15 +184,15 @@ def read_features(path: Path, use_case: UseCase, only: NDArray[np.str_] | None =
     ).in_order_of_content()
 
 
-def read_past_features(folder: Path, use_case: UseCase, tenants: NDArray[np.str_]) -> list[FeatureTable]:
-    """The features of some tenants in the earlier periods of a release, the oldest first.
+def read_past_features(folder: Path, use_case: UseCase, tenants: NDArray[np.str_] | None = None) -> list[FeatureTable]:
+    """The features of tenants in the earlier periods of a release, the oldest first.
 
     There are none where its log does not reach back.
 
     Args:
         folder: of the release's features.
         use_case: names the columns.
-        tenants: their ids; a tenant need not be in every period.
+        tenants: their ids, all by default; a tenant need not be in every period.
 
     Raises:
         PlatformError: as ``read_features``.

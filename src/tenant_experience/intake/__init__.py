@@ -2,7 +2,7 @@
 
 The way of a file: ``files`` finds and recognises it, and ``staging`` takes it through ``scan`` (its rows as SQL), the
 ``staged_file`` (its rows typed and checked by a ``mapping``) and ``quarantine`` (its refused rows, with their lines).
-``events`` and ``table`` say what the rows must be.
+``events``, ``table`` and ``tenant_outcomes`` say what the rows must be.
 """
 
 __all__ = [
@@ -18,4 +18,6 @@ __all__ = [
     "staged_file",
     "staging",
     "table",
+    "tenant_outcomes",
+    "times",
 ]

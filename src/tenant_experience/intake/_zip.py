@@ -7,6 +7,7 @@ import shutil
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from tenant_experience.errors import UserError
@@ -63,6 +64,20 @@ def skipped_members(path: Path, name: str) -> list[str]:
     with zipfile.ZipFile(path) as archive:
         members = sorted(info.filename for info in archive.infolist() if not _is_folder(info))
     return [f"{name}/{printable(member)}" for member in members if is_skipped(member)]
+
+
+def has_member(path: Path, name: str, chosen: Callable[[str], bool]) -> bool:
+    """Whether an archive holds a file that is chosen by its name in messages; one that holds none goes by its own name.
+
+    A damaged archive goes by its own name, too: :func:`unpack_zip` says what is wrong with it.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info.filename for info in archive.infolist() if not _is_folder(info)]
+    except (*_DAMAGE, NotImplementedError):
+        members = []
+    read = [f"{name}/{printable(member)}" for member in members if not is_skipped(member)]
+    return any(map(chosen, read)) if read else chosen(name)
 
 
 def _is_folder(info: zipfile.ZipInfo) -> bool:

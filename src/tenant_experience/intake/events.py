@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from tenant_experience.intake.duckdb_session import count, literal, utc_text
+from tenant_experience.intake.duckdb_session import count, literal
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import (
@@ -21,6 +21,7 @@ from tenant_experience.intake.mapping import (
     normalised,
 )
 from tenant_experience.intake.staging import FileCount
+from tenant_experience.intake.times import latest_time, unreadable_time, utc_time
 from tenant_experience.tenant_id import LONGEST, IdCase
 from tenant_experience.use_case.events import EventColumns
 from tenant_experience.use_case.schema import UseCase
@@ -33,11 +34,8 @@ _COLUMNS = (*REQUIRED_EVENT_COLUMNS, *OPTIONAL_EVENT_COLUMNS)
 _TIMES = ("opened_at", "first_response_at", "resolved_at", "tenancy_start_at", "tenancy_end_at", "recorded_at")
 # A tenancy may end in the future.
 _PAST_TIMES = ("opened_at", "first_response_at", "resolved_at", "recorded_at")
-_CLOCKS_MAY_DIFFER = timedelta(days=1)
 _FLAGS = ("answered", "escalated")
 _IDS = ("event_id", "tenant_id", "portfolio_id")
-# A time whose zone, if it names one, is Z, UTC or a place such as Europe/London: abbreviations have several meanings.
-_CLEAR_ZONE = literal("[^A-Za-z]*[Tt]?[^A-Za-z]*(Z| ?UTC| [A-Z][A-Za-z_]+/[A-Za-z_/]+)?")
 
 
 def _local(moment: str) -> str:
@@ -71,8 +69,6 @@ _MEANINGS: dict[str, Meaning] = {
     **dict.fromkeys(_TIMES, "time"),
     **dict.fromkeys(_FLAGS, "flag"),
 }
-# No time stamp outside this range can be meant; infinity, which DuckDB reads as a time, is outside it too.
-_PLAUSIBLE = "BETWEEN TIMESTAMP '1900-01-01' AND TIMESTAMP '2200-01-01'"
 
 
 @dataclass(frozen=True)
@@ -185,7 +181,7 @@ def _typed(source: Source, declared: EventColumns, case: IdCase) -> dict[str, st
     for column in _COLUMNS:
         text = _text(column, source)
         if column in _TIMES:
-            typed[column] = _time(_raw(column, source), source.time_formats)
+            typed[column] = utc_time(_raw(column, source), source.time_formats)
         elif column in _FLAGS:
             typed[column] = _flag(_raw(column, source))
         elif column in declared.declared:
@@ -217,22 +213,6 @@ def _flag(raw: str) -> str:
     return f"CASE WHEN typeof({raw}) = 'BOOLEAN' THEN CAST({raw} AS BOOLEAN) ELSE {read} END"
 
 
-def _time(raw: str, formats: list[str]) -> str:
-    # A cast to TIMESTAMP would silently drop an offset; a cast to TIMESTAMPTZ uses it.
-    moment = f"TRY_CAST({raw} AS TIMESTAMPTZ)"
-    if not formats:
-        # DuckDB takes BST for the time of Bangladesh and AST for Alaska's. Most texts end in a digit, or in a digit and
-        # Z, and comparing two characters costs much less than matching a pattern.
-        text = f"CAST({raw} AS VARCHAR)"
-        clear = f"typeof({raw}) <> 'VARCHAR' OR substr({text}, -2) < ':' OR regexp_full_match({text}, {_CLEAR_ZONE})"
-        moment = f"CASE WHEN {clear} THEN {moment} END"
-    if formats:
-        texts = (f"TRY_CAST(try_strptime(CAST({raw} AS VARCHAR), {literal(text)}) AS TIMESTAMPTZ)" for text in formats)
-        moment = f"CASE WHEN typeof({raw}) = 'VARCHAR' THEN coalesce({', '.join(texts)}) ELSE {moment} END"
-    # The same as AT TIME ZONE 'UTC', without a calendar look-up for each value; infinity becomes null.
-    return f"make_timestamp(epoch_us({moment}))"
-
-
 def _is_plain(column: str) -> str:
     return f"{column}_is_plain"
 
@@ -256,7 +236,7 @@ def _unless_plain(column: str, malformed: str) -> str:
 
 
 def _checks(source: Source, declared: EventColumns, requested_at: datetime) -> list[Rule]:
-    latest = f"TIMESTAMP {literal(utc_text(requested_at + _CLOCKS_MAY_DIFFER))}"
+    latest = latest_time(requested_at)
     rules = [Rule("missing_value", column, f"{column} IS NULL") for column in ("event_id", "tenant_id")]
     rules += [
         Rule("malformed_id", column, _unless_plain(column, malformed_id(column)))
@@ -266,8 +246,7 @@ def _checks(source: Source, declared: EventColumns, requested_at: datetime) -> l
     rules.append(Rule("malformed_portfolio", "portfolio_id", is_no_name))
     for column in _TIMES:
         if column in source.columns:
-            broken = f"raw_{column} IS NOT NULL AND coalesce({column} NOT {_PLAUSIBLE}, true)"
-            rules.append(Rule("unreadable_time", column, broken))
+            rules.append(Rule("unreadable_time", column, unreadable_time(column)))
     rules += [Rule("future_time", column, f"{column} > {latest}") for column in _PAST_TIMES]
     rules += [Rule("missing_value", column, f"{column} IS NULL") for column in ("opened_at", "channel")]
     columns = declared.declared.items()

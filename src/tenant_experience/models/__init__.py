@@ -1,3 +1,3 @@
 """What serving loads: the model's files, how values are encoded, scored and calibrated. Imports stay light."""
 
-__all__ = ["artifact", "calibration", "digests", "encoding", "scoring", "served_model"]
+__all__ = ["artifact", "calibration", "digests", "encoding", "scoring", "served_model", "validation"]

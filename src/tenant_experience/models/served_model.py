@@ -26,6 +26,7 @@ from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.next_period import NextPeriod
 from tenant_experience.groups.uncertainty import group_shares
 from tenant_experience.models.scoring import Scorer
+from tenant_experience.models.validation import Validation
 from tenant_experience.prediction_status import PredictionStatus
 from tenant_experience.statistics.arrays import Floats
 
@@ -103,11 +104,12 @@ class Reasons:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model, and the rule of the groups it was taught where labels come from groups."""
+    """A model, the rule of the groups it was taught where labels come from groups, and how it was validated."""
 
     scorer: Scorer
     grouping: Grouping | None = None
     next_period: NextPeriod = field(default_factory=NextPeriod)
+    validation: Validation = field(default_factory=Validation)
 
     @classmethod
     def load(cls, folder: Path) -> ServedModel:
@@ -115,11 +117,11 @@ class ServedModel:
 
         Raises:
             UserError: as ``Scorer.load``, and ``model_features`` when the model does not read what groups are found on.
-            PlatformError: ``grouping_file``, ``next_period_file``.
+            PlatformError: ``grouping_file``, ``next_period_file``, ``validation_file``.
         """
-        scorer = Scorer.load(folder)
+        scorer, validation = Scorer.load(folder), Validation.read(folder)
         if not (folder / GROUPING_FILE).is_file():
-            return cls(scorer)
+            return cls(scorer, validation=validation)
         grouping = Grouping.read(folder)
         missing = [marker.name for marker in grouping.markers if marker.name not in scorer.encoding.columns]
         if missing or grouping.classes != scorer.manifest.labels:
@@ -135,7 +137,7 @@ class ServedModel:
                 f"{len(grouping.markers)} markers of {GROUPING_FILE}: they are from different releases",
                 code="model_features",
             )
-        return cls(scorer, grouping, next_period)
+        return cls(scorer, grouping, next_period, validation)
 
     def publish(
         self, values: Values, exposure_days: Floats | None = None, earlier: Published | None = None

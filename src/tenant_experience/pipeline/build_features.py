@@ -52,10 +52,11 @@ from tenant_experience.groups.yardstick import measure
 from tenant_experience.intake.duckdb_session import literal, open_session
 from tenant_experience.intake.engine import DuckDbEngine, OpenEngine, ProcessingEngine
 from tenant_experience.intake.events import read_events
-from tenant_experience.intake.files import find_raw_files, skipped_files
+from tenant_experience.intake.files import Chosen, find_raw_files, is_any, is_no_outcomes, skipped_files
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.table import read_table
 from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.pipeline.tenant_outcomes import keep_outcomes
 from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.training.tuning_request import check_ranges, wanted_tuning
 from tenant_experience.use_case.group_choice import FIND_NEW, KEEP, GroupChoice
@@ -117,6 +118,11 @@ class Batch:
             )
         return cls(source.adjust(use_case), manifest, source_name, source, requested_at, as_of)
 
+    @property
+    def chosen(self) -> Chosen:
+        """Which files are the batch's own: those of outcomes are not, where the use case has outcomes."""
+        return is_any if self.use_case.outcomes is None else is_no_outcomes
+
 
 def build_features(
     folders: Folders,
@@ -153,13 +159,16 @@ def build_features(
         readable = (folders.raw, folders.previous, folders.features, folders.quarantine)
         with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
             engine = open_engine(connection, scratch, _pseudonyms(pseudonym_key, batch.use_case))
-            files = find_raw_files(folders.raw, batch.source, scratch)
+            files = find_raw_files(folders.raw, batch.source, scratch, batch.chosen)
             intake = read_batch(engine, batch, files, folders, scratch, quality)
             check_quarantine_gate(intake, batch.use_case, batch.source.columns)
             check_conflicting_ids(quality.events, batch.use_case)
             if batch.source.kind == "events":
                 check_freshness(engine, batch.use_case, batch.as_of)
             compute_features(engine, batch, folders)
+            # History is only recorded: nothing is trained, so nothing is validated or looked back on.
+            if as_of is None:
+                quality.add_outcomes(keep_outcomes(connection, batch, folders, engine.pseudonyms), batch.use_case)
             scope = batch.manifest.models or batch.use_case.models.scope
             inherits = batch.manifest.groups is not None and batch.manifest.groups.kind == "from"
             partition_of = assign_partitions(
@@ -172,7 +181,6 @@ def build_features(
             accepted = check_comparison_gates(broken, batch.manifest.accept, by_rule)
             quality.warnings = [*accepted, *(quality.warnings or ())]
             write_features(connection, batch.use_case, folders.features / FEATURES_FILE)
-            # History is only recorded: nothing is trained, so nothing is looked back on.
             past = [] if as_of else compute_past_features(engine, batch, folders)
             groups = chosen_groups(batch, compared=quality.comparison is not None and quality.comparison.compared)
         items = _write_partitions(batch, partition_of, groups, folders)

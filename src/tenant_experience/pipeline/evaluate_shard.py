@@ -18,6 +18,7 @@ from tenant_experience.data_layout import (
     MODEL_FILE,
     MODEL_MANIFEST,
     NEXT_PERIOD_FILE,
+    VALIDATION_FILE,
     YARDSTICK_FILE,
     model_archive,
 )
@@ -25,8 +26,10 @@ from tenant_experience.errors import AlgorithmError, TenantExperienceError
 from tenant_experience.evaluation.champion import Champion
 from tenant_experience.evaluation.evaluation import PartitionEvaluation
 from tenant_experience.evaluation.gates import check_gates
+from tenant_experience.evaluation.outcome_validation import OutsideTruth
 from tenant_experience.evaluation.partition import LiveModel, evaluate_partition
-from tenant_experience.features.table import FeatureTable, read_features
+from tenant_experience.features.table import FeatureTable, read_features, read_past_features
+from tenant_experience.features.tenant_outcomes import read_tenant_outcomes
 from tenant_experience.groups.file import GroupRows, read_groups
 from tenant_experience.jobs.archive import write_archive
 from tenant_experience.jobs.partition_runs import Figures, Partition
@@ -51,6 +54,7 @@ class ShardEvaluation:
         archives: where models are packed.
         champion_of: the live model of a partition, by slug; None when it has none.
         previous: the live release's features; None when they cannot be read.
+        truth: what became of tenants; None when the batch does not say it.
         ready: evaluations of models that kept every gate.
         refused: evaluations of models that broke a gate.
         groups: partition slug -> its rows of groups.parquet, of the partitions that were evaluated.
@@ -64,6 +68,7 @@ class ShardEvaluation:
     archives: Path
     champion_of: Callable[[str], Champion | None]
     previous: FeatureTable | None
+    truth: OutsideTruth | None = None
     ready: list[PartitionEvaluation] = field(default_factory=list)
     refused: list[PartitionEvaluation] = field(default_factory=list)
     groups: dict[str, GroupRows] = field(default_factory=dict)
@@ -79,7 +84,8 @@ class ShardEvaluation:
         """
         folder = self.trained / partition.slug
         groups = read_groups(self.clusters / GROUPS_FILE, partition.slug, self.use_case.labels)
-        evaluation = evaluate_partition(self.table, groups, folder, self.use_case, self._live(partition.slug))
+        live = self._live(partition.slug)
+        evaluation = evaluate_partition(self.table, groups, folder, self.use_case, live, self.truth)
         broken = any(not gate.passed for gate in evaluation.gates)
         (self.refused if broken else self.ready).append(evaluation)
         self.groups[partition.slug] = groups
@@ -87,8 +93,11 @@ class ShardEvaluation:
         key = model_archive(partition.slug, self.release)
         of_groups = (GROUPING_FILE, NEXT_PERIOD_FILE) if self.use_case.clustering else ()
         names = (MODEL_FILE, MODEL_MANIFEST, *of_groups)
+        if evaluation.validation.outcomes:
+            evaluation.validation.write(folder)
+            evaluation.manifest.write(folder)  # with its digest, so that it cannot be exchanged
         # Groups of an earlier version of this program have no yardstick.
-        beside = [folder / YARDSTICK_FILE] if (folder / YARDSTICK_FILE).is_file() else []
+        beside = [path for name in (YARDSTICK_FILE, VALIDATION_FILE) if (path := folder / name).is_file()]
         write_archive(self.archives / key, [*(folder / name for name in names), *beside])
         return {
             "model_key": key,
@@ -98,6 +107,7 @@ class ShardEvaluation:
             "metrics": evaluation.metrics,
             "tenants": evaluation.tenants,
             "bad_share": evaluation.bad_share,
+            "validation": evaluation.validation.text,
             "notes": [*evaluation.yardstick_sentences, *evaluation.warnings][:MOST_NOTES],
         }
 
@@ -141,6 +151,24 @@ def read_previous(folder: Path, use_case: UseCase) -> FeatureTable | None:
     except TenantExperienceError as error:
         _log.warning("the live release's features are not compared: %s", error)
         return None
+
+
+def read_outside_truth(
+    folder: Path, use_case: UseCase, table: FeatureTable, previous: FeatureTable | None
+) -> OutsideTruth | None:
+    """What became of the tenants of a release, and the features of earlier moments to compare it with.
+
+    Args:
+        folder: of the release's features.
+        use_case: of this release.
+        table: the release's features.
+        previous: those of the live release: outcomes since then follow it.
+    """
+    outcomes = read_tenant_outcomes(folder, use_case.record_id)
+    if outcomes is None:
+        return None
+    earlier = [previous] if previous is not None and previous.as_of < table.as_of else []
+    return OutsideTruth(outcomes, [*earlier, *read_past_features(folder, use_case)])
 
 
 def write_group_changes(evaluations: Sequence[PartitionEvaluation], path: Path) -> None:

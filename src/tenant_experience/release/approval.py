@@ -18,7 +18,8 @@ MAX_NAME = 120
 FIGURES = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "brier": "Brier", "rmse": "RMSE", "mae": "MAE", "r2": "R squared"}
 _MAX_LISTED = 50
 _MAX_MESSAGE = 300  # fifty messages and everything else stay far below DynamoDB's 400 KB for an item
-_MAX_NOTES, _MAX_NOTE = 3, 700  # fifty partitions with three notes each stay far below it, too
+# Fifty partitions with three notes and a validation each stay far below it, too.
+_MAX_NOTES, _MAX_NOTE = 3, 700
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def _stored(row: PartitionResult) -> dict[str, Any]:
         "tenants": row.tenants,
         "bad_share": row.bad_share,
         "scale": row.scale,
+        "validation": row.validation[:_MAX_NOTE],
         "notes": [note[:_MAX_NOTE] for note in row.notes[:_MAX_NOTES]] or None,
         "code": row.code,
         "message": row.message[:_MAX_MESSAGE],

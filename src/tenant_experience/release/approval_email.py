@@ -62,8 +62,8 @@ def _ready_line(row: PartitionResult) -> str:
 
 
 def _notes(row: PartitionResult) -> Iterator[str]:
-    """What to know about a model, each as a whole."""
-    for note in row.notes:
+    """What to know about a model, each as a whole; first, whether anything but its own groups agrees with it."""
+    for note in (*filter(None, [row.validation]), *row.notes):
         yield from textwrap.wrap(
             readable_without_links(note),
             _WARNING_WIDTH,

@@ -25,6 +25,7 @@ class PartitionResult:
         tenants: how many there are; None when it is not known.
         bad_share: the share of them in the bad group, 0 to 1; None where there is none.
         scale: ``global`` or ``local``; empty without a model.
+        validation: how the answers of its model compare with what became of tenants, in sentences; empty without one.
         notes: what the approver should know about it, in sentences.
         code: of the refusal or failure; empty when ready.
         message: of the refusal or failure; empty when ready.
@@ -40,6 +41,7 @@ class PartitionResult:
     tenants: int | None = None
     bad_share: float | None = None
     scale: str = ""
+    validation: str = ""
     notes: tuple[str, ...] = ()
     code: str = ""
     message: str = ""
@@ -69,6 +71,7 @@ class PartitionResult:
             tenants=document.get("tenants"),
             bad_share=document.get("bad_share"),
             scale=document.get("scale") or "",
+            validation=document.get("validation") or "",
             notes=tuple(document.get("notes") or ()),
             code=document.get("code") or "",
             message=document.get("message") or "",

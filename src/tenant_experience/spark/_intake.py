@@ -64,7 +64,8 @@ class Intake:
         with open_session(raw, file.path.parent, time_zone=source.time_zone, threads=1) as (connection, scratch):
             if not file.path.exists():
                 # It comes from an archive, which the driver unpacked on another instance.
-                file = find_raw_files(raw, source, scratch)[number]
+                (found,) = find_raw_files(raw, source, scratch, frozenset({file.name}).__contains__)
+                file = replace(found, number=number)
             (counted,) = stage_files(connection, [file], self.mapping, scratch, self.pseudonyms)
             yield from self._good_rows(connection)
             if counted.quarantined:

@@ -14,5 +14,6 @@ __all__ = [
     "served",
     "source",
     "source_expression",
+    "tenant_outcomes",
     "tuning",
 ]

@@ -17,7 +17,7 @@ from tenant_experience.errors import UserError
 from tenant_experience.json_document import parse_json
 from tenant_experience.use_case.group_choice import GroupChoice, parse_group_choice
 
-KEYS = ("source", "as_of", "hyperparameters", "models", "tuning", "groups", "accept")
+KEYS = ("source", "as_of", "hyperparameters", "models", "tuning", "groups", "accept", "outcomes")
 Scope = Literal["global", "per_partition"]
 # A batch may break the gates that compare it with the live release, because what they see may be real.
 ComparisonGate = Literal["vanished_portfolios", "null_share", "feature_shift"]
@@ -40,6 +40,7 @@ class Manifest:
         tuning: whether hyperparameters are searched.
         groups: where the groups come from.
         accept: the gates that this batch may break; the approver is told first.
+        outcomes: the source that maps the files of outcomes.
     """
 
     source: str | None = None
@@ -49,6 +50,7 @@ class Manifest:
     tuning: bool | None = None
     groups: GroupChoice | None = None
     accept: tuple[ComparisonGate, ...] = ()
+    outcomes: str | None = None
 
 
 def read_batch_manifest(folder: Path) -> Manifest:
@@ -80,9 +82,10 @@ def parse_manifest(document: object) -> Manifest:
     unknown = [str(key) for key in document if key not in KEYS]
     if unknown:
         _refuse(f"has the unknown key {unknown[0]!r}; allowed are {', '.join(KEYS)}")
-    source = document.get("source")
-    if source is not None and not isinstance(source, str):
-        _refuse(f"key 'source' must be the name of a source, not {source!r}")
+    source, outcomes = document.get("source"), document.get("outcomes")
+    for key, name in (("source", source), ("outcomes", outcomes)):
+        if name is not None and not isinstance(name, str):
+            _refuse(f"key {key!r} must be the name of a source, not {name!r}")
     models = document.get("models")
     if models is not None and models not in get_args(Scope):
         _refuse(f"key 'models' must be one of {', '.join(get_args(Scope))}, not {models!r}")
@@ -98,6 +101,7 @@ def parse_manifest(document: object) -> Manifest:
         tuning,
         None if groups is None else parse_group_choice(groups, f"{MANIFEST} key 'groups'"),
         _accepted(document.get("accept")),
+        outcomes,
     )
 
 

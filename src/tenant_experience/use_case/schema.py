@@ -16,6 +16,7 @@ from tenant_experience.use_case.gates import Gates
 from tenant_experience.use_case.labels import Clustering, Labels
 from tenant_experience.use_case.manifest import RESERVED_HYPERPARAMETERS, Scope
 from tenant_experience.use_case.processing import check_processing
+from tenant_experience.use_case.tenant_outcomes import Outcomes
 from tenant_experience.use_case.tuning import Tuning
 
 USE_CASE_FILE = "use_case.yaml"
@@ -121,6 +122,7 @@ class UseCase(Settings):
     partition_column: Name
     default_source: Name
     events: Events | None = None
+    outcomes: Outcomes | None = None
     features: dict[Name, Feature] = Field(min_length=1)
     clustering: Clustering | None = None
     labels: Labels
@@ -217,6 +219,8 @@ class UseCase(Settings):
         untimed = [name for name in TIMED_FEATURES if self.targets and name not in self.features]
         if untimed:
             raise ValueError(f"targets need the feature {untimed[0]!r}, which is not among the features")
+        if self.outcomes and self.labels.positive is None:
+            raise ValueError("outcomes need labels.positive: they show what its probability is worth")
         if self.models.scope == "global" and not self.models.fallback:
             raise ValueError("with scope: global, models.fallback: false leaves no model at all")
         if "costs" in self.model_fields_set and self.labels.task != "binary":

@@ -17,6 +17,7 @@ from tenant_experience.settings_file import Settings, line_of, load_settings
 from tenant_experience.use_case.features import Name
 from tenant_experience.use_case.schema import SOURCES_FOLDER, USE_CASE_FILE, History, UseCase
 from tenant_experience.use_case.source_expression import check_time_format, columns_read
+from tenant_experience.use_case.tenant_outcomes import OUTCOME_COLUMNS, SCORE_COLUMN
 
 REQUIRED_EVENT_COLUMNS = ("event_id", "tenant_id", "channel", "opened_at", "first_response_at", "resolved_at")
 OPTIONAL_EVENT_COLUMNS = (
@@ -67,6 +68,7 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("not a time in UTC's years 1 to 9999") from error
 
 
+SourcePurpose = Literal["batch", "outcomes"]
 Expression = Annotated[str, AfterValidator(_readable)]
 TimeFormat = Annotated[str, AfterValidator(_usable_format)]
 
@@ -90,7 +92,8 @@ class Source(Settings):
     """One kind of export.
 
     Attributes:
-        kind: ``events``: one row for each communication event; ``table``: one row for each tenant, with its features.
+        kind: ``events``: one row for each communication event; ``table``: one row for each tenant, with its features;
+            ``outcomes``: one row for each outcome of a tenant, in files beside the events or the table.
         columns: our column -> SQL expression over the columns of the file.
         optional: columns that may be missing from the file; they are then null.
         time_zone: the zone of time stamps without an offset.
@@ -101,7 +104,7 @@ class Source(Settings):
         as_of: when a closed data set ends; the ``as_of`` of a manifest takes precedence.
     """
 
-    kind: Literal["events", "table"]
+    kind: Literal["events", "table", "outcomes"]
     columns: dict[Name, Expression] = Field(min_length=1)
     optional: list[str] = Field(default_factory=list)
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
@@ -136,8 +139,14 @@ class Source(Settings):
         return use_case.model_copy(update={"history": History.model_validate(merged)})
 
 
-def load_source(folder: Path, name: str, use_case: UseCase) -> Source:
+def load_source(folder: Path, name: str, use_case: UseCase, *, of: SourcePurpose = "batch") -> Source:
     """Reads ``folder/sources/<name>.yaml`` of the use case in ``folder``.
+
+    Args:
+        folder: of the use case.
+        name: of the source.
+        use_case: the use case.
+        of: what it is wanted for: the batch itself, or the outcomes beside it.
 
     Raises:
         UserError: ``unknown_source`` when there is no such file, ``invalid_source`` when the file is wrong. The message
@@ -145,9 +154,17 @@ def load_source(folder: Path, name: str, use_case: UseCase) -> Source:
     """
     known = sorted(path.stem for path in (folder / SOURCES_FOLDER).glob("*.yaml"))
     if name not in known:
-        raise UserError(f"there is no source {name!r}; choose one of {', '.join(known)}", code="unknown_source")
+        fitting = [each for each in known if _reads_outcomes(folder, each) == (of == "outcomes")]
+        raise UserError(f"there is no source {name!r}; choose one of {', '.join(fitting)}", code="unknown_source")
     path = folder / SOURCES_FOLDER / f"{name}.yaml"
     source = load_settings(path, Source, code="invalid_source")
+    if (source.kind == "outcomes") != (of == "outcomes"):
+        raise UserError(
+            f"{path.name}: line {line_of(path, 'kind')}: key 'kind' is {source.kind}, so this source cannot read "
+            + ("outcomes" if of == "outcomes" else "a batch, only the files of outcomes beside one")
+            + ": name another source",
+            code="invalid_source",
+        )
     try:
         source.adjust(use_case)
     except ValidationError as error:
@@ -160,8 +177,19 @@ def load_source(folder: Path, name: str, use_case: UseCase) -> Source:
     return source
 
 
+def _reads_outcomes(folder: Path, name: str) -> bool:
+    """Whether a source is for outcomes; one that is wrong is none."""
+    try:
+        return load_settings(folder / SOURCES_FOLDER / f"{name}.yaml", Source, code="invalid_source").kind == "outcomes"
+    except UserError:
+        return False
+
+
 def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
-    required, optional = _event_columns(use_case, path) if source.kind == "events" else _table_columns(use_case)
+    if source.kind == "outcomes":
+        required, optional = _outcome_columns(use_case, path)
+    else:
+        required, optional = _event_columns(use_case, path) if source.kind == "events" else _table_columns(use_case)
     missing = [name for name in required if name not in source.columns]
     unknown = [name for name in source.columns if name not in (*required, *optional)]
     if missing:
@@ -186,6 +214,16 @@ def _event_columns(use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tupl
         )
     undeclared = use_case.event_columns.undeclared
     return REQUIRED_EVENT_COLUMNS, tuple(name for name in OPTIONAL_EVENT_COLUMNS if name not in undeclared)
+
+
+def _outcome_columns(use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if use_case.outcomes is None:
+        raise UserError(
+            f"{path.name}: line {line_of(path, 'kind')}: key 'kind' is outcomes, but {USE_CASE_FILE} has no key "
+            "'outcomes': declare there what each kind of outcome means",
+            code="invalid_source",
+        )
+    return (use_case.record_id, *OUTCOME_COLUMNS), (SCORE_COLUMN,)
 
 
 def _table_columns(use_case: UseCase) -> tuple[tuple[str, ...], tuple[str, ...]]:

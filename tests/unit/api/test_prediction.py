@@ -79,6 +79,16 @@ def test_a_prediction_says_how_sure_why_when_and_by_which_model() -> None:
     assert answer["open_items"] == {"count": 1.0, "oldest_hr": 40.0}
 
 
+def test_a_prediction_says_what_the_answers_are_worth_by_outcomes() -> None:
+    said = {"text": "not validated against any outcome", "validated": False, "outcomes": []}
+    model = ModelPrediction.read(ROW, model_version="r1", scale="global", validation=said)
+    tenant, limits = read_record(RECORD, TENANTS), {"now": NOW, "stale_after": timedelta(days=35)}
+    assert describe_prediction(tenant, model, TENANTS, **limits)["validation"] == said
+    # An older endpoint does not say it, and no model is asked about a tenant with too little history.
+    assert describe_prediction(tenant, MODEL, TENANTS, **limits)["validation"] is None
+    assert describe_prediction(tenant, None, TENANTS, **limits)["validation"] is None
+
+
 def test_an_answer_of_old_features_says_stale() -> None:
     tenant = read_record(RECORD, TENANTS)
     assert not describe_prediction(tenant, MODEL, TENANTS, now=NOW, stale_after=timedelta(days=35))["stale"]

@@ -51,6 +51,12 @@ def evaluation(**more: Any) -> dict[str, Any]:
     } | more
 
 
+def test_the_card_says_how_the_answers_agree_with_outcomes() -> None:
+    text = "not validated against any outcome"
+    card = content(evaluation(validation={"text": text, "validated": False, "outcomes": []}))
+    assert card["additional_information"]["custom_details"]["outcomes of tenants"] == text
+
+
 def content(document: dict[str, Any]) -> dict[str, Any]:
     text = model_card(document, LINKS)
     assert len(text) <= LIMIT

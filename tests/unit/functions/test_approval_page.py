@@ -57,6 +57,15 @@ def test_an_open_request_shows_the_figures_the_refusals_and_the_form(page: Modul
     assert 'href="r1/report/4?signature=sig%2Bnature"' in html
 
 
+def test_the_page_says_how_the_answers_agree_with_outcomes(page: ModuleType) -> None:
+    text = "Validated on 312 surveys: AUC 0.71 (0.66 to 0.76)."
+    shards = [ShardResult.read({"partitions": [ROWS[0] | {"validation": text}, ROWS[1]]}, 4)]
+    summary = summarise("r1", "tenant_experience", "2026-12-05T22:02:00Z", shards, None, [])
+    html = page.show(replace(REQUEST, summary=summary), "s", now=1)
+    assert f"<li>Its answers and what became of tenants: {text}</li>" in html
+    assert html.count("What to know about") == 1
+
+
 def test_a_form_that_was_wrong_comes_back_with_a_sentence_and_what_was_typed(page: ModuleType) -> None:
     typed = {"decision": "reject", "approver": 'Ada "L"', "reason": "x"}
     html = page.show(REQUEST, "s", now=1, problem="enter a reason", typed=typed)

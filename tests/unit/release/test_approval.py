@@ -35,6 +35,17 @@ def request(**changes: Any) -> Approval:
     return replace(Approval("r1", "arn:execution:r1", 1000, "pending", summary), **changes)
 
 
+def test_how_the_answers_agree_with_outcomes_is_in_the_mail_and_is_kept_with_the_request() -> None:
+    text = "Validated on 312 surveys: AUC 0.71 (0.66 to 0.76)."
+    summary = summary_of(READY | {"validation": text, "notes": ["A note."]})
+    assert ApprovalSummary.read(json.loads(json.dumps(summary.as_document()))) == summary
+    _, mail = approval_email.write(replace(request(), summary=summary), "https://x")
+    lines = mail.splitlines()
+    assert lines.index(f"    - {text}") == lines.index("    - A note.") - 1
+    older = {name: value for name, value in summary.as_document()["ready"][0].items() if name != "validation"}
+    assert ApprovalSummary.read(summary.as_document() | {"ready": [older]}).ready[0].validation == ""
+
+
 @pytest.mark.parametrize(
     ("form", "code"),
     [

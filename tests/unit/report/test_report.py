@@ -14,6 +14,7 @@ from tenant_experience.features.ingestion_result import IngestionResult
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.jobs.partition_runs import Partition, PartitionOutcome
 from tenant_experience.models.served_model import ServedModel
+from tenant_experience.models.validation import OutcomeValidation, Validation
 from tenant_experience.pages.html_page import figure
 from tenant_experience.report import report
 from tenant_experience.report.action_files import report_actions
@@ -147,6 +148,29 @@ def test_a_page_of_many_models_shows_the_first_and_says_where_the_others_are(
     assert len(headings) == 2
     assert "3 more models are in evaluation.json beside this page" in " ".join(page.text.split())
     assert page.text.count("(refused)") == 1
+
+
+def test_the_page_says_what_the_answers_are_worth_by_outcomes(judged: Judged, text: str) -> None:
+    assert "What became of tenants: the answers are not validated against any outcome." in text
+    found = OutcomeValidation(
+        kind="survey",
+        words="surveys",
+        outcomes=312,
+        tenants=312,
+        bad=71,
+        trained=0,
+        answers_as_of="2025-11-01T00:00:00Z",
+        until="2026-11-01T00:00:00Z",
+        period="following",
+        auc=0.71,
+        low=0.66,
+        high=0.76,
+    )
+    evaluation = replace(judged.evaluation, validation=Validation(outcomes=[found]))
+    told = replace(judged, evaluation=evaluation).report()
+    assert "Validated on 312 surveys: AUC 0.71 (0.66 to 0.76)." in told
+    document = evaluation.document()["validation"]
+    assert (document["outcomes"][0]["auc"], document["outcomes"][0]["direction"]) == (0.71, "agrees")
 
 
 def test_one_period_is_said(text: str, judged: Judged) -> None:
