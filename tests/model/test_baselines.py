@@ -14,6 +14,8 @@ from tenant_experience.statistics.arrays import Floats
 from tenant_experience.use_case.schema import load_use_case
 
 DRAWS = 300
+# Of ROC AUC: about half the width of its interval on these test parts.
+MARGIN = 0.02
 
 
 def log_loss(labels: Floats, answers: Floats) -> Floats:
@@ -24,7 +26,7 @@ def log_loss(labels: Floats, answers: Floats) -> Floats:
 
 @pytest.mark.parametrize("name", ["bank_marketing", pytest.param("telecom_churn", marks=pytest.mark.slow)])
 def test_a_model_is_not_worse_than_the_plain_ones(name: str, tmp_path: Path) -> None:
-    """Not worse: over redrawn test parts, no plain model is better in 97.5% of them, by either measure."""
+    """By log loss no plain model is better in 97.5% of redrawn test parts; by ROC AUC none is better by over 0.02."""
     features = build_features(USE_CASES / name, tmp_path / "job")
     draws = np.random.default_rng(0)
     compared = list(compare(features, load_use_case(USE_CASES / name), tmp_path / "models"))
@@ -34,10 +36,7 @@ def test_a_model_is_not_worse_than_the_plain_ones(name: str, tmp_path: Path) -> 
         labels = np.asarray(ours.labels, dtype=np.float64)
         places = draws.integers(len(labels), size=(DRAWS, len(labels)))
         for plain, theirs in each.answers.items():
-            gained = [
-                roc_auc_score(labels[at], ours.outputs[at]) - roc_auc_score(labels[at], theirs.outputs[at])
-                for at in places
-            ]
-            assert np.quantile(gained, 0.975) >= 0, (each.partition, plain)
+            lost = roc_auc_score(labels, theirs.outputs) - roc_auc_score(labels, ours.outputs)
+            assert lost <= MARGIN, (each.partition, plain)
             less = log_loss(labels, theirs.outputs) - log_loss(labels, ours.outputs)
             assert np.quantile(less[places].mean(axis=1), 0.975) >= 0, (each.partition, plain)
