@@ -69,7 +69,8 @@ def generate(folder: Path, as_of: datetime, seed: int) -> None:
 def _busyness() -> _Floats:
     """The share of the calls in each month: far more at the beginning."""
     busy = np.exp(-np.arange(_MONTHS) / 12)
-    return busy / busy.sum()
+    shares: _Floats = busy / busy.sum()
+    return shares
 
 
 def _people(rng: np.random.Generator) -> tuple[dict[str, npt.NDArray[np.generic]], _Floats]:

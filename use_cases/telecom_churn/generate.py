@@ -50,7 +50,7 @@ def _customers(rng: np.random.Generator, dimension: str, weights: tuple[float, f
         "Night": (200, 50, 100),
         "Intl": (10.2, 2.8, 4.5),
     }.items():
-        minutes[part] = np.round(np.maximum(rng.normal(mean, spread, CUSTOMERS), 0), 1)
+        minutes[part] = np.round(np.maximum(rng.normal(mean, spread, CUSTOMERS), 0), 1).astype(np.float64)
         usage[f"{part} Mins"] = minutes[part]
         usage[f"{part} Calls"] = rng.poisson(calls, CUSTOMERS)
         usage[f"{part} Charge"] = np.round(minutes[part] * _PRICES[part], 2)
