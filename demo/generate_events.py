@@ -4,6 +4,9 @@ Five systems export their events: tickets and maintenance requests (CSV), calls 
 (Parquet), work orders (JSON lines). As in real exports there are open tickets, tickets resolved twice, blanks,
 duplicates, tenants who moved in recently, portfolios of different size and speed, and about 0.5% impossible rows.
 
+By default tenants are of two kinds that a look at the features tells apart. With ``--margin none`` they are a
+continuum, as in real portfolios, over three years; of 1,500 such tenants the groups are refused as not stable.
+
     python -m demo.generate_events /tmp/batch --as-of 2026-11-01T00:00:00Z --tenants 1500 --seed 0
 """
 
@@ -15,14 +18,20 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from demo.continuum_events import continuum_events
 from demo.event_files import EventTable, write_files
 from demo.outcomes import write_outcomes
 
+# Two kinds of tenants that differ clearly, or a continuum.
+Margin = Literal["wide", "none"]
 DAYS_OF_LOG = 420
+# Three years, so that the probabilities can be compared with what came next.
+DAYS_OF_CONTINUUM = 3 * 365 + 20
 # The export is made a day after as_of: what happened on that day must not leak into features.
 EXPORT_DELAY = timedelta(days=1)
 _PORTFOLIOS = ("Elm Court", "North Quay", "Tower 7", "Garden Mews", "Mill Lofts", "Harbour View", "Station Yard")
@@ -99,6 +108,7 @@ def generate(
     seed: int = 0,
     days_of_log: int = DAYS_OF_LOG,
     outcomes: bool = False,
+    margin: Margin = "wide",
 ) -> Truth:
     """Write a batch of event files into ``folder``. The same arguments give the same bytes.
 
@@ -110,6 +120,7 @@ def generate(
         seed: seed of everything random.
         days_of_log: how far the log reaches back.
         outcomes: whether to write ``outcomes.csv`` too; it changes no other file.
+        margin: ``wide`` for two kinds of tenants, ``none`` for a continuum.
     """
     rng = np.random.default_rng(seed)
     names = np.array([_PORTFOLIOS[i] if i < len(_PORTFOLIOS) else f"Portfolio {i + 1}" for i in range(portfolios)])
@@ -120,7 +131,11 @@ def generate(
     bad = rng.random(tenants) < np.clip(0.3 + 0.5 * np.log(slowness), 0.1, 0.6)[portfolio]
     moved_in = np.where(rng.random(tenants) < 0.2, rng.uniform(0, days_of_log - 5, tenants), 0.0)
     pace = slowness[portfolio] * np.exp(rng.normal(0, 0.2, tenants))
-    tables = [_events(rng, channel, bad, moved_in, pace, as_of, days_of_log) for channel in CHANNELS]
+    if margin == "wide":
+        tables = [_events(rng, channel, bad, moved_in, pace, as_of, days_of_log) for channel in CHANNELS]
+    else:
+        end, days = as_of.astimezone(UTC) + EXPORT_DELAY, days_of_log + EXPORT_DELAY.days
+        tables, bad = continuum_events(rng, moved_in, slowness[portfolio], end, days)
     ids = np.array([f"T{i:06d}" for i in range(tenants)])
     events = write_files(folder, tables, ids, names[portfolio], rng)
     if outcomes:
@@ -206,6 +221,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--tenants", type=int, default=1_500, help="how many (default: %(default)s)")
     parser.add_argument("--portfolios", type=int, default=6, help="how many (default: %(default)s)")
+    parser.add_argument(
+        "--margin", choices=["none", "wide"], default="wide", help="between good and bad tenants (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of everything random (default: %(default)s)")
     parser.add_argument(
         "--truth", type=Path, help="JSON file that says which tenants are bad (keep it out of the batch)"
@@ -224,6 +242,8 @@ def main(arguments: list[str] | None = None) -> int:
         portfolios=options.portfolios,
         seed=options.seed,
         outcomes=options.outcomes,
+        days_of_log=DAYS_OF_LOG if options.margin == "wide" else DAYS_OF_CONTINUUM,
+        margin=options.margin,
     )
     if options.truth:
         truth.write(options.truth)

@@ -118,7 +118,7 @@ OptionalInput = Annotated[
         envvar="TENX_INPUT",
         show_envvar=False,
         metavar="INPUT",
-        show_default="generated messages",
+        show_default="generated data of the use case",
         help="A file, or a folder of files. The folder may have a manifest.json.",
     ),
 ]

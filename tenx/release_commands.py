@@ -44,7 +44,12 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     a_release = "20261120-3f9a2c1"
     add_command(
-        app, demo, _PANEL, "tenx demo", "tenx demo --decision reject", "tenx demo export/ --source uci_incidents"
+        app,
+        demo,
+        _PANEL,
+        "tenx demo",
+        "tenx demo --use-case bank_marketing",
+        "tenx demo export/ --source uci_incidents",
     )
     add_command(
         app, preview, _PANEL, "tenx preview tickets.csv", "tenx preview export/ --source nyc311 --tenant T000014"
@@ -74,7 +79,7 @@ def demo(
             help="The tenant whose prediction is shown in full (default: one with many contacts).",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The seed from which the messages are generated.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The seed from which the data are generated.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Run the whole path on this machine: start, deploy, upload, train, decide, and ask the API.
@@ -94,14 +99,14 @@ def demo(
     if path is not None:
         batch = read_input(path, folder, source, as_of)
         batch.named_files()
-    elif source is not None or as_of is not None or use_case != _DEFAULT_USE_CASE:
+    elif source is not None or as_of is not None:
         raise OperationError(
-            "a source, a time or another use case needs INPUT, because messages are generated for "
-            f"{_DEFAULT_USE_CASE} and its source events only: name your file or folder"
+            "a source or a time needs INPUT, because data are generated for the use case's default source and the last "
+            "full hour: name your file or folder"
         )
     else:
-        with printed.status("generating messages"):
-            batch = generated(seed)
+        with printed.status("generating data"):
+            batch = generated(folder, seed)
     figures = tell(up(printed), batch, decision.value, asked, printed)
     if as_json and figures is not None:
         print_document(figures)

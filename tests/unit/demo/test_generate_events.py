@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 
-from demo.generate_events import generate, main
+from demo.generate_events import DAYS_OF_CONTINUUM, generate, main
 from tests.support.feature_job import FeatureJob
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
@@ -46,6 +47,24 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path: Path)
     for name in names:
         a, b, c = ((tmp_path / folder / name).read_bytes() for folder in "abc")
         assert a == b != c
+
+
+def test_without_a_margin_the_features_are_as_those_of_real_households(tmp_path: Path):
+    """The bounds are about a real table's own figures: shares of zeros, medians and rank correlations."""
+    job = FeatureJob(tmp_path)
+    generate(job.raw, as_of=AS_OF, days_of_log=DAYS_OF_CONTINUUM, margin="none")
+    outcome = job.run({"as_of": "2026-11-01T00:00:00Z"})
+    assert (outcome["status"], outcome["past_periods"]) == ("ok", [365, 730])
+    rows = pd.read_parquet(job.output("features") / "features.parquet")
+    zeros = {"negative_rate": 0.885, "positive_rate": 0.758, "escalation_count": 0.857, "work_order_count": 0.223}
+    for name, share in zeros.items():
+        assert (rows[name] == 0).mean() == pytest.approx(share, abs=0.06), name
+    medians = {"work_order_count": 2.17, "total_tickets": 7.2, "mean_full_resolution_hr": 30.3, "answer_rate": 1.0}
+    for name, median in medians.items():
+        assert rows[name].median() == pytest.approx(median, rel=0.2), name
+    ranks = rows[["work_order_count", "total_maintenance_tickets", *LOGGED[1:]]].corr("spearman")
+    assert ranks.loc["mean_first_response_hr", "mean_full_resolution_hr"] == pytest.approx(0.45, abs=0.15)
+    assert ranks.loc["work_order_count", "total_maintenance_tickets"] == pytest.approx(0.54, abs=0.15)
 
 
 def test_any_size_can_be_asked_for(tmp_path: Path):

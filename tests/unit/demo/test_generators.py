@@ -1,0 +1,113 @@
+"""Every use case ships a generator; the features of its data are those that pandas computes from the same files."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from demo.batch import generated
+from demo.generator import load_generator, main
+from operations.batch import USE_CASES
+from operations.errors import OperationError
+from tenant_experience.use_case.schema import load_use_case
+from tests.support.feature_job import FeatureJob
+
+AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
+SHIPPED = sorted(path.parent.name for path in USE_CASES.glob("*/use_case.yaml"))
+
+
+def bank_marketing(folder: Path) -> pd.DataFrame:
+    """The features of the bank's clients, by pandas alone."""
+    rows = pd.read_csv(folder / "clients.csv", sep=";", na_values=["unknown"], keep_default_na=False)
+    rows["subscribed"] = rows.pop("y").map({"yes": "subscribes", "no": "declines"})
+    rows["pdays"] = rows.pdays.where(rows.pdays != 999)
+    return rows.rename(columns={"default": "credit_default"}).set_index("client_id")
+
+
+def telecom_churn(folder: Path) -> pd.DataFrame:
+    """The features of the telephone company's customers, by pandas alone."""
+    rows = pd.concat([pd.read_csv(path, keep_default_na=False) for path in folder.glob("*.csv")])
+    rows["Area Code"] = rows["Area Code"].astype(str)
+    rows["Churn?"] = rows["Churn?"].map({"True.": "leaves", "False.": "stays"})
+    rows.index = pd.Index(rows[["Dimension", "State", "Area Code", "Phone"]].agg(" ".join, axis=1))
+    rows.columns = pd.Index(
+        [
+            *("dimension", "state", "account_length", "area_code", "phone", "international_plan", "voice_mail_plan"),
+            *("voice_mail_messages", "day_minutes", "day_calls", "day_charge"),
+            *("evening_minutes", "evening_calls", "evening_charge", "night_minutes", "night_calls", "night_charge"),
+            *("international_minutes", "international_calls", "international_charge", "service_calls", "churn"),
+        ]
+    )
+    return rows
+
+
+@pytest.mark.parametrize("reference", [bank_marketing, telecom_churn])
+def test_the_features_are_those_of_pandas(reference: Callable[[Path], pd.DataFrame], tmp_path: Path) -> None:
+    name = reference.__name__
+    use_case = load_use_case(USE_CASES / name)
+    job = FeatureJob(tmp_path, use_case=name)
+    load_generator(USE_CASES / name)(job.raw, AS_OF, 0)
+    expected = reference(job.raw)
+    outcome = job.run({"as_of": "2026-11-01T00:00:00Z"})
+    assert outcome["status"] == "ok"
+    found = pd.read_parquet(job.output("features") / "features.parquet").set_index(use_case.record_id)
+    assert sorted(found.index) == sorted(expected.index)
+    expected = expected.loc[found.index]
+    columns = [*use_case.feature_names, str(use_case.labels.column), use_case.partition_column]
+    assert len(columns) == len(use_case.features) + 2
+    for column in columns:
+        given, computed = expected[column], found[column]
+        if not pd.api.types.is_numeric_dtype(computed):
+            assert given.fillna("").tolist() == computed.fillna("").tolist(), column
+        else:
+            pd.testing.assert_series_equal(computed.astype(float), given.astype(float), check_names=False, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_use_case_has_a_page_and_its_data_are_made_again_from_their_seed(name: str, tmp_path: Path) -> None:
+    generate = load_generator(USE_CASES / name)
+    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+        generate(tmp_path / folder, AS_OF, seed)
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names
+    for file in names:
+        a, b, c = ((tmp_path / folder / file).read_bytes() for folder in "abc")
+        assert a == b != c, file
+    page = USE_CASES / name / "README.md"
+    assert name == "tenant_experience" or f"make demo USE_CASE={name}" in page.read_text()
+
+
+def test_the_demo_batch_names_its_use_case_and_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demo.batch.LOCAL", tmp_path)
+    batch = generated(USE_CASES / "bank_marketing", seed=3)
+    assert (batch.use_case, batch.manifest["source"]) == ("bank_marketing", "campaign")
+    assert [path.name for path in batch.files] == ["clients.csv"]
+    assert generated(USE_CASES / "bank_marketing", seed=3).files == batch.files
+
+
+def test_the_call_is_not_among_what_the_bank_knows(tmp_path: Path) -> None:
+    assert main(["bank_marketing", str(tmp_path)]) == 0
+    assert "duration" not in (tmp_path / "clients.csv").read_text().partition("\n")[0]
+    assert "duration" not in load_use_case(USE_CASES / "bank_marketing").features
+
+
+@pytest.mark.parametrize(("text", "message"), [(None, "no generator"), ("x = 1\n", "has no function generate")])
+def test_a_folder_without_a_generator_is_named(text: str | None, message: str, tmp_path: Path) -> None:
+    if text is not None:
+        (tmp_path / "generate.py").write_text(text)
+    with pytest.raises(OperationError, match=message):
+        load_generator(tmp_path)
+
+
+def test_only_what_a_release_needs_travels_in_the_layer(tmp_path: Path) -> None:
+    command = ["make", "-C", str(USE_CASES), "build-UseCasesLayer", f"ARTIFACTS_DIR={tmp_path}"]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+    packed = {path.relative_to(tmp_path / "python/use_cases") for path in tmp_path.rglob("*") if path.is_file()}
+    shipped = {path.relative_to(USE_CASES) for path in USE_CASES.rglob("*") if path.suffix in {".yaml", ".sql"}}
+    assert packed == shipped
+    assert Path("bank_marketing/sources/campaign.yaml") in packed
