@@ -36,11 +36,12 @@ from tenant_experience.data_quality.report import DataQuality
 from tenant_experience.errors import TenantExperienceError
 from tenant_experience.features.partitions import assign_partitions
 from tenant_experience.features.sql import FEATURES_TABLE, check_freshness, tenants_by_portfolio
-from tenant_experience.intake.duckdb_session import literal, open_session
+from tenant_experience.intake.duckdb_session import identifier, literal, open_session
 from tenant_experience.intake.engine import DuckDbEngine, ProcessingEngine
 from tenant_experience.intake.files import find_raw_files
 from tenant_experience.pipeline.build_features import Batch, Folders, compute_features, read_batch
 from tenant_experience.pipeline.tenant_outcomes import keep_outcomes
+from tenant_experience.use_case.events import EVENT_ID
 from tenant_experience.use_case.gates import Gates
 
 _NO_GATES = Gates(quarantine_share=None, conflicting_ids=None, freshness_days=None)
@@ -115,7 +116,8 @@ def show(
             files = find_raw_files(folders.raw, batch.source, scratch, batch.chosen)
             intake = read_batch(engine, ungated, files, folders, scratch, quality)
         show_intake(quality.document(), console)
-        mapped = "events ORDER BY opened_at, event_id" if quality.events else f"ready_made ORDER BY {record_id}"
+        by = f"{identifier(use_case.declared_events.time)}, {EVENT_ID}, " if quality.events else ""
+        mapped = f"{'events' if quality.events else 'ready_made'} ORDER BY {by}{identifier(record_id)}"
         show_rows(connection, f"FROM {mapped}", "Mapped rows", shown_rows, console)
         quarantine = literal(str(folders.quarantine / QUARANTINE_FILE))
         show_rows(connection, f"FROM {quarantine} ORDER BY file, line", "Rejected rows", shown_rows, console)

@@ -29,11 +29,12 @@ def show_intake(quality: dict[str, Any], console: Console) -> None:
         table.add_row(escape(file["name"]), *(str(file[key]) for key in ("rows", "filtered", "quarantined")))
     console.print(table)
     if "events" in quality:
-        channels = ", ".join(f"{rows} of {channel}" for channel, rows in quality["rows_by_channel"].items())
-        first, last = quality["first_opened_at"], quality["last_opened_at"]
+        kinds = ", ".join(f"{rows} of {kind}" for kind, rows in quality["rows_by_kind"].items())
+        rows = quality["events"] + quality["duplicates_dropped"] + quality["updates"]
+        first, last = quality["first_event_at"], quality["last_event_at"]
         console.print(
-            f"{quality['events']} events (rows: {channels or 'none'}; {quality['duplicates_dropped']} are duplicates, "
-            f"{quality['updates']} updates)" + (f", opened {first} to {last} UTC" if first else "")
+            f"{quality['events']} events (rows: {kinds or rows}; {quality['duplicates_dropped']} are duplicates, "
+            f"{quality['updates']} updates)" + (f", {quality['time_column']} {first} to {last} UTC" if first else "")
         )
     _show_reasons(quality["quarantined_by_reason"], "Why rows were rejected", console)
 

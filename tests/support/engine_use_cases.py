@@ -5,3 +5,4 @@ from pathlib import Path
 _FOLDER = Path(__file__).parent / "use_cases"
 SMALL = _FOLDER / "small"
 HOUSEHOLDS = _FOLDER / "households"
+TRANSACTIONS = _FOLDER / "transactions"

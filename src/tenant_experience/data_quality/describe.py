@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import duckdb
 
 from tenant_experience.intake.duckdb_session import single
-from tenant_experience.intake.events import EVENTS_BY_CHANNEL, EventCounts
+from tenant_experience.intake.events import EVENTS_BY_KIND, EventCounts
 from tenant_experience.intake.staging import FileCount
+from tenant_experience.use_case.events import Events
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
 
@@ -58,21 +59,29 @@ class EventFigures:
         duplicates_dropped: rows that repeat another row.
         updates: rows that update an earlier event.
         conflicting_ids: ids that stand for different events.
-        resolved_again: events that were resolved more than once.
+        happened_again: column -> events with more than one time in it, for the times that follow an event.
+        identical_rows: rows that repeat another one, where the source maps no ``event_id``; each counts as an event.
         events: those that count.
-        first_opened_at: UTC; None without an event.
-        last_opened_at: UTC; None without an event.
-        rows_by_channel: the number of rows of each channel.
+        first_event_at: UTC; None without an event.
+        last_event_at: UTC; None without an event.
+        rows_by_kind: the number of rows of each kind; empty where all events are of one kind.
+        time_column: the use case's name of the time of an event.
+        kind_column: its name of the kind of an event; None where all events are of one kind.
+        identity_columns: the columns in which the rows of one event must agree.
     """
 
     duplicates_dropped: int
     updates: int
     conflicting_ids: int
-    resolved_again: int
+    happened_again: dict[str, int]
+    identical_rows: int
     events: int
-    first_opened_at: str | None
-    last_opened_at: str | None
-    rows_by_channel: dict[str, int]
+    first_event_at: str | None
+    last_event_at: str | None
+    rows_by_kind: dict[str, int]
+    time_column: str
+    kind_column: str | None
+    identity_columns: list[str]
 
 
 @dataclass(frozen=True)
@@ -114,28 +123,35 @@ def describe_intake(
     )
 
 
-def describe_events(connection: duckdb.DuckDBPyConnection, counts: EventCounts) -> EventFigures:
-    """Counts the duplicates, updates and channels of the events kept, and finds their time span.
+def describe_events(connection: duckdb.DuckDBPyConnection, counts: EventCounts, declared: Events) -> EventFigures:
+    """Counts the duplicates, updates and kinds of the events kept, and finds their time span.
 
     Args:
-        connection: holds ``events_by_channel``.
+        connection: holds ``events_by_kind``.
         counts: from reading the events.
+        declared: what the use case calls their columns.
     """
     first, last, rows = single(
         connection,
-        "SELECT CAST(min(first_opened_at) AS VARCHAR), CAST(max(last_opened_at) AS VARCHAR), "
-        f"CAST(sum(events) AS BIGINT) FROM {EVENTS_BY_CHANNEL}",
+        "SELECT CAST(min(first_event_at) AS VARCHAR), CAST(max(last_event_at) AS VARCHAR), "
+        f"CAST(sum(events) AS BIGINT) FROM {EVENTS_BY_KIND}",
     )
-    channels = connection.execute(f"SELECT channel, events FROM {EVENTS_BY_CHANNEL} ORDER BY 1").fetchall()
+    kinds = connection.execute(
+        f"SELECT kind, events FROM {EVENTS_BY_KIND} WHERE kind IS NOT NULL ORDER BY 1"
+    ).fetchall()
     return EventFigures(
         duplicates_dropped=counts.duplicates,
         updates=counts.updates,
         conflicting_ids=counts.conflicting_ids,
-        resolved_again=counts.resolved_again,
+        happened_again=counts.happened_again,
+        identical_rows=counts.identical_rows,
         events=int(str(rows or 0)) - counts.duplicates - counts.updates,
-        first_opened_at=None if first is None else str(first),
-        last_opened_at=None if last is None else str(last),
-        rows_by_channel=dict(channels),
+        first_event_at=None if first is None else str(first),
+        last_event_at=None if last is None else str(last),
+        rows_by_kind=dict(kinds),
+        time_column=declared.time,
+        kind_column=declared.kind,
+        identity_columns=counts.identity_columns,
     )
 
 

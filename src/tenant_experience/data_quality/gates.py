@@ -27,10 +27,12 @@ REASON_ADVICE = {
         "to_timestamp(CAST(column AS DOUBLE) / 1000)"
     ),
     "unreadable_flag": "Write true or false, or 1 or 0",
+    "not_a_number": "Write numbers with a decimal point and without a sign of the thousands, such as 1234.5",
+    "not_an_integer": "Write whole numbers without a sign of the thousands, such as 1234",
 }
 _MAKE_UNIQUE = (
     "If the files come from several systems, make the ids unique in the source, for example "
-    "event_id: channel || '-' || event_id"
+    "event_id: system || '-' || id, where system is a column that tells them apart"
 )
 
 
@@ -68,7 +70,7 @@ def check_quarantine_gate(intake: IntakeFigures, use_case: UseCase, input_column
 
 
 def check_conflicting_ids(events: EventFigures | None, use_case: UseCase) -> None:
-    """Refuses a batch in which too many ids name different events, as the ids of two systems do.
+    """Refuses a batch in which too many ids belong to different events, as the ids of two systems do.
 
     Args:
         events: the events kept; None for a ready-made table.
@@ -86,12 +88,18 @@ def check_conflicting_ids(events: EventFigures | None, use_case: UseCase) -> Non
 
 
 def intake_warnings(intake: IntakeFigures, events: EventFigures | None) -> list[str]:
-    """Sentences about what was read that refuse nothing: files that were skipped, and ids with several meanings."""
+    """Sentences about what was read that refuse nothing: files that were skipped, and rows that may be one event."""
     warnings = []
     if intake.skipped:
         warnings.append(not_read(intake.skipped))
     if events and events.conflicting_ids:
         warnings.append(f"{_conflicting(events)}. {_MAKE_UNIQUE}")
+    if events and events.identical_rows:
+        warnings.append(
+            f"{events.identical_rows} of {events.events} rows are the same as another row in every column, and each of "
+            "them counts as an event, because the source maps no event_id. If an export may deliver a row twice, map "
+            "event_id to the column, or to the columns together, that tell one event from another"
+        )
     return warnings
 
 
@@ -119,9 +127,10 @@ def scope_warnings(scope: str, partitions: Collection[PartitionSize], use_case: 
 
 def _conflicting(events: EventFigures) -> str:
     share = events.conflicting_ids / events.events if events.events else 0.0
+    *first, last = events.identity_columns
     return (
-        f"{events.conflicting_ids} of {events.events} event ids ({share:.1%}) name different tenants, channels or "
-        "opening times, and only one event of each is kept"
+        f"{events.conflicting_ids} of {events.events} event ids ({share:.1%}) are those of rows that differ in "
+        f"{', '.join(first)} or {last}, and only one event of each is kept"
     )
 
 

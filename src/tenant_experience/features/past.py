@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tenant_experience.data_layout import past_features
 from tenant_experience.features.sql import features_from_events, sql_timestamp, write_features
+from tenant_experience.intake.duckdb_session import identifier
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.use_case.schema import UseCase
 
@@ -38,7 +39,7 @@ def write_past_features(
         How many days before ``as_of`` each of these periods ends.
     """
     written = []
-    for days in _covered(engine, use_case.history.window_days, as_of):
+    for days in _covered(engine, use_case, as_of):
         table, path = f"features_{days}_days_ago", folder / past_features(days)
         features_from_events(engine, use_case, sql, as_of - timedelta(days=days), table)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,17 +49,18 @@ def write_past_features(
     return written
 
 
-def _covered(engine: ProcessingEngine, window_days: int, as_of: datetime) -> list[int]:
+def _covered(engine: ProcessingEngine, use_case: UseCase, as_of: datetime) -> list[int]:
     """The ends of the earlier periods that lie in the log as a whole, in days before ``as_of``."""
+    window_days, time = use_case.history.window_days, identifier(use_case.declared_events.time)
     ends = [number * window_days for number in range(1, MOST_PERIODS + 1)]
     begun = [as_of - timedelta(days=end + window_days * (1 - _BEGINNING)) for end in ends]
     counts = ", ".join(
-        f"count(CASE WHEN opened_at < {sql_timestamp(moment)} THEN 1 END) AS before_{end}"
+        f"count(CASE WHEN {time} < {sql_timestamp(moment)} THEN 1 END) AS before_{end}"
         for end, moment in zip(ends, begun, strict=True)
     )
     engine.fetch(
         "reach",
-        f"SELECT count(CASE WHEN opened_at < {sql_timestamp(as_of)} THEN 1 END) AS events, {counts} FROM events",
+        f"SELECT count(CASE WHEN {time} < {sql_timestamp(as_of)} THEN 1 END) AS events, {counts} FROM events",
     )
     events, *before = engine.connection.execute("FROM reach").fetchone() or (0,)
     return [end for end, count in zip(ends, before, strict=True) if count >= max(1, _LEAST_SHARE * events)]

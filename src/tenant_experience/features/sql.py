@@ -13,7 +13,7 @@ import duckdb
 from tenant_experience.data_layout import SIDE_COLUMNS
 from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize
-from tenant_experience.intake.duckdb_session import literal, utc_text
+from tenant_experience.intake.duckdb_session import identifier, literal, utc_text
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.use_case.schema import SQL_FILE, USE_CASE_FILE, UseCase
 
@@ -160,23 +160,25 @@ def check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime
     Raises:
         UserError: ``no_events_before_as_of`` or ``stale_events``.
     """
+    column = use_case.declared_events.time
+    time = identifier(column)
     engine.fetch(
         "freshness",
-        f"SELECT max(CASE WHEN opened_at < {sql_timestamp(as_of)} THEN opened_at END), min(opened_at) FROM events",
+        f"SELECT max(CASE WHEN {time} < {sql_timestamp(as_of)} THEN {time} END), min({time}) FROM events",
     )
     before, first = engine.connection.execute("FROM freshness").fetchone() or (None, None)
     if before is None:
-        found = f"the first was opened at {first}" if first else "no row of the input became an event"
+        found = f"the first is of {first}" if first else "no row of the input became an event"
         hint = "set as_of in manifest.json to the day after the export" if first else "see why its rows were refused"
         raise UserError(
-            f"no event was opened before as_of {as_of:%Y-%m-%d %H:%M} UTC (column opened_at); {found}: {hint}",
+            f"no event happened before as_of {as_of:%Y-%m-%d %H:%M} UTC (column {column}); {found}: {hint}",
             code="no_events_before_as_of",
         )
     allowed = use_case.gates.freshness_days
     age = as_of.replace(tzinfo=None) - before
     if allowed is not None and age > timedelta(days=allowed):
         raise UserError(
-            f"the newest event (column opened_at) is from {before:%Y-%m-%d}, {age.days} days before as_of "
+            f"the newest event (column {column}) is from {before:%Y-%m-%d}, {age.days} days before as_of "
             f"{as_of:%Y-%m-%d}; the gate freshness_days allows {allowed}: send a newer export, or set as_of in "
             "manifest.json to the day after this one",
             code="stale_events",

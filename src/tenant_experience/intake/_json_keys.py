@@ -8,19 +8,18 @@ from itertools import islice
 
 from tenant_experience.intake._text import require_once
 from tenant_experience.intake.formats import RawFile
-from tenant_experience.use_case.source import Source
+from tenant_experience.intake.mapping import RowMapping
 
 _LINES_SAMPLED = 1_000
-# An export of tickets that are all open has no reason to mention these.
-_MAY_BE_NULL_IN_ALL = ("first_response_at", "resolved_at")
 
 
-def json_keys(file: RawFile, source: Source) -> list[str]:
+def json_keys(file: RawFile, mapping: RowMapping) -> list[str]:
     """The keys of the first lines, and every key that is read and may be null.
 
     Raises:
         UserError: ``duplicate_column``.
     """
+    source = mapping.source
     with file.open() as stream:
         keys = _keys(islice(stream, _LINES_SAMPLED))
     wanted = source.raw_columns()
@@ -35,7 +34,10 @@ def json_keys(file: RawFile, source: Source) -> list[str]:
     require_once(file, list(keys), wanted)
     if len(_absent(keys, wanted)) == len(wanted):
         return list(keys)  # these are not the lines that the source describes
-    may_be_null = [raw for raw in _absent(keys, wanted) if raw in source.optional or wanted[raw] in _MAY_BE_NULL_IN_ALL]
+    # An export of tickets that are all open has no reason to mention when they were resolved.
+    may_be_null = [
+        raw for raw in _absent(keys, wanted) if raw in source.optional or wanted[raw] in mapping.may_be_absent
+    ]
     return [*keys, *may_be_null]
 
 

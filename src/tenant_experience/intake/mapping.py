@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from string import ascii_lowercase, ascii_uppercase
 from typing import Literal
 
-from tenant_experience.intake.duckdb_session import literal
+from tenant_experience.intake.duckdb_session import identifier, literal
 from tenant_experience.tenant_id import NAME_PATTERN, NO_ID_PATTERN, PATTERN, SPACES, WHOLE_NUMBER, IdCase
 from tenant_experience.use_case.source import WHERE, Source
 from tenant_experience.use_case.source_expression import is_plain_column
@@ -71,7 +71,7 @@ def normal_id(text: str, case: IdCase) -> str:
 
 
 def _named(expressions: Mapping[str, str]) -> str:
-    return ", ".join(f"{expression} AS {name}" for name, expression in expressions.items())
+    return ", ".join(f"{expression} AS {identifier(name)}" for name, expression in expressions.items())
 
 
 def _with(expressions: Mapping[str, str], rows: str) -> str:
@@ -89,6 +89,7 @@ class RowMapping:
         meanings: our column -> what its values mean, whatever the format of a file.
         shared: a name -> SQL over ``raw_<column>`` that several typed columns or rules need; computed once.
         settled: our column -> SQL over the typed columns, for values that depend on another; replaces a typed column.
+        may_be_absent: our columns whose keys may be missing from every line of a JSON file: nothing has happened yet.
         checks: the rules of these rows, checked in order; the first broken one is the reason for the quarantine.
     """
 
@@ -98,6 +99,7 @@ class RowMapping:
     meanings: Mapping[str, Meaning]
     shared: Mapping[str, str] = field(default_factory=dict)
     settled: Mapping[str, str] = field(default_factory=dict)
+    may_be_absent: frozenset[str] = frozenset()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -130,6 +132,6 @@ class RowMapping:
         typed = _with(self.typed, _with(self.shared, scanned))
         replaced = [ours for ours in self.settled if ours in self.typed]
         if self.settled:
-            kept = f"* EXCLUDE ({', '.join(replaced)})" if replaced else "*"
+            kept = f"* EXCLUDE ({', '.join(map(identifier, replaced))})" if replaced else "*"
             typed = f"SELECT {kept}, {_named(self.settled)} FROM ({typed})"
         return typed

@@ -69,7 +69,7 @@ def _number_lines(connection: duckdb.DuckDBPyConnection, scan: Scan, staged: Sta
     could be split, and each line break inside a value moves the following records one line down.
     """
     connection.execute(
-        "CREATE TEMP TABLE numbered AS SELECT *, file_row_number + 1 AS place, "
+        "CREATE TEMP TABLE numbered AS SELECT broken_rule, newlines, refused, file_row_number + 1 AS place, "
         "sum(newlines) OVER (ORDER BY file_row_number) AS breaks "
         f"FROM read_parquet({literal(str(staged.path))}, file_row_number = true) "
         f"WHERE broken_rule <> {FILTERED} OR newlines > 0"

@@ -109,7 +109,7 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, mapping: Row
         case "csv":
             rows = _csv_rows(file, link, source, rejects)
         case "jsonl":
-            rows = _json_rows(file, link, rejects, source)
+            rows = _json_rows(file, link, rejects, mapping)
         case _:
             assert_never(file.format)
     _require_columns(file, source, list(rows.types))
@@ -156,12 +156,12 @@ def _balanced(terms: list[str], operator: str) -> str:
     return f"({_balanced(terms[:half], operator)} {operator} {_balanced(terms[half:], operator)})"
 
 
-def _json_rows(file: RawFile, link: Path, rejects: str | None, source: Source) -> _Rows:
-    keys = dict.fromkeys(json_keys(file, source), "VARCHAR")
+def _json_rows(file: RawFile, link: Path, rejects: str | None, mapping: RowMapping) -> _Rows:
+    keys = dict.fromkeys(json_keys(file, mapping), "VARCHAR")
     # This delimiter does not occur in text, so each line stays whole.
     lines = _read_csv(link, ["line"], "delim = '\x01', quote = '', escape = '', header = false", rejects)
     # Keys that are not read may be anything, so they never enter SQL.
-    read = {raw.lower() for raw in source.raw_columns()}
+    read = {raw.lower() for raw in mapping.source.raw_columns()}
     wanted = [key for key in keys if key.lower() in read]
     pointers = ", ".join(literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in wanted)
     record = "CASE WHEN json_valid(line) THEN line END"

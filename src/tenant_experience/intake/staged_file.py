@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from tenant_experience.intake._pseudonymise import hidden
-from tenant_experience.intake.duckdb_session import literal, single
+from tenant_experience.intake.duckdb_session import identifier, literal, single
 from tenant_experience.intake.mapping import FILTERED, RowMapping
 from tenant_experience.intake.scan import Scan
 from tenant_experience.pseudonyms import Pseudonyms
@@ -42,7 +42,9 @@ def write_staged(
     connection: duckdb.DuckDBPyConnection, scan: Scan, mapping: RowMapping, pseudonyms: Pseudonyms | None, path: Path
 ) -> StagedFile:
     """Reads a file once, into ``path``. Ids are replaced by pseudonyms after the rules have seen them."""
-    columns = ", ".join(f"{hidden(pseudonyms, column, column)} AS {column}" for column in mapping.columns)
+    columns = ", ".join(
+        f"{hidden(pseudonyms, column, identifier(column))} AS {identifier(column)}" for column in mapping.columns
+    )
     connection.execute(
         f"COPY (SELECT {columns}, {scan.file.number} AS file, broken_rule, newlines, "
         f"CASE WHEN broken_rule <> {FILTERED} THEN {_kept_values(mapping.source, pseudonyms)} END AS refused "

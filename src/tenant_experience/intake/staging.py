@@ -18,7 +18,7 @@ from tenant_experience.errors import UserError
 from tenant_experience.intake._parquet_times import with_convertible_times
 from tenant_experience.intake._pseudonymise import install
 from tenant_experience.intake._text import unpacked, with_line_feeds
-from tenant_experience.intake.duckdb_session import literal
+from tenant_experience.intake.duckdb_session import identifier, literal
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import RowMapping
 from tenant_experience.intake.quarantine import create_quarantine, quarantine_file
@@ -97,9 +97,8 @@ def stage_files(
     with ThreadPoolExecutor(min(len(os.sched_getaffinity(0)), _MOST_FILES_AT_ONCE)) as pool:
         counts = list(pool.map(stage, files))
     paths = ", ".join(literal(str(_staged_path(scratch, file))) for file in files)
-    connection.execute(
-        f"CREATE VIEW staged AS SELECT {', '.join(mapping.columns)}, file, broken_rule FROM read_parquet([{paths}])"
-    )
+    columns = ", ".join(map(identifier, mapping.columns))
+    connection.execute(f"CREATE VIEW staged AS SELECT {columns}, file, broken_rule FROM read_parquet([{paths}])")
     return counts
 
 

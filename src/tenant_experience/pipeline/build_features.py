@@ -220,7 +220,7 @@ def read_batch(
     if batch.source.kind == "events":
         counts = read_events(engine, files, batch.source, batch.use_case, batch.requested_at)
         intake = describe_intake(connection, counts.files, skipped_files(folders.raw))
-        quality.events = describe_events(connection, counts)
+        quality.events = describe_events(connection, counts, batch.use_case.declared_events)
         quality.history = describe_history(batch.use_case, batch.source)
     else:
         in_process = DuckDbEngine(connection, scratch, engine.pseudonyms)

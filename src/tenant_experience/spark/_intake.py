@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tenant_experience.data_layout import ml_root, processing_input
 from tenant_experience.errors import AlgorithmError, PlatformError, TenantExperienceError, UserError
-from tenant_experience.intake.duckdb_session import open_session
+from tenant_experience.intake.duckdb_session import identifier, open_session
 from tenant_experience.intake.files import find_raw_files
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import RowMapping
@@ -23,7 +23,7 @@ from tenant_experience.pseudonyms import Pseudonyms
 
 BATCH_ROWS = 10_000
 # Beside the columns of ``staged``: a row with a note is not an event, but says something about its file.
-NOTE_COLUMNS = {"note": pa.string(), "content": pa.binary()}
+NOTE_COLUMNS = {"_note": pa.string(), "_content": pa.binary()}
 _ERRORS = {error.__name__: error for error in (UserError, AlgorithmError, PlatformError)}
 
 
@@ -34,7 +34,7 @@ class Intake:
     Attributes:
         files: the files of the batch; ``path`` is relative to the folder that SageMaker gives each instance.
         mapping: what their rows must become.
-        schema: the columns of the result: those of ``staged``, then ``note`` and ``content``.
+        schema: the columns of the result: those of ``staged``, then those of notes.
         pseudonyms: replaces the ids in the rows; None when the rows hold the ids themselves.
     """
 
@@ -83,7 +83,7 @@ class Intake:
             yield batch.cast(self.schema)
 
     def _note(self, kind: str, content: bytes) -> pa.RecordBatch:
-        rows = [{"note": kind, "content": content}]
+        rows = [{"_note": kind, "_content": content}]
         return pa.RecordBatch.from_pylist(rows, schema=self.schema)
 
 
@@ -91,8 +91,8 @@ def staged_schema(connection: duckdb.DuckDBPyConnection, mapping: RowMapping) ->
     """The columns that :func:`stage_files` will give ``staged``, and those of notes. Any connection will do."""
     raw = ", ".join(f"CAST(NULL AS VARCHAR) AS raw_{column}" for column in mapping.source.columns)
     read = mapping.read(f"SELECT {raw}")
-    row = f"SELECT {', '.join(mapping.columns)}, CAST(0 AS INTEGER) AS file, CAST(NULL AS SMALLINT) AS broken_rule "
-    row += f"FROM ({read})"
+    columns = ", ".join(map(identifier, mapping.columns))
+    row = f"SELECT {columns}, CAST(0 AS INTEGER) AS file, CAST(NULL AS SMALLINT) AS broken_rule FROM ({read})"
     staged = connection.cursor().sql(row).to_arrow_table().schema
     return pa.schema([*staged, *(pa.field(name, kind) for name, kind in NOTE_COLUMNS.items())])
 
@@ -137,4 +137,4 @@ def pack(batch: pa.RecordBatch) -> bytes:
 
 
 def _pairs(notes: pa.Table) -> list[tuple[str, bytes]]:
-    return list(zip(notes["note"].to_pylist(), notes["content"].to_pylist(), strict=True))
+    return list(zip(notes["_note"].to_pylist(), notes["_content"].to_pylist(), strict=True))

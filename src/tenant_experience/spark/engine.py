@@ -49,10 +49,10 @@ class SparkEngine:
         numbers = self._spark.range(0, len(files), 1, numPartitions=len(files))
         read = numbers.mapInArrow(intake.read, from_arrow_schema(schema, prefer_timestamp_ntz=True))
         read.persist(StorageLevel.DISK_ONLY)
-        notes = read.where("note IS NOT NULL").select("note", "content").toArrow()
+        notes = read.where("_note IS NOT NULL").select("_note", "_content").toArrow()
         counts = counted_files(notes)
         add_quarantine(self.connection, notes)
-        read.where("note IS NULL").drop("note", "content").createOrReplaceTempView("staged")
+        read.where("_note IS NULL").drop("_note", "_content").createOrReplaceTempView("staged")
         return counts
 
     def view(self, name: str, sql: str) -> None:

@@ -8,9 +8,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, StrictInt, model_validator
 
-from tenant_experience.settings_file import Settings, load_settings
+from tenant_experience.errors import UserError
+from tenant_experience.settings_file import Settings, line_of, load_settings
 from tenant_experience.tenant_id import IdCase
-from tenant_experience.use_case.events import EventColumns, Events
+from tenant_experience.use_case.events import Events
 from tenant_experience.use_case.features import Feature, Name, Noise
 from tenant_experience.use_case.gates import Gates
 from tenant_experience.use_case.labels import Clustering, Labels
@@ -146,11 +147,11 @@ class UseCase(Settings):
         return list(self.features)
 
     @property
-    def event_columns(self) -> EventColumns:
-        """The columns of events, where the use case has events."""
+    def declared_events(self) -> Events:
+        """What the use case declares about its events, where it has events."""
         if self.events is None:
             raise ValueError(f"{self.name} has no events")
-        return self.events.columns
+        return self.events
 
     @property
     def grouped(self) -> Clustering:
@@ -237,4 +238,12 @@ def load_use_case(folder: Path) -> UseCase:
     Raises:
         UserError: ``invalid_use_case``; the message names the file, the key and what is allowed there.
     """
-    return load_settings(folder / USE_CASE_FILE, UseCase, code="invalid_use_case")
+    path = folder / USE_CASE_FILE
+    use_case = load_settings(path, UseCase, code="invalid_use_case")
+    clashes = use_case.events.clashing_names(use_case.record_id, use_case.partition_column) if use_case.events else {}
+    for key, why in clashes.items():
+        raise UserError(
+            f"{path.name}: line {line_of(path, *key)}: key '{'.'.join(key)}': {why}: choose another name",
+            code="invalid_use_case",
+        )
+    return use_case

@@ -14,16 +14,12 @@ from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings, line_of, load_settings
+from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT
 from tenant_experience.use_case.features import Name
 from tenant_experience.use_case.schema import SOURCES_FOLDER, USE_CASE_FILE, History, UseCase
 from tenant_experience.use_case.source_expression import check_time_format, columns_read
 from tenant_experience.use_case.tenant_outcomes import OUTCOME_COLUMNS, SCORE_COLUMN
 
-REQUIRED_EVENT_COLUMNS = ("event_id", "tenant_id", "channel", "opened_at", "first_response_at", "resolved_at")
-OPTIONAL_EVENT_COLUMNS = (
-    *("portfolio_id", "direction", "answered", "escalated", "sentiment"),
-    *("tenancy_start_at", "tenancy_end_at", "recorded_at"),
-)
 # The name of the filter in messages and in the quarantine, beside the names of our columns.
 WHERE = "where"
 
@@ -92,8 +88,8 @@ class Source(Settings):
     """One kind of export.
 
     Attributes:
-        kind: ``events``: one row for each communication event; ``table``: one row for each tenant, with its features;
-            ``outcomes``: one row for each outcome of a tenant, in files beside the events or the table.
+        kind: ``events``: one row for each event; ``table``: one row for each tenant, with its features; ``outcomes``:
+            one row for each outcome of a tenant, in files beside the events or the table.
         columns: our column -> SQL expression over the columns of the file.
         optional: columns that may be missing from the file; they are then null.
         time_zone: the zone of time stamps without an offset.
@@ -186,10 +182,11 @@ def _reads_outcomes(folder: Path, name: str) -> bool:
 
 
 def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
+    of_events = source.kind == "events"
     if source.kind == "outcomes":
         required, optional = _outcome_columns(use_case, path)
     else:
-        required, optional = _event_columns(use_case, path) if source.kind == "events" else _table_columns(use_case)
+        required, optional = _event_columns(use_case, path) if of_events else _table_columns(use_case)
     missing = [name for name in required if name not in source.columns]
     unknown = [name for name in source.columns if name not in (*required, *optional)]
     if missing:
@@ -200,7 +197,8 @@ def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
     if unknown:
         raise UserError(
             f"{path.name}: line {line_of(path, 'columns', unknown[0])}: key 'columns' has unknown "
-            f"{', '.join(unknown)}; allowed: {', '.join((*required, *optional))}",
+            f"{', '.join(unknown)}; allowed: {', '.join((*required, *optional))}"
+            + (f". {USE_CASE_FILE} declares the columns of events, below events.columns" if of_events else ""),
             code="invalid_source",
         )
 
@@ -209,11 +207,16 @@ def _event_columns(use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tupl
     if use_case.events is None:
         raise UserError(
             f"{path.name}: line {line_of(path, 'kind')}: key 'kind' is events, but {USE_CASE_FILE} has no key "
-            "'events': declare there which channels an event may have",
+            "'events': declare there which columns an event has",
             code="invalid_source",
         )
-    undeclared = use_case.event_columns.undeclared
-    return REQUIRED_EVENT_COLUMNS, tuple(name for name in OPTIONAL_EVENT_COLUMNS if name not in undeclared)
+    events = use_case.declared_events
+    required = [name for name, column in events.columns.items() if not column.optional]
+    optional = [name for name, column in events.columns.items() if column.optional]
+    return (
+        (use_case.record_id, events.time, *required),
+        (EVENT_ID, use_case.partition_column, *optional, RECORDED_AT),
+    )
 
 
 def _outcome_columns(use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

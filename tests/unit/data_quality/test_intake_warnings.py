@@ -18,8 +18,21 @@ from tenant_experience.intake.files import skipped_files
 from tests.support.raw_reading import USE_CASE
 
 
-def events(conflicting: int) -> EventFigures:
-    return EventFigures(0, 0, conflicting, 0, 1_000, None, None, {})
+def events(conflicting: int, identical: int = 0) -> EventFigures:
+    return EventFigures(
+        duplicates_dropped=0,
+        updates=0,
+        conflicting_ids=conflicting,
+        happened_again={},
+        identical_rows=identical,
+        events=1_000,
+        first_event_at=None,
+        last_event_at=None,
+        rows_by_kind={},
+        time_column="sold_at",
+        kind_column=None,
+        identity_columns=["client_id", "product", "sold_at"],
+    )
 
 
 def intake(*skipped: str) -> IntakeFigures:
@@ -45,7 +58,9 @@ def test_skipped_files_and_conflicting_ids_are_warned_about():
     (one,) = intake_warnings(intake("_events.csv"), events(0))
     assert one.startswith("1 file was not read")
     assert one.endswith(": _events.csv")
-    assert conflicting.startswith("3 of 1000 event ids (0.3%) name different tenants")
+    assert conflicting.startswith(
+        "3 of 1000 event ids (0.3%) are those of rows that differ in client_id, product or sold_at, "
+    )
 
 
 def test_many_ids_with_several_meanings_refuse_the_batch():

@@ -268,7 +268,11 @@ csv: {delimiter: ";"}
 def test_rows_with_the_same_id_are_counted_by_what_they_are(raw: Path):
     again, other = row(resolved_at="2026-01-02T00:00:00Z"), row(resolved_at="2026-01-03T00:00:00Z", tenant_id="T2")
     found = Read(write_csv(raw, GOOD, GOOD, again, other, row(event_id="E2")))
-    assert (found.counts.duplicates, found.counts.conflicting_ids, found.counts.resolved_again) == (3, 1, 1)
+    assert (found.counts.duplicates, found.counts.conflicting_ids, found.counts.happened_again) == (
+        3,
+        1,
+        {"first_response_at": 0, "resolved_at": 1},
+    )
     assert [event["repeated"] for event in found.events] == [True] * 4 + [False]
 
 
