@@ -32,6 +32,36 @@ def sale(**columns: str | None) -> dict[str, str | None]:
     return GOOD | {name.replace("_", " ").capitalize(): value for name, value in columns.items()}
 
 
+# A column of the file, a value that costs its row, the reason, and our column.
+FAULTS = [
+    ("client", None, "missing_value", "client"),
+    ("sold", None, "missing_value", "sold_at"),
+    ("sold", "yesterday", "unreadable_time", "sold_at"),
+    ("sold", "2027-01-01", "future_time", "sold_at"),
+    ("product", None, "missing_value", "product"),
+    ("product", "zero\u200bwidth", "malformed_category", "product"),
+    ("quantity", None, "missing_value", "quantity"),
+    ("quantity", "three", "not_an_integer", "quantity"),
+    ("quantity", "2.5", "not_an_integer", "quantity"),
+    ("quantity", "99999999999999999999", "not_an_integer", "quantity"),
+    ("quantity", "NaN.", "not_an_integer", "quantity"),
+    ("quantity", "1001", "out_of_range", "quantity"),
+    ("quantity", "-11", "out_of_range", "quantity"),
+    ("unit_price", "2,50", "not_a_number", "price"),
+    ("unit_price", "€ 3", "not_a_number", "price"),
+    ("unit_price", "-0.01", "out_of_range", "price"),
+    ("unit_price", "inf", "out_of_range", "price"),
+    ("paid", "maybe", "unreadable_flag", "paid"),
+    ("paid", "2", "unreadable_flag", "paid"),
+    ("due", "31/02/2026", "unreadable_time", "due_at"),
+    ("due", "2019-12-31T23:59:59Z", "out_of_range", "due_at"),
+    ("due", "2030-01-01T00:00:01Z", "out_of_range", "due_at"),
+    ("delivered", "2026-01-02T09:59:59Z", "negative_duration", "delivered_at"),
+    ("delivered", "2027-01-01T00:00:00Z", "future_time", "delivered_at"),
+    ("order", "letter", "unknown_order", "order"),
+]
+
+
 def as_csv(sales: Sequence[dict[str, str | None]]) -> bytes:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS)

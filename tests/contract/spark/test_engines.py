@@ -16,8 +16,10 @@ from demo.generate_events import generate
 from tenant_experience.use_case.schema import load_use_case
 from tests.support.awkward_events import AS_OF, EVENTS, write_awkward_events
 from tests.support.cased_ids import ignore_case
+from tests.support.engine_use_cases import TRANSACTIONS
 from tests.support.feature_job import FeatureJob
 from tests.support.places import USE_CASE_FOLDER
+from tests.support.sales_files import FAULTS, FORMATS, sale
 
 MANIFEST = {"as_of": f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}"}
 
@@ -25,13 +27,14 @@ MANIFEST = {"as_of": f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}"}
 class Jobs:
     """The same batch, built by both."""
 
-    def __init__(self, folder: Path, spark_python: Path) -> None:
-        self.duckdb = FeatureJob(folder / "duckdb")
-        self.spark = FeatureJob(folder / "spark", script="build_features_spark.py", python=spark_python)
+    def __init__(self, folder: Path, spark_python: Path, use_case: Path = USE_CASE_FOLDER) -> None:
+        name = str(use_case)
+        self.duckdb = FeatureJob(folder / "duckdb", use_case=name)
+        self.spark = FeatureJob(folder / "spark", "build_features_spark.py", spark_python, use_case=name)
 
-    def run(self) -> list[dict[str, Any]]:
+    def run(self, manifest: dict[str, str] = MANIFEST) -> list[dict[str, Any]]:
         shutil.copytree(self.duckdb.raw, self.spark.raw, dirs_exist_ok=True)
-        return [job.run(MANIFEST) for job in (self.duckdb, self.spark)]
+        return [job.run(manifest) for job in (self.duckdb, self.spark)]
 
     def tables(self, path: str) -> list[pa.Table]:
         return [pq.read_table(job.base / "processing/output" / path) for job in (self.duckdb, self.spark)]
@@ -140,3 +143,29 @@ def test_ids_that_differ_only_in_case_are_one_tenant_when_case_does_not_count(
         # A few generated tenants never wrote; nobody is there twice, as T and as t.
         assert len(ids) == len(set(ids)) == outcomes[0]["tenants"]
         assert {text[0] for text in ids} == {"t"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["sales", "invoices"])
+def test_declared_columns_of_every_type_are_the_same(tmp_path: Path, spark_python: Path, source: str) -> None:
+    jobs = Jobs(tmp_path, spark_python, TRANSACTIONS)
+    days = [f"2026-11-{day:02d}T00:00:00Z" for day in range(1, 19)]
+    for place, (extension, written) in enumerate(FORMATS.items()):
+        good = [
+            sale(invoice=f"N{n % 70}", client=f"c{n % 7}", sold=days[n % 18], quantity=str(n), unit_price=f"{n}.25")
+            for n in range(place, 100)
+        ]
+        for row in good:
+            row["Delivered"], row["Due"] = None, None
+        faulty = [sale(**{column: value}) for column, value, *_ in FAULTS]
+        (jobs.duckdb.raw / f"sales{extension}").write_bytes(written([*good, *faulty]))
+    duckdb, spark = jobs.run({"source": source})
+    assert duckdb == spark
+    assert (duckdb["status"], duckdb["quarantined"]) == ("ok", len(FORMATS) * len(FAULTS))
+    for path in ("features/features.parquet", "quarantine/quarantine.parquet"):
+        ours, theirs = jobs.tables(path)
+        assert theirs.equals(ours)
+    quality = jobs.duckdb.read("reports/data_quality.json")
+    assert jobs.spark.read("reports/data_quality.json") == quality
+    assert (quality["identical_rows"] > 200) == (source == "sales")
+    assert (quality["duplicates_dropped"] > 200) == (source == "invoices")

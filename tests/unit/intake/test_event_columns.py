@@ -12,10 +12,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tenant_experience.erasure.file import Eraser
+from tenant_experience.erasure.id import ErasedId
+from tenant_experience.erasure.mapping import RawMapping
 from tenant_experience.pipeline.build_features import Folders, build_features
+from tenant_experience.pseudonyms import Pseudonyms
+from tenant_experience.use_case.schema import load_use_case
+from tenant_experience.use_case.source import load_source
 from tests.support.engine_use_cases import TRANSACTIONS
 from tests.support.raw_reading import Read
-from tests.support.sales_files import FORMATS, as_csv, sale
+from tests.support.sales_files import FAULTS, FORMATS, as_csv, sale
 
 AS_OF = datetime(2026, 2, 1, tzinfo=UTC)
 
@@ -60,35 +66,6 @@ def test_every_type_is_read_as_what_it_is(raw: Path, extension: str):
     }
     assert (empty["quantity"], empty["product"]) == (-4, "Tea, green")
     assert [empty[name] for name in ("price", "paid", "due_at", "delivered_at", "order", "remark")] == [None] * 6
-
-
-FAULTS = [
-    ("client", None, "missing_value", "client"),
-    ("sold", None, "missing_value", "sold_at"),
-    ("sold", "yesterday", "unreadable_time", "sold_at"),
-    ("sold", "2027-01-01", "future_time", "sold_at"),
-    ("product", None, "missing_value", "product"),
-    ("product", "zero\u200bwidth", "malformed_category", "product"),
-    ("quantity", None, "missing_value", "quantity"),
-    ("quantity", "three", "not_an_integer", "quantity"),
-    ("quantity", "2.5", "not_an_integer", "quantity"),
-    ("quantity", "99999999999999999999", "not_an_integer", "quantity"),
-    ("quantity", "NaN.", "not_an_integer", "quantity"),
-    ("quantity", "1001", "out_of_range", "quantity"),
-    ("quantity", "-11", "out_of_range", "quantity"),
-    ("unit_price", "2,50", "not_a_number", "price"),
-    ("unit_price", "€ 3", "not_a_number", "price"),
-    ("unit_price", "-0.01", "out_of_range", "price"),
-    ("unit_price", "inf", "out_of_range", "price"),
-    ("paid", "maybe", "unreadable_flag", "paid"),
-    ("paid", "2", "unreadable_flag", "paid"),
-    ("due", "31/02/2026", "unreadable_time", "due_at"),
-    ("due", "2019-12-31T23:59:59Z", "out_of_range", "due_at"),
-    ("due", "2030-01-01T00:00:01Z", "out_of_range", "due_at"),
-    ("delivered", "2026-01-02T09:59:59Z", "negative_duration", "delivered_at"),
-    ("delivered", "2027-01-01T00:00:00Z", "future_time", "delivered_at"),
-    ("order", "letter", "unknown_order", "order"),
-]
 
 
 @pytest.mark.parametrize("extension", FORMATS)
@@ -220,3 +197,26 @@ def test_features_see_the_columns_with_their_types_and_pages_their_names(tmp_pat
     assert "not an integer" in page
     assert "channel" not in page
     assert "opened" not in page
+
+
+def test_a_pseudonym_stands_for_the_declared_id_in_rows_and_in_quarantine(raw: Path):
+    (raw / "sales.csv").write_bytes(as_csv([sale(), sale(client="c2", quantity="many")]))
+    hidden = Pseudonyms(b"k" * 64, "client", "sensitive")
+    found = Read(raw, TRANSACTIONS, "sales", hidden)
+    assert [event["client"] for event in found.events] == [hidden.of("c1")]
+    assert [(row["raw_client"], row["raw_quantity"]) for row in found.quarantine] == [(hidden.of("c2"), "many")]
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_erasing_a_client_leaves_everybody_elses_sales(tmp_path: Path, raw: Path, extension: str):
+    sales = [sale(), sale(client="c2", remark="about c1"), sale(quantity="9")]
+    (raw / f"sales{extension}").write_bytes(FORMATS[extension](sales))
+    source = load_source(TRANSACTIONS, "invoices", load_use_case(TRANSACTIONS))
+    with RawMapping.open(source, "client", ErasedId(("c1",))) as mapping:
+        eraser = Eraser(ErasedId(("c1",)), "client", mapping, is_raw=True)
+        target = tmp_path / "target"
+        erased = eraser.erase(raw / f"sales{extension}", f"sales{extension}", target)
+    assert erased.left == "rewritten"
+    target.replace(raw / f"sales{extension}")
+    (event,) = Read(raw, TRANSACTIONS, "invoices").events
+    assert (event["client"], event["event_id"], event["remark"]) == ("c2", "N1|Tea, green", "about c1")
