@@ -2,7 +2,7 @@
 
 The way of a file: ``files`` finds and recognises it, and ``staging`` takes it through ``scan`` (its rows as SQL), the
 ``staged_file`` (its rows typed and checked by a ``mapping``) and ``quarantine`` (its refused rows, with their lines).
-``events``, ``table`` and ``tenant_outcomes`` say what the rows must be.
+``events``, ``table`` and ``tenant_outcomes`` say what the rows must be, and ``times`` how a time is read.
 """
 
 __all__ = [
