@@ -175,7 +175,7 @@ def _refusals(
     use_case = batch.use_case
     gates: list[Callable[[], object]] = [lambda: check_quarantine_gate(intake, use_case, batch.source.columns)]
     gates.append(lambda: check_conflicting_ids(quality.events, use_case))
-    if batch.source.kind == "events":
+    if batch.source.has_events:
         gates.append(lambda: check_freshness(engine, use_case, batch.as_of))
     if use_case.labels.from_ == "column":
         gates.append(lambda: describe_labels(engine.connection, use_case, compared=False))

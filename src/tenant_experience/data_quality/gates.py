@@ -130,7 +130,7 @@ def _conflicting(events: EventFigures) -> str:
     *first, last = events.identity_columns
     return (
         f"{events.conflicting_ids} of {events.events} event ids ({share:.1%}) are those of rows that differ in "
-        f"{', '.join(first)} or {last}, and only one event of each is kept"
+        f"{', '.join(first)}{' or ' * bool(first)}{last}, and only one event of each is kept"
     )
 
 

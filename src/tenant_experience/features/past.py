@@ -7,6 +7,7 @@ windows earlier, so that no two overlap. They show what probabilities were worth
 # ruff: noqa: S608 - names and timestamps in SQL come from validated settings
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -24,7 +25,12 @@ _LEAST_SHARE, _BEGINNING = 0.001, 0.05
 
 
 def write_past_features(
-    engine: ProcessingEngine, use_case: UseCase, sql: str, as_of: datetime, folder: Path
+    engine: ProcessingEngine,
+    use_case: UseCase,
+    sql: str,
+    as_of: datetime,
+    folder: Path,
+    know: Callable[[datetime], None] = lambda _: None,
 ) -> list[int]:
     """Writes the features of each earlier period that the log covers.
 
@@ -34,6 +40,7 @@ def write_past_features(
         sql: ``features.sql``.
         as_of: the end of the newest period.
         folder: of the release's features.
+        know: makes ``events`` what was known at a moment, where it is not the same at all moments.
 
     Returns:
         How many days before ``as_of`` each of these periods ends.
@@ -41,6 +48,7 @@ def write_past_features(
     written = []
     for days in _covered(engine, use_case, as_of):
         table, path = f"features_{days}_days_ago", folder / past_features(days)
+        know(as_of - timedelta(days=days))
         features_from_events(engine, use_case, sql, as_of - timedelta(days=days), table)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_features(engine.connection, use_case, path, table)

@@ -6,6 +6,7 @@ The way of a file: ``files`` finds and recognises it, and ``staging`` takes it t
 """
 
 __all__ = [
+    "activities",
     "duckdb_session",
     "engine",
     "events",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tenant_experience.intake._event_columns import event_columns, event_mapping
+from tenant_experience.intake.activities import view_cases
 from tenant_experience.intake.duckdb_session import count, identifier
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.intake.formats import RawFile
@@ -26,7 +27,8 @@ class EventCounts:
     Attributes:
         files: how many lines each file has, and how many were quarantined.
         duplicates: rows dropped because their ``event_id`` had been seen, with the same ``recorded_at``.
-        updates: rows dropped because another row of the same event has another ``recorded_at``.
+        updates: rows dropped because another row of the same event has another ``recorded_at``; of an activity log, all
+            rows of a case but one.
         conflicting_ids: ids whose rows differ in ``identity_columns``: perhaps not duplicates.
         happened_again: column -> ids with more than one time in it, for the times that follow an event.
         identical_rows: rows that repeat another one in every column, where the source maps no ``event_id``: all count.
@@ -54,7 +56,8 @@ def read_events(
     ``events`` has ``event_id``, the record id, the partition, the time of the event and the declared columns (times are
     UTC without zone), ``recorded_at``, and ``repeated``: whether other rows may have the same ``event_id`` (false: none
     has). Such rows all stay: ``features.sql`` decides which of them was the last word at ``as_of``. Where the source
-    maps no ``event_id``, it is null, and every row is an event of its own.
+    maps no ``event_id``, it is null, and every row is an event of its own. Of an activity log, ``events`` has one row
+    for each case, and ``view_cases`` makes it again by what was known at another moment.
 
     Args:
         engine: empty.
@@ -83,6 +86,9 @@ def read_events(
         "GROUP BY event_hash HAVING count(*) > 1",
     )
     columns = ", ".join(map(identifier, event_columns(use_case)))
+    if source.kind == "activities":
+        view_cases(engine, source, use_case)
+        return _count_cases(engine, counts, use_case)
     if EVENT_ID not in source.columns:
         engine.view("events", f"SELECT {columns}, false AS repeated FROM staged WHERE broken_rule IS NULL")
         engine.fetch("repetition", "SELECT sum(copies - 1) AS identical_rows FROM repeated_hashes")
@@ -90,6 +96,24 @@ def read_events(
         return EventCounts(counts, 0, 0, 0, dict.fromkeys(events.following, 0), identical, identity)
     _find_repeated(engine, columns)
     return _count_repeated(engine, counts, events.following, identity)
+
+
+def _count_cases(engine: ProcessingEngine, files: list[FileCount], use_case: UseCase) -> EventCounts:
+    engine.fetch(
+        "repetition",
+        "SELECT sum(activities - 1) AS updates, count(CASE WHEN records > 1 THEN 1 END) AS conflicting_ids FROM ("
+        f"SELECT count(*) AS activities, count(DISTINCT {identifier(use_case.record_id)}) AS records "
+        f"FROM staged WHERE broken_rule IS NULL GROUP BY {EVENT_ID})",
+    )
+    return EventCounts(
+        files,
+        duplicates=0,
+        updates=count(engine.connection, "SELECT updates FROM repetition"),
+        conflicting_ids=count(engine.connection, "SELECT conflicting_ids FROM repetition"),
+        happened_again={},
+        identical_rows=0,
+        identity_columns=[use_case.record_id],
+    )
 
 
 def _find_repeated(engine: ProcessingEngine, columns: str) -> None:

@@ -49,6 +49,7 @@ from tenant_experience.features.table import read_features
 from tenant_experience.groups.earlier_rules import EarlierRules
 from tenant_experience.groups.held_rule import obstacle
 from tenant_experience.groups.yardstick import measure
+from tenant_experience.intake.activities import view_cases
 from tenant_experience.intake.duckdb_session import literal, open_session
 from tenant_experience.intake.engine import DuckDbEngine, OpenEngine, ProcessingEngine
 from tenant_experience.intake.events import read_events
@@ -163,7 +164,7 @@ def build_features(
             intake = read_batch(engine, batch, files, folders, scratch, quality)
             check_quarantine_gate(intake, batch.use_case, batch.source.columns)
             check_conflicting_ids(quality.events, batch.use_case)
-            if batch.source.kind == "events":
+            if batch.source.has_events:
                 check_freshness(engine, batch.use_case, batch.as_of)
             compute_features(engine, batch, folders)
             # History is only recorded: nothing is trained, so nothing is validated or looked back on.
@@ -217,7 +218,7 @@ def read_batch(
     """Reads the files and writes the quarantine; what was found also goes into ``quality``."""
     quality.source, quality.as_of = batch.source_name, f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}"
     connection = engine.connection
-    if batch.source.kind == "events":
+    if batch.source.has_events:
         counts = read_events(engine, files, batch.source, batch.use_case, batch.requested_at)
         intake = describe_intake(connection, counts.files, skipped_files(folders.raw))
         quality.events = describe_events(connection, counts, batch.use_case.declared_events)
@@ -292,8 +293,9 @@ def by_live_rule(
 
 def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -> None:
     """Fills the connection's table ``features`` from what was read."""
-    if batch.source.kind == "events":
+    if batch.source.has_events:
         sql = (folders.use_case / SQL_FILE).read_text(encoding="utf-8")
+        look_back(engine, batch, batch.as_of)
         features_from_events(engine, batch.use_case, sql, batch.as_of)
     else:
         features_from_table(engine.connection, batch.use_case, batch.as_of)
@@ -305,10 +307,20 @@ def compute_past_features(engine: ProcessingEngine, batch: Batch, folders: Folde
     Returns:
         How many days before the batch's ``as_of`` each of these periods ends.
     """
-    if batch.source.kind != "events" or batch.use_case.clustering is None:
+    if not batch.source.has_events or batch.use_case.clustering is None:
         return []
     sql = (folders.use_case / SQL_FILE).read_text(encoding="utf-8")
-    return write_past_features(engine, batch.use_case, sql, batch.as_of, folders.features)
+
+    def know(moment: datetime) -> None:
+        look_back(engine, batch, moment)
+
+    return write_past_features(engine, batch.use_case, sql, batch.as_of, folders.features, know)
+
+
+def look_back(engine: ProcessingEngine, batch: Batch, as_of: datetime) -> None:
+    """Makes ``events`` what was known of the cases of an activity log at this moment; other events stay as they are."""
+    if batch.source.kind == "activities":
+        view_cases(engine, batch.source, batch.use_case, as_of)
 
 
 def chosen_groups(batch: Batch, *, compared: bool) -> GroupChoice | None:

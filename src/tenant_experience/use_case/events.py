@@ -25,6 +25,7 @@ _PREFIXES = ("raw_", "failed_", "attempt_")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 ColumnType = Literal["text", "category", "number", "integer", "boolean", "time"]
+Combination = Literal["first", "last", "any"]
 Value = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]
 
 

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings, line_of, load_settings
-from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT
+from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT, Combination
 from tenant_experience.use_case.features import Name
 from tenant_experience.use_case.schema import SOURCES_FOLDER, USE_CASE_FILE, History, UseCase
 from tenant_experience.use_case.source_expression import check_time_format, columns_read
@@ -88,8 +88,9 @@ class Source(Settings):
     """One kind of export.
 
     Attributes:
-        kind: ``events``: one row for each event; ``table``: one row for each tenant, with its features; ``outcomes``:
-            one row for each outcome of a tenant, in files beside the events or the table.
+        kind: ``events``: one row for each event; ``activities``: several rows for each event, a case; ``table``: one
+            row for each tenant, with its features; ``outcomes``: one row for each outcome of a tenant, in files beside
+            the others.
         columns: our column -> SQL expression over the columns of the file.
         optional: columns that may be missing from the file; they are then null.
         time_zone: the zone of time stamps without an offset.
@@ -97,10 +98,12 @@ class Source(Settings):
         time_formats: strptime formats of times in text, tried in order; none means ISO 8601.
         where: rows for which this is not true are left out, and counted.
         history: thresholds that replace those of the use case.
+        combine: our column -> which of the values in the rows of a case counts, where it is not the usual one: the
+            first or the last that is not blank, or whether any of them is true.
         as_of: when a closed data set ends; the ``as_of`` of a manifest takes precedence.
     """
 
-    kind: Literal["events", "table", "outcomes"]
+    kind: Literal["events", "activities", "table", "outcomes"]
     columns: dict[Name, Expression] = Field(min_length=1)
     optional: list[str] = Field(default_factory=list)
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
@@ -109,6 +112,7 @@ class Source(Settings):
     where: Expression | None = None
     csv: CsvOptions = Field(default_factory=CsvOptions)
     history: HistoryOverride = HistoryOverride()
+    combine: dict[Name, Combination] = Field(default_factory=dict)
     as_of: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
     def raw_columns(self) -> dict[str, str]:
@@ -118,6 +122,17 @@ class Source(Settings):
             for raw in columns_read(expression):
                 read_by.setdefault(raw, ours)
         return read_by
+
+    @property
+    def has_events(self) -> bool:
+        """Whether its rows become events, and not a ready-made table."""
+        return self.kind in ("events", "activities")
+
+    def combined(self, name: str, use_case: UseCase) -> Combination:
+        """Which of the values of a column in the rows of a case counts."""
+        column = use_case.declared_events.columns.get(name)
+        usual: Combination = "any" if column and column.type == "boolean" else "last"
+        return self.combine.get(name, usual)
 
     def unmapped(self, use_case: UseCase) -> list[str]:
         """The optional features that a ready-made table lacks: they are null for every tenant."""
@@ -170,6 +185,7 @@ def load_source(folder: Path, name: str, use_case: UseCase, *, of: SourcePurpose
             code="invalid_source",
         ) from error
     _check_columns(source, use_case, path)
+    _check_combinations(source, use_case, path)
     return source
 
 
@@ -182,11 +198,11 @@ def _reads_outcomes(folder: Path, name: str) -> bool:
 
 
 def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
-    of_events = source.kind == "events"
+    of_events = source.has_events
     if source.kind == "outcomes":
         required, optional = _outcome_columns(use_case, path)
     else:
-        required, optional = _event_columns(use_case, path) if of_events else _table_columns(use_case)
+        required, optional = _event_columns(source, use_case, path) if of_events else _table_columns(use_case)
     missing = [name for name in required if name not in source.columns]
     unknown = [name for name in source.columns if name not in (*required, *optional)]
     if missing:
@@ -203,20 +219,35 @@ def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
         )
 
 
-def _event_columns(use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _event_columns(source: Source, use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if use_case.events is None:
         raise UserError(
-            f"{path.name}: line {line_of(path, 'kind')}: key 'kind' is events, but {USE_CASE_FILE} has no key "
+            f"{path.name}: line {line_of(path, 'kind')}: key 'kind' is {source.kind}, but {USE_CASE_FILE} has no key "
             "'events': declare there which columns an event has",
             code="invalid_source",
         )
     events = use_case.declared_events
     required = [name for name, column in events.columns.items() if not column.optional]
     optional = [name for name, column in events.columns.items() if column.optional]
-    return (
-        (use_case.record_id, events.time, *required),
-        (EVENT_ID, use_case.partition_column, *optional, RECORDED_AT),
-    )
+    of_case = (EVENT_ID, RECORDED_AT)
+    if source.kind == "activities":
+        return (*of_case, use_case.record_id, events.time, *required), (use_case.partition_column, *optional)
+    return (use_case.record_id, events.time, *required), (use_case.partition_column, *optional, *of_case)
+
+
+def _check_combinations(source: Source, use_case: UseCase, path: Path) -> None:
+    for name, how in source.combine.items():
+        if source.kind != "activities":
+            wrong = f"belongs to kind: activities, and not to kind: {source.kind}"
+        elif name not in source.columns or name in (EVENT_ID, RECORDED_AT, use_case.declared_events.time):
+            wrong = f"names {name}, which is not one of the columns that rows of a case may differ in"
+        elif how == "any" and name not in use_case.declared_events.of_type("boolean"):
+            wrong = f"says any of {name}, which is not of type boolean: say first or last"
+        else:
+            continue
+        raise UserError(
+            f"{path.name}: line {line_of(path, 'combine', name)}: key 'combine' {wrong}", code="invalid_source"
+        )
 
 
 def _outcome_columns(use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -152,7 +152,7 @@ def test_declared_columns_of_every_type_are_the_same(tmp_path: Path, spark_pytho
     days = [f"2026-11-{day:02d}T00:00:00Z" for day in range(1, 19)]
     for place, (extension, written) in enumerate(FORMATS.items()):
         good = [
-            sale(invoice=f"N{n % 70}", client=f"c{n % 7}", sold=days[n % 18], quantity=str(n), unit_price=f"{n}.25")
+            sale(invoice=f"N{n % 70}", client=f"c{n % 7}", sold=days[n % 14], quantity=str(n), unit_price=f"{n}.25")
             for n in range(place, 100)
         ]
         for row in good:
