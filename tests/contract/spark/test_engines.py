@@ -169,3 +169,33 @@ def test_declared_columns_of_every_type_are_the_same(tmp_path: Path, spark_pytho
     assert jobs.spark.read("reports/data_quality.json") == quality
     assert (quality["identical_rows"] > 200) == (source == "sales")
     assert (quality["duplicates_dropped"] > 200) == (source == "invoices")
+
+
+@pytest.mark.slow
+def test_the_cases_of_an_activity_log_are_the_same(tmp_path: Path, spark_python: Path) -> None:
+    jobs = Jobs(tmp_path, spark_python, TRANSACTIONS)
+    for job in (jobs.duckdb, jobs.spark):
+        text = (job.use_case / "sources/invoices.yaml").read_text()
+        text = text.replace("kind: events", "kind: activities").replace("columns:", "columns:\n  recorded_at: Due", 1)
+        (job.use_case / "sources/log.yaml").write_text(text + "combine: {price: first, order: first, paid: last}\n")
+    rows = [
+        sale(
+            invoice=f"N{n % 70}",
+            client=f"c{n % 7}",
+            sold="2026-10-01",
+            due=f"2026-10-{1 + n // 70 * 3:02d}",
+            delivered=None,
+            quantity=str(n),
+            unit_price=None if n % 3 else f"{n}.25",
+            order=("phone", "web shop", None)[n % 3],
+        )
+        for n in range(400)
+    ]
+    for extension, some in ((".csv", rows[::2]), (".parquet", [*rows[1::2], *rows[:50]])):
+        (jobs.duckdb.raw / f"log{extension}").write_bytes(FORMATS[extension](some))
+    duckdb, spark = jobs.run({"source": "log", "as_of": "2026-10-15T00:00:00Z"})
+    assert duckdb == spark
+    assert (duckdb["status"], duckdb["quarantined"], duckdb["tenants"]) == ("ok", 0, 7)
+    ours, theirs = jobs.tables("features/features.parquet")
+    assert theirs.equals(ours)
+    assert ours["purchases"].to_pylist() == [10] * 7
