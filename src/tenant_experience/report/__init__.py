@@ -1,3 +1,3 @@
 """The report of a release and the list of tenants who wait for somebody."""
 
-__all__ = ["action_files", "pictures", "plots", "report"]
+__all__ = ["action_files", "pictures", "plots", "report", "share_pictures"]

@@ -16,7 +16,7 @@ def test_it_says_how_many_of_those_told_little_were_bad() -> None:
     assert first == "Of the 500 tenants told less than 5%, 4.0% (2.6% to 6.1%) were bad in the next period."
     how = "what was fitted on earlier periods was tested on the period that ended on 2026-11-01"
     assert f"tested on 1,000 tenants: {how}" in second
-    assert "Its calibration error is 0.020" in second
+    assert "Its calibration error is 0.017" in second
     assert "would be 0.300 without recalibration" in second
     assert third.startswith("12 more tenants are not part of this test")
 
@@ -46,7 +46,8 @@ def test_the_gate_is_about_the_backtest_where_there_is_one(error: float, passed:
     backtest = made_up_next_period(error).backtest
     gates, metrics = Gates(pooled_tenants=1, calibration_error=0.1), {"calibration_error": 0.06}
     [gate] = model_gates(gates, metrics, [], None, backtest)
-    assert gate.value == pytest.approx(error)
+    # Chance adds a little to the distance that is measured, and the debiased error leaves that out.
+    assert gate.value == pytest.approx(error, abs=0.003)
     assert gate.passed == passed
     assert gate.message.startswith("the calibration error over the next period is 0.")
     [without] = model_gates(gates, metrics, [], None)
