@@ -80,7 +80,7 @@ def _alike_together(data: Dataset) -> NDArray[np.intp]:
     """The order of the rows in which those with the same label stand together, and of these, those that lack the same.
 
     Trees send them the same way, so that the processor foresees it: rounds take a quarter less time. The model is the
-    same but for the last bits of sums.
+    same but for the bounds of bins, which are found approximately, and the last bits of sums.
     """
     missing = np.packbits(np.isnan(data.matrix), axis=1)
     return np.lexsort((*missing.T, data.labels))
