@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from tenant_experience.training.trainer import Dataset, Objective, TrainedModel, TrainerSettings
@@ -51,7 +50,8 @@ class XGBoostTrainer:
         import xgboost
 
         options = {"missing": np.nan, "nthread": 1, "feature_names": list(columns)}
-        order = _alike_together(train)
+        # Rows of one label stand together: trees send them the same way more often, so that rounds take less time.
+        order = np.argsort(train.labels, kind="stable")
         train_rows = xgboost.QuantileDMatrix(
             train.matrix[order], train.labels[order], max_bin=settings.max_bin, **options
         )
@@ -74,13 +74,3 @@ class XGBoostTrainer:
         kept = booster[:rounds]
         kept.set_attr(best_iteration=None, best_score=None)
         return TrainedModel(bytes(kept.save_raw("ubj")), rounds)
-
-
-def _alike_together(data: Dataset) -> NDArray[np.intp]:
-    """The order of the rows in which those with the same label stand together, and of these, those that lack the same.
-
-    Trees send them the same way, so that the processor foresees it: rounds take a quarter less time. The model is the
-    same but for the bounds of bins, which are found approximately, and the last bits of sums.
-    """
-    missing = np.packbits(np.isnan(data.matrix), axis=1)
-    return np.lexsort((*missing.T, data.labels))
