@@ -17,6 +17,10 @@ from tenant_experience.models.scoring import Scorer
 from tenant_experience.training._feature_dropout import with_dropout_copy
 from tenant_experience.training.trainer import Dataset, Objective, TrainedModel, Trainer, TrainerSettings
 
+# Tenants whose loss is computed after every round. It is then known to 0.003 (95%) where the loss of a row deviates by
+# 0.3, and rounds are compared on the same rows, which is more exact still.
+MOST_WATCHED = 50_000
+
 
 @dataclass(frozen=True)
 class FitTask:
@@ -62,22 +66,31 @@ class FittedModel:
 def fit(task: FitTask) -> FittedModel:
     """Trains and calibrates a model. The same task gives the same bytes, whichever process does it.
 
-    Early stopping watches the validation part together with its copy in which features are hidden. The calibration is
-    fitted to the validation part as it is.
+    Early stopping watches the validation part together with its copy in which features are hidden, of no more than
+    ``MOST_WATCHED`` tenants. The calibration is fitted to the whole validation part as it is.
     """
     encoding, chance = task.manifest.encoding, np.random.default_rng(task.settings.seed)
     train = with_dropout_copy(task.train, encoding, task.feature_dropout, chance)
-    watched = with_dropout_copy(task.validation, encoding, task.feature_dropout, chance)
+    validation = with_dropout_copy(task.validation, encoding, task.feature_dropout, chance)
     directions = tuple(task.directions.get(column, 0) for column in encoding.columns) if task.directions else ()
     objective = Objective(task.manifest.task, len(task.manifest.labels), directions)
+    watched = _first_tenants(validation, len(task.validation.labels), MOST_WATCHED)
     model = task.trainer.train(train, watched, encoding.columns, objective, task.settings)
     manifest = task.manifest.model_copy(update={"scaling": model.scaling})
     if objective.classes:
         margins = Scorer.of(model.content, manifest).margins(task.validation.matrix)
         manifest = manifest.model_copy(update={"calibration": fit_calibration(margins, task.validation.labels)})
-    outputs = Scorer.of(model.content, manifest).outputs(watched.matrix)
-    record = _record(task, model, loss(outputs, watched.labels, objective.classes))
+    outputs = Scorer.of(model.content, manifest).outputs(validation.matrix)
+    record = _record(task, model, loss(outputs, validation.labels, objective.classes))
     return FittedModel(model.content, manifest.model_copy(update={"training": record}), record)
+
+
+def _first_tenants(data: Dataset, tenants: int, most: int) -> Dataset:
+    """The rows of the first ``most`` tenants, and their copies. Tenants are in an order that says nothing of them."""
+    if tenants <= most:
+        return data
+    kept = np.arange(len(data.labels)) % tenants < most
+    return Dataset(data.matrix[kept], data.labels[kept])
 
 
 def _record(task: FitTask, model: TrainedModel, validation_loss: float) -> TrainingRecord:

@@ -50,7 +50,11 @@ class XGBoostTrainer:
         import xgboost
 
         options = {"missing": np.nan, "nthread": 1, "feature_names": list(columns)}
-        train_rows = xgboost.QuantileDMatrix(train.matrix, train.labels, max_bin=settings.max_bin, **options)
+        # Rows of one label stand together: trees send them the same way more often, so that rounds take less time.
+        order = np.argsort(train.labels, kind="stable")
+        train_rows = xgboost.QuantileDMatrix(
+            train.matrix[order], train.labels[order], max_bin=settings.max_bin, **options
+        )
         # Not in bins: the same predictions after every round, in half the time.
         validation_rows = xgboost.DMatrix(validation.matrix, validation.labels, **options)
         booster = xgboost.train(

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
+from tenant_experience.errors import PlatformError
 from tenant_experience.groups.file import SCHEMA, GroupRows, read_groups, to_arrow, write_groups
 from tests.support.generated_tenants import generated_table, use_case
 
@@ -47,3 +49,22 @@ def test_the_tenants_of_a_partition_are_in_order_and_those_of_an_unknown_one_nob
         np.testing.assert_array_equal(found.values, table.values[slugs == slug])
     assert len(table.of_partition("all")) == 300
     assert len(table.of_partition("west")) == len(table.take(np.arange(0)).of_partition("west")) == 0
+
+
+def test_each_tenant_gets_its_own_features_whatever_the_order_of_both_files() -> None:
+    table = generated_table(300)
+    chosen = np.random.default_rng(4).permutation(300)[:200]
+    groups = rows(0, 200)
+    aligned = replace(groups, tenant_id=table.tenant_id[chosen]).align(table)
+    np.testing.assert_array_equal(aligned.tenant_id, table.tenant_id[chosen])
+    np.testing.assert_array_equal(aligned.values, table.values[chosen])
+
+
+@pytest.mark.parametrize("stranger", ["", "zzzz"])
+def test_groups_of_a_tenant_without_features_are_refused(stranger: str) -> None:
+    table = generated_table(30)
+    ids = table.tenant_id.astype("U32")
+    ids[7] = stranger
+    with pytest.raises(PlatformError) as refused:
+        replace(rows(0, 30), tenant_id=ids).align(table)
+    assert refused.value.code == "groups_file"
