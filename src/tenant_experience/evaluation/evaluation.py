@@ -15,6 +15,7 @@ from tenant_experience.evaluation.champion import ChampionComparison
 from tenant_experience.evaluation.gates import ModelGate
 from tenant_experience.evaluation.metrics import AnswerCertainty, BinaryConfusion, CalibrationBin, PredictionBand
 from tenant_experience.evaluation.missing_features import MissingFeatures
+from tenant_experience.evaluation.pooling import PoolingComparison
 from tenant_experience.evaluation.scored_rows import ConfusionMatrix
 from tenant_experience.evaluation.slices import Slice
 from tenant_experience.evaluation.smoke_samples import SmokeSample
@@ -116,6 +117,7 @@ class PartitionEvaluation:
         folder: holds the model.
         smoke_test: some tenants, and the answers expected for them.
         yardstick: the shares of bad by a rule that does not change; None where labels come from a column.
+        pooling: a pooled model beside what it was made of; None for other models.
     """
 
     manifest: ModelManifest
@@ -146,6 +148,7 @@ class PartitionEvaluation:
     folder: Path
     smoke_test: list[SmokeSample]
     yardstick: Yardstick | None = None
+    pooling: PoolingComparison | None = None
 
     @property
     def yardstick_sentences(self) -> list[str]:
@@ -218,6 +221,7 @@ class PartitionEvaluation:
             "model": self.manifest.model_dump(mode="json"),
             "grouping": self.grouping.model_dump(mode="json") if self.grouping else None,
             "yardstick": self._yardstick_document(),
+            "pooling": self.pooling.document() if self.pooling else None,
         }
 
     def _yardstick_document(self) -> dict[str, Any] | None:

@@ -27,6 +27,7 @@ from tenant_experience.evaluation.metrics import (
     roc_curve,
 )
 from tenant_experience.evaluation.missing_features import missing_feature_curve
+from tenant_experience.evaluation.pooling import compare_pooling
 from tenant_experience.evaluation.scored_rows import ConfusionMatrix, ScoredRows, confusion_matrix, published
 from tenant_experience.evaluation.slices import measured_slices, slice_names
 from tenant_experience.evaluation.smoke_samples import smoke_samples
@@ -91,6 +92,7 @@ def evaluate_partition(
     fitted = fitted_tenants(live.tenants, use_case) if live and live.tenants is not None else None
     champion = champion_comparison(live.champion, model, rows, test, fitted) if live else None
     fairness = [] if bad is None else bad_share_by_band(table, bad)
+    pooling = compare_pooling(model, rows, test, matrix, folder) if manifest.levels else None
     binary = manifest.task == "binary"
     return PartitionEvaluation(
         manifest=manifest,
@@ -114,6 +116,7 @@ def evaluate_partition(
             *_warnings(len(rows), live, champion),
             *_unanswered(int(chosen.sum()) - len(rows)),
             *fairness_warnings(fairness, manifest.positive_label),
+            *(pooling.warnings if pooling else ()),
         ],
         confusion=_confusion(rows, manifest),
         bands=prediction_bands(rows.labels, rows.outputs) if manifest.task == "regression" else [],
@@ -126,6 +129,7 @@ def evaluate_partition(
         folder=folder,
         smoke_test=smoke_samples(model, test, rows.outputs.max(axis=1) if rows.outputs.ndim == 2 else rows.outputs),
         yardstick=Yardstick.read(folder),
+        pooling=pooling,
     )
 
 

@@ -18,7 +18,7 @@ from tenant_experience.json_document import parse_json
 from tenant_experience.use_case.group_choice import GroupChoice, parse_group_choice
 
 KEYS = ("source", "as_of", "hyperparameters", "models", "tuning", "groups")
-Scope = Literal["global", "per_partition"]
+Scope = Literal["global", "per_partition", "pooled"]
 RESERVED_HYPERPARAMETERS = frozenset({"release", "shard"})
 # Limits of SageMaker's CreateTrainingJob: characters in a hyperparameter's name and value, and how many there may be.
 _LONGEST_NAME = 256
@@ -34,7 +34,7 @@ class Manifest:
         source: the source that maps the files.
         as_of: features describe what was known at this moment, UTC.
         hyperparameters: strings, as SageMaker passes them on.
-        models: ``global`` or ``per_partition``.
+        models: ``global``, ``per_partition`` or ``pooled``.
         tuning: whether hyperparameters are searched.
         groups: where the groups come from.
     """
