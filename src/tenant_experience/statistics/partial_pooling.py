@@ -20,6 +20,8 @@ from tenant_experience.statistics.arrays import Floats
 Family = Literal["binary", "number"]
 Pooling = Literal["global", "level", "level_and_slope"]
 FOLDS = 5
+# Slopes are taken where their gain is more than so many standard errors.
+_SURE = 2
 # Bounds of the logarithms of the standard deviations of levels and of slopes, and the precision they are found to.
 _LEVELS, _SLOPES, _PRECISION = (np.log(0.005), np.log(20.0)), (np.log(0.005), np.log(1.0)), 0.03
 _ROUNDS, _STEPS, _LARGEST_STEP, _DONE = 3, 50, 2.0, 1e-7
@@ -88,8 +90,8 @@ class Choice:
 def choose_effects(rows: Rows) -> Choice:
     """Fits what cross-validation chooses: nothing, levels, or levels and slopes.
 
-    Levels are taken where they lower the loss of rows held out. Slopes are taken where they lower it by more than one
-    standard error beside levels: they need more tenants, and cost more than they give where there are none.
+    Levels are taken where they lower the loss of rows held out. Slopes are taken where they lower it by more than two
+    standard errors beside levels: they need more tenants, and cost more than they give where there are none.
     """
     if rows.family == "number":
         scale = _spread_within(rows)
@@ -110,7 +112,7 @@ def _choose(rows: Rows) -> Choice:
     if _gain(rows, losses["global"], losses["level"])[0] > 0:
         taken = "level"
     gain, error = _gain(rows, losses[taken], losses["level_and_slope"])
-    if gain > error:
+    if gain > _SURE * error:
         taken = "level_and_slope"
     return Choice(taken, fitted[taken], {name: float(loss.mean()) for name, loss in losses.items()})
 
@@ -176,7 +178,7 @@ def _effects(rows: Rows, between: float, between_slopes: float) -> Effects:
 
 
 def _centre(rows: Rows) -> float:
-    return float(rows.common.mean())
+    return float(rows.common.mean()) if len(rows.common) else 0.0
 
 
 def _mode(rows: Rows, between: float, between_slopes: float, start: Floats) -> tuple[Floats, float]:

@@ -104,9 +104,8 @@ class TrainingRun:
         task = self._task(table, groups, partition, folder)
         model = self.fit(task)
         if self.pooled:
-            model = with_levels(
-                task, model, self.use_case.partition_column, groups.align(table), groups.split, self.fit
-            )
+            column, tenants = self.use_case.partition_column, groups.align(table)
+            model = with_levels(task, model, column, tenants, groups.split, self.fit)
         model.write(folder)
         # A tuning job reads this line: see sagemaker_scripts/train_model.py.
         _log.info("partition %s: validation_loss=%.6f", partition.slug, model.record.validation_loss)

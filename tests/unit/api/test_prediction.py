@@ -59,7 +59,7 @@ def test_a_feature_without_a_denominator_is_null_and_is_not_sent_to_the_model() 
     assert describe_features(tenant, TENANTS)["features"]["answer_rate"] is None
     assert tenant.instance == {
         "tenant_id": "T1",
-        "features": {"mean_first_response_hr": 12.5, "total_tickets": 3.0},
+        "features": {"portfolio_id": "P1", "mean_first_response_hr": 12.5, "total_tickets": 3.0},
         "exposure_days": 365.0,
     }
 
