@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,12 +41,12 @@ class Pooled:
 
 
 @pytest.fixture(scope="module", params=sorted(KINDS))
-def pooled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pooled]:
+def pooled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pooled:
     number = request.param == "numbers"
     table, _ = Portfolios.draw(30, KINDS[request.param], 1).tenants([100] * 30, 1, number=number)
     folder = tmp_path_factory.mktemp("pooled")
     train_pooled(table.in_order_of_content(), pooled_use_case(number=number), folder)
-    yield Pooled(folder, table)
+    return Pooled(folder, table)
 
 
 def answer(outputs: np.ndarray, model: ServedModel) -> np.ndarray:
