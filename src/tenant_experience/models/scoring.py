@@ -129,7 +129,7 @@ class Scorer:
         margins = self.margins(matrix).astype(np.float64)
         return margins if self.manifest.task == "regression" else self._calibration.log_odds(margins)
 
-    def has_level(self, matrix: Matrix) -> NDArray[np.bool_]:
+    def has_level(self, matrix: NDArray[np.floating]) -> NDArray[np.bool_]:
         """(rows,) whether a level was fitted for each tenant's partition."""
         if self._levels is None:
             return np.zeros(len(matrix), dtype=bool)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -52,7 +53,7 @@ class Rows:
 
     def sums(self, values: Floats) -> Floats:
         """(partitions,) sums of values of the rows."""
-        return np.bincount(self.place, values, self.partitions)
+        return np.bincount(self.place, values, self.partitions).astype(np.float64, copy=False)
 
     def losses(self, answers: Floats) -> Floats:
         """(rows,) log loss of log-odds, or squared error of numbers."""
@@ -156,12 +157,18 @@ def _fit(rows: Rows, *, slopes: bool, start: float = 0.3) -> Effects:
         return -evidence
 
     for _ in range(_ROUNDS if slopes else 1):
-        by_level = between_slopes
-        between = _minimum(lambda logarithm, other=by_level: cost(np.exp(logarithm), other), _LEVELS)
+        between = _minimum(partial(_cost_of_levels, cost, between_slopes), _LEVELS)
         if slopes:
-            by_slope = between
-            between_slopes = _minimum(lambda logarithm, other=by_slope: cost(other, np.exp(logarithm)), _SLOPES)
+            between_slopes = _minimum(partial(_cost_of_slopes, cost, between), _SLOPES)
     return _effects(rows, between, between_slopes)
+
+
+def _cost_of_levels(cost: Callable[[float, float], float], between_slopes: float, logarithm: float) -> float:
+    return cost(float(np.exp(logarithm)), between_slopes)
+
+
+def _cost_of_slopes(cost: Callable[[float, float], float], between: float, logarithm: float) -> float:
+    return cost(between, float(np.exp(logarithm)))
 
 
 def _minimum(cost: Callable[[float], float], bounds: tuple[float, float]) -> float:
