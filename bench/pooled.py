@@ -153,7 +153,7 @@ def _over(truth: Floats, outputs: Floats, count: int) -> Floats:
     """(portfolios,) how much higher the expected log loss is than with the true chance."""
     true, told = 1 / (1 + np.exp(-truth)), np.clip(outputs, 1e-15, 1 - 1e-15)
     excess = true * np.log(true / told) + (1 - true) * np.log((1 - true) / (1 - told))
-    return excess.reshape(count, -1).mean(axis=1)
+    return np.asarray(excess.reshape(count, -1).mean(axis=1))
 
 
 def _tell_telecom(data: Path) -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.support.places import ROOT, USE_CASE_FOLDER, USE_CASES
 from tests.support.script_process import run_forked
@@ -39,10 +40,10 @@ class FeatureJob:
     def output(self, name: str) -> Path:
         return self.base / "processing/output" / name
 
-    def read(self, path: str):
+    def read(self, path: str) -> Any:
         return json.loads((self.base / "processing/output" / path).read_text())
 
-    def run(self, manifest: dict | None = None) -> dict:
+    def run(self, manifest: dict[str, Any] | None = None) -> dict[str, Any]:
         """Runs the script; answers with ``outcome.json``."""
         if manifest is not None:
             (self.raw / "manifest.json").write_text(json.dumps(manifest))
@@ -63,4 +64,5 @@ class FeatureJob:
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
         assert not list(self.base.glob("scratch-*"))
-        return self.read("features/outcome.json")
+        outcome: dict[str, Any] = self.read("features/outcome.json")
+        return outcome

@@ -163,7 +163,8 @@ def churn_answer(row: dict[str, object]) -> dict[str, object]:
 def test_another_use_case_has_its_own_names_and_categories_are_texts() -> None:
     customer = read_record(CUSTOMER, CHURN)
     assert (customer.tenant_id, customer.portfolio_id) == ("C-1", "dimension2")
-    assert customer.instance["features"] == {"state": "KS", "area_code": "415", "day_minutes": 265.1}
+    known = {"dimension": "dimension2", "state": "KS", "area_code": "415", "day_minutes": 265.1}
+    assert customer.instance["features"] == known
     assert list(describe_features(customer, CHURN)["features"]) == list(CHURN.features)
 
 
