@@ -184,8 +184,8 @@ def _run(base: Path, size: tuple[int, int, str], live: Path | None = None) -> tu
     costs.append(_stage(base, "container/train"))
     (features.parent / "clusters").symlink_to(clusters)
     (features.parent / "model").mkdir()
-    with tarfile.open(features.parent / "model" / MODEL_ARCHIVE, "w:gz") as archive:
-        archive.add(base / "model", ".")
+    with tarfile.open(features.parent / "model" / MODEL_ARCHIVE, "w:gz") as packed:
+        packed.add(base / "model", ".")
     costs.append(_stage(base, *runner, "sagemaker_scripts/evaluate_model.py", "--release", release, "--shard", "0"))
     reports = base / "processing" / "output" / "reports"
     outcome = json.loads((reports / OUTCOME).read_text())

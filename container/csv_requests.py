@@ -69,10 +69,10 @@ def _mixed(
         _right_width(cells, names, row + first_line)
         values[row, columns] = _numbers([cells[place] for place in numbers], number_names, row + first_line)
         for name, cell in zip(names, cells, strict=True):
-            if name in encoding.categories and (cell in encoding.categories[name] or not _is_missing(cell)):
+            if name in encoding.categories and (encoding.knows(name, cell) or not _is_missing(cell)):
                 known = encoding.values(name, cell)
                 values[row, places[name] : places[name] + len(known)] = known
-                if not known.any():
+                if not encoding.knows(name, cell):
                     unknown.setdefault(row, []).append(name)
     return values
 

@@ -77,7 +77,7 @@ class _Reader:
             if name in self._encoding.categories:
                 known = self._encoding.values(name, _text(name, value, where))
                 row[place : place + len(known)] = known
-                if not known.any():
+                if not self._encoding.knows(name, value):
                     never_seen.append(name)
             else:
                 row[place] = float32(_number(name, value, where))

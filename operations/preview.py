@@ -180,7 +180,7 @@ def _refusals(
     if use_case.labels.from_ == "column":
         gates.append(lambda: describe_labels(engine.connection, use_case, compared=False))
     portfolios = tenants_by_portfolio(engine.connection, use_case)
-    scope = batch.manifest.models or use_case.models.scope
+    scope = use_case.chosen_scope(batch.manifest.models)
 
     def check_sizes() -> None:
         inherits = batch.manifest.groups is not None and batch.manifest.groups.kind == "from"

@@ -29,7 +29,14 @@ from tenant_experience.features.table import read_features
 from tenant_experience.groups.file import read_groups
 from tenant_experience.jobs.job import run_training_job
 from tenant_experience.jobs.outcome import Outcome
-from tenant_experience.jobs.partition_runs import Partition, not_ready, read_shard, run_partitions, shard_outcome
+from tenant_experience.jobs.partition_runs import (
+    Partition,
+    not_ready,
+    read_pooled,
+    read_shard,
+    run_partitions,
+    shard_outcome,
+)
 from tenant_experience.training.fit_pool import fit_pool, pool_size
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
@@ -41,7 +48,8 @@ OWN = ("release", "shard")
 def main(_arguments: list[str] | None) -> Outcome:
     """Writes ``/opt/ml/model/<slug>/``, and an outcome row for each partition.
 
-    Such a folder holds model.ubj and model.json, and with groups grouping.json and next_period.json.
+    Such a folder holds model.ubj and model.json, and with groups grouping.json and next_period.json. That of a pooled
+    model also holds models of single partitions, which the evaluation compares it with.
     """
     given = _hyperparameters()
     release, shard = given["release"], int(given["shard"])
@@ -54,7 +62,7 @@ def main(_arguments: list[str] | None) -> Outcome:
     given_up = not_ready(Outcome.read(clusters), partitions)
     count = pool_size(table, partitions)
     with fit_pool(count) as fit:
-        training = TrainingRun(use_case, settings, release, fit)
+        training = TrainingRun(use_case, settings, release, fit, pooled=read_pooled(features))
 
         def train(partition: Partition) -> dict[str, Any]:
             folder = ml_root() / "model" / partition.slug
@@ -64,7 +72,10 @@ def main(_arguments: list[str] | None) -> Outcome:
                 folder.mkdir(parents=True, exist_ok=True)
                 for name in (GROUPING_FILE, NEXT_PERIOD_FILE, YARDSTICK_FILE):
                     shutil.copyfile(clusters / partition.slug / name, folder / name)
-            return training.train_partition(table, groups, partition, folder)
+            figures = training.train_partition(table, groups, partition, folder)
+            if training.pooled:
+                training.train_own(table, groups, folder)
+            return figures
 
         results = run_partitions(partitions, train, given_up, at_once=count)
     return shard_outcome(results, release=release, shard=shard)

@@ -39,6 +39,8 @@ SMOKE_TEST_FILE = "smoke_test.json"
 MODEL_ARCHIVE = "model.tar.gz"
 MODEL_FILE = "model.ubj"
 MODEL_MANIFEST = "model.json"
+# In the folder of a pooled model: models of single partitions, which it is compared with.
+OWN_MODELS = "own"
 MODELS = "models"
 # Columns of features.parquet beside the features: for people and for rules, not for the model.
 SIDE_COLUMNS = ("exposure_days", "open_count", "oldest_open_hr")

@@ -14,7 +14,7 @@ from tenant_experience.use_case.served import ServedUseCase
 
 _MAX_REASONS = 3
 # Shown only when the model answers them; the other fields are always there, null where nothing is known.
-_OPTIONAL = ("probabilities", "value", "unknown_categories")
+_OPTIONAL = ("probabilities", "value", "unknown_categories", "level_basis")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class ServedTenant:
         history: sufficient, provisional or insufficient.
         values: the use case's features that are known: numbers, and texts for categories.
         side: exposure_days, open_count, oldest_open_hr, where known.
+        partition_column: what the use case calls the portfolio; a feature of that name takes precedence.
     """
 
     tenant_id: str
@@ -40,6 +41,11 @@ class ServedTenant:
     history: str
     values: Mapping[str, float | str]
     side: Mapping[str, float]
+    partition_column: str = ""
+
+    def value_of(self, name: str) -> float | str | None:
+        """What a reason says the tenant has: the value of a feature, or its portfolio."""
+        return self.values.get(name, (self.portfolio_id or None) if name == self.partition_column else None)
 
     @property
     def may_be_predicted(self) -> bool:
@@ -48,10 +54,11 @@ class ServedTenant:
 
     @property
     def instance(self) -> dict[str, Any]:
-        """The tenant as the model reads it."""
+        """The tenant as the model reads it; its portfolio too, because a pooled model has a level for it."""
+        portfolio = {self.partition_column: self.portfolio_id or None} if self.partition_column else {}
         return {
             "tenant_id": self.tenant_id,
-            "features": dict(self.values),
+            "features": portfolio | dict(self.values),
             "exposure_days": self.side.get("exposure_days"),
         }
 
@@ -72,7 +79,8 @@ class ModelPrediction:
         contributions: feature -> what it adds: what speaks for ``contributions_for`` is positive.
         contributions_for: a label of the use case; None for models of numbers.
         validation: what the model's answers are worth, by outcomes; None from an endpoint that does not say it.
-        optional: of ``probabilities``, ``value`` and ``unknown_categories`` those that the model answers.
+        optional: of ``probabilities``, ``value``, ``unknown_categories`` and ``level_basis`` (of pooled models: whether
+            the level of the tenant's own portfolio was added) those that the model answers.
     """
 
     model_version: str
@@ -133,6 +141,7 @@ def read_record(record: Mapping[str, str], use_case: ServedUseCase) -> ServedTen
             if name in record
         },
         side={name: float(record[name]) for name in SIDE_COLUMNS if name in record},
+        partition_column=use_case.partition_column,
         **{name: record.get(name, "") for name in ("partition_slug", "as_of", "release", "history")},
     )
 
@@ -224,7 +233,7 @@ def reasons(
         supports = label is None or (weight > 0) == (prediction.experience == label)
         found = supporting if supports else counter
         if len(found) < _MAX_REASONS:
-            words, value = _words(name, use_case), _value(tenant.values.get(name))
+            words, value = _words(name, use_case), _value(tenant.value_of(name))
             text = f"{words} {_effect(weight, label, use_case)} ({value})"
             found.append(
                 {"feature": name, "text": text, "towards": _towards(weight, label, use_case), "weight": weight}

@@ -9,6 +9,7 @@ __all__ = [
     "model_card",
     "outcome_validation",
     "partition",
+    "pooling",
     "scored_rows",
     "slices",
     "smoke_samples",

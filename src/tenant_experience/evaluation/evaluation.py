@@ -15,6 +15,7 @@ from tenant_experience.evaluation.champion import ChampionComparison
 from tenant_experience.evaluation.gates import ModelGate
 from tenant_experience.evaluation.metrics import AnswerCertainty, BinaryConfusion, CalibrationBin, PredictionBand
 from tenant_experience.evaluation.missing_features import MissingFeatures
+from tenant_experience.evaluation.pooling import PoolingComparison
 from tenant_experience.evaluation.scored_rows import ConfusionMatrix
 from tenant_experience.evaluation.slices import Slice
 from tenant_experience.evaluation.smoke_samples import SmokeSample
@@ -118,6 +119,7 @@ class PartitionEvaluation:
         smoke_test: some tenants, and the answers expected for them.
         yardstick: the shares of bad by a rule that does not change; None where labels come from a column.
         validation: the published answers beside what became of tenants.
+        pooling: a pooled model beside what it was made of; None for other models.
     """
 
     manifest: ModelManifest
@@ -149,6 +151,7 @@ class PartitionEvaluation:
     smoke_test: list[SmokeSample]
     yardstick: Yardstick | None = None
     validation: Validation = field(default_factory=Validation)
+    pooling: PoolingComparison | None = None
 
     @property
     def yardstick_sentences(self) -> list[str]:
@@ -222,6 +225,7 @@ class PartitionEvaluation:
             "grouping": self.grouping.model_dump(mode="json") if self.grouping else None,
             "yardstick": self._yardstick_document(),
             "validation": self.validation.document(),
+            "pooling": self.pooling.document() if self.pooling else None,
         }
 
     def _yardstick_document(self) -> dict[str, Any] | None:

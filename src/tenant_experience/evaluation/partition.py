@@ -28,6 +28,7 @@ from tenant_experience.evaluation.metrics import (
 )
 from tenant_experience.evaluation.missing_features import missing_feature_curve
 from tenant_experience.evaluation.outcome_validation import OutsideTruth, validate
+from tenant_experience.evaluation.pooling import compare_pooling
 from tenant_experience.evaluation.scored_rows import ConfusionMatrix, ScoredRows, confusion_matrix, published
 from tenant_experience.evaluation.slices import measured_slices, slice_names
 from tenant_experience.evaluation.smoke_samples import smoke_samples
@@ -98,6 +99,7 @@ def evaluate_partition(
     fitted = fitted_tenants(live.tenants, use_case) if live and live.tenants is not None else None
     champion = champion_comparison(live.champion, model, rows, test, fitted) if live else None
     fairness = [] if bad is None else bad_share_by_band(table, bad)
+    pooling = compare_pooling(model, rows, test, matrix, folder) if manifest.levels else None
     binary = manifest.task == "binary"
     return PartitionEvaluation(
         manifest=manifest,
@@ -121,6 +123,7 @@ def evaluate_partition(
             *_warnings(len(rows), live, champion),
             *_unanswered(int(chosen.sum()) - len(rows)),
             *fairness_warnings(fairness, manifest.positive_label),
+            *(pooling.warnings if pooling else ()),
         ],
         confusion=_confusion(rows, manifest),
         bands=prediction_bands(rows.labels, rows.outputs) if manifest.task == "regression" else [],
@@ -134,6 +137,7 @@ def evaluate_partition(
         smoke_test=smoke_samples(model, test, rows.outputs.max(axis=1) if rows.outputs.ndim == 2 else rows.outputs),
         yardstick=Yardstick.read(folder),
         validation=validate(model, table, groups, use_case, truth),
+        pooling=pooling,
     )
 
 

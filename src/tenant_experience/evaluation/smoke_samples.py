@@ -53,7 +53,7 @@ def smoke_samples(model: ServedModel, test: FeatureTable, outputs: Floats) -> li
             instance={
                 "tenant_id": str(test.tenant_id[row]),
                 "features": {
-                    name: None if name == unknown else _value(test, name, row)
+                    name: None if name == unknown else _value(model, test, name, row)
                     for name in model.scorer.manifest.features
                 },
                 "exposure_days": None if np.isnan(days[row]) else float(days[row]),
@@ -71,7 +71,9 @@ def _hidden_marker(model: ServedModel, place: int) -> str | None:
     return markers[place // 2 % len(markers)].name
 
 
-def _value(table: FeatureTable, name: str, row: int) -> float | str | None:
+def _value(model: ServedModel, table: FeatureTable, name: str, row: int) -> float | str | None:
+    if name == model.scorer.encoding.numbered:
+        return str(table.portfolio_id[row]) or None
     value = table.column(name)[row]
     if np.isnan(value):
         return None

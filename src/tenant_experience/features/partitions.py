@@ -45,6 +45,7 @@ class Shard:
         hyperparameters: strings, as SageMaker passes them on; without those that are searched.
         tuning: the search, or None.
         groups: where the groups come from; None where labels come from a column.
+        scope: of the release; the model of ``pooled`` has levels for partitions.
     """
 
     shard: int
@@ -52,6 +53,7 @@ class Shard:
     hyperparameters: dict[str, str]
     tuning: TuningJob | None
     groups: GroupChoice | None = None
+    scope: Scope = "global"
 
 
 def assign_partitions(
@@ -59,7 +61,7 @@ def assign_partitions(
 ) -> dict[str, PartitionSize]:
     """Portfolio -> partition.
 
-    With scope ``global`` all portfolios share ``all``. With ``per_partition`` a portfolio with at least
+    With scope ``global`` and ``pooled`` all portfolios share ``all``. With ``per_partition`` a portfolio with at least
     ``minimum_tenants`` that may train has a partition of its own. The other portfolios share ``all``, and so does a
     portfolio that is itself called ``all``. ``all`` always exists, even when no portfolio shares it: it answers for
     tenants who have no model of their own when the next release is made. Without ``models.fallback`` it gets no model
@@ -129,7 +131,7 @@ def shards(
 
     Args:
         partitions: from :func:`assign_partitions`.
-        models: the use case's.
+        models: the use case's, with the scope of the release.
         hyperparameters: strings, as SageMaker passes them on.
         tuning: what is searched, if anything.
         groups: where the groups come from.
@@ -145,6 +147,7 @@ def shards(
             {name: value for name, value in hyperparameters.items() if name not in searched},
             tuning.job() if tuning else None,
             groups,
+            models.scope,
         )
         for shard, start in enumerate(range(0, len(distinct), size))
     ]

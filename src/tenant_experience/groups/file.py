@@ -76,6 +76,11 @@ class GroupRows:
             )
         return labels
 
+    def take(self, rows: NDArray[np.bool_]) -> GroupRows:
+        """Those of some tenants."""
+        chosen = self.tenant_id[rows], self.split[rows], self.score[rows], self.label[rows]
+        return GroupRows(*chosen, self.classes)
+
     def align(self, table: FeatureTable) -> FeatureTable:
         """The features of exactly these tenants, in this order.
 

@@ -99,6 +99,11 @@ def read_group_choice(folder: Path) -> GroupChoice:
     return FIND_NEW if chosen is None else GroupChoice(**chosen)
 
 
+def read_pooled(folder: Path) -> bool:
+    """Whether the model gets levels for partitions, from ``partitions.json``; earlier versions had no such models."""
+    return bool(json.loads((folder / PARTITIONS_FILE).read_text())[0].get("scope") == "pooled")
+
+
 def run_partitions(
     partitions: Sequence[Partition],
     work: Callable[[Partition], Figures],

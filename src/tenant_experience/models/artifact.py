@@ -19,6 +19,7 @@ from tenant_experience.groups.grouping import Scale
 from tenant_experience.models.calibration import Calibration
 from tenant_experience.models.digests import damage, digest_of, with_digests
 from tenant_experience.models.encoding import Encoding, Matrix, as_matrix
+from tenant_experience.models.partition_levels import PartitionLevels
 from tenant_experience.use_case.labels import Task
 
 FORMAT: Literal[1] = 1
@@ -83,6 +84,7 @@ class ModelManifest(BaseModel):
         threshold: of two classes, the probability from which the answer is ``positive_label``: by the costs.
         calibration: from margins to probabilities; None for a number.
         scaling: of the columns, before a linear model reads them; None for trees.
+        levels: what is added for a tenant's partition, which is then the last of ``features``; None for other models.
         training: None for models from before records were kept.
         scale: ``global`` when portfolios may be compared by it, else ``local``; ``inherited`` when the groups were
             found on other tenants.
@@ -106,6 +108,7 @@ class ModelManifest(BaseModel):
     threshold: float = Field(default=0.5, ge=0, le=1)
     calibration: Calibration | None = None
     scaling: Scaling | None = None
+    levels: PartitionLevels | None = None
     training: TrainingRecord | None = None
     scale: Scale
     as_of: str
@@ -139,15 +142,27 @@ class ModelManifest(BaseModel):
 
     @model_validator(mode="after")
     def _one_scale_for_each_column(self) -> Self:
-        columns = len(self.encoding.columns)
+        columns = len(self.encoding.columns) - (self.levels is not None)
         if self.scaling and not len(self.scaling.centre) == len(self.scaling.scale) == columns:
             raise ValueError(f"scaling is not of {columns} columns")
+        return self
+
+    @model_validator(mode="after")
+    def _levels_of_the_partition(self) -> Self:
+        if self.levels is None:
+            return self
+        if self.task == "multiclass":
+            raise ValueError("levels are for two classes or a number")
+        if self.levels.feature != self.features[-1] or len(self.features) < 2:
+            raise ValueError(f"levels are of {self.levels.feature!r}, which is not the last of several features")
+        if len(self.levels.level) != len(self.categories.get(self.levels.feature, ())):
+            raise ValueError(f"levels are not those of the partitions in category {self.levels.feature!r}")
         return self
 
     @property
     def encoding(self) -> Encoding:
         """From features to the columns of the model's matrix."""
-        return Encoding(self.features, self.categories)
+        return Encoding(self.features, self.categories, self.levels.feature if self.levels else None)
 
     def write(self, folder: Path, *, digests: bool = True) -> None:
         """Writes ``model.json`` into ``folder``: same content, same bytes.
@@ -156,7 +171,8 @@ class ModelManifest(BaseModel):
             folder: holds the model's other files already.
             digests: whether to write theirs; without them, the document is as earlier versions wrote it.
         """
-        document = self.model_dump(mode="json")
+        # A model without levels is written as earlier versions wrote it.
+        document = self.model_dump(mode="json", exclude=None if self.levels else {"levels"})
         document = with_digests(document, folder) if digests else document
         text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
         (folder / MODEL_MANIFEST).write_text(text + "\n")

@@ -30,6 +30,10 @@ class Calibration(BaseModel):
     slope: float = Field(default=1.0, gt=0)
     intercept: float = 0.0
 
+    def log_odds(self, margins: Margins) -> Floats:
+        """Of the positive class, (rows,), from margins (rows,)."""
+        return np.asarray(self.slope * margins.astype(np.float64) + self.intercept)
+
     def probabilities(self, margins: Margins) -> Floats:
         """Of the positive class, shape (rows,), from margins (rows,); of each class, from margins (rows, classes)."""
         scaled = self.slope * margins.astype(np.float64) + self.intercept

@@ -1,7 +1,8 @@
 """From features to the columns of a model's matrix: numbers as they are, a category as one column for each value.
 
 One column for each value rather than a trainer's own categories: every trainer, and anything that reads the artifact,
-understands it.
+understands it. The partition of a model with levels is an exception: no trainer reads it (``partition_levels``), and it
+may have thousands of values, so it is one column with their numbers.
 """
 
 from __future__ import annotations
@@ -35,10 +36,13 @@ class Encoding:
     """The features a model reads, in order, and the values it knows of those that are categories.
 
     A value that it does not know is none of the known ones: 0 in each of their columns. A missing one is NaN in each.
+    ``numbered`` is the category, if any, that is the tenant's partition: one column with the number of its value, -1
+    for a value that it does not know.
     """
 
     features: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]]
+    numbered: str | None = None
 
     @classmethod
     def fit(cls, table: FeatureTable, features: Sequence[str]) -> Encoding:
@@ -63,14 +67,16 @@ class Encoding:
 
     def matrix(self, table: FeatureTable) -> Matrix:
         """The tenants of ``table`` as the model reads them, shape (tenants, columns)."""
-        encoded = [
-            self._indicators(name, table) if name in self.categories else table.column(name)[:, np.newaxis]
-            for name in self.features
-        ]
-        return as_matrix(np.hstack(encoded))
+        return as_matrix(np.hstack([self._encoded(name, table) for name in self.features]))
+
+    def knows(self, name: str, value: str) -> bool:
+        """Whether a category has the value."""
+        return value in self._places[name]
 
     def values(self, name: str, value: str | None) -> Matrix:
-        """One category's columns for one value, shape (known values,)."""
+        """One category's columns for one value, shape (columns of the category,)."""
+        if name == self.numbered:
+            return np.asarray([np.nan if value is None else self._places[name].get(value, -1)], dtype=np.float32)
         known = self.categories[name]
         if value is None:
             return np.full(len(known), np.nan, dtype=np.float32)
@@ -80,10 +86,23 @@ class Encoding:
         """What columns contribute, (rows, columns), added up by feature, (rows, features)."""
         return np.add.reduceat(contributions, self.first_columns, axis=1)
 
+    @cached_property
+    def _places(self) -> dict[str, dict[str, int]]:
+        """Category -> its values with their numbers."""
+        return {name: {value: place for place, value in enumerate(known)} for name, known in self.categories.items()}
+
     def _columns_of(self, name: str) -> list[str]:
-        return (
-            [f"{name}:{number}" for number in range(len(self.categories[name]))] if name in self.categories else [name]
-        )
+        if name not in self.categories or name == self.numbered:
+            return [name]
+        return [f"{name}:{number}" for number in range(len(self.categories[name]))]
+
+    def _encoded(self, name: str, table: FeatureTable) -> Floats:
+        if name == self.numbered:
+            known = self._places[name]
+            return np.asarray([known.get(value, -1) for value in table.portfolio_id.tolist()], dtype=np.float64)[
+                :, np.newaxis
+            ]
+        return self._indicators(name, table) if name in self.categories else table.column(name)[:, np.newaxis]
 
     def _indicators(self, name: str, table: FeatureTable) -> Floats:
         codes = table.column(name)

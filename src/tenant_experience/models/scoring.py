@@ -16,6 +16,7 @@ from tenant_experience.models._booster_structure import check_booster
 from tenant_experience.models.artifact import ModelManifest, read_with_digest
 from tenant_experience.models.calibration import Calibration
 from tenant_experience.models.encoding import Matrix
+from tenant_experience.models.partition_levels import PartitionLevels
 from tenant_experience.statistics.arrays import Floats
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Scorer:
         # Without a calibration, the model's output is answered unchanged.
         self._calibration = manifest.calibration or Calibration()
         booster.set_param({"nthread": 1})
-        columns, names = list(self.encoding.columns), booster.feature_names
+        self._levels = manifest.levels
+        columns, names = list(self.encoding.columns[: None if self._levels is None else -1]), booster.feature_names
         if booster.num_features() != len(columns) or (names and list(names) != columns):
             raise UserError(
                 f"model.ubj wants {names or booster.num_features()}, model.json names {columns}: "
@@ -61,7 +63,7 @@ class Scorer:
                 code="model_features",
             )
         try:
-            first = self.margins(np.full((1, len(columns)), np.nan, dtype=np.float32))
+            first = self.margins(np.full((1, len(self.encoding.columns)), np.nan, dtype=np.float32))
         except xgboost.core.XGBoostError as error:
             raise _unreadable(error) from error
         shape = first.shape
@@ -104,7 +106,8 @@ class Scorer:
     def margins(self, matrix: Matrix) -> NDArray[np.float32]:
         """The raw output of the model: (rows,) log-odds or numbers; (rows, classes) logarithms up to a constant."""
         if self.manifest.scaling is None:
-            return self._booster.inplace_predict(matrix, missing=np.nan, validate_features=False, predict_type="margin")
+            read = np.ascontiguousarray(self.features(matrix))
+            return self._booster.inplace_predict(read, missing=np.nan, validate_features=False, predict_type="margin")
         return self._predict(matrix, output_margin=True)
 
     def outputs(self, matrix: Matrix) -> Floats:
@@ -115,9 +118,26 @@ class Scorer:
             (rows,). Probabilities are calibrated.
         """
         margins = self.margins(matrix)
+        if self._levels is not None:
+            return self._of_partitions(self._levels, margins, matrix)
         if self.manifest.task == "regression":
             return margins.astype(np.float64)
         return self._calibration.probabilities(margins)
+
+    def common(self, matrix: Matrix) -> Floats:
+        """(rows,) the calibrated log-odds, or the number, that the levels of partitions start from."""
+        margins = self.margins(matrix).astype(np.float64)
+        return margins if self.manifest.task == "regression" else self._calibration.log_odds(margins)
+
+    def has_level(self, matrix: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """(rows,) whether a level was fitted for each tenant's partition."""
+        if self._levels is None:
+            return np.zeros(len(matrix), dtype=bool)
+        return self._levels.known(matrix[:, -1])
+
+    def features(self, matrix: Matrix) -> Matrix:
+        """The columns that the booster reads: all but the partition."""
+        return matrix if self._levels is None else matrix[:, :-1]
 
     def probabilities(self, matrix: Matrix) -> Floats:
         """P(positive label) of a model of two classes, shape (rows,)."""
@@ -138,6 +158,9 @@ class Scorer:
         added = self._predict(matrix, pred_contribs=True)
         if self.manifest.task == "multiclass":
             added = added[np.arange(len(added)), self._explained(matrix)]
+        if self._levels is not None:
+            by_feature, _ = self._with_levels(self._levels, added.astype(np.float64), matrix, 0.0)
+            return by_feature.astype(np.float32)
         return self.encoding.by_feature(added[:, :-1]) * np.float32(self._slope)
 
     def reasons(self, matrix: Matrix) -> tuple[Floats, Floats]:
@@ -156,9 +179,31 @@ class Scorer:
             added = added[rows, order[:, 0]] - added[rows, order[:, 1]]
         elif self.manifest.task == "binary":
             threshold = np.clip(self.manifest.threshold, _LEAST_THRESHOLD, 1 - _LEAST_THRESHOLD)
-            offset = self._calibration.intercept - float(np.log(threshold / (1 - threshold)))
+            offset = -float(np.log(threshold / (1 - threshold)))
+        if self._levels is not None:
+            return self._with_levels(self._levels, added, matrix, offset)
+        if self.manifest.task == "binary":
+            offset += self._calibration.intercept
         by_feature = np.add.reduceat(added[:, :-1], self.encoding.first_columns, axis=1)
         return by_feature * self._slope, added[:, -1] * self._slope + offset
+
+    def _of_partitions(self, levels: PartitionLevels, margins: NDArray[np.float32], matrix: Matrix) -> Floats:
+        """What is answered with the levels of partitions: probabilities, or numbers."""
+        number = self.manifest.task == "regression"
+        common = margins.astype(np.float64) if number else self._calibration.log_odds(margins)
+        level, factor = levels.effects(matrix[:, -1])
+        answer = level + factor * common
+        return answer if number else Calibration().probabilities(answer)
+
+    def _with_levels(
+        self, levels: PartitionLevels, added: Floats, matrix: Matrix, offset: float
+    ) -> tuple[Floats, Floats]:
+        """What each feature adds, the partition last, and what no feature adds; together the answer plus ``offset``."""
+        level, factor = levels.effects(matrix[:, -1])
+        of_features = np.add.reduceat(added[:, :-1], self.encoding.first_columns[:-1], axis=1)
+        common = self._calibration.intercept if self.manifest.task == "binary" else 0.0
+        baseline = factor * (added[:, -1] * self._slope + common) + offset
+        return np.column_stack([of_features * (self._slope * factor)[:, np.newaxis], level]), baseline
 
     @property
     def _slope(self) -> float:
@@ -172,7 +217,8 @@ class Scorer:
     def _predict(self, matrix: Matrix, **options: bool) -> NDArray[np.float32]:
         import xgboost
 
-        scaled = matrix if self.manifest.scaling is None else self.manifest.scaling.apply(matrix)
+        read = self.features(matrix)
+        scaled = read if self.manifest.scaling is None else self.manifest.scaling.apply(read)
         data = xgboost.DMatrix(scaled, missing=np.nan, nthread=1, feature_names=self._booster.feature_names)
         with self._turn:
             return self._booster.predict(data, **options)

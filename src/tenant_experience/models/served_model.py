@@ -63,6 +63,7 @@ class Published:
         by_rule: (rows,) whether the rule of the groups decided the label, and not the classifier.
         known: (rows,) whether anything that decides is known.
         redraws: what ``outputs`` start from where the rule decides; None where labels come from a column.
+        level_known: (rows,) whether a level of the tenant's own partition was added; None for models without levels.
     """
 
     outputs: Floats
@@ -71,6 +72,7 @@ class Published:
     by_rule: NDArray[np.bool_]
     known: NDArray[np.bool_]
     redraws: Redraws | None = None
+    level_known: NDArray[np.bool_] | None = None
 
     def take(self, rows: NDArray[Any]) -> Published:
         """Those of some tenants."""
@@ -81,6 +83,7 @@ class Published:
             self.by_rule[rows],
             self.known[rows],
             None if self.redraws is None else self.redraws.take(rows),
+            None if self.level_known is None else self.level_known[rows],
         )
 
 
@@ -155,7 +158,8 @@ class ServedModel:
         own = self.scorer.outputs(matrix)
         if self.grouping is None:
             label = None if self.scorer.manifest.task == "regression" else self.scorer.classes(own)
-            return Published(own, label, own, np.zeros(len(own), dtype=bool), _any_known(matrix))
+            known = _any_known(self.scorer.features(matrix))
+            return Published(own, label, own, np.zeros(len(own), dtype=bool), known, None, self._level_known(matrix))
         label, complete = self._groups(self.grouping, matrix, own)
         redraws = self._redraws(self.grouping, matrix, exposure_days, complete, earlier.redraws if earlier else None)
         markers = matrix[:, self._marker_columns].astype(np.float64)
@@ -194,6 +198,8 @@ class ServedModel:
             ``probability`` where a label is positive. Models of groups also answer ``label_basis`` (``rule`` or
             ``model``: what decided the label), ``probability_basis`` (see ``NextPeriod``) and ``model_probability``,
             the classifier's P(the tenant is in the last group now), which they repeat as ``closeness``, its old name.
+            Pooled models also answer ``level_basis``: ``partition`` where a level of the tenant's own partition was
+            added, ``prior`` where the partition is unknown or was never seen, so that its level is 0.
             Where nothing that decides is known, ``status`` is ``no_features`` and everything else is None.
         """
         return self.in_words(self.publish(values, exposure_days))
@@ -218,12 +224,18 @@ class ServedModel:
                 row["label_basis"] = "rule" if rule else "model"
                 row["probability_basis"] = self.next_period.basis
                 row |= {"model_probability": probability, "closeness": probability}  # closeness: until the next version
+        if published.level_known is not None:
+            for row, partition in zip(rows, published.level_known.tolist(), strict=True):
+                row["level_basis"] = "partition" if partition else "prior"
         return [
             {"status": PredictionStatus.SCORED, **row}
             if known
             else {"status": PredictionStatus.NO_FEATURES, **dict.fromkeys(row)}
             for row, known in zip(rows, published.known.tolist(), strict=True)
         ]
+
+    def _level_known(self, matrix: Values) -> NDArray[np.bool_] | None:
+        return self.scorer.has_level(matrix) if self.scorer.manifest.levels else None
 
     def _groups(self, grouping: Grouping, matrix: Values, own: Floats) -> tuple[Numbers, NDArray[np.bool_]]:
         """(rows,) the number of each tenant's group, and whether all is known that decides, so that the rule does."""

@@ -61,7 +61,7 @@ from tenant_experience.pipeline.tenant_outcomes import keep_outcomes
 from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.training.tuning_request import check_ranges, wanted_tuning
 from tenant_experience.use_case.group_choice import FIND_NEW, KEEP, GroupChoice
-from tenant_experience.use_case.manifest import Manifest, as_hyperparameters, read_batch_manifest
+from tenant_experience.use_case.manifest import Manifest, Scope, as_hyperparameters, read_batch_manifest
 from tenant_experience.use_case.schema import SQL_FILE, UseCase, load_use_case
 from tenant_experience.use_case.source import Source, load_source
 
@@ -166,11 +166,11 @@ def build_features(
             check_conflicting_ids(quality.events, batch.use_case)
             if batch.source.has_events:
                 check_freshness(engine, batch.use_case, batch.as_of)
+            scope = batch.use_case.chosen_scope(batch.manifest.models)
             compute_features(engine, batch, folders)
             # History is only recorded: nothing is trained, so nothing is validated or looked back on.
             if as_of is None:
                 quality.add_outcomes(keep_outcomes(connection, batch, folders, engine.pseudonyms), batch.use_case)
-            scope = batch.manifest.models or batch.use_case.models.scope
             inherits = batch.manifest.groups is not None and batch.manifest.groups.kind == "from"
             partition_of = assign_partitions(
                 tenants_by_portfolio(connection, batch.use_case), batch.use_case, scope, inherits=inherits
@@ -184,7 +184,7 @@ def build_features(
             write_features(connection, batch.use_case, folders.features / FEATURES_FILE)
             past = [] if as_of else compute_past_features(engine, batch, folders)
             groups = chosen_groups(batch, compared=quality.comparison is not None and quality.comparison.compared)
-        items = _write_partitions(batch, partition_of, groups, folders)
+        items = _write_partitions(batch, scope, partition_of, groups, folders)
     return Outcome.ok(
         release=release,
         as_of=quality.as_of,
@@ -346,13 +346,14 @@ def chosen_groups(batch: Batch, *, compared: bool) -> GroupChoice | None:
 
 
 def _write_partitions(
-    batch: Batch, partition_of: dict[str, PartitionSize], groups: GroupChoice | None, folders: Folders
+    batch: Batch, scope: Scope, partition_of: dict[str, PartitionSize], groups: GroupChoice | None, folders: Folders
 ) -> list[Shard]:
     hyperparameters = as_hyperparameters(batch.use_case.hyperparameters) | batch.manifest.hyperparameters
     tuning = wanted_tuning(batch.use_case, batch.manifest)
     if tuning:
         check_ranges(tuning, batch.use_case.trainer, hyperparameters)
-    items = shards(partition_of, batch.use_case.models, hyperparameters, tuning, groups)
+    models = batch.use_case.models.model_copy(update={"scope": scope})
+    items = shards(partition_of, models, hyperparameters, tuning, groups)
     _write_json(folders.features / PARTITIONS_FILE, [asdict(item) for item in items])
     return items
 

@@ -108,7 +108,8 @@ def _train(
     table = read_features(fetch(data_layout.features(manifest.version) + FEATURES_FILE), recorded)
     groups_file = fetch(data_layout.clusters(manifest.version, shard) + GROUPS_FILE)
     groups = read_groups(groups_file, partition.slug, recorded.labels)
-    TrainingRun(recorded, settings, manifest.version).train_partition(table, groups, partition, folder)
+    training = TrainingRun(recorded, settings, manifest.version, pooled=manifest.levels is not None)
+    training.train_partition(table, groups, partition, folder)
 
 
 def _parts(folder: Path, archive: Path) -> dict[str, Any]:

@@ -1,3 +1,11 @@
 """Statistics that need neither a model nor a use case: ranks, intervals, transforms and splits."""
 
-__all__ = ["arrays", "intervals", "ranks", "reliability", "splitting", "transforms"]
+__all__ = [
+    "arrays",
+    "intervals",
+    "partial_pooling",
+    "ranks",
+    "reliability",
+    "splitting",
+    "transforms",
+]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tenant_experience.data_layout import GROUPING_FILE
+from tenant_experience.data_layout import GROUPING_FILE, OWN_MODELS, partition_slug
 from tenant_experience.errors import AlgorithmError, UserError
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows
@@ -22,6 +22,7 @@ from tenant_experience.models.encoding import Encoding
 from tenant_experience.statistics.splitting import TRAIN, VALIDATION
 from tenant_experience.training.fit import FitTask, FittedModel, fit
 from tenant_experience.training.hist_gradient_boosting import HistGradientBoostingTrainer
+from tenant_experience.training.levels import with_levels
 from tenant_experience.training.linear import LinearTrainer
 from tenant_experience.training.trainer import Dataset, Trainer, TrainerSettings
 from tenant_experience.training.xgboost import XGBoostTrainer
@@ -29,6 +30,8 @@ from tenant_experience.use_case.schema import TrainerName, UseCase
 
 _log = logging.getLogger("training")
 
+# Models of single partitions that a pooled model is compared with: together no more rows than the pooled model has.
+MOST_OWN = 50
 _FIGURES = ("train_rows", "validation_rows", "rounds", "validation_loss", "left_out_features")
 
 TRAINERS: dict[TrainerName, Trainer] = {
@@ -72,12 +75,14 @@ class TrainingRun:
         settings: from ``trainer.parse_settings``.
         release: the version of every model made.
         fit: ``fit.fit``, or the same done by another process (``fit_pool``).
+        pooled: whether the global model gets levels for the partitions of its tenants (``models.scope: pooled``).
     """
 
     use_case: UseCase
     settings: TrainerSettings
     release: str
     fit: Callable[[FitTask], FittedModel] = fit
+    pooled: bool = False
 
     def train_partition(
         self, table: FeatureTable, groups: GroupRows, partition: Partition, folder: Path
@@ -96,6 +101,42 @@ class TrainingRun:
         Raises:
             AlgorithmError: ``no_features``, or ``one_class`` when a part of the split has tenants of one class only.
         """
+        task = self._task(table, groups, partition, folder)
+        model = self.fit(task)
+        if self.pooled:
+            column, tenants = self.use_case.partition_column, groups.align(table)
+            model = with_levels(task, model, column, tenants, groups.split, self.fit)
+        model.write(folder)
+        # A tuning job reads this line: see sagemaker_scripts/train_model.py.
+        _log.info("partition %s: validation_loss=%.6f", partition.slug, model.record.validation_loss)
+        record = model.record.model_dump(mode="json")
+        return {name: record[name] for name in _FIGURES}
+
+    def train_own(self, table: FeatureTable, groups: GroupRows, folder: Path) -> None:
+        """Trains models of single partitions on the same rows as the pooled model, which is compared with them.
+
+        They are only for the comparison, so they are trained for the largest ``MOST_OWN`` partitions that may have a
+        model of their own (``models.minimum_tenants``), and a partition that cannot have one goes without.
+
+        Args:
+            table: features of the release's tenants.
+            groups: of the global model.
+            folder: of the global model; ``own/<slug>`` in it gets the models.
+        """
+        aligned = groups.align(table)
+        names, counts = np.unique(aligned.portfolio_id[groups.split != ""], return_counts=True)
+        for place in np.argsort(-counts, kind="stable")[:MOST_OWN]:
+            if counts[place] < self.use_case.models.minimum_tenants or not names[place]:
+                continue
+            partition = Partition(str(names[place]), partition_slug(str(names[place])))
+            rows = groups.take(aligned.portfolio_id == names[place])
+            own = folder / OWN_MODELS / partition.slug
+            try:
+                replace(self, pooled=False).train_partition(table, rows, partition, own)
+            except AlgorithmError as error:
+                _log.warning("partition %s is not compared with a model of its own: %s", partition.slug, error)
+
+    def _task(self, table: FeatureTable, groups: GroupRows, partition: Partition, folder: Path) -> FitTask:
         table = groups.align(table)
         labels = [groups.learnable(part, partition.partition).astype(np.float32) for part in (TRAIN, VALIDATION)]
         train_table = table.take(groups.split == TRAIN)
@@ -114,7 +155,7 @@ class TrainingRun:
             )
         encoding = Encoding.fit(train_table, features)
         validation_table = table.take(groups.split == VALIDATION)
-        task = FitTask(
+        return FitTask(
             trainer=trainer_named(self.use_case.trainer),
             settings=self.settings,
             manifest=self._manifest(partition, encoding, table.as_of, _scale(partition, folder)),
@@ -124,12 +165,6 @@ class TrainingRun:
             left_out_features=tuple(left_out),
             directions=self._directions(),
         )
-        model = self.fit(task)
-        model.write(folder)
-        # A tuning job reads this line: see sagemaker_scripts/train_model.py.
-        _log.info("partition %s: validation_loss=%.6f", partition.slug, model.record.validation_loss)
-        record = model.record.model_dump(mode="json")
-        return {name: record[name] for name in _FIGURES}
 
     def _directions(self) -> dict[str, int]:
         """Which way each marker moves the answer, where the rule of the groups is known to move one way too.

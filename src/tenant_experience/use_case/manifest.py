@@ -18,7 +18,7 @@ from tenant_experience.json_document import parse_json
 from tenant_experience.use_case.group_choice import GroupChoice, parse_group_choice
 
 KEYS = ("source", "as_of", "hyperparameters", "models", "tuning", "groups", "accept", "outcomes")
-Scope = Literal["global", "per_partition"]
+Scope = Literal["global", "per_partition", "pooled"]
 # A batch may break the gates that compare it with the live release, because what they see may be real.
 ComparisonGate = Literal["vanished_portfolios", "null_share", "feature_shift"]
 RESERVED_HYPERPARAMETERS = frozenset({"release", "shard"})
@@ -36,7 +36,7 @@ class Manifest:
         source: the source that maps the files.
         as_of: features describe what was known at this moment, UTC.
         hyperparameters: strings, as SageMaker passes them on.
-        models: ``global`` or ``per_partition``.
+        models: ``global``, ``per_partition`` or ``pooled``.
         tuning: whether hyperparameters are searched.
         groups: where the groups come from.
         accept: the gates that this batch may break; the approver is told first.

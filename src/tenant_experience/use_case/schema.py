@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, StrictInt, model_validator
 
+from tenant_experience.data_layout import MANIFEST
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings, line_of, load_settings
 from tenant_experience.tenant_id import IdCase
@@ -37,8 +38,10 @@ class Models(Settings):
     """How many models there are.
 
     Attributes:
-        scope: one model for all, or one for each portfolio with at least ``minimum_tenants`` that may train.
-        minimum_tenants: see ``scope``.
+        scope: ``global``, one model for all; ``per_partition``, one for each portfolio with at least
+            ``minimum_tenants`` that may train; or ``pooled``, one for all with a level for each portfolio, shrunk
+            towards 0 (decision 27).
+        minimum_tenants: see ``scope``; a pooled model is compared with models of portfolios of that size.
         fallback: whether a global model answers for the portfolios without a model of their own.
         shard_size: how many models one training job trains.
     """
@@ -170,6 +173,36 @@ class UseCase(Settings):
         """Feature -> its noise, for the features whose noise is known."""
         return {name: feature.noise for name, feature in self.features.items() if feature.noise}
 
+    @property
+    def cannot_be_pooled(self) -> str | None:
+        """Why ``models.scope: pooled`` is impossible, in words that follow it; None when it is possible."""
+        if self.labels.from_ == "clusters":
+            return "needs labels.from: column; with groups, portfolios are compared on one scale (scope: global)"
+        if self.labels.task == "multiclass":
+            return (
+                f"is for two classes or a number, but labels.classes names {len(self.labels.classes or ())}; use "
+                "scope: global or per_partition"
+            )
+        if self.partition_column in self.features:
+            return (
+                f"adds a level for partition_column {self.partition_column!r}, which must then not be among the "
+                "features: take it out of features"
+            )
+        return None
+
+    def chosen_scope(self, asked: Scope | None) -> Scope:
+        """The scope of a release: what its manifest.json asks for, or that of the use case.
+
+        Raises:
+            UserError: ``invalid_manifest``: the use case cannot be pooled.
+        """
+        if asked != "pooled":
+            return asked or self.models.scope
+        fallback = None if self.models.fallback else "needs the global model, but models.fallback is false"
+        if reason := self.cannot_be_pooled or fallback:
+            raise UserError(f"{MANIFEST} key 'models': pooled {reason}", code="invalid_manifest")
+        return asked
+
     @model_validator(mode="before")
     @classmethod
     def _renamed(cls, document: Any) -> Any:
@@ -222,8 +255,10 @@ class UseCase(Settings):
             raise ValueError(f"targets need the feature {untimed[0]!r}, which is not among the features")
         if self.outcomes and self.labels.positive is None:
             raise ValueError("outcomes need labels.positive: they show what its probability is worth")
-        if self.models.scope == "global" and not self.models.fallback:
-            raise ValueError("with scope: global, models.fallback: false leaves no model at all")
+        if self.models.scope != "per_partition" and not self.models.fallback:
+            raise ValueError(f"with scope: {self.models.scope}, models.fallback: false leaves no model at all")
+        if self.models.scope == "pooled" and self.cannot_be_pooled:
+            raise ValueError(f"models.scope: pooled {self.cannot_be_pooled}")
         if "costs" in self.model_fields_set and self.labels.task != "binary":
             raise ValueError("costs need two classes: with more classes, or a number, there is no threshold to set")
         reserved = sorted(RESERVED_HYPERPARAMETERS & self.hyperparameters.keys())

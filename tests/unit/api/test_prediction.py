@@ -59,7 +59,7 @@ def test_a_feature_without_a_denominator_is_null_and_is_not_sent_to_the_model() 
     assert describe_features(tenant, TENANTS)["features"]["answer_rate"] is None
     assert tenant.instance == {
         "tenant_id": "T1",
-        "features": {"mean_first_response_hr": 12.5, "total_tickets": 3.0},
+        "features": {"portfolio_id": "P1", "mean_first_response_hr": 12.5, "total_tickets": 3.0},
         "exposure_days": 365.0,
     }
 
@@ -173,7 +173,8 @@ def churn_answer(row: dict[str, object]) -> dict[str, object]:
 def test_another_use_case_has_its_own_names_and_categories_are_texts() -> None:
     customer = read_record(CUSTOMER, CHURN)
     assert (customer.tenant_id, customer.portfolio_id) == ("C-1", "dimension2")
-    assert customer.instance["features"] == {"state": "KS", "area_code": "415", "day_minutes": 265.1}
+    known = {"dimension": "dimension2", "state": "KS", "area_code": "415", "day_minutes": 265.1}
+    assert customer.instance["features"] == known
     assert list(describe_features(customer, CHURN)["features"]) == list(CHURN.features)
 
 
@@ -260,3 +261,30 @@ def test_a_use_case_that_is_not_deployed_is_our_fault_not_the_clients() -> None:
     with pytest.raises(PlatformError) as caught:
         read("nowhere")
     assert caught.value.code == "use_case_unavailable"
+
+
+@pytest.mark.parametrize(("portfolio", "sent"), [("Dim1", "Dim1"), ("", None), (None, None)])
+def test_the_portfolio_is_sent_to_the_model_and_is_missing_where_it_is_unknown(
+    portfolio: str | None, sent: str | None
+) -> None:
+    record = {"customer_id": "C1", "day_calls": "3"} | ({} if portfolio is None else {"dimension": portfolio})
+    instance = read_record(record, CHURN).instance
+    assert instance["features"] == {"dimension": sent, "day_calls": 3.0}
+
+
+@pytest.mark.parametrize("basis", ["partition", "prior"])
+def test_the_level_of_a_portfolio_is_a_reason_and_its_basis_is_told(basis: str) -> None:
+    record = RECORD | {"customer_id": "C1", "dimension": "Dim1", "day_calls": "3"}
+    row = {
+        "status": "scored",
+        "experience": "leaves",
+        "probability": 0.9,
+        "level_basis": basis,
+        "contributions": {"day_calls": 0.5, "dimension": 1.2 if basis == "partition" else 0.0},
+        "contributions_for": "leaves",
+    }
+    tenant, found = read_record(record, CHURN), ModelPrediction.read(row, model_version="r1", scale="global")
+    answer = describe_prediction(tenant, found, CHURN, now=NOW, stale_after=timedelta(days=99))
+    assert answer["level_basis"] == basis
+    texts = [reason["text"] for reason in answer["reasons"]]
+    assert ("dimension speaks for leaving (Dim1)" in texts) == (basis == "partition")
