@@ -1,4 +1,9 @@
-"""Compares the model that answers now, the champion, with the new one on the same tenants."""
+"""Compares the model that answers now, the champion, with the new one on the same tenants.
+
+Both are measured by what they say of the group that a tenant is in now, because that is the label there is. What a
+model of groups publishes about the next period is not compared: each release shrinks what it saw of a tenant towards
+its own tenants, and a label of now always favours the model that shrinks less (decision 24).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,7 @@ from tenant_experience.evaluation._weighted_metrics import LOSSES
 from tenant_experience.evaluation.missing_features import MISSING_FEATURES, with_gaps
 from tenant_experience.evaluation.scored_rows import PublishedRows, ScoredRows, published
 from tenant_experience.features.table import FeatureTable
+from tenant_experience.groups.next_period import NextPeriod
 from tenant_experience.groups.split import FittedTenants
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.digests import difference
@@ -141,7 +147,7 @@ def champion_comparison(
     test: FeatureTable,
     fitted: FittedTenants | None = None,
 ) -> ChampionComparison:
-    """Compares what both models publish about the test part; if it is large enough, about tenants new to both.
+    """Compares what both models say of the test part; if it is large enough, of tenants new to both.
 
     Args:
         champion: the live model.
@@ -171,11 +177,14 @@ def champion_comparison(
             f"Of the {len(chosen)} tenants of the test part, the {len(test)} are compared that the live model was not "
             "trained on."
         ]
+    live, model = _about_now(live), _about_now(model)
     answered = _answers(live, test, challenger.labels)
     if not len(answered.rows):
         reason = "The live model answers for none of these tenants: it knows nothing of them that decides."
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [reason])
     challenger, test = challenger.take(answered.known), test.take(answered.known)
+    if model.grouping is not None:
+        challenger = _answers(model, test, challenger.labels).rows
     metrics = paired_metrics(answered.rows, challenger)
     hidden = _compared_with_gaps(live, model, test, challenger.labels)
     other_groups = _have_other_groups(live, model)
@@ -224,6 +233,14 @@ def _new_definition(by_live_groups: dict[str, ComparedMetric], loss: str) -> str
         f"{compared.challenger:.4f} and that of the live one {compared.champion:.4f} (difference "
         f"{compared.difference:+.4f}, {compared.low:+.4f} to {compared.high:+.4f})."
     )
+
+
+def _about_now(model: ServedModel) -> ServedModel:
+    """The model without what it knows of the next period: redraws start from what was seen of the tenant itself."""
+    if model.grouping is None:
+        return model
+    rule = model.grouping.model_copy(update={"priors": {}})
+    return replace(model, grouping=rule, next_period=NextPeriod())
 
 
 def _answers(model: ServedModel, tenants: FeatureTable, labels: Floats) -> PublishedRows:
