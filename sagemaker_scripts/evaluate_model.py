@@ -92,7 +92,7 @@ def main(arguments: list[str] | None) -> Outcome:
             truth=read_outside_truth(processing_input("features"), use_case, table, previous),
         )
         given_up = not_ready(Outcome.read(trained), partitions) | not_ready(Outcome.read(shard.clusters), partitions)
-        rows = run_partitions(partitions, shard.evaluate, given_up)
+        rows = [shard.with_notes(row) for row in run_partitions(partitions, shard.evaluate, given_up)]
         # While the models are there: the list says what they answer.
         answered = table.take(np.isin(table.partition_slug, [partition.slug for partition in partitions]))
         actions = report_actions(answered, use_case, shard.ready, shard.groups)

@@ -45,8 +45,10 @@ def _templates() -> Environment:
 
 
 def _sentence(message: str) -> str:
-    """An error's message as a sentence of the page."""
-    return f"{message[:1].upper()}{message[1:].rstrip('.')}."
+    """A message as a sentence of the page. Names of files and columns stay as they are written."""
+    begins = message.partition(" ")[0].strip(",;:")
+    first = message[:1].upper() if begins.isalpha() else message[:1]
+    return f"{first}{message[1:].rstrip('.')}."
 
 
 def show(

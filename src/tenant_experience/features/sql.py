@@ -175,12 +175,11 @@ def check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime
             code="no_events_before_as_of",
         )
     allowed = use_case.gates.freshness_days
-    age = as_of.replace(tzinfo=None) - before
-    if allowed is not None and age > timedelta(days=allowed):
+    if allowed is not None and as_of.replace(tzinfo=None) - before > timedelta(days=allowed):
         raise UserError(
-            f"the newest event (column {column}) is from {before:%Y-%m-%d}, {age.days} days before as_of "
-            f"{as_of:%Y-%m-%d}; the gate freshness_days allows {allowed}: send a newer export, or set as_of in "
-            "manifest.json to the day after this one",
+            f"the newest event (column {column}) is from {before:%Y-%m-%d %H:%M}, and as_of is {as_of:%Y-%m-%d %H:%M} "
+            f"(both UTC); the gate freshness_days allows {allowed} between them: send a newer export, or set as_of in "
+            "manifest.json to the day after this event",
             code="stale_events",
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from tenant_experience.features.table import FeatureTable, read_features, read_p
 from tenant_experience.features.tenant_outcomes import read_tenant_outcomes
 from tenant_experience.groups.file import GroupRows, read_groups
 from tenant_experience.jobs.archive import write_archive
-from tenant_experience.jobs.partition_runs import Figures, Partition
+from tenant_experience.jobs.partition_runs import Figures, Partition, PartitionOutcome
 from tenant_experience.models.digests import packed_digest
 from tenant_experience.use_case.schema import UseCase
 
@@ -110,6 +110,12 @@ class ShardEvaluation:
             "validation": evaluation.validation.text,
             "notes": [*evaluation.yardstick_sentences, *evaluation.warnings][:MOST_NOTES],
         }
+
+    def with_notes(self, outcome: PartitionOutcome) -> PartitionOutcome:
+        """The same; of a model that broke a gate also what has changed by the frozen rule, for the approver."""
+        of_refused = {each.manifest.slug: each.yardstick_sentences for each in self.refused}
+        notes = of_refused.get(outcome.slug)
+        return replace(outcome, figures={**outcome.figures, "notes": notes}) if notes else outcome
 
     def document(self, shard: int) -> dict[str, Any]:
         """``evaluation.json``: the ready models as ``partitions``, those that broke a gate as ``refused``."""

@@ -32,7 +32,7 @@ def write(request: Approval, link: str) -> tuple[str, str]:
         f"  models refused    {summary.refused_count}",
         "",
         *[line for row in summary.ready[:_MAX_PARTITIONS] for line in (_ready_line(row), *_notes(row))],
-        *[_refused_line(row) for row in summary.refused[:_MAX_PARTITIONS]],
+        *[line for row in summary.refused[:_MAX_PARTITIONS] for line in (_refused_line(row), *_notes(row))],
         "",
         "Look at it and decide here (opening the page decides nothing):",
         link,

@@ -318,6 +318,16 @@ def test_a_log_that_ends_long_before_as_of_is_refused_by_its_gate():
     assert caught.value.code == "stale_events"
 
 
+def test_the_refusal_of_an_old_log_tells_both_moments_so_that_hours_count():
+    strict = USE_CASE.model_copy(update={"gates": USE_CASE.gates.model_copy(update={"freshness_days": 0})})
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE events AS SELECT TIMESTAMP '2026-10-31 21:30:00' AS opened_at")
+        engine = DuckDbEngine(connection, Path())
+        with pytest.raises(UserError) as caught:
+            check_freshness(engine, strict, AS_OF + timedelta(minutes=15))
+    assert "is from 2026-10-31 21:30, and as_of is 2026-11-01 00:15 (both UTC); the gate" in caught.value.message
+
+
 def awkward_events(seed: int, count: int = 600) -> list[dict]:
     """Events on the edges: exact bounds, missing parts, copies, late knowledge, event logs, tenants with little."""
     rng = random.Random(seed)

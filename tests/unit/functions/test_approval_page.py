@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from tenant_experience.release.approval import Approval, summarise
+from tenant_experience.release.approval import Approval, ApprovalSummary, summarise
 from tenant_experience.release.partition_result import ShardResult
 
 PAGE = Path(__file__).parents[3] / "functions" / "approvals" / "page.py"
@@ -110,3 +110,24 @@ def test_the_pictures_of_a_model_are_on_the_page_with_their_text(page: ModuleTyp
     assert "<figcaption>&lt;b&gt;Elm&lt;/b&gt;</figcaption>" in html
     assert "img-src data:;" in page.answer(200, html).headers["Content-Security-Policy"]
     assert "<img" not in page.show(REQUEST, "s", now=1)
+
+
+def test_a_warning_begins_with_a_capital_letter_but_not_a_name_of_a_file(page: ModuleType) -> None:
+    warnings = ("manifest.json accepts that a gate is broken", "hours until the first response rose")
+    html = page.show(replace(REQUEST, summary=replace(REQUEST.summary, warnings=warnings)), "s", now=1)
+    assert "</strong> manifest.json accepts that a gate is broken.</p>" in html
+    assert "</strong> Hours until the first response rose.</p>" in html
+
+
+def test_the_longest_refusal_is_shown_to_its_end(page: ModuleType) -> None:
+    names = ("champion_loss", "roc_auc", "r2", "missing_accuracy", "calibration_error")
+    gates = [f"gate {name}: {'words and figures of a gate ' * 5}" for name in names]
+    message = f"partition all: {'; '.join(gates)}. Surely more tenants are bad {'than then ' * 40}END"
+    summary = summarise("r1", "u", "2026-11-01T00:00:00Z", [_refused(message)], None, ())
+    stored = ApprovalSummary.read(summary.as_document())
+    assert message in page.show(replace(REQUEST, summary=stored), "s", now=1)
+
+
+def _refused(message: str) -> ShardResult:
+    row = {"partition": "all", "slug": "all", "status": "refused", "code": "gate_roc_auc", "message": message}
+    return ShardResult.read({"partitions": [row]}, 0)

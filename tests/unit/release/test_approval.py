@@ -95,7 +95,23 @@ def test_the_summary_lists_fifty_partitions_and_counts_all() -> None:
     assert (summary.ready_count, summary.refused_count) == (51, 52)
     stored = summary.as_document()
     assert (len(stored["ready"]), len(stored["refused"])) == (50, 50)
-    assert len(stored["refused"][0]["message"]) == 300
+    assert len(stored["refused"][0]["message"]) == 500
+
+
+def test_a_request_of_the_longest_texts_fits_into_an_item_of_dynamodb() -> None:
+    long = "x" * 5_000
+    ready = READY | {"notes": [long] * 9, "validation": long, "partition": "p" * 100, "slug": "s" * 100}
+    summary = summary_of(*[ready] * 60, *[REFUSED | {"message": long, "notes": [long]}] * 60)
+    assert len(json.dumps(summary.as_document())) < 300_000
+
+
+def test_the_email_says_as_a_whole_what_has_changed_for_a_refused_model() -> None:
+    sentence = "Surely more tenants are bad than in release r0, by the same rule: " + "and so on " * 30
+    summary = summary_of(READY, REFUSED | {"message": f"{'g' * 400}. {sentence}", "notes": [sentence.strip()]})
+    summary = ApprovalSummary.read(json.loads(json.dumps(summary.as_document())))
+    _, text = approval_email.write(request(summary=summary), "https://x")
+    assert sentence.strip() in " ".join(text.split())
+    assert text.index("north: refused") < text.index("- Surely more tenants")
 
 
 def test_a_stored_summary_is_read_back() -> None:

@@ -236,7 +236,10 @@ def test_without_open_items_the_page_says_why_there_is_no_list(later: str) -> No
 def test_a_live_model_is_held_against_the_new_one(later: str) -> None:
     text = words_of(later)
     assert "The new model is worse than the live one (live: r0)." in text
-    assert "(live: r0). Both were measured by what they publish about the same 80 tenants. A note." in text
+    assert (
+        "(live: r0). Both were measured by what they say of the group now of the same 80 tenants, and not by what they "
+        "publish about the next period. A note."
+    ) in text
     assert "Log lossthis measure decides; lower is better0.10000.2000 +0.10000.0500 to 0.1500" in text
 
 
