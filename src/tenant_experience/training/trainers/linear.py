@@ -71,3 +71,6 @@ def _scaling(matrix: Matrix) -> Scaling:
 
     scaler = StandardScaler().fit(matrix.astype(np.float64))
     return Scaling(centre=tuple(scaler.mean_.tolist()), scale=tuple(scaler.scale_.tolist()))
+
+
+TRAINER = LinearTrainer()

@@ -89,3 +89,6 @@ def _tree(nodes: Any, base: float) -> dict[str, Any]:
         value=nodes["value"] + base,
         rows=nodes["count"],
     )
+
+
+TRAINER = HistGradientBoostingTrainer()
