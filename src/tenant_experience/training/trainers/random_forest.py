@@ -23,7 +23,7 @@ _OBJECTIVES: dict[Task, str] = {
     "multiclass": "multi:softprob",
     "regression": "reg:squarederror",
 }
-# A leaf and its split take about 90 bytes of model.ubj, so this is about 24 MB.
+# A leaf and its split take about 70 bytes of model.ubj (``python -m bench.trainers``), so this is about 18 MB.
 _MOST_LEAVES = 1 << 18
 _HALF = 0.5
 
