@@ -12,7 +12,7 @@ import pytest
 
 from tenant_experience.errors import UserError
 from tenant_experience.models.scoring import Scorer
-from tenant_experience.training._booster_format import exclusive_thresholds
+from tenant_experience.training.booster_format import exclusive_thresholds
 from tenant_experience.training.fit import FittedModel, fit
 from tenant_experience.training.fit_pool import fit_pool
 from tenant_experience.training.trainer import Objective, parse_settings

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from tenant_experience.models.artifact import Scaling
 from tenant_experience.models.encoding import Matrix
-from tenant_experience.training._booster_format import linear_booster
+from tenant_experience.training.booster_format import linear_booster
 from tenant_experience.training.trainer import Dataset, Objective, TrainedModel, TrainerSettings
 
 _log = logging.getLogger("training")
