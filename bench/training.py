@@ -23,7 +23,7 @@ from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.training.fit import FitTask
 from tenant_experience.training.fit_pool import fit_pool
 from tenant_experience.training.trainer import Dataset, parse_settings
-from tenant_experience.training.training import TRAINERS
+from tenant_experience.training.training import trainer_named
 
 _COLUMNS = tuple(f"f{number}" for number in range(12))
 _SETTINGS = {"n_estimators": 200, "early_stopping_rounds": 30, "max_depth": 5, "learning_rate": 0.1}
@@ -81,7 +81,7 @@ def _seconds(way: Callable[[list[FitTask]], None], tasks: list[FitTask]) -> floa
 
 
 def _task(seed: int, rows: int) -> FitTask:
-    settings = parse_settings("xgboost", TRAINERS["xgboost"], _SETTINGS)
+    settings = parse_settings("xgboost", trainer_named("xgboost"), _SETTINGS)
     manifest = ModelManifest(
         partition=f"p{seed}",
         slug=f"p{seed}",
@@ -99,7 +99,7 @@ def _task(seed: int, rows: int) -> FitTask:
     labels = (matrix[:, :6].sum(axis=1) + matrix[:, 6] * matrix[:, 7] > chance.normal(0, 1, rows)).astype(np.float32)
     cut = rows * 7 // 9
     train, validation = Dataset(matrix[:cut], labels[:cut]), Dataset(matrix[cut:], labels[cut:])
-    return FitTask(TRAINERS["xgboost"], settings, manifest, train, validation, feature_dropout=0)
+    return FitTask(trainer_named("xgboost"), settings, manifest, train, validation, feature_dropout=0)
 
 
 if __name__ == "__main__":

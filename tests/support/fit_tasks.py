@@ -7,9 +7,8 @@ import numpy as np
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.training.fit import FitTask
 from tenant_experience.training.trainer import Dataset, parse_settings
-from tenant_experience.training.training import TRAINERS
+from tenant_experience.training.training import trainer_named
 from tenant_experience.use_case.labels import Task
-from tenant_experience.use_case.schema import TrainerName
 
 COLUMNS = ("calls", "hours", "rate", "noise")
 
@@ -17,7 +16,11 @@ COLUMNS = ("calls", "hours", "rate", "noise")
 CLASSES = {"binary": 2, "multiclass": 3, "regression": 0}
 
 
-FEW = {"xgboost": {"n_estimators": 40}, "hist_gradient_boosting": {"max_iter": 40}, "linear": {}}
+FEW = {
+    "xgboost": {"n_estimators": 40},
+    "hist_gradient_boosting": {"max_iter": 40},
+    "random_forest": {"n_estimators": 40},
+}
 
 
 def dataset(task: Task, seed: int, rows: int = 700, missing: float = 0.1) -> Dataset:
@@ -30,8 +33,8 @@ def dataset(task: Task, seed: int, rows: int = 700, missing: float = 0.1) -> Dat
     return Dataset(matrix, labels.astype(np.float32))
 
 
-def fit_task(name: TrainerName, task: Task, feature_dropout: float = 0.0) -> FitTask:
-    settings = parse_settings(name, TRAINERS[name], FEW[name])
+def fit_task(name: str, task: Task, feature_dropout: float = 0.0) -> FitTask:
+    settings = parse_settings(name, trainer_named(name), FEW.get(name, {}))
     manifest = ModelManifest(
         partition="all",
         slug="all",
@@ -46,4 +49,4 @@ def fit_task(name: TrainerName, task: Task, feature_dropout: float = 0.0) -> Fit
         hyperparameters=settings.model_dump(),
         code_version="1",
     )
-    return FitTask(TRAINERS[name], settings, manifest, dataset(task, 1), dataset(task, 2, 300), feature_dropout)
+    return FitTask(trainer_named(name), settings, manifest, dataset(task, 1), dataset(task, 2, 300), feature_dropout)

@@ -1,13 +1,6 @@
-"""Fitting models: one trainer a module, the dataset they get, calibration, and many fits side by side."""
+"""Fitting models: the dataset that trainers get, calibration, and many fits side by side.
 
-__all__ = [
-    "fit",
-    "fit_pool",
-    "hist_gradient_boosting",
-    "levels",
-    "linear",
-    "trainer",
-    "training",
-    "tuning_request",
-    "xgboost",
-]
+The folder ``trainers`` has one module for each trainer.
+"""
+
+__all__ = ["booster_format", "fit", "fit_pool", "levels", "trainer", "training", "tuning_request"]

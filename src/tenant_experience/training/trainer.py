@@ -70,7 +70,7 @@ class TrainerSettings(BaseModel):
 
 
 class Trainer(Protocol):
-    """A way to train a model. To add one, write a module with such a class, and add a line to ``training.TRAINERS``."""
+    """A way to train a model. To add one, write a module in ``trainers``: see docs/trainers.md."""
 
     @property
     def settings(self) -> type[TrainerSettings]:
@@ -120,7 +120,11 @@ def parse_settings(name: str, trainer: Trainer, given: Mapping[str, Any]) -> Tra
     try:
         return trainer.settings.model_validate(dict(given))
     except ValidationError as error:
-        faults = "; ".join(f"{fault['loc'][0]}={fault['input']!r}: {fault['msg']}" for fault in error.errors())
+        # A fault of several hyperparameters together has no place of its own.
+        faults = "; ".join(
+            f"{fault['loc'][0]}={fault['input']!r}: {fault['msg']}" if fault["loc"] else fault["msg"]
+            for fault in error.errors()
+        )
         raise UserError(
             f"hyperparameters: {faults}. Correct manifest.json or use_case.yaml", code="bad_hyperparameter"
         ) from error

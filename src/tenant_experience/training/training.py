@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,12 @@ from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.encoding import Encoding
 from tenant_experience.statistics.splitting import TRAIN, VALIDATION
+from tenant_experience.training import trainers
 from tenant_experience.training.fit import FitTask, FittedModel, fit
-from tenant_experience.training.hist_gradient_boosting import HistGradientBoostingTrainer
 from tenant_experience.training.levels import with_levels
-from tenant_experience.training.linear import LinearTrainer
 from tenant_experience.training.trainer import Dataset, Trainer, TrainerSettings
-from tenant_experience.training.xgboost import XGBoostTrainer
-from tenant_experience.use_case.schema import TrainerName, UseCase
+from tenant_experience.use_case.schema import UseCase
+from tenant_experience.use_case.trainer_names import trainer_names
 
 _log = logging.getLogger("training")
 
@@ -34,25 +34,20 @@ _log = logging.getLogger("training")
 MOST_OWN = 50
 _FIGURES = ("train_rows", "validation_rows", "rounds", "validation_loss", "left_out_features")
 
-TRAINERS: dict[TrainerName, Trainer] = {
-    "xgboost": XGBoostTrainer(),
-    "hist_gradient_boosting": HistGradientBoostingTrainer(),
-    "linear": LinearTrainer(),
-}
-
 
 def trainer_named(name: str) -> Trainer:
-    """The registered trainer.
+    """The trainer of the module of that name in ``trainers``.
 
     Raises:
         UserError: ``unknown_trainer``.
     """
-    if name not in TRAINERS:
+    if name not in trainer_names():
         raise UserError(
-            f"use_case.yaml: trainer {name!r} is unknown; use one of {', '.join(sorted(TRAINERS))}",
+            f"use_case.yaml: trainer {name!r} is unknown; use one of {', '.join(trainer_names())}",
             code="unknown_trainer",
         )
-    return TRAINERS[name]
+    trainer: Trainer = import_module(f"{trainers.__name__}.{name}").TRAINER
+    return trainer
 
 
 def usable_features(table: FeatureTable) -> tuple[list[str], list[str]]:

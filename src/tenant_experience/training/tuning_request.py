@@ -9,7 +9,7 @@ from tenant_experience.errors import UserError
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import trainer_named
 from tenant_experience.use_case.manifest import Manifest
-from tenant_experience.use_case.schema import USE_CASE_FILE, TrainerName, UseCase
+from tenant_experience.use_case.schema import USE_CASE_FILE, UseCase
 from tenant_experience.use_case.tuning import Tuning
 
 
@@ -31,7 +31,7 @@ def wanted_tuning(use_case: UseCase, manifest: Manifest) -> Tuning | None:
     return use_case.tuning.model_copy(update={"ranges": ranges})
 
 
-def check_ranges(tuning: Tuning, trainer: TrainerName, hyperparameters: Mapping[str, str]) -> None:
+def check_ranges(tuning: Tuning, trainer: str, hyperparameters: Mapping[str, str]) -> None:
     """Refuses a range that the trainer would not accept, before any trial of a search is paid for.
 
     Raises:

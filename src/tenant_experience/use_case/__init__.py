@@ -15,5 +15,6 @@ __all__ = [
     "source",
     "source_expression",
     "tenant_outcomes",
+    "trainer_names",
     "tuning",
 ]

@@ -19,6 +19,7 @@ from tenant_experience.use_case.labels import Clustering, Labels
 from tenant_experience.use_case.manifest import RESERVED_HYPERPARAMETERS, Scope
 from tenant_experience.use_case.processing import check_processing
 from tenant_experience.use_case.tenant_outcomes import Outcomes
+from tenant_experience.use_case.trainer_names import TrainerName
 from tenant_experience.use_case.tuning import Tuning
 
 USE_CASE_FILE = "use_case.yaml"
@@ -30,8 +31,6 @@ Scalar = bool | int | float | str
 FIRST_RESPONSE, RESOLUTION = TIMED_FEATURES = ("mean_first_response_hr", "mean_full_resolution_hr")
 
 _log = logging.getLogger("use_case")
-
-TrainerName = Literal["xgboost", "hist_gradient_boosting", "linear"]
 
 
 class Models(Settings):

@@ -14,7 +14,7 @@ from tenant_experience.training import fit as fitting
 from tenant_experience.training._feature_dropout import with_dropout_copy
 from tenant_experience.training.fit import fit
 from tenant_experience.training.trainer import Dataset, TrainedModel
-from tenant_experience.training.xgboost import XGBoostTrainer
+from tenant_experience.training.trainers.xgboost import XGBoostTrainer
 from tests.support.fit_tasks import dataset, fit_task
 
 

@@ -15,8 +15,8 @@ from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.models.artifact import read_manifest
 from tenant_experience.models.scoring import Scorer
 from tenant_experience.training.trainer import parse_settings
+from tenant_experience.training.trainers.xgboost import XGBoostSettings
 from tenant_experience.training.training import TrainingRun, trainer_named
-from tenant_experience.training.xgboost import XGBoostSettings
 from tenant_experience.use_case.schema import Costs
 from tests.support.generated_tenants import generated_table, use_case
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from tenant_experience.training._booster_format import tree, tree_booster
+from tenant_experience.training.booster_format import tree, tree_booster
 from tenant_experience.training.trainer import Dataset, Objective, TrainedModel, TrainerSettings
 
 
@@ -89,3 +89,6 @@ def _tree(nodes: Any, base: float) -> dict[str, Any]:
         value=nodes["value"] + base,
         rows=nodes["count"],
     )
+
+
+TRAINER = HistGradientBoostingTrainer()

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from tenant_experience.models.artifact import Scaling
 from tenant_experience.models.encoding import Matrix
-from tenant_experience.training._booster_format import linear_booster
+from tenant_experience.training.booster_format import linear_booster
 from tenant_experience.training.trainer import Dataset, Objective, TrainedModel, TrainerSettings
 
 _log = logging.getLogger("training")
@@ -71,3 +71,6 @@ def _scaling(matrix: Matrix) -> Scaling:
 
     scaler = StandardScaler().fit(matrix.astype(np.float64))
     return Scaling(centre=tuple(scaler.mean_.tolist()), scale=tuple(scaler.scale_.tolist()))
+
+
+TRAINER = LinearTrainer()

@@ -74,3 +74,6 @@ class XGBoostTrainer:
         kept = booster[:rounds]
         kept.set_attr(best_iteration=None, best_score=None)
         return TrainedModel(bytes(kept.save_raw("ubj")), rounds)
+
+
+TRAINER = XGBoostTrainer()
