@@ -94,9 +94,9 @@ def _lines(node: yaml.Node | None, key: Key = ()) -> dict[Key, int]:
 
 
 def _as_read(name: yaml.Node) -> str:
-    """The key as pydantic names it: a bare yes, no, on or off is a truth value."""
+    """The key as pydantic names it: a bare yes, no, on or off is a truth value, which it writes 1 or 0."""
     if name.tag == "tag:yaml.org,2002:bool":
-        return str(str(name.value).lower() in ("yes", "on", "true"))
+        return str(int(str(name.value).lower() in ("yes", "on", "true")))
     return str(name.value)
 
 
