@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from tenant_experience.errors import UserError
 
-Key = tuple[int | str, ...]
+Key = tuple[str, ...]
 _DEEPEST = 30
 
 
@@ -88,7 +88,7 @@ def _lines(node: yaml.Node | None, key: Key = ()) -> dict[Key, int]:
             lines |= {inner: name.start_mark.line + 1} | _lines(value, inner)
     if isinstance(node, yaml.SequenceNode):
         for place, item in enumerate(node.value):
-            inner = (*key, place)
+            inner = (*key, str(place))
             lines |= {inner: item.start_mark.line + 1} | _lines(item, inner)
     return lines
 
@@ -102,7 +102,8 @@ def _as_read(name: yaml.Node) -> str:
 
 def _line(lines: dict[Key, int], key: Sequence[int | str]) -> int:
     """The line of the key or, when that is missing, of the innermost key around it."""
-    return next((lines[tuple(key[:end])] for end in range(len(key), 0, -1) if tuple(key[:end]) in lines), 1)
+    parts = tuple(map(str, key))
+    return next((lines[parts[:end]] for end in range(len(parts), 0, -1) if parts[:end] in lines), 1)
 
 
 def _complaint(detail: ErrorDetails, model: type[BaseModel]) -> str:
