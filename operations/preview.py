@@ -115,7 +115,7 @@ def show(
             intake = read_batch(engine, ungated, files, folders, scratch, quality)
         show_intake(quality.document(), console)
         by = f"{identifier(use_case.declared_events.time)}, {EVENT_ID}, " if quality.events else ""
-        mapped = f"{'events' if quality.events else 'ready_made'} ORDER BY {by}{identifier(record_id)}"
+        mapped = f"{'events' if quality.events else 'ready_made'} ORDER BY {by}{record_id}"
         show_rows(connection, f"FROM {mapped}", "Mapped rows", shown_rows, console)
         quarantine = literal(str(folders.quarantine / QUARANTINE_FILE))
         show_rows(connection, f"FROM {quarantine} ORDER BY file, line", "Rejected rows", shown_rows, console)

@@ -162,7 +162,7 @@ def events_of(base: Path, sql: str, tenants: int = 120, **changes: Any) -> Writt
         **SETTINGS,
         "record_id": "tenant_id",
         "partition_column": "portfolio_id",
-        "events": {"columns": {"channel": {"values": ["call", "visit"]}}},
+        "events": {"time": "opened_at", "kind": "channel", "columns": {"channel": {"values": ["call", "visit"]}}},
         "features": {"calls": {"minimum": 0, "maximum": 100}},
         "labels": {"from": "column", "column": "outcome", "classes": ["few", "many"], "positive": "many"},
         **changes,
@@ -173,8 +173,5 @@ def events_of(base: Path, sql: str, tenants: int = 120, **changes: Any) -> Writt
         (f"E{tenant}-{number}", f"K{tenant}", "north", "call", f"2026-{6 + number:02}-03T10:00:00Z")
         for tenant, number in events
     ]
-    source = {
-        "kind": "events",
-        "columns": {**{name: name for name in names}, "first_response_at": "NULL", "resolved_at": "NULL"},
-    }
+    source = {"kind": "events", "columns": {name: name for name in names}}
     return Written(base, settings, source, dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)), sql)

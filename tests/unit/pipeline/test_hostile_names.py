@@ -39,7 +39,6 @@ CLASSES = (
     "Yes",
     "No",
     "true",
-    "null",
     "ünï côde",
     "it's",
     'say "hi"',
@@ -49,7 +48,7 @@ CLASSES = (
     "x" * 128,
     "=1+1",
 )
-PARTITIONS = ("a/b", "a.b", "..", ".", "Ü ber", "it's", "a b", "A-B", "x" * 128, "%s{0}", "$as_of", "null")
+PARTITIONS = ("a/b", "a.b", "..", ".", "Ü ber", "it's", "a b", "A-B", "x" * 128, "%s{0}", "$as_of", "it is")
 
 
 def feature(name: str) -> dict[str, Any]:
@@ -215,3 +214,14 @@ def test_the_advice_for_a_dot_in_a_column_name_works(tmp_path: Path) -> None:
     advice = told.value.message.split("write ")[1].split(",")[0]
     path.write_text(path.read_text().replace("amount: a.b", f"amount: {advice}"))
     assert right.preview().refusals == []
+
+
+def test_words_for_no_value_are_no_class_and_no_partition_of_a_file(tmp_path: Path) -> None:
+    """A file's ``null`` is read as nothing, so the class has no record: the preview says so, as the job does."""
+    case = written("class", "null", tmp_path / "class")
+    [(code, message)] = case.preview().refusals
+    assert code == "missing_class"
+    assert "no tenant has the class 'null' in column 'outcome'" in message
+    with pytest.raises(UserError, match="no tenant has the class 'null'"):
+        case.build()
+    assert written("partition", "null", tmp_path / "partition").release() == ["all", "ynull"]
