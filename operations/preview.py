@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from rich.markup import escape
 from operations.batch import RawBatch
 from operations.errors import interruption
 from operations.preview_tables import show_intake, show_outcomes, show_rows, show_tenants
+from operations.preview_verdict import verdict
 from tenant_experience.data_layout import (
     MANIFEST,
     OUTCOME_QUARANTINE_FILE,
@@ -29,17 +30,14 @@ from tenant_experience.data_layout import (
     QUARANTINE_FILE,
     SIDE_COLUMNS,
 )
-from tenant_experience.data_quality.describe import IntakeFigures
-from tenant_experience.data_quality.feature_quality import describe_labels, describe_tenants
-from tenant_experience.data_quality.gates import check_conflicting_ids, check_quarantine_gate, scope_warnings
+from tenant_experience.data_quality.feature_quality import describe_tenants
 from tenant_experience.data_quality.report import DataQuality
-from tenant_experience.errors import TenantExperienceError
-from tenant_experience.features.partitions import assign_partitions
-from tenant_experience.features.sql import FEATURES_TABLE, check_freshness, tenants_by_portfolio
+from tenant_experience.features.sql import FEATURES_TABLE
 from tenant_experience.intake.duckdb_session import identifier, literal, open_session
-from tenant_experience.intake.engine import DuckDbEngine, ProcessingEngine
+from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.files import find_raw_files
 from tenant_experience.pipeline.build_features import Batch, Folders, compute_features, read_batch
+from tenant_experience.pipeline.refused_features import add_refused_features
 from tenant_experience.pipeline.tenant_outcomes import keep_outcomes
 from tenant_experience.use_case.events import EVENT_ID
 from tenant_experience.use_case.gates import Gates
@@ -105,7 +103,7 @@ def show(
     batch: Batch, folders: Folders, sources: list[Path], tenants: list[str], shown_rows: int, console: Console
 ) -> Shown:
     """Show everything about one batch, whose files stand in the folders ``sources``."""
-    use_case, record_id = batch.use_case, batch.use_case.record_id
+    use_case, record_id = batch.use_case, identifier(batch.use_case.record_id)
     ungated = replace(batch, use_case=use_case.model_copy(update={"gates": _NO_GATES}))
     quality = DataQuality(release="preview")
     # The raw files are symbolic links, and DuckDB must be allowed to read their targets.
@@ -117,12 +115,13 @@ def show(
             intake = read_batch(engine, ungated, files, folders, scratch, quality)
         show_intake(quality.document(), console)
         by = f"{identifier(use_case.declared_events.time)}, {EVENT_ID}, " if quality.events else ""
-        mapped = f"{'events' if quality.events else 'ready_made'} ORDER BY {by}{identifier(record_id)}"
+        mapped = f"{'events' if quality.events else 'ready_made'} ORDER BY {by}{record_id}"
         show_rows(connection, f"FROM {mapped}", "Mapped rows", shown_rows, console)
         quarantine = literal(str(folders.quarantine / QUARANTINE_FILE))
         show_rows(connection, f"FROM {quarantine} ORDER BY file, line", "Rejected rows", shown_rows, console)
         with console.status("computing features"):
-            compute_features(engine, ungated, folders)
+            refused_records = compute_features(engine, ungated, folders)
+            add_refused_features(connection, refused_records, use_case, folders.quarantine, quality)
             outcomes = keep_outcomes(connection, batch, folders, readable=tuple(dict.fromkeys(sources)))
         quality.add_outcomes(outcomes, use_case)
         quality.tenants = describe_tenants(connection, use_case)
@@ -133,19 +132,30 @@ def show(
             show_rows(connection, f"FROM {literal(str(refused))}", "Rejected outcomes", shown_rows, console)
         show_tenants(quality.document(), console)
         if use_case.labels.classes and (label := use_case.labels.column):
-            classes = f"SELECT {label}, count(*) AS tenants FROM {FEATURES_TABLE} GROUP BY 1 ORDER BY 2 DESC, 1"
+            classes = (
+                f"SELECT {identifier(label)}, count(*) AS tenants FROM {FEATURES_TABLE} GROUP BY 1 ORDER BY 2 DESC, 1"
+            )
             show_rows(connection, classes, "Labels", len(use_case.labels.classes) + 1, console)
         asked = f"WHERE {record_id} IN ({', '.join(map(literal, tenants))})" if tenants else ""
-        columns = ", ".join((record_id, use_case.partition_column, "history", *use_case.features, *SIDE_COLUMNS))
+        names = (use_case.record_id, use_case.partition_column, "history", *use_case.features, *SIDE_COLUMNS)
+        columns = ", ".join(map(identifier, names))
         query = f"SELECT {columns} FROM {FEATURES_TABLE} {asked} ORDER BY may_train DESC, {record_id}"
         show_rows(connection, query, "Features", max(shown_rows, len(tenants)), console)
         known = {str(row[0]) for row in connection.execute(f"SELECT {record_id} FROM {FEATURES_TABLE}").fetchall()}
         unknown = [tenant for tenant in tenants if tenant not in known]
-        refusals = list(_refusals(engine, batch, intake, quality))
+        with console.status("asking the gates"):
+            found = verdict(engine, batch, intake, refused_records, quality, scratch)
+        refusals = found.refusals
     if unknown:
         console.print(f"[yellow]Nobody in this input has the id {escape(', '.join(unknown))}.[/yellow]")
     for warning in quality.warnings or ():
         console.print(f"[yellow]Warning:[/yellow] {escape(warning)}")
+    for sentence in found.not_run:
+        console.print(f"[yellow]Not looked at:[/yellow] {escape(sentence)}")
+    if use_case.processing.engine != "duckdb" and quality.events:
+        console.print(
+            f"The features above were computed by DuckDB; a release computes them by {use_case.processing.engine}."
+        )
     for code, message in refusals:
         console.print(f"[yellow]A release would be refused, {code}:[/yellow] {escape(message)}")
     if not refusals:
@@ -166,30 +176,3 @@ def _folders(scratch: Path, raw: RawBatch, use_case: Path) -> Folders:
         link.symlink_to(path.resolve())
     (made["raw"] / MANIFEST).write_text(json.dumps(raw.manifest))
     return Folders(use_case=use_case, **made)
-
-
-def _refusals(
-    engine: ProcessingEngine, batch: Batch, intake: IntakeFigures, quality: DataQuality
-) -> Iterator[tuple[str, str]]:
-    """Code and message of each gate that refuses, among the gates that need no earlier release."""
-    use_case = batch.use_case
-    gates: list[Callable[[], object]] = [lambda: check_quarantine_gate(intake, use_case, batch.source.columns)]
-    gates.append(lambda: check_conflicting_ids(quality.events, use_case))
-    if batch.source.has_events:
-        gates.append(lambda: check_freshness(engine, use_case, batch.as_of))
-    if use_case.labels.from_ == "column":
-        gates.append(lambda: describe_labels(engine.connection, use_case, compared=False))
-    portfolios = tenants_by_portfolio(engine.connection, use_case)
-    scope = use_case.chosen_scope(batch.manifest.models)
-
-    def check_sizes() -> None:
-        inherits = batch.manifest.groups is not None and batch.manifest.groups.kind == "from"
-        partitions = assign_partitions(portfolios, use_case, scope, inherits=inherits).values()
-        quality.warnings = [*(quality.warnings or ()), *scope_warnings(scope, partitions, use_case)]
-
-    gates.append(check_sizes)
-    for gate in gates:
-        try:
-            gate()
-        except TenantExperienceError as refusal:
-            yield refusal.code, refusal.message

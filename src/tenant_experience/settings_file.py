@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from tenant_experience.errors import UserError
 
-Key = tuple[int | str, ...]
+Key = tuple[str, ...]
 _DEEPEST = 30
 
 
@@ -81,20 +82,28 @@ def _lines(node: yaml.Node | None, key: Key = ()) -> dict[Key, int]:
     lines: dict[Key, int] = {}
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
-            inner = (*key, str(name.value))
+            inner = (*key, _as_read(name))
             if inner in lines:
                 raise ValueError(f"line {name.start_mark.line + 1}: key {name.value!r} is repeated")
             lines |= {inner: name.start_mark.line + 1} | _lines(value, inner)
     if isinstance(node, yaml.SequenceNode):
         for place, item in enumerate(node.value):
-            inner = (*key, place)
+            inner = (*key, str(place))
             lines |= {inner: item.start_mark.line + 1} | _lines(item, inner)
     return lines
 
 
+def _as_read(name: yaml.Node) -> str:
+    """The key as pydantic names it: a bare yes, no, on or off is a truth value, which it writes 1 or 0."""
+    if name.tag == "tag:yaml.org,2002:bool":
+        return str(int(str(name.value).lower() in ("yes", "on", "true")))
+    return str(name.value)
+
+
 def _line(lines: dict[Key, int], key: Sequence[int | str]) -> int:
     """The line of the key or, when that is missing, of the innermost key around it."""
-    return next((lines[tuple(key[:end])] for end in range(len(key), 0, -1) if tuple(key[:end]) in lines), 1)
+    parts = tuple(map(str, key))
+    return next((lines[parts[:end]] for end in range(len(parts), 0, -1) if parts[:end] in lines), 1)
 
 
 def _complaint(detail: ErrorDetails, model: type[BaseModel]) -> str:
@@ -104,7 +113,20 @@ def _complaint(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if detail["type"] == "missing":
         return f"key {key!r} is missing"
     found = "" if isinstance(detail["input"], dict) else f" (it is {detail['input']!r})"
-    return f"key {key!r}: {detail['msg'].removeprefix('Value error, ')}{found}"
+    return f"key {key!r}: {detail['msg'].removeprefix('Value error, ')}{found}{_quoting_hint(detail)}"
+
+
+def _quoting_hint(detail: ErrorDetails) -> str:
+    """What to do where YAML read something else than the text that was written."""
+    value = detail["input"]
+    if detail["type"] != "string_type" or not isinstance(value, bool | int | float | date):
+        return ""
+    if isinstance(value, bool):
+        words = "yes, on or true" if value else "no, off or false"
+        return (
+            f". YAML reads {words} without quotes as {value}: write it in quotes, such as '{'yes' if value else 'no'}'"
+        )
+    return f". YAML reads a bare number or date as such: write it in quotes, '{value}'"
 
 
 def _allowed_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

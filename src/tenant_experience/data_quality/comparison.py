@@ -12,7 +12,7 @@ import duckdb
 
 from tenant_experience.data_layout import FEATURES_FILE, OUTCOME
 from tenant_experience.features.sql import FEATURES_TABLE
-from tenant_experience.intake.duckdb_session import count, literal
+from tenant_experience.intake.duckdb_session import count, identifier, literal
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.use_case.schema import UseCase
 
@@ -128,6 +128,7 @@ def columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
 
 
 def _turnover(connection: duckdb.DuckDBPyConnection, column: str) -> Turnover:
+    column = identifier(column)
     return Turnover(
         then=count(connection, f"SELECT count(DISTINCT {column}) FROM {PREVIOUS_TABLE}"),
         now=count(connection, f"SELECT count(DISTINCT {column}) FROM {FEATURES_TABLE}"),
@@ -137,7 +138,7 @@ def _turnover(connection: duckdb.DuckDBPyConnection, column: str) -> Turnover:
 
 
 def _names(connection: duckdb.DuckDBPyConnection, table: str, other: str, column: str) -> list[str]:
-    found = connection.execute(f"{_only_in(table, other, column)} ORDER BY 1 LIMIT {_NAMES}").fetchall()
+    found = connection.execute(f"{_only_in(table, other, identifier(column))} ORDER BY 1 LIMIT {_NAMES}").fetchall()
     return [str(name) for (name,) in found]
 
 

@@ -20,7 +20,7 @@ from tenant_experience.data_quality._shift import Histogram, NumberShift, histog
 from tenant_experience.data_quality.comparison import PREVIOUS_TABLE
 from tenant_experience.errors import UserError
 from tenant_experience.features.sql import FEATURES_TABLE
-from tenant_experience.intake.duckdb_session import count, single
+from tenant_experience.intake.duckdb_session import count, identifier, single
 from tenant_experience.statistics.transforms import Transform
 from tenant_experience.use_case.schema import UseCase
 
@@ -95,7 +95,9 @@ def describe_tenants(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -
         tenants=count(connection, f"SELECT count(*) FROM {FEATURES_TABLE}"),
         may_train=count(connection, f"SELECT count(*) FILTER (may_train) FROM {FEATURES_TABLE}"),
         tenants_by_history=dict(by_history),
-        portfolios=count(connection, f"SELECT count(DISTINCT {use_case.partition_column}) FROM {FEATURES_TABLE}"),
+        portfolios=count(
+            connection, f"SELECT count(DISTINCT {identifier(use_case.partition_column)}) FROM {FEATURES_TABLE}"
+        ),
         left_out=_left_out(connection, use_case),
     )
 
@@ -103,7 +105,8 @@ def describe_tenants(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -
 def _left_out(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, str]:
     reasons = {}
     for name in use_case.features:
-        least, most = single(connection, f"SELECT min({name}), max({name}) FROM {FEATURES_TABLE} WHERE may_train")
+        column = identifier(name)
+        least, most = single(connection, f"SELECT min({column}), max({column}) FROM {FEATURES_TABLE} WHERE may_train")
         if least is None:
             reasons[name] = "null for every tenant that may train"
         elif least == most:
@@ -194,7 +197,10 @@ class _Releases:
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection, use_case: UseCase, compared: Iterable[str]) -> _Releases:
         """The columns ``compared`` are compared, as far as both releases have them."""
-        comparable, column = _comparable(connection, compared) if compared else set(), use_case.partition_column
+        comparable, column = (
+            _comparable(connection, compared) if compared else set(),
+            identifier(use_case.partition_column),
+        )
         rows = connection.execute(f"{_portfolios(column)} ORDER BY 1").fetchall() if comparable else []
         comparisons = len(use_case.features) + (use_case.labels.from_ == "column")
         return cls(connection, column, [str(name) for (name,) in rows], comparable, comparisons)
@@ -222,14 +228,15 @@ class _Releases:
         return describe_category(_counts(self.connection, FEATURES_TABLE, name), then, self.comparisons)
 
     def _column(self, table: str, name: str) -> Column:
-        place = "0"
+        place, column = "0", identifier(name)
         if name in self.comparable:
-            place = "place"
+            place = "placed.place"
             portfolios = _portfolios(self.portfolio_column)
             places = f"SELECT portfolio, row_number() OVER (ORDER BY portfolio) - 1 AS place FROM ({portfolios})"
-            table = f"{table} JOIN ({places}) ON portfolio = {self.portfolio_column}"
+            column = f"given.{column}"
+            table = f"{table} AS given JOIN ({places}) AS placed ON placed.portfolio = given.{self.portfolio_column}"
         fetched = self.connection.execute(
-            f"SELECT coalesce(CAST({name} AS DOUBLE), 'nan'::DOUBLE) AS v, CAST({place} AS BIGINT) AS p FROM {table}"
+            f"SELECT coalesce(CAST({column} AS DOUBLE), 'nan'::DOUBLE) AS v, CAST({place} AS BIGINT) AS p FROM {table}"
         ).fetchnumpy()
         return Column(np.asarray(fetched["v"], dtype=np.float64), np.asarray(fetched["p"], dtype=np.intp))
 
@@ -242,5 +249,5 @@ def _portfolios(column: str) -> str:
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, table: str, name: str) -> Counts:
-    rows = connection.execute(f"SELECT {name}, count(*) FROM {table} GROUP BY 1 ORDER BY 1").fetchall()
+    rows = connection.execute(f"SELECT {identifier(name)}, count(*) FROM {table} GROUP BY 1 ORDER BY 1").fetchall()
     return dict(rows)

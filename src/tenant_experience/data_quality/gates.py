@@ -12,7 +12,7 @@ from tenant_experience.data_quality.describe import EventFigures, IntakeFigures
 from tenant_experience.data_quality.feature_quality import Description, LabelDescription
 from tenant_experience.data_quality.shift_warnings import described_columns, new_and_gone, which_way
 from tenant_experience.errors import UserError
-from tenant_experience.features.partitions import PartitionSize
+from tenant_experience.features.partitions import PartitionSize, trainable_words
 from tenant_experience.intake.skipped import not_read
 from tenant_experience.pages.html_page import duration, words
 from tenant_experience.use_case.manifest import ComparisonGate
@@ -120,7 +120,7 @@ def scope_warnings(scope: str, partitions: Collection[PartitionSize], use_case: 
         return []
     return [
         "a model for each portfolio was asked for (per_partition), but there is one global model: no portfolio has the "
-        f"{use_case.models.minimum_tenants} tenants with enough history that its own model needs "
+        f"{use_case.models.minimum_tenants} tenants with {trainable_words(use_case)} that its own model needs "
         "(models.minimum_tenants)"
     ]
 

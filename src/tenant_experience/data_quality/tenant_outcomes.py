@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import duckdb
 
 from tenant_experience.data_quality.describe import IntakeFigures
+from tenant_experience.intake.duckdb_session import identifier
 from tenant_experience.use_case.tenant_outcomes import Outcomes
 
 
@@ -55,9 +56,10 @@ def describe_outcomes(
         record_id: the column of ids.
     """
     kinds = dict(connection.execute("SELECT kind, count(*) FROM outcomes GROUP BY kind").fetchall())
-    known = f"{record_id} IN (SELECT {record_id} FROM known_tenants)"
+    column = identifier(record_id)
+    known = f"{column} IN (SELECT {column} FROM known_tenants)"
     counted = connection.execute(
-        f"SELECT count(*), count(*) FILTER ({known}), count(DISTINCT {record_id}) FILTER (NOT {known}), "
+        f"SELECT count(*), count(*) FILTER ({known}), count(DISTINCT {column}) FILTER (NOT {known}), "
         "CAST(min(happened_at) AS VARCHAR), CAST(max(happened_at) AS VARCHAR) FROM outcomes"
     ).fetchone()
     outcomes, of_known, unknown, first, last = counted or (0, 0, 0, None, None)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tenant_experience.data_layout import GLOBAL_PARTITION, partition_slug
-from tenant_experience.errors import AlgorithmError
+from tenant_experience.errors import AlgorithmError, UserError
 from tenant_experience.use_case.group_choice import GroupChoice
 from tenant_experience.use_case.manifest import Scope
 from tenant_experience.use_case.schema import Models, UseCase
@@ -81,12 +81,12 @@ def assign_partitions(
     needed = min(LEAST_INHERITING, use_case.gates.pooled_tenants) if inherits else use_case.gates.pooled_tenants
     if pooled < needed:
         raise AlgorithmError(
-            f"{pooled} tenants have enough history to train on "
-            f"({use_case.history.provisional_below} days or more), of {sum(n for n, _ in portfolios.values())} seen; "
+            f"{pooled} tenants have {trainable_words(use_case)}, of {sum(n for n, _ in portfolios.values())} seen; "
             + (
                 f"{needed} are needed to use groups that were found elsewhere: send a longer or larger export"
                 if inherits
-                else f"the gate pooled_tenants asks for {needed}: send a longer or larger export"
+                else f"the gate pooled_tenants asks for {needed}: send "
+                + ("an export with more labels" if use_case.labels.column else "a longer or larger export")
             ),
             code="too_few_tenants",
         )
@@ -97,10 +97,18 @@ def assign_partitions(
     }
     if not own and not use_case.models.fallback:
         raise AlgorithmError(
-            f"no portfolio has the {use_case.models.minimum_tenants} tenants with enough history that a model of "
-            "its own needs (models.minimum_tenants), and models.fallback is false: the largest portfolio has "
+            f"no portfolio has the {use_case.models.minimum_tenants} tenants with {trainable_words(use_case)} that a "
+            "model of its own needs (models.minimum_tenants), and models.fallback is false: the largest portfolio has "
             f"{max(trainable for _, trainable in portfolios.values())}",
             code="too_few_tenants",
+        )
+    by_slug = {partition_slug(name): name for name in own}
+    if len(by_slug) < len(own) or partition_slug(GLOBAL_PARTITION) in by_slug:
+        first = sorted(own - set(by_slug.values()) or {by_slug[partition_slug(GLOBAL_PARTITION)]})[0]
+        raise UserError(
+            f"two portfolios are both written {partition_slug(first)!r} in keys and names of AWS: rename one of "
+            f"{first!r} and {by_slug[partition_slug(first)]!r} in the source",
+            code="invalid_features",
         )
     shared = PartitionSize(
         GLOBAL_PARTITION,
@@ -116,6 +124,14 @@ def assign_partitions(
             for name, (tenants, trainable) in portfolios.items()
         },
     }
+
+
+def trainable_words(use_case: UseCase) -> str:
+    """What a tenant that may train has."""
+    history = f"enough history to train on ({use_case.history.provisional_below} days or more)"
+    if use_case.labels.column is None:
+        return history
+    return f"a value in the label column {use_case.labels.column!r} and, where features come from events, {history}"
 
 
 def shards(

@@ -53,6 +53,7 @@ def write_past_features(
         path.parent.mkdir(parents=True, exist_ok=True)
         write_features(engine.connection, use_case, path, table)
         engine.connection.execute(f"DROP TABLE {table}")
+        engine.connection.execute(f"DROP TABLE {table}_refused")
         written.append(days)
     return written
 

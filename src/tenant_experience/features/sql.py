@@ -3,27 +3,29 @@
 # ruff: noqa: S608 - names in SQL come from validated settings
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from string import Template
 
 import duckdb
 
 from tenant_experience.data_layout import SIDE_COLUMNS
 from tenant_experience.errors import UserError
+from tenant_experience.features.contract import RefusedFeatures, label_columns, settle_features
 from tenant_experience.features.partitions import PartitionSize
+from tenant_experience.features.statements import Statement, parse_statements
 from tenant_experience.intake.duckdb_session import identifier, literal, utc_text
 from tenant_experience.intake.engine import ProcessingEngine
-from tenant_experience.use_case.schema import SQL_FILE, USE_CASE_FILE, UseCase
+from tenant_experience.use_case.schema import SQL_FILE, UseCase
 
 FEATURES_TABLE = "features"
-_NAMED = re.compile(r"CREATE\s+(?P<kind>VIEW|TABLE)\s+(?P<name>[a-z_][a-z0-9_]*)\s+AS\s", re.IGNORECASE)
+_COMPUTED = "computed_features"
 
 
 def features_from_events(
     engine: ProcessingEngine, use_case: UseCase, sql: str, as_of: datetime, table: str = FEATURES_TABLE
-) -> None:
+) -> RefusedFeatures:
     """Fills a table of the connection from the engine's view ``events``, as often as wanted, each time another one.
 
     Args:
@@ -33,64 +35,62 @@ def features_from_events(
             the end a SELECT. It may use ``$as_of`` and ``$window_start`` (timestamps), ``$minimum_days`` and
             ``$provisional_below``.
         as_of: what happens at or after this moment is not known yet.
-        table: its name.
+        table: its name. ``<table>_refused`` has the rows that were refused.
+
+    Returns:
+        How many rows of the result were refused.
 
     Raises:
-        UserError: ``invalid_use_case``: the SQL does not have this form, or lacks a column that the use case names.
+        UserError: ``invalid_use_case`` or ``invalid_features``: the SQL, or its result, is not what
+            docs/use_cases.md says.
+    """
+    *named, answer = statements(sql, use_case, as_of, table)
+    for statement in named:
+        create = engine.view if statement.kind == "VIEW" else engine.keep
+        with _named_errors(statement):
+            create(str(statement.name), statement.sql)
+    with _named_errors(answer):
+        engine.fetch(_COMPUTED, answer.sql)
+    return settle_features(engine.connection, use_case, _COMPUTED, as_of, table)
+
+
+def statements(sql: str, use_case: UseCase, as_of: datetime, table: str = FEATURES_TABLE) -> list[Statement]:
+    """The statements of ``features.sql`` with the values of this release.
+
+    Raises:
+        UserError: ``invalid_use_case``: one of them may not be there.
     """
     history = use_case.history
-    *named, answer = _statements(
-        engine.connection,
-        Template(sql).safe_substitute(
-            as_of=sql_timestamp(as_of),
-            window_start=sql_timestamp(as_of - timedelta(days=history.window_days)),
-            minimum_days=history.minimum_days,
-            provisional_below=history.provisional_below,
-        ),
-    )
-    taken = {"events", table}
-    for statement in named:
-        found = _NAMED.search(statement)
-        if found is None:
-            raise UserError(
-                f"{SQL_FILE}: every statement but the last must be CREATE VIEW or CREATE TABLE name AS SELECT: "
-                f"{' '.join(statement.split())[:100]}",
-                code="invalid_use_case",
-            )
-        if found["name"] in taken:
-            raise UserError(
-                f"{SQL_FILE} gives the name {found['name']!r} to a statement, but another one, or the events, have it "
-                "already: choose a name for each",
-                code="invalid_use_case",
-            )
-        taken.add(found["name"])
-        create = engine.view if found["kind"].upper() == "VIEW" else engine.keep
-        create(found["name"], statement[found.end() :])
-    engine.fetch(table, answer)
-    given = {name for name, *_ in engine.connection.execute(f"DESCRIBE {table}").fetchall()}
-    wanted = (use_case.record_id, use_case.partition_column, *use_case.features, *label_columns(use_case))
-    missing = [name for name in wanted if name not in given]
-    if missing:
-        raise UserError(
-            f"{SQL_FILE} gives no column {missing[0]!r}, which {USE_CASE_FILE} names; it gives "
-            f"{', '.join(sorted(given))}",
-            code="invalid_use_case",
-        )
+    values = {
+        "as_of": sql_timestamp(as_of),
+        "window_start": sql_timestamp(as_of - timedelta(days=history.window_days)),
+        "minimum_days": str(history.minimum_days),
+        "provisional_below": str(history.provisional_below),
+    }
+    return parse_statements(sql, values, {"events", "staged", "quarantine", table, _COMPUTED})
 
 
-def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
+@contextmanager
+def _named_errors(statement: Statement) -> Iterator[None]:
+    """Names the file and the line. What a value was is not said: it may be about a person."""
+    where = f"{SQL_FILE}: the statement whose SELECT begins in line {statement.line}"
     try:
-        statements = [statement.query.strip().rstrip(";") for statement in connection.extract_statements(sql)]
-    except duckdb.Error as error:
-        raise UserError(f"{SQL_FILE} is not SQL: {error}", code="invalid_use_case") from error
-    if not statements:
-        raise UserError(f"{SQL_FILE} has no statement; it must end with a SELECT", code="invalid_use_case")
-    return statements
-
-
-def label_columns(use_case: UseCase) -> list[str]:
-    """The column that labels come from, if they come from a column."""
-    return [use_case.labels.column] if use_case.labels.column else []
+        yield
+    except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException) as error:
+        raise UserError(
+            f"{where} cannot be run: {str(error).split(chr(10) * 2)[0]}", code="invalid_use_case"
+        ) from error
+    except (duckdb.DataError, duckdb.InvalidInputException) as error:
+        kind = str(error).split(":")[0]
+        raise UserError(
+            f"{where} fails at a value ({kind}): use TRY_CAST where a text may not be what it should be, and nullif "
+            "where a denominator may be 0",
+            code="invalid_use_case",
+        ) from error
+    except UserError as error:
+        if error.code != "invalid_sql":
+            raise
+        raise UserError(f"{where}: {error.message}", code="invalid_use_case") from error
 
 
 def features_from_table(connection: duckdb.DuckDBPyConnection, use_case: UseCase, as_of: datetime) -> None:
@@ -98,11 +98,11 @@ def features_from_table(connection: duckdb.DuckDBPyConnection, use_case: UseCase
 
     When labels come from a column, a model may only train on tenants that have a label.
     """
-    columns = ", ".join((*use_case.features, *label_columns(use_case)))
+    columns = ", ".join(map(identifier, (*use_case.features, *label_columns(use_case))))
     nulls = ", ".join(f"CAST(NULL AS DOUBLE) AS {name}" for name in SIDE_COLUMNS)
-    known = " AND ".join(f"{name} IS NOT NULL" for name in label_columns(use_case)) or "true"
+    known = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in label_columns(use_case)) or "true"
     connection.execute(
-        f"CREATE TABLE {FEATURES_TABLE} AS SELECT {use_case.record_id}, {use_case.partition_column}, "
+        f"CREATE TABLE {FEATURES_TABLE} AS SELECT {_identity(use_case)}, "
         f"{sql_timestamp(as_of)} AS as_of, 'sufficient' AS history, {known} AS may_train, "
         f"{columns}, {nulls} FROM ready_made"
     )
@@ -124,8 +124,9 @@ def place_tenants(
         [[portfolio, partition.partition, partition.slug] for portfolio, partition in partition_of.items()],
     )
     connection.execute(
-        f"CREATE TABLE placed AS SELECT {use_case.record_id}, partition, slug AS partition_slug "
-        f"FROM {FEATURES_TABLE} JOIN partition_of ON portfolio = {use_case.partition_column}"
+        f"CREATE TABLE placed AS SELECT given.{identifier(use_case.record_id)}, partition_of.partition, "
+        f"partition_of.slug AS partition_slug FROM {FEATURES_TABLE} AS given JOIN partition_of "
+        f"ON partition_of.portfolio = given.{identifier(use_case.partition_column)}"
     )
 
 
@@ -140,13 +141,17 @@ def write_features(
         path: the file to write.
         table: holds the features.
     """
-    columns = ", ".join((*use_case.features, *label_columns(use_case), *SIDE_COLUMNS))
+    columns = ", ".join(map(identifier, (*use_case.features, *label_columns(use_case), *SIDE_COLUMNS)))
     connection.execute(
-        f"COPY (SELECT {use_case.record_id}, {use_case.partition_column}, partition, partition_slug, "
+        f"COPY (SELECT {_identity(use_case)}, partition, partition_slug, "
         f"as_of AT TIME ZONE 'UTC' AS as_of, history, may_train, {columns} "
-        f"FROM {table} JOIN placed USING ({use_case.record_id}) "
-        f"ORDER BY {use_case.record_id}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+        f"FROM {table} JOIN placed USING ({identifier(use_case.record_id)}) "
+        f"ORDER BY {identifier(use_case.record_id)}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
     )
+
+
+def _identity(use_case: UseCase) -> str:
+    return f"{identifier(use_case.record_id)}, {identifier(use_case.partition_column)}"
 
 
 def sql_timestamp(moment: datetime) -> str:
@@ -187,7 +192,7 @@ def check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime
 def tenants_by_portfolio(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, tuple[int, int]]:
     """Portfolio -> (tenants, tenants that may train), in order of their names."""
     rows = connection.execute(
-        f"SELECT {use_case.partition_column}, count(*), count(*) FILTER (may_train) FROM {FEATURES_TABLE} "
+        f"SELECT {identifier(use_case.partition_column)}, count(*), count(*) FILTER (may_train) FROM {FEATURES_TABLE} "
         "GROUP BY ALL ORDER BY 1"
     ).fetchall()
     return {portfolio: (tenants, trainable) for portfolio, tenants, trainable in rows}

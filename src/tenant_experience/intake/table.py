@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import duckdb
 
 from tenant_experience.errors import UserError
-from tenant_experience.intake.duckdb_session import count, literal
+from tenant_experience.intake.duckdb_session import count, identifier, literal
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import (
@@ -90,21 +90,23 @@ def _label_names(use_case: UseCase) -> list[str]:
 
 def _checks(source: Source, use_case: UseCase) -> list[Rule]:
     rules = [
-        Rule("missing_value", use_case.record_id, f"{use_case.record_id} IS NULL"),
-        Rule("malformed_id", use_case.record_id, malformed_id(use_case.record_id)),
-        Rule("malformed_portfolio", use_case.partition_column, malformed_name(use_case.partition_column)),
+        Rule("missing_value", use_case.record_id, f"{identifier(use_case.record_id)} IS NULL"),
+        Rule("malformed_id", use_case.record_id, malformed_id(identifier(use_case.record_id))),
+        Rule("malformed_portfolio", use_case.partition_column, malformed_name(identifier(use_case.partition_column))),
     ]
     for name in (name for name in _numbers(use_case) if name in source.columns):
-        rules.append(Rule("not_a_number", name, f"raw_{name} IS NOT NULL AND {name} IS NULL"))
-        rules.append(Rule("out_of_range", name, _outside(name, use_case.features.get(name, Feature()))))
-    rules.extend(Rule("malformed_category", name, malformed_name(name)) for name in use_case.categories)
+        rules.append(Rule("not_a_number", name, f"raw_{name} IS NOT NULL AND {identifier(name)} IS NULL"))
+        rules.append(Rule("out_of_range", name, outside(name, use_case.features.get(name, Feature()))))
+    rules.extend(Rule("malformed_category", name, malformed_name(identifier(name))) for name in use_case.categories)
     for name in _label_names(use_case):
         classes = ", ".join(literal(each) for each in use_case.labels.classes or ())
-        rules.append(Rule("unknown_class", name, f"{name} NOT IN ({classes})"))
+        rules.append(Rule("unknown_class", name, f"{identifier(name)} NOT IN ({classes})"))
     return rules
 
 
-def _outside(name: str, feature: Feature) -> str:
+def outside(name: str, feature: Feature) -> str:
+    """SQL: whether a number is outside the bounds of its feature, or not finite."""
+    name = identifier(name)
     tests = [f"NOT isfinite({name})"]
     if feature.minimum is not None:
         tests.append(f"{name} < {feature.minimum!r}")
@@ -133,7 +135,8 @@ def _check_unique(
 ) -> None:
     record_id = use_case.record_id
     repeated = (
-        f"(SELECT {record_id}, max(file) AS file FROM staged WHERE broken_rule IS NULL GROUP BY 1 HAVING count(*) > 1)"
+        f"(SELECT {identifier(record_id)}, max(file) AS file FROM staged WHERE broken_rule IS NULL "
+        "GROUP BY 1 HAVING count(*) > 1)"
     )
     several = count(connection, f"SELECT count(*) FROM {repeated}")
     if several:

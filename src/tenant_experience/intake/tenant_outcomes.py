@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from tenant_experience.intake.duckdb_session import literal
+from tenant_experience.intake.duckdb_session import identifier, literal
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import Meaning, RowMapping, Rule, malformed_id, normal_id
@@ -50,8 +50,9 @@ def read_outcomes(
     }
     checks = _checks(record_id, use_case.outcomes.kinds, requested_at, has_scores=SCORE_COLUMN in source.columns)
     counts = engine.stage(files, RowMapping(source, typed, tuple(checks), meanings))
+    columns = ", ".join(map(identifier, typed))
     engine.connection.execute(
-        f"CREATE TABLE {OUTCOMES_TABLE} AS SELECT DISTINCT {', '.join(typed)} FROM staged WHERE broken_rule IS NULL"
+        f"CREATE TABLE {OUTCOMES_TABLE} AS SELECT DISTINCT {columns} FROM staged WHERE broken_rule IS NULL"
     )
     return counts
 
@@ -65,8 +66,8 @@ def _checks(
 ) -> list[Rule]:
     scores = [name for name, kind in kinds.items() if kind.is_score]
     rules = [
-        Rule("missing_value", record_id, f"{record_id} IS NULL"),
-        Rule("malformed_id", record_id, malformed_id(record_id)),
+        Rule("missing_value", record_id, f"{identifier(record_id)} IS NULL"),
+        Rule("malformed_id", record_id, malformed_id(identifier(record_id))),
         Rule("unreadable_time", _AT, unreadable_time(_AT)),
         Rule("missing_value", _AT, f"{_AT} IS NULL"),
         Rule("future_time", _AT, f"{_AT} > {latest_time(requested_at)}"),

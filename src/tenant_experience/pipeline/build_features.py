@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from tenant_experience.data_layout import FEATURES_FILE, MANIFEST, PARTITIONS_FILE, QUARANTINE_FILE
+from tenant_experience.data_layout import FEATURES_FILE, MANIFEST, PARTITIONS_FILE
 from tenant_experience.data_quality.comparison import compare_releases, live_as_of
 from tenant_experience.data_quality.describe import IntakeFigures, describe_events, describe_history, describe_intake
 from tenant_experience.data_quality.feature_quality import (
@@ -35,6 +35,7 @@ from tenant_experience.data_quality.gates import (
 from tenant_experience.data_quality.report import DataQuality, data_quality_report
 from tenant_experience.data_quality.shift_warnings import shift_warnings
 from tenant_experience.errors import UserError
+from tenant_experience.features.contract import RefusedFeatures, check_refused_features
 from tenant_experience.features.partitions import PartitionSize, Shard, assign_partitions, shards
 from tenant_experience.features.past import write_past_features
 from tenant_experience.features.sql import (
@@ -42,27 +43,30 @@ from tenant_experience.features.sql import (
     features_from_events,
     features_from_table,
     place_tenants,
+    statements,
     tenants_by_portfolio,
     write_features,
 )
+from tenant_experience.features.statements import read_sql
 from tenant_experience.features.table import read_features
 from tenant_experience.groups.earlier_rules import EarlierRules
 from tenant_experience.groups.held_rule import obstacle
 from tenant_experience.groups.yardstick import measure
 from tenant_experience.intake.activities import view_cases
-from tenant_experience.intake.duckdb_session import literal, open_session
+from tenant_experience.intake.duckdb_session import open_session
 from tenant_experience.intake.engine import DuckDbEngine, OpenEngine, ProcessingEngine
 from tenant_experience.intake.events import read_events
 from tenant_experience.intake.files import Chosen, find_raw_files, is_any, is_no_outcomes, skipped_files
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.table import read_table
 from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.pipeline.refused_features import add_refused_features, write_quarantine
 from tenant_experience.pipeline.tenant_outcomes import keep_outcomes
 from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.training.tuning_request import check_ranges, wanted_tuning
 from tenant_experience.use_case.group_choice import FIND_NEW, KEEP, GroupChoice
 from tenant_experience.use_case.manifest import Manifest, Scope, as_hyperparameters, read_batch_manifest
-from tenant_experience.use_case.schema import SQL_FILE, UseCase, load_use_case
+from tenant_experience.use_case.schema import UseCase, load_use_case
 from tenant_experience.use_case.source import Source, load_source
 
 _log = logging.getLogger("build_features")
@@ -117,7 +121,10 @@ class Batch:
                 f"{requested_at:%Y-%m-%dT%H:%M:%SZ}. Set it to the time of the request or earlier",
                 code="invalid_manifest" if manifest.as_of else "invalid_source",
             )
-        return cls(source.adjust(use_case), manifest, source_name, source, requested_at, as_of)
+        use_case = source.adjust(use_case)
+        if source.has_events:
+            statements(read_sql(folders.use_case), use_case, as_of)
+        return cls(use_case, manifest, source_name, source, requested_at, as_of)
 
     @property
     def chosen(self) -> Chosen:
@@ -167,7 +174,9 @@ def build_features(
             if batch.source.has_events:
                 check_freshness(engine, batch.use_case, batch.as_of)
             scope = batch.use_case.chosen_scope(batch.manifest.models)
-            compute_features(engine, batch, folders)
+            refused = compute_features(engine, batch, folders)
+            intake = add_refused_features(connection, refused, batch.use_case, folders.quarantine, quality) or intake
+            check_refused_features(refused, batch.use_case)
             # History is only recorded: nothing is trained, so nothing is validated or looked back on.
             if as_of is None:
                 quality.add_outcomes(keep_outcomes(connection, batch, folders, engine.pseudonyms), batch.use_case)
@@ -230,10 +239,7 @@ def read_batch(
     if intake.skipped:  # all of them, also when a gate refuses the batch
         _log.info("not read, because their names begin with . or _: %s", ", ".join(intake.skipped))
     quality.intake, quality.warnings = intake, intake_warnings(intake, quality.events)
-    connection.execute(
-        "COPY (SELECT * FROM quarantine ORDER BY file, line) "  # noqa: S608 - the path is quoted
-        f"TO {literal(str(folders.quarantine / QUARANTINE_FILE))} (FORMAT parquet)"
-    )
+    write_quarantine(connection, folders.quarantine)
     return intake
 
 
@@ -291,14 +297,17 @@ def by_live_rule(
     return list(measure(table, release, rules.live, rules.live, rules.yardstick).sentences())
 
 
-def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -> None:
-    """Fills the connection's table ``features`` from what was read."""
+def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -> RefusedFeatures | None:
+    """Fills the connection's table ``features`` from what was read.
+
+    Returns:
+        The records that were refused after they were computed; None for a ready-made table.
+    """
     if batch.source.has_events:
-        sql = (folders.use_case / SQL_FILE).read_text(encoding="utf-8")
         look_back(engine, batch, batch.as_of)
-        features_from_events(engine, batch.use_case, sql, batch.as_of)
-    else:
-        features_from_table(engine.connection, batch.use_case, batch.as_of)
+        return features_from_events(engine, batch.use_case, read_sql(folders.use_case), batch.as_of)
+    features_from_table(engine.connection, batch.use_case, batch.as_of)
+    return None
 
 
 def compute_past_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -> list[int]:
@@ -309,7 +318,7 @@ def compute_past_features(engine: ProcessingEngine, batch: Batch, folders: Folde
     """
     if not batch.source.has_events or batch.use_case.clustering is None:
         return []
-    sql = (folders.use_case / SQL_FILE).read_text(encoding="utf-8")
+    sql = read_sql(folders.use_case)
 
     def know(moment: datetime) -> None:
         look_back(engine, batch, moment)
@@ -345,15 +354,26 @@ def chosen_groups(batch: Batch, *, compared: bool) -> GroupChoice | None:
     return wanted or (KEEP if clustering.hold and compared else FIND_NEW)
 
 
-def _write_partitions(
-    batch: Batch, scope: Scope, partition_of: dict[str, PartitionSize], groups: GroupChoice | None, folders: Folders
+def plan_partitions(
+    batch: Batch, scope: Scope, partition_of: dict[str, PartitionSize], groups: GroupChoice | None
 ) -> list[Shard]:
+    """The training jobs of a release.
+
+    Raises:
+        UserError: a search of hyperparameters is not possible.
+    """
     hyperparameters = as_hyperparameters(batch.use_case.hyperparameters) | batch.manifest.hyperparameters
     tuning = wanted_tuning(batch.use_case, batch.manifest)
     if tuning:
         check_ranges(tuning, batch.use_case.trainer, hyperparameters)
     models = batch.use_case.models.model_copy(update={"scope": scope})
-    items = shards(partition_of, models, hyperparameters, tuning, groups)
+    return shards(partition_of, models, hyperparameters, tuning, groups)
+
+
+def _write_partitions(
+    batch: Batch, scope: Scope, partition_of: dict[str, PartitionSize], groups: GroupChoice | None, folders: Folders
+) -> list[Shard]:
+    items = plan_partitions(batch, scope, partition_of, groups)
     _write_json(folders.features / PARTITIONS_FILE, [asdict(item) for item in items])
     return items
 

@@ -12,7 +12,7 @@ from tenant_experience.data_layout import OUTCOME_QUARANTINE_FILE, OUTCOMES_FILE
 from tenant_experience.data_quality.describe import describe_intake
 from tenant_experience.data_quality.tenant_outcomes import OutcomeFigures, describe_outcomes
 from tenant_experience.features.sql import FEATURES_TABLE
-from tenant_experience.intake.duckdb_session import literal, open_session
+from tenant_experience.intake.duckdb_session import identifier, literal, open_session
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.files import find_raw_files, has_outcomes, is_outcomes
 from tenant_experience.intake.tenant_outcomes import read_outcomes
@@ -56,10 +56,11 @@ def keep_outcomes(
     with open_session(*folders_of_sql, time_zone=source.time_zone) as (session, scratch):
         files = find_raw_files(folders.raw, source, scratch, is_outcomes)
         counts = read_outcomes(DuckDbEngine(session, scratch, pseudonyms), files, source, use_case, batch.requested_at)
-        tenants = connection.sql(f"SELECT {use_case.record_id} FROM {FEATURES_TABLE}").to_arrow_table()
+        tenants = connection.sql(f"SELECT {identifier(use_case.record_id)} FROM {FEATURES_TABLE}").to_arrow_table()
         session.register("known_tenants", tenants)
+        by_tenant = f"{identifier(use_case.record_id)}, happened_at, kind, value"
         for table, order, path in (
-            ("outcomes", f"{use_case.record_id}, happened_at, kind, value", folders.features / OUTCOMES_FILE),
+            ("outcomes", by_tenant, folders.features / OUTCOMES_FILE),
             ("quarantine", "file, line", folders.quarantine / OUTCOME_QUARANTINE_FILE),
         ):
             session.execute(f"COPY (FROM {table} ORDER BY {order}) TO {literal(str(path))} (FORMAT parquet)")

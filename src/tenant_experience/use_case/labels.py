@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings
+from tenant_experience.tenant_id import NAME_PATTERN, NO_ID_PATTERN, normalised
 from tenant_experience.use_case.features import Name
 from tenant_experience.use_case.group_limits import GroupLimits
 
 Task = Literal["binary", "multiclass", "regression"]
 Method = Literal["kmeans", "gaussian_mixture", "ward"]
+
+
+def _class_name(text: str) -> str:
+    """A class is any text that a value of a column can be after it was read."""
+    if text != normalised(text):
+        raise ValueError(
+            f"values of a column are read without spaces around them and without .0: write {normalised(text)!r}"
+        )
+    if not re.fullmatch(NAME_PATTERN, text) or re.fullmatch(NO_ID_PATTERN, text):
+        raise ValueError(
+            "a class has 1 to 128 characters that can be seen, and is not an error of a spreadsheet such as #REF!: map "
+            "the column's values to such names in the source"
+        )
+    return text
+
+
+ClassName = Annotated[str, AfterValidator(_class_name)]
 
 
 class Clustering(Settings):
@@ -43,8 +62,8 @@ class Labels(Settings):
 
     from_: Literal["clusters", "column"] = Field(alias="from")
     column: Name | None = None
-    classes: list[Name] | None = Field(default=None, min_length=2)
-    positive: Name | None = None
+    classes: list[ClassName] | None = Field(default=None, min_length=2)
+    positive: ClassName | None = None
     outcome: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
 
     @property

@@ -12,6 +12,7 @@ from tenant_experience.data_layout import MANIFEST
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings, line_of, load_settings
 from tenant_experience.tenant_id import IdCase
+from tenant_experience.use_case.column_names import name_fault
 from tenant_experience.use_case.events import Events
 from tenant_experience.use_case.features import Feature, Name, Noise
 from tenant_experience.use_case.gates import Gates
@@ -25,6 +26,8 @@ from tenant_experience.use_case.tuning import Tuning
 USE_CASE_FILE = "use_case.yaml"
 SQL_FILE = "features.sql"
 SOURCES_FOLDER = "sources"
+# The partition column of a use case that does not name one. Without values in it, there is one partition.
+DEFAULT_PARTITION_COLUMN = "portfolio_id"
 
 Scalar = bool | int | float | str
 # The features that ``targets`` apply to.
@@ -122,7 +125,7 @@ class UseCase(Settings):
     name: Name
     record_id: Name
     record_id_case: IdCase = "sensitive"
-    partition_column: Name
+    partition_column: Name = DEFAULT_PARTITION_COLUMN
     default_source: Name
     events: Events | None = None
     outcomes: Outcomes | None = None
@@ -280,4 +283,17 @@ def load_use_case(folder: Path) -> UseCase:
             f"{path.name}: line {line_of(path, *key)}: key '{'.'.join(key)}': {why}: choose another name",
             code="invalid_use_case",
         )
+    columns: dict[str, tuple[str, ...]] = {}
+    keys: list[tuple[str, tuple[str, ...]]] = [
+        (use_case.record_id, ("record_id",)),
+        (use_case.partition_column, ("partition_column",)),
+        *((name, ("features", name)) for name in use_case.features),
+        *([(use_case.labels.column, ("labels", "column"))] if use_case.labels.column else []),
+    ]
+    for name, key in keys:
+        if fault := name_fault(name, columns):
+            raise UserError(
+                f"{USE_CASE_FILE}: line {line_of(path, *key)}: key {'.'.join(key)!r}: {fault}", code="invalid_use_case"
+            )
+        columns[name] = key
     return use_case

@@ -71,7 +71,7 @@ def parse(content: bytes) -> ServedUseCase:
     return ServedUseCase(
         record_id=document["record_id"],
         record_id_case=document.get("record_id_case", "sensitive"),
-        partition_column=document["partition_column"],
+        partition_column=document.get("partition_column", "portfolio_id"),
         features={name: _feature(name, feature or {}) for name, feature in document["features"].items()},
         labels=tuple(labels.get("classes") or ()),
         positive=positive,

@@ -82,7 +82,11 @@ def _column_names(node: object) -> Iterator[str]:
     if kind == "COLUMN_REF":
         names = node["column_names"]
         if len(names) != 1:
-            raise ValueError(f'column {".".join(names)} has a dot: write "{".".join(names)}" in double quotes')
+            dotted = ".".join(names)
+            raise ValueError(
+                f"column {dotted} has a dot: write '\"{dotted}\"', in double quotes inside single quotes, because YAML "
+                "takes the outer quotes away"
+            )
         yield names[0]
     for value in node.values():
         yield from _column_names(value)

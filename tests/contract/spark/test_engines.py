@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from demo.generate_events import generate
 from tenant_experience.use_case.schema import load_use_case
 from tests.support.awkward_events import AS_OF, EVENTS, write_awkward_events
 from tests.support.cased_ids import ignore_case
-from tests.support.engine_use_cases import TRANSACTIONS
+from tests.support.engine_use_cases import SMALL, TRANSACTIONS
 from tests.support.feature_job import FeatureJob
 from tests.support.places import USE_CASE_FOLDER
 from tests.support.sales_files import FAULTS, FORMATS, sale
@@ -199,3 +200,41 @@ def test_the_cases_of_an_activity_log_are_the_same(tmp_path: Path, spark_python:
     ours, theirs = jobs.tables("features/features.parquet")
     assert theirs.equals(ours)
     assert ours["purchases"].to_pylist() == [10] * 7
+
+
+def test_columns_that_the_sql_leaves_out_have_the_same_defaults_and_refused_records_are_the_same(
+    tmp_path: Path, spark_python: Path
+) -> None:
+    sql = """SELECT tenant_id, CAST(count(*) AS DOUBLE) AS visit_count,
+    CAST(count(*) AS DOUBLE) / 3 AS mean_wait_hr,
+    CASE WHEN tenant_id = 'T1' THEN 2.5 ELSE 0.5 END AS chat_in_share
+    FROM events WHERE opened_at < $as_of GROUP BY tenant_id"""
+    jobs = []
+    for script, python in (("build_features.py", sys.executable), ("build_features_spark.py", spark_python)):
+        job = FeatureJob(tmp_path / script, script=script, python=python, use_case=str(SMALL))
+        (job.use_case / "features.sql").write_text(sql)
+        (job.use_case / "use_case.yaml").write_text(
+            (job.use_case / "use_case.yaml").read_text().replace("history:", "# history:")
+        )
+        lines = [f"E{n},T{n % 9},north,visit,,2026-0{1 + n % 9}-03T10:00:00Z," for n in range(90)]
+        header = "id,tenant,house,kind,way,opened,answered"
+        (job.raw / "log.csv").write_text("\n".join([header, *lines]) + "\n")
+        jobs.append((job, job.run(MANIFEST)))
+    (duckdb, first), (spark, second) = jobs
+    assert first == second
+    assert (first["status"], first["tenants"]) == ("ok", 8), first
+    tables = [
+        pq.read_table(job.base / "processing/output/features/features.parquet").to_pylist() for job in (duckdb, spark)
+    ]
+    assert tables[0] == tables[1]
+    assert {(row["portfolio_id"], row["history"], row["may_train"], row["exposure_days"]) for row in tables[0]} == {
+        ("all", "sufficient", True, None)
+    }
+    refused = [
+        pq.read_table(job.base / "processing/output/quarantine/quarantine.parquet").to_pylist()
+        for job in (duckdb, spark)
+    ]
+    for rows in refused:
+        assert [(row["reason"], row["column_name"], row["raw_tenant_id"]) for row in rows] == [
+            ("out_of_range", "chat_in_share", "T1")
+        ]

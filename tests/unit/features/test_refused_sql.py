@@ -29,7 +29,7 @@ def test_a_column_that_the_sql_does_not_give_is_named() -> None:
         ("SELEC 1", "is not SQL"),
         ("", "has no statement"),
         ("DROP VIEW events; SELECT 1", "must be CREATE VIEW or CREATE TABLE name AS SELECT: DROP VIEW events"),
-        ("CREATE VIEW a AS SELECT tenant_id FROM events; SELECT * FROM a", "gives no column 'portfolio_id'"),
+        ("CREATE VIEW a AS SELECT tenant_id FROM events; SELECT * FROM a", "gives no column 'work_order_count'"),
         (
             "CREATE VIEW a AS FROM events; CREATE TABLE a AS FROM events; FROM a",
             "gives the name 'a' to a statement, but",

@@ -1,0 +1,121 @@
+"""What a release of previewed files would end at: the gates of BuildFeatures, and what ClusterTenants says.
+
+These are the functions that the jobs call. What needs an earlier release is left out, and so are the groups of more
+tenants than are grouped in a moment; a sentence says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tenant_experience.data_layout import FEATURES_FILE
+from tenant_experience.data_quality.describe import IntakeFigures
+from tenant_experience.data_quality.feature_quality import describe_labels
+from tenant_experience.data_quality.gates import check_conflicting_ids, check_quarantine_gate, scope_warnings
+from tenant_experience.data_quality.report import DataQuality
+from tenant_experience.errors import TenantExperienceError
+from tenant_experience.features.contract import RefusedFeatures, check_refused_features
+from tenant_experience.features.partitions import PartitionSize, assign_partitions
+from tenant_experience.features.sql import check_freshness, place_tenants, tenants_by_portfolio, write_features
+from tenant_experience.features.table import FeatureTable, read_features
+from tenant_experience.groups.column_labels import label_partition
+from tenant_experience.groups.earlier_rules import EarlierRules, choose_groups
+from tenant_experience.intake.engine import ProcessingEngine
+from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.pipeline.build_features import Batch, chosen_groups, plan_partitions
+from tenant_experience.use_case.group_choice import FIND_NEW
+
+MOST_GROUPED = 5_000
+
+
+@dataclass
+class Verdict:
+    """Code and message of each refusal, and what was not looked at."""
+
+    refusals: list[tuple[str, str]] = field(default_factory=list)
+    not_run: list[str] = field(default_factory=list)
+
+
+def verdict(
+    engine: ProcessingEngine,
+    batch: Batch,
+    intake: IntakeFigures,
+    refused: RefusedFeatures | None,
+    quality: DataQuality,
+    scratch: Path,
+) -> Verdict:
+    """Asks every gate that needs no earlier release.
+
+    Args:
+        engine: holds what was read; its connection holds ``features``.
+        batch: with its gates.
+        intake: the rows read.
+        refused: the records that were refused after they were computed.
+        quality: gets the warnings.
+        scratch: a folder that the connection may write to.
+    """
+    found, use_case = Verdict(), batch.use_case
+    partitions: dict[str, PartitionSize] = {}
+
+    def check_sizes() -> None:
+        inherits = batch.manifest.groups is not None and batch.manifest.groups.kind == "from"
+        scope = use_case.chosen_scope(batch.manifest.models)
+        portfolios = tenants_by_portfolio(engine.connection, use_case)
+        partitions.update(assign_partitions(portfolios, use_case, scope, inherits=inherits))
+        quality.warnings = [*(quality.warnings or ()), *scope_warnings(scope, partitions.values(), use_case)]
+
+    gates: list[Callable[[], object]] = [
+        lambda: check_quarantine_gate(intake, use_case, batch.source.columns),
+        lambda: check_conflicting_ids(quality.events, use_case),
+        lambda: check_refused_features(refused, use_case),
+        check_sizes,
+        lambda: use_case.labels.from_ == "column" and describe_labels(engine.connection, use_case, compared=False),
+        lambda: plan_partitions(
+            batch, use_case.chosen_scope(batch.manifest.models), partitions, chosen_groups(batch, compared=False)
+        ),
+    ]
+    if batch.source.has_events:
+        gates.insert(2, lambda: check_freshness(engine, use_case, batch.as_of))
+    for gate in gates:
+        found.refusals += _asked(gate)
+    if not found.refusals:
+        place_tenants(engine.connection, use_case, partitions)
+        write_features(engine.connection, use_case, scratch / FEATURES_FILE)
+        _cluster(batch, partitions, scratch, found)
+    return found
+
+
+def _cluster(batch: Batch, partitions: dict[str, PartitionSize], scratch: Path, found: Verdict) -> None:
+    """What ClusterTenants would say of each partition."""
+    use_case, choice = batch.use_case, chosen_groups(batch, compared=False)
+    by_column = use_case.labels.from_ == "column"
+    if choice is not None and choice != FIND_NEW:
+        found.not_run.append(
+            "the groups that manifest.json asks for are those of a release, so they were not looked at"
+        )
+        return
+    table = read_features(scratch / FEATURES_FILE, use_case)
+    if len(table) > MOST_GROUPED and not by_column:
+        found.not_run.append(
+            f"groups were not looked for, because there are more than {MOST_GROUPED} tenants: preview a part of them"
+        )
+        return
+    for item in plan_partitions(batch, use_case.chosen_scope(batch.manifest.models), partitions, choice):
+        for size in item.partitions:
+            found.refusals += _asked(_grouping(table, Partition(size.partition, size.slug), batch))
+
+
+def _grouping(table: FeatureTable, partition: Partition, batch: Batch) -> Callable[[], object]:
+    tenants, use_case = table.of_partition(partition.slug), batch.use_case
+    if use_case.labels.from_ == "column":
+        return lambda: label_partition(tenants, partition, use_case)
+    return lambda: choose_groups(tenants, partition, use_case, "preview", FIND_NEW, EarlierRules())
+
+
+def _asked(gate: Callable[[], object]) -> Iterator[tuple[str, str]]:
+    try:
+        gate()
+    except TenantExperienceError as refusal:
+        yield refusal.code, refusal.message

@@ -1,0 +1,269 @@
+"""The statements of ``features.sql``: their form, and what they may read. The same rules hold for both engines.
+
+DuckDB's own parser reads them, so neither quotes nor schemas nor comments hide a name. What is refused could give other
+features for the same files, or read something that is not an event.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from tenant_experience.errors import UserError
+from tenant_experience.use_case.schema import SQL_FILE
+
+PARAMETERS = ("as_of", "window_start", "minimum_days", "provisional_below")
+_NAMED = re.compile(r"CREATE\s+(?P<kind>VIEW|TABLE)\s+(?P<name>[a-z_][a-z0-9_]*)\s+AS\s", re.IGNORECASE)
+_PLAIN = re.compile(r"\w+")
+_PARAMETER = re.compile(rb"\$([A-Za-z_]\w*)")
+# Of the functions that give rows, only these read nothing.
+_TABLE_FUNCTIONS = ("unnest", "range", "generate_series")
+# DuckDB says of these, too, that they always give the same: the clock, the session and the environment.
+_FURTHER_VOLATILE = frozenset(
+    (
+        *("age", "current_catalog", "current_date", "current_localtime", "current_localtimestamp", "current_role"),
+        *("current_schema", "current_time", "current_timestamp", "current_user", "get_current_time", "getenv"),
+        *("localtime", "localtimestamp", "session_user", "user", "version", "which_secret"),
+    )
+)
+_CLOCK_WORDS = _FURTHER_VOLATILE - {"age", "version", "user", "getenv", "which_secret"}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement: a SELECT, and the name of its rows.
+
+    Attributes:
+        name: of the view or table; None for the last statement, which is the result.
+        kind: ``VIEW``, ``TABLE``, or empty for the last statement.
+        sql: the SELECT, with values in place of the parameters.
+        line: where its SELECT begins in the file.
+    """
+
+    name: str | None
+    kind: str
+    sql: str
+    line: int
+
+
+def read_sql(folder: Path) -> str:
+    """The text of ``features.sql`` in the folder of a use case.
+
+    Raises:
+        UserError: ``invalid_use_case``: there is no such file, or it is not UTF-8.
+    """
+    try:
+        return (folder / SQL_FILE).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise _refusal(
+            f"is missing in {folder.name}/: features are computed from events by this file. Write it, or use a source "
+            "of kind: table"
+        ) from error
+    except ValueError as error:
+        raise _refusal("is not UTF-8: save it as UTF-8") from error
+
+
+def parse_statements(sql: str, values: Mapping[str, str], taken: Iterable[str] = ("events",)) -> list[Statement]:
+    """Splits and checks the file.
+
+    Args:
+        sql: ``features.sql``.
+        values: parameter -> the SQL that stands in its place, for each of ``PARAMETERS``.
+        taken: names of tables that no statement may have.
+
+    Raises:
+        UserError: ``invalid_use_case``; the message names the file and the line, and says what to write.
+    """
+    queries, problem = _extracted(sql)
+    if problem:
+        raise _refusal(f"is not SQL: {problem}")
+    if not queries:
+        raise _refusal("has no statement; it must end with a SELECT")
+    names = set(taken)
+    found, place = [], 0
+    readable = {"events"}
+    for number, query in enumerate(queries, start=1):
+        start = sql.find(query.strip(), place)
+        place = start + len(query.strip())
+        line = sql.count("\n", 0, start) + 1
+        is_last = number == len(queries)
+        statement = _split(query.strip().rstrip(";"), line, is_last=is_last)
+        _check_select(statement, readable)
+        if statement.name is not None:
+            if statement.name.lower() in names:
+                raise _refusal(
+                    f"line {line}: gives the name {statement.name!r} to a statement, but another one, or the events, "
+                    "have it already: choose a name for each"
+                )
+            names.add(statement.name.lower())
+            readable.add(statement.name.lower())
+        found.append(Statement(statement.name, statement.kind, _substituted(statement.sql, values), line))
+    return found
+
+
+def _split(query: str, line: int, *, is_last: bool) -> Statement:
+    if is_last:
+        return Statement(None, "", query, line)
+    named = _NAMED.search(query)
+    if named is None or _without_comments(query[: named.start()]).strip():
+        raise _refusal(
+            f"line {line}: every statement but the last must be CREATE VIEW or CREATE TABLE name AS SELECT: "
+            f"{' '.join(query.split())[:100]}"
+        )
+    before = query[: named.end()].count("\n")
+    return Statement(named["name"], named["kind"].upper(), query[named.end() :], line + before)
+
+
+def _without_comments(text: str) -> str:
+    return re.sub(r"--[^\n]*|/\*.*?\*/", "", text, flags=re.DOTALL)
+
+
+def _extracted(sql: str) -> tuple[list[str], str | None]:
+    """The statements and what is wrong. The caller raises: a traceback must not keep the cursor alive."""
+    with duckdb.cursor() as parser:
+        try:
+            return [statement.query for statement in parser.extract_statements(sql)], None
+        except duckdb.Error as error:
+            return [], str(error)
+
+
+def _tree(select: str) -> dict[str, Any]:
+    with duckdb.cursor() as parser:
+        row = parser.execute("SELECT json_serialize_sql($1)", [select]).fetchone()
+    document: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+    return document
+
+
+def _check_select(statement: Statement, readable: set[str]) -> None:
+    document = _tree(statement.sql)
+    if document["error"]:
+        problem = document.get("error_message", "it cannot be parsed")
+        raise _refusal(
+            f"line {statement.line}: this statement is not one SELECT that can be checked ({problem}). Write one "
+            f"query over events, and one of {_parameters()} where the moment or a threshold is meant"
+        )
+    tree = document["statements"]
+    for problem, place in _problems(tree, readable | set(_common_tables(tree))):
+        line = statement.line + statement.sql.encode()[:place].count(b"\n") if place is not None else statement.line
+        raise _refusal(f"line {line}: {problem}")
+
+
+def _common_tables(node: object) -> Iterator[str]:
+    for part in _nodes(node):
+        entries = (part.get("cte_map") or {}).get("map", []) if isinstance(part.get("cte_map"), dict) else []
+        names = [str(entry["key"]).lower() for entry in entries]
+        # A quoted name such as "x.csv" would be a file wherever the WITH is not in force.
+        yield from (name for name in names if _PLAIN.fullmatch(name))
+
+
+def _nodes(node: object) -> Iterator[dict[str, Any]]:
+    """Every object of a parse tree."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _nodes(item)
+    elif isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from _nodes(value)
+
+
+def _problems(tree: object, readable: set[str]) -> Iterator[tuple[str, int | None]]:
+    """What the statement must not do, each with its place in the text (bytes), where the parser knows it."""
+    from_functions = {id(part["function"]) for part in _nodes(tree) if part.get("type") == "TABLE_FUNCTION"}
+    for part in _nodes(tree):
+        problem = _problem(part, readable, is_table_function=id(part) in from_functions)
+        if problem:
+            place = part.get("query_location")
+            yield problem, place if isinstance(place, int) and place < 1 << 60 else None
+
+
+def _problem(part: Mapping[str, Any], readable: set[str], *, is_table_function: bool) -> str | None:
+    kind = part.get("type")
+    if part.get("sample"):
+        return "draws a sample, which differs from run to run: leave out TABLESAMPLE and USING SAMPLE"
+    if kind == "RECURSIVE_CTE_NODE":
+        return "WITH RECURSIVE may never end, and Spark cannot run it: write the steps as views, one after the other"
+    if kind == "SHOW_REF":
+        return "DESCRIBE, SHOW and SUMMARIZE say nothing about events: leave them out"
+    if kind == "BASE_TABLE":
+        return _unreadable(part, readable)
+    if part.get("class") == "PARAMETER":
+        name = str(part.get("identifier", ""))
+        if name not in PARAMETERS:
+            written = f"${name}" if name else "a parameter without a name"
+            return f"{written} is not known: write one of {_parameters()}, or the value itself"
+    if part.get("class") == "COLUMN_REF" and part["column_names"][-1].lower() in _CLOCK_WORDS:
+        return _volatile(part["column_names"][-1])
+    if part.get("class") in ("FUNCTION", "WINDOW"):
+        name = str(part["function_name"]).lower()
+        if is_table_function:
+            allowed = name in _TABLE_FUNCTIONS
+            return None if allowed else f"reads {name}(...): features.sql may read events and its own statements only"
+        if name == "age" and len(part.get("children", ())) > 1:
+            return None
+        return _volatile(name) if name in _volatile_functions() else None
+    return None
+
+
+def _unreadable(table: Mapping[str, Any], readable: set[str]) -> str | None:
+    schema, name = table["schema_name"] or table["catalog_name"], str(table["table_name"])
+    if not schema and name.lower() in readable:
+        return None
+    written = f"{schema}.{name}" if schema else name
+    return (
+        f"reads {written!r}, which is neither events nor a view or table of an earlier statement: no file and no other "
+        f"table can be read here. Known at this line: {', '.join(sorted(readable))}"
+    )
+
+
+def _volatile(name: str) -> str:
+    return (
+        f"uses {name}, which does not give the same result when a release is built again: write $as_of for the time of "
+        "the release, and compute everything else from events"
+    )
+
+
+@cache
+def _volatile_functions() -> frozenset[str]:
+    """The functions of DuckDB that do not always give the same for the same arguments."""
+    with duckdb.cursor() as session:
+        rows = session.execute(
+            "SELECT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
+        ).fetchall()
+    return _FURTHER_VOLATILE | {str(name).lower() for (name,) in rows}
+
+
+def _substituted(sql: str, values: Mapping[str, str]) -> str:
+    """The statement with values in place of its parameters; texts, comments and quoted names stay as they are."""
+    text = sql.encode()
+    tokens = duckdb.tokenize(sql)
+    ends = [*(start for start, _ in tokens[1:]), len(text)]
+    kept = (duckdb.token_type.string_const, duckdb.token_type.comment)
+    fixed = [
+        (start, end)
+        for (start, kind), end in zip(tokens, ends, strict=True)
+        if kind in kept or text[start : start + 1] == b'"'
+    ]
+
+    def value(match: re.Match[bytes]) -> bytes:
+        if any(start <= match.start() < end for start, end in fixed):
+            return match[0]
+        return values[match[1].decode()].encode()
+
+    return _PARAMETER.sub(value, text).decode()
+
+
+def _parameters() -> str:
+    return ", ".join(f"${name}" for name in PARAMETERS)
+
+
+def _refusal(problem: str) -> UserError:
+    where = f"{SQL_FILE}:" if problem.startswith("line") else SQL_FILE
+    return UserError(f"{where} {problem}", code="invalid_use_case")
