@@ -36,7 +36,15 @@ def test_a_release_ends_with_a_model_its_figures_and_a_report(release: Release) 
     assert sorted(path.name for path in release.models["all"].iterdir()) == FILES
     reports = release.output("reports")
     names = sorted(path.name for path in reports.iterdir())
-    assert names == ["actions.csv", "actions.json", "evaluation.json", "outcome.json", "report.html", "smoke_test.json"]
+    assert names == [
+        "actions.csv",
+        "actions.json",
+        "evaluation.json",
+        "outcome.json",
+        "report.html",
+        "share_pictures.json",
+        "smoke_test.json",
+    ]
     assert "&lt;east&gt; &amp; co" in (reports / "report.html").read_text()
     portfolios = json.loads((reports / "evaluation.json").read_text())["partitions"][0]["portfolios"]
     assert sum(row["tenants"] for row in portfolios) == 2_000

@@ -1,3 +1,9 @@
 """What a job does, put together from the rooms: building features, evaluating a shard, replaying a model."""
 
-__all__ = ["build_features", "evaluate_shard", "replay", "tenant_outcomes"]
+__all__ = [
+    "build_features",
+    "evaluate_shard",
+    "refused_features",
+    "replay",
+    "tenant_outcomes",
+]
