@@ -18,6 +18,7 @@ from tests.support.places import USE_CASE_FOLDER
 
 RAW = "raw"
 USE_CASE = "use_case/use_case.yaml"
+FEATURES_SQL = "use_case/features.sql"
 MANIFEST = f"{RAW}/manifest.json"
 # Nobody but the quarantine is told what a file holds: neither ids nor, at all, columns that no source reads.
 TENANT = "Tsecret"
@@ -147,6 +148,13 @@ def use_case_files() -> dict[str, bytes]:
         if path.is_file()
     }
     use_case = yaml.safe_load(files[USE_CASE])
+    left_out = use_case["features"].keys() - set(FEATURES)
+    # features.sql gives each feature in a line of its own, and no others than the use case declares.
+    kept = [
+        line
+        for line in files[FEATURES_SQL].decode().splitlines()
+        if line.rpartition(" AS ")[2].rstrip(",") not in left_out
+    ]
     use_case["features"] = {name: use_case["features"][name] for name in FEATURES}
     # These name features that are left out here.
     for key in ("contacts", "targets"):
@@ -158,6 +166,7 @@ def use_case_files() -> dict[str, bytes]:
     table = yaml.safe_load(files["use_case/sources/tenant_table.yaml"])
     table["columns"] = {"tenant_id": "household_id"} | {name: name for name in FEATURES}
     return files | {
+        FEATURES_SQL: "\n".join(kept).encode(),
         USE_CASE: yaml.safe_dump(use_case, sort_keys=False).encode(),
         "use_case/sources/tenant_table.yaml": yaml.safe_dump(table, sort_keys=False).encode(),
     }
