@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
 from pathlib import Path
 
 import boto3
@@ -13,6 +12,7 @@ import pytest
 import xgboost
 
 from operations.releases import FinishedRelease
+from tenant_experience.jobs.archive import extract_archive
 from tenx.main import main
 from tests.support.flow import STATE, Flow
 
@@ -34,8 +34,7 @@ def test_a_thousand_answers_equal_the_models_own(flow: Flow, first: FinishedRele
     version = live["models"]["all"]
     s3 = boto3.client("s3")
     s3.download_file(flow.bucket, f"models/all/{version}/model.tar.gz", str(tmp_path / "model.tar.gz"))
-    with tarfile.open(tmp_path / "model.tar.gz") as archive:
-        archive.extractall(tmp_path / "model", filter="data")
+    extract_archive(tmp_path / "model.tar.gz", tmp_path / "model")
     manifest = json.loads((tmp_path / "model" / "model.json").read_text())
     names, calibration = manifest["features"], manifest["calibration"]
     booster = xgboost.Booster(model_file=tmp_path / "model" / "model.ubj")

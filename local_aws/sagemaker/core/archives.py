@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tarfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+
+# The first releases of Python 3.11, which some systems still come with, know no filter of members.
+from backports import tarfile
 
 _MAXIMUM_BYTES = 20 * 1024**3
 

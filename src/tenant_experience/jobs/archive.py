@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import tarfile
 import zlib
 from collections.abc import Sequence
@@ -54,8 +55,30 @@ def extract_archive(path: Path, folder: Path, member_limit: int = MEMBER_LIMIT, 
                     raise PlatformError(
                         f"{path} holds more than {member_limit} members or {bytes_limit} bytes", code="unsafe_archive"
                     )
-                archive.extract(member, folder, filter="data")
-    except tarfile.FilterError as error:
-        raise PlatformError(f"{path}: {error}", code="unsafe_archive") from error
+                if not _write_member(archive, member, folder.resolve()):
+                    raise PlatformError(f"{path}: {member.name!r} is no name in a folder", code="unsafe_archive")
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise PlatformError(f"{path} cannot be read: {error}", code="corrupt_archive") from error
+
+
+def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> bool:
+    """Writes a file or a folder; False for a name that leads outside, or that names no file.
+
+    The first releases of Python 3.11, which some systems still come with, know no ``filter="data"``. Nothing else
+    than files and folders is written, so that no link of the archive can be on the way.
+    """
+    if "\0" in member.name:
+        return False
+    target = (root / member.name.lstrip("/")).resolve()
+    if not target.is_relative_to(root):
+        return False
+    content = archive.extractfile(member)
+    if content is None:
+        target.mkdir(parents=True, exist_ok=True)
+        return True
+    if target == root:
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with content, target.open("wb") as file:
+        shutil.copyfileobj(content, file)
+    return True

@@ -166,6 +166,9 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 1) -> tarfile.T
     "hostile",
     [
         member("../outside"),
+        member("in/../../outside"),
+        member("/../outside"),
+        member("."),
         member("link", tarfile.SYMTYPE),
         member("hard", tarfile.LNKTYPE),
         member("f", tarfile.FIFOTYPE),
@@ -176,6 +179,14 @@ def test_an_archive_that_reaches_outside_is_refused(tmp_path: Path, hostile: tar
         extract_archive(crafted(tmp_path / "x.tar.gz", hostile), tmp_path / "out")
     assert refusal.value.code == "unsafe_archive"
     assert not (tmp_path / "outside").exists()
+
+
+def test_a_name_that_begins_at_the_root_is_written_into_the_folder(tmp_path: Path) -> None:
+    extract_archive(crafted(tmp_path / "x.tar.gz", member("/in/a"), member("b/../c")), tmp_path / "out")
+    assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()) == [
+        "c",
+        "in/a",
+    ]
 
 
 def test_an_archive_over_the_limits_is_refused(tmp_path: Path) -> None:
