@@ -74,7 +74,7 @@ def has_member(path: Path, name: str, chosen: Callable[[str], bool]) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info.filename for info in archive.infolist() if not _is_folder(info)]
-    except (*_DAMAGE, NotImplementedError):
+    except (*_DAMAGE, NotImplementedError):  # unpack_zip refuses the archive by name, whatever it is taken for here
         members = []
     read = [f"{name}/{printable(member)}" for member in members if not is_skipped(member)]
     return any(map(chosen, read)) if read else chosen(name)

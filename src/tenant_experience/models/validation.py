@@ -19,6 +19,8 @@ NOT_VALIDATED = "not validated against any outcome"
 # Of fewer tenants, or fewer of one ending, no figure is given.
 LEAST_OUTCOMES, LEAST_OF_EACH = 30, 5
 
+_IN_HEADLINE = 3
+
 Period = Literal["following", "concurrent"]
 Direction = Literal["agrees", "unclear", "contradicts"]
 Text = Annotated[str, Field(max_length=500)]
@@ -70,6 +72,12 @@ class OutcomeValidation(BaseModel):
         """For people who decide."""
         return " ".join(self._parts())
 
+    @property
+    def figure(self) -> str:
+        """How many there are, the AUC with its interval, and whether it says nothing or the opposite."""
+        doubt = {"unclear": ", so perhaps nothing", "contradicts": ", the wrong way"}.get(self.direction or "", "")
+        return f"{self.outcomes:,} {self.words}: AUC {self.auc:.2f} ({self.low:.2f} to {self.high:.2f}){doubt}"
+
     def _parts(self) -> Iterator[str]:
         others = f" among {self.tenants:,} tenants" if self.tenants != self.outcomes else ""
         of_them = f"{self.outcomes:,} {self.words}{others}"
@@ -119,6 +127,15 @@ class Validation(BaseModel):
     def text(self) -> str:
         """All sentences; without outcomes, three words that are no sentence of their own."""
         return " ".join(self.sentences) if self.outcomes else NOT_VALIDATED
+
+    @property
+    def headline(self) -> str:
+        """The figures of up to three kinds, for an e-mail; the report has all that is to be said of them."""
+        judged = [each for each in self.outcomes if each.auc is not None]
+        if not judged:
+            return f"{NOT_VALIDATED[:1].upper()}{NOT_VALIDATED[1:]}."
+        more = f"; {len(judged) - _IN_HEADLINE} more in the report" if len(judged) > _IN_HEADLINE else ""
+        return f"Validated on {'; on '.join(each.figure for each in judged[:_IN_HEADLINE])}{more}."
 
     def document(self) -> dict[str, object]:
         """As the API and evaluation.json have it."""

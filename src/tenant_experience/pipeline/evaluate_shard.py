@@ -107,7 +107,7 @@ class ShardEvaluation:
             "metrics": evaluation.metrics,
             "tenants": evaluation.tenants,
             "bad_share": evaluation.bad_share,
-            "validation": evaluation.validation.text,
+            "validation": evaluation.validation.headline,
             "notes": [*evaluation.yardstick_sentences, *evaluation.warnings][:MOST_NOTES],
         }
 

@@ -19,6 +19,7 @@ from tenant_experience.models.validation import OutcomeValidation, Validation
 from tenant_experience.statistics.ranks import probability_worse
 from tests.support.judged_partition import Judged, judged_groups
 from tests.support.known_satisfaction import LEVELS, held, validated, with_outcomes, with_portfolio
+from tests.support.outcome_validations import surveys
 
 AS_OF = np.datetime64("2026-11-01T00:00:00")
 BEFORE, AFTER = AS_OF - np.timedelta64(30, "D"), AS_OF + np.timedelta64(5, "D")
@@ -161,21 +162,18 @@ def test_with_too_few_outcomes_or_one_ending_no_figure_is_given(
     assert whole.text.startswith("Not validated against any outcome. ")
 
 
-def test_the_text_and_the_numbers_say_the_same() -> None:
-    of = OutcomeValidation(
-        kind="survey",
-        words="surveys",
-        outcomes=312,
-        tenants=312,
-        bad=71,
-        trained=0,
-        answers_as_of="2025-11-01T00:00:00Z",
-        until="2026-11-01T00:00:00Z",
-        period="following",
-        auc=0.712,
-        low=0.661,
-        high=0.757,
+def test_an_email_has_the_figures_of_three_kinds_and_ends_with_a_whole_sentence() -> None:
+    kinds = [surveys(), surveys(0.52, 0.45, 0.6, "complaints"), surveys(0.3, 0.2, 0.4, "renewals")]
+    assert Validation(outcomes=kinds).headline == (
+        "Validated on 312 surveys: AUC 0.71 (0.66 to 0.76); on 312 complaints: AUC 0.52 (0.45 to 0.60), so perhaps "
+        "nothing; on 312 renewals: AUC 0.30 (0.20 to 0.40), the wrong way."
     )
+    assert Validation(outcomes=[*kinds, surveys()]).headline.endswith("the wrong way; 1 more in the report.")
+    assert Validation().headline == "Not validated against any outcome."
+
+
+def test_the_text_and_the_numbers_say_the_same() -> None:
+    of = surveys(auc=0.712, low=0.661, high=0.757)
     document = Validation(outcomes=[of]).document()
     assert str(document["text"]).startswith("Validated on 312 surveys: AUC 0.71 (0.66 to 0.76).")
     assert document["validated"] is True

@@ -41,11 +41,6 @@ IDS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
 def write(folder: Path, extension: str, rows: list[dict[str, str]]) -> Path:
     folder.mkdir()
     if extension == "parquet":

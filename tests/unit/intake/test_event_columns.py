@@ -26,17 +26,6 @@ from tests.support.sales_files import FAULTS, FORMATS, as_csv, sale
 AS_OF = datetime(2026, 2, 1, tzinfo=UTC)
 
 
-@pytest.fixture(autouse=True)
-def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
-@pytest.fixture
-def raw(tmp_path: Path) -> Path:
-    (tmp_path / "raw").mkdir()
-    return tmp_path / "raw"
-
-
 def read(raw: Path, sales: list[dict[str, str | None]], extension: str = ".csv", source: str = "sales") -> Read:
     (raw / f"sales{extension}").write_bytes(FORMATS[extension](sales))
     return Read(raw, TRANSACTIONS, source)

@@ -16,18 +16,6 @@ PAIRS = [f"{chr(place)}{chr(place + 1)}" for place in range(ord("a"), ord("z"))]
 RECORD = dict(zip(HEADER.split(","), GOOD.split(","), strict=True))
 
 
-@pytest.fixture(autouse=True)
-def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
-@pytest.fixture
-def raw(tmp_path: Path) -> Path:
-    folder = tmp_path / "raw"
-    folder.mkdir()
-    return folder
-
-
 def refused(folder: Path) -> UserError:
     with pytest.raises(UserError) as caught:
         Read(folder)

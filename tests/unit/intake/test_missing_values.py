@@ -69,11 +69,6 @@ TABLE_COLUMNS = ("total_tickets", "answer_rate")
 FORMATS = ("csv", "csv.gz", "jsonl", "parquet")
 
 
-@pytest.fixture(autouse=True)
-def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
 @pytest.fixture
 def use_case(tmp_path: Path) -> Path:
     """The use case with a null marker in both of its sources."""

@@ -16,17 +16,6 @@ from tests.support.places import USE_CASE_FOLDER
 from tests.support.raw_reading import GOOD, HEADER, Read, write_csv
 
 
-@pytest.fixture(autouse=True)
-def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
-@pytest.fixture
-def raw(tmp_path: Path) -> Path:
-    (tmp_path / "raw").mkdir()
-    return tmp_path / "raw"
-
-
 def row(**columns: str) -> str:
     return ",".join((dict(zip(HEADER.split(","), GOOD.split(","), strict=True)) | columns).values())
 

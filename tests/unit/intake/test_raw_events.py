@@ -16,11 +16,6 @@ from tests.support.places import USE_CASE_FOLDER
 from tests.support.raw_reading import GOOD, HEADER, USE_CASE, Read, write_csv
 
 
-@pytest.fixture(autouse=True)
-def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
     return tmp_path / "raw"

@@ -13,13 +13,6 @@ from tests.support.raw_reading import EVENTS_SOURCE
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
 
-@pytest.fixture
-def raw(tmp_path: Path) -> Path:
-    folder = tmp_path / "raw"
-    folder.mkdir()
-    return folder
-
-
 @pytest.mark.parametrize(
     ("name", "content", "code", "words"),
     [

@@ -25,11 +25,6 @@ BY_SECONDS, BY_MILLISECONDS = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
 def record(place: int, **columns: object) -> dict[str, object]:
     return dict(zip(HEADER.split(","), GOOD.split(","), strict=True)) | {"event_id": f"E{place:02d}"} | columns
 

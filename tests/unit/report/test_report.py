@@ -14,7 +14,7 @@ from tenant_experience.features.ingestion_result import IngestionResult
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.jobs.partition_runs import Partition, PartitionOutcome
 from tenant_experience.models.served_model import ServedModel
-from tenant_experience.models.validation import OutcomeValidation, Validation
+from tenant_experience.models.validation import Validation
 from tenant_experience.pages.html_page import figure
 from tenant_experience.report import report
 from tenant_experience.report.action_files import report_actions
@@ -23,6 +23,7 @@ from tests.support.backtests import made_up_next_period
 from tests.support.generated_tenants import generated_table, use_case
 from tests.support.html_pages import POLICY, Tags, tags_of, words_of
 from tests.support.judged_partition import NAME, Judged, judged_groups
+from tests.support.outcome_validations import surveys
 
 REFUSED = PartitionOutcome("<b>small</b>", "small", "refused", "algorithm", "too_few_tenants", "12 tenants & no more")
 
@@ -152,20 +153,7 @@ def test_a_page_of_many_models_shows_the_first_and_says_where_the_others_are(
 
 def test_the_page_says_what_the_answers_are_worth_by_outcomes(judged: Judged, text: str) -> None:
     assert "What became of tenants: the answers are not validated against any outcome." in text
-    found = OutcomeValidation(
-        kind="survey",
-        words="surveys",
-        outcomes=312,
-        tenants=312,
-        bad=71,
-        trained=0,
-        answers_as_of="2025-11-01T00:00:00Z",
-        until="2026-11-01T00:00:00Z",
-        period="following",
-        auc=0.71,
-        low=0.66,
-        high=0.76,
-    )
+    found = surveys()
     evaluation = replace(judged.evaluation, validation=Validation(outcomes=[found]))
     told = replace(judged, evaluation=evaluation).report()
     assert "Validated on 312 surveys: AUC 0.71 (0.66 to 0.76)." in told
