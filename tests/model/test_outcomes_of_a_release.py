@@ -54,8 +54,9 @@ def test_evaluation_outcome_and_report_say_the_same(release: Release) -> None:
     assert (surveys["period"], surveys["trained"], surveys["direction"]) == ("concurrent", 0, "agrees")
     assert surveys["tenants"] == evaluation["counts"]["test"]["tenants"]
     assert surveys["auc"] > 0.9
-    assert row["validation"] == said["text"]
-    assert said["text"].startswith(f"Validated on {surveys['tenants']} surveys: AUC {surveys['auc']:.2f} (")
+    figure = f"AUC {surveys['auc']:.2f} ({surveys['low']:.2f} to {surveys['high']:.2f})"
+    assert row["validation"] == f"Validated on {surveys['tenants']} surveys: {figure}."
+    assert said["text"].startswith(row["validation"])
     assert said["text"] in " ".join((reports / "report.html").read_text().split())
 
 
@@ -73,4 +74,6 @@ def test_every_answer_says_it_and_the_digest_covers_it(release: Release) -> None
         explain=False,
         unknown_categories={},
     )
-    assert json.loads(json_answer(batch, model))["validation"]["text"] == row["validation"]
+    said = json.loads(json_answer(batch, model))["validation"]["text"]
+    assert said == model.validation.text
+    assert said.startswith(row["validation"])
