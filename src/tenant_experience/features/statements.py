@@ -22,7 +22,9 @@ from tenant_experience.use_case.schema import SQL_FILE
 PARAMETERS = ("as_of", "window_start", "minimum_days", "provisional_below")
 _NAMED = re.compile(r"CREATE\s+(?P<kind>VIEW|TABLE)\s+(?P<name>[a-z_][a-z0-9_]*)\s+AS\s", re.IGNORECASE)
 _PLAIN = re.compile(r"\w+")
-_PARAMETER = re.compile(rb"\$([A-Za-z_]\w*)")
+# Not within a name such as x$as_of, which is a column's.
+_PARAMETER = re.compile(rb"(?<![\w$])\$([A-Za-z_]\w*)")
+_READING_NODES = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"))
 # Of the functions that give rows, only these read nothing.
 _TABLE_FUNCTIONS = ("unnest", "range", "generate_series")
 # DuckDB says of these, too, that they always give the same: the clock, the session and the environment.
@@ -30,10 +32,10 @@ _FURTHER_VOLATILE = frozenset(
     (
         *("age", "current_catalog", "current_date", "current_localtime", "current_localtimestamp", "current_role"),
         *("current_schema", "current_time", "current_timestamp", "current_user", "get_current_time", "getenv"),
-        *("localtime", "localtimestamp", "session_user", "user", "version", "which_secret"),
+        *("localtime", "localtimestamp", "reservoir_quantile", "session_user", "user", "version", "which_secret"),
     )
 )
-_CLOCK_WORDS = _FURTHER_VOLATILE - {"age", "version", "user", "getenv", "which_secret"}
+_CLOCK_WORDS = _FURTHER_VOLATILE - {"age", "version", "user", "getenv", "reservoir_quantile", "which_secret"}
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,10 @@ def _extracted(sql: str) -> tuple[list[str], str | None]:
 def _tree(select: str) -> dict[str, Any]:
     with duckdb.cursor() as parser:
         row = parser.execute("SELECT json_serialize_sql($1)", [select]).fetchone()
-    document: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+    try:
+        document: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+    except RecursionError:
+        return {"error": True, "error_message": "it is nested too deeply"}
     return document
 
 
@@ -149,43 +154,43 @@ def _check_select(statement: Statement, readable: set[str]) -> None:
             f"line {statement.line}: this statement is not one SELECT that can be checked ({problem}). Write one "
             f"query over events, and one of {_parameters()} where the moment or a threshold is meant"
         )
-    tree = document["statements"]
-    for problem, place in _problems(tree, readable | set(_common_tables(tree))):
+    try:
+        found = next(_problems(document["statements"], frozenset(readable)), None)
+    except RecursionError:
+        raise _refusal(f"line {statement.line}: is nested too deeply: write the steps as views") from None
+    if found:
+        problem, place = found
         line = statement.line + statement.sql.encode()[:place].count(b"\n") if place is not None else statement.line
         raise _refusal(f"line {line}: {problem}")
 
 
-def _common_tables(node: object) -> Iterator[str]:
-    for part in _nodes(node):
-        entries = (part.get("cte_map") or {}).get("map", []) if isinstance(part.get("cte_map"), dict) else []
-        names = [str(entry["key"]).lower() for entry in entries]
-        # A quoted name such as "x.csv" would be a file wherever the WITH is not in force.
-        yield from (name for name in names if _PLAIN.fullmatch(name))
-
-
-def _nodes(node: object) -> Iterator[dict[str, Any]]:
-    """Every object of a parse tree."""
+def _problems(
+    node: object, readable: frozenset[str], *, is_table_function: bool = False
+) -> Iterator[tuple[str, int | None]]:
+    """What a part of a parse tree must not do, each with its place in the text (bytes), where the parser knows it."""
     if isinstance(node, list):
         for item in node:
-            yield from _nodes(item)
+            yield from _problems(item, readable)
     elif isinstance(node, dict):
-        yield node
-        for value in node.values():
-            yield from _nodes(value)
-
-
-def _problems(tree: object, readable: set[str]) -> Iterator[tuple[str, int | None]]:
-    """What the statement must not do, each with its place in the text (bytes), where the parser knows it."""
-    from_functions = {id(part["function"]) for part in _nodes(tree) if part.get("type") == "TABLE_FUNCTION"}
-    for part in _nodes(tree):
-        problem = _problem(part, readable, is_table_function=id(part) in from_functions)
+        problem = _problem(node, readable, is_table_function=is_table_function)
         if problem:
-            place = part.get("query_location")
+            place = node.get("query_location")
             yield problem, place if isinstance(place, int) and place < 1 << 60 else None
+        tables = node.get("cte_map")
+        # The names of WITH are known to the ones after them and to their own SELECT, and nowhere else.
+        for entry in tables.get("map", ()) if isinstance(tables, dict) else ():
+            yield from _problems(entry["value"], readable)
+            readable |= {str(entry["key"]).lower()}
+        for key, value in node.items():
+            if key != "cte_map":
+                reads = key == "function" and node.get("type") == "TABLE_FUNCTION"
+                yield from _problems(value, readable, is_table_function=reads)
 
 
-def _problem(part: Mapping[str, Any], readable: set[str], *, is_table_function: bool) -> str | None:
+def _problem(part: Mapping[str, Any], readable: frozenset[str], *, is_table_function: bool) -> str | None:
     kind = part.get("type")
+    if isinstance(kind, str) and kind.endswith("_NODE") and kind not in _READING_NODES:
+        return "changes or writes something: every part of a statement must be a SELECT"
     if part.get("sample"):
         return "draws a sample, which differs from run to run: leave out TABLESAMPLE and USING SAMPLE"
     if kind == "RECURSIVE_CTE_NODE":
@@ -212,7 +217,7 @@ def _problem(part: Mapping[str, Any], readable: set[str], *, is_table_function: 
     return None
 
 
-def _unreadable(table: Mapping[str, Any], readable: set[str]) -> str | None:
+def _unreadable(table: Mapping[str, Any], readable: frozenset[str]) -> str | None:
     schema, name = table["schema_name"] or table["catalog_name"], str(table["table_name"])
     if not schema and name.lower() in readable:
         return None
@@ -237,7 +242,19 @@ def _volatile_functions() -> frozenset[str]:
         rows = session.execute(
             "SELECT function_name FROM duckdb_functions() WHERE stability <> 'CONSISTENT'"
         ).fetchall()
-    return _FURTHER_VOLATILE | {str(name).lower() for (name,) in rows}
+        macros = session.execute(
+            "SELECT function_name, macro_definition FROM duckdb_functions() WHERE function_type = 'macro'"
+        ).fetchall()
+    volatile = _FURTHER_VOLATILE | {str(name).lower() for (name,) in rows}
+    words = {str(name).lower(): set(_PLAIN.findall(str(definition).lower())) for name, definition in macros}
+    # A macro is no better than what it is made of, and its parts may be macros. Tables of duckdb_ are of the session.
+    while found := {
+        name
+        for name, parts in words.items()
+        if name not in volatile and (parts & volatile or any(part.startswith("duckdb_") for part in parts))
+    }:
+        volatile |= found
+    return volatile
 
 
 def _substituted(sql: str, values: Mapping[str, str]) -> str:

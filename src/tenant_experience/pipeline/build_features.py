@@ -63,7 +63,7 @@ from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.pipeline.refused_features import add_refused_features, write_quarantine
 from tenant_experience.pipeline.tenant_outcomes import keep_outcomes
 from tenant_experience.pseudonyms import Pseudonyms
-from tenant_experience.training.tuning_request import check_ranges, wanted_tuning
+from tenant_experience.training.tuning_request import check_hyperparameters, wanted_tuning
 from tenant_experience.use_case.group_choice import FIND_NEW, KEEP, GroupChoice
 from tenant_experience.use_case.manifest import Manifest, Scope, as_hyperparameters, read_batch_manifest
 from tenant_experience.use_case.schema import UseCase, load_use_case
@@ -360,12 +360,11 @@ def plan_partitions(
     """The training jobs of a release.
 
     Raises:
-        UserError: a search of hyperparameters is not possible.
+        UserError: the trainer does not accept the hyperparameters, or a search of them is not possible.
     """
     hyperparameters = as_hyperparameters(batch.use_case.hyperparameters) | batch.manifest.hyperparameters
     tuning = wanted_tuning(batch.use_case, batch.manifest)
-    if tuning:
-        check_ranges(tuning, batch.use_case.trainer, hyperparameters)
+    check_hyperparameters(batch.use_case.trainer, hyperparameters, tuning)
     models = batch.use_case.models.model_copy(update={"scope": scope})
     return shards(partition_of, models, hyperparameters, tuning, groups)
 

@@ -31,12 +31,17 @@ def wanted_tuning(use_case: UseCase, manifest: Manifest) -> Tuning | None:
     return use_case.tuning.model_copy(update={"ranges": ranges})
 
 
-def check_ranges(tuning: Tuning, trainer: str, hyperparameters: Mapping[str, str]) -> None:
-    """Refuses a range that the trainer would not accept, before any trial of a search is paid for.
+def check_hyperparameters(trainer: str, hyperparameters: Mapping[str, str], tuning: Tuning | None = None) -> None:
+    """Refuses what the trainer would not accept, before any training is paid for.
+
+    Args:
+        trainer: its name.
+        hyperparameters: of every training.
+        tuning: the search whose ranges are to be accepted, too.
 
     Raises:
         UserError: ``unknown_hyperparameter`` or ``bad_hyperparameter``, the message names it, and what is allowed.
     """
     for end in (0, 1):
-        ends = {name: each.ends[end] for name, each in tuning.ranges.items()}
+        ends = {name: each.ends[end] for name, each in tuning.ranges.items()} if tuning else {}
         parse_settings(trainer, trainer_named(trainer), {**hyperparameters, **ends})

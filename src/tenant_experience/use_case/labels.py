@@ -77,13 +77,14 @@ class Labels(Settings):
         """Refuses values of the column that are not among the classes.
 
         Raises:
-            UserError: ``unknown_class``; names the alphabetically first such value.
+            UserError: ``unknown_class``; says how many such values there are, and none of them: it may be anything.
         """
-        unknown = sorted(set(values) - set(self.classes or ()))
+        unknown = set(values) - set(self.classes or ())
         if unknown:
+            many = "1 value that is" if len(unknown) == 1 else f"{len(unknown)} values that are"
             raise UserError(
-                f"column {self.column!r} has the value {unknown[0]!r}, which is not one of labels.classes "
-                f"({', '.join(self.classes or ())}): name it in use_case.yaml, or map it in the source",
+                f"column {self.column!r} has {many} not one of labels.classes ({', '.join(self.classes or ())}): add "
+                "a class to use_case.yaml, or turn it into one where the column is made (features.sql or the source)",
                 code="unknown_class",
             )
 

@@ -185,6 +185,8 @@ class UseCase(Settings):
                 f"is for two classes or a number, but labels.classes names {len(self.labels.classes or ())}; use "
                 "scope: global or per_partition"
             )
+        if "partition_column" not in self.model_fields_set:
+            return "needs partition_column: without it there is one partition, and nothing to add a level for"
         if self.partition_column in self.features:
             return (
                 f"adds a level for partition_column {self.partition_column!r}, which must then not be among the "

@@ -166,7 +166,8 @@ def load_source(folder: Path, name: str, use_case: UseCase, *, of: SourcePurpose
     known = sorted(path.stem for path in (folder / SOURCES_FOLDER).glob("*.yaml"))
     if name not in known:
         fitting = [each for each in known if _reads_outcomes(folder, each) == (of == "outcomes")]
-        raise UserError(f"there is no source {name!r}; choose one of {', '.join(fitting)}", code="unknown_source")
+        advice = f"choose one of {', '.join(fitting)}" if fitting else "the use case has no source that would do here"
+        raise UserError(f"there is no source {name!r}; {advice}", code="unknown_source")
     path = folder / SOURCES_FOLDER / f"{name}.yaml"
     source = load_settings(path, Source, code="invalid_source")
     if (source.kind == "outcomes") != (of == "outcomes"):

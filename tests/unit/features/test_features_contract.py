@@ -46,6 +46,17 @@ BROKEN = {
     f"SET threads = 1;\n{GOOD}": "every statement but the last must be CREATE VIEW",
     f"\nPRAGMA version;\n{GOOD}": "line 2: every statement but the last must be CREATE VIEW",
     f"CREATE MACRO clock() AS now();\n{GOOD}": "every statement but the last must be CREATE VIEW",
+    "WITH gone AS (DELETE FROM quarantine RETURNING *) SELECT * FROM events": "line 1: changes or writes something",
+    "WITH new AS (INSERT INTO events VALUES (1)) SELECT * FROM events": "changes or writes something",
+    "WITH set AS (UPDATE events SET channel = 'x') SELECT * FROM events": "changes or writes something",
+    "SELECT * FROM (WITH out AS (COPY events TO 'x.csv') SELECT * FROM events)": "changes or writes something",
+    "SELECT * FROM quarantine, (WITH quarantine AS (SELECT 1) SELECT * FROM quarantine)": "reads 'quarantine'",
+    "WITH a AS (SELECT * FROM b), b AS (SELECT * FROM events) SELECT * FROM a": "reads 'b'",
+    "SELECT * FROM events WHERE EXISTS (WITH staged AS (SELECT * FROM staged) SELECT * FROM staged)": "reads 'staged'",
+    select(f"tenant_id, epoch(ago(INTERVAL 1 DAY)) AS calls, {LABEL}"): "uses ago",
+    select(f"tenant_id, epoch(pg_postmaster_start_time()) AS calls, {LABEL}"): "uses pg_postmaster_start_time",
+    select(f"tenant_id, reservoir_quantile(1, 0.5) AS calls, {LABEL}"): "uses reservoir_quantile",
+    select(f"tenant_id, {'abs(' * 600}1{')' * 600} AS calls, {LABEL}"): "nested too deeply",
     "SELEC 1": "is not SQL",
     "": "has no statement",
     # what it gives
@@ -62,10 +73,12 @@ BROKEN = {
     select(f"tenant_id || '/' AS tenant_id, count(*) AS calls, {LABEL}"): "120 values of column 'tenant_id' have an id",
     select(f"tenant_id, count(*) AS calls, {LABEL}", "GROUP BY event_id, tenant_id"): "must be unique, but 120 ids",
     select(f"tenant_id, count(*) AS calls, {LABEL}, nullif(tenant_id, 'K3') AS portfolio_id"): (
-        "1 values of column 'portfolio_id' are NULL, the first in row .*coalesce"
+        "1 values of column 'portfolio_id' are NULL: .*coalesce"
     ),
     select(f"tenant_id, count(*) AS calls, {LABEL}, repeat('x', 200) AS portfolio_id"): "longer than 128 characters",
     select(f"tenant_id, count(*) AS calls, {LABEL}, $as_of + INTERVAL 1 DAY AS as_of"): r"later than \$as_of",
+    select(f"tenant_id, count(*) AS calls, {LABEL}, CAST('-infinity' AS TIMESTAMP) AS as_of"): "before the year 1",
+    select(f"tenant_id, count(*) AS calls, {LABEL}, 1 AS x$foo"): r"gives a column 'x\$foo'.*leave it out",
     select(f"tenant_id, count(*) AS calls, {LABEL}, 'enough' AS history"): "not one of sufficient",
     select(f"tenant_id, CAST(max(channel) AS DOUBLE) AS calls, {LABEL}"): r"fails at a value \(Conversion Error\)",
     select(f"tenant_id, max(calls) AS calls, {LABEL}"): "line 1 cannot be run: Binder Error",
@@ -75,6 +88,29 @@ BROKEN = {
 @pytest.fixture(autouse=True)
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
+
+
+def test_hyperparameters_that_the_trainer_does_not_know_are_refused_before_it_is_asked(tmp_path: Path) -> None:
+    written = events_of(tmp_path, GOOD, hyperparameters={"bogus": 3})
+    assert "does not know the hyperparameters bogus" in str(written.preview().refusals)
+    with pytest.raises(UserError, match="does not know the hyperparameters bogus"):
+        written.release()
+
+
+def test_a_label_that_is_no_class_is_refused_and_not_shown(tmp_path: Path) -> None:
+    shown = events_of(tmp_path, GOOD.replace("'few'", "'Ann Ames'")).preview().refusals
+    assert "column 'outcome' has 1 value that is not one of labels.classes" in str(shown)
+    assert "Ann" not in str(shown)
+
+
+def test_what_is_named_by_with_is_read_within_its_own_select_and_by_the_names_after_it(tmp_path: Path) -> None:
+    named = (
+        "WITH a AS (SELECT tenant_id FROM events), b AS (WITH a AS (SELECT * FROM a) SELECT * FROM a), "
+        "c AS (SELECT tenant_id FROM a UNION ALL (SELECT tenant_id FROM b LIMIT 0))"
+    )
+    counted = select(f"tenant_id, count(*) AS calls, {LABEL}").replace("FROM events", "FROM (SELECT * FROM c)")
+    sql = f"{named} {counted}"
+    assert events_of(tmp_path, sql).preview().refusals == []
 
 
 def test_the_good_one_ends_in_a_model_with_defaults_for_what_it_leaves_out(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tenant_experience.training.fit import fit
 from tenant_experience.training.trainer import Objective, parse_settings
 from tenant_experience.training.trainers.random_forest import RandomForestSettings, grow
 from tenant_experience.training.training import trainer_named
-from tenant_experience.training.tuning_request import check_ranges
+from tenant_experience.training.tuning_request import check_hyperparameters
 from tenant_experience.use_case.labels import Task
 from tenant_experience.use_case.trainer_names import TrainerName, trainer_names
 from tenant_experience.use_case.tuning import Tuning
@@ -89,11 +89,11 @@ def test_its_hyperparameters_are_searched_by_name() -> None:
     def tuning(name: str, least: float, most: float) -> Tuning:
         return Tuning.model_validate({"ranges": {name: {"kind": "integer", "minimum": least, "maximum": most}}})
 
-    check_ranges(tuning("max_leaves", 16, 512), "random_forest", {})
+    check_hyperparameters("random_forest", {}, tuning("max_leaves", 16, 512))
     with pytest.raises(UserError, match="does not know the hyperparameters learning_rate"):
-        check_ranges(tuning("learning_rate", 1, 2), "random_forest", {})
+        check_hyperparameters("random_forest", {}, tuning("learning_rate", 1, 2))
     with pytest.raises(UserError, match="max_leaves must not be above"):
-        check_ranges(tuning("max_leaves", 16, 4096), "random_forest", {})
+        check_hyperparameters("random_forest", {}, tuning("max_leaves", 16, 4096))
 
 
 def test_an_unknown_trainer_is_refused_when_the_use_case_is_read() -> None:

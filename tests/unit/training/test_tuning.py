@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize, shards
-from tenant_experience.training.tuning_request import check_ranges, wanted_tuning
+from tenant_experience.training.tuning_request import check_hyperparameters, wanted_tuning
 from tenant_experience.use_case.manifest import parse_manifest
 from tenant_experience.use_case.schema import Models, UseCase, load_use_case
 from tenant_experience.use_case.tuning import Tuning
@@ -64,7 +64,7 @@ def test_a_range_that_the_trainer_would_not_take_is_refused_before_any_trial():
         ({"leaves": {"minimum": 2, "maximum": 6}}, "unknown_hyperparameter"),
     ):
         with pytest.raises(UserError) as refused:
-            check_ranges(Tuning.model_validate({"ranges": ranges}), "xgboost", {"seed": "0"})
+            check_hyperparameters("xgboost", {"seed": "0"}, Tuning.model_validate({"ranges": ranges}))
         assert refused.value.code == code
 
 
@@ -115,4 +115,4 @@ def test_the_use_cases_that_come_along_can_be_searched():
         use_case = load_use_case(folder)
         tuning = wanted_tuning(use_case, parse_manifest({"tuning": True}))
         assert tuning is not None
-        check_ranges(tuning, use_case.trainer, {})
+        check_hyperparameters(use_case.trainer, {}, tuning)

@@ -29,6 +29,7 @@ def test_two_classes_and_numbers_can_be_pooled() -> None:
             r"models.scope: pooled is for two classes or a number, but labels.classes names 3",
         ),
         (lambda d: d["features"].update(portfolio={"kind": "category"}), "partition_column 'portfolio'.*not be among"),
+        (lambda d: d.pop("partition_column"), "scope: pooled needs partition_column: without it there is one"),
         (lambda d: d["models"].update(fallback=False), "with scope: pooled, models.fallback: false leaves no model"),
     ],
 )
