@@ -24,6 +24,8 @@ _NAMED = re.compile(r"CREATE\s+(?P<kind>VIEW|TABLE)\s+(?P<name>[a-z_][a-z0-9_]*)
 _PLAIN = re.compile(r"\w+")
 # Not within a name such as x$as_of, which is a column's.
 _PARAMETER = re.compile(rb"(?<![\w$])\$([A-Za-z_]\w*)")
+# Of a parse tree, in which a function within a function is two levels; well below the recursion limit of Python.
+_DEEPEST = 500
 _READING_NODES = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"))
 # Of the functions that give rows, only these read nothing.
 _TABLE_FUNCTIONS = ("unnest", "range", "generate_series")
@@ -154,10 +156,7 @@ def _check_select(statement: Statement, readable: set[str]) -> None:
             f"line {statement.line}: this statement is not one SELECT that can be checked ({problem}). Write one "
             f"query over events, and one of {_parameters()} where the moment or a threshold is meant"
         )
-    try:
-        found = next(_problems(document["statements"], frozenset(readable)), None)
-    except RecursionError:
-        raise _refusal(f"line {statement.line}: is nested too deeply: write the steps as views") from None
+    found = next(_problems(document["statements"], frozenset(readable)), None)
     if found:
         problem, place = found
         line = statement.line + statement.sql.encode()[:place].count(b"\n") if place is not None else statement.line
@@ -165,12 +164,14 @@ def _check_select(statement: Statement, readable: set[str]) -> None:
 
 
 def _problems(
-    node: object, readable: frozenset[str], *, is_table_function: bool = False
+    node: object, readable: frozenset[str], *, is_table_function: bool = False, depth: int = 0
 ) -> Iterator[tuple[str, int | None]]:
     """What a part of a parse tree must not do, each with its place in the text (bytes), where the parser knows it."""
-    if isinstance(node, list):
+    if depth > _DEEPEST:
+        yield "is nested too deeply: write the steps as views, one after the other", None
+    elif isinstance(node, list):
         for item in node:
-            yield from _problems(item, readable)
+            yield from _problems(item, readable, depth=depth + 1)
     elif isinstance(node, dict):
         problem = _problem(node, readable, is_table_function=is_table_function)
         if problem:
@@ -179,12 +180,12 @@ def _problems(
         tables = node.get("cte_map")
         # The names of WITH are known to the ones after them and to their own SELECT, and nowhere else.
         for entry in tables.get("map", ()) if isinstance(tables, dict) else ():
-            yield from _problems(entry["value"], readable)
+            yield from _problems(entry["value"], readable, depth=depth + 1)
             readable |= {str(entry["key"]).lower()}
         for key, value in node.items():
             if key != "cte_map":
                 reads = key == "function" and node.get("type") == "TABLE_FUNCTION"
-                yield from _problems(value, readable, is_table_function=reads)
+                yield from _problems(value, readable, is_table_function=reads, depth=depth + 1)
 
 
 def _problem(part: Mapping[str, Any], readable: frozenset[str], *, is_table_function: bool) -> str | None:
