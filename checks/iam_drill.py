@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -340,16 +340,18 @@ def _prepare(server: Laptop) -> Drill:
     stack = build_and_deploy(server)
     confirm_subscription(stack)
     as_of = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
-    folder = STATE / "input"
-    generate(folder, as_of=as_of, tenants=1000, portfolios=3)
     manifest: dict[str, object] = {"source": "events", "as_of": as_of.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    batch = RawBatch("first", tuple(sorted(folder.iterdir())), manifest)
+    batches = []
+    # Other messages each time: features that have not changed are not written, and would need no permission.
+    for seed, name in enumerate(("first", "second")):
+        generate(STATE / name, as_of=as_of, tenants=1000, portfolios=3, seed=seed)
+        batches.append(RawBatch(name, tuple(sorted((STATE / name).iterdir())), manifest))
     decision = releases.Decision("approve", "Drill", "first release")
-    done = releases.make_release(stack, batch, lambda mail: releases.decide(mail, decision))
+    done = releases.make_release(stack, batches[0], lambda mail: releases.decide(mail, decision))
     if done.execution["status"] != "SUCCEEDED":
         raise OperationError(f"the first release failed: {done.execution.get('cause')}")
     tenant = str(releases.first_tenants(stack, done.release, 1)[0]["tenant_id"])
-    drill = Drill(stack, STATE, replace(batch, name="second"), tenant)
+    drill = Drill(stack, STATE, batches[1], tenant)
     for role in ("FeaturesRole", "PredictionsRole"):
         for action in ("sagemaker:GetRecord", "sagemaker:BatchGetRecord"):
             drill._request(role, action)
