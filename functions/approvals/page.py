@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from tenant_experience.api.http import PROTECTION
-from tenant_experience.pages.html_page import readable_value
+from tenant_experience.pages.html_page import capital, readable_value
 from tenant_experience.release.approval import MAX_NAME, MAX_REASON, Approval
 from tenant_experience.release.release import readable_time
 
@@ -40,6 +40,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters["sentence"] = _sentence
+    templates.filters["capital"] = capital
     templates.filters["readable_time"] = readable_time
     return templates
 

@@ -20,6 +20,7 @@ from tenant_experience.aws import (
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release import approval, approval_email
+from tenant_experience.use_case.words import Words
 
 logger = Logger(service="request_approval", json_serializer=redacted_json)
 
@@ -53,6 +54,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
                 live.release if live else None,
                 quality["warnings"],
                 batch,
+                Words.read(quality.get("words")),
             ),
         ),
         event["task_token"],

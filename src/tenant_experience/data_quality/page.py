@@ -9,6 +9,7 @@ from tenant_experience.data_quality._category_shift import POOLED_BELOW
 from tenant_experience.data_quality._level import DEVIATIONS, RATIO
 from tenant_experience.data_quality._stability import LARGE_SHIFT, SLIGHT_SHIFT
 from tenant_experience.pages.html_page import render
+from tenant_experience.use_case.words import Words
 
 TEMPLATE = "data_quality.html.j2"
 ROW_LIMIT = 100
@@ -27,6 +28,7 @@ def render_data_quality(quality: Mapping[str, Any]) -> str:
     return render(
         TEMPLATE,
         quality=quality,
+        words=Words.read(quality.get("words")),
         numbers={name: entry for name, entry in described.items() if entry["kind"] == "number"},
         categories={name: entry for name, entry in described.items() if entry["kind"] == "category"},
         pooled_below=POOLED_BELOW,

@@ -17,6 +17,7 @@ from tenant_experience.data_quality.page import render_data_quality
 from tenant_experience.data_quality.tenant_outcomes import OutcomeFigures, outcome_warnings
 from tenant_experience.errors import AlgorithmError, UserError
 from tenant_experience.use_case.schema import UseCase
+from tenant_experience.use_case.words import Words
 
 
 @dataclass
@@ -37,6 +38,7 @@ class DataQuality:
         features: by name.
         labels: those that come from a column; else None.
         warnings: in sentences.
+        words: what texts call records and partitions.
     """
 
     release: str
@@ -52,12 +54,13 @@ class DataQuality:
     features: dict[str, Description] = field(default_factory=dict)
     labels: LabelDescription | None = None
     warnings: list[str] | None = None
+    words: Words | None = None
 
     def add_outcomes(self, found: OutcomeFigures | None, use_case: UseCase) -> None:
         """Adds the outcomes of the batch, and what to know about them."""
         self.outcomes = found
         if found is not None:
-            warnings = outcome_warnings(found, use_case.gates.quarantine_share)
+            warnings = outcome_warnings(found, use_case.gates.quarantine_share, use_case.words)
             self.warnings = [*(self.warnings or ()), *warnings]
 
     def document(self) -> dict[str, Any]:
@@ -71,6 +74,7 @@ class DataQuality:
             document |= {"source": self.source, "as_of": self.as_of}
         for figures in (self.intake, self.events):
             document |= asdict(figures) if figures else {}
+        document |= {"words": self.words.document()} if self.words else {}
         document |= {"history": asdict(self.history)} if self.history else {}
         document |= {"outcomes": asdict(self.outcomes)} if self.outcomes else {}
         document |= asdict(self.tenants) if self.tenants else {}

@@ -12,6 +12,7 @@ import duckdb
 from tenant_experience.data_quality.describe import IntakeFigures
 from tenant_experience.intake.duckdb_session import identifier
 from tenant_experience.use_case.tenant_outcomes import Outcomes
+from tenant_experience.use_case.words import Words
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def describe_outcomes(
     )
 
 
-def outcome_warnings(found: OutcomeFigures, quarantine_share: float | None) -> Sequence[str]:
+def outcome_warnings(found: OutcomeFigures, quarantine_share: float | None, words: Words) -> Sequence[str]:
     """Sentences about outcomes that were refused, or that are of nobody. No gate stops a release because of them."""
     warnings = []
     intake = found.intake
@@ -91,7 +92,8 @@ def outcome_warnings(found: OutcomeFigures, quarantine_share: float | None) -> S
         )
     if found.of_unknown_tenants > found.of_known_tenants:
         warnings.append(
-            f"{found.of_unknown_tenants} of {found.outcomes} outcomes are of {found.unknown_tenants} tenants that no "
-            f"row of this batch names: check that the source {found.source} makes the same ids as the batch's own"
+            f"{found.of_unknown_tenants} of {found.outcomes} outcomes are of {found.unknown_tenants} {words.records} "
+            f"that no row of this batch names: check that the source {found.source} makes the same ids as the batch's "
+            "own"
         )
     return warnings

@@ -40,6 +40,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "words": words,
+        "capital": capital,
         "share": share,
         "share_interval": share_interval,
         "figure": figure,
@@ -61,6 +62,11 @@ def readable_value(value: Any) -> Any:
 def words(name: str) -> str:
     """A column's name as a person reads it."""
     return name.replace("_hr", " (hours)").replace("_", " ")
+
+
+def capital(text: str) -> str:
+    """The text as it begins a sentence or a heading."""
+    return text[:1].upper() + text[1:]
 
 
 def share(value: float | None) -> str:

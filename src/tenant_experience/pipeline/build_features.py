@@ -225,6 +225,7 @@ def read_batch(
     quality: DataQuality,
 ) -> IntakeFigures:
     """Reads the files and writes the quarantine; what was found also goes into ``quality``."""
+    quality.words = batch.use_case.words
     quality.source, quality.as_of = batch.source_name, f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}"
     connection = engine.connection
     if batch.source.has_events:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tenant_experience.errors import UserError
 from tenant_experience.release.partition_result import PartitionResult, ShardResult
+from tenant_experience.use_case.words import Words
 
 Decision = Literal["approved", "rejected"]
 Status = Literal["pending", "approved", "rejected"]
@@ -38,6 +39,7 @@ class ApprovalSummary:
         ready: at most 50 of the former.
         refused: at most 50 of the latter, their messages cut to 1,500 characters.
         batch: the uploader's folder, ``raw/<use case>/<batch>/``; empty where it is not known.
+        words: what texts call records and partitions.
     """
 
     release: str
@@ -50,6 +52,7 @@ class ApprovalSummary:
     ready: tuple[PartitionResult, ...]
     refused: tuple[PartitionResult, ...]
     batch: str = ""
+    words: Words = field(default_factory=Words)
 
     @property
     def figures(self) -> dict[str, str]:
@@ -69,11 +72,12 @@ class ApprovalSummary:
             "ready": [_stored(row) for row in self.ready],
             "refused": [_stored(row) for row in self.refused],
             "batch": self.batch,
+            "words": self.words.document(),
         }
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> ApprovalSummary:
-        """The reverse of ``as_document``. Requests stored by earlier versions have no warnings or no batch."""
+        """The reverse of ``as_document``. Requests stored by earlier versions have no warnings, batch or words."""
         return cls(
             release=document["release"],
             use_case=document["use_case"],
@@ -85,6 +89,7 @@ class ApprovalSummary:
             ready=tuple(PartitionResult.read(row, status="ready") for row in document["ready"]),
             refused=tuple(PartitionResult.read(row, status="refused") for row in document["refused"]),
             batch=document.get("batch", ""),
+            words=Words.read(document.get("words")),
         )
 
 
@@ -185,6 +190,7 @@ def summarise(
     live: str | None,
     warnings: Sequence[str],
     batch: str = "",
+    words: Words | None = None,
 ) -> ApprovalSummary:
     """What an approver needs to see.
 
@@ -196,6 +202,7 @@ def summarise(
         live: the release that answers now, or None.
         warnings: of the data-quality report.
         batch: the uploader's folder; empty where it is not known.
+        words: of the use case; None where they are not known.
     """
     results = [partition for shard in shards for partition in shard.partitions]
     ready = [partition for partition in results if partition.is_ready]
@@ -211,4 +218,5 @@ def summarise(
         ready=tuple(ready[:_MAX_LISTED]),
         refused=tuple(refused[:_MAX_LISTED]),
         batch=batch,
+        words=words or Words(),
     )

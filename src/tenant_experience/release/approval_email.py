@@ -9,6 +9,7 @@ from tenant_experience.readable_text import readable_without_links
 from tenant_experience.release.approval import FIGURES, Approval
 from tenant_experience.release.partition_result import PartitionResult
 from tenant_experience.release.release import readable_time
+from tenant_experience.use_case.words import Words
 
 _MAX_LINE = 200
 _MAX_WARNING = 1000
@@ -31,7 +32,7 @@ def write(request: Approval, link: str) -> tuple[str, str]:
         f"  models ready      {summary.ready_count}",
         f"  models refused    {summary.refused_count}",
         "",
-        *[line for row in summary.ready[:_MAX_PARTITIONS] for line in (_ready_line(row), *_notes(row))],
+        *[line for row in summary.ready[:_MAX_PARTITIONS] for line in (_ready_line(row, summary.words), *_notes(row))],
         *[line for row in summary.refused[:_MAX_PARTITIONS] for line in (_refused_line(row), *_notes(row))],
         "",
         "Look at it and decide here (opening the page decides nothing):",
@@ -55,10 +56,10 @@ def _warning(text: str) -> list[str]:
     )
 
 
-def _ready_line(row: PartitionResult) -> str:
+def _ready_line(row: PartitionResult, words: Words) -> str:
     tenants = "?" if row.tenants is None else row.tenants
     figures = "".join(f", {name} {row.metrics[name]:.3f}" for name in FIGURES if name in row.metrics)
-    return _line(f"{row.partition}: {tenants} tenants{figures}")
+    return _line(f"{row.partition}: {tenants} {words.records}{figures}")
 
 
 def _notes(row: PartitionResult) -> Iterator[str]:

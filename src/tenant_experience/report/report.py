@@ -86,6 +86,7 @@ class ShardReport:
         return render(
             TEMPLATE,
             report=self,
+            words=self.use_case.words,
             ready=self.ready,
             refused_rows=[row for row in self.rows if not row.is_ready],
             parts=self._parts(),

@@ -22,6 +22,7 @@ from tenant_experience.use_case.processing import check_processing
 from tenant_experience.use_case.tenant_outcomes import Outcomes
 from tenant_experience.use_case.trainer_names import TrainerName
 from tenant_experience.use_case.tuning import Tuning
+from tenant_experience.use_case.words import Words
 
 USE_CASE_FILE = "use_case.yaml"
 SQL_FILE = "features.sql"
@@ -127,6 +128,7 @@ class UseCase(Settings):
     record_id_case: IdCase = "sensitive"
     partition_column: Name = DEFAULT_PARTITION_COLUMN
     default_source: Name
+    words: Words = Words()
     events: Events | None = None
     outcomes: Outcomes | None = None
     features: dict[Name, Feature] = Field(min_length=1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.tenant_id import IdCase
 from tenant_experience.use_case import files as use_case_files
+from tenant_experience.use_case.words import Words
 
 _FILE = "use_case.yaml"
 
@@ -41,6 +42,7 @@ class ServedUseCase:
         labels: the classes, in the order of their numbers; empty when the model predicts a number.
         positive: the last of the classes; None when no class is special.
         outcome: the positive class in words.
+        words: what texts call records and partitions.
     """
 
     record_id: str
@@ -50,6 +52,7 @@ class ServedUseCase:
     labels: tuple[str, ...]
     positive: str | None
     outcome: str | None
+    words: Words = field(default_factory=Words)
 
     @property
     def aspects(self) -> dict[str, list[str]]:
@@ -76,6 +79,7 @@ def parse(content: bytes) -> ServedUseCase:
         labels=tuple(labels.get("classes") or ()),
         positive=positive,
         outcome=labels.get("outcome", positive),
+        words=Words.read(document.get("words")),
     )
 
 
