@@ -126,7 +126,7 @@ def show(
         quality.add_outcomes(outcomes, use_case)
         quality.tenants = describe_tenants(connection, use_case)
         if outcomes:
-            show_outcomes(outcomes, console)
+            show_outcomes(outcomes, use_case.words, console)
             kept, refused = folders.features / OUTCOMES_FILE, folders.quarantine / OUTCOME_QUARANTINE_FILE
             show_rows(connection, f"FROM {literal(str(kept))}", "Outcomes", shown_rows, console)
             show_rows(connection, f"FROM {literal(str(refused))}", "Rejected outcomes", shown_rows, console)

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tenant_experience.data_quality.tenant_outcomes import OutcomeFigures
+from tenant_experience.use_case.words import Words
 
 _LONGEST_CELL = 48
 
@@ -23,7 +24,7 @@ def show_intake(quality: dict[str, Any], console: Console) -> None:
         quality: the content of ``data_quality.json`` after the batch was read.
         console: where to print.
     """
-    console.print(f"source {quality['source']}, as of {quality['as_of']}; {_history(quality.get('history'))}")
+    console.print(f"source {quality['source']}, as of {quality['as_of']}; {_history(quality)}")
     table = Table("file", "rows", "filtered", "rejected", title="Files", title_justify="left")
     for file in quality["files"]:
         table.add_row(escape(file["name"]), *(str(file[key]) for key in ("rows", "filtered", "quarantined")))
@@ -49,26 +50,27 @@ def _show_reasons(reasons: Sequence[dict[str, Any]], title: str, console: Consol
     console.print(table)
 
 
-def show_outcomes(found: OutcomeFigures, console: Console) -> None:
+def show_outcomes(found: OutcomeFigures, words: Words, console: Console) -> None:
     """Print how many outcomes there are, of which kinds, and why rows of them were rejected."""
     kinds = ", ".join(f"{count} of {kind}" for kind, count in found.by_kind.items())
     intake = found.intake
     console.print(
         f"{found.outcomes} outcomes by source {found.source} (kinds: {kinds}; {intake.rows} rows, {intake.filtered} "
-        f"filtered, {intake.quarantined} rejected, {found.duplicates} duplicates): {found.of_known_tenants} of tenants "
-        f"in this input, {found.of_unknown_tenants} of {found.unknown_tenants} unknown tenants"
+        f"filtered, {intake.quarantined} rejected, {found.duplicates} duplicates): {found.of_known_tenants} of "
+        f"{words.records} in this input, {found.of_unknown_tenants} of {found.unknown_tenants} unknown {words.records}"
         + (f", happened {found.first_at} to {found.last_at} UTC" if found.first_at else "")
     )
     _show_reasons([asdict(reason) for reason in intake.quarantined_by_reason], "Why outcomes were rejected", console)
 
 
-def _history(history: dict[str, Any] | None) -> str:
+def _history(quality: dict[str, Any]) -> str:
+    history, words = quality.get("history"), Words.read(quality.get("words"))
     if history is None:
-        return "a ready-made table, so every tenant's history counts as sufficient"
+        return f"a ready-made table, so every {words.record}'s history counts as sufficient"
     overridden = history.get("overridden_by_source")
     return (
-        f"a tenant needs {history['minimum_days']} days of history, and {history['provisional_below']} to train on"
-        + (f" (set by this source: {', '.join(overridden)})" if overridden else "")
+        f"{words.a_record} needs {history['minimum_days']} days of history, and {history['provisional_below']} "
+        "to train on" + (f" (set by this source: {', '.join(overridden)})" if overridden else "")
     )
 
 
@@ -79,10 +81,12 @@ def show_tenants(quality: dict[str, Any], console: Console) -> None:
         quality: the content of ``data_quality.json``.
         console: where to print.
     """
+    words = Words.read(quality.get("words"))
     classes = ", ".join(f"{tenants} {history}" for history, tenants in quality["tenants_by_history"].items())
     console.print(
-        f"{quality['tenants']} tenants in {quality['portfolios']} portfolios, {quality['may_train']} of them may train "
-        f"(history: {classes or 'none'})"
+        f"{quality['tenants']} {words.records} in {quality['portfolios']} {words.partitions}, "
+        f"{quality['may_train']} of "
+        f"them may train (history: {classes or 'none'})"
     )
     for feature, reason in quality["left_out"].items() if quality["may_train"] else ():
         console.print(f"  left out of groups and models: {feature}, {reason}")

@@ -104,7 +104,7 @@ def main(arguments: list[str] | None) -> Outcome:
     write_group_changes(evaluations, output / GROUP_CHANGES_FILE)
     actions.write(output, use_case.record_id)
     shown = shown_models(shard.ready, shard.refused)
-    shares = {each.manifest.slug: share_pictures(each.yardstick) for each in shown}
+    shares = {each.manifest.slug: share_pictures(each.yardstick, use_case.words) for each in shown}
     write_share_pictures(shares, output)
     report = ShardReport(
         release=options.release,

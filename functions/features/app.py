@@ -28,7 +28,7 @@ def features(tenant_id: str) -> Response[str]:
     wanted = api_problem.tenant_id_of_path(tenant_id, use_case.record_id_case)
     known = served_features.read_tenants([wanted], use_case)
     if wanted not in known:
-        raise UserError("this tenant has no features: it was in no batch so far", code="unknown_tenant")
+        raise UserError(prediction.no_features(use_case), code="unknown_tenant")
     return api_problem.answer(prediction.describe_features(known[wanted], use_case))
 
 

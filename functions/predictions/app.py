@@ -21,6 +21,7 @@ from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release.release import LiveRelease, PublishedModel
 from tenant_experience.tenant_id import IdCase, tenant_id_of
 from tenant_experience.use_case import served as served_use_case
+from tenant_experience.use_case.served import ServedUseCase
 
 logger = Logger(service="predictions", json_serializer=redacted_json)
 METHODS = {"/tenants/{tenant_id}/prediction": ("GET",), "/predictions": ("POST",)}
@@ -29,7 +30,6 @@ app = api_problem.api(logger, METHODS)
 MAX_TENANTS = 100
 _MODELS_AT_ONCE = 10  # the gateway waits 29 s, and asking models one after another could take longer
 MAX_BODY = 200_000  # characters: a hundred of the longest ids fit, even with every character as \ud83c\udfe0
-_UNKNOWN = "this tenant has no features: it was in no batch so far"
 
 Answer = dict[str, Any]
 
@@ -40,7 +40,7 @@ def predict_one(tenant_id: str) -> Response[str]:
     wanted = api_problem.tenant_id_of_path(tenant_id, _id_case())
     found = _predict([wanted], explain=True)
     if wanted not in found:
-        raise UserError(_UNKNOWN, code="unknown_tenant")
+        raise UserError(prediction.no_features(_use_case()), code="unknown_tenant")
     answer = found[wanted]
     if isinstance(answer, PlatformError):
         raise answer
@@ -64,8 +64,12 @@ def predict_many() -> Response[str]:
     return api_problem.answer({"predictions": [_row(item, found) for item in asked]})
 
 
+def _use_case() -> ServedUseCase:
+    return served_use_case.read(setting("USE_CASE"))
+
+
 def _id_case() -> IdCase:
-    return served_use_case.read(setting("USE_CASE")).record_id_case
+    return _use_case().record_id_case
 
 
 def _row(asked: object, found: Mapping[str, Answer | PlatformError]) -> Answer:
@@ -78,7 +82,9 @@ def _row(asked: object, found: Mapping[str, Answer | PlatformError]) -> Answer:
         return prediction.describe_no_answer(shown, code=error.code, detail=error.message)
     answer = found.get(tenant_id)
     if answer is None:
-        return prediction.describe_no_answer(tenant_id, code="unknown_tenant", detail=_UNKNOWN)
+        return prediction.describe_no_answer(
+            tenant_id, code="unknown_tenant", detail=prediction.no_features(_use_case())
+        )
     if isinstance(answer, PlatformError):
         return prediction.describe_no_answer(tenant_id, code=answer.code, detail=api_problem.unavailable_detail(answer))
     return answer
@@ -99,7 +105,8 @@ def _asked(body: str) -> list[Any]:
         raise UserError('the body must be {"tenant_ids": ["...", ...]}', code="malformed_request")
     if len(ids) > MAX_TENANTS:
         raise UserError(
-            f"{len(ids)} tenants are too many; send at most {MAX_TENANTS} at a time", code="malformed_request"
+            f"{len(ids)} {_use_case().words.records} are too many; send at most {MAX_TENANTS} at a time",
+            code="malformed_request",
         )
     return ids
 

@@ -254,8 +254,20 @@ def _probability_of(prediction: ModelPrediction, use_case: ServedUseCase) -> str
     if prediction.probability is None or positive is None:
         return None
     if prediction.probability_basis is not None:
-        return f"that this tenant's label by the same rule, over the next period of the same length, is {positive}"
-    return None if prediction.model_probability is not None else f"that the label of this record is {positive}"
+        return (
+            f"that this {use_case.words.record}'s label by the same rule, over the next period of the same "
+            f"length, is {positive}"
+        )
+    return (
+        None
+        if prediction.model_probability is not None
+        else f"that the label of this {use_case.words.record} is {positive}"
+    )
+
+
+def no_features(use_case: ServedUseCase) -> str:
+    """What a client reads of an id without features."""
+    return f"this {use_case.words.record} has no features: it was in no batch so far"
 
 
 def _words(name: str, use_case: ServedUseCase) -> str:

@@ -19,7 +19,7 @@ from tenant_experience.tenant_id import RULE, IdCase, tenant_id_of
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "5"
-_WELL_FORMED = f"a tenant id must have {RULE}"
+_WELL_FORMED = f"an id must have {RULE}"
 _UNAVAILABLE = "the service cannot answer at the moment; try again in a few seconds"
 _DETAIL = {
     "model_differs": "the archive of the model was changed after it was registered, so the model does not answer; "
@@ -111,7 +111,7 @@ def tenant_id(text: object, case: IdCase) -> str:
         UserError: ``malformed_tenant_id``.
     """
     if not isinstance(text, str):
-        raise UserError("a tenant id must be a text", code="malformed_tenant_id")
+        raise UserError("an id must be a text", code="malformed_tenant_id")
     meant = tenant_id_of(text, case)
     if meant is None:
         raise UserError(_WELL_FORMED, code="malformed_tenant_id")

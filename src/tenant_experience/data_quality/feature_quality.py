@@ -103,15 +103,15 @@ def describe_tenants(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -
 
 
 def _left_out(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, str]:
-    reasons = {}
+    reasons, record = {}, use_case.words.record
     for name in use_case.features:
         column = identifier(name)
         least, most = single(connection, f"SELECT min({column}), max({column}) FROM {FEATURES_TABLE} WHERE may_train")
         if least is None:
-            reasons[name] = "null for every tenant that may train"
+            reasons[name] = f"null for every {record} that may train"
         elif least == most:
             value = least if isinstance(least, str) else f"{least:g}"
-            reasons[name] = f"{value} for every tenant that may train"
+            reasons[name] = f"{value} for every {record} that may train"
     return reasons
 
 
@@ -156,7 +156,8 @@ def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *,
     missing = [name for name in labels.classes if name not in found]
     if missing and set(found) - {None}:
         raise UserError(
-            f"no tenant has the class {missing[0]!r} in column {column!r}, so no model can learn it. Send an export "
+            f"no {use_case.words.record} has the class {missing[0]!r} in column {column!r}, so no model can "
+            "learn it. Send an export "
             "that holds all of labels.classes, or correct how the source maps them",
             code="missing_class",
         )

@@ -17,6 +17,7 @@ from tenant_experience.intake.skipped import not_read
 from tenant_experience.pages.html_page import duration, words
 from tenant_experience.use_case.manifest import ComparisonGate
 from tenant_experience.use_case.schema import UseCase
+from tenant_experience.use_case.words import Words
 
 # What to do about a reason for quarantine that does not say it.
 REASON_ADVICE = {
@@ -118,9 +119,11 @@ def scope_warnings(scope: str, partitions: Collection[PartitionSize], use_case: 
     """A sentence when every portfolio was to have a model of its own and none has."""
     if scope != "per_partition" or any(partition.scale == "local" for partition in partitions):
         return []
+    words = use_case.words
     return [
-        "a model for each portfolio was asked for (per_partition), but there is one global model: no portfolio has the "
-        f"{use_case.models.minimum_tenants} tenants with {trainable_words(use_case)} that its own model needs "
+        f"a model for each {words.partition} was asked for (per_partition), but there is one global model: "
+        f"no {words.partition} has the {use_case.models.minimum_tenants} {words.records} with "
+        f"{trainable_words(use_case)} that its own model needs "
         "(models.minimum_tenants)"
     ]
 
@@ -165,25 +168,26 @@ def broken_comparison_gates(
         return []
     described = described_columns(features, labels, use_case)
     found: list[tuple[ComparisonGate, str | None]] = [
-        ("vanished_portfolios", _vanished(comparison, use_case.gates.vanished_portfolios)),
-        ("null_share", _more_unknown(comparison.release, described, use_case.gates.null_share)),
+        ("vanished_portfolios", _vanished(comparison, use_case.gates.vanished_portfolios, use_case.words)),
+        ("null_share", _more_unknown(comparison.release, described, use_case)),
         ("feature_shift", _shifted(comparison.release, described, use_case.gates.feature_shift)),
     ]
     return [BrokenGate(name, sentence) for name, sentence in found if sentence]
 
 
-def _vanished(comparison: Comparison, limit: float | None) -> str | None:
+def _vanished(comparison: Comparison, limit: float | None, words: Words) -> str | None:
     portfolios = comparison.portfolios
     gone = portfolios.gone / portfolios.then
     if limit is None or gone <= limit:
         return None
     return (
-        f"{portfolios.gone} of the {portfolios.then} portfolios of release {comparison.release} are gone ({gone:.1%}), "
-        f"such as {portfolios.gone_names[0]!r}; the gate vanished_portfolios allows {limit:.1%}"
+        f"{portfolios.gone} of the {portfolios.then} {words.partitions} of release {comparison.release} are gone "
+        f"({gone:.1%}), such as {portfolios.gone_names[0]!r}; the gate vanished_portfolios allows {limit:.1%}"
     )
 
 
-def _more_unknown(live: str | None, described: Sequence[tuple[str, Description]], limit: float | None) -> str | None:
+def _more_unknown(live: str | None, described: Sequence[tuple[str, Description]], use_case: UseCase) -> str | None:
+    limit = use_case.gates.null_share
     if limit is None:
         return None
     broken = [
@@ -196,8 +200,8 @@ def _more_unknown(live: str | None, described: Sequence[tuple[str, Description]]
     what, then, now = broken[0]
     more = [f"{what} ({then:.1%} to {now:.1%})" for what, then, now in broken[1:]]
     return (
-        f"{what}: the share of tenants without a value grew from {then:.1%} in release {live} to {now:.1%}; the gate "
-        f"null_share allows {limit:.1%} more{_and_of(more)}"
+        f"{what}: the share of {use_case.words.records} without a value grew from {then:.1%} in release {live} to "
+        f"{now:.1%}; the gate null_share allows {limit:.1%} more{_and_of(more)}"
     )
 
 
@@ -247,6 +251,7 @@ def check_comparison_gates(
     return [f"manifest.json accepts that the gate {gate.name} is broken: {gate.sentence}" for gate in broken]
 
 
-def unmapped_warnings(source_name: str, unmapped: Sequence[str]) -> list[str]:
+def unmapped_warnings(source_name: str, unmapped: Sequence[str], use_case: UseCase) -> list[str]:
     """A sentence for each optional feature that the source of a ready-made table does not map."""
-    return [f"{words(name)} is null for every tenant: source {source_name} has no column for it" for name in unmapped]
+    record = use_case.words.record
+    return [f"{words(name)} is null for every {record}: source {source_name} has no column for it" for name in unmapped]

@@ -11,6 +11,7 @@ from tenant_experience.data_quality._stability import LARGE_SHIFT, SIGNIFICANCE
 from tenant_experience.data_quality.feature_quality import Description, LabelDescription
 from tenant_experience.pages.html_page import figure, words
 from tenant_experience.use_case.schema import UseCase
+from tenant_experience.use_case.words import Words
 
 _NAMED = 3
 
@@ -27,12 +28,12 @@ def shift_warnings(
         labels: those that come from a column.
         use_case: names the features.
     """
-    shifts = []
+    shifts, said = [], use_case.words
     for what, entry in described_columns(features, labels, use_case):
         name = what.removeprefix("feature ")
         called = (use_case.features[name].words if name in use_case.features else None) or words(name)
         shift = entry.shift
-        level = level_sentence(called, shift.level) if isinstance(shift, NumberShift) and shift.level else None
+        level = level_sentence(called, shift.level, said) if isinstance(shift, NumberShift) and shift.level else None
         if shift and (level or shift.exceeds(LARGE_SHIFT)):
             shifts.append((shift.psi, level or _distribution(words(name), shift)))
     return [sentence for _, sentence in sorted(shifts, reverse=True)]
@@ -67,19 +68,21 @@ def which_way(shift: NumberShift | CategoryShift) -> str:
     return f", it {_moved(level.change, level.measure)} (the mean went from {means})"
 
 
-def level_sentence(called: str, level: LevelShift) -> str | None:
+def level_sentence(called: str, level: LevelShift, said: Words) -> str | None:
     """How the level moved over all tenants, or in the portfolios that moved; None when it did nowhere.
 
     Args:
         called: what the feature is called.
         level: of the feature.
+        said: the words for tenants and portfolios.
     """
     certainty = f"with {1 - SIGNIFICANCE:.0%} certainty over {level.comparisons} comparisons"
     change, measure = level.change, level.measure
     if change.moved and (2 * level.alike > level.portfolios or not level.moved):
         means, medians = (" to ".join(figure(each, 2) for each in pair) for pair in (level.means, level.medians))
         return (
-            f"{called} {_moved(change, measure)} compared with the live release{_where(level)}: the mean went from "
+            f"{called} {_moved(change, measure)} compared with the live release{_where(level, said)}: the mean "
+            "went from "
             f"{means}, the median from {medians} ({_interval(change, measure)}, {certainty})"
         )
     if not level.moved:
@@ -88,10 +91,12 @@ def level_sentence(called: str, level: LevelShift) -> str | None:
         f"{_moved(portfolio.change, measure)} in {portfolio.name!r:.60} ({_interval(portfolio.change, measure)})"
         for portfolio in level.farthest[:_NAMED]
     ]
-    more = [f"moved in {level.moved - _NAMED} more portfolios"] if level.moved > _NAMED else []
+    more = [f"moved in {level.moved - _NAMED} more {said.partitions}"] if level.moved > _NAMED else []
     return (
-        f"{called} {', '.join(found + more)} compared with the live release, {certainty}; over all tenants the size is "
-        f"{_size(change.size, measure)} ({level.portfolios} portfolios have at least {LEAST_TENANTS} tenants)"
+        f"{called} {', '.join(found + more)} compared with the live release, {certainty}; over all "
+        f"{said.records} the size "
+        f"is {_size(change.size, measure)} ({level.portfolios} {said.partitions} have at least {LEAST_TENANTS} "
+        f"{said.records})"
     )
 
 
@@ -108,11 +113,11 @@ def _moved(change: LevelChange, measure: Measure) -> str:
     return f"{'rose' if change.size > 0 else 'fell'} by {figure(abs(change.size), 2)}"
 
 
-def _where(level: LevelShift) -> str:
+def _where(level: LevelShift, said: Words) -> str:
     if not level.portfolios:
         return ""
     some = "all" if level.alike == level.portfolios else f"{level.alike} of"
-    return f", in {some} {level.portfolios} portfolios with at least {LEAST_TENANTS} tenants"
+    return f", in {some} {level.portfolios} {said.partitions} with at least {LEAST_TENANTS} {said.records}"
 
 
 def _size(size: float, measure: Measure) -> str:

@@ -19,6 +19,7 @@ from scipy import special
 from tenant_experience.evaluation.slices import LEAST_FOR_METRICS, Names, banded, exposure_bands
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.statistics.intervals import wilson_interval
+from tenant_experience.use_case.words import Words
 
 # A difference is named when it is surely there and is not small.
 LEVEL = 0.05
@@ -27,7 +28,7 @@ POWER = 0.8
 LEAST_P = 0.001
 PORTFOLIO_SIZES = (1, 100, 500, 2_000)
 By = Literal["exposure", "size"]
-_BY = {"exposure": "how long tenants have been known", "size": "the size of their portfolio"}
+_BY = {"exposure": "how long {records} have been known", "size": "the size of their {partition}"}
 
 
 @dataclass(frozen=True)
@@ -85,17 +86,18 @@ class BandComparison:
         return f"p = {self.p_value:.2g}" if self.p_value >= LEAST_P else f"p is below {LEAST_P:g}"
 
 
-def bad_share_by_band(table: FeatureTable, bad: NDArray[np.bool_]) -> list[BandComparison]:
+def bad_share_by_band(table: FeatureTable, bad: NDArray[np.bool_], words: Words) -> list[BandComparison]:
     """The share of bad tenants by exposure and by size of the portfolio, each where there are bands to compare.
 
     Args:
         table: the tenants that have a label.
         bad: whether each is of the positive class.
+        words: for the names of the bands.
     """
     _, inverse, sizes = np.unique(table.portfolio_id, return_inverse=True, return_counts=True)
     bands: dict[By, Names] = {
         "exposure": exposure_bands(table),
-        "size": banded(sizes[inverse].astype(np.float64), PORTFOLIO_SIZES, "tenants"),
+        "size": banded(sizes[inverse].astype(np.float64), PORTFOLIO_SIZES, words.records),
     }
     shares = {by: _shares(names, bad) for by, names in bands.items()}
     return compared({by: groups for by, groups in shares.items() if len(groups) > 1})
@@ -118,14 +120,15 @@ def compared(bands: Mapping[By, list[BandShare]]) -> list[BandComparison]:
     return [_comparison(by, groups, differences[by], len(pairs)) for by, groups in bands.items()]
 
 
-def fairness_warnings(comparisons: Sequence[BandComparison], positive: str | None) -> list[str]:
+def fairness_warnings(comparisons: Sequence[BandComparison], positive: str | None, words: Words) -> list[str]:
     """One sentence for each comparison that warns; ``positive`` is the name of the positive class."""
     found = []
     for comparison in comparisons:
         if comparison.warned:
             by_name = {group.name: group for group in comparison.groups}
             found.append(
-                f"The share of {positive} tenants depends on {_BY[comparison.by]}: "
+                f"The share of {positive} {words.records} depends on "
+                f"{_BY[comparison.by].format(**words.document())}: "
                 f"{by_name[comparison.higher]}, {by_name[comparison.lower]}. Chance alone would not give this "
                 f"difference ({comparison.p_text}, corrected for {_counted(comparison.comparisons)}). This warning "
                 f"appears when p is below {LEVEL:g} and one share is more than {SMALLEST_RATIO:g} times the other."

@@ -27,6 +27,7 @@ from tenant_experience.models.digests import difference
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.intervals import Bounds, difference_interval, t_interval
+from tenant_experience.use_case.words import Words
 
 Verdict = Literal["better", "equal", "worse", "not_comparable"]
 
@@ -37,7 +38,7 @@ NOT_COMPARABLE: Literal["not_comparable"] = "not_comparable"
 # With fewer tenants that the live model was not fitted on, all are compared.
 LEAST_NEW_TO_BOTH = 100
 MAY_HAVE_LEARNED = (
-    "The live model may have been trained on earlier figures of these tenants, which favours it: a tenant with new "
+    "The live model may have been trained on earlier figures of these {records}, which favours it: {a_record} with new "
     "figures may change between the training part and the test part."
 )
 NEW_DEFINITION = (
@@ -146,6 +147,8 @@ def champion_comparison(
     challenger: ScoredRows,
     test: FeatureTable,
     fitted: FittedTenants | None = None,
+    *,
+    words: Words,
 ) -> ChampionComparison:
     """Compares what both models say of the test part; if it is large enough, of tenants new to both.
 
@@ -155,6 +158,7 @@ def champion_comparison(
         challenger: what it answers for the test part.
         test: features of the tenants of ``challenger``.
         fitted: the tenants that the live release's models were fitted on, if that is known.
+        words: for the notes.
     """
     loss = LOSSES[challenger.task]
     if champion.digest and (found := difference(champion.folder, champion.digest)):
@@ -170,17 +174,18 @@ def champion_comparison(
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [obstacle])
     chosen = _new_to_both(test, challenger, fitted, live.scorer.manifest)
     if chosen is None:
-        notes = [MAY_HAVE_LEARNED]
+        notes = [MAY_HAVE_LEARNED.format(records=words.records, a_record=words.a_record)]
     else:
         challenger, test = challenger.take(chosen), test.take(chosen)
         notes = [
-            f"Of the {len(chosen)} tenants of the test part, the {len(test)} are compared that the live model was not "
-            "trained on."
+            f"Of the {len(chosen)} {words.records} of the test part, the {len(test)} are compared that the live "
+            "model was "
+            "not trained on."
         ]
     live, model = _about_now(live), _about_now(model)
     answered = _answers(live, test, challenger.labels)
     if not len(answered.rows):
-        reason = "The live model answers for none of these tenants: it knows nothing of them that decides."
+        reason = f"The live model answers for none of these {words.records}: it knows nothing of them that decides."
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [reason])
     challenger, test = challenger.take(answered.known), test.take(answered.known)
     if model.grouping is not None:

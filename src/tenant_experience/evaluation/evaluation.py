@@ -25,6 +25,7 @@ from tenant_experience.groups.profile import FeatureProfile, PortfolioShare
 from tenant_experience.groups.yardstick import Yardstick
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.validation import Validation
+from tenant_experience.use_case.words import Words
 
 
 @dataclass(frozen=True)
@@ -59,30 +60,31 @@ class PublishedAnswers:
     by_model: int
     probability_basis: ProbabilityBasis | None
 
-    @property
-    def figures(self) -> dict[str, str]:
+    def figures(self, words: Words) -> dict[str, str]:
         """Which answer each kind of figure is of, and what it is compared with, in sentences."""
+        own = f"the {words.record}'s own"
         if self.probability_basis is None:
             return {
-                "label": "The published label is compared with the tenant's own label.",
-                "probability": "The published probability is compared with the tenant's own label.",
-                "calibration": "The published probability is compared with the tenant's own label.",
+                "label": f"The published label is compared with {own} label.",
+                "probability": f"The published probability is compared with {own} label.",
+                "calibration": f"The published probability is compared with {own} label.",
             }
         return {
             "label": (
-                "The published label is compared with the tenant's own group. It comes from the rule of the groups "
-                f"for {self.by_rule} tenants, whose markers are all known, and from the model for {self.by_model}."
+                f"The published label is compared with {own} group. It comes from the rule of the groups "
+                f"for {self.by_rule} {words.records}, whose markers are all known, and from the model for "
+                f"{self.by_model}."
             ),
-            "probability": "The published probability is compared with the tenant's own group, which it must rank.",
+            "probability": f"The published probability is compared with {own} group, which it must rank.",
             "calibration": (
-                "The model probability is compared with the tenant's own group. The published probability is about the "
+                f"The model probability is compared with {own} group. The published probability is about the "
                 "next period, so it is not part of this comparison."
             ),
         }
 
-    def document(self) -> dict[str, Any]:
+    def document(self, words: Words) -> dict[str, Any]:
         """The figures as evaluation.json has them."""
-        return vars(self) | {"figures": self.figures}
+        return vars(self) | {"figures": self.figures(words)}
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ class PartitionEvaluation:
         smoke_test: some tenants, and the answers expected for them.
         yardstick: the shares of bad by a rule that does not change; None where labels come from a column.
         validation: the published answers beside what became of tenants.
+        words: what texts call records and partitions.
         pooling: a pooled model beside what it was made of; None for other models.
     """
 
@@ -151,6 +154,7 @@ class PartitionEvaluation:
     smoke_test: list[SmokeSample]
     yardstick: Yardstick | None = None
     validation: Validation = field(default_factory=Validation)
+    words: Words = field(default_factory=Words)
     pooling: PoolingComparison | None = None
 
     @property
@@ -181,7 +185,7 @@ class PartitionEvaluation:
     @property
     def next_period_sentences(self) -> list[str]:
         """What is said of the published probability; empty where labels come from a column."""
-        return next_period_sentences(self.backtest, self.manifest.labels[-1]) if self.grouping else []
+        return next_period_sentences(self.backtest, self.manifest.labels[-1], self.words) if self.grouping else []
 
     def _next_period(self) -> dict[str, Any] | None:
         if self.grouping is None:
@@ -193,6 +197,7 @@ class PartitionEvaluation:
         """The partition's part of evaluation.json: everything but ids, the curves and the smoke test."""
         changes = self.changes
         return {
+            "words": self.words.document(),
             "partition": self.manifest.partition,
             "slug": self.manifest.slug,
             "version": self.manifest.version,
@@ -202,7 +207,7 @@ class PartitionEvaluation:
             "bad": self.bad,
             "bad_share": self.bad_share,
             "counts": {part: asdict(counts) for part, counts in self.counts.items()},
-            "published": self.published.document(),
+            "published": self.published.document(self.words),
             "metrics": self.metrics,
             "intervals": self.intervals,
             "confusion": asdict(self.confusion) if self.confusion else {},

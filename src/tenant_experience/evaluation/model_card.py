@@ -11,24 +11,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tenant_experience.use_case.words import Words
+
 # ModelCardContent may be this long, without a line break.
 LIMIT = 100_000
 _TEXT, _SHORT, _NAME, _VALUE = 2_048, 1_024, 63, 255
 _MOST_FEATURES, _MOST_SETTINGS, _MOST_CLASSES, _MOST_WARNINGS = 20, 100, 20, 10
 
 _GROUPS = (
-    "Says which group a tenant belongs to, from the counts, waiting times and tone of a year's messages. The groups "
-    "come from a rule, not from the tenants: nobody asked them."
+    "Says which group {a_record} belongs to, from the counts, waiting times and tone of a year's messages. The groups "
+    "come from a rule, not from the {records}: nobody asked them."
 )
-_COLUMN = "Predicts a column of the data from the other columns, for records that do not have a value yet."
+_COLUMN = "Predicts a column of the data from the other columns, for {records} that do not have a value yet."
 _GROUPS_OBSERVED = (
-    "Measured on tenants that the model has never seen, by the answers as the API publishes them. The labels are our "
+    "Measured on {records} that the model has never seen, by the answers as the API publishes them. The labels are our "
     "own groups: a high score means that the answers copy their definition, not that the definition is right. The "
     "report describes the groups."
 )
-_COLUMN_OBSERVED = "Measured on records that the model has never seen, in data like these."
-_USES = "To choose which tenants to look at first. A person decides what to do."
-_CAVEATS = "Not for decisions about a single tenant without looking at the tenant's own record."
+_COLUMN_OBSERVED = "Measured on {records} that the model has never seen, in data like these."
+_USES = "To choose which {records} to look at first. A person decides what to do."
+_CAVEATS = "Not for decisions about a single {record} without looking at the {record}'s own record."
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,15 @@ def model_card(evaluation: Mapping[str, Any], links: CardLinks) -> str:
         links: what it names.
     """
     model, grouped = evaluation["model"], evaluation["grouping"] is not None
+    words = Words.read(evaluation.get("words"))
     card = {
         "model_overview": {
             "model_creator": _cut(f"tenant-experience {model['code_version']}, release {model['version']}", _SHORT),
             "model_artifact": [links.model],
         },
         "intended_uses": {
-            "purpose_of_model": _GROUPS if grouped else _COLUMN,
-            "intended_uses": _USES,
+            "purpose_of_model": _said(_GROUPS if grouped else _COLUMN, words),
+            "intended_uses": _said(_USES, words),
             "risk_rating": "Unknown",
             "explanations_for_risk_rating": "Not rated: the operator decides.",
         },
@@ -80,7 +83,7 @@ def model_card(evaluation: Mapping[str, Any], links: CardLinks) -> str:
             }
         ],
         "additional_information": {
-            "caveats_and_recommendations": _cut(" ".join([_CAVEATS, *_warnings(evaluation)]), _TEXT),
+            "caveats_and_recommendations": _cut(" ".join([_said(_CAVEATS, words), *_warnings(evaluation)]), _TEXT),
             "custom_details": _details(evaluation, links),
         },
     }
@@ -88,14 +91,14 @@ def model_card(evaluation: Mapping[str, Any], links: CardLinks) -> str:
 
 
 def _training(evaluation: Mapping[str, Any], links: CardLinks) -> dict[str, Any]:
-    model, counts = evaluation["model"], evaluation["counts"]
+    model, counts, words = evaluation["model"], evaluation["counts"], Words.read(evaluation.get("words"))
     settings = list(model["hyperparameters"].items())[:_MOST_SETTINGS]
     record = model.get("training")
     data = f" Data SHA-256 {record['data_sha256']}." if record else ""
     losses = [{"name": "validation loss", "value": record["validation_loss"]}] if record else []
     return {
         "training_observations": _cut(
-            f"Trainer {model['trainer']} on {counts['train']['tenants']} tenants, stopped by "
+            f"Trainer {model['trainer']} on {counts['train']['tenants']} {words.records}, stopped by "
             f"{counts['validation']['tenants']} others; features as of {model['as_of']}.{data}",
             _SHORT,
         ),
@@ -113,7 +116,7 @@ def _training(evaluation: Mapping[str, Any], links: CardLinks) -> dict[str, Any]
 
 
 def _observed(evaluation: Mapping[str, Any], *, grouped: bool) -> Iterator[str]:
-    yield _GROUPS_OBSERVED if grouped else _COLUMN_OBSERVED
+    yield _said(_GROUPS_OBSERVED if grouped else _COLUMN_OBSERVED, Words.read(evaluation.get("words")))
     figures = (evaluation.get("published") or {}).get("figures") or {}
     yield from dict.fromkeys(figures.values())
 
@@ -173,7 +176,7 @@ def _details(evaluation: Mapping[str, Any], links: CardLinks) -> dict[str, str]:
         details["the published probability"] = " ".join(following["sentences"])
     validation = evaluation.get("validation")
     if validation:
-        details["outcomes of tenants"] = validation["text"]
+        details[f"outcomes of {Words.read(evaluation.get('words')).records}"] = validation["text"]
     for gate in evaluation.get("gates") or ():
         details[f"gate {gate['name']}"] = f"{'kept' if gate['passed'] else 'broken'}: {gate['message']}"
     return {name: _cut(str(value), _SHORT) for name, value in details.items() if value is not None}
@@ -198,6 +201,10 @@ def _number(name: str, value: float, notes: str | None) -> dict[str, Any]:
 
 def _interval(bounds: Sequence[float] | None) -> str | None:
     return f"95% interval {bounds[0]:.4g} to {bounds[1]:.4g}" if bounds else None
+
+
+def _said(text: str, words: Words) -> str:
+    return text.format(a_record=words.a_record, **words.document())
 
 
 def _cut(text: str, limit: int) -> str:

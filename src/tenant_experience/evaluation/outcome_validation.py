@@ -108,7 +108,8 @@ def validate(
             found.append(_measured(model, name, declared.words(name), chosen.sampled()))
         elif fullest := max(comparisons, key=lambda each: int(each.had_one.sum()), default=None):
             found.append(_described(name, declared.words(name), fullest))
-    return Validation(outcomes=[each for each in found if each.outcomes])
+    said = {"records": use_case.words.records}
+    return Validation(outcomes=[each.model_copy(update=said) for each in found if each.outcomes])
 
 
 def _comparisons(

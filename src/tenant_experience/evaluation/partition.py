@@ -45,6 +45,7 @@ from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.intervals import mean_interval
 from tenant_experience.statistics.splitting import SHARES, TEST
 from tenant_experience.use_case.schema import UseCase
+from tenant_experience.use_case.words import Words
 
 SMALL_TEST_PART = 100
 
@@ -88,8 +89,8 @@ def evaluate_partition(
     manifest = scorer.manifest
     table = groups.align(table)
     chosen = groups.split == TEST
-    _check_labels(groups, chosen, manifest)
-    answered = _answers(model, table.take(chosen), groups.label[chosen])
+    _check_labels(groups, chosen, manifest, use_case.words)
+    answered = _answers(model, table.take(chosen), groups.label[chosen], use_case.words)
     rows, test, matrix = answered.rows, answered.test, answered.matrix
     positive = len(manifest.labels) - 1 if manifest.positive_label else None
     bad = None if positive is None else groups.bad
@@ -97,8 +98,8 @@ def evaluate_partition(
     sample = sampled_rows(rows, matrix)
     missing = missing_feature_curve(scorer.encoding, matrix[sample], answered.take(sample).with_gaps)
     fitted = fitted_tenants(live.tenants, use_case) if live and live.tenants is not None else None
-    champion = champion_comparison(live.champion, model, rows, test, fitted) if live else None
-    fairness = [] if bad is None else bad_share_by_band(table, bad)
+    champion = champion_comparison(live.champion, model, rows, test, fitted, words=use_case.words) if live else None
+    fairness = [] if bad is None else bad_share_by_band(table, bad, use_case.words)
     pooling = compare_pooling(model, rows, test, matrix, folder) if manifest.levels else None
     binary = manifest.task == "binary"
     return PartitionEvaluation(
@@ -116,13 +117,14 @@ def evaluate_partition(
         published=answered.description,
         uncertainty=answer_certainty(rows.outputs if binary else rows.outputs[:, -1]) if grouping else None,
         fairness=fairness,
+        words=use_case.words,
         gates=model_gates(use_case.gates, whole.metrics, missing, champion, model.next_period.backtest),
         backtest=model.next_period.backtest,
         warnings=[
             *(grouping.warnings if grouping else ()),
-            *_warnings(len(rows), live, champion),
-            *_unanswered(int(chosen.sum()) - len(rows)),
-            *fairness_warnings(fairness, manifest.positive_label),
+            *_warnings(len(rows), live, champion, use_case.words),
+            *_unanswered(int(chosen.sum()) - len(rows), use_case.words),
+            *fairness_warnings(fairness, manifest.positive_label, use_case.words),
             *(pooling.warnings if pooling else ()),
         ],
         confusion=_confusion(rows, manifest),
@@ -178,26 +180,28 @@ class _Answers:
         return published(self.model, matrix, self.rows.labels, days, self.published).rows
 
 
-def _answers(model: ServedModel, test: FeatureTable, labels: Floats) -> _Answers:
+def _answers(model: ServedModel, test: FeatureTable, labels: Floats, words: Words) -> _Answers:
     """The test part without tenants of whom nothing that decides is known: the API answers ``no_features`` for them."""
     matrix = model.scorer.encoding.matrix(test)
     found = published(model, matrix, labels, test.side.get("exposure_days"))
     if not found.known.any():
         raise AlgorithmError(
-            f"partition {model.scorer.manifest.partition}: of no tenant of the test part a feature that decides is "
-            "known, so the model answers for none of them and cannot be evaluated. Check the features in the "
+            f"partition {model.scorer.manifest.partition}: of no {words.record} of the test part a feature that "
+            "decides "
+            "is known, so the model answers for none of them and cannot be evaluated. Check the features in the "
             "data-quality report",
             code="no_features",
         )
     return _Answers(model, test.take(found.known), matrix[found.known], found.rows, found.published)
 
 
-def _check_labels(groups: GroupRows, chosen: NDArray[np.bool_], manifest: ModelManifest) -> None:
+def _check_labels(groups: GroupRows, chosen: NDArray[np.bool_], manifest: ModelManifest, words: Words) -> None:
     labels = groups.label[chosen]
     if len(np.unique(labels)) < 2:
         raise AlgorithmError(
-            f"partition {manifest.partition}: the {len(labels)} tenants of the test part all have the same label, so "
-            "the model cannot be evaluated. Bring more tenants, or check the labels",
+            f"partition {manifest.partition}: the {len(labels)} {words.records} of the test part all have the "
+            "same label, "
+            f"so the model cannot be evaluated. Bring more {words.records}, or check the labels",
             code="one_class",
         )
 
@@ -230,29 +234,36 @@ def _moved(
     return group_changes(live.tenants, table, rule_of(live.champion.folder), rule_of(folder), manifest.labels)
 
 
-def _warnings(test_tenants: int, live: LiveModel | None, champion: ChampionComparison | None) -> list[str]:
+def _warnings(
+    test_tenants: int, live: LiveModel | None, champion: ChampionComparison | None, words: Words
+) -> list[str]:
     found = []
     if champion and champion.verdict == "worse":
         compared = champion.decisive
         found.append(
-            f"On the same {champion.rows} tenants{champion.condition} the new model is worse than the live one: "
+            f"On the same {champion.rows} {words.records}{champion.condition} the new model is worse than the "
+            "live one: "
             f"{champion.loss.replace('_', ' ')} {compared.challenger:.4f} against {compared.champion:.4f} (difference "
             f"{compared.low:+.4f} to {compared.high:+.4f})."
         )
     if live and live.tenants is None:
         found.append(
-            "It is unknown which tenants change group: this use case cannot read the features of the live release."
+            f"It is unknown which {words.records} change group: this use case cannot read the features of the live "
+            "release."
         )
     if test_tenants < SMALL_TEST_PART:
-        found.append(f"The test part has only {test_tenants} tenants: look at the intervals, not at the figures.")
+        found.append(
+            f"The test part has only {test_tenants} {words.records}: look at the intervals, not at the figures."
+        )
     return found
 
 
-def _unanswered(tenants: int) -> list[str]:
+def _unanswered(tenants: int, words: Words) -> list[str]:
     if tenants == 0:
         return []
     return [
-        f"{tenants} tenants of the test part are left out of all figures, because nothing that decides is known of "
+        f"{tenants} {words.records} of the test part are left out of all figures, because nothing that decides "
+        "is known of "
         "them. The API gives them no label and no probability."
     ]
 

@@ -77,11 +77,13 @@ def assign_partitions(
         AlgorithmError: ``too_few_tenants``: all portfolios together have fewer tenants than the gate
             ``pooled_tenants`` asks for, or no portfolio has a model and there is no fallback.
     """
+    words = use_case.words
     pooled = sum(trainable for _, trainable in portfolios.values())
     needed = min(LEAST_INHERITING, use_case.gates.pooled_tenants) if inherits else use_case.gates.pooled_tenants
     if pooled < needed:
         raise AlgorithmError(
-            f"{pooled} tenants have {trainable_words(use_case)}, of {sum(n for n, _ in portfolios.values())} seen; "
+            f"{pooled} {words.records} have {trainable_words(use_case)}, of "
+            f"{sum(n for n, _ in portfolios.values())} seen; "
             + (
                 f"{needed} are needed to use groups that were found elsewhere: send a longer or larger export"
                 if inherits
@@ -97,8 +99,9 @@ def assign_partitions(
     }
     if not own and not use_case.models.fallback:
         raise AlgorithmError(
-            f"no portfolio has the {use_case.models.minimum_tenants} tenants with {trainable_words(use_case)} that a "
-            "model of its own needs (models.minimum_tenants), and models.fallback is false: the largest portfolio has "
+            f"no {words.partition} has the {use_case.models.minimum_tenants} {words.records} with "
+            f"{trainable_words(use_case)} that a model of its own needs (models.minimum_tenants), and models.fallback "
+            f"is false: the largest {words.partition} has "
             f"{max(trainable for _, trainable in portfolios.values())}",
             code="too_few_tenants",
         )

@@ -32,6 +32,7 @@ class OutcomeValidation(BaseModel):
     Attributes:
         kind: of the outcomes.
         words: what texts call several of them.
+        records: what texts call several tenants.
         outcomes: how many tenants had one that could be compared.
         tenants: how many tenants were compared: these, and for something that happens also those it did not happen to.
         bad: how many of these had a bad ending.
@@ -59,6 +60,7 @@ class OutcomeValidation(BaseModel):
     auc: float | None = None
     low: float | None = None
     high: float | None = None
+    records: Text = "records"
 
     @property
     def direction(self) -> Direction | None:
@@ -79,16 +81,16 @@ class OutcomeValidation(BaseModel):
         return f"{self.outcomes:,} {self.words}: AUC {self.auc:.2f} ({self.low:.2f} to {self.high:.2f}){doubt}"
 
     def _parts(self) -> Iterator[str]:
-        others = f" among {self.tenants:,} tenants" if self.tenants != self.outcomes else ""
+        others = f" among {self.tenants:,} {self.records}" if self.tenants != self.outcomes else ""
         of_them = f"{self.outcomes:,} {self.words}{others}"
         if self.auc is None:
             yield (
                 f"{of_them}, {self.bad:,} of them with a bad ending, are too few to validate the answers: it takes "
-                f"{LEAST_OUTCOMES}, and {LEAST_OF_EACH} tenants with each ending."
+                f"{LEAST_OUTCOMES}, and {LEAST_OF_EACH} {self.records} with each ending."
             )
             return
         yield f"validated on {of_them}: AUC {self.auc:.2f} ({self.low:.2f} to {self.high:.2f})."
-        yield f"For {self.bad:,} of the {self.tenants:,} tenants it ended badly."
+        yield f"For {self.bad:,} of the {self.tenants:,} {self.records} it ended badly."
         if self.direction == "unclear":
             yield "The interval contains 0.5, so the answers may say nothing about this."
         elif self.direction == "contradicts":
@@ -98,9 +100,9 @@ class OutcomeValidation(BaseModel):
         else:
             yield f"They are from the same period as the answers, which are as of {self.answers_as_of[:10]}."
         if self.trained:
-            yield f"{self.trained:,} of the {self.tenants:,} tenants also trained the model."
+            yield f"{self.trained:,} of the {self.tenants:,} {self.records} also trained the model."
         else:
-            yield "None of these tenants trained the model."
+            yield f"None of these {self.records} trained the model."
 
 
 class Validation(BaseModel):
@@ -143,7 +145,7 @@ class Validation(BaseModel):
             "text": self.text,
             "validated": self.is_validated,
             "outcomes": [
-                {**each.model_dump(mode="json"), "direction": each.direction, "text": each.text}
+                {**each.model_dump(mode="json", exclude={"records"}), "direction": each.direction, "text": each.text}
                 for each in self.outcomes
             ],
         }

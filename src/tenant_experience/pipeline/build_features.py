@@ -259,7 +259,7 @@ def _describe(
     quality.features = describe_features(connection, use_case, compared=comparison.compared)
     if use_case.labels.from_ == "column":
         quality.labels = describe_labels(connection, use_case, compared=comparison.compared)
-    unmapped = unmapped_warnings(batch.source_name, batch.source.unmapped(use_case))
+    unmapped = unmapped_warnings(batch.source_name, batch.source.unmapped(use_case), use_case)
     aged = age_warnings(f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}", live_as_of(folders.previous))
     known = [*(quality.warnings or ()), *aged, *scoped, *unmapped]
     quality.warnings = [*known, *shift_warnings(quality.features, quality.labels, use_case)]

@@ -16,6 +16,7 @@ from tenant_experience.features.table import FeatureTable
 from tenant_experience.pages.html_page import duration
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.use_case.schema import FIRST_RESPONSE, RESOLUTION, Targets
+from tenant_experience.use_case.words import Words
 
 # An item that is open for this many times the target may have been done and never closed.
 FORGOTTEN = 10
@@ -67,22 +68,22 @@ class OpenItems:
     oldest_open_hr: float | None = None
 
 
-def missing_list(table: FeatureTable, targets: Targets | None) -> str | None:
+def missing_list(table: FeatureTable, targets: Targets | None, words: Words) -> str | None:
     """Why there is no list, in words; None when there is one."""
     if targets is None:
-        return "The use case sets no targets, so there is no list of tenants to attend to."
+        return f"The use case sets no targets, so there is no list of {words.records} to attend to."
     if not np.any(_is_open(table)):
         known = np.any(~np.isnan(_side(table, "open_count")))
         return (
-            "No tenant has an open item, so there is nothing to attend to today."
+            f"No {words.record} has an open item, so there is nothing to attend to today."
             if known
             else "The data does not say which items are still open (a table of ready-made features has no events), so "
-            "there is no list of tenants to attend to. Send a log of events to get one."
+            f"there is no list of {words.records} to attend to. Send a log of events to get one."
         )
     return None
 
 
-def action_list(table: FeatureTable, targets: Targets, capacity: int) -> list[Action]:
+def action_list(table: FeatureTable, targets: Targets, capacity: int, words: Words) -> list[Action]:
     """The first ``capacity`` tenants of each portfolio that have an open item, by portfolio and rank.
 
     Tenants are ordered by the age of their oldest open item, then by how far they are past missed targets, then by id.
@@ -91,6 +92,7 @@ def action_list(table: FeatureTable, targets: Targets, capacity: int) -> list[Ac
         table: the tenants.
         targets: what a tenant may expect.
         capacity: the most tenants of one portfolio.
+        words: for the next steps.
     """
     waiting = table.take(_is_open(table))
     breaches = _breaches(waiting, targets)
@@ -108,7 +110,7 @@ def action_list(table: FeatureTable, targets: Targets, capacity: int) -> list[Ac
         np.column_stack(list(breaches.values()))[listed],
     )
     return [
-        _action((portfolio, tenant), rank, count, age, dict(zip(breaches, over, strict=True)), targets)
+        _action((portfolio, tenant), rank, count, age, dict(zip(breaches, over, strict=True)), targets, words)
         for portfolio, tenant, rank, count, age, over in zip(*(column.tolist() for column in columns), strict=True)
     ]
 
@@ -134,6 +136,7 @@ def _action(
     age: float,
     past_targets: Mapping[str, float],
     targets: Targets,
+    words: Words,
 ) -> Action:
     portfolio, tenant = ids
     breaches = {name: hours for name, hours in past_targets.items() if hours > 0}
@@ -147,7 +150,7 @@ def _action(
         breached_target=target,
         over_by_hr=None if target is None else breaches[target],
         reason=" ".join(_reasons(count, age, breaches, targets)),
-        next_step=_next_step(age, targets),
+        next_step=_next_step(age, targets, words),
     )
 
 
@@ -175,11 +178,14 @@ def _reasons(count: int, age: float, breaches: Mapping[str, float], targets: Tar
             yield f"{doing} has taken {taken} on average; the target is {duration(limit)}."
 
 
-def _next_step(age: float, targets: Targets) -> str:
+def _next_step(age: float, targets: Targets, words: Words) -> str:
     if age > FORGOTTEN * targets.resolution_hr:
-        return "Check whether the oldest item is really open. Close it, or tell the tenant today when it will be done."
+        return (
+            f"Check whether the oldest item is really open. Close it, or tell the {words.record} today when "
+            "it will be done."
+        )
     if age > targets.resolution_hr:
-        return "Tell the tenant today when the oldest item will be resolved, and by whom."
+        return f"Tell the {words.record} today when the oldest item will be resolved, and by whom."
     left = duration(targets.resolution_hr - age)
     if age > targets.first_response_hr:
         return f"Make sure that the oldest item has been answered, and resolve it within {left}."

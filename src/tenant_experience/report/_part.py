@@ -14,21 +14,23 @@ from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.next_period import Backtest
 from tenant_experience.groups.profile import FeatureProfile, PortfolioShare
 from tenant_experience.models.artifact import ModelManifest
-from tenant_experience.pages.html_page import figure, share
+from tenant_experience.pages.html_page import capital, figure, share
 from tenant_experience.report import plots as report_plots
 from tenant_experience.report._words import (
     ASPECTS,
     EFFECTS,
     HEADLINES,
     METHODS,
-    METRIC_MEANINGS,
     MISSING_METRICS,
     SLICE_METRICS,
+    in_words,
+    metric_names,
 )
 from tenant_experience.report.pictures import GroupPictures
 from tenant_experience.report.share_pictures import SharePicture
 from tenant_experience.statistics.intervals import auc_interval, wilson_interval
 from tenant_experience.use_case.schema import UseCase
+from tenant_experience.use_case.words import Words
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,10 @@ class ReportPart:
         """The tenants that the slow figures are measured on, in words."""
         if not self.is_sampled:
             return "the test part"
-        return f"{self.evaluation.sampled_tenants:,} tenants of the test part, spread evenly over all answers"
+        return (
+            f"{self.evaluation.words.counted(self.evaluation.sampled_tenants)} of the test part, spread "
+            "evenly over all answers"
+        )
 
     @property
     def missing_metric(self) -> str:
@@ -208,17 +213,19 @@ def report_part(
         is_refused: whether the model broke a gate.
     """
     manifest, grouping, certainty = evaluation.manifest, evaluation.grouping, evaluation.uncertainty
-    bad, tenants = evaluation.bad, evaluation.tenants
+    bad, tenants, words = evaluation.bad, evaluation.tenants, use_case.words
     return ReportPart(
         evaluation=evaluation,
         pictures=pictures,
         is_refused=is_refused,
-        title="All portfolios" if manifest.slug == GLOBAL_PARTITION else f"{_kind(use_case)} {manifest.partition}",
+        title=f"All {words.partitions}"
+        if manifest.slug == GLOBAL_PARTITION
+        else f"{capital(words.partition)} {manifest.partition}",
         bad_interval=None if bad is None else wilson_interval(bad, tenants),
         open_interval=wilson_interval(certainty.cannot_be_told, certainty.tenants) if certainty else None,
         least=_least(use_case),
         profile=list(_profile(evaluation, use_case)) if grouping else [],
-        firmness=list(_firmness(grouping)) if grouping else [],
+        firmness=list(_firmness(grouping, words)) if grouping else [],
         portfolios=sorted(evaluation.portfolios, key=lambda row: (row.rank is None, row.rank or 0)),
         plots=_plots(evaluation, _least(use_case)),
         shares=shares,
@@ -228,7 +235,7 @@ def report_part(
 def _plots(evaluation: PartitionEvaluation, least: float) -> PartPlots:
     task, metric = evaluation.manifest.task, MISSING_METRICS[evaluation.manifest.task]
     used = [row for row in evaluation.importance if row.mean_contribution]
-    title = METRIC_MEANINGS[metric]["name"]
+    title = metric_names()[metric]
     return PartPlots(
         difference=report_plots.group_difference(evaluation.profile, least) if evaluation.grouping else None,
         curves=_curves(evaluation) if evaluation.roc else None,
@@ -260,12 +267,7 @@ def _profile(evaluation: PartitionEvaluation, use_case: UseCase) -> Iterator[tup
             if row.is_known and use_case.features[row.feature].aspect == aspect
         ]
         if rows:
-            yield title, meaning, rows
-
-
-def _kind(use_case: UseCase) -> str:
-    """The word for a partition: portfolio, dimension."""
-    return use_case.partition_column.removesuffix("_id").replace("_", " ").capitalize()
+            yield title, in_words(meaning, use_case.words), rows
 
 
 def _least(use_case: UseCase) -> float:
@@ -279,27 +281,28 @@ def _worse_interval(row: FeatureProfile) -> tuple[float, float] | None:
     return auc_interval(row.probability_worse, row.bad.known, row.good.known)
 
 
-def _firmness(grouping: Grouping) -> Iterator[Firmness]:
+def _firmness(grouping: Grouping, words: Words) -> Iterator[Firmness]:
     """How stable the groups are, and whether they are more than a cut through a continuum."""
     if grouping.held:
         yield Firmness(
-            "Do the earlier groups still explain these tenants?",
-            "This release did not find its own groups. Here is how much of its own tenants' variation the earlier ones "
-            "explain; all figures below are from the tenants on whom they were found.",
+            f"Do the earlier groups still explain these {words.records}?",
+            f"This release did not find its own groups. Here is how much of its own {words.records}' variation "
+            "the earlier "
+            f"ones explain; all figures below are from the {words.records} on whom they were found.",
             share(grouping.held.explained_variance),
             f"{share(grouping.held.permuted_variance)} in shuffled columns",
         )
     if grouping.stability:
         yield Firmness(
-            "Would other tenants give the same groups?",
-            f"The median adjusted Rand index of {grouping.stability.refits} refits on redrawn tenants. 1 means that "
-            "all tenants stay in their group.",
+            f"Would other {words.records} give the same groups?",
+            f"The median adjusted Rand index of {grouping.stability.refits} refits on redrawn {words.records}. 1 means "
+            f"that all {words.records} stay in their group.",
             figure(grouping.stability.ari_median),
             f"lowest {figure(grouping.stability.ari_minimum)}",
         )
     yield Firmness(
         "How much of the markers' variation do the groups explain?",
-        "Measured on the standardised markers of the tenants that decided the groups.",
+        f"Measured on the standardised markers of the {words.records} that decided the groups.",
         share(grouping.explained_variance),
     )
     if grouping.permuted_variance is not None:
@@ -319,6 +322,6 @@ def _firmness(grouping: Grouping) -> Iterator[Firmness]:
         yield Firmness(
             "How well do the service features alone tell the groups apart?",
             "The ROC AUC of the service features without the demand features. Near 0.5, the groups only reflect how "
-            "often tenants make contact.",
+            f"often {words.records} make contact.",
             figure(grouping.service_auc),
         )

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-METRIC_MEANINGS = {
-    name: {"name": title, "meaning": meaning}
+from collections.abc import Mapping
+
+from tenant_experience.use_case.words import Words
+
+_METRIC_MEANINGS = {
+    name: (title, meaning)
     for name, title, meaning in (
         (
             "roc_auc",
             "ROC AUC",
-            "Chance that a tenant of the class gets a higher probability than one outside it; 0.5 is guessing.",
+            "Chance that {a_record} of the class gets a higher probability than one outside it; 0.5 is guessing.",
         ),
         ("pr_auc", "PR AUC", "Precision, averaged over all thresholds; guessing gives the share of the class."),
         ("log_loss", "Log loss", "Punishes confident mistakes: 0 is perfect; always saying 50% gives 0.69."),
         ("brier", "Brier score", "Mean squared error of the probability: 0 is perfect; always saying 50% gives 0.25."),
         ("f1", "F1", "Balance of precision and recall: 1 is perfect."),
-        ("precision", "Precision", "Share of the tenants given the label that really have it."),
-        ("recall", "Recall", "Share of the tenants with the label that are found."),
+        ("precision", "Precision", "Share of the {records} given the label that really have it."),
+        ("recall", "Recall", "Share of the {records} with the label that are found."),
         ("accuracy", "Accuracy", "Share of right answers."),
         (
             "calibration_error",
@@ -24,7 +28,7 @@ METRIC_MEANINGS = {
         ),
         ("rmse", "Root mean squared error", "How far predictions are off; large errors count more."),
         ("mae", "Mean absolute error", "How far predictions are off, on average."),
-        ("r2", "R squared", "Share of the differences between tenants that the model predicts: 1 is all, 0 is none."),
+        ("r2", "R squared", "Share of the differences between {records} that the model predicts: 1 is all, 0 is none."),
     )
 }
 # The figure at the top of the page, for each task.
@@ -37,12 +41,12 @@ SLICE_METRICS = {
 }
 # The figure that the curve of missing features shows.
 MISSING_METRICS = {"binary": "accuracy", "multiclass": "accuracy", "regression": "rmse"}
-SLICE_MEANINGS = {
-    "portfolio": "By portfolio",
-    "exposure": "By how long tenants have been known",
-    "channel": "By the channel a tenant uses most",
+_SLICE_MEANINGS = {
+    "portfolio": "By {partition}",
+    "exposure": "By how long {records} have been known",
+    "channel": "By the channel {a_record} uses most",
 }
-FAIRNESS_MEANINGS = {"exposure": "days a tenant has been known", "size": "size of the portfolio"}
+_FAIRNESS_MEANINGS = {"exposure": "days {a_record} has been known", "size": "size of the {partition}"}
 VERDICTS = {
     "better": "The new model is better than the live one",
     "equal": "The new model is as good as the live one: the difference is small or may be chance",
@@ -55,8 +59,40 @@ EFFECTS = {
     "regression": "mean effect on the number",
 }
 ASPECTS = {
-    "service": ("Service", "How tenants were served: waiting times, answered calls, escalations, tone."),
-    "demand": ("Demand", "How much tenants asked for. High demand is not the fault of the service."),
+    "service": ("Service", "How {records} were served: waiting times, answered calls, escalations, tone."),
+    "demand": ("Demand", "How much {records} asked for. High demand is not the fault of the service."),
     None: ("Features", ""),
 }
 METHODS = {"kmeans": "KMeans", "gaussian_mixture": "a Gaussian mixture", "ward": "Ward's method"}
+
+
+def metric_names() -> dict[str, str]:
+    """Metric -> its name."""
+    return {name: title for name, (title, _) in _METRIC_MEANINGS.items()}
+
+
+def metric_meanings(words: Words) -> dict[str, dict[str, str]]:
+    """Metric -> its name and its meaning."""
+    return {
+        name: {"name": title, "meaning": in_words(meaning, words)}
+        for name, (title, meaning) in _METRIC_MEANINGS.items()
+    }
+
+
+def slice_meanings(words: Words) -> dict[str, str]:
+    """Kind of slice -> its heading."""
+    return _all_in_words(_SLICE_MEANINGS, words)
+
+
+def fairness_meanings(words: Words) -> dict[str, str]:
+    """Kind of band -> what it is a band of."""
+    return _all_in_words(_FAIRNESS_MEANINGS, words)
+
+
+def in_words(text: str, words: Words) -> str:
+    """The text with the use case's words."""
+    return text.format(a_record=words.a_record, **words.document())
+
+
+def _all_in_words(texts: Mapping[str, str], words: Words) -> dict[str, str]:
+    return {name: in_words(text, words) for name, text in texts.items()}

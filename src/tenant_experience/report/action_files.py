@@ -106,12 +106,13 @@ def report_actions(
             the API answers.
     """
     targets = use_case.targets
-    missing = missing_list(table, targets)
+    missing = missing_list(table, targets, use_case.words)
     actions: list[Action] = []
     waiting: dict[str, OpenItems] = {}
     nothing_open = OpenItems()
     if targets is not None and missing is None:
-        actions = _with_answers(action_list(table, targets, use_case.capacity), table, evaluations, groups)
+        found = action_list(table, targets, use_case.capacity, use_case.words)
+        actions = _with_answers(found, table, evaluations, groups)
         waiting, nothing_open = open_items(table, targets), OpenItems(0, 0)
     shares = _shares(evaluations)
     return ActionReport(

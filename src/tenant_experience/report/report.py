@@ -17,7 +17,7 @@ from tenant_experience.jobs.partition_runs import PartitionOutcome
 from tenant_experience.pages.html_page import render
 from tenant_experience.report._action_list import Action
 from tenant_experience.report._part import ReportPart, report_part
-from tenant_experience.report._words import FAIRNESS_MEANINGS, METRIC_MEANINGS, SLICE_MEANINGS, VERDICTS
+from tenant_experience.report._words import VERDICTS, fairness_meanings, metric_meanings, slice_meanings
 from tenant_experience.report.action_files import ActionReport, PortfolioRow
 from tenant_experience.report.pictures import GroupPictures
 from tenant_experience.report.share_pictures import SharePicture
@@ -82,11 +82,11 @@ class ShardReport:
 
     def render(self) -> str:
         """The page: HTML that fetches nothing. Everything from the data is escaped."""
-        listed = self._listed()
+        listed, words = self._listed(), self.use_case.words
         return render(
             TEMPLATE,
             report=self,
-            words=self.use_case.words,
+            words=words,
             ready=self.ready,
             refused_rows=[row for row in self.rows if not row.is_ready],
             parts=self._parts(),
@@ -97,9 +97,9 @@ class ShardReport:
             intake=self.intake,
             ingestion=self.ingestion,
             failed_records=list(self.ingestion.failed.items())[:FAILED_RECORDS_LIMIT],
-            metric_meanings=METRIC_MEANINGS,
-            slice_meanings=SLICE_MEANINGS,
-            fairness_meanings=FAIRNESS_MEANINGS,
+            metric_meanings=metric_meanings(words),
+            slice_meanings=slice_meanings(words),
+            fairness_meanings=fairness_meanings(words),
             verdicts=VERDICTS,
             portfolio_limit=PORTFOLIO_LIMIT,
             slice_limit=SLICE_LIMIT,

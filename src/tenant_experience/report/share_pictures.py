@@ -15,6 +15,7 @@ from tenant_experience.data_layout import SHARE_PICTURES_FILE
 from tenant_experience.groups.yardstick import GroupShare, ShareChange, Yardstick, YardstickRow
 from tenant_experience.pages.html_page import share, share_interval
 from tenant_experience.pages.plots import BLUE, VERMILION, plot
+from tenant_experience.use_case.words import Words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +59,7 @@ class _Point:
         return f"{self.date}{how}: {share(self.share.share)} ({share_interval(self.share.interval)})"
 
 
-def share_pictures(yardstick: Yardstick | None) -> list[SharePicture]:
+def share_pictures(yardstick: Yardstick | None, words: Words) -> list[SharePicture]:
     """All tenants first, then the portfolios whose share surely changed most; none before the second release."""
     if yardstick is None or not yardstick.history:
         return []
@@ -66,8 +67,8 @@ def share_pictures(yardstick: Yardstick | None) -> list[SharePicture]:
     most = sorted(changes, key=lambda name: (-_surely(changes[name]), name))[:MOST_PORTFOLIOS]
     portfolios = most if len(changes) > 1 else []
     return [
-        _picture("All tenants", yardstick, lambda row: row.whole),
-        *(_picture(name, yardstick, lambda row, name=name: row.portfolios.get(name)) for name in portfolios),  # type: ignore[misc]
+        _picture(f"All {words.records}", f"all {words.records}", yardstick, lambda row: row.whole),
+        *(_picture(name, name, yardstick, lambda row, name=name: row.portfolios.get(name)) for name in portfolios),  # type: ignore[misc]
     ]
 
 
@@ -82,7 +83,9 @@ def _surely(change: ShareChange) -> float:
     return max(change.low, -change.high)
 
 
-def _picture(title: str, yardstick: Yardstick, of: Callable[[YardstickRow], GroupShare | None]) -> SharePicture:
+def _picture(
+    title: str, whose: str, yardstick: Yardstick, of: Callable[[YardstickRow], GroupShare | None]
+) -> SharePicture:
     points = _points(yardstick, of)
 
     def draw(axes: Axes) -> None:
@@ -101,7 +104,7 @@ def _picture(title: str, yardstick: Yardstick, of: Callable[[YardstickRow], Grou
         axes.yaxis.set_major_formatter(lambda value, _place: f"{value:.0f}%")
         axes.set_ylabel(f"share {yardstick.label}")
 
-    text = f"Share {yardstick.label} of {title if title != 'All tenants' else 'all tenants'}, by release: "
+    text = f"Share {yardstick.label} of {whose}, by release: "
     return SharePicture(title, plot(draw, _HEIGHT, _WIDTH), text + "; ".join(point.words for point in points) + ".")
 
 
