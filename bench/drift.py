@@ -17,6 +17,7 @@ from tenant_experience.data_quality._shift import NumberShift, shift
 from tenant_experience.data_quality._stability import LARGE_SHIFT
 from tenant_experience.data_quality.shift_warnings import level_sentence
 from tenant_experience.statistics.arrays import Floats
+from tenant_experience.use_case.words import Words
 from tests.support.generated_tenants import real_table, shipped_use_case
 
 _PORTFOLIOS = [f"Portfolio {number}" for number in range(8)]
@@ -92,7 +93,7 @@ def _shifts(then: Table, now: Table) -> dict[str, NumberShift]:
 def _sentences(shifts: dict[str, NumberShift]) -> list[str]:
     found = []
     for name, moved in shifts.items():
-        sentence = level_sentence(_FEATURES[name].words or name, moved.level) if moved.level else None
+        sentence = level_sentence(_FEATURES[name].words or name, moved.level, Words()) if moved.level else None
         if sentence or moved.exceeds(LARGE_SHIFT):
             found.append(sentence or f"{name}: PSI {moved.psi:.2f}")
     return found

@@ -28,6 +28,7 @@ from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.schema import UseCase
 from tests.support.generated_tenants import generated_table, use_case
 from tests.support.script_release import Release
+from tests.support.words import TENANT_WORDS
 
 ALL = Partition("all", "all")
 TABLE = generated_table(2_000, portfolios=("north", "south", "<east> & co"))
@@ -111,7 +112,7 @@ def test_only_tenants_new_to_both_are_compared_if_there_are_enough(
     fitted = FittedTenants(
         model.scorer.manifest.as_of if as_of == "same" else "2020-01-01T00:00:00Z", test.tenant_id[:known]
     )
-    found = champion_comparison(Champion("r1", settled), model, rows, test, fitted)
+    found = champion_comparison(Champion("r1", settled), model, rows, test, fitted, words=TENANT_WORDS)
     assert found.rows == len(test) + compared
     assert ("may have been trained on earlier figures" in found.notes[0]) == (compared == 0)
 

@@ -190,7 +190,7 @@ def test_another_use_case_is_told_in_its_own_words() -> None:
     assert [reason["text"] for reason in answer["counter_reasons"]] == ["day minutes speaks against leaving (265.1)"]
     assert [reason["towards"] for reason in answer["reasons"] + answer["counter_reasons"]] == ["leaves", "stays"]
     assert (answer["model_probability"], answer["closeness"]) == (None, None)
-    assert answer["probability_of"] == "that the label of this record is leaves"
+    assert answer["probability_of"] == "that the label of this customer is leaves"
     assert (answer["label_basis"], answer["probability_basis"]) == (None, None)
     assert answer["unknown_categories"] == ["state"]
     assert not {"demand", "service", "value", "probabilities"} & answer.keys()

@@ -7,6 +7,7 @@ import pytest
 
 from tenant_experience.data_quality._level import Column, LevelShift, level_shift
 from tenant_experience.data_quality.shift_warnings import level_sentence
+from tests.support.words import TENANT_WORDS
 
 NAMES = ["Elm Court", "Mill Lofts", "North Quay", "Tower 7"]
 HOURS = "hours until the first response"
@@ -44,12 +45,12 @@ def test_the_sentence_says_which_way_how_far_where_and_how_certain():
     found = moved(then, 1.5 * then.values)
     low, high = (f"{bound:.2f}" for bound in found.change.interval)
     means, medians = (f"{pair[0]:.1f} to {1.5 * pair[0]:.1f}" for pair in (found.means, found.medians))
-    assert level_sentence(HOURS, found) == (
+    assert level_sentence(HOURS, found, TENANT_WORDS) == (
         f"{HOURS} rose to 1.50 times compared with the live release, in all 4 portfolios with at least 30 tenants: the "
         f"mean went from {means}, the median from {medians} ({low} to {high} times, with 95% certainty over 50 "
         "comparisons)"
     )
-    fallen = level_sentence(HOURS, moved(then, then.values / 2))
+    fallen = level_sentence(HOURS, moved(then, then.values / 2), TENANT_WORDS)
     assert fallen is not None
     assert fallen.startswith(f"{HOURS} fell to 0.50 times")
 
@@ -60,7 +61,7 @@ def test_one_portfolio_alone_is_named_and_not_the_whole():
     assert (found.moved, found.alike) == (1, 1)
     assert found.farthest[0].name == "North Quay"
     assert found.farthest[0].change.size == pytest.approx(1.5, rel=0.05)
-    sentence = level_sentence(HOURS, found)
+    sentence = level_sentence(HOURS, found, TENANT_WORDS)
     assert sentence is not None
     assert sentence.startswith(f"{HOURS} rose to 1.")
     assert " times in 'North Quay' (1." in sentence
@@ -70,7 +71,7 @@ def test_one_portfolio_alone_is_named_and_not_the_whole():
 def test_two_portfolios_of_four_that_move_apart_are_both_named():
     then = tenants(3)
     factors = np.array([2.0, 0.5, 1.0, 1.0])
-    sentence = level_sentence(HOURS, moved(then, factors[then.portfolios] * then.values))
+    sentence = level_sentence(HOURS, moved(then, factors[then.portfolios] * then.values), TENANT_WORDS)
     assert sentence is not None
     assert "rose to 1.9" in sentence or "rose to 2.0" in sentence
     assert "in 'Elm Court'" in sentence
@@ -83,7 +84,7 @@ def test_what_is_certain_but_too_small_is_not_named(factor: float):
     then = tenants(4, 100_000)
     found = moved(then, factor * then.values)
     assert found.change.size == pytest.approx(factor)
-    assert level_sentence(HOURS, found) is None
+    assert level_sentence(HOURS, found, TENANT_WORDS) is None
 
 
 def test_a_share_moves_by_a_difference():
@@ -92,12 +93,12 @@ def test_a_share_moves_by_a_difference():
     found = moved(then, then.values - 0.1, "none")
     assert (found.measure, found.portfolios) == ("difference", 0)
     assert found.change.size == pytest.approx(-0.1)
-    sentence = level_sentence("share of calls answered", found)
+    sentence = level_sentence("share of calls answered", found, TENANT_WORDS)
     assert sentence is not None
     assert sentence.startswith(
         "share of calls answered fell by 0.10 compared with the live release: the mean went from "
     )
-    assert level_sentence("", moved(then, then.values - 0.01, "none")) is None
+    assert level_sentence("", moved(then, then.values - 0.01, "none"), TENANT_WORDS) is None
 
 
 def test_the_interval_of_a_difference_is_that_of_two_means():
@@ -113,7 +114,7 @@ def test_one_broken_clock_decides_nothing():
     then = tenants(7)
     values = then.values.copy()
     values[:5] = 1e9
-    assert level_sentence(HOURS, moved(then, values)) is None
+    assert level_sentence(HOURS, moved(then, values), TENANT_WORDS) is None
 
 
 def test_too_few_tenants_or_nothing_but_zeros_say_nothing():
@@ -144,7 +145,7 @@ def test_nothing_is_named_where_nothing_has_changed(number: int):
     for draw in range(200):
         releases = [[tenants(1_000 * draw + 10 * side + feature, number) for feature in range(10)] for side in (0, 1)]
         names += any(
-            (found := level_shift(then, now, NAMES, "log1p", 10)) and level_sentence(HOURS, found)
+            (found := level_shift(then, now, NAMES, "log1p", 10)) and level_sentence(HOURS, found, TENANT_WORDS)
             for then, now in zip(*releases, strict=True)
         )
     assert names <= 10

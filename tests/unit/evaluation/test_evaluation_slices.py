@@ -11,6 +11,7 @@ from tenant_experience.evaluation.scored_rows import ScoredRows
 from tenant_experience.evaluation.slices import measured_slices, slice_names
 from tenant_experience.models.encoding import Encoding
 from tests.support.generated_tenants import generated_table
+from tests.support.words import TENANT_WORDS
 
 CONTACTS = ["total_tickets", "total_maintenance_tickets", "work_order_count", "outbound_call_count"]
 CHANCE = np.random.default_rng(5)
@@ -64,22 +65,22 @@ def test_a_share_of_bad_that_goes_with_exposure_or_size_is_warned_of() -> None:
     portfolio = np.where(np.arange(count) % 6 < 5, "large", "tiny")
     table = replace(generated_table(count), side={"exposure_days": days}, portfolio_id=portfolio)
     bad = np.arange(count) % np.where(np.arange(count) < 300, 2, 3) == 0
-    by = {row.by: row for row in bad_share_by_band(table, bad)}
+    by = {row.by: row for row in bad_share_by_band(table, bad, TENANT_WORDS)}
     assert [group.share for group in by["exposure"].groups] == pytest.approx([1 / 2, 1 / 3])
     assert (by["exposure"].ratio, by["exposure"].warned) == (pytest.approx(1.5), True)
-    assert fairness_warnings([by["exposure"]], "bad") == [
+    assert fairness_warnings([by["exposure"]], "bad", TENANT_WORDS) == [
         "The share of bad tenants depends on how long tenants have been known: 50.0% (44.4% to 55.6%) at 180 to 269 "
         "days, 33.3% (28.2% to 38.8%) at 365 days or more. Chance alone would not give this difference (p is below "
         "0.001, corrected for 2 comparisons). This warning appears when p is below 0.05 and one share is more than "
         "1.25 times the other."
     ]
     assert [group.name for group in by["size"].groups] == ["100 to 499 tenants", "500 to 1999 tenants"]
-    assert bad_share_by_band(replace(table, side={}, portfolio_id=np.full(count, "one")), bad) == []
+    assert bad_share_by_band(replace(table, side={}, portfolio_id=np.full(count, "one")), bad, TENANT_WORDS) == []
 
 
 def test_no_bad_tenant_in_a_band_is_a_warning_without_a_ratio() -> None:
     table = replace(generated_table(100), side={"exposure_days": np.repeat([200.0, 365.0], 50)})
-    [row] = bad_share_by_band(table, np.arange(100) < 25)
+    [row] = bad_share_by_band(table, np.arange(100) < 25, TENANT_WORDS)
     assert (row.ratio, row.warned) == (None, True)
 
 

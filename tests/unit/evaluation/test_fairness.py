@@ -14,6 +14,7 @@ from tenant_experience.evaluation._fairness import (
     fairness_warnings,
     fisher_p_value,
 )
+from tests.support.words import TENANT_WORDS
 
 EXPOSURE = (0.08, 0.12, 0.15, 0.15, 0.5)
 SIZE = (0.1, 0.2, 0.3, 0.4)
@@ -77,7 +78,7 @@ def test_a_sure_difference_that_is_small_is_no_warning() -> None:
     [row] = compared({"size": [counted(50_000, 25_000), counted(50_000, 26_500)]})
     assert row.is_sure
     assert not row.warned
-    assert fairness_warnings([row], "bad") == []
+    assert fairness_warnings([row], "bad", TENANT_WORDS) == []
 
 
 def test_a_large_difference_of_few_tenants_is_no_warning() -> None:

@@ -54,7 +54,7 @@ def evaluation(**more: Any) -> dict[str, Any]:
 def test_the_card_says_how_the_answers_agree_with_outcomes() -> None:
     text = "not validated against any outcome"
     card = content(evaluation(validation={"text": text, "validated": False, "outcomes": []}))
-    assert card["additional_information"]["custom_details"]["outcomes of tenants"] == text
+    assert card["additional_information"]["custom_details"]["outcomes of records"] == text
 
 
 def content(document: dict[str, Any]) -> dict[str, Any]:

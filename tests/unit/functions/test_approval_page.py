@@ -11,6 +11,7 @@ import pytest
 
 from tenant_experience.release.approval import Approval, ApprovalSummary, summarise
 from tenant_experience.release.partition_result import ShardResult
+from tests.support.words import TENANT_WORDS
 
 PAGE = Path(__file__).parents[3] / "functions" / "approvals" / "page.py"
 ROWS = [
@@ -60,7 +61,7 @@ def test_an_open_request_shows_the_figures_the_refusals_and_the_form(page: Modul
 def test_the_page_says_how_the_answers_agree_with_outcomes(page: ModuleType) -> None:
     text = "Validated on 312 surveys: AUC 0.71 (0.66 to 0.76)."
     shards = [ShardResult.read({"partitions": [ROWS[0] | {"validation": text}, ROWS[1]]}, 4)]
-    summary = summarise("r1", "tenant_experience", "2026-12-05T22:02:00Z", shards, None, [])
+    summary = summarise("r1", "tenant_experience", "2026-12-05T22:02:00Z", shards, None, [], words=TENANT_WORDS)
     html = page.show(replace(REQUEST, summary=summary), "s", now=1)
     assert f"<li>Its answers and what became of tenants: {text}</li>" in html
     assert html.count("What to know about") == 1
@@ -98,7 +99,7 @@ def test_a_refusal_is_a_page_with_a_sentence(page: ModuleType) -> None:
 def test_names_have_no_hidden_characters(page: ModuleType) -> None:
     rows = [ROWS[0] | {"partition": "no\u202erth\x1b"}]
     shards = [ShardResult.read({"partitions": rows}, 4)]
-    summary = summarise("r1", "tenant_experience", "2026-12-05T22:02:00Z", shards, None, [])
+    summary = summarise("r1", "tenant_experience", "2026-12-05T22:02:00Z", shards, None, [], words=TENANT_WORDS)
     assert "<td>north</td>" in page.show(replace(REQUEST, summary=summary), "s", now=1)
 
 

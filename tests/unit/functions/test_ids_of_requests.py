@@ -25,7 +25,7 @@ ONE_ID = [
     *((text, "123") for text in ("123", "123.0", " 123.000 ")),
 ]
 REFUSED = ["T\u200b1", "\ufeffT1", "T1\u200d", "T\u00ad1", "T\u20601", "T\u202e1", "T1\x00", "T1\n", "T\ud8001"]
-RULE = "a tenant id must have 1 to 128 characters, no control or invisible characters"
+RULE = "an id must have 1 to 128 characters, no control or invisible characters"
 
 
 class StoredTenants:

@@ -10,6 +10,7 @@ from tenant_experience.errors import UserError
 from tenant_experience.release import approval_email
 from tenant_experience.release.approval import Approval, ApprovalSummary, read_decision, summarise
 from tenant_experience.release.partition_result import ShardResult
+from tests.support.words import TENANT_WORDS
 
 READY = {
     "partition": "all",
@@ -27,7 +28,7 @@ def summary_of(
     *rows: dict[str, Any], shard: int = 0, warnings: tuple[str, ...] = (), batch: str = BATCH
 ) -> ApprovalSummary:
     shards = [ShardResult.read({"partitions": rows}, shard)]
-    return summarise("r1", "tenant_experience", "2026-11-01T00:00:00Z", shards, None, warnings, batch)
+    return summarise("r1", "tenant_experience", "2026-11-01T00:00:00Z", shards, None, warnings, batch, TENANT_WORDS)
 
 
 def request(**changes: Any) -> Approval:
@@ -132,7 +133,7 @@ def test_a_stored_summary_has_the_keys_that_earlier_releases_wrote() -> None:
         "refused": [{key: REFUSED[key] for key in ("partition", "slug", "code", "message")} | {"shard": 4}],
     }
     written = request().summary.as_document()
-    assert written.keys() - stored.keys() == {"warnings", "batch"}
+    assert written.keys() - stored.keys() == {"warnings", "batch", "words"}
     assert written["ready"] == stored["ready"]
     assert written["refused"] == [stored["refused"][0] | {"metrics": {}}]
     assert ApprovalSummary.read(stored) == replace(request().summary, warnings=(), batch="")

@@ -19,6 +19,7 @@ from tenant_experience.report.report import ShardReport
 from tenant_experience.use_case.schema import Targets
 from tests.support.counted_work import counted, growth
 from tests.support.generated_tenants import generated_table, use_case
+from tests.support.words import TENANT_WORDS
 
 TARGETS = Targets(first_response_hr=24, resolution_hr=72)
 # Sorting takes a little more than linear work; what is quadratic grows by 4 here.
@@ -39,7 +40,7 @@ def waiting_table(tenants: int, portfolios: int) -> FeatureTable:
 
 def of_actions(tenants: int) -> Callable[[], object]:
     table = waiting_table(tenants, tenants // 4)
-    return lambda: action_list(replace(table, portfolio_id=counted(table.portfolio_id)), TARGETS, 10)
+    return lambda: action_list(replace(table, portfolio_id=counted(table.portfolio_id)), TARGETS, 10, TENANT_WORDS)
 
 
 def of_open_items(tenants: int) -> Callable[[], object]:
@@ -93,7 +94,7 @@ def test_the_list_is_the_one_that_its_rule_gives_word_for_word() -> None:
         for rank, (oldest, _, tenant, items, passed) in enumerate(sorted(rows)[:3], start=1):
             first = next(iter(passed.items()), (None, None))
             expected.append((portfolio, tenant, rank, items, -oldest, *first))
-    found = action_list(table, TARGETS, 3)
+    found = action_list(table, TARGETS, 3, TENANT_WORDS)
     told = [(a.portfolio_id, a.tenant_id, a.rank, a.open_count, a.oldest_open_hr) for a in found]
     assert told == [row[:5] for row in expected]
     assert [(a.breached_target, a.over_by_hr) for a in found] == [row[5:] for row in expected]

@@ -10,6 +10,7 @@ import pytest
 
 from tenant_experience.groups.yardstick import GroupShare, Yardstick, YardstickRow
 from tenant_experience.report.share_pictures import share_pictures, write_share_pictures
+from tests.support.words import TENANT_WORDS
 
 PORTFOLIOS = ("calm", "<b>worst</b>", "better", "worse", "small change")
 
@@ -29,19 +30,19 @@ def yardstick(*, anew: bool) -> Yardstick:
 
 
 def test_before_the_second_release_there_is_nothing_to_show() -> None:
-    assert share_pictures(None) == []
-    assert share_pictures(Yardstick(label="bad", own=row("r1", 1, "r1", 400))) == []
+    assert share_pictures(None, TENANT_WORDS) == []
+    assert share_pictures(Yardstick(label="bad", own=row("r1", 1, "r1", 400)), TENANT_WORDS) == []
 
 
 def test_all_tenants_come_first_and_then_the_portfolios_that_surely_changed_most() -> None:
-    assert [each.title for each in share_pictures(yardstick(anew=False))] == [
+    assert [each.title for each in share_pictures(yardstick(anew=False), TENANT_WORDS)] == [
         *("All tenants", "<b>worst</b>", "better", "worse"),
     ]
 
 
 @pytest.mark.parametrize("anew", [True, False])
 def test_the_text_has_every_share_with_its_interval_and_both_rules(anew: bool) -> None:
-    [whole, *_] = share_pictures(yardstick(anew=anew))
+    [whole, *_] = share_pictures(yardstick(anew=anew), TENANT_WORDS)
     diamond = "; 2026-03-01 by the groups found anew: 41.0% (38.0% to 44.1%)" if anew else ""
     assert whole.text == (
         "Share bad of all tenants, by release: 2026-01-01: 40.0% (37.0% to 43.1%); 2026-02-01: 42.0% (39.0% to 45.1%); "
@@ -51,13 +52,14 @@ def test_the_text_has_every_share_with_its_interval_and_both_rules(anew: bool) -
 
 def test_new_groups_have_a_mark_of_their_own() -> None:
     drawn = [
-        base64.b64decode(share_pictures(yardstick(anew=anew))[0].picture.partition(",")[2]) for anew in (True, False)
+        base64.b64decode(share_pictures(yardstick(anew=anew), TENANT_WORDS)[0].picture.partition(",")[2])
+        for anew in (True, False)
     ]
     assert [b"#d55e00" in svg for svg in drawn] == [True, False]
 
 
 def test_the_approval_page_reads_what_the_report_shows(tmp_path: Path) -> None:
-    pictures = share_pictures(yardstick(anew=True))
+    pictures = share_pictures(yardstick(anew=True), TENANT_WORDS)
     write_share_pictures({"all": pictures, "first": []}, tmp_path)
     read = json.loads((tmp_path / "share_pictures.json").read_text())
     assert read == {"all": [vars(picture) for picture in pictures]}
