@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from tenant_experience.errors import PlatformError
+from tests.support.words import TENANT_WORDS
 
 FUNCTIONS = Path(__file__).parents[3] / "functions"
+SERVED = SimpleNamespace(record_id_case="sensitive", words=TENANT_WORDS)
 CONTEXT = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="a", aws_request_id="r")
 
 
@@ -56,7 +58,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
         }
 
     monkeypatch.setenv("USE_CASE", "tenant_experience")
-    monkeypatch.setattr(predictions.served_use_case, "read", lambda _name: SimpleNamespace(record_id_case="sensitive"))
+    monkeypatch.setattr(predictions.served_use_case, "read", lambda _name: SERVED)
     monkeypatch.setattr(predictions, "_predict", predict)
 
     def send(body: Any, **more: Any) -> dict[str, Any]:
@@ -158,7 +160,7 @@ def test_a_wrong_method_is_405_and_says_which_are_right(
 def test_head_is_get_without_the_body(monkeypatch: pytest.MonkeyPatch) -> None:
     features = function("features", monkeypatch)
     monkeypatch.setenv("USE_CASE", "tenant_experience")
-    monkeypatch.setattr(features.served_use_case, "read", lambda _name: SimpleNamespace(record_id_case="sensitive"))
+    monkeypatch.setattr(features.served_use_case, "read", lambda _name: SERVED)
     event = {"resource": "/tenants/{tenant_id}/features", "path": "/tenants/%20/features"}
     head, get = (features.handler(proxy_event(method, **event), CONTEXT) for method in ("HEAD", "GET"))
     assert (head["statusCode"], head["body"]) == (get["statusCode"], "") == (400, "")
