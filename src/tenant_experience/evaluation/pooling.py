@@ -26,7 +26,7 @@ ERROR = 0.05
 LEAST_TENANTS = 30
 _LEAST = 1e-15
 _WORDS = {
-    "global": "no level, because levels did not lower the loss of tenants that were held out",
+    "global": "no level, because levels did not lower the loss of rows that were held out",
     "level": "a level for each partition",
     "level_and_slope": "a level and a slope for each partition",
 }
@@ -111,7 +111,7 @@ class PoolingComparison:
         """What was taken, and how it compares."""
         whole, difference = self.whole, self.whole.pooled_above_global
         found = (
-            f"Taken: {self.taken} ({_WORDS[self.chosen]}). On the {whole.tenants} tenants of the test part the "
+            f"Taken: {self.taken} ({_WORDS[self.chosen]}). On the {whole.tenants} rows of the test part the "
             f"{self.loss} is {whole.pooled.mean:.4f}, and {whole.global_model.mean:.4f} without levels (difference "
             f"{difference.mean:+.4f}, {difference.low:+.4f} to {difference.high:+.4f})."
         )
@@ -129,7 +129,7 @@ class PoolingComparison:
         """What the test part has against it, in sentences."""
         found = []
         if self.whole.pooled_above_global.low > 0:
-            found.append("On all tenants of the test part, the model is better without its levels.")
+            found.append("On all rows of the test part, the model is better without its levels.")
         if self.worse_than_global:
             found.append(f"The levels make the answers for these partitions worse: {_some(self.worse_than_global)}.")
         if self.worse_than_own:

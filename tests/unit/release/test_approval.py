@@ -10,6 +10,7 @@ from tenant_experience.errors import UserError
 from tenant_experience.release import approval_email
 from tenant_experience.release.approval import Approval, ApprovalSummary, read_decision, summarise
 from tenant_experience.release.partition_result import ShardResult
+from tenant_experience.use_case.words import Words
 from tests.support.words import TENANT_WORDS
 
 READY = {
@@ -136,7 +137,7 @@ def test_a_stored_summary_has_the_keys_that_earlier_releases_wrote() -> None:
     assert written.keys() - stored.keys() == {"warnings", "batch", "words"}
     assert written["ready"] == stored["ready"]
     assert written["refused"] == [stored["refused"][0] | {"metrics": {}}]
-    assert ApprovalSummary.read(stored) == replace(request().summary, warnings=(), batch="")
+    assert ApprovalSummary.read(stored) == replace(request().summary, warnings=(), batch="", words=Words())
 
 
 def test_names_of_the_data_cannot_write_the_email() -> None:

@@ -24,6 +24,7 @@ from tests.support.generated_tenants import generated_table, use_case
 from tests.support.html_pages import POLICY, Tags, tags_of, words_of
 from tests.support.judged_partition import NAME, Judged, judged_groups
 from tests.support.outcome_validations import surveys
+from tests.support.words import TENANT_WORDS
 
 REFUSED = PartitionOutcome("<b>small</b>", "small", "refused", "algorithm", "too_few_tenants", "12 tenants & no more")
 
@@ -122,7 +123,7 @@ def test_it_says_what_the_figures_are_of(judged: Judged, text: str) -> None:
     published = judged.evaluation.published
     assert published.by_rule + published.by_model == judged.evaluation.counts["test"].tenants
     assert "All figures are of the answers as the API gives them." in text
-    for sentence in published.figures.values():
+    for sentence in published.figures(TENANT_WORDS).values():
         assert sentence in text
     document = judged.evaluation.document()["published"]
     assert document["probability_basis"] == "one_snapshot"

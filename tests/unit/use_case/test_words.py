@@ -16,7 +16,8 @@ from tenant_experience.use_case.words import Words
 
 ROOT = Path(__file__).parents[3]
 TELECOM = ROOT / "use_cases" / "telecom_churn"
-OF_TENANTS = re.compile(r"tenant|portfolio", re.IGNORECASE)
+# Names of settings stay as they are.
+OF_TENANTS = re.compile(r"(?<!minimum_)tenant|portfolio", re.IGNORECASE)
 
 
 def churn_summary() -> ApprovalSummary:
