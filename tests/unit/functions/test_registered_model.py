@@ -18,11 +18,18 @@ from tenant_experience.aws import model_endpoint
 from tenant_experience.release.release import LiveRelease
 from tests.support.function_module import function_module
 from tests.support.places import ROOT
+from tests.support.words import TENANT_WORDS
 
 DIGEST = "d" * 64
 TENANT = ServedTenant("T1", "north", "all", "2026-11-01T00:00:00+00:00", "r1", "sufficient", {}, {})
 USE_CASE = SimpleNamespace(
-    aspects={}, features={}, labels=("good", "bad"), positive="bad", outcome="bad", record_id_case="sensitive"
+    words=TENANT_WORDS,
+    aspects={},
+    features={},
+    labels=("good", "bad"),
+    positive="bad",
+    outcome="bad",
+    record_id_case="sensitive",
 )
 ROW = {"tenant_id": "T1", "status": "scored", "probability": 0.1, "experience": "good"}
 Ask = Callable[[], tuple[int, dict[str, Any]]]
