@@ -44,7 +44,7 @@ def test_a_preview_shows_the_labels_and_which_gate_would_refuse(tmp_path: Path, 
     words = ["preview", str(tmp_path / "files"), "--use-case", str(CHURN)]
     assert main(words) == 0
     told = capsys.readouterr().out
-    assert "every tenant's history counts as sufficient" in told
+    assert "every customer's history counts as sufficient" in told
     assert re.search(r"churn +│ \w+ +│ \w+", told)
     assert "No gate on these files alone would refuse" in told
     export = tmp_path / "files/Dim1.csv"

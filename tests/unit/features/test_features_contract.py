@@ -200,7 +200,7 @@ def test_a_parameter_in_a_text_or_a_comment_stays_as_it_is(tmp_path: Path) -> No
         "tenant_id, count(*) AS calls, 'ü$as_of' AS outcome -- ö $nothing", "WHERE opened_at < $as_of GROUP BY ALL"
     )
     written = events_of(tmp_path, sql, labels=CLASSES)
-    with pytest.raises(TenantExperienceError, match=r"no tenant has the class 'other'"):
+    with pytest.raises(TenantExperienceError, match=r"no record has the class 'other'"):
         written.build()
 
 
