@@ -75,7 +75,7 @@ class Releases:
         model = ServedModel.load(self.base / f"x{factor:g}")
         assert model.grouping is not None
         rows = published(model, model.scorer.encoding.matrix(table), model.grouping.assign(table)).rows
-        return champion_comparison(self.live, model, rows, table)
+        return champion_comparison(self.live, model, rows, table, words=USE_CASE.words)
 
 
 @pytest.fixture(scope="module")

@@ -196,7 +196,7 @@ def test_the_preview_does_not_blame_history_for_missing_labels(tmp_path: Path) -
     case.rows[place] = [""] * 230 + case.rows[place][230:]
     again = Written(tmp_path / "again", case.settings, case.source, case.rows)
     told = dict(again.preview().refusals)["too_few_tenants"]
-    assert told.startswith("10 tenants have a value in the label column 'outcome'")
+    assert told.startswith("10 records have a value in the label column 'outcome'")
     assert told.endswith("send an export with more labels")
 
 
@@ -221,7 +221,7 @@ def test_words_for_no_value_are_no_class_and_no_partition_of_a_file(tmp_path: Pa
     case = written("class", "null", tmp_path / "class")
     [(code, message)] = case.preview().refusals
     assert code == "missing_class"
-    assert "no tenant has the class 'null' in column 'outcome'" in message
-    with pytest.raises(UserError, match="no tenant has the class 'null'"):
+    assert "no record has the class 'null' in column 'outcome'" in message
+    with pytest.raises(UserError, match="no record has the class 'null'"):
         case.build()
     assert written("partition", "null", tmp_path / "partition").release() == ["all", "ynull"]
