@@ -55,6 +55,7 @@ from tenant_experience.pipeline.evaluate_shard import (
     write_group_changes,
 )
 from tenant_experience.report.action_files import report_actions
+from tenant_experience.report.outcome_scores import write_outcome_scores
 from tenant_experience.report.pictures import GroupPictures, group_pictures
 from tenant_experience.report.report import ShardReport, read_intake, shown_models
 from tenant_experience.report.share_pictures import share_pictures, write_share_pictures
@@ -103,6 +104,7 @@ def main(arguments: list[str] | None) -> Outcome:
     _write_json(output / SMOKE_TEST_FILE, _smoke_test(evaluations, digests))
     write_group_changes(evaluations, output / GROUP_CHANGES_FILE)
     actions.write(output, use_case.record_id)
+    write_outcome_scores(evaluations, output, use_case.record_id)
     shown = shown_models(shard.ready, shard.refused)
     shares = {each.manifest.slug: share_pictures(each.yardstick, use_case.words) for each in shown}
     write_share_pictures(shares, output)

@@ -13,4 +13,5 @@ __all__ = [
     "scored_rows",
     "slices",
     "smoke_samples",
+    "supervised_score",
 ]

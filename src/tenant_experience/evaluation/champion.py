@@ -301,14 +301,18 @@ def paired_metrics(champion: ScoredRows, challenger: ScoredRows) -> dict[str, Co
     for name, offered in ours.items():
         defended = theirs[name]
         if name != "calibration_error" and defended.bounds is not None and offered.bounds is not None:
-            bounds = _difference_bounds(name, defended, offered)
+            bounds = difference_bounds(name, defended, offered)
             difference = offered.value - defended.value
             compared[name] = ComparedMetric(defended.value, offered.value, difference, *bounds)
     return compared
 
 
-def _difference_bounds(name: str, champion: Estimate, challenger: Estimate) -> Bounds:
-    """A t-interval of what the rows contribute; of shares, which few rows may decide, from the intervals of both."""
+def difference_bounds(name: str, champion: Estimate, challenger: Estimate) -> Bounds:
+    """The 95% interval of ``challenger - champion`` on the same rows.
+
+    It is a t-interval of what the rows contribute; of shares, which few rows may decide, it is made from the intervals
+    of both.
+    """
     moved, difference = challenger.influence - champion.influence, challenger.value - champion.value
     if not moved.any() and not difference:
         return 0.0, 0.0

@@ -19,6 +19,7 @@ from tenant_experience.evaluation.pooling import PoolingComparison
 from tenant_experience.evaluation.scored_rows import ConfusionMatrix
 from tenant_experience.evaluation.slices import Slice
 from tenant_experience.evaluation.smoke_samples import SmokeSample
+from tenant_experience.evaluation.supervised_score import SupervisedScore
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.next_period import Backtest, ProbabilityBasis
 from tenant_experience.groups.profile import FeatureProfile, PortfolioShare
@@ -123,6 +124,7 @@ class PartitionEvaluation:
         validation: the published answers beside what became of tenants.
         words: what texts call records and partitions.
         pooling: a pooled model beside what it was made of; None for other models.
+        supervised: scores trained on outcomes beside the published answers; empty where there are too few outcomes.
     """
 
     manifest: ModelManifest
@@ -156,6 +158,7 @@ class PartitionEvaluation:
     validation: Validation = field(default_factory=Validation)
     words: Words = field(default_factory=Words)
     pooling: PoolingComparison | None = None
+    supervised: list[SupervisedScore] = field(default_factory=list)
 
     @property
     def yardstick_sentences(self) -> list[str]:
@@ -231,6 +234,7 @@ class PartitionEvaluation:
             "yardstick": self._yardstick_document(),
             "validation": self.validation.document(),
             "pooling": self.pooling.document() if self.pooling else None,
+            "supervised": [score.document() for score in self.supervised],
         }
 
     def _yardstick_document(self) -> dict[str, Any] | None:

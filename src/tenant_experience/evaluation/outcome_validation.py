@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.evaluation._estimates import roc_auc
+from tenant_experience.evaluation.supervised_score import SupervisedScore, compare_score, is_enough
 from tenant_experience.features.table import INSUFFICIENT, FeatureTable
 from tenant_experience.features.tenant_outcomes import TenantOutcomes
 from tenant_experience.groups.file import GroupRows
@@ -91,25 +92,62 @@ def validate(
         use_case: declares the kinds.
         truth: None when the batch has no outcomes.
     """
-    declared, manifest = use_case.outcomes, model.scorer.manifest
-    if truth is None or declared is None or manifest.positive_label is None:
-        return Validation()
-    own = [
-        each.take((each.partition_slug == manifest.slug) & (each.history != INSUFFICIENT))
-        for each in sorted([table, *truth.periods], key=lambda each: each.as_of, reverse=True)
-    ]
-    fitted = groups.tenant_id[(groups.split != TEST) & (groups.split != "")]
-    window = np.timedelta64(use_case.history.window_days, "D")
     found = []
-    for name, kind in declared.kinds.items():
-        comparisons = list(_comparisons(name, kind, own, table.as_of, truth.outcomes, fitted, window))
+    for name, words, comparisons in _compared_kinds(model, table, groups, use_case, truth):
         chosen = next((each for each in _preferred(comparisons) if each.is_enough), None)
         if chosen is not None:
-            found.append(_measured(model, name, declared.words(name), chosen.sampled()))
+            found.append(_measured(model, name, words, chosen.sampled()))
         elif fullest := max(comparisons, key=lambda each: int(each.had_one.sum()), default=None):
-            found.append(_described(name, declared.words(name), fullest))
+            found.append(_described(name, words, fullest))
     said = {"records": use_case.words.records}
     return Validation(outcomes=[each.model_copy(update=said) for each in found if each.outcomes])
+
+
+def supervised_scores(
+    model: ServedModel, table: FeatureTable, groups: GroupRows, use_case: UseCase, truth: OutsideTruth | None
+) -> list[SupervisedScore]:
+    """A score trained on each kind of outcome of which there are enough, beside the published answers.
+
+    The arguments are those of ``validate``. Whoever trained the model counts too: it was not trained on outcomes.
+    """
+    if model.grouping is None:
+        return []
+    found = []
+    for name, words, comparisons in _compared_kinds(model, table, groups, use_case, truth):
+        for each in comparisons:
+            compared = each.sampled()
+            matrix = model.scorer.encoding.matrix(compared.table)
+            published = model.publish(matrix, compared.table.side.get("exposure_days"))
+            answered = compared.take(published.known)
+            if is_enough(answered.had_one, answered.bad):
+                outputs = published.take(published.known).outputs
+                probability = outputs if outputs.ndim == 1 else outputs[:, -1]
+                score = compare_score(name, words, answered.period, answered.table, answered.bad, probability, use_case)
+                asked = _answered_by(model, table)
+                found.append(score.for_tenants(answered.table, answered.bad, asked, use_case))
+                break
+    return found
+
+
+def _compared_kinds(
+    model: ServedModel, table: FeatureTable, groups: GroupRows, use_case: UseCase, truth: OutsideTruth | None
+) -> Iterator[tuple[str, str, list[_Comparison]]]:
+    """Each kind of outcome, its words, and its comparisons, the one to prefer first."""
+    declared, manifest = use_case.outcomes, model.scorer.manifest
+    if truth is None or declared is None or manifest.positive_label is None:
+        return
+    periods = sorted([table, *truth.periods], key=lambda each: each.as_of, reverse=True)
+    own = [_answered_by(model, each) for each in periods]
+    fitted = groups.tenant_id[(groups.split != TEST) & (groups.split != "")]
+    window = np.timedelta64(use_case.history.window_days, "D")
+    for name, kind in declared.kinds.items():
+        comparisons = _comparisons(name, kind, own, table.as_of, truth.outcomes, fitted, window)
+        yield name, declared.words(name), list(comparisons)
+
+
+def _answered_by(model: ServedModel, table: FeatureTable) -> FeatureTable:
+    """The tenants that the model answers for."""
+    return table.take((table.partition_slug == model.scorer.manifest.slug) & (table.history != INSUFFICIENT))
 
 
 def _comparisons(

@@ -27,7 +27,7 @@ from tenant_experience.evaluation.metrics import (
     roc_curve,
 )
 from tenant_experience.evaluation.missing_features import missing_feature_curve
-from tenant_experience.evaluation.outcome_validation import OutsideTruth, validate
+from tenant_experience.evaluation.outcome_validation import OutsideTruth, supervised_scores, validate
 from tenant_experience.evaluation.pooling import compare_pooling
 from tenant_experience.evaluation.scored_rows import ConfusionMatrix, ScoredRows, confusion_matrix, published
 from tenant_experience.evaluation.slices import measured_slices, slice_names
@@ -139,6 +139,7 @@ def evaluate_partition(
         smoke_test=smoke_samples(model, test, rows.outputs.max(axis=1) if rows.outputs.ndim == 2 else rows.outputs),
         yardstick=Yardstick.read(folder),
         validation=validate(model, table, groups, use_case, truth),
+        supervised=supervised_scores(model, table, groups, use_case, truth),
         pooling=pooling,
     )
 

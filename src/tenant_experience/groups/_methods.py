@@ -8,8 +8,7 @@ tenants between runs. So the start is fixed: the means of the thirds of the tena
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,16 +34,6 @@ class _Found:
     labels: NDArray[np.integer]
     iterations: int
     mixture: Mixture | None = None
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Limits numerical libraries to one thread. Looking them up takes a while, so enter this once around many fits."""
-    import sklearn.cluster  # noqa: F401  (only what is loaded can be limited)
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
-        yield
 
 
 def find_groups(values: Floats, directions: Sequence[int], method: Method, groups: int) -> tuple[GroupRule, int]:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from scipy import optimize
 
 from tenant_experience.features.table import INSUFFICIENT, FeatureTable
-from tenant_experience.groups._methods import one_thread
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.next_period import (
     Backtest,
@@ -37,6 +36,7 @@ from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.intervals import wilson_interval
 from tenant_experience.statistics.reliability import BINS, calibration_error, tenths
 from tenant_experience.statistics.splitting import smallest_keys
+from tenant_experience.statistics.threads import one_thread
 
 # With fewer tenants, or fewer of a group in the later period, there is no backtest.
 LEAST_PAIRS, LEAST_OF_GROUP = 200, 30

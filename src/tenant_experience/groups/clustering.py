@@ -10,7 +10,7 @@ from tenant_experience.errors import AlgorithmError
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups._checks import check_evidence, check_groups, warnings
 from tenant_experience.groups._group_number import better_number
-from tenant_experience.groups._methods import explained_variance, find_groups, one_thread
+from tenant_experience.groups._methods import explained_variance, find_groups
 from tenant_experience.groups._rule import GroupRule
 from tenant_experience.groups.evidence import Evidence, predicted_by
 from tenant_experience.groups.file import GroupRows
@@ -21,6 +21,7 @@ from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.ranks import impute, pair_probabilities
 from tenant_experience.statistics.splitting import TRAIN, smallest_keys
+from tenant_experience.statistics.threads import one_thread
 from tenant_experience.statistics.transforms import transformed
 from tenant_experience.use_case.labels import Method
 from tenant_experience.use_case.schema import UseCase

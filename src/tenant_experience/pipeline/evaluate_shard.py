@@ -108,7 +108,7 @@ class ShardEvaluation:
             "tenants": evaluation.tenants,
             "bad_share": evaluation.bad_share,
             "validation": evaluation.validation.headline,
-            "notes": [*evaluation.yardstick_sentences, *evaluation.warnings][:MOST_NOTES],
+            "notes": [*evaluation.yardstick_sentences, *_better_scores(evaluation), *evaluation.warnings][:MOST_NOTES],
         }
 
     def with_notes(self, outcome: PartitionOutcome) -> PartitionOutcome:
@@ -131,6 +131,11 @@ class ShardEvaluation:
         if champion is None:
             return None
         return LiveModel(champion, None if self.previous is None else self.previous.of_partition(slug))
+
+
+def _better_scores(evaluation: PartitionEvaluation) -> list[str]:
+    """What the approver is offered beside the groups."""
+    return [f"{score.text}." for score in evaluation.supervised if score.is_better]
 
 
 def _check_gates(partition: Partition, evaluation: PartitionEvaluation) -> None:

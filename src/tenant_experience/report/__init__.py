@@ -1,3 +1,10 @@
 """The report of a release and the list of tenants who wait for somebody."""
 
-__all__ = ["action_files", "pictures", "plots", "report", "share_pictures"]
+__all__ = [
+    "action_files",
+    "outcome_scores",
+    "pictures",
+    "plots",
+    "report",
+    "share_pictures",
+]

@@ -20,12 +20,9 @@ from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.grouping import Scale
 from tenant_experience.groups.profile import PortfolioShare
 from tenant_experience.models.served_model import ServedModel
-from tenant_experience.readable_text import readable
 from tenant_experience.report._action_list import Action, OpenItems, action_list, missing_list, open_items
+from tenant_experience.report._text_cell import id_cell, text_cell
 from tenant_experience.use_case.schema import UseCase
-
-# The start of what a spreadsheet would take for a formula (OWASP, CSV injection). A space before it makes it text.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 @dataclass(frozen=True)
@@ -187,5 +184,4 @@ def _cell(name: str, value: object) -> object:
     """What a spreadsheet shows: a text without hidden characters; but an id as it is, because it is looked up."""
     if not isinstance(value, str):
         return value
-    text = value if name == "tenant_id" else readable(value)
-    return f" {text}" if text.startswith(_FORMULA) else text
+    return id_cell(value) if name == "tenant_id" else text_cell(value)

@@ -7,5 +7,6 @@ __all__ = [
     "ranks",
     "reliability",
     "splitting",
+    "threads",
     "transforms",
 ]
