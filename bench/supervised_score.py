@@ -1,8 +1,8 @@
 """What a score trained on outcomes gains over the published answers, and how often it is offered: decision 41.
 
 ``.venv/bin/python -m bench.supervised_score`` makes releases of simulated tenants whose chance of a bad survey is
-known. It hangs on their true waits, of which the groups are made; on these and on how often they call and how many
-tickets are negative; or on the latter alone. The optimum is the AUC of the true chances themselves.
+known. It hangs on their true waits, of which the groups are made; on these and on how many tickets they have,
+which the groups leave out; or on the latter alone. The optimum is the AUC of the true chances themselves.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.support.known_satisfaction import dissatisfaction, true_area, with_ou
 from tests.support.true_tenants import TrueTenants, true_tenants
 
 TENANTS = 4_000
-WORLDS = ("waits", "waits, calls and mood", "calls and mood")
+WORLDS = ("waits", "waits and tickets", "tickets alone")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,10 +68,9 @@ def _chance(world: str, tenants: TrueTenants) -> Floats:
     by_waits = dissatisfaction(tenants, "survey")
     if world == WORLDS[0]:
         return by_waits
-    calls, negative = np.log1p(tenants.mean["outbound_call_count"]), tenants.mean["negative_rate"]
-    further = (calls - calls.mean()) / calls.std() + (negative - negative.mean()) / negative.std()
-    waits = np.log(by_waits / (1 - by_waits)) if world == WORLDS[1] else -1.0
-    logit = waits + 0.8 * further
+    tickets = np.log1p(tenants.mean["total_tickets"])
+    further = 1.5 * (tickets - tickets.mean()) / tickets.std()
+    logit = further - 1 if world == WORLDS[2] else np.log(by_waits / (1 - by_waits)) + further
     return np.asarray(1 / (1 + np.exp(-logit)))
 
 
