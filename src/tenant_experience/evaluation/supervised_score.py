@@ -38,6 +38,7 @@ class SupervisedScore:
     Attributes:
         kind: of the outcomes.
         words: what texts call several of them.
+        records: what texts call several tenants.
         tenants: how many were compared.
         bad: how many of these had a bad ending.
         period: whether the outcomes followed the answers.
@@ -51,6 +52,7 @@ class SupervisedScore:
 
     kind: str
     words: str
+    records: str
     tenants: int
     bad: int
     period: Period
@@ -70,11 +72,11 @@ class SupervisedScore:
     def text(self) -> str:
         """For people who decide."""
         areas = f"AUC {self.auc:.2f} against {self.published:.2f}, difference {self.low:+.2f} to {self.high:+.2f}"
-        asked = f"{self.tenants:,} tenants ({areas})"
+        asked = f"{self.tenants:,} {self.records} ({areas})"
         if self.is_better:
             return (
                 f"A score trained on {self.words} tells better than the published answers whom it ends badly for, on "
-                f"{asked}. outcome_scores.csv has it for every tenant; nothing serves it"
+                f"{asked}. outcome_scores.csv has it for all {self.records}; nothing serves it"
             )
         return (
             f"A score trained on {self.words} is not better than the published answers with 95% confidence, on {asked}"
@@ -116,7 +118,10 @@ def compare_score(
     """
     answers, score = roc_auc(bad, published), roc_auc(bad, cross_fitted(table, bad, use_case))
     low, high = difference_bounds("roc_auc", answers, score)
-    return SupervisedScore(name, words, len(bad), int(bad.sum()), period, answers.value, score.value, low, high)
+    records = use_case.words.records
+    return SupervisedScore(
+        name, words, records, len(bad), int(bad.sum()), period, answers.value, score.value, low, high
+    )
 
 
 def cross_fitted(table: FeatureTable, bad: Flags, use_case: UseCase) -> Floats:
