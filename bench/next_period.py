@@ -28,7 +28,8 @@ from tenant_experience.groups.next_period import NextPeriod, Reliability
 from tenant_experience.groups.shrinkage import fitted_priors
 from tenant_experience.groups.uncertainty import group_shares
 from tenant_experience.models.served_model import ServedModel
-from tenant_experience.pipeline.build_features import Folders, build_features
+from tenant_experience.pipeline.batch import Folders
+from tenant_experience.pipeline.build_features import build_features
 from tenant_experience.use_case.schema import UseCase, load_use_case
 from tests.support.following_period import (
     INCIDENT_WINDOW,

@@ -36,7 +36,8 @@ from tenant_experience.features.sql import FEATURES_TABLE
 from tenant_experience.intake.duckdb_session import identifier, literal, open_session
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.files import find_raw_files
-from tenant_experience.pipeline.build_features import Batch, Folders, compute_features, read_batch
+from tenant_experience.pipeline.batch import Batch, Folders
+from tenant_experience.pipeline.build_features import compute_features, read_batch
 from tenant_experience.pipeline.refused_features import add_refused_features
 from tenant_experience.pipeline.tenant_outcomes import keep_outcomes
 from tenant_experience.use_case.events import EVENT_ID

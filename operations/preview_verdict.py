@@ -24,7 +24,8 @@ from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.groups.earlier_rules import EarlierRules, choose_groups
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.jobs.partition_runs import Partition
-from tenant_experience.pipeline.build_features import Batch, chosen_groups, plan_partitions
+from tenant_experience.pipeline.batch import Batch
+from tenant_experience.pipeline.build_features import chosen_groups, plan_partitions
 from tenant_experience.use_case.group_choice import FIND_NEW
 
 MOST_GROUPED = 5_000

@@ -22,7 +22,8 @@ from tenant_experience.groups.earlier_rules import EarlierRules
 from tenant_experience.intake.engine import DuckDbEngine, OpenEngine
 from tenant_experience.jobs.job import run_job
 from tenant_experience.jobs.outcome import Outcome
-from tenant_experience.pipeline.build_features import Folders, build_features
+from tenant_experience.pipeline.batch import Folders
+from tenant_experience.pipeline.build_features import build_features
 from tenant_experience.use_case.manifest import parse_utc
 
 

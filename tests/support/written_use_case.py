@@ -24,7 +24,8 @@ from tenant_experience.groups.file import read_groups, to_arrow, write_groups
 from tenant_experience.jobs.instance_resources import InstanceShare
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.jobs.partition_runs import Partition, read_shard
-from tenant_experience.pipeline.build_features import Folders, build_features
+from tenant_experience.pipeline.batch import Folders
+from tenant_experience.pipeline.build_features import build_features
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.schema import load_use_case

@@ -11,7 +11,8 @@ import pyarrow.parquet as parquet
 import pytest
 
 from demo.generate_events import generate
-from tenant_experience.pipeline.build_features import Folders, build_features
+from tenant_experience.pipeline.batch import Folders
+from tenant_experience.pipeline.build_features import build_features
 from tenant_experience.pseudonyms import Pseudonyms, pseudonym
 from tests.support.places import USE_CASE_FOLDER
 

@@ -1,6 +1,7 @@
 """What a job does, put together from the rooms: building features, evaluating a shard, replaying a model."""
 
 __all__ = [
+    "batch",
     "build_features",
     "evaluate_shard",
     "refused_features",

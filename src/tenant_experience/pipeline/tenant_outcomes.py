@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -16,11 +15,9 @@ from tenant_experience.intake.duckdb_session import identifier, literal, open_se
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.files import find_raw_files, has_outcomes, is_outcomes
 from tenant_experience.intake.tenant_outcomes import read_outcomes
+from tenant_experience.pipeline.batch import Batch, Folders
 from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.use_case.source import load_source
-
-if TYPE_CHECKING:
-    from tenant_experience.pipeline.build_features import Batch, Folders
 
 
 def keep_outcomes(

@@ -17,7 +17,8 @@ from tenant_experience.erasure.file import Eraser
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.erasure.mapping import RawMapping
 from tenant_experience.jobs.outcome import Outcome
-from tenant_experience.pipeline.build_features import Folders, build_features
+from tenant_experience.pipeline.batch import Folders
+from tenant_experience.pipeline.build_features import build_features
 from tenant_experience.pseudonyms import pseudonym
 from tenant_experience.use_case.source import Source
 from tests.support.feature_job import FeatureJob

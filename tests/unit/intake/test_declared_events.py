@@ -11,7 +11,8 @@ import pytest
 
 from tenant_experience.errors import UserError
 from tenant_experience.jobs.outcome import Outcome
-from tenant_experience.pipeline.build_features import Folders, build_features
+from tenant_experience.pipeline.batch import Folders
+from tenant_experience.pipeline.build_features import build_features
 from tenant_experience.use_case.schema import load_use_case
 from tenant_experience.use_case.source import load_source
 from tests.support.engine_use_cases import SMALL as SMALL_USE_CASE

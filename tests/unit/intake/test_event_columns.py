@@ -15,7 +15,8 @@ import pytest
 from tenant_experience.erasure.file import Eraser
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.erasure.mapping import RawMapping
-from tenant_experience.pipeline.build_features import Folders, build_features
+from tenant_experience.pipeline.batch import Folders
+from tenant_experience.pipeline.build_features import build_features
 from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.use_case.schema import load_use_case
 from tenant_experience.use_case.source import load_source

@@ -15,7 +15,8 @@ from tenant_experience.features.table import read_features
 from tenant_experience.groups.earlier_rules import EarlierRules, GroupedPartition, choose_groups
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.jobs.partition_runs import Partition
-from tenant_experience.pipeline.build_features import Folders, build_features
+from tenant_experience.pipeline.batch import Folders
+from tenant_experience.pipeline.build_features import build_features
 from tenant_experience.use_case.group_choice import FIND_NEW
 from tests.support.generated_tenants import generated_table, shipped_use_case, slower, write_households
 from tests.support.places import USE_CASE_FOLDER

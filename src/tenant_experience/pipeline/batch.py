@@ -1,0 +1,76 @@
+"""A batch of raw files with its settings, and the folders of the BuildFeatures job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from tenant_experience.data_layout import MANIFEST
+from tenant_experience.errors import UserError
+from tenant_experience.features.sql import statements
+from tenant_experience.features.statements import read_sql
+from tenant_experience.intake.files import Chosen, is_any, is_no_outcomes
+from tenant_experience.use_case.manifest import Manifest, read_batch_manifest
+from tenant_experience.use_case.schema import UseCase, load_use_case
+from tenant_experience.use_case.source import Source, load_source
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The folders that the job reads and writes. All outputs exist; ``previous`` is missing when no release is live."""
+
+    raw: Path
+    use_case: Path
+    previous: Path
+    features: Path
+    quarantine: Path
+    reports: Path
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch: the use case with the thresholds of history that its source sets, its manifest, and the source."""
+
+    use_case: UseCase
+    manifest: Manifest
+    source_name: str
+    source: Source
+    requested_at: datetime
+    as_of: datetime
+
+    @classmethod
+    def open(
+        cls, folders: Folders, use_case_name: str, requested_at: datetime, history_as_of: datetime | None = None
+    ) -> Batch:
+        """Reads the settings of a batch. ``history_as_of`` takes precedence over them.
+
+        Raises:
+            UserError: a setting is wrong; the message names the file and the key.
+        """
+        use_case = load_use_case(folders.use_case)
+        if use_case.name != use_case_name:
+            raise UserError(
+                f"use_case.yaml: key 'name' is {use_case.name!r}, but the batch is for {use_case_name!r}",
+                code="invalid_use_case",
+            )
+        manifest = read_batch_manifest(folders.raw)
+        source_name = manifest.source or use_case.default_source
+        source = load_source(folders.use_case, source_name, use_case)
+        as_of = history_as_of or manifest.as_of or source.as_of or requested_at
+        if as_of > requested_at:
+            where = f"{MANIFEST} key" if manifest.as_of else f"source {source_name!r}, key"
+            raise UserError(
+                f"{where} 'as_of' is {as_of:%Y-%m-%dT%H:%M:%SZ}, which is later than the request at "
+                f"{requested_at:%Y-%m-%dT%H:%M:%SZ}. Set it to the time of the request or earlier",
+                code="invalid_manifest" if manifest.as_of else "invalid_source",
+            )
+        use_case = source.adjust(use_case)
+        if source.has_events:
+            statements(read_sql(folders.use_case), use_case, as_of)
+        return cls(use_case, manifest, source_name, source, requested_at, as_of)
+
+    @property
+    def chosen(self) -> Chosen:
+        """Which files are the batch's own: those of outcomes are not, where the use case has outcomes."""
+        return is_any if self.use_case.outcomes is None else is_no_outcomes
