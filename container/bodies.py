@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from flask import Request
@@ -20,15 +21,17 @@ _PIECE = 1 << 16
 class BodyReader:
     """Reads bodies of at most ``limit`` bytes; safe to use from several threads.
 
-    A caller that sends nothing for ``silence_seconds`` is given up. SageMaker allows 60 s for a whole invocation.
+    A caller that sends nothing for ``silence_seconds``, or whose body has not come whole within ``body_seconds``, is
+    given up: one that sends a byte at a time never falls silent. SageMaker allows 60 s for a whole invocation.
 
     werkzeug's own limit is not used: of a body that is sent in chunks, it returns the first ``limit`` bytes as if they
     were all. Only so many bodies are read at once that threads are left for ``/ping``, however slowly bodies come.
     """
 
-    def __init__(self, limit: int, silence_seconds: int) -> None:
+    def __init__(self, limit: int, silence_seconds: int, body_seconds: int) -> None:
         self._limit = limit
         self._silence_seconds = silence_seconds
+        self._body_seconds = body_seconds
         self._places = threading.BoundedSemaphore(BODIES_AT_ONCE)
 
     def read(self, request: Request) -> bytes:
@@ -37,13 +40,13 @@ class BodyReader:
         Raises:
             TooLargeError: it is longer than the limit, whether or not its length is given beforehand.
             BadRequestError: it ends too early, or its chunks are malformed.
-            BodyTimeoutError: the caller fell silent.
+            BodyTimeoutError: the caller fell silent, or sends too slowly.
             BusyError: too many bodies are being read.
         """
         if not self._places.acquire(blocking=False):
             raise BusyError(f"{BODIES_AT_ONCE} requests are being read; try again in a second")
         try:
-            with _patience(request, self._silence_seconds):
+            with _patience(request, self._silence_seconds, self._body_seconds):
                 return self._whole(request)
         finally:
             self._places.release()
@@ -65,19 +68,41 @@ class BodyReader:
 
 
 @contextmanager
-def _patience(request: Request, seconds: int) -> Iterator[None]:
+def _patience(request: Request, silence_seconds: int, body_seconds: int) -> Iterator[None]:
     connection: Any = request.environ.get("gunicorn.socket")
+    late = threading.Event()
+
+    def give_up() -> None:
+        late.set()
+        # The thread that waits for the body then reads its end; the answer can still be sent.
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RD)
+
+    clock = threading.Timer(body_seconds, give_up)
+    clock.daemon = True
     if connection is not None:
-        connection.settimeout(seconds)
+        connection.settimeout(silence_seconds)
+        clock.start()
     try:
         yield
+        if late.is_set():
+            raise _too_slow(body_seconds)
     except TimeoutError as error:
-        raise BodyTimeoutError(f"no part of the body came for {seconds} seconds") from error
+        raise BodyTimeoutError(f"no part of the body came for {silence_seconds} seconds") from error
+    except BadRequestError as error:
+        raise (_too_slow(body_seconds) if late.is_set() else error) from error.__cause__
     except (OSError, ParseException) as error:
+        if late.is_set():
+            raise _too_slow(body_seconds) from error
         raise BadRequestError(f"the body cannot be read: {type(error).__name__}") from error
     finally:
+        clock.cancel()
         if connection is not None:
             connection.settimeout(None)
+
+
+def _too_slow(seconds: int) -> BodyTimeoutError:
+    return BodyTimeoutError(f"the body did not come whole within {seconds} seconds")
 
 
 def _discard(stream: Any) -> None:

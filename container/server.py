@@ -138,7 +138,7 @@ class _Predictor:
     """
 
     def __init__(self, settings: ServingSettings) -> None:
-        self.bodies = BodyReader(settings.max_payload_mib * MIB, settings.silence_seconds)
+        self.bodies = BodyReader(settings.max_payload_mib * MIB, settings.silence_seconds, settings.body_seconds)
         self._turns = threading.BoundedSemaphore(settings.threads)
 
     def predict(self, body: bytes, model: ServedModel) -> Response:

@@ -37,6 +37,7 @@ class ServingSettings:
         model_memory_mib: what all loaded models together may take; a model that does not fit is refused with 507.
         model_folder: the folder of the single model.
         silence_seconds: a caller that sends no part of a body for this long gets 408.
+        body_seconds: so does one whose body has not come whole after so long, however often a part of it comes.
     """
 
     host: str
@@ -48,6 +49,7 @@ class ServingSettings:
     model_memory_mib: int
     model_folder: Path
     silence_seconds: int = 60
+    body_seconds: int = 60
 
     @property
     def connections(self) -> int:
@@ -73,6 +75,7 @@ class ServingSettings:
             model_memory_mib=_positive(environment, "SERVING_MODEL_MEMORY_MIB", available_memory() // 2 // MIB),
             model_folder=ml_root() / "model",
             silence_seconds=_positive(environment, "SERVING_SILENCE_SECONDS", 60),
+            body_seconds=_positive(environment, "SERVING_BODY_SECONDS", 60),
         )
 
 
