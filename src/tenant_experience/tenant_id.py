@@ -32,13 +32,15 @@ NAME_PATTERN = rf"[^{_REFUSED}]{{1,{LONGEST}}}"
 # number in scientific notation, from which a spreadsheet or JSON has dropped digits, with a decimal point or comma; and
 # the words and hash marks that a spreadsheet shows in place of a value.
 NO_ID_PATTERN = (
-    r"\{ *(\".*)?\}|\[ *([\"\[{\-0-9].*)?\]"
+    r"\{ *(\".*)?\}|\[ *(([\"\[{\-0-9]|true\b|false\b|null\b).*)?\]"
     r"|[+\-]?[0-9]([.,][0-9]+)?[eE]\+[0-9]+|[+\-]?[0-9][.,][0-9]+[eE][0-9]+"
     r"|#(REF|VALUE|NUM|NULL|CALC|SPILL|FIELD|BLOCKED|CONNECT|UNKNOWN)!|#NAME\?|#GETTING_DATA|##+"
 )
+# Nor is a flag, which JSON or a data frame has in place of an id. A portfolio or a category may be called true.
+FLAG_PATTERN = "[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]"
 RULE = (
     f"1 to {LONGEST} characters, no control or invisible characters, no / or \\, and no dot at the beginning; it must "
-    "not be a JSON object, an array, a number like 1.2E+15 or an error like #REF!"
+    "not be a JSON object, an array, a number like 1.2E+15, a flag (true or false) or an error like #REF!"
 )
 # Every space of Unicode's class Zs, apart from the plain one.
 SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
@@ -46,7 +48,7 @@ SPACES = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 WHOLE_NUMBER = r"([+\-]?[0-9]+)\.0+"
 
 _ID = re.compile(PATTERN)
-_NO_ID = re.compile(NO_ID_PATTERN)
+_NO_ID = re.compile(f"{NO_ID_PATTERN}|{FLAG_PATTERN}")
 _SPACE = re.compile(f"[{SPACES}]")
 _WHOLE = re.compile(WHOLE_NUMBER)
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)

@@ -17,7 +17,7 @@ from tenant_experience.intake.mapping import (
     normalised,
 )
 from tenant_experience.intake.times import latest_time, unreadable_time, utc_time
-from tenant_experience.tenant_id import LONGEST
+from tenant_experience.tenant_id import FLAG_PATTERN, LONGEST
 from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT, ColumnType, EventColumn, Events
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
@@ -193,7 +193,10 @@ def _plain(text: str, *, spaces: bool) -> str:
         encoded = f"replace({encoded}, '%20', ' ')"
     is_no_number = f"{text} > ':' OR {text} > '/' AND NOT contains({text}, '.')"
     # What url_encode changes gets longer, and comparing lengths costs less than comparing texts.
-    return f"CASE WHEN strlen({encoded}) = strlen({text}) THEN strlen({text}) <= {LONGEST} AND ({is_no_number}) END"
+    # A flag has 4 or 5 letters, which costs less to see than to compare.
+    is_no_flag = f"NOT (strlen({text}) IN (4, 5) AND regexp_full_match({text}, {literal(FLAG_PATTERN)}))"
+    plain = f"strlen({text}) <= {LONGEST} AND ({is_no_number}) AND {is_no_flag}"
+    return f"CASE WHEN strlen({encoded}) = strlen({text}) THEN {plain} END"
 
 
 def _unless_plain(column: str, malformed: str) -> str:

@@ -9,7 +9,7 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import Literal
 
 from tenant_experience.intake.duckdb_session import identifier, literal
-from tenant_experience.tenant_id import NAME_PATTERN, NO_ID_PATTERN, PATTERN, SPACES, WHOLE_NUMBER, IdCase
+from tenant_experience.tenant_id import FLAG_PATTERN, NAME_PATTERN, NO_ID_PATTERN, PATTERN, SPACES, WHOLE_NUMBER, IdCase
 from tenant_experience.use_case.source import WHERE, Source
 from tenant_experience.use_case.source_expression import is_plain_column
 
@@ -35,8 +35,13 @@ class Rule:
     broken: str
 
 
-# Checked before the filter: a line that is no record, or for which the filter gives an error, is quarantined.
-_BEFORE_FILTER = (Rule("not_a_json_object", "", "malformed"), Rule("unreadable_value", WHERE, f"failed_{WHERE}"))
+# Checked before the filter: a line that is no record, that says twice what is read, or for which the filter gives an
+# error, is quarantined.
+_BEFORE_FILTER = (
+    Rule("not_a_json_object", "", "malformed"),
+    Rule("duplicate_key", "", "repeats_key"),
+    Rule("unreadable_value", WHERE, f"failed_{WHERE}"),
+)
 
 
 def malformed(column: str, pattern: str) -> str:
@@ -46,7 +51,8 @@ def malformed(column: str, pattern: str) -> str:
 
 def malformed_id(column: str) -> str:
     """SQL: whether ``column``, in its normal form, can be no id: what ``tenant_id.is_tenant_id`` says in Python."""
-    return f"({malformed(column, PATTERN)} OR NOT {malformed(column, NO_ID_PATTERN)})"
+    no_id = f"{NO_ID_PATTERN}|{FLAG_PATTERN}"
+    return f"({malformed(column, PATTERN)} OR NOT {malformed(column, no_id)})"
 
 
 def malformed_name(column: str) -> str:

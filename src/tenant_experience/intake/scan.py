@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - names and texts in SQL are quoted by duckdb_session, files go by our own link names
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +42,8 @@ class Scan:
         mapped: a SELECT of ``raw_<column>`` for each column of the source, of any type. It is null where the column's
             expression failed; ``failed_<column>`` is then true (a plain column cannot fail and has none).
             ``raw_where`` and ``failed_where`` are the same for the filter: true and false when the source has none.
-            ``malformed``: the line is no record at all. ``newlines``: how many line breaks are inside its values.
+            ``malformed``: the line is no record at all; ``repeats_key``: it is one, in which a key that is read stands
+            twice. ``newlines``: how many line breaks are inside its values.
         header_lines: how many lines of the file its header takes.
         rejects: the table in which DuckDB lists the lines that it cannot split into columns; None for Parquet.
     """
@@ -77,11 +79,12 @@ class Scan:
 
 @dataclass(frozen=True)
 class _Rows:
-    """A table expression over one file: its columns with their types, and SQL for a scan's two extra columns."""
+    """A table expression over one file: its columns with their types, and SQL for a scan's extra columns."""
 
     types: dict[str, str]
     table: str
     malformed: str = "false"
+    repeats_key: str = "false"
     newlines: str = "0"
     header_lines: int = 0
 
@@ -119,8 +122,10 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, mapping: Row
     results = ", ".join(_result(ours, expression) for ours, expression in mapped.items())
     return Scan(
         file,
-        f"SELECT {results}, malformed, newlines FROM (SELECT {attempts}, malformed, newlines FROM "
-        f"(SELECT {selected}, {rows.malformed} AS malformed, {rows.newlines} AS newlines FROM {rows.table}))",
+        f"SELECT {results}, malformed, repeats_key, newlines FROM "
+        f"(SELECT {attempts}, malformed, repeats_key, newlines FROM "
+        f"(SELECT {selected}, {rows.malformed} AS malformed, {rows.repeats_key} AS repeats_key, "
+        f"{rows.newlines} AS newlines FROM {rows.table}))",
         rejects,
         rows.header_lines,
     )
@@ -165,11 +170,39 @@ def _json_rows(file: RawFile, link: Path, rejects: str | None, mapping: RowMappi
     wanted = [key for key in keys if key.lower() in read]
     pointers = ", ".join(literal("/" + key.replace("~", "~0").replace("/", "~1")) for key in wanted)
     record = "CASE WHEN json_valid(line) THEN line END"
-    parsed = f"SELECT coalesce(json_type({record}) <> 'OBJECT', true) AS is_malformed, " + (
-        f"json_extract_string({record}, [{pointers}]) AS found FROM {lines} WHERE line IS NOT NULL"
+    parsed = f"SELECT line, coalesce(json_type({record}) <> 'OBJECT', true) AS is_malformed, " + (
+        f"json_extract_string({record}, [{pointers}]) AS found, json_type({record}, [{pointers}]) AS types, "
+        # Upper and lower case are the same in the names of columns.
+        f"json_keys(lower({record})) AS names FROM {lines} WHERE line IS NOT NULL"
     )
-    columns = ", ".join(f"found[{place}] AS {identifier(key)}" for place, key in enumerate(wanted, start=1))
-    return _Rows(keys, f"(SELECT {columns}, is_malformed FROM ({parsed}))", malformed="is_malformed")
+    columns = ", ".join(
+        f"{_as_written(key, f'found[{place}]', f'types[{place}]')} AS {identifier(key)}"
+        for place, key in enumerate(wanted, start=1)
+    )
+    read_names = f"list_filter(names, lambda name: name IN ({', '.join(literal(name) for name in sorted(read))}))"
+    # Keys that are not read may stand twice, as columns of a CSV file may.
+    repeats = (
+        f"CASE WHEN len(names) > len(list_distinct(names)) THEN len({read_names}) > len(list_distinct({read_names})) "
+    )
+    repeats += "ELSE false END"
+    return _Rows(
+        keys,
+        f"(SELECT {columns}, is_malformed, NOT is_malformed AND {repeats} AS is_repeated FROM ({parsed}))",
+        malformed="is_malformed",
+        repeats_key="is_repeated",
+    )
+
+
+def _as_written(key: str, found: str, kind: str) -> str:
+    """SQL for a value of a JSON line as text: of a number with decimals, the digits that the file has, as in CSV.
+
+    DuckDB writes 123.50 as 123.5. Where the line has the key at several depths, its number cannot be told apart by
+    looking, so DuckDB's text stays.
+    """
+    pattern = re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:\s*(-?[0-9][0-9.eE+\-]*)"
+    numbers = f"regexp_extract_all(line, {literal(pattern)}, 1)"
+    written = f"CASE WHEN len({numbers}) = 1 THEN {numbers}[1] ELSE {found} END"
+    return f"CASE WHEN {kind} = 'DOUBLE' THEN {written} ELSE {found} END"
 
 
 def _read_csv(link: Path, names: list[str], quoting: str, rejects: str | None) -> str:

@@ -264,3 +264,49 @@ def test_a_zero_byte_in_a_line_of_json_costs_its_row_only(raw: Path):
     read = Read(raw)
     assert read.reasons == [("not_a_json_object", "", 2)]
     assert [event["event_id"] for event in read.events] == ["E0", "E2"]
+
+
+GOOD_LINE = json.dumps(record(event_id="E0"))
+
+
+@pytest.mark.parametrize(
+    "second",
+    ['"tenant_id": "T2"', '"tenant_id": "T1"', '"Tenant_ID": "T2"', '"\\u0074enant_id": "T2"', '"sentiment": null'],
+)
+def test_a_key_that_stands_twice_in_a_line_costs_its_row(raw: Path, second: str):
+    # Behind the lines that are looked at beforehand, where a key in two cases would refuse the file.
+    lines = [json.dumps(record(event_id=f"F{place}")) for place in range(1_000)]
+    twice = json.dumps(record(event_id="E1"))[:-1] + f", {second}}}"
+    (raw / "e.jsonl").write_text("\n".join([*lines, twice, GOOD_LINE]) + "\n")
+    read = Read(raw)
+    assert read.reasons == [("duplicate_key", "", 1_001)]
+    assert len(read.events) == 1_001
+
+
+def test_a_key_that_is_not_read_may_stand_twice(raw: Path):
+    (raw / "e.jsonl").write_text(GOOD_LINE[:-1] + ', "note": 1, "note": 2, "more": {"tenant_id": "x"}}\n')
+    read = Read(raw)
+    assert (read.reasons, [event["tenant_id"] for event in read.events]) == ([], ["T1"])
+
+
+@pytest.mark.parametrize("column", ["event_id", "tenant_id"])
+@pytest.mark.parametrize("value", [True, False, [True], [None, 1], {"a": {}}, {}, [], [{"a": 1}]])
+def test_a_json_value_that_is_no_text_or_number_is_no_id(raw: Path, column: str, value: object):
+    (raw / "e.jsonl").write_text(GOOD_LINE + "\n" + json.dumps(record(**{column: value})) + "\n")
+    assert Read(raw).reasons == [("malformed_id", column, 2)]
+
+
+@pytest.mark.parametrize("flag", ["true", "False", "TRUE"])
+def test_a_flag_is_no_id_in_a_csv_file_either(raw: Path, flag: str):
+    (raw / "e.csv").write_text("\n".join([HEADER, GOOD, row(event_id="E2", tenant_id=flag)]) + "\n")
+    assert Read(raw).reasons == [("malformed_id", "tenant_id", 3)]
+
+
+@pytest.mark.parametrize("number", ["123.50", "12.10", "-1.0", "1E5", "123", "0.1000", "123456789012345678901234"])
+def test_an_id_that_is_a_number_is_the_same_in_json_and_csv(raw: Path, number: str):
+    line = GOOD_LINE.replace('"tenant_id": "T1"', f'"more": {{"a": 1.5}}, "tenant_id" : {number}')
+    (raw / "a.jsonl").write_text(line + "\n")
+    (raw / "b.csv").write_text("\n".join([HEADER, row(event_id="E1", tenant_id=number)]) + "\n")
+    [first, second] = Read(raw).events
+    assert first["tenant_id"] == second["tenant_id"]
+    assert first["tenant_id"] == (number if number != "-1.0" else "-1")

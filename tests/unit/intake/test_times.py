@@ -218,3 +218,65 @@ def test_a_column_whose_name_is_no_unicode_is_damage_or_passed_over(tmp_path: Pa
         assert len(Read(tmp_path).events) == 1
     except UserError as refusal:
         assert refusal.code == "corrupt_file"  # noqa: PT017 - one of two right answers, by the version of the reader
+
+
+IMPOSSIBLE_OFFSETS = [
+    "+14:01",
+    "+14:30",
+    "+15:00",
+    "+15",
+    "+1530",
+    "-12:01",
+    "-13:00",
+    "-14",
+    "+99:99",
+    "+05:60",
+    "+23:59",
+]
+OFFSETS = {
+    "+14:00": -14,
+    "+14": -14,
+    "-12:00": 12,
+    "-1200": 12,
+    "+05:30": -5.5,
+    "+0530": -5.5,
+    "+01": -1,
+    "-03:30": 3.5,
+}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("time_format", [None, "%d.%m.%Y %H:%M:%S%z", "%z %Y-%m-%dT%H.%M.%S"])
+def test_an_offset_that_no_clock_has_costs_its_row(tmp_path: Path, kind: str, time_format: str | None) -> None:
+    time = GOOD_TIME.replace(microsecond=0)
+    text = time.strftime((time_format or "%Y-%m-%dT%H:%M:%S%z").replace("%z", "OFFSET"))
+    values = [text.replace("OFFSET", offset) for offset in (*OFFSETS, *IMPOSSIBLE_OFFSETS)]
+    raw = tmp_path / "raw"
+    rows = [record(place, opened_at="2026-01-01T00:00:00Z", resolved_at=value) for place, value in enumerate(values)]
+    if kind == "csv":
+        raw.mkdir()
+        lines = [HEADER, *(",".join(map(str, row.values())) for row in rows)]
+        (raw / "e.csv").write_text("\n".join(lines) + "\n")
+    elif kind == "jsonl":
+        write_json(raw, list(values))
+    else:
+        write_parquet(raw, pa.array(values))
+    use_case = use_case_with(tmp_path, "resolved_at", "UTC")
+    if time_format is not None:
+        source = use_case / "sources/events.yaml"
+        formats = f"time_formats: ['{time_format}', '%Y-%m-%dT%H:%M:%SZ']\n"
+        source.write_text(source.read_text().replace("time_formats: []\n", "") + formats)
+    read = Read(raw, use_case)
+    found = [(event["resolved_at"] - time) / timedelta(hours=1) for event in read.events]
+    assert found == list(OFFSETS.values())
+    first = len(OFFSETS) + (2 if kind == "csv" else 1)
+    assert read.reasons == [
+        ("unreadable_time", "resolved_at", first + place) for place in range(len(IMPOSSIBLE_OFFSETS))
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-01-02T03:04+15:00", "2026-01-02T03:04:05.678+15:00", "2026-01-02 03:04:05-12:30:00"]
+)
+def test_an_offset_that_no_clock_has_is_seen_behind_every_way_to_write_a_time(tmp_path: Path, text: str) -> None:
+    assert_only_the_first_is_read(Read(write_json(tmp_path / "raw", [f"{GOOD_TIME.isoformat()}+00:00", text])), 1)
