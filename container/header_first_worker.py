@@ -29,8 +29,6 @@ HEADER_SECONDS = 30
 HEADER_LIMIT = 1 << 15
 _END = b"\r\n\r\n"
 _PIECE = 1 << 13
-
-
 _STATUS = {
     LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -41,7 +39,7 @@ _STATUS = {
 
 def _refuse(sock: Any, status: HTTPStatus, message: str) -> None:
     """Send an error in the container's form, and promise to close the connection."""
-    body = json.dumps({"error": {"code": status.phrase.lower().replace(" ", "_"), "message": message}})
+    body = json.dumps({"error": {"code": status.name.lower(), "message": message}})
     header = f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nContent-Type: application/json\r\n"
     with suppress(OSError):
         util.write_nonblock(sock, f"{header}Content-Length: {len(body)}\r\n\r\n{body}".encode())

@@ -21,10 +21,12 @@ from tenant_experience.use_case.words import Words
 
 # What to do about a reason for quarantine that does not say it.
 REASON_ADVICE = {
+    "duplicate_key": "Write each key that the source reads once in a line: of two values nobody knows which one counts",
     "unreadable_time": (
         "Write times in ISO 8601 with Z or an offset, such as 2026-11-20T09:30:00+01:00, and not with an abbreviation "
-        "of a zone such as BST, which has several meanings. Numbers that count seconds since 1970 are read by the "
-        "expression to_timestamp(CAST(column AS DOUBLE)) in the source, and milliseconds by "
+        "of a zone such as BST, which has several meanings, or with an offset that no clock has: offsets run from "
+        "-12:00 to +14:00. Numbers that count seconds since 1970 are read by the expression "
+        "to_timestamp(CAST(column AS DOUBLE)) in the source, and milliseconds by "
         "to_timestamp(CAST(column AS DOUBLE) / 1000)"
     ),
     "unreadable_flag": "Write true or false, or 1 or 0",

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from typing import IO
 
 from tenant_experience.erasure.id import ErasedId
@@ -134,15 +134,26 @@ def _cells(text: str, delimiter: str) -> Sequence[str]:
         return ()
 
 
+class _Object(dict[str, object]):
+    """A JSON object that also knows what else stands behind a key that it has twice."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
 def _json_record(line: str, columns: tuple[str, ...]) -> _Record:
     try:
-        document = json.loads(line)
+        document = json.loads(line, object_pairs_hook=_Object)
     except (ValueError, RecursionError):
         document = None
-    if not isinstance(document, dict):
+    if not isinstance(document, _Object):
         return _shapeless(line, _QUOTED.findall(line), columns)
-    found = {key.lower(): value for key, value in document.items()}
-    return _Record(line, [tuple(_json_text(found.get(column.lower())) for column in columns)])
+    found: dict[str, list[str | None]] = {}
+    for key, value in document.pairs:
+        found.setdefault(key.lower(), []).append(_json_text(value))
+    # A line that has a key twice is quarantined, and is about each tenant whom one of the values means.
+    return _Record(line, list(product(*(found.get(column.lower(), [None]) for column in columns))))
 
 
 def _shapeless(text: str, values: Sequence[str], columns: tuple[str, ...]) -> _Record:

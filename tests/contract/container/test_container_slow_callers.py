@@ -129,6 +129,13 @@ def test_what_is_no_header_is_400(client: httpx.Client, text: bytes) -> None:
         assert (status, json.loads(body)["error"]["code"]) == (400, "bad_request")
 
 
+def test_an_address_that_is_too_long_is_414(client: httpx.Client) -> None:
+    with connect(client) as odd:
+        odd.sendall(b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\n\r\n")
+        status, body = answer_on(odd)
+        assert (status, json.loads(body)["error"]["code"]) == (414, "request_uri_too_long")
+
+
 def test_a_caller_who_leaves_in_the_header_is_forgotten(client: httpx.Client) -> None:
     for _ in range(1_200):  # more than the connections that a worker has
         leaving = connect(client)

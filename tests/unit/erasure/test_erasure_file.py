@@ -113,6 +113,15 @@ def test_of_json_lines_every_other_line_stays(erase_raw):
     assert left == JSON_LINES_LEFT
 
 
+def test_a_line_with_two_ids_is_about_both_tenants(erase_raw):
+    lines = (
+        b'{"tenant_id": "T000014", "tenant_id": "T000013"}\n{"tenant_id": "T000013", "Tenant_Id": "T000014"}\n'
+        b'{"tenant_id": "T000015", "tenant_id": "T000013", "note": {"tenant_id": 1}}\n'
+    )
+    found, left = erase_raw("orders.jsonl", lines)
+    assert (found.removed, left) == (2, lines[lines.index(b'{"tenant_id": "T000015"') :])
+
+
 def test_what_a_row_maps_to_is_for_the_source_to_say(erase_raw):
     rows = b"caller,site\nCaller 2403,1\nCaller 24031,2403\n caller 2403 ,3\nCaller 7,2403\n"
     found, left = erase_raw("log.csv", rows, "regexp_extract(lower(caller), '[0-9]+')", me="2403")
