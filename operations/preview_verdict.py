@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tenant_experience.data_layout import FEATURES_FILE
+from tenant_experience.data_layout import EXAMPLES_FILE, FEATURES_FILE
 from tenant_experience.data_quality.describe import IntakeFigures
 from tenant_experience.data_quality.feature_quality import describe_labels
 from tenant_experience.data_quality.gates import check_conflicting_ids, check_quarantine_gate, scope_warnings
@@ -18,8 +18,15 @@ from tenant_experience.data_quality.report import DataQuality
 from tenant_experience.errors import TenantExperienceError
 from tenant_experience.features.contract import RefusedFeatures, check_refused_features
 from tenant_experience.features.partitions import PartitionSize, assign_partitions
-from tenant_experience.features.sql import check_freshness, place_tenants, tenants_by_portfolio, write_features
-from tenant_experience.features.table import FeatureTable, read_features
+from tenant_experience.features.sql import (
+    check_freshness,
+    has_examples,
+    place_tenants,
+    tenants_by_portfolio,
+    write_examples,
+    write_features,
+)
+from tenant_experience.features.table import FeatureTable, read_examples
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.groups.earlier_rules import EarlierRules, choose_groups
 from tenant_experience.intake.engine import ProcessingEngine
@@ -84,6 +91,8 @@ def verdict(
     if not found.refusals:
         place_tenants(engine.connection, use_case, partitions)
         write_features(engine.connection, use_case, scratch / FEATURES_FILE)
+        if has_examples(engine.connection):
+            write_examples(engine.connection, use_case, scratch / EXAMPLES_FILE)
         _cluster(batch, partitions, scratch, found)
     return found
 
@@ -97,7 +106,7 @@ def _cluster(batch: Batch, partitions: dict[str, PartitionSize], scratch: Path, 
             "the groups that manifest.json asks for are those of a release, so they were not looked at"
         )
         return
-    table = read_features(scratch / FEATURES_FILE, use_case)
+    table = read_examples(scratch, use_case)
     if len(table) > MOST_GROUPED and not by_column:
         found.not_run.append(
             f"groups were not looked for, because there are more than {MOST_GROUPED} tenants: preview a part of them"

@@ -22,14 +22,13 @@ import pyarrow as pa
 
 from tenant_experience.aws.live_models import fetch_champion, fetch_live_rules, live_models
 from tenant_experience.data_layout import (
-    FEATURES_FILE,
     GLOBAL_PARTITION,
     GROUPS_FILE,
     processing_input,
     processing_output,
 )
 from tenant_experience.errors import UserError
-from tenant_experience.features.table import read_features, read_past_features
+from tenant_experience.features.table import read_examples, read_past_features
 from tenant_experience.groups.backtest import fit_next_period, followed_tenants, with_priors
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.groups.earlier_rules import EarlierRules, choose_groups, read_rule_file, read_rules
@@ -63,7 +62,7 @@ def main(arguments: list[str] | None) -> Outcome:
     options = parser.parse_args(arguments)
     use_case = load_use_case(processing_input("use_case"))
     source, output = processing_input("features"), processing_output(OUTPUT)
-    table = read_features(source / FEATURES_FILE, use_case)
+    table = read_examples(source, use_case)
     groups: list[pa.Table] = []
     choice = read_group_choice(source)
 

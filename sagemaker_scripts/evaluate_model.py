@@ -23,7 +23,6 @@ import numpy as np
 from tenant_experience.aws.live_models import fetch_champion, live_models
 from tenant_experience.data_layout import (
     EVALUATION_FILE,
-    FEATURES_FILE,
     GROUP_CHANGES_FILE,
     MODEL_ARCHIVE,
     MODELS,
@@ -37,7 +36,7 @@ from tenant_experience.evaluation.champion import Champion
 from tenant_experience.evaluation.evaluation import PartitionEvaluation
 from tenant_experience.evaluation.smoke_samples import SMOKE_TEST_TOLERANCE
 from tenant_experience.features.ingestion_result import read_ingestion
-from tenant_experience.features.table import FeatureTable, read_features
+from tenant_experience.features.table import FeatureTable, read_answers_and_examples
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.jobs.archive import extract_archive
 from tenant_experience.jobs.job import run_job
@@ -74,9 +73,9 @@ def main(arguments: list[str] | None) -> Outcome:
     parser.add_argument("--shard", required=True, type=int)
     options = parser.parse_args(arguments)
     use_case = load_use_case(processing_input("use_case"))
-    table = read_features(processing_input("features") / FEATURES_FILE, use_case)
+    answers, examples = read_answers_and_examples(processing_input("features"), use_case)
     partitions = read_shard(processing_input("features"), options.shard)
-    previous = read_previous(processing_input("previous"), use_case)
+    live, live_examples = read_previous(processing_input("previous"), use_case) or (None, None)
     output = processing_output(OUTPUT)
     with tempfile.TemporaryDirectory() as folder:
         trained = Path(folder) / "trained"
@@ -84,18 +83,19 @@ def main(arguments: list[str] | None) -> Outcome:
         shard = ShardEvaluation(
             release=options.release,
             use_case=use_case,
-            table=table,
+            table=examples,
+            answers=answers,
             clusters=processing_input("clusters"),
             trained=trained,
             archives=processing_output(MODELS),
             champion_of=_champion_of(Path(folder) / "live", options.release),
-            previous=previous,
-            truth=read_outside_truth(processing_input("features"), use_case, table, previous),
+            previous=live_examples,
+            truth=read_outside_truth(processing_input("features"), use_case, answers, live),
         )
         given_up = not_ready(Outcome.read(trained), partitions) | not_ready(Outcome.read(shard.clusters), partitions)
         rows = [shard.with_notes(row) for row in run_partitions(partitions, shard.evaluate, given_up)]
         # While the models are there: the list says what they answer.
-        answered = table.take(np.isin(table.partition_slug, [partition.slug for partition in partitions]))
+        answered = answers.take(np.isin(answers.partition_slug, [partition.slug for partition in partitions]))
         actions = report_actions(answered, use_case, shard.ready, shard.groups)
     evaluations = shard.ready
     output.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def main(arguments: list[str] | None) -> Outcome:
         rows=rows,
         ready=shard.ready,
         refused=shard.refused,
-        pictures=_pictures(table, shard.groups, shown),
+        pictures=_pictures(answers, shard.groups, shown),
         shares=shares,
         actions=actions,
         intake=read_intake(processing_input("features")),

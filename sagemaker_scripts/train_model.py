@@ -16,7 +16,6 @@ import sys
 from typing import Any
 
 from tenant_experience.data_layout import (
-    FEATURES_FILE,
     GROUPING_FILE,
     GROUPS_FILE,
     NEXT_PERIOD_FILE,
@@ -25,7 +24,7 @@ from tenant_experience.data_layout import (
     training_channel,
 )
 from tenant_experience.errors import PlatformError
-from tenant_experience.features.table import read_features
+from tenant_experience.features.table import read_examples
 from tenant_experience.groups.file import read_groups
 from tenant_experience.jobs.job import run_training_job
 from tenant_experience.jobs.outcome import Outcome
@@ -57,7 +56,7 @@ def main(_arguments: list[str] | None) -> Outcome:
     own = {name: value for name, value in given.items() if name not in OWN}
     settings = parse_settings(use_case.trainer, trainer_named(use_case.trainer), own)
     features, clusters = training_channel("features"), training_channel("clusters")
-    table = read_features(features / FEATURES_FILE, use_case)
+    table = read_examples(features, use_case)
     partitions = read_shard(features, shard)
     given_up = not_ready(Outcome.read(clusters), partitions)
     count = pool_size(table, partitions)

@@ -16,6 +16,8 @@ INGESTION = "ingestion"
 MANIFEST = "manifest.json"
 OUTCOME = "outcome.json"
 FEATURES_FILE = "features.parquet"
+# Beside it where a record may have several rows that a model learns from; features.parquet has the latest of each.
+EXAMPLES_FILE = "examples.parquet"
 PAST = "past"
 PARTITIONS_FILE = "partitions.json"
 DATA_QUALITY_FILE = "data_quality.json"
@@ -43,6 +45,8 @@ MODEL_MANIFEST = "model.json"
 # In the folder of a pooled model: models of single partitions, which it is compared with.
 OWN_MODELS = "own"
 MODELS = "models"
+# The column of examples.parquet that tells its rows apart.
+EXAMPLE_ID = "example_id"
 # Columns of features.parquet beside the features: for people and for rules, not for the model.
 SIDE_COLUMNS = ("exposure_days", "open_count", "oldest_open_hr")
 GLOBAL_PARTITION = "all"

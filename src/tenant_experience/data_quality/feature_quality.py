@@ -19,7 +19,7 @@ from tenant_experience.data_quality._level import Column
 from tenant_experience.data_quality._shift import Histogram, NumberShift, histogram, shift
 from tenant_experience.data_quality.comparison import PREVIOUS_TABLE
 from tenant_experience.errors import UserError
-from tenant_experience.features.sql import FEATURES_TABLE
+from tenant_experience.features.sql import FEATURES_TABLE, has_examples, rows_to_learn_from
 from tenant_experience.intake.duckdb_session import count, identifier, single
 from tenant_experience.statistics.transforms import Transform
 from tenant_experience.use_case.schema import UseCase
@@ -34,10 +34,11 @@ class TenantFigures:
 
     Attributes:
         tenants: how many there are.
-        may_train: how many have enough history to train on.
+        may_train: how many have enough history to train on, or rows that a model may learn from.
         tenants_by_history: sufficient, provisional, insufficient.
         portfolios: how many there are.
         left_out: features that have one value, or none, for all tenants that may train, each with the reason.
+        examples: how many rows models may learn from, where a tenant may have several.
     """
 
     tenants: int
@@ -45,6 +46,11 @@ class TenantFigures:
     tenants_by_history: dict[str, int]
     portfolios: int
     left_out: dict[str, str]
+    examples: int | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The figures as data_quality.json has them."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -87,26 +93,33 @@ def describe_tenants(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -
     """Counts the tenants, and finds the features in which those that may train do not differ.
 
     Args:
-        connection: holds ``features``.
+        connection: holds ``features``, and ``examples`` where a tenant may have several rows to learn from.
         use_case: names the columns.
     """
+    learned = rows_to_learn_from(connection)
     by_history = connection.execute(f"SELECT history, count(*) FROM {FEATURES_TABLE} GROUP BY 1 ORDER BY 1").fetchall()
     return TenantFigures(
         tenants=count(connection, f"SELECT count(*) FROM {FEATURES_TABLE}"),
-        may_train=count(connection, f"SELECT count(*) FILTER (may_train) FROM {FEATURES_TABLE}"),
+        may_train=count(
+            connection,
+            f"SELECT count(DISTINCT {identifier(use_case.record_id)}) FILTER (may_train) FROM {learned}",
+        ),
         tenants_by_history=dict(by_history),
         portfolios=count(
             connection, f"SELECT count(DISTINCT {identifier(use_case.partition_column)}) FROM {FEATURES_TABLE}"
         ),
-        left_out=_left_out(connection, use_case),
+        left_out=_left_out(connection, use_case, learned),
+        examples=count(connection, f"SELECT count(*) FILTER (may_train) FROM {learned}")
+        if has_examples(connection)
+        else None,
     )
 
 
-def _left_out(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, str]:
+def _left_out(connection: duckdb.DuckDBPyConnection, use_case: UseCase, learned: str) -> dict[str, str]:
     reasons, record = {}, use_case.words.record
     for name in use_case.features:
         column = identifier(name)
-        least, most = single(connection, f"SELECT min({column}), max({column}) FROM {FEATURES_TABLE} WHERE may_train")
+        least, most = single(connection, f"SELECT min({column}), max({column}) FROM {learned} WHERE may_train")
         if least is None:
             reasons[name] = f"null for every {record} that may train"
         elif least == most:
@@ -138,6 +151,8 @@ def describe_features(
 def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *, compared: bool) -> LabelDescription:
     """Describes labels that come from a column as a feature is described: classes as a category, else a number.
 
+    Where a tenant may have several rows to learn from, their labels are described, and not compared.
+
     Args:
         connection: holds ``features`` and, when ``compared``, ``previous_features``.
         use_case: ``labels.from: column``.
@@ -148,10 +163,11 @@ def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *,
     """
     labels = use_case.labels
     column = str(labels.column)
-    releases = _Releases.of(connection, use_case, [column] if compared else ())
+    learned = rows_to_learn_from(connection)
+    releases = _Releases.of(connection, use_case, [column] if compared and learned == FEATURES_TABLE else (), learned)
     if labels.classes is None:
         return LabelDescription(column, releases.describe_number(column, "none"))
-    found = _counts(connection, FEATURES_TABLE, column)
+    found = _counts(connection, learned, column)
     labels.check_classes(value for value in found if value is not None)
     missing = [name for name in labels.classes if name not in found]
     if missing and set(found) - {None}:
@@ -187,6 +203,7 @@ class _Releases:
         portfolios: those of both, by name; none when nothing is compared.
         comparable: the columns that are compared.
         comparisons: how many columns are looked at in a release, so that chance has as many opportunities.
+        table: ``features``, or another one with columns of its own that are not compared.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -194,9 +211,16 @@ class _Releases:
     portfolios: list[str]
     comparable: set[str]
     comparisons: int
+    table: str = FEATURES_TABLE
 
     @classmethod
-    def of(cls, connection: duckdb.DuckDBPyConnection, use_case: UseCase, compared: Iterable[str]) -> _Releases:
+    def of(
+        cls,
+        connection: duckdb.DuckDBPyConnection,
+        use_case: UseCase,
+        compared: Iterable[str],
+        table: str = FEATURES_TABLE,
+    ) -> _Releases:
         """The columns ``compared`` are compared, as far as both releases have them."""
         comparable, column = (
             _comparable(connection, compared) if compared else set(),
@@ -204,11 +228,11 @@ class _Releases:
         )
         rows = connection.execute(f"{_portfolios(column)} ORDER BY 1").fetchall() if comparable else []
         comparisons = len(use_case.features) + (use_case.labels.from_ == "column")
-        return cls(connection, column, [str(name) for (name,) in rows], comparable, comparisons)
+        return cls(connection, column, [str(name) for (name,) in rows], comparable, comparisons, table)
 
     def describe_number(self, name: str, transform: Transform) -> NumberDescription:
         """One column of numbers."""
-        now = self._column(FEATURES_TABLE, name)
+        now = self._column(self.table, name)
         then = self._column(PREVIOUS_TABLE, name) if name in self.comparable else None
         known = now.values[~np.isnan(now.values)]
         quantiles = np.quantile(known, QUANTILES).tolist() if known.size else [None] * len(QUANTILES)
@@ -226,7 +250,7 @@ class _Releases:
     def describe_category(self, name: str) -> CategoryDescription:
         """One category."""
         then = _counts(self.connection, PREVIOUS_TABLE, name) if name in self.comparable else None
-        return describe_category(_counts(self.connection, FEATURES_TABLE, name), then, self.comparisons)
+        return describe_category(_counts(self.connection, self.table, name), then, self.comparisons)
 
     def _column(self, table: str, name: str) -> Column:
         place, column = "0", identifier(name)

@@ -77,7 +77,7 @@ class DataQuality:
         document |= {"words": self.words.document()} if self.words else {}
         document |= {"history": asdict(self.history)} if self.history else {}
         document |= {"outcomes": asdict(self.outcomes)} if self.outcomes else {}
-        document |= asdict(self.tenants) if self.tenants else {}
+        document |= self.tenants.document() if self.tenants else {}
         document |= {"comparison": asdict(self.comparison)} if self.comparison else {}
         if self.features:
             document["features"] = {name: asdict(feature) for name, feature in self.features.items()}

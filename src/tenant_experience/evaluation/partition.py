@@ -70,16 +70,19 @@ def evaluate_partition(
     use_case: UseCase,
     live: LiveModel | None = None,
     truth: OutsideTruth | None = None,
+    *,
+    answers: FeatureTable | None = None,
 ) -> PartitionEvaluation:
     """Evaluates the model in ``folder``.
 
     Args:
-        table: features of the release's tenants.
+        table: the rows of the release to learn from.
         groups: the partition's rows of groups.parquet.
         folder: holds model.ubj, model.json and, when labels come from clusters, grouping.json.
         use_case: directions, names and gates.
         live: the model that answers now for this partition; None before its first release.
         truth: what became of tenants; None when the batch does not say it.
+        answers: the row of each tenant that answers, where ``table`` may have several.
 
     Raises:
         AlgorithmError: ``one_class`` when all tenants of the test part have the same label.
@@ -138,7 +141,9 @@ def evaluate_partition(
         folder=folder,
         smoke_test=smoke_samples(model, test, rows.outputs.max(axis=1) if rows.outputs.ndim == 2 else rows.outputs),
         yardstick=Yardstick.read(folder),
-        validation=validate(model, table, groups, use_case, truth),
+        validation=validate(
+            model, table if answers is None or table.examples is None else answers, groups, use_case, truth
+        ),
         supervised=supervised_scores(model, table, groups, use_case, truth),
         pooling=pooling,
     )

@@ -10,16 +10,18 @@ from pathlib import Path
 
 import duckdb
 
-from tenant_experience.data_layout import SIDE_COLUMNS
+from tenant_experience.data_layout import EXAMPLE_ID, GLOBAL_PARTITION, SIDE_COLUMNS, partition_slug
 from tenant_experience.errors import UserError
 from tenant_experience.features.contract import RefusedFeatures, label_columns, settle_features
 from tenant_experience.features.partitions import PartitionSize
 from tenant_experience.features.statements import Statement, parse_statements
-from tenant_experience.intake.duckdb_session import identifier, literal, utc_text
+from tenant_experience.intake.duckdb_session import count, identifier, literal, utc_text
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.use_case.schema import SQL_FILE, UseCase
 
 FEATURES_TABLE = "features"
+# There only where a record may have several rows to learn from: the columns of ``features``.
+EXAMPLES_TABLE = "examples"
 _COMPUTED = "computed_features"
 
 
@@ -67,7 +69,7 @@ def statements(sql: str, use_case: UseCase, as_of: datetime, table: str = FEATUR
         "minimum_days": str(history.minimum_days),
         "provisional_below": str(history.provisional_below),
     }
-    return parse_statements(sql, values, {"events", "staged", "quarantine", table, _COMPUTED})
+    return parse_statements(sql, values, {"events", "staged", "quarantine", table, EXAMPLES_TABLE, _COMPUTED})
 
 
 @contextmanager
@@ -141,13 +143,47 @@ def write_features(
         path: the file to write.
         table: holds the features.
     """
-    columns = ", ".join(map(identifier, (*use_case.features, *label_columns(use_case), *SIDE_COLUMNS)))
     connection.execute(
-        f"COPY (SELECT {_identity(use_case)}, partition, partition_slug, "
-        f"as_of AT TIME ZONE 'UTC' AS as_of, history, may_train, {columns} "
+        f"COPY (SELECT {_identity(use_case)}, partition, partition_slug, {_figures(use_case)} "
         f"FROM {table} JOIN placed USING ({identifier(use_case.record_id)}) "
         f"ORDER BY {identifier(use_case.record_id)}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
     )
+
+
+def has_examples(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a record may have several rows to learn from."""
+    return bool(count(connection, f"SELECT count(*) FROM duckdb_tables() WHERE table_name = {literal(EXAMPLES_TABLE)}"))
+
+
+def rows_to_learn_from(connection: duckdb.DuckDBPyConnection) -> str:
+    """The table that models learn from."""
+    return EXAMPLES_TABLE if has_examples(connection) else FEATURES_TABLE
+
+
+def write_examples(connection: duckdb.DuckDBPyConnection, use_case: UseCase, path: Path) -> None:
+    """Writes ``examples.parquet`` from the table ``examples``, in the order of record ids and times.
+
+    Args:
+        connection: holds the table, and ``partition_of``. Rows of a portfolio for which no tenant has features now
+            belong to the global model.
+        use_case: names the columns.
+        path: the file to write.
+    """
+    portfolio, everyone = identifier(use_case.partition_column), GLOBAL_PARTITION
+    whole = "strftime(as_of, '%Y-%m-%dT%H:%M:%S')"
+    fraction = "CASE WHEN microsecond(as_of) % 1000000 = 0 THEN '' ELSE strftime(as_of, '.%f') END"
+    connection.execute(
+        f"COPY (SELECT {_identity(use_case)}, coalesce(partition, {literal(everyone)}) AS partition, "
+        f"coalesce(slug, {literal(partition_slug(everyone))}) AS partition_slug, {_figures(use_case)}, "
+        f"{identifier(use_case.record_id)} || '@' || {whole} || {fraction} || 'Z' AS {EXAMPLE_ID} "
+        f"FROM {EXAMPLES_TABLE} LEFT JOIN partition_of ON portfolio = {portfolio} "
+        f"ORDER BY {identifier(use_case.record_id)}, as_of) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
+    )
+
+
+def _figures(use_case: UseCase) -> str:
+    names = (*use_case.features, *label_columns(use_case), *use_case.kept_columns, *SIDE_COLUMNS)
+    return f"as_of AT TIME ZONE 'UTC' AS as_of, history, may_train, {', '.join(map(identifier, names))}"
 
 
 def _identity(use_case: UseCase) -> str:
@@ -190,9 +226,17 @@ def check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime
 
 
 def tenants_by_portfolio(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, tuple[int, int]]:
-    """Portfolio -> (tenants, tenants that may train), in order of their names."""
+    """Portfolio -> (tenants, tenants that may train), in order of their names. A tenant of several rows counts once."""
+    portfolio, record_id = identifier(use_case.partition_column), identifier(use_case.record_id)
     rows = connection.execute(
-        f"SELECT {identifier(use_case.partition_column)}, count(*), count(*) FILTER (may_train) FROM {FEATURES_TABLE} "
-        "GROUP BY ALL ORDER BY 1"
+        f"SELECT {portfolio}, count(*), count(*) FILTER (may_train) FROM {FEATURES_TABLE} GROUP BY ALL ORDER BY 1"
     ).fetchall()
-    return {portfolio: (tenants, trainable) for portfolio, tenants, trainable in rows}
+    found = {name: (tenants, trainable) for name, tenants, trainable in rows}
+    if not has_examples(connection):
+        return found
+    trainable = dict(
+        connection.execute(
+            f"SELECT {portfolio}, count(DISTINCT {record_id}) FILTER (may_train) FROM {EXAMPLES_TABLE} GROUP BY 1"
+        ).fetchall()
+    )
+    return {name: (tenants, trainable.get(name, 0)) for name, (tenants, _) in found.items()}

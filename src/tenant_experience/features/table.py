@@ -1,5 +1,7 @@
 """``features.parquet`` in memory: columns as numpy arrays, one row for each tenant, in an order that the rows decide.
 
+Where a record may have several rows that a model learns from, ``examples.parquet`` has them, and is read likewise.
+
 The order is fixed here, by a hash of each row, so that nothing later can depend on the order of the rows in the file or
 on how ids are spelled: not the split, nor sums that round, nor ties, nor rows that are drawn.
 """
@@ -19,7 +21,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from tenant_experience.data_layout import GLOBAL_PARTITION, PAST, SIDE_COLUMNS, past_features
+from tenant_experience.data_layout import (
+    EXAMPLE_ID,
+    EXAMPLES_FILE,
+    FEATURES_FILE,
+    GLOBAL_PARTITION,
+    PAST,
+    SIDE_COLUMNS,
+    past_features,
+)
 from tenant_experience.errors import PlatformError
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.splitting import Hashes, number_hashes, row_hashes, spread_keys, text_hashes
@@ -31,10 +41,10 @@ INSUFFICIENT = "insufficient"
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Tenants and their features; every array has one entry for each tenant.
+    """Tenants and their features; every array has one entry for each row, and a row is one tenant or one example.
 
     Attributes:
-        tenant_id: the record id of the use case; distinct.
+        tenant_id: the record id of the use case; distinct unless rows are examples.
         portfolio_id: the partition column of the use case.
         partition_slug: the partition that answers for the tenant.
         history: sufficient, provisional or insufficient.
@@ -47,6 +57,10 @@ class FeatureTable:
         label: when labels come from a column: the number of the class, or the number itself; NaN where it is unknown.
             None when labels come from clusters.
         side: further columns, name -> values: exposure_days, open_count, oldest_open_hr; NaN where unknown.
+        moments: the moment that each row describes, UTC; None when nobody asks for it.
+        examples: the distinct ids of the rows, where a tenant may have several; None where each has one.
+        split_values: the value of the column that ``split.by`` names, empty where there is none; None when it names no
+            column.
     """
 
     tenant_id: NDArray[np.str_]
@@ -60,9 +74,22 @@ class FeatureTable:
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     label: Floats | None = None
     side: Mapping[str, Floats] = field(default_factory=dict)
+    moments: NDArray[np.datetime64] | None = None
+    examples: NDArray[np.str_] | None = None
+    split_values: NDArray[np.str_] | None = None
 
     def __len__(self) -> int:
         return len(self.tenant_id)
+
+    @property
+    def example_id(self) -> NDArray[np.str_]:
+        """A distinct id for each row."""
+        return self.tenant_id if self.examples is None else self.examples
+
+    @property
+    def records(self) -> int:
+        """How many tenants the rows are about."""
+        return len(self) if self.examples is None else len(np.unique(self.tenant_id))
 
     def column(self, feature: str) -> Floats:
         """One feature, shape (tenants,)."""
@@ -80,10 +107,11 @@ class FeatureTable:
     def take(self, rows: NDArray[Any]) -> FeatureTable:
         """The tenants that a boolean mask or an index selects."""
         names = ("tenant_id", "portfolio_id", "partition_slug", "history", "may_train", "values")
+        optional = ("label", "moments", "examples", "split_values")
+        given = [name for name in (*names, *optional) if getattr(self, name) is not None]
         return replace(
             self,
-            **{name: getattr(self, name)[rows] for name in names},
-            label=None if self.label is None else self.label[rows],
+            **{name: getattr(self, name)[rows] for name in given},
             side={name: column[rows] for name, column in self.side.items()},
         )
 
@@ -106,7 +134,9 @@ class FeatureTable:
         rest += [text_hashes(column) for column in (self.portfolio_id, self.partition_slug, self.history)]
         rest += [number_hashes(self.may_train.astype(np.float32))]
         rest += [] if self.label is None else [number_hashes(self.label)]
-        order = np.lexsort((self.tenant_id, row_hashes(rest, len(self))))
+        if self.examples is not None and self.moments is not None:
+            rest.append(number_hashes(self.moments.astype(np.int64).astype(np.float64)))
+        order = np.lexsort((self.example_id, row_hashes(rest, len(self))))
         return self.take(order[np.argsort(self._keys(order), kind="stable")])
 
     def _keys(self, order: NDArray[np.int64]) -> Hashes:
@@ -139,8 +169,29 @@ class FeatureTable:
         return dict(zip(slugs.dictionary.to_pylist(), rows, strict=False))
 
 
+def read_examples(folder: Path, use_case: UseCase) -> FeatureTable:
+    """The rows of a release to learn from: ``examples.parquet`` where there is one, else ``features.parquet``.
+
+    Args:
+        folder: of the release's features.
+        use_case: names the columns.
+
+    Raises:
+        PlatformError: as ``read_features``.
+        UserError: as ``read_features``.
+    """
+    path = folder / EXAMPLES_FILE
+    return read_features(path if path.is_file() else folder / FEATURES_FILE, use_case)
+
+
+def read_answers_and_examples(folder: Path, use_case: UseCase) -> tuple[FeatureTable, FeatureTable]:
+    """The row of each tenant that answers, and the rows to learn from: one and the same table unless there are both."""
+    answers = read_features(folder / FEATURES_FILE, use_case)
+    return answers, read_examples(folder, use_case) if (folder / EXAMPLES_FILE).is_file() else answers
+
+
 def read_features(path: Path, use_case: UseCase, only: NDArray[np.str_] | None = None) -> FeatureTable:
-    """Reads ``features.parquet``.
+    """Reads ``features.parquet`` or ``examples.parquet``.
 
     Args:
         path: the file.
@@ -148,7 +199,7 @@ def read_features(path: Path, use_case: UseCase, only: NDArray[np.str_] | None =
         only: the tenants to read; all by default.
 
     Raises:
-        PlatformError: ``features_file``: a column is missing or a tenant has two rows; BuildFeatures never writes this.
+        PlatformError: ``features_file``: a column is missing, or two rows have one id; BuildFeatures never writes this.
         UserError: ``unknown_class``: the label column holds a value that is not one of ``labels.classes``.
     """
     texts = {
@@ -157,16 +208,22 @@ def read_features(path: Path, use_case: UseCase, only: NDArray[np.str_] | None =
         "partition_slug": "partition_slug",
         "history": "history",
     }
+    given = pq.read_schema(path).names
+    if EXAMPLE_ID in given:
+        texts["examples"] = EXAMPLE_ID
     labels = [use_case.labels.column] if use_case.labels.column else []
-    wanted = [*texts.values(), "may_train", "as_of", *use_case.features, *labels, *SIDE_COLUMNS]
-    missing = [name for name in wanted if name not in pq.read_schema(path).names]
+    kept = use_case.kept_columns
+    wanted = [*texts.values(), "may_train", "as_of", *use_case.features, *labels, *kept, *SIDE_COLUMNS]
+    missing = [name for name in wanted if name not in given]
     if missing:
         raise PlatformError(f"{path} lacks the columns {missing}", code="features_file")
     chosen = None if only is None else pc.field(use_case.record_id).isin(pa.array(only.tolist(), pa.string()))
     table = pq.read_table(path, columns=wanted, filters=chosen)
-    columns = {name: np.asarray(table[column].to_pylist(), dtype=np.str_) for name, column in texts.items()}
-    if pc.count_distinct(table[use_case.record_id]).as_py() < len(table):
-        raise PlatformError(f"{path} has two rows for one tenant", code="features_file")
+    columns = {name: _texts(table[column]) for name, column in texts.items()}
+    of_row = texts.get("examples", use_case.record_id)
+    if pc.count_distinct(table[of_row]).as_py() < len(table):
+        what = "example" if "examples" in texts else "tenant"
+        raise PlatformError(f"{path} has two rows for one {what}", code="features_file")
     categories = {name: _categories(table[name]) for name in use_case.categories}
     matrix = [
         _codes(table[name], categories[name]) if name in categories else _numbers(table[name])
@@ -181,6 +238,8 @@ def read_features(path: Path, use_case: UseCase, only: NDArray[np.str_] | None =
         categories=categories,
         label=_labels(table[labels[0]], use_case.labels) if labels else None,
         side={name: _numbers(table[name]) for name in SIDE_COLUMNS},
+        moments=table["as_of"].to_numpy().astype("datetime64[us]"),
+        split_values=_texts(table[use_case.split_column]) if use_case.split_column else None,
     ).in_order_of_content()
 
 
@@ -199,6 +258,10 @@ def read_past_features(folder: Path, use_case: UseCase, tenants: NDArray[np.str_
     """
     days = sorted((int(path.name) for path in (folder / PAST).glob("[0-9]*")), reverse=True)
     return [read_features(folder / past_features(each), use_case, tenants) for each in days]
+
+
+def _texts(column: pa.ChunkedArray) -> NDArray[np.str_]:
+    return np.asarray(pc.fill_null(column, "").to_pylist(), dtype=np.str_)
 
 
 def _numbers(column: pa.ChunkedArray) -> Floats:

@@ -31,15 +31,15 @@ def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase
         raise ValueError("labels of this use case do not come from a column")
     learnable = table.take(table.may_train)
     least = use_case.gates.pooled_tenants if partition.scale == "global" else use_case.models.minimum_tenants
-    if len(learnable) < least:
+    if learnable.records < least:
         raise AlgorithmError(
-            f"partition {partition.partition}: {len(learnable)} tenants have a label in column "
+            f"partition {partition.partition}: {learnable.records} tenants have a label in column "
             f"{use_case.labels.column!r} and enough history, but a model needs at least {least}",
             code="too_few_tenants",
         )
     split = split_tenants(table, use_case)
     classes = tuple(use_case.labels.classes) if use_case.labels.classes else None
-    rows = GroupRows(table.tenant_id, split, np.full(len(table), np.nan), labels, classes)
+    rows = GroupRows(table.tenant_id, split, np.full(len(table), np.nan), labels, classes, table.examples)
     for part in (TRAIN, VALIDATION):
         rows.learnable(part, partition.partition)  # refused here, before a training is paid for
     return rows

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from tenant_experience.data_layout import FEATURES_FILE, MANIFEST, PARTITIONS_FILE
+from tenant_experience.data_layout import EXAMPLES_FILE, FEATURES_FILE, MANIFEST, PARTITIONS_FILE
 from tenant_experience.data_quality.comparison import compare_releases, live_as_of
 from tenant_experience.data_quality.describe import IntakeFigures, describe_events, describe_history, describe_intake
 from tenant_experience.data_quality.feature_quality import (
@@ -42,8 +42,10 @@ from tenant_experience.features.sql import (
     check_freshness,
     features_from_events,
     features_from_table,
+    has_examples,
     place_tenants,
     tenants_by_portfolio,
+    write_examples,
     write_features,
 )
 from tenant_experience.features.statements import read_sql
@@ -130,6 +132,8 @@ def build_features(
             accepted = check_comparison_gates(broken, batch.manifest.accept, by_rule)
             quality.warnings = [*accepted, *(quality.warnings or ())]
             write_features(connection, batch.use_case, folders.features / FEATURES_FILE)
+            if has_examples(connection) and as_of is None:
+                write_examples(connection, batch.use_case, folders.features / EXAMPLES_FILE)
             past = [] if as_of else compute_past_features(engine, batch, folders)
             groups = chosen_groups(batch, compared=quality.comparison is not None and quality.comparison.compared)
         items = _write_partitions(batch, scope, partition_of, groups, folders)

@@ -28,7 +28,7 @@ from tenant_experience.evaluation.evaluation import PartitionEvaluation
 from tenant_experience.evaluation.gates import check_gates
 from tenant_experience.evaluation.outcome_validation import OutsideTruth
 from tenant_experience.evaluation.partition import LiveModel, evaluate_partition
-from tenant_experience.features.table import FeatureTable, read_features, read_past_features
+from tenant_experience.features.table import FeatureTable, read_answers_and_examples, read_past_features
 from tenant_experience.features.tenant_outcomes import read_tenant_outcomes
 from tenant_experience.groups.file import GroupRows, read_groups
 from tenant_experience.jobs.archive import write_archive
@@ -48,13 +48,14 @@ class ShardEvaluation:
     Attributes:
         release: the version of every model made.
         use_case: names, directions and gates.
-        table: features of the release's tenants.
+        table: the rows of the release to learn from.
         clusters: holds groups.parquet.
         trained: a folder per partition's slug with its model.
         archives: where models are packed.
         champion_of: the live model of a partition, by slug; None when it has none.
-        previous: the live release's features; None when they cannot be read.
+        previous: the rows that the live release learned from; None when they cannot be read.
         truth: what became of tenants; None when the batch does not say it.
+        answers: the row of each tenant that answers, where ``table`` may have several.
         ready: evaluations of models that kept every gate.
         refused: evaluations of models that broke a gate.
         groups: partition slug -> its rows of groups.parquet, of the partitions that were evaluated.
@@ -69,6 +70,7 @@ class ShardEvaluation:
     champion_of: Callable[[str], Champion | None]
     previous: FeatureTable | None
     truth: OutsideTruth | None = None
+    answers: FeatureTable | None = None
     ready: list[PartitionEvaluation] = field(default_factory=list)
     refused: list[PartitionEvaluation] = field(default_factory=list)
     groups: dict[str, GroupRows] = field(default_factory=dict)
@@ -85,7 +87,9 @@ class ShardEvaluation:
         folder = self.trained / partition.slug
         groups = read_groups(self.clusters / GROUPS_FILE, partition.slug, self.use_case.labels)
         live = self._live(partition.slug)
-        evaluation = evaluate_partition(self.table, groups, folder, self.use_case, live, self.truth)
+        evaluation = evaluate_partition(
+            self.table, groups, folder, self.use_case, live, self.truth, answers=self.answers
+        )
         broken = any(not gate.passed for gate in evaluation.gates)
         (self.refused if broken else self.ready).append(evaluation)
         self.groups[partition.slug] = groups
@@ -147,18 +151,17 @@ def _check_gates(partition: Partition, evaluation: PartitionEvaluation) -> None:
         raise AlgorithmError(". ".join(each.rstrip(".") for each in said), code=refusal.code) from refusal
 
 
-def read_previous(folder: Path, use_case: UseCase) -> FeatureTable | None:
-    """The features of the live release; None when there is none, or when the use case has changed too much to read it.
+def read_previous(folder: Path, use_case: UseCase) -> tuple[FeatureTable, FeatureTable] | None:
+    """What the live release answers with and what it learned from; None without one that this use case can read.
 
     Args:
         folder: its ``features/``; may be missing.
         use_case: of this release.
     """
-    path = folder / FEATURES_FILE
-    if not path.is_file():
+    if not (folder / FEATURES_FILE).is_file():
         return None
     try:
-        return read_features(path, use_case)
+        return read_answers_and_examples(folder, use_case)
     except TenantExperienceError as error:
         _log.warning("the live release's features are not compared: %s", error)
         return None

@@ -12,6 +12,7 @@ from typing import Any
 
 from tenant_experience import data_layout
 from tenant_experience.data_layout import (
+    EXAMPLES_FILE,
     FEATURES_FILE,
     GROUPS_FILE,
     MODEL_ARCHIVE,
@@ -105,9 +106,10 @@ def _train(
     use_case = load_use_case(fetch(data_layout.use_case_snapshot(manifest.version) + USE_CASE_FILE).parent)
     settings = parse_settings(manifest.trainer, trainer_named(manifest.trainer), manifest.hyperparameters)
     recorded = use_case.model_copy(update={"trainer": manifest.trainer, "feature_dropout": record.feature_dropout})
-    table = read_features(fetch(data_layout.features(manifest.version) + FEATURES_FILE), recorded)
     groups_file = fetch(data_layout.clusters(manifest.version, shard) + GROUPS_FILE)
     groups = read_groups(groups_file, partition.slug, recorded.labels)
+    name = FEATURES_FILE if groups.examples is None else EXAMPLES_FILE
+    table = read_features(fetch(data_layout.features(manifest.version) + name), recorded)
     training = TrainingRun(recorded, settings, manifest.version, pooled=manifest.levels is not None)
     training.train_partition(table, groups, partition, folder)
 

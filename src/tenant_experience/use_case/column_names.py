@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tenant_experience.data_layout import SIDE_COLUMNS
+from tenant_experience.data_layout import EXAMPLE_ID, SIDE_COLUMNS
 
 # Beside the features, features.parquet and records have these columns, and Feature Store adds the last three.
-_OF_FEATURES = ("as_of", "history", "may_train", "partition", "partition_slug", *SIDE_COLUMNS)
+_OF_FEATURES = ("as_of", "history", "may_train", "partition", "partition_slug", EXAMPLE_ID, *SIDE_COLUMNS)
 _OF_RECORDS = ("event_time", "release", "write_time", "api_invocation_time", "is_deleted")
 # While a file is read, its rows have these beside our columns.
 _OF_ROWS = (

@@ -19,6 +19,7 @@ from tenant_experience.use_case.gates import Gates
 from tenant_experience.use_case.labels import Clustering, Labels
 from tenant_experience.use_case.manifest import RESERVED_HYPERPARAMETERS, Scope
 from tenant_experience.use_case.processing import check_processing
+from tenant_experience.use_case.split import RECORD, ROWS, Split
 from tenant_experience.use_case.tenant_outcomes import Outcomes
 from tenant_experience.use_case.trainer_names import TrainerName
 from tenant_experience.use_case.tuning import Tuning
@@ -120,7 +121,8 @@ class UseCase(Settings):
     ``capacity`` (tenants of one portfolio) make the list to act on; without targets there is none. ``contacts`` are
     features that count contacts of one kind each: figures are also given by the kind that a tenant has most of. With
     ``record_id_case: insensitive``, ids that differ only in the case of the letters A to Z are one id, which is written
-    in lower case.
+    in lower case. With ``examples: several``, a record has several rows of features, each with a time ``as_of`` of its
+    own: all of them train and test models, and the latest answers.
     """
 
     name: Name
@@ -134,6 +136,8 @@ class UseCase(Settings):
     features: dict[Name, Feature] = Field(min_length=1)
     clustering: Clustering | None = None
     labels: Labels
+    examples: Literal["one", "several"] = "one"
+    split: Split = Split()
     models: Models = Models()
     history: History = History()
     trainer: TrainerName = "xgboost"
@@ -171,6 +175,22 @@ class UseCase(Settings):
     def categories(self) -> list[str]:
         """Names of the features that are categories, in order."""
         return [name for name, feature in self.features.items() if feature.kind == "category"]
+
+    @property
+    def split_unit(self) -> str:
+        """What the split keeps together: ``record``, ``rows`` (nothing but a row) or the name of a column."""
+        return RECORD if self.split.unit == self.record_id else self.split.unit
+
+    @property
+    def split_column(self) -> str | None:
+        """The column whose values the split keeps together, if it names one."""
+        return None if self.split_unit in (RECORD, ROWS) else self.split_unit
+
+    @property
+    def kept_columns(self) -> list[str]:
+        """Columns of text that are in the files of features, but are read by no model."""
+        column = self.split_column
+        return [] if column is None or column in (*self.features, self.partition_column) else [column]
 
     @property
     def noise(self) -> dict[str, Noise]:
@@ -248,6 +268,23 @@ class UseCase(Settings):
         return self
 
     @model_validator(mode="after")
+    def _can_be_split(self) -> Self:
+        if self.examples == "several" and self.labels.from_ == "clusters":
+            raise ValueError("examples: several needs labels of a column; groups are found among one row per record")
+        column = self.split.by
+        if column is None:
+            return self
+        if column in (RECORD, ROWS) and column in (*self.features, self.partition_column):
+            raise ValueError(f"split.by {column!r} is a word of this file and the name of a column: rename the column")
+        if column == self.labels.column:
+            raise ValueError(f"split.by must not name labels.column {column!r}: each part needs every label")
+        if column in self.features and column not in self.categories:
+            raise ValueError(
+                f"split.by names the feature {column!r}, which is a number: only texts can be kept together"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.labels.column in (*self.features, self.record_id, self.partition_column):
             raise ValueError(
@@ -293,6 +330,7 @@ def load_use_case(folder: Path) -> UseCase:
         (use_case.partition_column, ("partition_column",)),
         *((name, ("features", name)) for name in use_case.features),
         *([(use_case.labels.column, ("labels", "column"))] if use_case.labels.column else []),
+        *((name, ("split", "by")) for name in use_case.kept_columns),
     ]
     for name, key in keys:
         if fault := name_fault(name, columns):
