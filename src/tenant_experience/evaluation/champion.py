@@ -172,7 +172,7 @@ def champion_comparison(
     obstacle = _obstacle(live.scorer.manifest, model.scorer.manifest, test)
     if obstacle:
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [obstacle])
-    chosen = _new_to_both(test, challenger, fitted, live.scorer.manifest)
+    chosen = _new_to_both(test, challenger, fitted, live.scorer.manifest, model.scorer.manifest)
     if chosen is None:
         notes = [MAY_HAVE_LEARNED.format(records=words.records, a_record=words.a_record)]
     else:
@@ -267,12 +267,19 @@ def _compared_with_gaps(
 
 
 def _new_to_both(
-    test: FeatureTable, challenger: ScoredRows, fitted: FittedTenants | None, live: ModelManifest
+    test: FeatureTable,
+    challenger: ScoredRows,
+    fitted: FittedTenants | None,
+    live: ModelManifest,
+    new: ModelManifest,
 ) -> NDArray[np.bool_] | None:
-    """Which tenants of the test part the live model was not fitted on; None when that is unknown, or are too few."""
-    if fitted is None or fitted.as_of != live.as_of:
+    """Which tenants of the test part the live model was not fitted on; None when that is unknown, or are too few.
+
+    It is unknown where the live model's rows were split in another way: ``fitted`` is what this use case would fit.
+    """
+    if fitted is None or fitted.as_of != live.as_of or live.split != new.split:
         return None
-    chosen: NDArray[np.bool_] = ~np.isin(test.tenant_id, fitted.tenant_id)
+    chosen: NDArray[np.bool_] = ~fitted.include(test)
     labels = challenger.labels[chosen]
     return chosen if len(labels) >= LEAST_NEW_TO_BOTH and len(np.unique(labels)) > 1 else None
 

@@ -11,6 +11,7 @@ from tenant_experience.evaluation._fairness import BandComparison
 from tenant_experience.evaluation._group_changes import GroupChangeCounts, GroupChanges
 from tenant_experience.evaluation._intervals import Measured
 from tenant_experience.evaluation._next_period import next_period_sentences
+from tenant_experience.evaluation._split import SplitDescription
 from tenant_experience.evaluation.champion import ChampionComparison
 from tenant_experience.evaluation.gates import ModelGate
 from tenant_experience.evaluation.metrics import AnswerCertainty, BinaryConfusion, CalibrationBin, PredictionBand
@@ -125,6 +126,7 @@ class PartitionEvaluation:
         words: what texts call records and partitions.
         pooling: a pooled model beside what it was made of; None for other models.
         supervised: scores trained on outcomes beside the published answers; empty where there are too few outcomes.
+        split: how rows were put into the parts.
     """
 
     manifest: ModelManifest
@@ -159,6 +161,7 @@ class PartitionEvaluation:
     words: Words = field(default_factory=Words)
     pooling: PoolingComparison | None = None
     supervised: list[SupervisedScore] = field(default_factory=list)
+    split: SplitDescription | None = None
 
     @property
     def yardstick_sentences(self) -> list[str]:
@@ -209,6 +212,7 @@ class PartitionEvaluation:
             "tenants": self.tenants,
             "bad": self.bad,
             "bad_share": self.bad_share,
+            "split": self.split.document() if self.split else None,
             "counts": {part: asdict(counts) for part, counts in self.counts.items()},
             "published": self.published.document(self.words),
             "metrics": self.metrics,

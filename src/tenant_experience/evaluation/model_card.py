@@ -94,12 +94,13 @@ def _training(evaluation: Mapping[str, Any], links: CardLinks) -> dict[str, Any]
     model, counts, words = evaluation["model"], evaluation["counts"], Words.read(evaluation.get("words"))
     settings = list(model["hyperparameters"].items())[:_MOST_SETTINGS]
     record = model.get("training")
+    split = f" {evaluation['split']['text']}" if evaluation.get("split") else ""
     data = f" Data SHA-256 {record['data_sha256']}." if record else ""
     losses = [{"name": "validation loss", "value": record["validation_loss"]}] if record else []
     return {
         "training_observations": _cut(
             f"Trainer {model['trainer']} on {counts['train']['tenants']} {words.records}, stopped by "
-            f"{counts['validation']['tenants']} others; features as of {model['as_of']}.{data}",
+            f"{counts['validation']['tenants']} others; features as of {model['as_of']}.{split}{data}",
             _SHORT,
         ),
         "training_job_details": {

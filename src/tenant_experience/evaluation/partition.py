@@ -14,6 +14,7 @@ from tenant_experience.evaluation._fairness import bad_share_by_band, fairness_w
 from tenant_experience.evaluation._group_changes import GroupChanges, group_changes, rule_of
 from tenant_experience.evaluation._intervals import measured
 from tenant_experience.evaluation._sample import sampled_rows
+from tenant_experience.evaluation._split import describe_split
 from tenant_experience.evaluation.champion import NOT_COMPARABLE, Champion, ChampionComparison, champion_comparison
 from tenant_experience.evaluation.evaluation import FeatureImportance, PartCounts, PartitionEvaluation, PublishedAnswers
 from tenant_experience.evaluation.gates import model_gates
@@ -146,6 +147,7 @@ def evaluate_partition(
         ),
         supervised=supervised_scores(model, table, groups, use_case, truth),
         pooling=pooling,
+        split=describe_split(table, groups, use_case),
     )
 
 

@@ -123,12 +123,32 @@ class FeatureTable:
         """
         return self._keys(np.arange(len(self)))
 
+    def unit_keys(self, units: NDArray[np.integer]) -> Hashes:
+        """The same for units of rows, such as all rows of a tenant: shape (units,).
+
+        Units whose rows have the same features are told apart by the other columns of these rows.
+
+        Args:
+            units: the number of each row's unit, from 0, shape (rows,).
+        """
+        features = _sum_by(units, self._feature_hashes(self.values.astype(np.float32)))
+        order = np.argsort(_sum_by(units, row_hashes(self._other_hashes(), len(self))), kind="stable")
+        keys = np.empty_like(features)
+        with np.errstate(over="ignore"):
+            keys[order] = spread_keys(features[order])
+        return keys
+
     def in_order_of_content(self) -> FeatureTable:
         """The same tenants in the order of their keys.
 
         Tenants with the same features are numbered in order of the other columns. Those that are alike in every column
         are numbered by their ids, which changes nothing but which of them is which.
         """
+        order = np.lexsort((self.example_id, row_hashes(self._other_hashes(), len(self))))
+        return self.take(order[np.argsort(self._keys(order), kind="stable")])
+
+    def _other_hashes(self) -> list[Hashes]:
+        """Of every column but ids, with features in full."""
         rest = [self._feature_hashes(self.values)]
         rest += [number_hashes(column) for _, column in sorted(self.side.items())]
         rest += [text_hashes(column) for column in (self.portfolio_id, self.partition_slug, self.history)]
@@ -136,8 +156,7 @@ class FeatureTable:
         rest += [] if self.label is None else [number_hashes(self.label)]
         if self.examples is not None and self.moments is not None:
             rest.append(number_hashes(self.moments.astype(np.int64).astype(np.float64)))
-        order = np.lexsort((self.example_id, row_hashes(rest, len(self))))
-        return self.take(order[np.argsort(self._keys(order), kind="stable")])
+        return rest
 
     def _keys(self, order: NDArray[np.int64]) -> Hashes:
         with np.errstate(over="ignore"):
@@ -258,6 +277,13 @@ def read_past_features(folder: Path, use_case: UseCase, tenants: NDArray[np.str_
     """
     days = sorted((int(path.name) for path in (folder / PAST).glob("[0-9]*")), reverse=True)
     return [read_features(folder / past_features(each), use_case, tenants) for each in days]
+
+
+def _sum_by(units: NDArray[np.integer], hashes: Hashes) -> Hashes:
+    """The sum of each unit's hashes, in any order of the rows; it wraps around."""
+    order = np.argsort(units, kind="stable")
+    sizes = np.bincount(units)
+    return np.add.reduceat(hashes[order], np.cumsum(sizes) - sizes)
 
 
 def _texts(column: pa.ChunkedArray) -> NDArray[np.str_]:

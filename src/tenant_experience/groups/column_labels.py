@@ -9,7 +9,7 @@ from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.split import split_tenants, with_label
 from tenant_experience.jobs.partition_runs import Partition
-from tenant_experience.statistics.splitting import TRAIN, VALIDATION
+from tenant_experience.statistics.splitting import TEST, TRAIN, VALIDATION
 from tenant_experience.use_case.schema import UseCase
 
 
@@ -42,4 +42,6 @@ def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase
     rows = GroupRows(table.tenant_id, split, np.full(len(table), np.nan), labels, classes, table.examples)
     for part in (TRAIN, VALIDATION):
         rows.learnable(part, partition.partition)  # refused here, before a training is paid for
+    if use_case.unusual_split:
+        rows.learnable(TEST, partition.partition)
     return rows

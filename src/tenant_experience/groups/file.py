@@ -74,7 +74,7 @@ class GroupRows:
         """Labels of one part of the split.
 
         Args:
-            part: train or validation.
+            part: train, validation or test.
             partition: its name, for the message.
 
         Raises:

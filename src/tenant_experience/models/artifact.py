@@ -21,6 +21,7 @@ from tenant_experience.models.digests import damage, digest_of, with_digests
 from tenant_experience.models.encoding import Encoding, Matrix, as_matrix
 from tenant_experience.models.partition_levels import PartitionLevels
 from tenant_experience.use_case.labels import Task
+from tenant_experience.use_case.split import Split
 
 FORMAT: Literal[1] = 1
 MANIFEST_LIMIT = 1 << 20
@@ -86,6 +87,8 @@ class ModelManifest(BaseModel):
         scaling: of the columns, before a linear model reads them; None for trees.
         levels: what is added for a tenant's partition, which is then the last of ``features``; None for other models.
         training: None for models from before records were kept.
+        split: of the use case, where it is not the usual one; by it, the rows that the model was not trained on are
+            found again.
         scale: ``global`` when portfolios may be compared by it, else ``local``; ``inherited`` when the groups were
             found on other tenants.
         as_of: the moment the features describe, ISO 8601, UTC.
@@ -110,6 +113,7 @@ class ModelManifest(BaseModel):
     scaling: Scaling | None = None
     levels: PartitionLevels | None = None
     training: TrainingRecord | None = None
+    split: Split | None = None
     scale: Scale
     as_of: str
     hyperparameters: dict[str, Any]
@@ -171,8 +175,9 @@ class ModelManifest(BaseModel):
             folder: holds the model's other files already.
             digests: whether to write theirs; without them, the document is as earlier versions wrote it.
         """
-        # A model without levels is written as earlier versions wrote it.
-        document = self.model_dump(mode="json", exclude=None if self.levels else {"levels"})
+        # A model without levels, or with the usual split, is written as earlier versions wrote it.
+        exclude = {name for name in ("levels", "split") if getattr(self, name) is None}
+        document = self.model_dump(mode="json", exclude=exclude)
         document = with_digests(document, folder) if digests else document
         text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
         (folder / MODEL_MANIFEST).write_text(text + "\n")

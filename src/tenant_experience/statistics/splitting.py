@@ -43,6 +43,65 @@ def split_rows(keys: Hashes, strata: NDArray[np.integer]) -> NDArray[np.str_]:
     return parts
 
 
+def split_units(keys: Hashes, units: NDArray[np.integer], strata: NDArray[np.integer]) -> NDArray[np.str_]:
+    """Puts rows into the three parts so that no unit, such as all rows of a building, is divided between them.
+
+    Of units that are alike (as many rows of each stratum), each ten give seven, two and one to the parts, in the order
+    of their keys. Those left over, the largest first, go where most is missing of what they have.
+
+    Args:
+        keys: of the units, shape (units,).
+        units: the number of each row's unit, from 0, shape (rows,).
+        strata: the stratum of each row, shape (rows,).
+
+    Returns:
+        One of the three names per row, shape (rows,). With very few units, a part may be empty.
+    """
+    names, codes = np.unique(strata, return_inverse=True)
+    flat = np.bincount(units * len(names) + codes, minlength=len(keys) * len(names))
+    counts = flat.reshape(len(keys), len(names)).astype(np.float64)
+    _, kinds, sizes = np.unique(counts, axis=0, return_inverse=True, return_counts=True)
+    kinds = kinds.reshape(-1)
+    order = np.lexsort((keys, kinds))
+    place = np.arange(len(keys)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    tens = np.repeat(sizes // 10, sizes)
+    part = np.full(len(keys), -1)
+    ends = np.cumsum([round(share * 10) for share in SHARES.values()])
+    part[order] = np.where(place < 10 * tens, np.searchsorted(ends, place // np.maximum(tens, 1), side="right"), -1)
+    filled = np.stack([counts[part == each].sum(axis=0) for each in range(len(SHARES))])
+    targets = np.outer(list(SHARES.values()), counts.sum(axis=0))
+    rest = np.flatnonzero(part < 0)
+    for unit in rest[np.lexsort((keys[rest], -counts[rest].sum(axis=1)))]:
+        missing = (counts[unit] * (targets - filled) / targets).sum(axis=1)
+        # Figures that differ by rounding alone are equal, so that the first part of the three gets the unit.
+        part[unit] = int(np.flatnonzero(missing >= missing.max() - 1e-9)[0])
+        filled[part[unit]] += counts[unit]
+    return np.asarray(list(SHARES), dtype="<U10")[part[units]]
+
+
+def split_by_time(times: NDArray[np.datetime64]) -> NDArray[np.str_] | None:
+    """Puts the oldest rows into train, the next ones into validation and the newest into test.
+
+    Rows of one time are in one part: each cut lies between two times, at the one nearest to 70% and to 90% of the rows,
+    the earlier one of two that are equally near.
+
+    Args:
+        times: of the rows, shape (rows,).
+
+    Returns:
+        One of the three names per row, shape (rows,); None with fewer than three times.
+    """
+    moments, places, sizes = np.unique(times, return_inverse=True, return_counts=True)
+    if len(moments) < len(SHARES):
+        return None
+    ends = np.cumsum(sizes) / len(times)
+    trained = 1 + int(np.argmin(np.round(np.abs(ends[:-2] - SHARES[TRAIN]), 12)))
+    wanted = SHARES[TRAIN] + SHARES[VALIDATION]
+    validated = 1 + trained + int(np.argmin(np.round(np.abs(ends[trained:-1] - wanted), 12)))
+    parts = np.repeat(list(SHARES), [trained, validated - trained, len(moments) - validated])
+    return parts.astype("<U10")[places.reshape(-1)]
+
+
 def smallest_keys(keys: Hashes, count: int) -> NDArray[np.int64]:
     """Ascending places of the ``count`` rows with the smallest keys; of all rows if there are no more."""
     return np.sort(np.argsort(keys, kind="stable")[:count])

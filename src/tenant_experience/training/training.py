@@ -186,6 +186,7 @@ class TrainingRun:
             threshold=self.use_case.costs.threshold,
             scale=scale,
             as_of=as_of,
+            split=self.use_case.unusual_split,
             hyperparameters=self.settings.model_dump(),
             code_version=code_version(),
         )

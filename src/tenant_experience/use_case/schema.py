@@ -182,6 +182,11 @@ class UseCase(Settings):
         return RECORD if self.split.unit == self.record_id else self.split.unit
 
     @property
+    def unusual_split(self) -> Split | None:
+        """The split, unless it is that of a use case that does not name one."""
+        return None if self.split_unit == RECORD and not self.split.time else self.split
+
+    @property
     def split_column(self) -> str | None:
         """The column whose values the split keeps together, if it names one."""
         return None if self.split_unit in (RECORD, ROWS) else self.split_unit
