@@ -18,7 +18,7 @@ from operations.preview import Shown, preview
 from tenant_experience.data_layout import FEATURES_FILE, PARTITIONS_FILE
 from tenant_experience.evaluation.partition import evaluate_partition
 from tenant_experience.features.records import feature_types, read_records
-from tenant_experience.features.table import read_features
+from tenant_experience.features.table import read_examples
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.groups.file import read_groups, to_arrow, write_groups
 from tenant_experience.jobs.instance_resources import InstanceShare
@@ -105,7 +105,7 @@ class Written:
         assert records
         assert all(record.keys() <= feature_types(use_case).keys() for record in records)
         assert (features / PARTITIONS_FILE).is_file()
-        table = read_features(features / FEATURES_FILE, use_case)
+        table = read_examples(features, use_case)
         trained = []
         for partition in read_shard(features, 0):
             trained.append(partition.slug)

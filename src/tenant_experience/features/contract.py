@@ -21,6 +21,9 @@ from tenant_experience.intake.table import outside
 from tenant_experience.use_case.features import Feature
 from tenant_experience.use_case.schema import SQL_FILE, USE_CASE_FILE, UseCase
 
+# There only where a record may have several rows to learn from: the columns of ``features``.
+EXAMPLES_TABLE = "examples"
+
 HISTORIES = ("sufficient", "provisional", "insufficient")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _TEXTS = ("VARCHAR", "ENUM", *_WHOLE)
@@ -68,10 +71,12 @@ def settle_features(
         computed: the table that holds the result; it is dropped.
         as_of: the moment of the release.
         table: what to make; ``<table>_refused`` has row number, reason, column and record id of each row refused.
+            Where a record may have several rows, ``examples`` is made too.
 
     Raises:
         UserError: ``invalid_use_case`` when a column is missing, unknown or of a wrong type; ``invalid_features`` when
-            a row has no id, partition or time, or an id has two rows. No message holds a value of a row.
+            a row has no id, partition or time, or an id has two rows, or two of one time. No message holds a value of
+            a row.
     """
     given = {str(name): str(kind) for name, kind, *_ in connection.execute(f"DESCRIBE {computed}").fetchall()}
     meanings = _meanings(use_case)
@@ -91,7 +96,11 @@ def settle_features(
     )
     try:
         _check_rows(connection, use_case, as_of)
-        connection.execute(f"CREATE TABLE {table} AS SELECT * EXCLUDE (_row, _rule) FROM settled WHERE _rule IS NULL")
+        kept = "SELECT * EXCLUDE (_row, _rule) FROM settled WHERE _rule IS NULL"
+        if use_case.examples == "several":
+            settle_examples(connection, use_case, kept, table)
+        else:
+            connection.execute(f"CREATE TABLE {table} AS {kept}")
         reasons, names = ([literal(getattr(rule, key)) for rule in rules] for key in ("reason", "column"))
         connection.execute(
             f"CREATE TABLE {table}_refused AS SELECT _row, [{', '.join(reasons)}][_rule + 1] AS reason, "
@@ -106,6 +115,24 @@ def settle_features(
         f"SELECT reason, column_name, count(*) AS n FROM {table}_refused GROUP BY ALL ORDER BY n DESC, column_name"
     ).fetchall()
     return RefusedFeatures(rows, [(str(reason), str(column), int(n)) for reason, column, n in found])
+
+
+def settle_examples(connection: duckdb.DuckDBPyConnection, use_case: UseCase, rows: str, table: str) -> None:
+    """Makes ``examples`` from the rows with a label, and ``table`` from the latest row of each record.
+
+    Args:
+        connection: what ``rows`` reads.
+        use_case: names the columns.
+        rows: a SELECT of every row.
+        table: what to make.
+    """
+    (label,), record_id = label_columns(use_case), identifier(use_case.record_id)
+    connection.execute(f"CREATE TEMP TABLE every_row AS {rows}")
+    connection.execute(f"CREATE TABLE {EXAMPLES_TABLE} AS FROM every_row WHERE {identifier(label)} IS NOT NULL")
+    connection.execute(
+        f"CREATE TABLE {table} AS FROM every_row QUALIFY as_of = max(as_of) OVER (PARTITION BY {record_id})"
+    )
+    connection.execute("DROP TABLE every_row")
 
 
 def quarantine_features(connection: duckdb.DuckDBPyConnection, use_case: UseCase, table: str) -> None:
@@ -163,11 +190,25 @@ def _meanings(use_case: UseCase) -> dict[str, str]:
     label = dict.fromkeys(label_columns(use_case), "text" if use_case.labels.classes else "number")
     first = {use_case.record_id: "id", use_case.partition_column: "text"}
     settled = {"as_of": "time", "history": "word", "may_train": "flag"}
-    return {**first, **settled, **features, **label, **dict.fromkeys(SIDE_COLUMNS, "number")}
+    kept = dict.fromkeys(use_case.kept_columns, "text")
+    return {**first, **settled, **features, **label, **kept, **dict.fromkeys(SIDE_COLUMNS, "number")}
 
 
 def _check_columns(use_case: UseCase, given: dict[str, str], meanings: dict[str, str]) -> None:
-    for name in (use_case.record_id, *use_case.features, *label_columns(use_case)):
+    of_rows = ["as_of"] if use_case.examples == "several" else []
+    for name in (
+        use_case.record_id,
+        *use_case.features,
+        *label_columns(use_case),
+        *use_case.kept_columns,
+        *of_rows,
+    ):
+        if name in of_rows and name not in given:
+            raise UserError(
+                f"{SQL_FILE} gives no column 'as_of', but with examples: several in {USE_CASE_FILE} each row of a "
+                "record needs a time of its own: write ... AS as_of in the last SELECT",
+                code="invalid_use_case",
+            )
         if name not in given:
             raise UserError(
                 f"{SQL_FILE} gives no column {name!r}, which {USE_CASE_FILE} names; it gives "
@@ -230,7 +271,8 @@ def _rules(use_case: UseCase) -> list[Rule]:
     """Why a row is refused: what a table's row is refused for too."""
     numbers = [name for name, meaning in _meanings(use_case).items() if meaning == "number"]
     rules = [Rule("out_of_range", name, outside(name, use_case.features.get(name, Feature()))) for name in numbers]
-    return rules + [Rule("malformed_category", name, malformed_name(identifier(name))) for name in use_case.categories]
+    names = (*use_case.categories, *use_case.kept_columns)
+    return rules + [Rule("malformed_category", name, malformed_name(identifier(name))) for name in names]
 
 
 def _check_rows(connection: duckdb.DuckDBPyConnection, use_case: UseCase, as_of: datetime) -> None:
@@ -273,10 +315,18 @@ def _check_rows(connection: duckdb.DuckDBPyConnection, use_case: UseCase, as_of:
     for place, (column, _, what, advice) in enumerate(faults):
         if found[place]:
             raise _refused_rows(column, int(str(found[place])), what, advice)
+    several = use_case.examples == "several"
+    of_row = f"{record_id}, as_of" if several else record_id
     (repeated,) = single(
-        connection,
-        f"SELECT count(*) FROM (SELECT {record_id} FROM settled GROUP BY {record_id} HAVING count(*) > 1)",
+        connection, f"SELECT count(*) FROM (SELECT {of_row} FROM settled GROUP BY {of_row} HAVING count(*) > 1)"
     )
+    if repeated and several:
+        raise UserError(
+            f"{SQL_FILE}: each row of one {use_case.record_id} needs another as_of, but {repeated} pairs of "
+            f"{use_case.record_id} and as_of are in more than one row: write GROUP BY {record_id}, as_of in the last "
+            "SELECT",
+            code="invalid_features",
+        )
     if repeated:
         raise UserError(
             f"{SQL_FILE}: column {use_case.record_id!r} must be unique, but {repeated} ids are in more than one row: "

@@ -12,7 +12,13 @@ import duckdb
 
 from tenant_experience.data_layout import EXAMPLE_ID, GLOBAL_PARTITION, SIDE_COLUMNS, partition_slug
 from tenant_experience.errors import UserError
-from tenant_experience.features.contract import RefusedFeatures, label_columns, settle_features
+from tenant_experience.features.contract import (
+    EXAMPLES_TABLE,
+    RefusedFeatures,
+    label_columns,
+    settle_examples,
+    settle_features,
+)
 from tenant_experience.features.partitions import PartitionSize
 from tenant_experience.features.statements import Statement, parse_statements
 from tenant_experience.intake.duckdb_session import count, identifier, literal, utc_text
@@ -20,8 +26,6 @@ from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.use_case.schema import SQL_FILE, UseCase
 
 FEATURES_TABLE = "features"
-# There only where a record may have several rows to learn from: the columns of ``features``.
-EXAMPLES_TABLE = "examples"
 _COMPUTED = "computed_features"
 
 
@@ -98,16 +102,33 @@ def _named_errors(statement: Statement) -> Iterator[None]:
 def features_from_table(connection: duckdb.DuckDBPyConnection, use_case: UseCase, as_of: datetime) -> None:
     """Fills the table ``features`` from the view ``ready_made``. All history is taken to be sufficient.
 
-    When labels come from a column, a model may only train on tenants that have a label.
+    When labels come from a column, a model may only train on tenants that have a label. Where the table has several
+    rows for a record, ``examples`` has those with a label, and ``features`` the latest of each.
+
+    Raises:
+        UserError: ``invalid_features``: rows are of a time after ``as_of``.
     """
-    columns = ", ".join(map(identifier, (*use_case.features, *label_columns(use_case))))
+    columns = ", ".join(map(identifier, (*use_case.features, *label_columns(use_case), *use_case.kept_columns)))
     nulls = ", ".join(f"CAST(NULL AS DOUBLE) AS {name}" for name in SIDE_COLUMNS)
     known = " AND ".join(f"{identifier(name)} IS NOT NULL" for name in label_columns(use_case)) or "true"
-    connection.execute(
-        f"CREATE TABLE {FEATURES_TABLE} AS SELECT {_identity(use_case)}, "
-        f"{sql_timestamp(as_of)} AS as_of, 'sufficient' AS history, {known} AS may_train, "
-        f"{columns}, {nulls} FROM ready_made"
+    several = use_case.examples == "several"
+    time = "as_of" if several else f"{sql_timestamp(as_of)} AS as_of"
+    rows = (
+        f"SELECT {_identity(use_case)}, {time}, 'sufficient' AS history, {known} AS may_train, {columns}, {nulls} "
+        "FROM ready_made"
     )
+    if not several:
+        connection.execute(f"CREATE TABLE {FEATURES_TABLE} AS {rows}")
+        return
+    later = count(connection, f"SELECT count(*) FROM ready_made WHERE as_of > {sql_timestamp(as_of)}")
+    if later:
+        raise UserError(
+            f"{later} rows have a time (column as_of of the source) after as_of of this release, {as_of:%Y-%m-%d} "
+            f"{as_of:%H:%M} UTC: set as_of in manifest.json to the day after the last row, or leave those rows out with where in the "
+            "source",
+            code="invalid_features",
+        )
+    settle_examples(connection, use_case, rows, FEATURES_TABLE)
 
 
 def place_tenants(

@@ -111,11 +111,11 @@ def _by_time(table: FeatureTable, units: NDArray[np.integer] | None, use_case: U
         times = latest[units].astype("datetime64[us]")
     parts = split_by_time(times)
     if parts is None:
-        whose = "rows have" if units is None else f"each {unit_words(use_case)} has a latest row, and these rows have"
+        whose = "the rows" if units is None else f"the latest rows of each {unit_words(use_case)}"
         raise AlgorithmError(
-            f"{USE_CASE_FILE} key 'split' asks for an order of time, but {whose} only {len(np.unique(times))} different "
-            "times (as_of), and train, validation and test need one each: send rows of more times, or leave out "
-            "split.time",
+            f"{USE_CASE_FILE} key 'split' asks for an order of time, but {whose} have only {len(np.unique(times))} "
+            "different times (as_of), and train, validation and test need one each: send rows of more times, or leave "
+            "out split.time",
             code="too_few_times",
         )
     return parts

@@ -1,4 +1,7 @@
-"""A ready-made feature table: checked row by row, and refused as a whole unless it has one row for each tenant."""
+"""A ready-made feature table: checked row by row, and refused as a whole unless it has one row for each tenant.
+
+With ``examples: several``, a tenant may have several rows, each with a time of its own.
+"""
 
 # ruff: noqa: S608 - names in SQL come from validated settings
 from __future__ import annotations
@@ -21,10 +24,12 @@ from tenant_experience.intake.mapping import (
     normalised,
 )
 from tenant_experience.intake.staging import FileCount
+from tenant_experience.intake.times import unreadable_time, utc_time
 from tenant_experience.use_case.features import Feature
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
 
+_AS_OF = "as_of"
 # When more than this share of a file's rows are wrong, the column is wrong, not the rows.
 _WRONG_COLUMN_SHARE = 0.5
 
@@ -48,20 +53,23 @@ def read_table(engine: DuckDbEngine, files: Sequence[RawFile], source: Source, u
 
 
 def _typed(source: Source, use_case: UseCase) -> dict[str, str]:
-    texts = (*use_case.categories, *_label_names(use_case))
+    texts = (*use_case.categories, *_label_names(use_case), *use_case.kept_columns)
+    times = [_AS_OF] if use_case.examples == "several" else []
     return {
         use_case.record_id: f"nullif({normal_id(_as_text(use_case.record_id, source), use_case.record_id_case)}, '')",
         use_case.partition_column: f"coalesce({_text(use_case.partition_column, source)}, 'all')",
         **{name: _text(name, source) for name in texts},
         **{name: f"TRY_CAST({_raw(name, source)} AS DOUBLE)" for name in _numbers(use_case)},
+        **{name: utc_time(_raw(name, source), source.time_formats) for name in times},
     }
 
 
 def _meanings(use_case: UseCase) -> dict[str, Meaning]:
     return {
         **dict.fromkeys((use_case.record_id, use_case.partition_column), "id"),
-        **dict.fromkeys((*use_case.categories, *_label_names(use_case)), "text"),
+        **dict.fromkeys((*use_case.categories, *_label_names(use_case), *use_case.kept_columns), "text"),
         **dict.fromkeys(_numbers(use_case), "number"),
+        **({_AS_OF: "time"} if use_case.examples == "several" else {}),
     }
 
 
@@ -97,7 +105,11 @@ def _checks(source: Source, use_case: UseCase) -> list[Rule]:
     for name in (name for name in _numbers(use_case) if name in source.columns):
         rules.append(Rule("not_a_number", name, f"raw_{name} IS NOT NULL AND {identifier(name)} IS NULL"))
         rules.append(Rule("out_of_range", name, outside(name, use_case.features.get(name, Feature()))))
-    rules.extend(Rule("malformed_category", name, malformed_name(identifier(name))) for name in use_case.categories)
+    names = (*use_case.categories, *use_case.kept_columns)
+    rules.extend(Rule("malformed_category", name, malformed_name(identifier(name))) for name in names)
+    if use_case.examples == "several":
+        rules.append(Rule("unreadable_time", _AS_OF, unreadable_time(_AS_OF)))
+        rules.append(Rule("missing_value", _AS_OF, f"{_AS_OF} IS NULL"))
     for name in _label_names(use_case):
         classes = ", ".join(literal(each) for each in use_case.labels.classes or ())
         rules.append(Rule("unknown_class", name, f"{identifier(name)} NOT IN ({classes})"))
@@ -134,13 +146,22 @@ def _check_unique(
     connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile], source: Source, use_case: UseCase
 ) -> None:
     record_id = use_case.record_id
+    several_rows = use_case.examples == "several"
+    of_row = f"{identifier(record_id)}, {_AS_OF}" if several_rows else identifier(record_id)
     repeated = (
-        f"(SELECT {identifier(record_id)}, max(file) AS file FROM staged WHERE broken_rule IS NULL "
-        "GROUP BY 1 HAVING count(*) > 1)"
+        f"(SELECT {of_row}, max(file) AS file FROM staged WHERE broken_rule IS NULL "
+        f"GROUP BY {of_row} HAVING count(*) > 1)"
     )
     several = count(connection, f"SELECT count(*) FROM {repeated}")
     if several:
         file = files[count(connection, f"SELECT min(file) FROM {repeated}")]
+        if several_rows:
+            raise UserError(
+                f"{file.name}: each row of one id needs a time of its own, but {several} pairs of columns "
+                f"{source.columns[record_id]!r} and {source.columns[_AS_OF]!r} are in more than one row: send each row "
+                "once, or map as_of to a finer time",
+                code="duplicate_ids",
+            )
         cases = " (in upper or lower case)" if use_case.record_id_case == "insensitive" else ""
         raise UserError(
             f"{file.name}: column {source.columns[record_id]!r} must be unique, but {several} ids are in more than one "

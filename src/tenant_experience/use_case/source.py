@@ -265,4 +265,8 @@ def _table_columns(use_case: UseCase) -> tuple[tuple[str, ...], tuple[str, ...]]
     required = [name for name, feature in use_case.features.items() if not feature.optional]
     optional = [name for name, feature in use_case.features.items() if feature.optional]
     labels = [use_case.labels.column] if use_case.labels.column else []
-    return (use_case.record_id, *required, *labels), (use_case.partition_column, *optional)
+    times = ["as_of"] if use_case.examples == "several" else []
+    return (use_case.record_id, *times, *required, *labels, *use_case.kept_columns), (
+        use_case.partition_column,
+        *optional,
+    )
