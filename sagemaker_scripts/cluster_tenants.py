@@ -28,11 +28,11 @@ from tenant_experience.data_layout import (
     processing_output,
 )
 from tenant_experience.errors import UserError
-from tenant_experience.features.table import read_examples, read_past_features
+from tenant_experience.features.table import FeatureTable, read_examples, read_past_features
 from tenant_experience.groups.backtest import fit_next_period, followed_tenants, with_priors
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.groups.earlier_rules import EarlierRules, choose_groups, read_rule_file, read_rules
-from tenant_experience.groups.file import to_arrow, write_groups
+from tenant_experience.groups.file import GroupRows, to_arrow, write_groups
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.jobs.job import run_job
 from tenant_experience.jobs.outcome import Outcome
@@ -43,16 +43,18 @@ from tenant_experience.jobs.partition_runs import (
     run_partitions,
     shard_outcome,
 )
+from tenant_experience.pipeline.split_files import write_split_files
 from tenant_experience.release.release import PublishedModel
 from tenant_experience.statistics.splitting import TRAIN
 from tenant_experience.use_case.group_choice import GroupChoice
 from tenant_experience.use_case.schema import load_use_case
 
 OUTPUT = "clusters"
+SPLITS_OUTPUT = "splits"
 
 
 def main(arguments: list[str] | None) -> Outcome:
-    """Writes groups.parquet, and for each partition an outcome row.
+    """Writes groups.parquet, the parts of each partition as CSV, and for each partition an outcome row.
 
     Where groups are found or kept, each partition also has grouping.json, next_period.json and yardstick.json.
     """
@@ -65,6 +67,10 @@ def main(arguments: list[str] | None) -> Outcome:
     table = read_examples(source, use_case)
     groups: list[pa.Table] = []
     choice = read_group_choice(source)
+
+    def keep(rows: GroupRows, tenants: FeatureTable, partition: Partition) -> None:
+        write_split_files(processing_output(SPLITS_OUTPUT) / partition.slug, rows, tenants, use_case)
+        groups.append(to_arrow(rows, partition.slug))
 
     def group(partition: Partition) -> dict[str, Any]:
         tenants = table.of_partition(partition.slug)
@@ -80,7 +86,7 @@ def main(arguments: list[str] | None) -> Outcome:
         grouping.write(output / partition.slug)
         next_period.write(output / partition.slug)
         grouped.yardstick.write(output / partition.slug)
-        groups.append(to_arrow(rows, partition.slug))
+        keep(rows, tenants, partition)
         return {
             "tenants": len(rows.tenant_id),
             "without_group": len(tenants) - len(rows.tenant_id),
@@ -103,8 +109,9 @@ def main(arguments: list[str] | None) -> Outcome:
     def label(partition: Partition) -> dict[str, Any]:
         tenants = table.of_partition(partition.slug)
         rows = label_partition(tenants, partition, use_case)
-        groups.append(to_arrow(rows, partition.slug))
-        return {"tenants": len(rows.tenant_id), "without_label": len(tenants) - len(rows.tenant_id)}
+        keep(rows, tenants, partition)
+        counts = {"tenants": rows.records, "without_label": tenants.records - rows.records}
+        return counts if rows.examples is None else {**counts, "rows": len(rows.tenant_id)}
 
     work = group if use_case.labels.from_ == "clusters" else label
     results = run_partitions(read_shard(source, options.shard), work)

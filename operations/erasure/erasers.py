@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import pyarrow.parquet as pq
 import yaml
 
 from operations.errors import OperationError
@@ -18,11 +20,13 @@ from tenant_experience.aws import objects
 from tenant_experience.erasure.file import Eraser
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.erasure.mapping import RawMapping
+from tenant_experience.erasure.split_table import SplitTableEraser
 from tenant_experience.errors import UserError
 from tenant_experience.intake.files import is_outcomes
 from tenant_experience.use_case.schema import USE_CASE_FILE, UseCase, load_use_case
 from tenant_experience.use_case.source import Source, SourcePurpose, load_source
 
+_TABLE, _ROWS = (name.format("") for name in (data_layout.SPLIT_TABLE, data_layout.SPLIT_ROWS_FILE))
 _USE_CASES = Path(__file__).parents[2] / "use_cases"
 
 
@@ -45,14 +49,24 @@ class Erasers:
     ) -> None:
         self._cleanup.close()
 
-    def for_key(self, key: str) -> Eraser | None:
+    def for_key(self, key: str) -> Eraser | SplitTableEraser | None:
         """The eraser for this object of the data bucket; None when the object belongs to another use case."""
         first, *rest = key.split("/")
         if first == data_layout.RAW and len(rest) > 2:
             return self._for_raw(rest[1], "/".join(rest[2:])) if rest[0] == self._use_case else None
         if self._releases_of_others.intersection(rest):
             return None
+        if first == data_layout.SPLITS and key.endswith(_TABLE):
+            return SplitTableEraser(self.erased, partial(self._tenants_of, key))
         return self._own
+
+    def _tenants_of(self, key: str) -> list[str] | None:
+        """The tenant of each row of a CSV of the split."""
+        try:
+            named = objects.s3().get_object(Bucket=self._bucket, Key=key.removesuffix(_TABLE) + _ROWS)["Body"].read()
+        except objects.s3().exceptions.NoSuchKey:
+            return None
+        return [str(tenant) for tenant in pq.read_table(BytesIO(named))["tenant_id"].to_pylist()]
 
     def for_other(self, _key: str) -> Eraser:
         """The eraser for files that are not part of a batch."""

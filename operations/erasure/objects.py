@@ -12,6 +12,7 @@ import boto3
 
 from operations.erasure.findings import Place
 from tenant_experience.erasure.file import Eraser, Erasure
+from tenant_experience.erasure.split_table import SplitTableEraser
 from tenant_experience.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ class _Version:
     """Whether the key has no other version, no delete marker either."""
 
 
-def erase_objects(bucket: str, eraser_for: Callable[[str], Eraser | None], *, removes: bool) -> Place:
+def erase_objects(
+    bucket: str, eraser_for: Callable[[str], Eraser | SplitTableEraser | None], *, removes: bool
+) -> Place:
     """Search every version of every object.
 
     The newest version of an object is rewritten without the tenant. Older versions that hold the tenant are deleted,

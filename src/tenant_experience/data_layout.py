@@ -13,6 +13,7 @@ from pathlib import Path
 
 RAW = "raw"
 INGESTION = "ingestion"
+SPLITS = "splits"
 MANIFEST = "manifest.json"
 OUTCOME = "outcome.json"
 FEATURES_FILE = "features.parquet"
@@ -47,6 +48,10 @@ OWN_MODELS = "own"
 MODELS = "models"
 # The column of examples.parquet that tells its rows apart.
 EXAMPLE_ID = "example_id"
+# Of each part of the split, below ``splits``: a table for XGBoost, and whose its rows are. The table comes first in the
+# order of names: an erasure needs to know whose rows are to be removed.
+SPLIT_TABLE, SPLIT_ROWS_FILE = "{}.csv", "{}_rows.parquet"
+SPLIT_COLUMNS_FILE = "columns.json"
 # Columns of features.parquet beside the features: for people and for rules, not for the model.
 SIDE_COLUMNS = ("exposure_days", "open_count", "oldest_open_hr")
 GLOBAL_PARTITION = "all"
@@ -129,6 +134,11 @@ def ingestion(release: str) -> str:
 def clusters(release: str, shard: int) -> str:
     """The groups of one shard of partitions."""
     return f"clusters/{release}/{shard}/"
+
+
+def splits(release: str) -> str:
+    """The parts of the split as CSV, in a folder for each partition."""
+    return f"{SPLITS}/{release}/"
 
 
 def training(release: str) -> str:

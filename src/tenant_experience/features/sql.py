@@ -124,8 +124,8 @@ def features_from_table(connection: duckdb.DuckDBPyConnection, use_case: UseCase
     if later:
         raise UserError(
             f"{later} rows have a time (column as_of of the source) after as_of of this release, {as_of:%Y-%m-%d} "
-            f"{as_of:%H:%M} UTC: set as_of in manifest.json to the day after the last row, or leave those rows out with where in the "
-            "source",
+            f"{as_of:%H:%M} UTC: set as_of in manifest.json to the day after the last row, or leave those rows out "
+            "with where in the source",
             code="invalid_features",
         )
     settle_examples(connection, use_case, rows, FEATURES_TABLE)

@@ -6,5 +6,6 @@ __all__ = [
     "evaluate_shard",
     "refused_features",
     "replay",
+    "split_files",
     "tenant_outcomes",
 ]

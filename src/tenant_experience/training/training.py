@@ -61,6 +61,12 @@ def usable_features(table: FeatureTable) -> tuple[list[str], list[str]]:
     return usable, left_out
 
 
+def fit_encoding(train: FeatureTable) -> tuple[Encoding, list[str]]:
+    """How a model that is trained on these rows reads its features, and the features that it does not read."""
+    usable, left_out = usable_features(train)
+    return Encoding.fit(train, usable), left_out
+
+
 @dataclass(frozen=True)
 class TrainingRun:
     """What is the same for every partition of a training job.
@@ -135,8 +141,8 @@ class TrainingRun:
         table = groups.align(table)
         labels = [groups.learnable(part, partition.partition).astype(np.float32) for part in (TRAIN, VALIDATION)]
         train_table = table.take(groups.split == TRAIN)
-        features, left_out = usable_features(train_table)
-        if not features:
+        encoding, left_out = fit_encoding(train_table)
+        if not encoding.features:
             raise AlgorithmError(
                 f"partition {partition.partition}: every feature has no value or one value only in the training part, "
                 "so there is nothing to train a model on. Check the features in the data-quality report",
@@ -148,7 +154,6 @@ class TrainingRun:
                 partition.slug,
                 ", ".join(left_out),
             )
-        encoding = Encoding.fit(train_table, features)
         validation_table = table.take(groups.split == VALIDATION)
         return FitTask(
             trainer=trainer_named(self.use_case.trainer),

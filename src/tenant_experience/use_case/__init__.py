@@ -15,6 +15,7 @@ __all__ = [
     "served",
     "source",
     "source_expression",
+    "split",
     "tenant_outcomes",
     "trainer_names",
     "tuning",
