@@ -47,11 +47,12 @@ def _candidates(shard: ShardResult, release: str, use_case: str, bucket: str) ->
     key = report + data_layout.EVALUATION_FILE
     evaluations = {each["slug"]: each for each in objects.read_json(bucket, key)["partitions"]} if shard.ready else {}
     for result in shard.ready:
+        learned_from = (evaluations[result.slug].get("split") or {}).get("file", data_layout.FEATURES_FILE)
         links = CardLinks(
             model=f"s3://{bucket}/{data_layout.MODELS}/{result.model_key}",
             report=f"s3://{bucket}/{report}{data_layout.REPORT_FILE}",
             evaluation=f"s3://{bucket}/{key}",
-            features=f"s3://{bucket}/{data_layout.features(release)}{data_layout.FEATURES_FILE}",
+            features=f"s3://{bucket}/{data_layout.features(release)}{learned_from}",
             image=setting("CONTAINER_IMAGE_URI"),
         )
         yield model_registry.Candidate(

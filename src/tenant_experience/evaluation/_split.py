@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tenant_experience.data_layout import EXAMPLES_FILE, FEATURES_FILE
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.split import unit_words
@@ -21,13 +22,14 @@ class SplitDescription:
     """How a partition's rows were split.
 
     Attributes:
-        by: what was kept together: the name of a column, or ``rows``.
+        by: what was kept together: ``record``, ``rows`` or the name of a column.
         time: whether time decided the parts.
         rows: how many have a label.
         records: how many tenants they are about.
         trained_until: with ``time``, the latest time in the training part; of rows that stay together, of their latest.
         tested_from: likewise the earliest time in the test part.
         text: a sentence.
+        file: which of the features' files has the rows.
     """
 
     by: str
@@ -37,6 +39,7 @@ class SplitDescription:
     trained_until: str | None
     tested_from: str | None
     text: str
+    file: str = FEATURES_FILE
 
     def document(self) -> dict[str, Any]:
         """The description as evaluation.json has it."""
@@ -62,15 +65,16 @@ def describe_split(table: FeatureTable, groups: GroupRows, use_case: UseCase) ->
         until, start = (f"{of_each} {word}" for word in ("up to", "from"))
         text = f"{text}, in order of time: trained on {until} {trained}, tested on {start} {tested}"
     if groups.examples is not None:
-        text += f"; {len(groups.label):,} rows of {groups.records:,} records have a label"
+        text += f"; {len(groups.label):,} rows of {use_case.words.counted(groups.records)} have a label"
     return SplitDescription(
-        by=ROWS if is_of_rows else unit,
+        by=use_case.split_unit,
         time=use_case.split.time,
         rows=len(groups.label),
         records=groups.records,
         trained_until=trained,
         tested_from=tested,
         text=f"{text}.".replace("Split, in", "Split in"),
+        file=FEATURES_FILE if groups.examples is None else EXAMPLES_FILE,
     )
 
 

@@ -96,7 +96,7 @@ class PartitionEvaluation:
     Attributes:
         manifest: of the model.
         grouping: the rule that its labels come from; None when they come from a column.
-        tenants: the number of tenants with a label.
+        tenants: the number of tenants with a label; of rows, where a tenant has several (``counts_rows``).
         bad: how many of these are bad; None without a positive class.
         counts: for each part of the split, and for ``none``: tenants that no model is trained on.
         published: what the figures on the test part are of: the answers as the API gives them.
@@ -162,6 +162,11 @@ class PartitionEvaluation:
     pooling: PoolingComparison | None = None
     supervised: list[SupervisedScore] = field(default_factory=list)
     split: SplitDescription | None = None
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether figures count rows, of which a tenant has several."""
+        return self.split is not None and self.split.records < self.split.rows
 
     @property
     def yardstick_sentences(self) -> list[str]:

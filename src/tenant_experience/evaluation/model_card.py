@@ -95,11 +95,12 @@ def _training(evaluation: Mapping[str, Any], links: CardLinks) -> dict[str, Any]
     settings = list(model["hyperparameters"].items())[:_MOST_SETTINGS]
     record = model.get("training")
     split = f" {evaluation['split']['text']}" if evaluation.get("split") else ""
+    counted = "rows" if split and evaluation["split"]["records"] < evaluation["split"]["rows"] else words.records
     data = f" Data SHA-256 {record['data_sha256']}." if record else ""
     losses = [{"name": "validation loss", "value": record["validation_loss"]}] if record else []
     return {
         "training_observations": _cut(
-            f"Trainer {model['trainer']} on {counts['train']['tenants']} {words.records}, stopped by "
+            f"Trainer {model['trainer']} on {counts['train']['tenants']} {counted}, stopped by "
             f"{counts['validation']['tenants']} others; features as of {model['as_of']}.{split}{data}",
             _SHORT,
         ),

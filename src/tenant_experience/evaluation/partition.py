@@ -128,6 +128,7 @@ def evaluate_partition(
             *(grouping.warnings if grouping else ()),
             *_warnings(len(rows), live, champion, use_case.words),
             *_unanswered(int(chosen.sum()) - len(rows), use_case.words),
+            *_dependent_rows(test, use_case.words),
             *fairness_warnings(fairness, manifest.positive_label, use_case.words),
             *(pooling.warnings if pooling else ()),
         ],
@@ -273,6 +274,16 @@ def _unanswered(tenants: int, words: Words) -> list[str]:
         f"{tenants} {words.records} of the test part are left out of all figures, because nothing that decides "
         "is known of "
         "them. The API gives them no label and no probability."
+    ]
+
+
+def _dependent_rows(test: FeatureTable, words: Words) -> list[str]:
+    if test.records == len(test):
+        return []
+    return [
+        f"The {len(test)} rows of the test part are about {test.records} {words.records}. The intervals take each row "
+        "for one of its own, so they are narrower than they should be, the more so the more alike the rows of one "
+        f"{words.record} are."
     ]
 
 

@@ -122,8 +122,8 @@ def _by_time(table: FeatureTable, units: NDArray[np.integer] | None, use_case: U
 
 
 def unit_words(use_case: UseCase) -> str:
-    """What the split keeps together, in a word: the name of a column."""
-    return use_case.record_id if use_case.split_unit == RECORD else use_case.split_unit
+    """What the split keeps together, in a word: that for a record, or the name of a column."""
+    return use_case.words.record if use_case.split_unit == RECORD else use_case.split_unit
 
 
 def fitted_tenants(table: FeatureTable, use_case: UseCase) -> FittedTenants | None:

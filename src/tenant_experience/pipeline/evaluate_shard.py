@@ -109,7 +109,7 @@ class ShardEvaluation:
             "version": self.release,
             "scale": evaluation.manifest.scale,
             "metrics": evaluation.metrics,
-            "tenants": evaluation.tenants,
+            "tenants": evaluation.split.records if evaluation.split else evaluation.tenants,
             "bad_share": evaluation.bad_share,
             "validation": evaluation.validation.headline,
             "notes": [*evaluation.yardstick_sentences, *_better_scores(evaluation), *evaluation.warnings][:MOST_NOTES],

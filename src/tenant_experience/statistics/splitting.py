@@ -76,7 +76,7 @@ def split_units(keys: Hashes, units: NDArray[np.integer], strata: NDArray[np.int
         # Figures that differ by rounding alone are equal, so that the first part of the three gets the unit.
         part[unit] = int(np.flatnonzero(missing >= missing.max() - 1e-9)[0])
         filled[part[unit]] += counts[unit]
-    return np.asarray(list(SHARES), dtype="<U10")[part[units]]
+    return np.asarray(np.asarray(list(SHARES), dtype="<U10")[part[units]])
 
 
 def split_by_time(times: NDArray[np.datetime64]) -> NDArray[np.str_] | None:
