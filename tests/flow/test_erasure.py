@@ -150,6 +150,18 @@ def test_nothing_of_the_tenant_is_left_in_any_object_table_log_or_file(erased: E
     assert residues.in_folder(STATE, erased.tenant) == []
 
 
+def test_the_lines_of_each_part_are_those_of_the_tenants_that_are_named(flow: Flow, erased: Erased) -> None:
+    s3, lines, named = boto3.client("s3"), 0, []
+    for part in ("train", "validation", "test"):
+        key = f"splits/{erased.release}/all/{part}"
+        table = s3.get_object(Bucket=flow.bucket, Key=f"{key}.csv")["Body"].read()
+        body = s3.get_object(Bucket=flow.bucket, Key=f"{key}_rows.parquet")["Body"].read()
+        lines += table.count(b"\n")
+        named += parquet.read_table(io.BytesIO(body))["tenant_id"].to_pylist()
+    assert lines == len(named) > 0
+    assert erased.tenant not in named
+
+
 def test_the_api_has_never_seen_the_tenant_and_others_are_answered_as_before(flow: Flow, erased: Erased) -> None:
     assert flow.get(f"/tenants/{erased.tenant}/features").status_code == 404
     assert flow.get(f"/tenants/{erased.tenant}/prediction").status_code == 404

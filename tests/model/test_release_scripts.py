@@ -59,6 +59,20 @@ def test_groups_have_the_agreed_columns(release: Release) -> None:
     assert [round(counts[part] / 2_000, 2) for part in ("train", "validation", "test")] == [0.7, 0.2, 0.1]
 
 
+def test_the_parts_of_the_split_are_kept_as_csv(release: Release) -> None:
+    groups = pq.read_table(release.output("clusters") / "groups.parquet").to_pylist()
+    folder = release.output("splits") / "all"
+    manifest = read_manifest(release.models["all"])
+    columns = json.loads((folder / "columns.json").read_text())
+    assert columns["columns"] == ["label", *manifest.encoding.columns]
+    assert (columns["label"], columns["classes"]) == ("group", list(manifest.labels))
+    for part in ("train", "validation", "test"):
+        expected = [(row["tenant_id"], row["label"]) for row in groups if row["split"] == part]
+        labels = [float(line.partition(",")[0]) for line in (folder / f"{part}.csv").read_text().splitlines()]
+        whose = pq.read_table(folder / f"{part}_rows.parquet")["tenant_id"].to_pylist()
+        assert list(zip(whose, labels, strict=True)) == expected
+
+
 def test_the_smoke_test_is_of_the_test_part_and_small(release: Release) -> None:
     smoke = json.loads((release.output("reports") / "smoke_test.json").read_text())
     [model] = smoke["models"]

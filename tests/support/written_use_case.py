@@ -83,15 +83,22 @@ class Written:
         raw = read_input(self.export, self.folder, None, f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}")
         return preview(raw, self.folder, [], 2, Console(file=io.StringIO()))
 
-    def build(self) -> Outcome:
-        """What the BuildFeatures job does."""
+    def build(self, pseudonym_key: bytes | None = None) -> Outcome:
+        """What the BuildFeatures job does; with another one's output there, it replaces that."""
+        shutil.rmtree(self.base / "job", ignore_errors=True)
         made = {name: self.base / "job" / name for name in ("raw", "previous", "features", "quarantine", "reports")}
         for path in made.values():
             path.mkdir(parents=True)
         shutil.copy(self.export, made["raw"])
         (made["raw"] / "manifest.json").write_text("{}")
         folders = Folders(use_case=self.folder, **made)
-        return build_features(folders, release="r1", use_case_name=self.settings["name"], requested_at=AS_OF)
+        return build_features(
+            folders,
+            release="r1",
+            use_case_name=self.settings["name"],
+            requested_at=AS_OF,
+            pseudonym_key=pseudonym_key,
+        )
 
     def release(self) -> list[str]:
         """BuildFeatures, the records of IngestFeatures, ClusterTenants, TrainModel and EvaluateModel.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.groups.file import GroupRows, read_groups, to_arrow, write_groups
 from tenant_experience.groups.split import fitted_tenants, split_tenants
 from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.pipeline.split_files import write_split_files
 from tenant_experience.pseudonyms import pseudonym
 from tenant_experience.statistics.splitting import TEST, TRAIN, split_rows
 from tenant_experience.use_case.schema import UseCase, load_use_case
+from tests.support import residues
 from tests.support.loans import loans
 from tests.support.written_use_case import Written, events_of, table_of
 
@@ -216,6 +219,24 @@ def test_other_ids_are_split_in_the_same_way(tmp_path: Path, split: dict[str, An
         found.append(sorted((str(values), str(moment), part) for values, moment, part in figures))
 
     assert found[0] == found[1]
+
+
+def test_pseudonyms_stand_for_ids_in_everything(tmp_path: Path) -> None:
+    written, key = loans(tmp_path, columns={"city": "city"}, split={"by": "city"}), b"k" * 64
+    written.build()
+    plain = read_examples(tmp_path / "job/features", load_use_case(written.folder))
+    written.build(pseudonym_key=key)
+    use_case = load_use_case(written.folder)
+    hidden = read_examples(tmp_path / "job/features", use_case)
+    rows = label_partition(hidden, ALL, use_case)
+    write_split_files(tmp_path / "job/splits/all", rows, hidden, use_case)
+    write_groups([to_arrow(rows, "all")], tmp_path / "job/groups.parquet")
+
+    shutil.rmtree(tmp_path / "job/raw")
+
+    assert residues.in_folder(tmp_path / "job", "CLIENT-") == []
+    expected = {f"{pseudonym(key, each.partition('@')[0])}@{each.partition('@')[2]}" for each in plain.example_id}
+    assert set(hidden.example_id.tolist()) == expected
 
 
 def test_groups_are_found_again_by_example(tmp_path: Path) -> None:
