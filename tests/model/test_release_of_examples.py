@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from tenant_experience.evaluation.model_card import CardLinks, model_card
+from tenant_experience.pipeline.replay import replay_model
 from tests.support.job_processes import cluster, evaluate, train
 from tests.support.loans import loans
 
@@ -76,7 +76,7 @@ def test_report_and_card_say_it_too(base: Path, evaluation: dict[str, Any]) -> N
 
 def test_its_model_is_as_good_as_the_rows_allow(evaluation: dict[str, Any]) -> None:
     assert evaluation["metrics"]["roc_auc"] > 0.75
-    assert evaluation["model"]["split"] == {"by": None, "time": True}
+    assert evaluation["model"]["split"] == {"by": "rows", "time": True}
 
 
 def test_csv_and_groups_have_the_same_rows(base: Path) -> None:
@@ -86,5 +86,21 @@ def test_csv_and_groups_have_the_same_rows(base: Path) -> None:
         chosen = groups[groups.split == part]
         rows = pq.read_table(folder / f"{part}_rows.parquet").to_pandas()
         assert rows.example_id.tolist() == chosen.example_id.tolist()
-        labels = np.loadtxt((line.partition(",")[0] for line in (folder / f"{part}.csv").read_text().splitlines()))
-        np.testing.assert_array_equal(labels, chosen.label)
+        lines = (folder / f"{part}.csv").read_text().splitlines()
+        assert [float(line.partition(",")[0]) for line in lines] == chosen.label.tolist()
+
+
+def test_the_model_can_be_made_again_from_the_examples(base: Path, tmp_path: Path) -> None:
+    outputs, inputs = base / "processing/output", base / "processing/input"
+    places = {
+        "features/r1/": inputs / "features",
+        "clusters/r1/0/": outputs / "clusters",
+        "use_cases/r1/": inputs / "use_case",
+        "models/": outputs / "models",
+    }
+
+    def fetch(key: str) -> Path:
+        (prefix,) = (each for each in places if key.startswith(each))
+        return places[prefix] / key.removeprefix(prefix)
+
+    assert replay_model(fetch, "r1", "all", tmp_path).differs == []

@@ -97,13 +97,11 @@ def describe_tenants(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -
         use_case: names the columns.
     """
     learned = rows_to_learn_from(connection)
+    trainable = "count(*)" if learned == FEATURES_TABLE else f"count(DISTINCT {identifier(use_case.record_id)})"
     by_history = connection.execute(f"SELECT history, count(*) FROM {FEATURES_TABLE} GROUP BY 1 ORDER BY 1").fetchall()
     return TenantFigures(
         tenants=count(connection, f"SELECT count(*) FROM {FEATURES_TABLE}"),
-        may_train=count(
-            connection,
-            f"SELECT count(DISTINCT {identifier(use_case.record_id)}) FILTER (may_train) FROM {learned}",
-        ),
+        may_train=count(connection, f"SELECT {trainable} FROM {learned} WHERE may_train"),
         tenants_by_history=dict(by_history),
         portfolios=count(
             connection, f"SELECT count(DISTINCT {identifier(use_case.partition_column)}) FROM {FEATURES_TABLE}"

@@ -184,7 +184,11 @@ class UseCase(Settings):
     @property
     def unusual_split(self) -> Split | None:
         """The split, unless it is that of a use case that does not name one."""
-        return None if self.split_unit == RECORD and not self.split.time else self.split
+        return (
+            None
+            if self.split_unit == RECORD and not self.split.time
+            else Split(by=self.split_unit, time=self.split.time)
+        )
 
     @property
     def split_column(self) -> str | None:

@@ -198,7 +198,7 @@ def test_clients_in_order_of_their_latest_row(tmp_path: Path) -> None:
         latest[client]["time"] = max(moment, latest[client].get("time", moment))
     train, test = ([each["time"] for each in latest.values() if each["part"] == part] for part in (TRAIN, TEST))
     assert max(train) < min(test)
-    assert "trained on each client whose latest row is up to" in describe_split(table, rows, use_case).text
+    assert "trained on each record whose latest row is up to" in describe_split(table, rows, use_case).text
 
 
 def test_too_few_times_are_refused(tmp_path: Path) -> None:
