@@ -21,11 +21,13 @@ from tenant_experience.groups.file import read_groups
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.split import FittedTenants, fitted_tenants
 from tenant_experience.jobs.partition_runs import Partition, run_partitions
+from tenant_experience.models.artifact import read_manifest
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.pipeline.evaluate_shard import ShardEvaluation
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.schema import UseCase
+from tenant_experience.use_case.split import Split
 from tests.support.generated_tenants import generated_table, use_case
 from tests.support.script_release import Release
 from tests.support.words import TENANT_WORDS
@@ -115,6 +117,25 @@ def test_only_tenants_new_to_both_are_compared_if_there_are_enough(
     found = champion_comparison(Champion("r1", settled), model, rows, test, fitted, words=TENANT_WORDS)
     assert found.rows == len(test) + compared
     assert ("may have been trained on earlier figures" in found.notes[0]) == (compared == 0)
+
+
+def test_a_live_model_that_was_split_in_another_way_may_have_learned_from_all(
+    release: Release, settled: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(settled, other)
+    read_manifest(other).model_copy(update={"split": Split(by="record", time=True)}).write(other)
+    groups = read_groups(release.output("clusters") / "groups.parquet", "all", use_case().labels)
+    chosen = groups.split == "test"
+    test, labels = groups.align(TABLE).take(chosen), groups.label[chosen]
+    model = ServedModel.load(settled)
+    rows = published(model, model.scorer.encoding.matrix(test), labels).rows
+    fitted = FittedTenants(model.scorer.manifest.as_of, test.tenant_id[:50])
+
+    found = champion_comparison(Champion("r1", other), model, rows, test, fitted, words=TENANT_WORDS)
+
+    assert found.rows == len(test)
+    assert "may have been trained on earlier figures" in found.notes[0]
 
 
 def test_what_the_live_model_was_fitted_on_is_found_again_from_its_features() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.words import Words
 
 SMALL_TEST_PART = 100
+# What figures count where a record has several rows.
+_ROWS = {"record": "row", "records": "rows"}
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,9 @@ def evaluate_partition(
     manifest = scorer.manifest
     table = groups.align(table)
     chosen = groups.split == TEST
-    _check_labels(groups, chosen, manifest, use_case.words)
-    answered = _answers(model, table.take(chosen), groups.label[chosen], use_case.words)
+    words = use_case.words if groups.records == len(groups.label) else replace(use_case.words, **_ROWS)
+    _check_labels(groups, chosen, manifest, words)
+    answered = _answers(model, table.take(chosen), groups.label[chosen], words)
     rows, test, matrix = answered.rows, answered.test, answered.matrix
     positive = len(manifest.labels) - 1 if manifest.positive_label else None
     bad = None if positive is None else groups.bad
@@ -102,8 +105,8 @@ def evaluate_partition(
     sample = sampled_rows(rows, matrix)
     missing = missing_feature_curve(scorer.encoding, matrix[sample], answered.take(sample).with_gaps)
     fitted = fitted_tenants(live.tenants, use_case) if live and live.tenants is not None else None
-    champion = champion_comparison(live.champion, model, rows, test, fitted, words=use_case.words) if live else None
-    fairness = [] if bad is None else bad_share_by_band(table, bad, use_case.words)
+    champion = champion_comparison(live.champion, model, rows, test, fitted, words=words) if live else None
+    fairness = [] if bad is None else bad_share_by_band(table, bad, words)
     pooling = compare_pooling(model, rows, test, matrix, folder) if manifest.levels else None
     binary = manifest.task == "binary"
     return PartitionEvaluation(
@@ -126,10 +129,10 @@ def evaluate_partition(
         backtest=model.next_period.backtest,
         warnings=[
             *(grouping.warnings if grouping else ()),
-            *_warnings(len(rows), live, champion, use_case.words),
-            *_unanswered(int(chosen.sum()) - len(rows), use_case.words),
+            *_warnings(len(rows), live, champion, words),
+            *_unanswered(int(chosen.sum()) - len(rows), words),
             *_dependent_rows(test, use_case.words),
-            *fairness_warnings(fairness, manifest.positive_label, use_case.words),
+            *fairness_warnings(fairness, manifest.positive_label, words),
             *(pooling.warnings if pooling else ()),
         ],
         confusion=_confusion(rows, manifest),

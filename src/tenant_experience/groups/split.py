@@ -140,7 +140,7 @@ def fitted_tenants(table: FeatureTable, use_case: UseCase) -> FittedTenants | No
         return None
     fitted = (split != TEST) & (split != "")
     values = None if table.split_values is None else np.unique(table.split_values[fitted])
-    return FittedTenants(table.as_of, np.unique(table.tenant_id[fitted]), values)
+    return FittedTenants(table.as_of, table.tenant_id[fitted], values)
 
 
 def _strata(table: FeatureTable, use_case: UseCase) -> NDArray[np.integer]:
