@@ -114,8 +114,9 @@ def main(arguments: list[str] | None) -> Outcome:
         return counts if rows.examples is None else {**counts, "rows": len(rows.tenant_id)}
 
     work = group if use_case.labels.from_ == "clusters" else label
+    for folder in (output, processing_output(SPLITS_OUTPUT)):
+        folder.mkdir(parents=True, exist_ok=True)
     results = run_partitions(read_shard(source, options.shard), work)
-    output.mkdir(parents=True, exist_ok=True)
     write_groups(groups, output / GROUPS_FILE)
     return shard_outcome(results, release=options.release, shard=options.shard)
 
