@@ -83,12 +83,14 @@ class Written:
         raw = read_input(self.export, self.folder, None, f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}")
         return preview(raw, self.folder, [], 2, Console(file=io.StringIO()))
 
-    def build(self, pseudonym_key: bytes | None = None) -> Outcome:
-        """What the BuildFeatures job does; with another one's output there, it replaces that."""
+    def build(self, pseudonym_key: bytes | None = None, live: Path | None = None) -> Outcome:
+        """What the BuildFeatures job does, beside the ``features/`` of a live release; it replaces a former output."""
         shutil.rmtree(self.base / "job", ignore_errors=True)
         made = {name: self.base / "job" / name for name in ("raw", "previous", "features", "quarantine", "reports")}
         for path in made.values():
             path.mkdir(parents=True)
+        if live is not None:
+            shutil.copytree(live, made["previous"], dirs_exist_ok=True)
         shutil.copy(self.export, made["raw"])
         (made["raw"] / "manifest.json").write_text("{}")
         folders = Folders(use_case=self.folder, **made)

@@ -10,13 +10,15 @@ from typing import Literal
 
 import duckdb
 
-from tenant_experience.data_layout import FEATURES_FILE, OUTCOME
+from tenant_experience.data_layout import EXAMPLES_FILE, FEATURES_FILE, OUTCOME
 from tenant_experience.features.sql import FEATURES_TABLE
 from tenant_experience.intake.duckdb_session import count, identifier, literal
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.use_case.schema import UseCase
 
 PREVIOUS_TABLE = "previous_features"
+# There only where a record of the live release could have several rows to learn from.
+PREVIOUS_EXAMPLES = "previous_examples"
 _NAMES = 50
 
 
@@ -118,6 +120,8 @@ def _obstacle(
     if previous["as_of"] > f"{as_of:%Y-%m-%dT%H:%M:%SZ}":
         return f"the live release describes a later moment, {previous['as_of']}"
     connection.execute(f"CREATE VIEW {PREVIOUS_TABLE} AS SELECT * FROM read_parquet({literal(str(path))})")
+    if (examples := folder / EXAMPLES_FILE).is_file():
+        connection.execute(f"CREATE VIEW {PREVIOUS_EXAMPLES} AS SELECT * FROM read_parquet({literal(str(examples))})")
     missing = {use_case.record_id, use_case.partition_column, "history"} - columns_of(connection, PREVIOUS_TABLE)
     return f"the live release has no column {', '.join(sorted(missing))}" if missing else None
 

@@ -17,10 +17,10 @@ from tenant_experience.data_layout import SIDE_COLUMNS
 from tenant_experience.data_quality._category_shift import CategoryDescription, Counts, describe_category
 from tenant_experience.data_quality._level import Column
 from tenant_experience.data_quality._shift import Histogram, NumberShift, histogram, shift
-from tenant_experience.data_quality.comparison import PREVIOUS_TABLE
+from tenant_experience.data_quality.comparison import PREVIOUS_EXAMPLES, PREVIOUS_TABLE
 from tenant_experience.errors import UserError
 from tenant_experience.features.sql import FEATURES_TABLE, has_examples, rows_to_learn_from
-from tenant_experience.intake.duckdb_session import count, identifier, single
+from tenant_experience.intake.duckdb_session import count, identifier, literal, single
 from tenant_experience.statistics.transforms import Transform
 from tenant_experience.use_case.schema import UseCase
 
@@ -149,10 +149,11 @@ def describe_features(
 def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *, compared: bool) -> LabelDescription:
     """Describes labels that come from a column as a feature is described: classes as a category, else a number.
 
-    Where a tenant may have several rows to learn from, their labels are described, and not compared.
+    Where a tenant may have several rows to learn from, the labels are those of all these rows, in both releases.
 
     Args:
-        connection: holds ``features`` and, when ``compared``, ``previous_features``.
+        connection: holds ``features`` and, when ``compared``, ``previous_features``, or ``examples`` and
+            ``previous_examples``.
         use_case: ``labels.from: column``.
         compared: whether there is a release to compare with.
 
@@ -162,7 +163,11 @@ def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *,
     labels = use_case.labels
     column = str(labels.column)
     learned = rows_to_learn_from(connection)
-    releases = _Releases.of(connection, use_case, [column] if compared and learned == FEATURES_TABLE else (), learned)
+    previous = PREVIOUS_TABLE if learned == FEATURES_TABLE else PREVIOUS_EXAMPLES
+    is_there = compared and count(
+        connection, f"SELECT count(*) FROM duckdb_views() WHERE view_name = {literal(previous)}"
+    )
+    releases = _Releases.of(connection, use_case, [column] if is_there else (), (learned, previous))
     if labels.classes is None:
         return LabelDescription(column, releases.describe_number(column, "none"))
     found = _counts(connection, learned, column)
@@ -178,11 +183,11 @@ def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *,
     return LabelDescription(column, releases.describe_category(column))
 
 
-def _comparable(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> set[str]:
+def _comparable(connection: duckdb.DuckDBPyConnection, names: Iterable[str], tables: tuple[str, str]) -> set[str]:
     """Columns that both releases have, as texts in both or as numbers in both."""
     texts = [
         {str(name): kind == "VARCHAR" for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall()}
-        for table in (FEATURES_TABLE, PREVIOUS_TABLE)
+        for table in tables
     ]
     return {name for name in names if name in texts[1] and texts[0][name] == texts[1][name]}
 
@@ -193,7 +198,7 @@ def _transform(use_case: UseCase, name: str) -> Transform:
 
 @dataclass(frozen=True)
 class _Releases:
-    """The tables ``features`` and ``previous_features``.
+    """The tables ``features`` and ``previous_features``, or those of rows to learn from.
 
     Attributes:
         connection: holds them.
@@ -201,7 +206,7 @@ class _Releases:
         portfolios: those of both, by name; none when nothing is compared.
         comparable: the columns that are compared.
         comparisons: how many columns are looked at in a release, so that chance has as many opportunities.
-        table: ``features``, or another one with columns of its own that are not compared.
+        tables: of this release and of the one before.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -209,7 +214,7 @@ class _Releases:
     portfolios: list[str]
     comparable: set[str]
     comparisons: int
-    table: str = FEATURES_TABLE
+    tables: tuple[str, str]
 
     @classmethod
     def of(
@@ -217,21 +222,21 @@ class _Releases:
         connection: duckdb.DuckDBPyConnection,
         use_case: UseCase,
         compared: Iterable[str],
-        table: str = FEATURES_TABLE,
+        tables: tuple[str, str] = (FEATURES_TABLE, PREVIOUS_TABLE),
     ) -> _Releases:
         """The columns ``compared`` are compared, as far as both releases have them."""
         comparable, column = (
-            _comparable(connection, compared) if compared else set(),
+            _comparable(connection, compared, tables) if compared else set(),
             identifier(use_case.partition_column),
         )
-        rows = connection.execute(f"{_portfolios(column)} ORDER BY 1").fetchall() if comparable else []
+        rows = connection.execute(f"{_portfolios(column, tables)} ORDER BY 1").fetchall() if comparable else []
         comparisons = len(use_case.features) + (use_case.labels.from_ == "column")
-        return cls(connection, column, [str(name) for (name,) in rows], comparable, comparisons, table)
+        return cls(connection, column, [str(name) for (name,) in rows], comparable, comparisons, tables)
 
     def describe_number(self, name: str, transform: Transform) -> NumberDescription:
         """One column of numbers."""
-        now = self._column(self.table, name)
-        then = self._column(PREVIOUS_TABLE, name) if name in self.comparable else None
+        now = self._column(self.tables[0], name)
+        then = self._column(self.tables[1], name) if name in self.comparable else None
         known = now.values[~np.isnan(now.values)]
         quantiles = np.quantile(known, QUANTILES).tolist() if known.size else [None] * len(QUANTILES)
         return NumberDescription(
@@ -247,14 +252,14 @@ class _Releases:
 
     def describe_category(self, name: str) -> CategoryDescription:
         """One category."""
-        then = _counts(self.connection, PREVIOUS_TABLE, name) if name in self.comparable else None
-        return describe_category(_counts(self.connection, self.table, name), then, self.comparisons)
+        then = _counts(self.connection, self.tables[1], name) if name in self.comparable else None
+        return describe_category(_counts(self.connection, self.tables[0], name), then, self.comparisons)
 
     def _column(self, table: str, name: str) -> Column:
         place, column = "0", identifier(name)
         if name in self.comparable:
             place = "placed.place"
-            portfolios = _portfolios(self.portfolio_column)
+            portfolios = _portfolios(self.portfolio_column, self.tables)
             places = f"SELECT portfolio, row_number() OVER (ORDER BY portfolio) - 1 AS place FROM ({portfolios})"
             column = f"given.{column}"
             table = f"{table} AS given JOIN ({places}) AS placed ON placed.portfolio = given.{self.portfolio_column}"
@@ -264,10 +269,10 @@ class _Releases:
         return Column(np.asarray(fetched["v"], dtype=np.float64), np.asarray(fetched["p"], dtype=np.intp))
 
 
-def _portfolios(column: str) -> str:
+def _portfolios(column: str, tables: tuple[str, str]) -> str:
+    now, then = tables
     return (
-        f"SELECT DISTINCT {column} AS portfolio FROM "
-        f"(SELECT {column} FROM {FEATURES_TABLE} UNION ALL SELECT {column} FROM {PREVIOUS_TABLE})"
+        f"SELECT DISTINCT {column} AS portfolio FROM (SELECT {column} FROM {now} UNION ALL SELECT {column} FROM {then})"
     )
 
 

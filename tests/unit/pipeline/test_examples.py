@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import defaultdict
 from pathlib import Path
@@ -77,6 +78,26 @@ def test_without_examples_one_file_is_both(tmp_path: Path) -> None:
     assert examples.label is not None
     expected = split_rows(examples.row_keys(), examples.label.astype(int))
     np.testing.assert_array_equal(split_tenants(examples, use_case), expected)
+
+
+def test_labels_of_all_rows_are_compared_with_those_of_the_live_release(tmp_path: Path) -> None:
+    written = loans(tmp_path)
+    outcome = written.build()
+    shutil.copytree(tmp_path / "job/features", tmp_path / "live")
+    outcome.write(tmp_path / "live")
+    written.rows["o"] = ["leaves" if outcome else "" for outcome in written.rows["o"]]
+    written.rows["o"][:2] = ["stays", "leaves"]
+    no_gates = {**written.settings, "gates": {**written.settings["gates"], "feature_shift": None}}
+    later = Written(tmp_path / "later", no_gates, written.source, written.rows)
+
+    later.build(live=tmp_path / "live")
+
+    found = json.loads((tmp_path / "later/job/reports/data_quality.json").read_text())
+    labels = found["labels"]
+    assert found["examples"] == sum(bool(outcome) for outcome in written.rows["o"])
+    assert labels["shift"] is not None
+    shares = {each["value"]: each["now"] for each in labels["common"]}
+    assert shares == {"leaves": 1 - 1 / found["examples"], "stays": 1 / found["examples"]}
 
 
 def test_features_sql_may_give_several_rows(tmp_path: Path) -> None:
