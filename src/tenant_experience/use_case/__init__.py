@@ -19,4 +19,5 @@ __all__ = [
     "tenant_outcomes",
     "trainer_names",
     "tuning",
+    "words",
 ]
