@@ -191,13 +191,15 @@ def write_examples(connection: duckdb.DuckDBPyConnection, use_case: UseCase, pat
         path: the file to write.
     """
     portfolio, everyone = identifier(use_case.partition_column), GLOBAL_PARTITION
+    # No column of a use case can have these names.
+    places = "SELECT portfolio AS _portfolio, partition, slug AS partition_slug FROM partition_of"
     whole = "strftime(as_of, '%Y-%m-%dT%H:%M:%S')"
     fraction = "CASE WHEN microsecond(as_of) % 1000000 = 0 THEN '' ELSE strftime(as_of, '.%f') END"
     connection.execute(
         f"COPY (SELECT {_identity(use_case)}, coalesce(partition, {literal(everyone)}) AS partition, "
-        f"coalesce(slug, {literal(partition_slug(everyone))}) AS partition_slug, {_figures(use_case)}, "
+        f"coalesce(partition_slug, {literal(partition_slug(everyone))}) AS partition_slug, {_figures(use_case)}, "
         f"{identifier(use_case.record_id)} || '@' || {whole} || {fraction} || 'Z' AS {EXAMPLE_ID} "
-        f"FROM {EXAMPLES_TABLE} LEFT JOIN partition_of ON portfolio = {portfolio} "
+        f"FROM {EXAMPLES_TABLE} LEFT JOIN ({places}) ON _portfolio = {portfolio} "
         f"ORDER BY {identifier(use_case.record_id)}, as_of) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"
     )
 

@@ -117,6 +117,22 @@ def test_a_release_of_several_rows_is_trained_and_evaluated(tmp_path: Path) -> N
     assert written.release() == ["all"]
 
 
+def test_columns_may_have_the_names_of_ours(tmp_path: Path) -> None:
+    plain = loans(tmp_path / "plain")
+    names = {"client": "slug", "branch": "portfolio", "amount": "label", "colour": "split", "outcome": "order"}
+    settings = plain.settings | {
+        "record_id": "slug",
+        "partition_column": "portfolio",
+        "features": {"label": {}, "split": {"kind": "category"}},
+        "labels": plain.settings["labels"] | {"column": "order"},
+        "split": {"by": "group", "time": True},
+    }
+    columns = {names.get(ours, ours): column for ours, column in plain.source["columns"].items()} | {"group": "city"}
+    hostile = Written(tmp_path / "hostile", settings, {"kind": "table", "columns": columns}, plain.rows)
+
+    assert hostile.release() == ["all"]
+
+
 @pytest.mark.parametrize(
     ("sql", "words"),
     [
