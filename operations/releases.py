@@ -248,16 +248,20 @@ def decide(mail: Mail, decision: Decision) -> None:
         raise OperationError(f"the decision was refused with {answer.status_code}: see {page.url}")
 
 
-def first_tenants(stack: Stack, release: str, count: int) -> list[dict[str, Any]]:
-    """The first tenants of a release by id, without those whose history is insufficient: id and some features."""
+def first_records(stack: Stack, release: str, record_id: str, count: int) -> list[str]:
+    """The first ids of a release, in their order, without those whose history is insufficient.
+
+    Args:
+        stack: where it was made.
+        release: its id.
+        record_id: the name of the id's column.
+        count: how many.
+    """
     import pyarrow.parquet as parquet  # slow to import, and only needed here
 
     body = boto3.client("s3").get_object(Bucket=stack.bucket, Key=f"features/{release}/features.parquet")["Body"]
-    columns = ["tenant_id", "history", "work_order_count", "outbound_call_count"]
-    rows = parquet.read_table(io.BytesIO(body.read()), columns=columns).to_pylist()
-    return [row for row in sorted(rows, key=lambda row: str(row["tenant_id"])) if row["history"] != "insufficient"][
-        :count
-    ]
+    rows = parquet.read_table(io.BytesIO(body.read()), columns=[record_id, "history"]).to_pylist()
+    return sorted(str(row[record_id]) for row in rows if row["history"] != "insufficient")[:count]
 
 
 def model_packages(stack: Stack, release: str) -> list[dict[str, Any]]:
