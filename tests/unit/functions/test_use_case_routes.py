@@ -115,7 +115,7 @@ def test_an_id_means_a_record_of_the_use_case_in_the_path(ask: Ask) -> None:
             "label": "subscribes",
             "label_basis": None,
             "probability": 0.75,
-            "probability_of": "that the label of this record is subscribes",
+            "probability_of": "that the label of this client is subscribes",
             "probability_basis": None,
             "model_probability": None,
             "reasons": [
@@ -175,9 +175,9 @@ def test_many_records_are_answered_in_the_order_asked(ask: Ask, ids: list[Any]) 
 
 @pytest.mark.parametrize(
     ("body", "words"),
-    [({"tenant_ids": ["X 1"]}, '{"ids": ["...", ...]}'), ({"ids": ["a"] * 101}, "101 records are too many")],
+    [({"tenant_ids": ["X 1"]}, '{"ids": ["...", ...]}'), ({"ids": ["a"] * 101}, "101 clients are too many")],
 )
-def test_a_body_that_does_not_fit_is_refused_in_the_words_of_the_family(ask: Ask, body: Any, words: str) -> None:
+def test_a_body_that_does_not_fit_is_refused_with_a_hint(ask: Ask, body: Any, words: str) -> None:
     status, answer = ask("/use-cases/bank_marketing/predictions", body)
     assert (status, answer["code"]) == (400, "malformed_request")
     assert words in answer["detail"]
