@@ -25,7 +25,7 @@ def demo(stack: Stack, batch: RawBatch, choice: str, tenant: str | None, console
         stack: the laptop's.
         batch: what to release.
         choice: ``approve`` or ``reject``.
-        tenant: whose prediction to show in full; by default that of the first few with the highest probability.
+        tenant: whose prediction to show in full; by default the likeliest of a few.
         console: where to print.
 
     Returns:

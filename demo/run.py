@@ -20,7 +20,7 @@ from operations.releases import Decision, FinishedRelease, Mail
 from operations.stack import Stack
 from tenant_experience.use_case.schema import load_use_case
 
-_SAMPLE = 5
+_ASKED, _SHOWN = 100, 5
 
 
 def release(stack: Stack, batch: RawBatch, decision: Decision, console: Console) -> FinishedRelease:
@@ -45,7 +45,7 @@ def ask(stack: Stack, done: FinishedRelease, use_case: Path, record: str | None,
         stack: the laptop's.
         done: the release that is live now.
         use_case: the folder of its use case.
-        record: whose prediction to show in full; by default the one among the first with the highest probability.
+        record: whose prediction to show in full; by default the likeliest of the few that are listed.
         console: where to print.
 
     Returns:
@@ -55,8 +55,8 @@ def ask(stack: Stack, done: FinishedRelease, use_case: Path, record: str | None,
         OperationError: the API gives no prediction.
     """
     client, routes = ApiClient(stack.api_url, stack.api_key, console), Routes.of(use_case.name)
-    ids = releases.first_records(stack, done.release, load_use_case(use_case).record_id, _SAMPLE)
-    rows = client.predictions(routes, ids)
+    ids = releases.some_records(stack, done.release, load_use_case(use_case).record_id, _ASKED)
+    rows = answered(client.predictions(routes, ids))
     console.print(_table(rows, routes))
     chosen = record or str(max(rows, key=_strength)[routes.family.record_id])
     client.get(routes.path(chosen, "features"))
@@ -69,20 +69,27 @@ def ask(stack: Stack, done: FinishedRelease, use_case: Path, record: str | None,
     return prediction
 
 
+def answered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The first few rows with a prediction: a partition may be too small for a model. Without any, the first few."""
+    return ([row for row in rows if row["status"] == "scored"] or rows)[:_SHOWN]
+
+
 def _table(rows: list[dict[str, Any]], routes: Routes) -> Table:
-    names = (routes.family.record_id, routes.family.partition, "status", routes.family.label)
-    table = Table(*names, "probability", "version", title=f"POST {routes.predictions}")
+    family = routes.family
+    names = (family.record_id, family.partition, "status", family.label, "value", "probability", "model_version")
+    columns = [name for name in names if any(row.get(name) is not None for row in rows)]
+    table = Table(*columns, title=f"POST {routes.predictions}")
     for row in rows:
-        label, probability = row[routes.family.label] or row.get("value"), row["probability"]
-        shown = (*(row[name] for name in names[:3]), label, probability, row["model_version"])
-        table.add_row(*("-" if each is None else _short(each) for each in shown))
+        table.add_row(*(escape(_short(row.get(name))) for name in columns))
     return table
 
 
 def _short(value: object) -> str:
+    if value is None:
+        return "-"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _strength(row: dict[str, Any]) -> float:
     """What the answers are ordered by: the probability, or the number that is predicted."""
-    return float(row.get("value") or row["probability"] or 0.0)
+    return float(row.get("value") or row.get("probability") or 0.0)

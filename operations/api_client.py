@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from operations.batch import USE_CASE
+from operations.errors import OperationError
 from tenant_experience.api.route_family import RECORD_ROUTES, TENANT_ROUTES, RouteFamily
 
 
@@ -68,9 +69,14 @@ class ApiClient:
         return answer
 
     def predictions(self, routes: Routes, ids: list[str]) -> list[dict[str, Any]]:
-        """The rows of ``POST .../predictions`` for at most 100 records."""
+        """The rows of ``POST .../predictions`` for at most 100 records.
+
+        Raises:
+            OperationError: the API answers for none of them.
+        """
         answer = self._http.post(routes.predictions, json={routes.family.ids: ids})
-        answer.raise_for_status()
+        if answer.status_code != httpx.codes.OK:
+            raise OperationError(f"POST {routes.predictions} was answered with {answer.status_code}: {answer.text}")
         rows: list[dict[str, Any]] = answer.json()["predictions"]
         return rows
 

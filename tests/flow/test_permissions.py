@@ -26,7 +26,7 @@ def grant(role: str, action: str, resource: str = "") -> iam_drill.Grant:
 
 
 def some_tenant(flow: Flow, release: str) -> str:
-    return releases.first_records(flow.stack, release, "tenant_id", 1)[0]
+    return releases.some_records(flow.stack, release, "tenant_id", 1)[0]
 
 
 @pytest.mark.parametrize(
