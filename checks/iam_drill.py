@@ -350,7 +350,7 @@ def _prepare(server: Laptop) -> Drill:
     done = releases.make_release(stack, batches[0], lambda mail: releases.decide(mail, decision))
     if done.execution["status"] != "SUCCEEDED":
         raise OperationError(f"the first release failed: {done.execution.get('cause')}")
-    tenant = str(releases.first_tenants(stack, done.release, 1)[0]["tenant_id"])
+    (tenant,) = releases.some_records(stack, done.release, "tenant_id", 1)
     drill = Drill(stack, STATE, batches[1], tenant)
     for role in ("FeaturesRole", "PredictionsRole"):
         for action in ("sagemaker:GetRecord", "sagemaker:BatchGetRecord"):

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from demo import run, summary
-from operations.batch import USE_CASE, RawBatch
+from operations.batch import RawBatch, use_case_folder
 from operations.laptop import relative
 from operations.releases import Decision
 from operations.stack import Stack
@@ -25,7 +25,7 @@ def demo(stack: Stack, batch: RawBatch, choice: str, tenant: str | None, console
         stack: the laptop's.
         batch: what to release.
         choice: ``approve`` or ``reject``.
-        tenant: whose prediction to show in full; by default a busy one's.
+        tenant: whose prediction to show in full; by default the likeliest of a few.
         console: where to print.
 
     Returns:
@@ -38,10 +38,7 @@ def demo(stack: Stack, batch: RawBatch, choice: str, tenant: str | None, console
     prediction = None
     if status == "SUCCEEDED":
         console.print(f"\n[green]SUCCEEDED[/green] after {done.seconds:.1f} s")
-        if batch.use_case == USE_CASE:
-            prediction = run.ask(stack, done, tenant, console)
-        else:
-            summary.show(stack, done, console)
+        prediction = run.ask(stack, done, use_case_folder(batch.use_case), tenant, console)
     elif as_decided:
         console.print(
             f"\n[green]Rejected as decided[/green] after {done.seconds:.1f} s: nothing of release {done.release} was "

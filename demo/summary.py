@@ -7,8 +7,6 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from rich.console import Console
-from rich.table import Table
 
 from operations.laptop import LOCAL
 from operations.releases import Decision, FinishedRelease, model_packages
@@ -41,15 +39,6 @@ def write(stack: Stack, done: FinishedRelease, decision: Decision, prediction: d
         summary["metrics"] = summary["metrics"] or package["metrics"]
     PATH.write_text(json.dumps(summary, indent=2, default=str) + "\n")
     return summary
-
-
-def show(stack: Stack, done: FinishedRelease, console: Console) -> None:
-    """Print the models of a use case that the API does not serve: they are in the registry and on the endpoint."""
-    table = Table("model package", "status", "figures", title="Model Registry")
-    for package in model_packages(stack, done.release):
-        figures = ", ".join(f"{name} {value:.3f}" for name, value in package["metrics"].items())
-        table.add_row(package["arn"].partition("/")[2], package["status"], figures)
-    console.print(table)
 
 
 def _endpoint(stack: Stack) -> dict[str, Any]:

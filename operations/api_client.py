@@ -3,11 +3,49 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from rich.console import Console
 from rich.markup import escape
+
+from operations.batch import USE_CASE
+from operations.errors import OperationError
+from tenant_experience.api.route_family import RECORD_ROUTES, TENANT_ROUTES, RouteFamily
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Where the API answers about the records of one use case, and what it calls things there.
+
+    Attributes:
+        family: what the answers call things.
+        prefix: of the route for many records.
+        records: the prefix of the routes for one record.
+    """
+
+    family: RouteFamily
+    prefix: str
+    records: str
+
+    @classmethod
+    def of(cls, use_case: str) -> Routes:
+        """The tenants' routes for the stack's own use case, and the routes of records for another."""
+        if use_case == USE_CASE:
+            return cls(TENANT_ROUTES, "", "/tenants")
+        prefix = f"/use-cases/{use_case}"
+        return cls(RECORD_ROUTES, prefix, f"{prefix}/records")
+
+    @property
+    def predictions(self) -> str:
+        """The route for many records."""
+        return f"{self.prefix}/predictions"
+
+    def path(self, record_id: str, last: str) -> str:
+        """The path of one record's ``features`` or ``prediction``."""
+        return f"{self.records}/{quote(record_id, safe='')}/{last}"
 
 
 class ApiClient:
@@ -30,10 +68,15 @@ class ApiClient:
         self._show(f"GET {path}", answer)
         return answer
 
-    def predictions(self, tenant_ids: list[str]) -> list[dict[str, Any]]:
-        """The rows of ``POST /predictions`` for at most 100 tenants."""
-        answer = self._http.post("/predictions", json={"tenant_ids": tenant_ids})
-        answer.raise_for_status()
+    def predictions(self, routes: Routes, ids: list[str]) -> list[dict[str, Any]]:
+        """The rows of ``POST .../predictions`` for at most 100 records.
+
+        Raises:
+            OperationError: the API answers for none of them.
+        """
+        answer = self._http.post(routes.predictions, json={routes.family.ids: ids})
+        if answer.status_code != httpx.codes.OK:
+            raise OperationError(f"POST {routes.predictions} was answered with {answer.status_code}: {answer.text}")
         rows: list[dict[str, Any]] = answer.json()["predictions"]
         return rows
 

@@ -248,16 +248,29 @@ def decide(mail: Mail, decision: Decision) -> None:
         raise OperationError(f"the decision was refused with {answer.status_code}: see {page.url}")
 
 
-def first_tenants(stack: Stack, release: str, count: int) -> list[dict[str, Any]]:
-    """The first tenants of a release by id, without those whose history is insufficient: id and some features."""
+def some_records(stack: Stack, release: str, record_id: str, count: int) -> list[str]:
+    """Some ids of a release, in their order, of records whose history is sufficient or provisional.
+
+    Half of them are the first ids, and the others are spread over all, so that they are not all of one partition.
+
+    Args:
+        stack: where it was made.
+        release: its id.
+        record_id: the name of the id's column.
+        count: how many at most.
+    """
     import pyarrow.parquet as parquet  # slow to import, and only needed here
 
     body = boto3.client("s3").get_object(Bucket=stack.bucket, Key=f"features/{release}/features.parquet")["Body"]
-    columns = ["tenant_id", "history", "work_order_count", "outbound_call_count"]
-    rows = parquet.read_table(io.BytesIO(body.read()), columns=columns).to_pylist()
-    return [row for row in sorted(rows, key=lambda row: str(row["tenant_id"])) if row["history"] != "insufficient"][
-        :count
-    ]
+    rows = parquet.read_table(io.BytesIO(body.read()), columns=[record_id, "history"]).to_pylist()
+    return spread(sorted(str(row[record_id]) for row in rows if row["history"] != "insufficient"), count)
+
+
+def spread(ids: list[str], count: int) -> list[str]:
+    """The first half of ``count`` ids, and the other half evenly from the rest."""
+    first, others = ids[: count // 2], ids[count // 2 :]
+    wanted = count - len(first)
+    return first + others[:: max(1, -(-len(others) // wanted))]
 
 
 def model_packages(stack: Stack, release: str) -> list[dict[str, Any]]:

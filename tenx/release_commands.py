@@ -76,7 +76,7 @@ def demo(
             envvar="TENX_TENANT",
             show_envvar=False,
             metavar="ID",
-            help="The tenant whose prediction is shown in full (default: one with many contacts).",
+            help="The tenant whose prediction is shown in full (default: the likeliest of a few).",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The seed from which the data are generated.")] = 0,

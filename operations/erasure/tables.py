@@ -9,6 +9,7 @@ import boto3
 
 from operations.erasure.findings import Place
 from operations.stack import Stack
+from tenant_experience import data_layout
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.features.ingestion import EVENT_TIME, event_time_after
 
@@ -40,7 +41,7 @@ def erase_record(stack: Stack, use_case: str, erased: ErasedId, *, removes: bool
 
     The deletion does not cover the offline store, because that would add a row with the id that marks it as deleted.
     """
-    group = f"{stack.project}-{use_case}"
+    group = data_layout.feature_group(stack.project, use_case)
     place = Place(f"online feature group {group}", "records asked for", units=len(erased.ids))
     control, runtime = boto3.client("sagemaker"), boto3.client("sagemaker-featurestore-runtime")
     if not _exists(control, group):

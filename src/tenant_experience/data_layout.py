@@ -101,6 +101,11 @@ def model_package_group(project: str, own_use_case: str, use_case: str, slug: st
     return f"{project}-{slug if use_case == own_use_case else partition_slug(f'{use_case}/{slug}')}"
 
 
+def feature_group(project: str, use_case: str) -> str:
+    """The feature group of a use case, whose name the state machine gives to the job that creates it."""
+    return f"{project}-{use_case}"
+
+
 def raw_batch(use_case: str, batch: str) -> str:
     """The prefix of one batch of raw input, which is complete once its ``manifest.json`` is there."""
     return f"{RAW}/{use_case}/{batch}/"

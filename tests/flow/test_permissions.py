@@ -26,7 +26,7 @@ def grant(role: str, action: str, resource: str = "") -> iam_drill.Grant:
 
 
 def some_tenant(flow: Flow, release: str) -> str:
-    return str(releases.first_tenants(flow.stack, release, 1)[0]["tenant_id"])
+    return releases.some_records(flow.stack, release, "tenant_id", 1)[0]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.support.flow import Flow
 from tests.support.waiting import until
 
 USE_CASE = Path(__file__).parents[2] / "use_cases/tenant_experience/use_case.yaml"
-GROUP = "tenant-experience-hidden"
+GROUP = "pseudonyms-tenant_experience"
 TYPES = ("tenant_id", "event_time", "portfolio_id", "as_of")
 
 
@@ -25,7 +25,7 @@ def key(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> Iterator[bytes]:
     assert flow.bucket
     secret = boto3.client("secretsmanager").create_secret(Name="pseudonyms", SecretString="k" * 64)["ARN"]
     monkeypatch.setenv("PSEUDONYM_SECRET", secret)
-    monkeypatch.setenv("FEATURE_GROUP", GROUP)
+    monkeypatch.setenv("PROJECT", "pseudonyms")
     control = boto3.client("sagemaker")
     control.create_feature_group(
         FeatureGroupName=GROUP,

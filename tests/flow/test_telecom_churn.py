@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import pyarrow.parquet as parquet
@@ -66,8 +67,62 @@ def test_every_dimension_has_a_model_in_the_registry(flow: Flow, churn: Finished
 def test_the_other_use_case_is_left_alone(flow: Flow, other: dict[str, Any], churn: FinishedRelease) -> None:
     assert flow.live() == other
     mail = flow.mailbox.wait_for(f"Released: {churn.release}")
-    assert "TargetModel <partition>/<release>/model.tar.gz" in mail["text"]
-    assert "Clients ask here" not in mail["text"]
+    assert f"/use-cases/{USE_CASE}/records/<record id>/prediction" in mail["text"]
+    assert "/tenants/" not in mail["text"]
+
+
+def customers(flow: Flow, release: str) -> dict[str, dict[str, Any]]:
+    """The features of the release by id."""
+    body = boto3.client("s3").get_object(Bucket=flow.bucket, Key=f"features/{release}/features.parquet")["Body"]
+    return {row["customer_id"]: row for row in parquet.read_table(io.BytesIO(body.read())).to_pylist()}
+
+
+def test_two_use_cases_of_one_stack_answer(flow: Flow, other: dict[str, Any], churn: FinishedRelease) -> None:
+    listed = {row["name"]: row["release"] for row in flow.get("/use-cases").json()["use_cases"]}
+    assert (listed[USE_CASE], listed["tenant_experience"]) == (churn.release, other["release"])
+    tenant = flow.tenant_with_an_answer()
+    of_tenants = flow.get(f"/tenants/{tenant}/prediction").json()
+    as_record = flow.get(f"/use-cases/tenant_experience/records/{tenant}/prediction").json()
+    assert (as_record["record_id"], as_record["label"]) == (tenant, of_tenants["experience"])
+    assert (as_record["probability"], as_record["model_version"]) == (of_tenants["probability"], other["release"])
+    assert flow.get(f"/use-cases/{USE_CASE}/records/{tenant}/prediction").status_code == 404
+
+    known = customers(flow, churn.release)
+    ids = sorted(known)[:3] + sorted(known)[-3:]
+    answer = flow.ask_predictions(USE_CASE, json={"ids": ids})
+    rows = answer.json()["predictions"]
+    assert (answer.status_code, [row["record_id"] for row in rows]) == (200, ids)
+    assert {row["partition"] for row in rows} == {"Dim1", "Dim3"}
+    assert {row["model_version"] for row in rows} == {churn.release}
+    assert all(row["label"] in ("stays", "leaves") and 0 < row["probability"] < 1 for row in rows)
+    first = f"/use-cases/{USE_CASE}/records/{quote(ids[0], safe='')}"
+    whole = flow.get(f"{first}/prediction").json()
+    assert {name: whole[name] for name in ("record_id", "label", "probability")} == {
+        name: rows[0][name] for name in ("record_id", "label", "probability")
+    }
+    assert whole["reasons"]
+    features = flow.get(f"{first}/features").json()["features"]
+    assert features == pytest.approx({name: known[ids[0]][name] for name in features})
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        (f"/use-cases/{USE_CASE}/records/NOBODY-0/prediction", 404, "unknown_record"),
+        (f"/use-cases/{USE_CASE}/records/a%2Fb/features", 400, "malformed_record_id"),
+        (f"/use-cases/{USE_CASE}/records/%FF%FE/prediction", 400, "malformed_record_id"),
+        ("/use-cases/nosuch/records/NOBODY-0/prediction", 404, "unknown_use_case"),
+        ("/use-cases/%2e%2e/records/NOBODY-0/features", 404, "unknown_use_case"),
+        ("/use-cases/bank_marketing/records/NOBODY-0/prediction", 503, "no_live_model"),
+        (f"/use-cases/{USE_CASE}", 404, "unknown_route"),
+    ],
+)
+def test_what_cannot_be_answered_is_a_problem(
+    flow: Flow, churn: FinishedRelease, path: str, status: int, code: str
+) -> None:
+    assert churn.release
+    answer = flow.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 def test_the_endpoint_answers_for_a_customer_with_reasons(flow: Flow, churn: FinishedRelease) -> None:

@@ -104,10 +104,11 @@ class Flow:
         """Ask the API by any method."""
         return self.http.request(method, self.stack.api_url + path, headers={"x-api-key": self.stack.api_key})
 
-    def ask_predictions(self, **body: Any) -> httpx.Response:
-        """``POST /predictions``, with ``json`` or ``content``."""
+    def ask_predictions(self, use_case: str = "", **body: Any) -> httpx.Response:
+        """``POST /predictions``, or that of a use case, with ``json`` or ``content``."""
         headers = {"x-api-key": self.stack.api_key}
-        return self.http.post(f"{self.stack.api_url}/predictions", headers=headers, **body)
+        prefix = f"/use-cases/{use_case}" if use_case else ""
+        return self.http.post(f"{self.stack.api_url}{prefix}/predictions", headers=headers, **body)
 
     def predictions(self, tenants: list[str]) -> list[dict[str, Any]]:
         """The API's answers for these tenants."""

@@ -1,3 +1,3 @@
 """The answers of the HTTPS API: predictions in words, and problems with a stable code."""
 
-__all__ = ["http", "prediction", "problem"]
+__all__ = ["http", "prediction", "problem", "route_family"]

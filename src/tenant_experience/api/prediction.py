@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from tenant_experience.api.route_family import RouteFamily
 from tenant_experience.data_layout import SIDE_COLUMNS
 from tenant_experience.prediction_status import PredictionStatus
 from tenant_experience.release.release import LiveRelease, PublishedModel
@@ -146,14 +147,14 @@ def read_record(record: Mapping[str, str], use_case: ServedUseCase) -> ServedTen
     )
 
 
-def describe_features(tenant: ServedTenant, use_case: ServedUseCase) -> dict[str, Any]:
-    """The answer of ``GET /tenants/{tenant_id}/features``. A feature that has no denominator is null.
+def describe_features(tenant: ServedTenant, use_case: ServedUseCase, *, routes: RouteFamily) -> dict[str, Any]:
+    """The answer of ``GET .../features``. A feature that has no denominator is null.
 
     ``release`` is the release that last changed any of the values; later ones found the same values.
     """
     return {
-        "tenant_id": tenant.tenant_id,
-        "portfolio_id": tenant.portfolio_id,
+        routes.record_id: tenant.tenant_id,
+        routes.partition: tenant.portfolio_id,
         "as_of": tenant.as_of,
         "history": tenant.history,
         "exposure_days": tenant.side.get("exposure_days"),
@@ -163,43 +164,59 @@ def describe_features(tenant: ServedTenant, use_case: ServedUseCase) -> dict[str
     }
 
 
+def describe_use_case(use_case: ServedUseCase, live: LiveRelease) -> dict[str, Any]:
+    """The row of ``GET /use-cases``: what the use case itself calls what ``record_id`` and so on stand for."""
+    return {
+        "name": use_case.name,
+        "release": live.release,
+        "record_id": use_case.record_id,
+        "partition": use_case.partition_column,
+        "labels": list(use_case.labels),
+        "positive": use_case.positive,
+    }
+
+
 def describe_prediction(
     tenant: ServedTenant,
     prediction: ModelPrediction | None,
     use_case: ServedUseCase,
     *,
+    routes: RouteFamily,
     now: datetime,
     stale_after: timedelta,
 ) -> dict[str, Any]:
-    """The answer of ``GET /tenants/{tenant_id}/prediction``.
+    """The answer of ``GET .../prediction``.
 
     Args:
         tenant: the served record.
         prediction: what the model answers; None when the history is too short for a model to be asked.
         use_case: names, words, and the aspects that are shown apart.
+        routes: what the fields are called.
         now: UTC.
         stale_after: the age of ``as_of`` from which the answer says ``stale``.
     """
     own = prediction.model_probability if prediction else None
     supporting, counter = reasons(tenant, prediction, use_case) if prediction else ([], [])
     return {
-        "tenant_id": tenant.tenant_id,
-        "portfolio_id": tenant.portfolio_id,
+        routes.record_id: tenant.tenant_id,
+        routes.partition: tenant.portfolio_id,
         "status": prediction.status if prediction else PredictionStatus.INSUFFICIENT_HISTORY,
-        "experience": prediction.experience if prediction else None,
+        routes.label: prediction.experience if prediction else None,
         "label_basis": prediction.label_basis if prediction else None,
         "probability": prediction.probability if prediction else None,
         "probability_of": _probability_of(prediction, use_case) if prediction else None,
         "probability_basis": prediction.probability_basis if prediction else None,
         "model_probability": own,
-        "closeness": own,  # the old name, until the next version (decision 0016)
+        **({"closeness": own} if routes.shows_closeness else {}),  # the old name, until the next version
         **(prediction.optional if prediction else {}),
         "reasons": supporting,
         "counter_reasons": counter,
-        **{
-            aspect: {name: tenant.values.get(name) for name in names}
-            for aspect, names in sorted(use_case.aspects.items())
-        },
+        **routes.aspects(
+            {
+                aspect: {name: tenant.values.get(name) for name in names}
+                for aspect, names in sorted(use_case.aspects.items())
+            }
+        ),
         "open_items": _open_items(tenant),
         "history": tenant.history,
         "validation": prediction.validation if prediction else None,
@@ -210,9 +227,9 @@ def describe_prediction(
     }
 
 
-def describe_no_answer(tenant_id: str | int | None, *, code: str, detail: str) -> dict[str, Any]:
-    """The row of ``POST /predictions`` for an id that cannot be answered; a number is no id, but is repeated."""
-    return {"tenant_id": tenant_id, "status": PredictionStatus.NO_ANSWER, "code": code, "detail": detail}
+def describe_no_answer(asked: str | int | None, *, routes: RouteFamily, code: str, detail: str) -> dict[str, Any]:
+    """The row of ``POST .../predictions`` for an id that cannot be answered; a number is no id, but is repeated."""
+    return {routes.record_id: asked, "status": PredictionStatus.NO_ANSWER, "code": code, "detail": detail}
 
 
 def reasons(

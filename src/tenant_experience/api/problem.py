@@ -14,8 +14,12 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from tenant_experience.api.http import Methods, is_wrong_method
+from tenant_experience.api.route_family import FAMILIES, RouteFamily
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.tenant_id import RULE, IdCase, tenant_id_of
+from tenant_experience.use_case import files as use_case_files
+from tenant_experience.use_case import served
+from tenant_experience.use_case.served import ServedUseCase
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "5"
@@ -27,7 +31,12 @@ _DETAIL = {
 }
 # Raised for a request that is longer than the API reads.
 TOO_LARGE = "request_too_large"
-_STATUS = {"unknown_tenant": 404, "unknown_route": 404, TOO_LARGE: 413}
+_STATUS = {
+    **{routes.unknown: 404 for routes in FAMILIES},
+    "unknown_use_case": 404,
+    "unknown_route": 404,
+    TOO_LARGE: 413,
+}
 
 
 def problem(status: int, code: str, detail: str) -> Response[str]:
@@ -65,10 +74,16 @@ def api(logger: Logger, methods: Methods) -> APIGatewayRestResolver:
     def unknown(_error: NotFoundError) -> Response[str]:
         if is_wrong_method(app.current_event.raw_event, methods):
             return problem(405, "method_not_allowed", "this route does not answer this method; see the header Allow")
-        if "tenant_id" in (
-            app.current_event.path_parameters or {}
-        ):  # the gateway knows the route, so the id is at fault
-            return problem(400, "malformed_tenant_id", _WELL_FORMED)
+        # Where the gateway knows the route, what stands in the path is at fault.
+        parameters = app.current_event.path_parameters or {}
+        if "name" in parameters:
+            try:
+                _deployed_name(parameters["name"])
+            except UserError as error:
+                return refuse(error)
+        for routes in FAMILIES:
+            if routes.record_id in parameters:
+                return problem(400, routes.malformed, _WELL_FORMED)
         return problem(404, "unknown_route", "this route does not exist")
 
     app.exception_handler(UserError)(refuse)
@@ -104,28 +119,48 @@ def request_text(event: Mapping[str, Any], longest: int) -> str:
     return text
 
 
-def tenant_id(text: object, case: IdCase) -> str:
-    """The tenant id that a request means, in its normal form.
+def asked_id(text: object, case: IdCase, routes: RouteFamily) -> str:
+    """The id that a request means, in its normal form.
 
     Raises:
-        UserError: ``malformed_tenant_id``.
+        UserError: ``malformed_tenant_id`` or ``malformed_record_id``.
     """
     if not isinstance(text, str):
-        raise UserError("an id must be a text", code="malformed_tenant_id")
+        raise UserError("an id must be a text", code=routes.malformed)
     meant = tenant_id_of(text, case)
     if meant is None:
-        raise UserError(_WELL_FORMED, code="malformed_tenant_id")
+        raise UserError(_WELL_FORMED, code=routes.malformed)
     return meant
 
 
-def tenant_id_of_path(text: str, case: IdCase) -> str:
-    """The tenant id in a path. A REST API passes it on as the client wrote it, ``%20`` for a space.
+def id_of_path(text: str, case: IdCase, routes: RouteFamily) -> str:
+    """The id in a path. A REST API passes it on as the client wrote it, ``%20`` for a space.
 
     Raises:
-        UserError: ``malformed_tenant_id``.
+        UserError: ``malformed_tenant_id`` or ``malformed_record_id``.
     """
     try:
         meant = unquote(text, errors="strict")
     except UnicodeDecodeError as error:
-        raise UserError(_WELL_FORMED, code="malformed_tenant_id") from error
-    return tenant_id(meant, case)
+        raise UserError(_WELL_FORMED, code=routes.malformed) from error
+    return asked_id(meant, case, routes)
+
+
+def use_case_of_path(text: str) -> ServedUseCase:
+    """The use case that a path names.
+
+    Raises:
+        UserError: ``unknown_use_case``.
+        PlatformError: ``use_case_unavailable``.
+    """
+    return served.read(_deployed_name(text))
+
+
+def _deployed_name(text: str) -> str:
+    """The name in a path, once it is known to be one of a deployed use case: it becomes the name of a folder."""
+    name, known = unquote(text), use_case_files.names()
+    if name not in known:
+        raise UserError(
+            f"this stack has no use case of this name; it has {', '.join(known) or 'none'}", code="unknown_use_case"
+        )
+    return name

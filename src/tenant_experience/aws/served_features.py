@@ -11,6 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 
+from tenant_experience import data_layout
 from tenant_experience.api.prediction import ServedTenant, read_record
 from tenant_experience.aws.pseudonym_key import read_key
 from tenant_experience.environment import setting
@@ -36,14 +37,14 @@ def read_tenants(tenant_ids: Sequence[str], use_case: ServedUseCase) -> dict[str
 
     Args:
         tenant_ids: at most 100, without repetition.
-        use_case: says what their records hold.
+        use_case: whose feature group is read, and what its records hold.
 
     Raises:
         PlatformError: ``features_unavailable``.
     """
     if not 0 < len(tenant_ids) <= _BATCH:
         raise ValueError(f"{len(tenant_ids)} tenants: BatchGetRecord takes 1 to {_BATCH}")
-    group, key = setting("FEATURE_GROUP"), read_key()
+    group, key = data_layout.feature_group(setting("PROJECT"), use_case.name), read_key()
     asked = {text if key is None else pseudonym(key, text): text for text in tenant_ids}
     try:
         if len(asked) == 1:

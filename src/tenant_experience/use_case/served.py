@@ -35,6 +35,7 @@ class ServedUseCase:
     """The part of ``use_case.yaml`` that answers depend on.
 
     Attributes:
+        name: the use case.
         record_id: the name of the id in a record.
         record_id_case: whether ids that differ only in case are different ids.
         partition_column: the name of the portfolio in a record.
@@ -45,6 +46,7 @@ class ServedUseCase:
         words: what texts call records and partitions.
     """
 
+    name: str
     record_id: str
     record_id_case: IdCase
     partition_column: str
@@ -72,6 +74,7 @@ def parse(content: bytes) -> ServedUseCase:
     labels = document["labels"]
     positive = labels.get("positive")
     return ServedUseCase(
+        name=document["name"],
         record_id=document["record_id"],
         record_id_case=document.get("record_id_case", "sensitive"),
         partition_column=document.get("partition_column", "portfolio_id"),

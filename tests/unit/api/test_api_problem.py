@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tenant_experience.api import problem as api_problem
+from tenant_experience.api.route_family import TENANT_ROUTES
 from tenant_experience.errors import UserError
 
 
@@ -21,7 +22,7 @@ from tenant_experience.errors import UserError
     ],
 )
 def test_an_id_of_a_path_may_be_percent_encoded(written: str, meant: str) -> None:
-    assert api_problem.tenant_id_of_path(written, "sensitive") == meant
+    assert api_problem.id_of_path(written, "sensitive", TENANT_ROUTES) == meant
 
 
 @pytest.mark.parametrize(
@@ -29,14 +30,14 @@ def test_an_id_of_a_path_may_be_percent_encoded(written: str, meant: str) -> Non
 )
 def test_a_malformed_id_of_a_path_is_refused_by_name(written: str) -> None:
     with pytest.raises(UserError, match="malformed_tenant_id"):
-        api_problem.tenant_id_of_path(written, "sensitive")
+        api_problem.id_of_path(written, "sensitive", TENANT_ROUTES)
 
 
 def test_an_id_of_a_body_is_taken_as_it_is() -> None:
-    assert api_problem.tenant_id("a%40b c", "sensitive") == "a%40b c"
+    assert api_problem.asked_id("a%40b c", "sensitive", TENANT_ROUTES) == "a%40b c"
 
 
 @pytest.mark.parametrize("text", ["a\n", "a/b", "\ud800"])
 def test_a_malformed_id_of_a_body_is_refused_by_name(text: str) -> None:
     with pytest.raises(UserError, match="malformed_tenant_id"):
-        api_problem.tenant_id(text, "sensitive")
+        api_problem.asked_id(text, "sensitive", TENANT_ROUTES)

@@ -17,6 +17,7 @@ from tenant_experience.api.prediction import (
     read_record,
     reasons,
 )
+from tenant_experience.api.route_family import RECORD_ROUTES, TENANT_ROUTES
 from tenant_experience.errors import PlatformError
 from tenant_experience.release.release import LiveRelease, PublishedModel
 from tenant_experience.use_case.served import parse, read
@@ -56,7 +57,7 @@ MODEL = ModelPrediction.read(ROW, model_version="r1", scale="global")
 
 def test_a_feature_without_a_denominator_is_null_and_is_not_sent_to_the_model() -> None:
     tenant = read_record(RECORD, TENANTS)
-    assert describe_features(tenant, TENANTS)["features"]["answer_rate"] is None
+    assert describe_features(tenant, TENANTS, routes=TENANT_ROUTES)["features"]["answer_rate"] is None
     assert tenant.instance == {
         "tenant_id": "T1",
         "features": {"portfolio_id": "P1", "mean_first_response_hr": 12.5, "total_tickets": 3.0},
@@ -65,7 +66,9 @@ def test_a_feature_without_a_denominator_is_null_and_is_not_sent_to_the_model() 
 
 
 def test_a_prediction_says_how_sure_why_when_and_by_which_model() -> None:
-    answer = describe_prediction(read_record(RECORD, TENANTS), MODEL, TENANTS, now=NOW, stale_after=timedelta(days=35))
+    answer = describe_prediction(
+        read_record(RECORD, TENANTS), MODEL, TENANTS, routes=TENANT_ROUTES, now=NOW, stale_after=timedelta(days=35)
+    )
     assert (answer["status"], answer["experience"], answer["probability"]) == ("scored", "bad", 0.9)
     assert (answer["model_version"], answer["scale"]) == ("r1", "global")
     assert (answer["label_basis"], answer["probability_basis"]) == ("rule", "one_snapshot")
@@ -82,7 +85,10 @@ def test_a_prediction_says_how_sure_why_when_and_by_which_model() -> None:
 def test_a_prediction_says_what_the_answers_are_worth_by_outcomes() -> None:
     said = {"text": "not validated against any outcome", "validated": False, "outcomes": []}
     model = ModelPrediction.read(ROW, model_version="r1", scale="global", validation=said)
-    tenant, limits = read_record(RECORD, TENANTS), {"now": NOW, "stale_after": timedelta(days=35)}
+    tenant, limits = (
+        read_record(RECORD, TENANTS),
+        {"routes": TENANT_ROUTES, "now": NOW, "stale_after": timedelta(days=35)},
+    )
     assert describe_prediction(tenant, model, TENANTS, **limits)["validation"] == said
     # An older endpoint does not say it, and no model is asked about a tenant with too little history.
     assert describe_prediction(tenant, MODEL, TENANTS, **limits)["validation"] is None
@@ -91,13 +97,17 @@ def test_a_prediction_says_what_the_answers_are_worth_by_outcomes() -> None:
 
 def test_an_answer_of_old_features_says_stale() -> None:
     tenant = read_record(RECORD, TENANTS)
-    assert not describe_prediction(tenant, MODEL, TENANTS, now=NOW, stale_after=timedelta(days=35))["stale"]
-    assert describe_prediction(tenant, MODEL, TENANTS, now=NOW, stale_after=timedelta(days=10))["stale"]
+    assert not describe_prediction(
+        tenant, MODEL, TENANTS, routes=TENANT_ROUTES, now=NOW, stale_after=timedelta(days=35)
+    )["stale"]
+    assert describe_prediction(tenant, MODEL, TENANTS, routes=TENANT_ROUTES, now=NOW, stale_after=timedelta(days=10))[
+        "stale"
+    ]
 
 
 def test_too_little_history_has_no_probability() -> None:
     tenant = read_record({**RECORD, "history": "insufficient"}, TENANTS)
-    answer = describe_prediction(tenant, None, TENANTS, now=NOW, stale_after=timedelta(days=35))
+    answer = describe_prediction(tenant, None, TENANTS, routes=TENANT_ROUTES, now=NOW, stale_after=timedelta(days=35))
     assert (answer["status"], answer["reasons"], answer["counter_reasons"]) == ("insufficient_history", [], [])
     bases = ("label_basis", "probability_basis", "probability_of")
     numbers = ("experience", "probability", "model_probability", "closeness", "model_version", "scale", *bases)
@@ -167,7 +177,9 @@ CUSTOMER = {
 
 def churn_answer(row: dict[str, object]) -> dict[str, object]:
     model = ModelPrediction.read(row, model_version="r1", scale="local")
-    return describe_prediction(read_record(CUSTOMER, CHURN), model, CHURN, now=NOW, stale_after=timedelta(days=35))
+    return describe_prediction(
+        read_record(CUSTOMER, CHURN), model, CHURN, routes=TENANT_ROUTES, now=NOW, stale_after=timedelta(days=35)
+    )
 
 
 def test_another_use_case_has_its_own_names_and_categories_are_texts() -> None:
@@ -175,7 +187,7 @@ def test_another_use_case_has_its_own_names_and_categories_are_texts() -> None:
     assert (customer.tenant_id, customer.portfolio_id) == ("C-1", "dimension2")
     known = {"dimension": "dimension2", "state": "KS", "area_code": "415", "day_minutes": 265.1}
     assert customer.instance["features"] == known
-    assert list(describe_features(customer, CHURN)["features"]) == list(CHURN.features)
+    assert list(describe_features(customer, CHURN, routes=RECORD_ROUTES)["features"]) == list(CHURN.features)
 
 
 def test_another_use_case_is_told_in_its_own_words() -> None:
@@ -229,7 +241,9 @@ NO_FEATURES = {"probability": None, "contributions": {}}
 )
 def test_a_tenant_without_the_features_that_decide_has_a_status_and_no_label(row: dict[str, object]) -> None:
     model = ModelPrediction.read(row, model_version="r1", scale="global")
-    answer = describe_prediction(read_record(RECORD, TENANTS), model, TENANTS, now=NOW, stale_after=timedelta(days=35))
+    answer = describe_prediction(
+        read_record(RECORD, TENANTS), model, TENANTS, routes=TENANT_ROUTES, now=NOW, stale_after=timedelta(days=35)
+    )
     assert (answer["status"], answer["experience"], answer["reasons"]) == ("no_features", None, [])
     assert (answer["probability"], answer["model_probability"], answer["closeness"]) == (None, None, None)
 
@@ -240,7 +254,9 @@ def test_an_older_endpoint_answers_by_the_old_names_and_without_what_it_does_not
         {name: value for name, value in ROW.items() if name not in new}, model_version="r1", scale="global"
     )
     assert old == replace(MODEL, label_basis=None, probability_basis=None, contributions_for=None)
-    answer = describe_prediction(read_record(RECORD, TENANTS), old, TENANTS, now=NOW, stale_after=timedelta(days=35))
+    answer = describe_prediction(
+        read_record(RECORD, TENANTS), old, TENANTS, routes=TENANT_ROUTES, now=NOW, stale_after=timedelta(days=35)
+    )
     assert (answer["experience"], answer["probability"], answer["model_probability"]) == ("bad", 0.9, 0.99)
     assert (answer["label_basis"], answer["probability_basis"], answer["probability_of"]) == (None, None, None)
     assert [reason["feature"] for reason in answer["reasons"]] == ["mean_first_response_hr"]
@@ -248,7 +264,7 @@ def test_an_older_endpoint_answers_by_the_old_names_and_without_what_it_does_not
 
 
 def test_the_status_is_plain_text_in_json() -> None:
-    row = describe_no_answer("T1", code="unknown_tenant", detail="this tenant has no features")
+    row = describe_no_answer("T1", routes=TENANT_ROUTES, code="unknown_tenant", detail="this tenant has no features")
     assert json.loads(json.dumps(row)) == {
         "tenant_id": "T1",
         "status": "no_answer",
@@ -284,7 +300,7 @@ def test_the_level_of_a_portfolio_is_a_reason_and_its_basis_is_told(basis: str) 
         "contributions_for": "leaves",
     }
     tenant, found = read_record(record, CHURN), ModelPrediction.read(row, model_version="r1", scale="global")
-    answer = describe_prediction(tenant, found, CHURN, now=NOW, stale_after=timedelta(days=99))
+    answer = describe_prediction(tenant, found, CHURN, routes=TENANT_ROUTES, now=NOW, stale_after=timedelta(days=99))
     assert answer["level_basis"] == basis
     texts = [reason["text"] for reason in answer["reasons"]]
     assert ("dimension speaks for leaving (Dim1)" in texts) == (basis == "partition")

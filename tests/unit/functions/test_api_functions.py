@@ -18,6 +18,7 @@ from tests.support.words import TENANT_WORDS
 
 FUNCTIONS = Path(__file__).parents[3] / "functions"
 SERVED = SimpleNamespace(record_id_case="sensitive", words=TENANT_WORDS)
+RECORD = "/use-cases/{name}/records/{record_id}"
 CONTEXT = SimpleNamespace(function_name="f", memory_limit_in_mb=1, invoked_function_arn="a", aws_request_id="r")
 
 
@@ -47,7 +48,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     """Asks POST /predictions, where tenant ``broken`` fails by our fault and ``nobody`` is not known."""
     predictions = function("predictions", monkeypatch)
 
-    def predict(ids: list[str], *, explain: bool) -> dict[str, Any]:
+    def predict(ids: list[str], _use_case: Any, _routes: Any, *, explain: bool) -> dict[str, Any]:
         assert len(set(ids)) == len(ids)
         assert not explain
         fault = PlatformError("down", code="model_unavailable")
@@ -142,6 +143,10 @@ def test_json_with_two_meanings_or_beyond_a_limit_is_400(
         ("features", "/tenants/{tenant_id}/features", "/tenants/a/features", "GET, HEAD"),
         ("predictions", "/tenants/{tenant_id}/prediction", "/tenants/a/prediction", "GET, HEAD"),
         ("predictions", "/predictions", "/predictions", "POST"),
+        ("features", f"{RECORD}/features", "/use-cases/a/records/b/features", "GET, HEAD"),
+        ("predictions", f"{RECORD}/prediction", "/use-cases/a/records/b/prediction", "GET, HEAD"),
+        ("predictions", "/use-cases/{name}/predictions", "/use-cases/a/predictions", "POST"),
+        ("predictions", "/use-cases", "/use-cases", "GET, HEAD"),
         ("approvals", "/approvals/{approval_id}", "/approvals/r1", "GET, HEAD, POST"),
         ("approvals", "/approvals/{approval_id}/data-quality", "/approvals/r1/data-quality", "GET, HEAD"),
     ],

@@ -32,7 +32,7 @@ class StoredTenants:
     """AWS as the functions call it: an online store of four tenants with too little history, and a live release."""
 
     def get_record(self, *, FeatureGroupName: str, RecordIdentifierValueAsString: str) -> dict[str, Any]:  # noqa: N803
-        assert FeatureGroupName == "group"
+        assert FeatureGroupName == "te-tenant_experience"
         known = RecordIdentifierValueAsString in STORED
         return {"Record": self.record(RecordIdentifierValueAsString)} if known else {}
 
@@ -60,7 +60,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, dict[str, A
     monkeypatch.setattr(served_features, "feature_store", lambda: tenants)
     monkeypatch.setattr(release_table, "dynamodb", lambda: tenants)
     monkeypatch.syspath_prepend(str(ROOT))
-    settings = {"USE_CASE": "tenant_experience", "FEATURE_GROUP": "group", "RELEASE_TABLE": "t", "ENDPOINT": "e"}
+    settings = {"USE_CASE": "tenant_experience", "PROJECT": "te", "RELEASE_TABLE": "t", "ENDPOINT": "e"}
     for name, value in (settings | {"STALE_AFTER_DAYS": "30"}).items():
         monkeypatch.setenv(name, value)
 

@@ -23,6 +23,7 @@ from tests.support.words import TENANT_WORDS
 DIGEST = "d" * 64
 TENANT = ServedTenant("T1", "north", "all", "2026-11-01T00:00:00+00:00", "r1", "sufficient", {}, {})
 USE_CASE = SimpleNamespace(
+    name="tenant_experience",
     words=TENANT_WORDS,
     aspects={},
     features={},
