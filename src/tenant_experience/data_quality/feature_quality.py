@@ -22,6 +22,7 @@ from tenant_experience.errors import UserError
 from tenant_experience.features.sql import FEATURES_TABLE
 from tenant_experience.intake.duckdb_session import count, identifier, single
 from tenant_experience.statistics.transforms import Transform
+from tenant_experience.use_case.manifest import without_training
 from tenant_experience.use_case.schema import UseCase
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -34,10 +35,11 @@ class TenantFigures:
 
     Attributes:
         tenants: how many there are.
-        may_train: how many have enough history to train on.
+        may_train: how many a model may be trained on.
         tenants_by_history: sufficient, provisional, insufficient.
         portfolios: how many there are.
-        left_out: features that have one value, or none, for all tenants that may train, each with the reason.
+        left_out: features that have one value, or none, for all tenants that may train, each with the reason; none
+            where no tenant may.
     """
 
     tenants: int
@@ -90,15 +92,16 @@ def describe_tenants(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -
         connection: holds ``features``.
         use_case: names the columns.
     """
+    may_train = count(connection, f"SELECT count(*) FILTER (may_train) FROM {FEATURES_TABLE}")
     by_history = connection.execute(f"SELECT history, count(*) FROM {FEATURES_TABLE} GROUP BY 1 ORDER BY 1").fetchall()
     return TenantFigures(
         tenants=count(connection, f"SELECT count(*) FROM {FEATURES_TABLE}"),
-        may_train=count(connection, f"SELECT count(*) FILTER (may_train) FROM {FEATURES_TABLE}"),
+        may_train=may_train,
         tenants_by_history=dict(by_history),
         portfolios=count(
             connection, f"SELECT count(DISTINCT {identifier(use_case.partition_column)}) FROM {FEATURES_TABLE}"
         ),
-        left_out=_left_out(connection, use_case),
+        left_out=_left_out(connection, use_case) if may_train else {},
     )
 
 
@@ -158,7 +161,7 @@ def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *,
         raise UserError(
             f"no {use_case.words.record} has the class {missing[0]!r} in column {column!r}, so no model can "
             "learn it. Send an export "
-            "that holds all of labels.classes, or correct how the source maps them",
+            f"that holds all of labels.classes, or correct how the source maps them. {without_training()}",
             code="missing_class",
         )
     return LabelDescription(column, releases.describe_category(column))

@@ -106,15 +106,23 @@ def intake_warnings(intake: IntakeFigures, events: EventFigures | None) -> list[
     return warnings
 
 
-def age_warnings(as_of: str, live_as_of: str | None) -> list[str]:
-    """A sentence when the features describe an earlier moment than those that are live."""
+def age_warnings(as_of: str, live_as_of: str | None, *, train: bool = True) -> list[str]:
+    """A sentence when the features describe an earlier moment than those that are live.
+
+    Args:
+        as_of: of these features.
+        live_as_of: of the live release; None when none is.
+        train: whether models are trained, to replace those that are live.
+    """
     if live_as_of is None or as_of >= live_as_of:
         return []
     older = duration((datetime.fromisoformat(live_as_of) - datetime.fromisoformat(as_of)) / timedelta(hours=1))
-    return [
-        f"these features describe {as_of}, {older} before those of the live release ({live_as_of}): approving them "
-        "puts older models and features in place of newer ones"
-    ]
+    effect = (
+        "approving them puts older models and features in place of newer ones"
+        if train
+        else "records that are served as of a later moment keep what they have"
+    )
+    return [f"these features describe {as_of}, {older} before those of the live release ({live_as_of}): {effect}"]
 
 
 def scope_warnings(scope: str, partitions: Collection[PartitionSize], use_case: UseCase) -> list[str]:
@@ -226,7 +234,11 @@ def _and_of(more: Sequence[str]) -> str:
 
 
 def check_comparison_gates(
-    broken: Sequence[BrokenGate], accepted: Collection[ComparisonGate], told: Callable[[], Sequence[str]]
+    broken: Sequence[BrokenGate],
+    accepted: Collection[ComparisonGate],
+    told: Callable[[], Sequence[str]],
+    *,
+    train: bool = True,
 ) -> list[str]:
     """Refuses a release that differs too much from the live one, unless its manifest accepts that.
 
@@ -234,6 +246,7 @@ def check_comparison_gates(
         broken: the gates that are.
         accepted: the gates that the manifest accepts to be broken.
         told: gives sentences that belong into the refusal.
+        train: whether models are trained, which an approver must accept.
 
     Returns:
         A warning for each broken gate, which the approver must see first.
@@ -247,7 +260,8 @@ def check_comparison_gates(
         raise UserError(
             ". ".join([refusing[0].sentence, *(sentence.rstrip(".") for sentence in told())])
             + ". See the data-quality report and correct the export. If the change is real, upload the batch again "
-            f'with "accept": {named} in manifest.json: the approver then decides',
+            f'with "accept": {named} in manifest.json: '
+            + ("the approver then decides" if train else "the live models then answer for these records"),
             code=name,
         )
     return [f"manifest.json accepts that the gate {gate.name} is broken: {gate.sentence}" for gate in broken]

@@ -22,6 +22,7 @@ from tenant_experience.intake.mapping import (
 )
 from tenant_experience.intake.staging import FileCount
 from tenant_experience.use_case.features import Feature
+from tenant_experience.use_case.manifest import without_training
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
 
@@ -38,7 +39,10 @@ def read_table(engine: DuckDbEngine, files: Sequence[RawFile], source: Source, u
         UserError: ``wrong_column_type`` or ``duplicate_ids``, or a file cannot be read; names the file and the column.
     """
     checks = tuple(_checks(source, use_case))
-    counts = engine.stage(files, RowMapping(source, _typed(source, use_case), checks, _meanings(use_case)))
+    label = [use_case.labels.column] if use_case.labels.column else []
+    advice = dict.fromkeys(label, without_training())
+    mapping = RowMapping(source, _typed(source, use_case), checks, _meanings(use_case), advice=advice)
+    counts = engine.stage(files, mapping)
     _check_column_types(engine.connection, counts, source)
     _check_unique(engine.connection, files, source, use_case)
     engine.connection.execute(

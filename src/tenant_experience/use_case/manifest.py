@@ -17,7 +17,9 @@ from tenant_experience.errors import UserError
 from tenant_experience.json_document import parse_json
 from tenant_experience.use_case.group_choice import GroupChoice, parse_group_choice
 
-KEYS = ("source", "as_of", "hyperparameters", "models", "tuning", "groups", "accept", "outcomes")
+KEYS = ("source", "as_of", "train", "hyperparameters", "models", "tuning", "groups", "accept", "outcomes")
+# What only matters where a model is trained.
+_OF_TRAINING = ("hyperparameters", "models", "tuning", "groups", "outcomes")
 Scope = Literal["global", "per_partition", "pooled"]
 # A batch may break the gates that compare it with the live release, because what they see may be real.
 ComparisonGate = Literal["vanished_portfolios", "null_share", "feature_shift"]
@@ -41,6 +43,7 @@ class Manifest:
         groups: where the groups come from.
         accept: the gates that this batch may break; the approver is told first.
         outcomes: the source that maps the files of outcomes.
+        train: whether models are trained; if not, the live release answers for the records of this batch.
     """
 
     source: str | None = None
@@ -51,6 +54,7 @@ class Manifest:
     groups: GroupChoice | None = None
     accept: tuple[ComparisonGate, ...] = ()
     outcomes: str | None = None
+    train: bool = True
 
 
 def read_batch_manifest(folder: Path) -> Manifest:
@@ -89,9 +93,13 @@ def parse_manifest(document: object) -> Manifest:
     models = document.get("models")
     if models is not None and models not in get_args(Scope):
         _refuse(f"key 'models' must be one of {', '.join(get_args(Scope))}, not {models!r}")
-    tuning = document.get("tuning")
-    if tuning is not None and not isinstance(tuning, bool):
-        _refuse(f"key 'tuning' must be true or false, not {tuning!r}")
+    tuning, train = document.get("tuning"), document.get("train")
+    for key, flag in (("tuning", tuning), ("train", train)):
+        if flag is not None and not isinstance(flag, bool):
+            _refuse(f"key {key!r} must be true or false, not {flag!r}")
+    useless = [key for key in _OF_TRAINING if document.get(key) is not None]
+    if train is False and useless:
+        _refuse(f'says "train": false, so key {useless[0]!r} would change nothing: leave one of the two out')
     groups = document.get("groups")
     return Manifest(
         source,
@@ -102,7 +110,13 @@ def parse_manifest(document: object) -> Manifest:
         None if groups is None else parse_group_choice(groups, f"{MANIFEST} key 'groups'"),
         _accepted(document.get("accept")),
         outcomes,
+        train is not False,
     )
+
+
+def without_training(records: str = "these records") -> str:
+    """What a refusal for missing labels adds: how records without labels get answers."""
+    return f'To have the live release answer for {records} without training, write "train": false into {MANIFEST}'
 
 
 def parse_utc(text: str) -> datetime:

@@ -140,6 +140,10 @@ class Source(Settings):
             return []
         return [name for name, feature in use_case.features.items() if feature.optional and name not in self.columns]
 
+    def without(self, name: str | None) -> Source:
+        """The source that does not read one of our columns, such as the label, whether or not it maps it."""
+        return self.model_copy(update={"columns": {ours: it for ours, it in self.columns.items() if ours != name}})
+
     def adjust(self, use_case: UseCase) -> UseCase:
         """The use case with the history thresholds of this source.
 
@@ -264,5 +268,6 @@ def _outcome_columns(use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tu
 def _table_columns(use_case: UseCase) -> tuple[tuple[str, ...], tuple[str, ...]]:
     required = [name for name, feature in use_case.features.items() if not feature.optional]
     optional = [name for name, feature in use_case.features.items() if feature.optional]
+    # A source of records that only get answers need not have labels; Batch.open refuses to train on it.
     labels = [use_case.labels.column] if use_case.labels.column else []
-    return (use_case.record_id, *required, *labels), (use_case.partition_column, *optional)
+    return (use_case.record_id, *required), (use_case.partition_column, *optional, *labels)
