@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from demo import run, summary
+from operations import releases
 from operations.batch import USE_CASE, RawBatch
 from operations.laptop import relative
 from operations.releases import Decision
@@ -40,6 +41,8 @@ def demo(stack: Stack, batch: RawBatch, choice: str, tenant: str | None, console
         console.print(f"\n[green]SUCCEEDED[/green] after {done.seconds:.1f} s")
         if batch.use_case == USE_CASE:
             prediction = run.ask(stack, done, tenant, console)
+        elif told := releases.served_by(done):
+            console.print(" ".join(told))
         else:
             summary.show(stack, done, console)
     elif as_decided:

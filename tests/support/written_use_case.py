@@ -79,9 +79,9 @@ class Written:
             writer.writerow(self.rows)
             writer.writerows(zip(*self.rows.values(), strict=True))
 
-    def preview(self) -> Shown:
+    def preview(self, *, train: bool = True) -> Shown:
         """What ``tenx preview`` finds."""
-        raw = read_input(self.export, self.folder, None, f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}")
+        raw = read_input(self.export, self.folder, None, f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}", train=train)
         return preview(raw, self.folder, [], 2, Console(file=io.StringIO()))
 
     def build(

@@ -31,6 +31,10 @@ REASON_ADVICE = {
     ),
     "unreadable_flag": "Write true or false, or 1 or 0",
     "not_a_number": "Write numbers with a decimal point and without a sign of the thousands, such as 1234.5",
+    "unknown_class": (
+        "Map the values of the column to labels.classes in the source, name a value that means that the label is not "
+        "known in its null_markers, or add a class to use_case.yaml"
+    ),
     "not_an_integer": "Write whole numbers without a sign of the thousands, such as 1234",
 }
 _MAKE_UNIQUE = (

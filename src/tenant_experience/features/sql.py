@@ -24,7 +24,13 @@ _COMPUTED = "computed_features"
 
 
 def features_from_events(
-    engine: ProcessingEngine, use_case: UseCase, sql: str, as_of: datetime, table: str = FEATURES_TABLE
+    engine: ProcessingEngine,
+    use_case: UseCase,
+    sql: str,
+    as_of: datetime,
+    table: str = FEATURES_TABLE,
+    *,
+    train: bool = True,
 ) -> RefusedFeatures:
     """Fills a table of the connection from the engine's view ``events``, as often as wanted, each time another one.
 
@@ -36,6 +42,7 @@ def features_from_events(
             ``$provisional_below``.
         as_of: what happens at or after this moment is not known yet.
         table: its name. ``<table>_refused`` has the rows that were refused.
+        train: whether labels matter; they are null otherwise.
 
     Returns:
         How many rows of the result were refused.
@@ -51,7 +58,7 @@ def features_from_events(
             create(str(statement.name), statement.sql)
     with _named_errors(answer):
         engine.fetch(_COMPUTED, answer.sql)
-    return settle_features(engine.connection, use_case, _COMPUTED, as_of, table)
+    return settle_features(engine.connection, use_case, _COMPUTED, as_of, table, train=train)
 
 
 def statements(sql: str, use_case: UseCase, as_of: datetime, table: str = FEATURES_TABLE) -> list[Statement]:

@@ -102,10 +102,13 @@ def _checks(source: Source, use_case: UseCase) -> list[Rule]:
         rules.append(Rule("not_a_number", name, f"raw_{name} IS NOT NULL AND {identifier(name)} IS NULL"))
         rules.append(Rule("out_of_range", name, outside(name, use_case.features.get(name, Feature()))))
     rules.extend(Rule("malformed_category", name, malformed_name(identifier(name))) for name in use_case.categories)
-    for name in _label_names(use_case):
-        classes = ", ".join(literal(each) for each in use_case.labels.classes or ())
-        rules.append(Rule("unknown_class", name, f"{identifier(name)} NOT IN ({classes})"))
-    return rules
+    return rules + unknown_classes(use_case)
+
+
+def unknown_classes(use_case: UseCase) -> list[Rule]:
+    """The rule that a label, where there is one, is a class of the use case; none where labels are no classes."""
+    classes = ", ".join(literal(each) for each in use_case.labels.classes or ())
+    return [Rule("unknown_class", name, f"{identifier(name)} NOT IN ({classes})") for name in _label_names(use_case)]
 
 
 def outside(name: str, feature: Feature) -> str:

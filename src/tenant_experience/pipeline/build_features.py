@@ -265,7 +265,8 @@ def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -
     """
     if batch.source.has_events:
         look_back(engine, batch, batch.as_of)
-        return features_from_events(engine, batch.use_case, read_sql(folders.use_case), batch.as_of)
+        sql, train = read_sql(folders.use_case), batch.manifest.train
+        return features_from_events(engine, batch.use_case, sql, batch.as_of, train=train)
     features_from_table(engine.connection, batch.use_case, batch.as_of)
     return None
 

@@ -49,8 +49,7 @@ def new_records(base: Path, rows: int = 120, **changes: Any) -> Written:
     ids, label = written.source["columns"]["client"], written.source["columns"]["outcome"]
     kept = {name: values for name, values in written.rows.items() if name != label}
     kept[ids] = [f"N{place}" for place in range(rows)]
-    fresh = Written(base / "new", written.settings, written.source, kept)
-    return fresh
+    return Written(base / "new", written.settings, written.source, kept)
 
 
 def refusal(written: Written, manifest: dict[str, Any], previous: Path | None) -> TenantExperienceError:
@@ -231,6 +230,39 @@ def test_features_from_sql_are_served_in_the_same_way(tmp_path: Path) -> None:
     assert {(row["outcome"], row["may_train"]) for row in features(written)} == {(None, False)}
 
 
+@pytest.mark.parametrize("value", ["'lots'", "'?'", "CAST(NULL AS VARCHAR)"])
+def test_labels_of_sql_are_not_read_either(tmp_path: Path, value: str) -> None:
+    released = events_of(tmp_path / "live", SQL)
+    released.build()
+    sql = "SELECT tenant_id, portfolio_id, count(*) AS calls, ? AS outcome FROM events GROUP BY ALL".replace("?", value)
+    written = events_of(tmp_path / "records", sql, tenants=40)
+    figures = written.build(NO_TRAINING, released.base / "job/features").figures
+    assert (figures["tenants"], figures["quarantined"]) == (40, 0)
+
+
+@pytest.mark.parametrize("kind", ["table", "sql"])
+def test_a_label_that_is_no_class_costs_its_record_wherever_it_comes_from(tmp_path: Path, kind: str) -> None:
+    """As many as the gate quarantine_share allows; then the batch, with the classes in the refusal."""
+
+    def batch(base: Path, wrong: int) -> Written:
+        if kind == "sql":
+            sql = SQL.replace("count(*) = 2", f"min(substr(tenant_id, 2)::INT) < {wrong} THEN 'lots' WHEN count(*) = 2")
+            return events_of(base, sql)
+        written = table_of(base, 120)
+        label = written.source["columns"]["outcome"]
+        labels = ["lots"] * wrong + written.rows[label][wrong:]
+        return Written(base / "wrong", written.settings, written.source, {**written.rows, label: labels})
+
+    few = batch(tmp_path / "few", 3)
+    assert few.build().figures["tenants"] == 117
+    (reason,) = quality(few)["quarantined_by_reason"]
+    assert (reason["reason"], reason["column"], reason["rows"]) == ("unknown_class", "outcome", 3)
+    refused = refusal(batch(tmp_path / "many", 12), {}, None)
+    assert refused.code == "too_many_bad_rows"
+    assert "unknown_class" in refused.message
+    assert "labels.classes" in refused.message
+
+
 def test_groups_need_no_other_switch(tmp_path: Path) -> None:
     grouped = {
         "labels": {"from": "clusters", "classes": ["good", "bad"], "positive": "bad"},
@@ -261,3 +293,10 @@ def test_records_carry_the_batch_that_they_came_with(tmp_path: Path, live: Path)
 
 def test_training_can_be_asked_for_by_name_too(tmp_path: Path) -> None:
     assert table_of(tmp_path).build({"train": True}).figures["train"] is True
+
+
+def test_a_preview_shows_what_would_be_answered_and_asks_no_gate_of_training(tmp_path: Path) -> None:
+    written = new_records(tmp_path, 20)
+    shown = written.preview(train=False)
+    assert shown.refusals == []
+    assert (shown.quality["tenants"], shown.quality["may_train"], shown.quality["left_out"]) == (20, 0, {})
