@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
 from tenant_experience.errors import UserError
-from tenant_experience.settings_file import Settings, line_of, load_settings
+from tenant_experience.settings_file import Settings, fault_in_words, line_of, load_settings
 from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT, Combination
 from tenant_experience.use_case.features import Name
 from tenant_experience.use_case.schema import SOURCES_FOLDER, USE_CASE_FILE, History, UseCase
@@ -186,7 +186,7 @@ def load_source(folder: Path, name: str, use_case: UseCase, *, of: SourcePurpose
     except ValidationError as error:
         raise UserError(
             f"{path.name}: line {line_of(path, 'history')}: key 'history', merged with {USE_CASE_FILE}: "
-            + "; ".join(detail["msg"] for detail in error.errors()),
+            + "; ".join(" ".join([*map(str, each["loc"]), fault_in_words(each)]) for each in error.errors()),
             code="invalid_source",
         ) from error
     _check_columns(source, use_case, path)
