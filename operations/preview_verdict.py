@@ -80,7 +80,8 @@ def verdict(
         ),
     ]
     if batch.source.has_events:
-        gates.insert(2, lambda: check_freshness(engine, use_case, batch.as_of))
+        has_cases = batch.source.kind == "activities"
+        gates.insert(2, lambda: check_freshness(engine, use_case, batch.as_of, has_cases=has_cases))
     for gate in gates + of_training * batch.manifest.train:
         found.refusals += _asked(gate)
     if not batch.manifest.train:

@@ -213,8 +213,8 @@ def _quoting_hint(detail: ErrorDetails) -> str:
     if detail["type"] != "string_type" or not isinstance(value, bool | int | float | date):
         return ""
     if isinstance(value, bool):
-        words = "yes, on or true" if value else "no, off or false"
-        return f". YAML reads {words} without quotes as {str(value).lower()}: write it in quotes, such as '{'yes' if value else 'no'}'"
+        words, read, written = ("yes, on or true", "true", "yes") if value else ("no, off or false", "false", "no")
+        return f". YAML reads {words} without quotes as {read}: write it in quotes, such as '{written}'"
     return f". YAML reads a bare number or date as such: write it in quotes, '{value}'"
 
 

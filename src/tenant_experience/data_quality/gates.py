@@ -17,6 +17,7 @@ from tenant_experience.intake.skipped import not_read
 from tenant_experience.pages.html_page import duration, words
 from tenant_experience.use_case.manifest import ComparisonGate
 from tenant_experience.use_case.schema import UseCase
+from tenant_experience.use_case.source_expression import columns_read, is_plain_column
 from tenant_experience.use_case.words import Words
 
 # What to do about a reason for quarantine that does not say it.
@@ -56,7 +57,7 @@ def check_quarantine_gate(intake: IntakeFigures, use_case: UseCase, input_column
     """
     names = ", ".join(file.name for file in intake.files)[:500]
     if not intake.rows:
-        columns = ", ".join(input_columns.values())
+        columns = ", ".join(dict.fromkeys(raw for each in input_columns.values() for raw in columns_read(each)))
         raise UserError(f"{names}: a header but no rows; expected rows with the columns {columns}", code="no_rows")
     meant = intake.rows - intake.filtered
     if not meant:
@@ -65,7 +66,7 @@ def check_quarantine_gate(intake: IntakeFigures, use_case: UseCase, input_column
     if limit is None or share <= limit:
         return
     worst = intake.quarantined_by_reason[0]
-    column = "the row as a whole" if worst.column is None else input_columns.get(worst.column, worst.column)
+    column = "the row as a whole" if worst.column is None else _named(worst.column, input_columns)
     advice = f". {REASON_ADVICE[worst.reason]}" if worst.reason in REASON_ADVICE else ""
     raise UserError(
         f"{intake.quarantined} of {meant} rows ({share:.1%}) were refused; the gate quarantine_share "
@@ -74,6 +75,15 @@ def check_quarantine_gate(intake: IntakeFigures, use_case: UseCase, input_column
         f"them, with reasons{advice}",
         code="too_many_bad_rows",
     )
+
+
+def _named(column: str, input_columns: Mapping[str, str]) -> str:
+    """A column by its name in the file; one that an expression makes, by our name and what it is made from."""
+    expression = input_columns.get(column, column)
+    if column not in input_columns or is_plain_column(expression):
+        return expression
+    read = columns_read(expression)
+    return f"{column} (read from {', '.join(read)} by the source)" if read else f"{column} (the same for every row)"
 
 
 def check_conflicting_ids(events: EventFigures | None, use_case: UseCase) -> None:

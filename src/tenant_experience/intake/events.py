@@ -73,11 +73,18 @@ def read_events(
     counts = engine.stage(files, event_mapping(source, use_case, requested_at))
     identity = [use_case.record_id, *([events.kind] if events.kind else []), events.time]
     kind = identifier(events.kind) if events.kind else "CAST(NULL AS VARCHAR)"
+    is_log_of_cases = source.kind == "activities"
+    if is_log_of_cases:
+        view_cases(engine, source, use_case)
+    happened = identifier(events.time)
+    # An activity happens later than the case that it is about.
+    span = [
+        f"(SELECT {end}({happened}) FROM events)" if is_log_of_cases else f"{end}(happened)" for end in ("min", "max")
+    ]
     engine.fetch(
         EVENTS_BY_KIND,
-        f"SELECT kind, count(*) AS events, min(happened_at) AS first_event_at, max(happened_at) AS last_event_at "
-        f"FROM (SELECT {kind} AS kind, {identifier(events.time)} AS happened_at FROM staged WHERE broken_rule IS NULL) "
-        "GROUP BY kind",
+        f"SELECT kind, count(*) AS events, {span[0]} AS first_event_at, {span[1]} AS last_event_at "
+        f"FROM (SELECT {kind} AS kind, {happened} AS happened FROM staged WHERE broken_rule IS NULL) GROUP BY kind",
     )
     # By hash: twenty million ids are too many to hold as texts. features.sql tells apart two ids that share a hash.
     engine.keep(
@@ -86,8 +93,7 @@ def read_events(
         "GROUP BY event_hash HAVING count(*) > 1",
     )
     columns = ", ".join(map(identifier, event_columns(use_case)))
-    if source.kind == "activities":
-        view_cases(engine, source, use_case)
+    if is_log_of_cases:
         return _count_cases(engine, counts, use_case)
     if EVENT_ID not in source.columns:
         engine.view("events", f"SELECT {columns}, false AS repeated FROM staged WHERE broken_rule IS NULL")

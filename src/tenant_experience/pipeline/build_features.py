@@ -119,7 +119,8 @@ def build_features(
             check_quarantine_gate(intake, batch.use_case, batch.source.columns)
             check_conflicting_ids(quality.events, batch.use_case)
             if batch.source.has_events:
-                check_freshness(engine, batch.use_case, batch.as_of)
+                has_cases = batch.source.kind == "activities"
+                check_freshness(engine, batch.use_case, batch.as_of, has_cases=has_cases)
             scope = batch.use_case.chosen_scope(batch.manifest.models)
             refused = compute_features(engine, batch, folders)
             intake = add_refused_features(connection, refused, batch.use_case, folders.quarantine, quality) or intake

@@ -300,3 +300,9 @@ def test_a_preview_shows_what_would_be_answered_and_asks_no_gate_of_training(tmp
     shown = written.preview(train=False)
     assert shown.refusals == []
     assert (shown.quality["tenants"], shown.quality["may_train"], shown.quality["left_out"]) == (20, 0, {})
+
+
+def test_outcomes_are_refused_where_the_use_case_declares_none(tmp_path: Path) -> None:
+    refused = refusal(table_of(tmp_path), {"outcomes": "survey"}, None)
+    assert refused.code == "invalid_manifest"
+    assert "manifest.json has the key 'outcomes', but use_case.yaml of written has no key 'outcomes'" in refused.message
