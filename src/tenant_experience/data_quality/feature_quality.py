@@ -164,7 +164,7 @@ def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *,
             f"that holds all of labels.classes, or correct how the source maps them. {without_training()}",
             code="missing_class",
         )
-    return LabelDescription(column, releases.describe_category(column))
+    return LabelDescription(column, releases.describe_category(column, of_known=True))
 
 
 def _comparable(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> set[str]:
@@ -226,10 +226,11 @@ class _Releases:
             else None,
         )
 
-    def describe_category(self, name: str) -> CategoryDescription:
-        """One category."""
+    def describe_category(self, name: str, *, of_known: bool = False) -> CategoryDescription:
+        """One category; with ``of_known``, only tenants that have a value count in how far it has moved."""
         then = _counts(self.connection, PREVIOUS_TABLE, name) if name in self.comparable else None
-        return describe_category(_counts(self.connection, FEATURES_TABLE, name), then, self.comparisons)
+        now = _counts(self.connection, FEATURES_TABLE, name)
+        return describe_category(now, then, self.comparisons, of_known=of_known)
 
     def _column(self, table: str, name: str) -> Column:
         place, column = "0", identifier(name)

@@ -185,18 +185,33 @@ def broken_comparison_gates(
     Args:
         comparison: with the live release.
         features: by name.
-        labels: those that come from a column.
+        labels: those that come from a column. Records without one are served like any other, so that no gate limits
+            their share.
         use_case: its gates ``feature_shift``, ``null_share`` and ``vanished_portfolios``.
     """
     if isinstance(comparison, NotCompared):
         return []
-    described = described_columns(features, labels, use_case)
+    described, features_only = (described_columns(features, each, use_case) for each in (labels, None))
     found: list[tuple[ComparisonGate, str | None]] = [
         ("vanished_portfolios", _vanished(comparison, use_case.gates.vanished_portfolios, use_case.words)),
-        ("null_share", _more_unknown(comparison.release, described, use_case)),
+        ("null_share", _more_unknown(comparison.release, features_only, use_case)),
         ("feature_shift", _shifted(comparison.release, described, use_case.gates.feature_shift)),
     ]
     return [BrokenGate(name, sentence) for name, sentence in found if sentence]
+
+
+def unlabelled_warnings(
+    comparison: Comparison | NotCompared, labels: LabelDescription | None, use_case: UseCase
+) -> list[str]:
+    """A sentence when many more records have no label than in the live release."""
+    limit, shift = use_case.gates.null_share, labels.described.shift if labels else None
+    if labels is None or shift is None or limit is None or shift.null_share_change <= limit:
+        return []
+    return [
+        f"the share of {use_case.words.records} without a value in the label {labels.column} grew from "
+        f"{shift.null_share_then:.1%} in release {comparison.release if comparison.compared else None} to "
+        f"{labels.described.null_share:.1%}: they get answers, and models are trained on the others"
+    ]
 
 
 def _vanished(comparison: Comparison, limit: float | None, words: Words) -> str | None:

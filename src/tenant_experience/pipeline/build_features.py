@@ -30,6 +30,7 @@ from tenant_experience.data_quality.gates import (
     check_quarantine_gate,
     intake_warnings,
     scope_warnings,
+    unlabelled_warnings,
     unmapped_warnings,
 )
 from tenant_experience.data_quality.report import DataQuality, data_quality_report
@@ -221,7 +222,8 @@ def _describe(
     aged = age_warnings(f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}", live_as_of(folders.previous), train=train)
     broken = broken_comparison_gates(comparison, quality.features, quality.labels, use_case)
     broken, spared = (broken, []) if train else refusing_gates(broken, tenants.tenants)
-    known = [*(quality.warnings or ()), *aged, *placed, *unmapped, *spared]
+    unlabelled = unlabelled_warnings(comparison, quality.labels, use_case)
+    known = [*(quality.warnings or ()), *aged, *placed, *unmapped, *spared, *unlabelled]
     quality.warnings = [*known, *shift_warnings(quality.features, quality.labels, use_case)]
     return tenants, broken
 

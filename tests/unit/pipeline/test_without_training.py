@@ -127,6 +127,18 @@ def test_a_batch_with_few_labels_trains_on_them_and_serves_all(tmp_path: Path) -
     assert "enough history to train" not in page
 
 
+def test_more_records_without_labels_than_before_are_a_warning(tmp_path: Path, live: Path) -> None:
+    """No gate refuses them: they are served, and the models are trained on the others."""
+    written = table_of(tmp_path)
+    label = written.source["columns"]["outcome"]
+    labels = [name if place < 80 else "" for place, name in enumerate(written.rows[label])]
+    mixed = Written(tmp_path / "mixed", written.settings, written.source, {**written.rows, label: labels})
+    figures = mixed.build(previous=live).figures
+    assert figures["tenants"] == 240
+    (warning,) = [each for each in figures["data_quality"]["warnings"] if "without a value in the label" in each]
+    assert "the label outcome grew from 0.0% in release r1 to 66.7%" in warning
+
+
 def test_without_a_live_release_there_is_nobody_to_answer(tmp_path: Path) -> None:
     refused = refusal(new_records(tmp_path), NO_TRAINING, None)
     assert (refused.fault, refused.code) == ("user", "no_live_release")
