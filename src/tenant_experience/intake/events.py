@@ -76,15 +76,16 @@ def read_events(
     is_log_of_cases = source.kind == "activities"
     if is_log_of_cases:
         view_cases(engine, source, use_case)
-    happened = identifier(events.time)
-    # An activity happens later than the case that it is about.
-    span = [
-        f"(SELECT {end}({happened}) FROM events)" if is_log_of_cases else f"{end}(happened)" for end in ("min", "max")
-    ]
+    happened, times = identifier(events.time), ""
+    first, last = happened, happened
+    if is_log_of_cases:  # an activity happens later than the case that it is about
+        times = f" CROSS JOIN (SELECT min({happened}) AS first_case, max({happened}) AS last_case FROM events)"
+        first, last = "first_case", "last_case"
     engine.fetch(
         EVENTS_BY_KIND,
-        f"SELECT kind, count(*) AS events, {span[0]} AS first_event_at, {span[1]} AS last_event_at "
-        f"FROM (SELECT {kind} AS kind, {happened} AS happened FROM staged WHERE broken_rule IS NULL) GROUP BY kind",
+        f"SELECT kind, count(*) AS events, min(first_at) AS first_event_at, max(last_at) AS last_event_at "
+        f"FROM (SELECT {kind} AS kind, {first} AS first_at, {last} AS last_at FROM staged{times} "
+        "WHERE broken_rule IS NULL) GROUP BY kind",
     )
     # By hash: twenty million ids are too many to hold as texts. features.sql tells apart two ids that share a hash.
     engine.keep(
