@@ -197,7 +197,7 @@ def _assign(
     portfolios = tenants_by_portfolio(connection, batch.use_case)
     if not batch.manifest.train:
         forget_labels(connection, batch.use_case)
-        return live_partitions(portfolios, folders.previous)
+        return live_partitions(portfolios, batch.use_case, folders.previous)
     inherits = batch.manifest.groups is not None and batch.manifest.groups.kind == "from"
     partition_of = assign_partitions(portfolios, batch.use_case, scope, inherits=inherits)
     return partition_of, scope_warnings(scope, partition_of.values(), batch.use_case)
@@ -221,7 +221,7 @@ def _describe(
     unmapped = unmapped_warnings(batch.source_name, batch.source.unmapped(use_case), use_case)
     aged = age_warnings(f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}", live_as_of(folders.previous), train=train)
     broken = broken_comparison_gates(comparison, quality.features, quality.labels, use_case)
-    broken, spared = (broken, []) if train else refusing_gates(broken, tenants.tenants)
+    broken, spared = (broken, []) if train else refusing_gates(broken, tenants.tenants, use_case.words)
     unlabelled = unlabelled_warnings(comparison, quality.labels, use_case)
     known = [*(quality.warnings or ()), *aged, *placed, *unmapped, *spared, *unlabelled]
     quality.warnings = [*known, *shift_warnings(quality.features, quality.labels, use_case)]

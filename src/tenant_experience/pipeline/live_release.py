@@ -22,6 +22,7 @@ from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.jobs.partition_runs import read_partitions
 from tenant_experience.pipeline.batch import Batch
 from tenant_experience.use_case.schema import USE_CASE_FILE, UseCase
+from tenant_experience.use_case.words import Words
 
 # Of fewer records, shares say nothing: a gate that compares with the live release is then a warning.
 LEAST_COMPARED = 30
@@ -94,12 +95,13 @@ def forget_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> N
 
 
 def live_partitions(
-    portfolios: Mapping[str, tuple[int, int]], folder: Path
+    portfolios: Mapping[str, tuple[int, int]], use_case: UseCase, folder: Path
 ) -> tuple[dict[str, PartitionSize], list[str]]:
     """Portfolio -> the partition whose model answers, as in the live release, and warnings.
 
     Args:
         portfolios: portfolio -> (tenants, tenants that may train).
+        use_case: what it calls both.
         folder: the ``features/`` of the live release.
 
     Raises:
@@ -115,20 +117,21 @@ def live_partitions(
     }
     if GLOBAL_PARTITION in trained or not others:
         return placed, []
+    words = use_case.words
     unanswered = (
-        f"{shared.tenants} records are of {len(others)} portfolios without a model in the live release, such as "
+        f"{words.counted(shared.tenants)} are of {words.partitions} without a model in the live release, such as "
         f"{min(others)!r:.60}, and it has no global model"
     )
     if not own:
         raise UserError(
-            f"{unanswered}, so nothing would answer: correct the column that names the portfolio, or release models "
-            'for these portfolios first, with a batch that has labels and no "train": false',
+            f"{unanswered}, so nothing would answer: correct {use_case.partition_column}, or release models for these "
+            f'{words.partitions} first, with a batch that has labels and no "train": false',
             code="no_live_model",
         )
     return placed, [f"{unanswered}: the API answers no_live_model for them"]
 
 
-def refusing_gates(broken: list[BrokenGate], records: int) -> tuple[list[BrokenGate], list[str]]:
+def refusing_gates(broken: list[BrokenGate], records: int, words: Words) -> tuple[list[BrokenGate], list[str]]:
     """Which of the broken gates can refuse records that nothing is trained on, and warnings about the others.
 
     Such a batch need not hold every portfolio, and a few records show no shares.
@@ -136,5 +139,5 @@ def refusing_gates(broken: list[BrokenGate], records: int) -> tuple[list[BrokenG
     asked = [gate for gate in broken if gate.name != "vanished_portfolios"]
     if records >= LEAST_COMPARED:
         return asked, []
-    few = f"a gate that refuses nothing here, because there are fewer than {LEAST_COMPARED} records"
+    few = f"a gate that refuses nothing here, because there are fewer than {LEAST_COMPARED} {words.records}"
     return [], [f"{gate.sentence} ({few})" for gate in asked]

@@ -171,7 +171,7 @@ def test_records_that_no_model_answers_for_are_named(tmp_path: Path) -> None:
         for each in some.build(NO_TRAINING, features_of_live).figures["data_quality"]["warnings"]
         if "no_live_model" in each
     ]
-    assert warning.startswith("20 records are of 1 portfolios without a model in the live release, such as 'west'")
+    assert warning.startswith("20 records are of partitions without a model in the live release, such as 'west'")
     none = refusal(new_records(tmp_path / "none", 40, partitions=["west"], **scope), NO_TRAINING, features_of_live)
     assert none.code == "no_live_model"
 
