@@ -123,7 +123,7 @@ def test_a_batch_with_few_labels_trains_on_them_and_serves_all(tmp_path: Path) -
     assert Counter(row["may_train"] for row in features(mixed)) == {True: 80, False: 160}
     assert sum(row["outcome"] is None for row in features(mixed)) == 160
     page = words_of((mixed.base / "job/reports/data_quality.html").read_text())
-    assert "80 tenants have a label in outcome, so that a model may be trained on them." in page
+    assert "80 records have a label in outcome, so that a model may be trained on them." in page
     assert "enough history to train" not in page
 
 
@@ -211,7 +211,7 @@ def test_a_few_records_are_not_refused_for_their_shares(tmp_path: Path, live: Pa
     colour = written.source["columns"]["colour"]
     written = Written(tmp_path / "few", written.settings, written.source, {**written.rows, colour: [""] * 5})
     warnings = written.build(NO_TRAINING, live).figures["data_quality"]["warnings"]
-    assert any("feature colour: the share of tenants without a value grew" in each for each in warnings)
+    assert any("feature colour: the share of records without a value grew" in each for each in warnings)
     assert all("there are fewer than 30 records" in each for each in warnings if "the gate" in each)
 
 
@@ -318,3 +318,10 @@ def test_outcomes_are_refused_where_the_use_case_declares_none(tmp_path: Path) -
     refused = refusal(table_of(tmp_path), {"outcomes": "survey"}, None)
     assert refused.code == "invalid_manifest"
     assert "manifest.json has the key 'outcomes', but use_case.yaml of written has no key 'outcomes'" in refused.message
+
+
+def test_the_history_of_such_a_batch_is_recorded_in_the_same_way(tmp_path: Path, live: Path) -> None:
+    """A backfill hands over the moment; it takes precedence over the manifest."""
+    written = new_records(tmp_path, 40)
+    figures = written.build(NO_TRAINING, live, as_of=AS_OF - timedelta(days=30)).figures
+    assert (figures["as_of"], figures["train"], figures["tenants"]) == ("2026-10-02T00:00:00Z", False, 40)
