@@ -26,7 +26,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # it. Without this, TENANT='T$x000105' would be T000105.
 TENX ?= .venv/bin/tenx
 VALUES := INPUT SOURCE AS_OF USE_CASE DECISION TENANT FROM TO EVERY BATCH RELEASE PARTITION ROWS STACK STAGE
-VALUES += DRY_RUN WAIT
+VALUES += DRY_RUN WAIT NO_TRAIN
 # The same for targets that are no commands of tenx: checks/make_targets.py reads these.
 ALL_VALUES := $(VALUES) ARGS PYTEST_ARGS SLOW COUNT SEED VERSION
 $(foreach name,$(ALL_VALUES),$(eval export TENX_$(name) = $$(value $(name))))
@@ -105,7 +105,7 @@ down: setup ## Stop the laptop's AWS; its state stays
 status: setup ## Where the API, its key, the bucket and the mailbox are, what is live, and what runs: STAGE=name
 	@$(TENX) status
 
-upload: setup ## Upload an input, follow its release, and decide by yourself: INPUT=file SOURCE=name STAGE=name
+upload: setup ## Upload an input, follow its release, decide by yourself: INPUT=file SOURCE=name STAGE=name NO_TRAIN=1
 	@$(TENX) upload
 
 ministack-upgrade: setup ## Say what another MiniStack release breaks, by name: VERSION=1.5.34

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from demo import run, summary
+from operations import releases
 from operations.batch import RawBatch, use_case_folder
 from operations.laptop import relative
 from operations.releases import Decision
@@ -38,7 +39,10 @@ def demo(stack: Stack, batch: RawBatch, choice: str, tenant: str | None, console
     prediction = None
     if status == "SUCCEEDED":
         console.print(f"\n[green]SUCCEEDED[/green] after {done.seconds:.1f} s")
-        prediction = run.ask(stack, done, use_case_folder(batch.use_case), tenant, console)
+        if told := releases.served_by(done):
+            console.print(" ".join(told))
+        else:
+            prediction = run.ask(stack, done, use_case_folder(batch.use_case), tenant, console)
     elif as_decided:
         console.print(
             f"\n[green]Rejected as decided[/green] after {done.seconds:.1f} s: nothing of release {done.release} was "

@@ -60,7 +60,9 @@ class RawBatch:
         return named
 
 
-def read_input(path: Path, use_case: Path, source: str | None = None, as_of: datetime | None = None) -> RawBatch:
+def read_input(
+    path: Path, use_case: Path, source: str | None = None, as_of: datetime | None = None, *, train: bool = True
+) -> RawBatch:
     """The batch in a file, or in a folder and the folders below it; its ``manifest.json`` is the batch's manifest.
 
     Args:
@@ -68,6 +70,7 @@ def read_input(path: Path, use_case: Path, source: str | None = None, as_of: dat
         use_case: the folder of a use case.
         source: how to read the files; must not contradict the manifest.
         as_of: the moment that the features describe, UTC; must not contradict the manifest.
+        train: whether models are trained; False must not contradict the manifest.
 
     Raises:
         OperationError: there is nothing at ``path``, or the manifest says something else.
@@ -94,7 +97,7 @@ def read_input(path: Path, use_case: Path, source: str | None = None, as_of: dat
         )
     if not kept:
         raise OperationError(f"{path} holds no file to read" + (f"; skipped: {', '.join(skipped)}" if skipped else ""))
-    manifest = _merged(None if single or MANIFEST not in names else root, source, as_of)
+    manifest = _merged(None if single or MANIFEST not in names else root, source, as_of, train=train)
     if manifest.get("source") and source is None:
         load_source(use_case, str(manifest["source"]), loaded)
     return RawBatch(
@@ -160,13 +163,20 @@ def timed_name(stem: str) -> str:
     return f"{stem[:40]}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
 
 
-def _merged(folder: Path | None, source: str | None, as_of: datetime | None) -> dict[str, object]:
+def _merged(folder: Path | None, source: str | None, as_of: datetime | None, *, train: bool) -> dict[str, object]:
     """The manifest in ``folder`` with what the command line adds."""
     document: dict[str, object] = {}
     if folder is not None:
         read_batch_manifest(folder)
         document = json.loads((folder / MANIFEST).read_text(encoding="utf-8-sig"))
     given = parse_manifest(document)
+    if not train and document.get("train"):
+        raise OperationError(
+            f'--no-train contradicts "train": true in {MANIFEST} in {folder}: leave the option out, or correct the file'
+        )
+    if not train:
+        document["train"] = False
+        parse_manifest(document)
     for key, wanted, found in (("source", source, given.source), ("as_of", as_of, given.as_of)):
         if wanted is not None and found is not None and wanted != found:
             raise OperationError(

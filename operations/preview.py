@@ -38,6 +38,7 @@ from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.files import find_raw_files
 from tenant_experience.pipeline.batch import Batch, Folders
 from tenant_experience.pipeline.build_features import compute_features, read_batch
+from tenant_experience.pipeline.live_release import forget_labels
 from tenant_experience.pipeline.refused_features import add_refused_features
 from tenant_experience.pipeline.tenant_outcomes import keep_outcomes
 from tenant_experience.use_case.events import EVENT_ID
@@ -122,8 +123,14 @@ def show(
         show_rows(connection, f"FROM {quarantine} ORDER BY file, line", "Rejected rows", shown_rows, console)
         with console.status("computing features"):
             refused_records = compute_features(engine, ungated, folders)
+            if not batch.manifest.train:
+                forget_labels(connection, use_case)
             add_refused_features(connection, refused_records, use_case, folders.quarantine, quality)
-            outcomes = keep_outcomes(connection, batch, folders, readable=tuple(dict.fromkeys(sources)))
+            outcomes = (
+                keep_outcomes(connection, batch, folders, readable=tuple(dict.fromkeys(sources)))
+                if batch.manifest.train
+                else None
+            )
         quality.add_outcomes(outcomes, use_case)
         quality.tenants = describe_tenants(connection, use_case)
         if outcomes:
@@ -131,8 +138,8 @@ def show(
             kept, refused = folders.features / OUTCOMES_FILE, folders.quarantine / OUTCOME_QUARANTINE_FILE
             show_rows(connection, f"FROM {literal(str(kept))}", "Outcomes", shown_rows, console)
             show_rows(connection, f"FROM {literal(str(refused))}", "Rejected outcomes", shown_rows, console)
-        show_tenants(quality.document(), console)
-        if use_case.labels.classes and (label := use_case.labels.column):
+        show_tenants(quality.document(), use_case.labels.column, console, train=batch.manifest.train)
+        if batch.manifest.train and use_case.labels.classes and (label := use_case.labels.column):
             classes = (
                 f"SELECT {identifier(label)}, count(*) AS tenants FROM {FEATURES_TABLE} GROUP BY 1 ORDER BY 2 DESC, 1"
             )

@@ -74,19 +74,22 @@ def _history(quality: dict[str, Any]) -> str:
     )
 
 
-def show_tenants(quality: dict[str, Any], console: Console) -> None:
+def show_tenants(quality: dict[str, Any], label: str | None, console: Console, *, train: bool = True) -> None:
     """Print the tenants by history, and the features that are left out.
 
     Args:
         quality: the content of ``data_quality.json``.
+        label: the column that labels come from, if they come from a column.
         console: where to print.
+        train: whether models are to be trained.
     """
     words = Words.read(quality.get("words"))
     classes = ", ".join(f"{tenants} {history}" for history, tenants in quality["tenants_by_history"].items())
+    known = "" if label is None else f"with a label in {label}; "
     console.print(
         f"{quality['tenants']} {words.records} in {quality['portfolios']} {words.partitions}, "
-        f"{quality['may_train']} of "
-        f"them may train (history: {classes or 'none'})"
+        + (f"{quality['may_train']} of them may train ({known}" if train else "which the live release answers for (")
+        + f"history: {classes or 'none'})"
     )
     for feature, reason in quality["left_out"].items() if quality["may_train"] else ():
         console.print(f"  left out of groups and models: {feature}, {reason}")

@@ -78,6 +78,8 @@ def verdict(
         lambda: check_quarantine_gate(intake, use_case, batch.source.columns),
         lambda: check_conflicting_ids(quality.events, use_case),
         lambda: check_refused_features(refused, use_case),
+    ]
+    of_training: list[Callable[[], object]] = [
         check_sizes,
         lambda: use_case.labels.from_ == "column" and describe_labels(engine.connection, use_case, compared=False),
         lambda: plan_partitions(
@@ -85,10 +87,16 @@ def verdict(
         ),
     ]
     if batch.source.has_events:
-        gates.insert(2, lambda: check_freshness(engine, use_case, batch.as_of))
-    for gate in gates:
+        has_cases = batch.source.kind == "activities"
+        gates.insert(2, lambda: check_freshness(engine, use_case, batch.as_of, has_cases=has_cases))
+    for gate in gates + of_training * batch.manifest.train:
         found.refusals += _asked(gate)
-    if not found.refusals:
+    if not batch.manifest.train:
+        found.not_run.append(
+            'manifest.json says "train": false: whether a release is live that can answer for these records was not '
+            "looked at"
+        )
+    elif not found.refusals:
         place_tenants(engine.connection, use_case, partitions)
         write_features(engine.connection, use_case, scratch / FEATURES_FILE)
         if has_examples(engine.connection):

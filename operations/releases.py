@@ -186,6 +186,17 @@ def follow_release(stack: Stack, name: str, listener: Listener, began: float | N
     return FinishedRelease(name, execution, visited, time.monotonic() - began)
 
 
+def served_by(done: FinishedRelease) -> list[str]:
+    """Sentences about a batch that was answered without training; none about any other."""
+    output = json.loads(done.execution.get("output") or "{}")
+    if "answered_by" not in output:
+        return []
+    return [
+        f"nothing was trained, and release {output['answered_by']} answers for these records as of {output['as_of']}.",
+        f"Their features carry the id {done.release}, and reports/{done.release}/data_quality.html describes them.",
+    ]
+
+
 def execution_arn(stack: Stack, name: str) -> str:
     """The ARN of a release's execution."""
     return f"{stack.state_machine.replace(':stateMachine:', ':execution:')}:{name}"

@@ -154,6 +154,15 @@ UseCase = Annotated[
         help="The use case: the name of a folder in use_cases/.",
     ),
 ]
+NoTrain = Annotated[
+    bool,
+    typer.Option(
+        "--no-train",
+        envvar="TENX_NO_TRAIN",
+        show_envvar=False,
+        help='Train nothing: the live release answers for these records, which need no labels ("train": false).',
+    ),
+]
 Release = Annotated[
     str,
     typer.Argument(

@@ -14,6 +14,7 @@ from tenx.options import (
     AsOf,
     Input,
     LaptopFolder,
+    NoTrain,
     OptionalInput,
     Release,
     Source,
@@ -55,7 +56,12 @@ def register(app: typer.Typer) -> None:
         app, preview, _PANEL, "tenx preview tickets.csv", "tenx preview export/ --source nyc311 --tenant T000014"
     )
     add_command(
-        app, upload, _PANEL, "tenx upload export/", "tenx upload tickets.csv --source events --stage dev --no-follow"
+        app,
+        upload,
+        _PANEL,
+        "tenx upload export/",
+        "tenx upload tickets.csv --source events --stage dev --no-follow",
+        "tenx upload new.csv --use-case bank_marketing --no-train",
     )
     add_command(app, follow, _PANEL, f"tenx follow {a_release}", f"tenx follow {a_release} --stage dev --json")
     add_command(app, stop, _PANEL, f"tenx stop {a_release}", f"tenx stop {a_release} --stage dev")
@@ -138,6 +144,7 @@ def preview(
             "--tenant", metavar="ID", help="Show the features of the tenant with this id. The option may be repeated."
         ),
     ] = None,
+    no_train: NoTrain = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what would be read from an input: files, mapped rows, rejected rows and features. Nothing is deployed.
@@ -154,7 +161,8 @@ def preview(
     typed = tenants or [each for each in [os.environ.get("TENX_TENANT", "")] if each]  # an id may hold spaces
     folder = use_case_folder(use_case, takes_path=True)
     asked = [checked_tenant_id(each, folder) for each in typed]
-    shown = show(read_input(path, folder, source, as_of), folder, asked, rows, console(as_json=as_json))
+    batch = read_input(path, folder, source, as_of, train=not no_train)
+    shown = show(batch, folder, asked, rows, console(as_json=as_json))
     if as_json:
         refusals = [{"code": code, "message": message} for code, message in shown.refusals]
         print_document({"data_quality": shown.quality, "refusals": refusals, "unknown_tenants": shown.unknown})
@@ -166,6 +174,7 @@ def upload(
     source: Source = None,
     as_of: AsOf = None,
     use_case: UseCase = _DEFAULT_USE_CASE,
+    no_train: NoTrain = False,
     follows: Annotated[
         bool,
         typer.Option(
@@ -177,13 +186,16 @@ def upload(
     laptop: LaptopFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Upload an input, which starts a release, and follow the release. You decide by the link in the e-mail."""
+    """Upload an input, which starts a release, and follow the release. You decide by the link in the e-mail.
+
+    With --no-train there is nothing to decide: the records get features, and the models of the live release answer.
+    """
     from operations import releases
     from operations.batch import read_input, use_case_folder
     from operations.narrator import Narrator
     from operations.stack import StackChoice, find_stack
 
-    batch = read_input(path, use_case_folder(use_case), source, as_of)
+    batch = read_input(path, use_case_folder(use_case), source, as_of, train=not no_train)
     batch.named_files()
     found = find_stack(StackChoice(stack, stage, laptop))
     printed = console(as_json=as_json)
@@ -194,7 +206,8 @@ def upload(
         narrator.started(name)
     document = {"batch": batch.name, "release": name, "execution": arn, "skipped": list(batch.skipped)}
     if not follows:
-        printed.print(f"Follow it with tenx follow {name}. {_where_to_decide(found)}", soft_wrap=True)
+        decided = _where_to_decide(found) if batch.manifest.get("train", True) else "Nobody is asked to decide."
+        printed.print(f"Follow it with tenx follow {name}. {decided}", soft_wrap=True)
         if as_json:
             print_document(document)
         return
@@ -269,8 +282,10 @@ def replay(
 
 def _follow(stack: Stack, name: str, printed: Console) -> FinishedRelease:
     """Follow a release and print how it ended."""
+    from rich.markup import escape
+
     from operations.narrator import Narrator
-    from operations.releases import follow_release
+    from operations.releases import follow_release, served_by
     from operations.watch import reason
 
     with printed.status("following") as line:
@@ -280,7 +295,8 @@ def _follow(stack: Stack, name: str, printed: Console) -> FinishedRelease:
         done = follow_release(stack, name, narrator.listener())
     status = done.execution["status"]
     if status == "SUCCEEDED":
-        printed.print("\n[green]SUCCEEDED[/green]: `tenx status` shows what is live.")
+        told = served_by(done) or ["`tenx status` shows what is live."]
+        printed.print(f"\n[green]SUCCEEDED[/green]: {escape(' '.join(told))}", soft_wrap=True)
     elif done.execution.get("error") == "ReleaseRejected":
         printed.print(f"\nRelease {name} was rejected: what was served before is served still.")
     else:

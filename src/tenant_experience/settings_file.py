@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +15,38 @@ from pydantic_core import ErrorDetails
 from tenant_experience.errors import UserError
 
 Key = tuple[str, ...]
+# A Feature Store feature name, in the lower-case form that is also a SQL identifier.
+NAME_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
 _DEEPEST = 30
+_DOTTED = re.compile(r"[a-z_]+(?:\.[\w-]+)*")
+_WHOLE = "must be a whole number"
+_NUMBER = "must be a number"
+_MAPPING = "must be a mapping of keys to values"
+_TIME = "must be a time, such as 2026-11-01T00:00:00Z"
+# pydantic's kind of error -> what is wanted; the names in braces are pydantic's own.
+_WANTED = {
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), _WHOLE),
+    **dict.fromkeys(("float_type", "float_parsing"), _NUMBER),
+    "finite_number": "must be a finite number",
+    **dict.fromkeys(("string_type", "string_sub_type", "string_unicode"), "must be a text"),
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_pattern_mismatch": "must match the pattern {pattern}",
+    **dict.fromkeys(("literal_error", "enum"), "must be {expected}"),
+    **dict.fromkeys(("list_type", "tuple_type", "iterable_type"), "must be a list, such as [a, b]"),
+    **dict.fromkeys(("dict_type", "mapping_type", "model_type", "model_attributes_type"), _MAPPING),
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+    **dict.fromkeys(("datetime_type", "datetime_parsing", "datetime_from_date_parsing"), _TIME),
+    "datetime_object_invalid": _TIME,
+    "timezone_aware": "must be a time with a zone, such as 2026-11-01T00:00:00Z",
+    "none_required": "must be left out",
+}
 
 
 class Settings(BaseModel):
@@ -46,10 +78,7 @@ def load_settings(path: Path, model: type[AnySettings], *, code: str) -> AnySett
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        complaints = "; ".join(
-            f"line {_line(lines, detail['loc'])}: {_complaint(detail, model)}" for detail in error.errors()
-        )
-        raise UserError(f"{path.name}: {complaints}", code=code) from error
+        raise UserError(f"{path.name}: {'; '.join(_complaints(error, lines, model))}", code=code) from error
 
 
 def line_of(path: Path, *key: int | str) -> int:
@@ -106,14 +135,76 @@ def _line(lines: dict[Key, int], key: Sequence[int | str]) -> int:
     return next((lines[parts[:end]] for end in range(len(parts), 0, -1) if parts[:end] in lines), 1)
 
 
-def _complaint(detail: ErrorDetails, model: type[BaseModel]) -> str:
-    key = ".".join(str(part) for part in detail["loc"]) or "(file)"
+def _complaints(error: ValidationError, lines: dict[Key, int], model: type[BaseModel]) -> Iterator[str]:
+    """A sentence for each key that is wrong, with its line: what is wanted there, and what was found."""
+    alternatives: dict[Key, list[ErrorDetails]] = {}
+    for detail in error.errors():
+        alternatives.setdefault(_place(detail, lines), []).append(detail)
+    for place, details in alternatives.items():
+        named = _named_key(details[0], place, lines)
+        yield f"line {_line(lines, named)}: {_complaint(place, details, model)}"
+
+
+def _place(detail: ErrorDetails, lines: dict[Key, int]) -> Key:
+    """The key as the file has it.
+
+    Behind a key that may hold values of several types, pydantic names the type that it tried; for the name of an entry,
+    it adds ``[key]``.
+    """
+    key = tuple(str(part) for part in detail["loc"])
+    if detail["type"] in ("missing", "extra_forbidden"):
+        return key
+    return next((key[:end] for end in range(len(key), 0, -1) if key[:end] in lines), ())
+
+
+def _named_key(detail: ErrorDetails, place: Key, lines: dict[Key, int]) -> Key:
+    """The key at fault. A rule about several keys says which of them it means: its sentence names that one first."""
+    if detail["type"] != "value_error":
+        return place
+    for word in _DOTTED.findall(detail["msg"].removeprefix("Value error, ")):
+        for around in range(len(place), -1, -1):
+            named = (*place[:around], *word.split("."))
+            if named[: len(place)] == place and named != place and named in lines:
+                return named
+    return place
+
+
+def _complaint(place: Key, details: Sequence[ErrorDetails], model: type[BaseModel]) -> str:
+    detail, key = details[0], ".".join(place)
     if detail["type"] == "extra_forbidden":
         return f"unknown key {key!r}; allowed here: {', '.join(_allowed_keys(model, detail['loc'])) or 'none'}"
     if detail["type"] == "missing":
         return f"key {key!r} is missing"
-    found = "" if isinstance(detail["input"], dict) else f" (it is {detail['input']!r})"
-    return f"key {key!r}: {detail['msg'].removeprefix('Value error, ')}{found}{_quoting_hint(detail)}"
+    wanted = " or ".join(dict.fromkeys(map(fault_in_words, details)))
+    wanted = wanted.replace(" or must be ", " or ")
+    found = "" if isinstance(detail["input"], dict) and detail["type"] == "value_error" else _found(detail["input"])
+    is_name = detail["loc"][-1:] == ("[key]",)
+    where = f"key {key!r}: {'its name ' if is_name else ''}" if key else ""
+    return f"{where}{wanted}{'' if is_name else found}{_quoting_hint(detail)}"
+
+
+def fault_in_words(detail: ErrorDetails) -> str:
+    """What is wanted, in our words instead of pydantic's."""
+    context = {
+        name: f"{value:g}" if isinstance(value, float) else value for name, value in detail.get("ctx", {}).items()
+    }
+    if detail["type"] == "value_error":
+        return detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "string_pattern_mismatch" and context["pattern"] == NAME_PATTERN:
+        return "must have 1 to 63 of the characters a-z, 0-9 and _, the first a letter"
+    text = _WANTED.get(detail["type"])
+    return text.format(**context) if text else f"is not valid: {detail['msg']}"
+
+
+def _found(value: object) -> str:
+    """What stands in the file, as a person sees it there."""
+    if value is None:
+        return " (it is empty)"
+    if isinstance(value, bool):
+        return f" (it is {str(value).lower()})"
+    if isinstance(value, dict | list):
+        return f" (it is a {'mapping' if isinstance(value, dict) else 'list'})"
+    return f" (it is {str(value) if isinstance(value, date) else repr(value):.200})"
 
 
 def _quoting_hint(detail: ErrorDetails) -> str:
@@ -122,10 +213,8 @@ def _quoting_hint(detail: ErrorDetails) -> str:
     if detail["type"] != "string_type" or not isinstance(value, bool | int | float | date):
         return ""
     if isinstance(value, bool):
-        words = "yes, on or true" if value else "no, off or false"
-        return (
-            f". YAML reads {words} without quotes as {value}: write it in quotes, such as '{'yes' if value else 'no'}'"
-        )
+        words, read, written = ("yes, on or true", "true", "yes") if value else ("no, off or false", "false", "no")
+        return f". YAML reads {words} without quotes as {read}: write it in quotes, such as '{written}'"
     return f". YAML reads a bare number or date as such: write it in quotes, '{value}'"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -78,29 +79,45 @@ class Written:
             writer.writerow(self.rows)
             writer.writerows(zip(*self.rows.values(), strict=True))
 
-    def preview(self) -> Shown:
+    def preview(self, *, train: bool = True) -> Shown:
         """What ``tenx preview`` finds."""
-        raw = read_input(self.export, self.folder, None, f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}")
+        raw = read_input(self.export, self.folder, None, f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}", train=train)
         return preview(raw, self.folder, [], 2, Console(file=io.StringIO()))
 
-    def build(self, pseudonym_key: bytes | None = None, live: Path | None = None) -> Outcome:
-        """What the BuildFeatures job does, beside the ``features/`` of a live release; it replaces a former output."""
+    def build(
+        self,
+        manifest: dict[str, Any] | None = None,
+        previous: Path | None = None,
+        as_of: datetime | None = None,
+        pseudonym_key: bytes | None = None,
+    ) -> Outcome:
+        """What the BuildFeatures job does; it replaces a former output.
+
+        Args:
+            manifest: of the batch; without keys by default.
+            previous: the features of the live release; none is live by default.
+            as_of: for history.
+            pseudonym_key: with it, pseudonyms replace ids.
+        """
         shutil.rmtree(self.base / "job", ignore_errors=True)
         made = {name: self.base / "job" / name for name in ("raw", "previous", "features", "quarantine", "reports")}
         for path in made.values():
             path.mkdir(parents=True)
-        if live is not None:
-            shutil.copytree(live, made["previous"], dirs_exist_ok=True)
         shutil.copy(self.export, made["raw"])
-        (made["raw"] / "manifest.json").write_text("{}")
+        (made["raw"] / "manifest.json").write_text(json.dumps(manifest or {}))
+        if previous is not None:
+            shutil.copytree(previous, made["previous"], dirs_exist_ok=True)
         folders = Folders(use_case=self.folder, **made)
-        return build_features(
+        outcome = build_features(
             folders,
             release="r1",
             use_case_name=self.settings["name"],
             requested_at=AS_OF,
+            as_of=as_of,
             pseudonym_key=pseudonym_key,
         )
+        outcome.write(made["features"])
+        return outcome
 
     def release(self) -> list[str]:
         """BuildFeatures, the records of IngestFeatures, ClusterTenants, TrainModel and EvaluateModel.

@@ -103,10 +103,11 @@ def category_stability(then: Counts, now: Counts, comparisons: int) -> Stability
     return stability(before, after, comparisons)
 
 
-def category_shift(then: Counts, now: Counts, comparisons: int) -> CategoryShift:
-    """How far one category has moved."""
+def category_shift(then: Counts, now: Counts, comparisons: int, *, of_known: bool = False) -> CategoryShift:
+    """How far one category has moved; with ``of_known``, among the tenants that have a value."""
+    compared = [{value: n for value, n in side.items() if value is not None or not of_known} for side in (then, now)]
     return CategoryShift(
-        **vars(category_stability(then, now, comparisons)),
+        **vars(category_stability(compared[0], compared[1], comparisons)),
         null_share_then=_share(then, None),
         null_share_change=_share(now, None) - _share(then, None),
         new=_only_in(now, then),
@@ -114,13 +115,17 @@ def category_shift(then: Counts, now: Counts, comparisons: int) -> CategoryShift
     )
 
 
-def describe_category(now: Counts, then: Counts | None, comparisons: int = 1) -> CategoryDescription:
+def describe_category(
+    now: Counts, then: Counts | None, comparisons: int = 1, *, of_known: bool = False
+) -> CategoryDescription:
     """Describes one category.
 
     Args:
         now: of this release.
         then: of the release before; None without one.
         comparisons: the columns that are looked at.
+        of_known: whether only tenants that have a value count in how far it has moved; there is then no shift without
+            any in both releases.
     """
     known = [{value: n for value, n in side.items() if value is not None} for side in (now, then or {})]
     totals = [max(sum(side.values()), 1) for side in known]
@@ -138,7 +143,9 @@ def describe_category(now: Counts, then: Counts | None, comparisons: int = 1) ->
         values=len(known[0]),
         common=[CommonValue(value, *_both(shares[value], compared)) for value in ordered[:SHOWN_VALUES]],
         others=OtherValues(len(rare), *_both(pooled, compared)) if rare else None,
-        shift=category_shift(then, now, comparisons) if then and total else None,
+        shift=category_shift(then, now, comparisons, of_known=of_known)
+        if then and total and (all(known) or not of_known)
+        else None,
     )
 
 

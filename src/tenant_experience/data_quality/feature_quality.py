@@ -22,6 +22,7 @@ from tenant_experience.errors import UserError
 from tenant_experience.features.sql import FEATURES_TABLE, has_examples, rows_to_learn_from
 from tenant_experience.intake.duckdb_session import count, identifier, literal, single
 from tenant_experience.statistics.transforms import Transform
+from tenant_experience.use_case.manifest import without_training
 from tenant_experience.use_case.schema import UseCase
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -34,10 +35,11 @@ class TenantFigures:
 
     Attributes:
         tenants: how many there are.
-        may_train: how many have enough history to train on, or rows that a model may learn from.
+        may_train: how many a model may be trained on, or have rows that a model may learn from.
         tenants_by_history: sufficient, provisional, insufficient.
         portfolios: how many there are.
-        left_out: features that have one value, or none, for all tenants that may train, each with the reason.
+        left_out: features that have one value, or none, for all tenants that may train, each with the reason; none
+            where no tenant may.
         examples: how many rows models may learn from, where a tenant may have several.
     """
 
@@ -98,15 +100,16 @@ def describe_tenants(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -
     """
     learned = rows_to_learn_from(connection)
     trainable = "count(*)" if learned == FEATURES_TABLE else f"count(DISTINCT {identifier(use_case.record_id)})"
+    may_train = count(connection, f"SELECT {trainable} FROM {learned} WHERE may_train")
     by_history = connection.execute(f"SELECT history, count(*) FROM {FEATURES_TABLE} GROUP BY 1 ORDER BY 1").fetchall()
     return TenantFigures(
         tenants=count(connection, f"SELECT count(*) FROM {FEATURES_TABLE}"),
-        may_train=count(connection, f"SELECT {trainable} FROM {learned} WHERE may_train"),
+        may_train=may_train,
         tenants_by_history=dict(by_history),
         portfolios=count(
             connection, f"SELECT count(DISTINCT {identifier(use_case.partition_column)}) FROM {FEATURES_TABLE}"
         ),
-        left_out=_left_out(connection, use_case, learned),
+        left_out=_left_out(connection, use_case, learned) if may_train else {},
         examples=count(connection, f"SELECT count(*) FILTER (may_train) FROM {learned}")
         if has_examples(connection)
         else None,
@@ -177,10 +180,10 @@ def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *,
         raise UserError(
             f"no {use_case.words.record} has the class {missing[0]!r} in column {column!r}, so no model can "
             "learn it. Send an export "
-            "that holds all of labels.classes, or correct how the source maps them",
+            f"that holds all of labels.classes, or correct how the source maps them. {without_training()}",
             code="missing_class",
         )
-    return LabelDescription(column, releases.describe_category(column))
+    return LabelDescription(column, releases.describe_category(column, of_known=True))
 
 
 def _comparable(connection: duckdb.DuckDBPyConnection, names: Iterable[str], tables: tuple[str, str]) -> set[str]:
@@ -250,10 +253,11 @@ class _Releases:
             else None,
         )
 
-    def describe_category(self, name: str) -> CategoryDescription:
-        """One category."""
+    def describe_category(self, name: str, *, of_known: bool = False) -> CategoryDescription:
+        """One category; with ``of_known``, only tenants that have a value count in how far it has moved."""
         then = _counts(self.connection, self.tables[1], name) if name in self.comparable else None
-        return describe_category(_counts(self.connection, self.tables[0], name), then, self.comparisons)
+        now = _counts(self.connection, self.tables[0], name)
+        return describe_category(now, then, self.comparisons, of_known=of_known)
 
     def _column(self, table: str, name: str) -> Column:
         place, column = "0", identifier(name)

@@ -17,6 +17,7 @@ from tenant_experience.intake.skipped import not_read
 from tenant_experience.pages.html_page import duration, words
 from tenant_experience.use_case.manifest import ComparisonGate
 from tenant_experience.use_case.schema import UseCase
+from tenant_experience.use_case.source_expression import columns_read, is_plain_column
 from tenant_experience.use_case.words import Words
 
 # What to do about a reason for quarantine that does not say it.
@@ -31,6 +32,10 @@ REASON_ADVICE = {
     ),
     "unreadable_flag": "Write true or false, or 1 or 0",
     "not_a_number": "Write numbers with a decimal point and without a sign of the thousands, such as 1234.5",
+    "unknown_class": (
+        "Map the values of the column to labels.classes in the source, name a value that means that the label is not "
+        "known in its null_markers, or add a class to use_case.yaml"
+    ),
     "not_an_integer": "Write whole numbers without a sign of the thousands, such as 1234",
 }
 _MAKE_UNIQUE = (
@@ -52,7 +57,7 @@ def check_quarantine_gate(intake: IntakeFigures, use_case: UseCase, input_column
     """
     names = ", ".join(file.name for file in intake.files)[:500]
     if not intake.rows:
-        columns = ", ".join(input_columns.values())
+        columns = ", ".join(dict.fromkeys(raw for each in input_columns.values() for raw in columns_read(each)))
         raise UserError(f"{names}: a header but no rows; expected rows with the columns {columns}", code="no_rows")
     meant = intake.rows - intake.filtered
     if not meant:
@@ -61,7 +66,7 @@ def check_quarantine_gate(intake: IntakeFigures, use_case: UseCase, input_column
     if limit is None or share <= limit:
         return
     worst = intake.quarantined_by_reason[0]
-    column = "the row as a whole" if worst.column is None else input_columns.get(worst.column, worst.column)
+    column = "the row as a whole" if worst.column is None else _named(worst.column, input_columns)
     advice = f". {REASON_ADVICE[worst.reason]}" if worst.reason in REASON_ADVICE else ""
     raise UserError(
         f"{intake.quarantined} of {meant} rows ({share:.1%}) were refused; the gate quarantine_share "
@@ -70,6 +75,15 @@ def check_quarantine_gate(intake: IntakeFigures, use_case: UseCase, input_column
         f"them, with reasons{advice}",
         code="too_many_bad_rows",
     )
+
+
+def _named(column: str, input_columns: Mapping[str, str]) -> str:
+    """A column by its name in the file; one that an expression makes, by our name and what it is made from."""
+    expression = input_columns.get(column, column)
+    if column not in input_columns or is_plain_column(expression):
+        return expression
+    read = columns_read(expression)
+    return f"{column} (read from {', '.join(read)} by the source)" if read else f"{column} (the same for every row)"
 
 
 def check_conflicting_ids(events: EventFigures | None, use_case: UseCase) -> None:
@@ -106,15 +120,23 @@ def intake_warnings(intake: IntakeFigures, events: EventFigures | None) -> list[
     return warnings
 
 
-def age_warnings(as_of: str, live_as_of: str | None) -> list[str]:
-    """A sentence when the features describe an earlier moment than those that are live."""
+def age_warnings(as_of: str, live_as_of: str | None, *, train: bool = True) -> list[str]:
+    """A sentence when the features describe an earlier moment than those that are live.
+
+    Args:
+        as_of: of these features.
+        live_as_of: of the live release; None when none is.
+        train: whether models are trained, to replace those that are live.
+    """
     if live_as_of is None or as_of >= live_as_of:
         return []
     older = duration((datetime.fromisoformat(live_as_of) - datetime.fromisoformat(as_of)) / timedelta(hours=1))
-    return [
-        f"these features describe {as_of}, {older} before those of the live release ({live_as_of}): approving them "
-        "puts older models and features in place of newer ones"
-    ]
+    effect = (
+        "approving them puts older models and features in place of newer ones"
+        if train
+        else "records that are served as of a later moment keep what they have"
+    )
+    return [f"these features describe {as_of}, {older} before those of the live release ({live_as_of}): {effect}"]
 
 
 def scope_warnings(scope: str, partitions: Collection[PartitionSize], use_case: UseCase) -> list[str]:
@@ -163,18 +185,33 @@ def broken_comparison_gates(
     Args:
         comparison: with the live release.
         features: by name.
-        labels: those that come from a column.
+        labels: those that come from a column. Records without one are served like any other, so that no gate limits
+            their share.
         use_case: its gates ``feature_shift``, ``null_share`` and ``vanished_portfolios``.
     """
     if isinstance(comparison, NotCompared):
         return []
-    described = described_columns(features, labels, use_case)
+    described, features_only = (described_columns(features, each, use_case) for each in (labels, None))
     found: list[tuple[ComparisonGate, str | None]] = [
         ("vanished_portfolios", _vanished(comparison, use_case.gates.vanished_portfolios, use_case.words)),
-        ("null_share", _more_unknown(comparison.release, described, use_case)),
+        ("null_share", _more_unknown(comparison.release, features_only, use_case)),
         ("feature_shift", _shifted(comparison.release, described, use_case.gates.feature_shift)),
     ]
     return [BrokenGate(name, sentence) for name, sentence in found if sentence]
+
+
+def unlabelled_warnings(
+    comparison: Comparison | NotCompared, labels: LabelDescription | None, use_case: UseCase
+) -> list[str]:
+    """A sentence when many more records have no label than in the live release."""
+    limit, shift = use_case.gates.null_share, labels.described.shift if labels else None
+    if labels is None or shift is None or limit is None or shift.null_share_change <= limit:
+        return []
+    return [
+        f"the share of {use_case.words.records} without a value in the label {labels.column} grew from "
+        f"{shift.null_share_then:.1%} in release {comparison.release if comparison.compared else None} to "
+        f"{labels.described.null_share:.1%}: they get answers, and models are trained on the others"
+    ]
 
 
 def _vanished(comparison: Comparison, limit: float | None, words: Words) -> str | None:
@@ -226,7 +263,11 @@ def _and_of(more: Sequence[str]) -> str:
 
 
 def check_comparison_gates(
-    broken: Sequence[BrokenGate], accepted: Collection[ComparisonGate], told: Callable[[], Sequence[str]]
+    broken: Sequence[BrokenGate],
+    accepted: Collection[ComparisonGate],
+    told: Callable[[], Sequence[str]],
+    *,
+    train: bool = True,
 ) -> list[str]:
     """Refuses a release that differs too much from the live one, unless its manifest accepts that.
 
@@ -234,6 +275,7 @@ def check_comparison_gates(
         broken: the gates that are.
         accepted: the gates that the manifest accepts to be broken.
         told: gives sentences that belong into the refusal.
+        train: whether models are trained, which an approver must accept.
 
     Returns:
         A warning for each broken gate, which the approver must see first.
@@ -247,7 +289,8 @@ def check_comparison_gates(
         raise UserError(
             ". ".join([refusing[0].sentence, *(sentence.rstrip(".") for sentence in told())])
             + ". See the data-quality report and correct the export. If the change is real, upload the batch again "
-            f'with "accept": {named} in manifest.json: the approver then decides',
+            f'with "accept": {named} in manifest.json: '
+            + ("the approver then decides" if train else "the live models then answer for these records"),
             code=name,
         )
     return [f"manifest.json accepts that the gate {gate.name} is broken: {gate.sentence}" for gate in broken]

@@ -37,6 +37,7 @@ class DataQuality:
         comparison: with the release that is live.
         features: by name.
         labels: those that come from a column; else None.
+        answered_by: the live release that answers for a batch on which nothing is trained; else None.
         warnings: in sentences.
         words: what texts call records and partitions.
     """
@@ -53,6 +54,7 @@ class DataQuality:
     comparison: Comparison | NotCompared | None = None
     features: dict[str, Description] = field(default_factory=dict)
     labels: LabelDescription | None = None
+    answered_by: str | None = None
     warnings: list[str] | None = None
     words: Words | None = None
 
@@ -72,6 +74,7 @@ class DataQuality:
         }
         if self.source is not None:
             document |= {"source": self.source, "as_of": self.as_of}
+        document |= {} if self.answered_by is None else {"answered_by": self.answered_by}
         for figures in (self.intake, self.events):
             document |= asdict(figures) if figures else {}
         document |= {"words": self.words.document()} if self.words else {}

@@ -17,7 +17,7 @@ from tenant_experience.data_layout import GLOBAL_PARTITION, SIDE_COLUMNS
 from tenant_experience.errors import UserError
 from tenant_experience.intake.duckdb_session import count, identifier, literal, single, utc_text
 from tenant_experience.intake.mapping import Rule, malformed_id, malformed_name, normal_id, normalised
-from tenant_experience.intake.table import outside
+from tenant_experience.intake.table import outside, unknown_classes
 from tenant_experience.use_case.features import Feature
 from tenant_experience.use_case.schema import SQL_FILE, USE_CASE_FILE, UseCase
 
@@ -61,7 +61,13 @@ def label_columns(use_case: UseCase) -> list[str]:
 
 
 def settle_features(
-    connection: duckdb.DuckDBPyConnection, use_case: UseCase, computed: str, as_of: datetime, table: str
+    connection: duckdb.DuckDBPyConnection,
+    use_case: UseCase,
+    computed: str,
+    as_of: datetime,
+    table: str,
+    *,
+    train: bool = True,
 ) -> RefusedFeatures:
     """Makes ``table`` from the result, with every column that features have, and ``<table>_refused``.
 
@@ -72,6 +78,7 @@ def settle_features(
         as_of: the moment of the release.
         table: what to make; ``<table>_refused`` has row number, reason, column and record id of each row refused.
             Where a record may have several rows, ``examples`` is made too.
+        train: whether labels matter; they are null otherwise.
 
     Raises:
         UserError: ``invalid_use_case`` when a column is missing, unknown or of a wrong type; ``invalid_features`` when
@@ -82,6 +89,8 @@ def settle_features(
     meanings = _meanings(use_case)
     _check_columns(use_case, {name.lower(): kind for name, kind in given.items()}, meanings)
     typed = {name: _typed(name, use_case, given, meaning) for name, meaning in meanings.items()}
+    if not train:
+        typed |= dict.fromkeys(label_columns(use_case), f"CAST(NULL AS {_label_type(use_case)})")
     defaults = _defaults(use_case, {name.lower() for name in given}, as_of)
     rules = _rules(use_case)
     broken = f"CASE {' '.join(f'WHEN {rule.broken} THEN {place}' for place, rule in enumerate(rules))} END"
@@ -162,7 +171,8 @@ def check_refused_features(refused: RefusedFeatures | None, use_case: UseCase) -
     raise UserError(
         f"{SQL_FILE}: {refused.refused} of {refused.rows} records ({refused.refused / refused.rows:.1%}) were refused; "
         f"the gate quarantine_share allows {limit:.1%}. Most often: {reason}, column {column!r}, {rows} times"
-        f"{_bounds(use_case, column)}. Correct the column in {SQL_FILE}, or its bounds in {USE_CASE_FILE}",
+        f"{_bounds(use_case, column)}. Correct the column in {SQL_FILE}, or "
+        f"{'labels.classes' if reason == 'unknown_class' else 'its bounds'} in {USE_CASE_FILE}",
         code="too_many_bad_rows",
     )
 
@@ -179,6 +189,9 @@ def refused_warning(refused: RefusedFeatures | None, use_case: UseCase) -> list[
 
 
 def _bounds(use_case: UseCase, column: str) -> str:
+    """What a column may hold, behind a comma."""
+    if column == use_case.labels.column and use_case.labels.classes:
+        return f", whose classes are {', '.join(use_case.labels.classes)}"
     feature = use_case.features.get(column, Feature())
     bounds = {"minimum": feature.minimum, "maximum": feature.maximum}
     return "".join(f", {name} {value:g}" for name, value in bounds.items() if value is not None)
@@ -272,7 +285,12 @@ def _rules(use_case: UseCase) -> list[Rule]:
     numbers = [name for name, meaning in _meanings(use_case).items() if meaning == "number"]
     rules = [Rule("out_of_range", name, outside(name, use_case.features.get(name, Feature()))) for name in numbers]
     names = (*use_case.categories, *use_case.kept_columns)
-    return rules + [Rule("malformed_category", name, malformed_name(identifier(name))) for name in names]
+    rules += [Rule("malformed_category", name, malformed_name(identifier(name))) for name in names]
+    return rules + unknown_classes(use_case)
+
+
+def _label_type(use_case: UseCase) -> str:
+    return "VARCHAR" if use_case.labels.classes else "DOUBLE"
 
 
 def _check_rows(connection: duckdb.DuckDBPyConnection, use_case: UseCase, as_of: datetime) -> None:

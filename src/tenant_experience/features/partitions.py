@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tenant_experience.data_layout import GLOBAL_PARTITION, partition_slug
 from tenant_experience.errors import AlgorithmError, UserError
 from tenant_experience.use_case.group_choice import GroupChoice
-from tenant_experience.use_case.manifest import Scope
+from tenant_experience.use_case.manifest import Scope, without_training
 from tenant_experience.use_case.schema import Models, UseCase
 from tenant_experience.use_case.tuning import Tuning, TuningJob
 
@@ -89,7 +89,8 @@ def assign_partitions(
                 if inherits
                 else f"the gate pooled_tenants asks for {needed}: send "
                 + ("an export with more labels" if use_case.labels.column else "a longer or larger export")
-            ),
+            )
+            + f". {without_training()}",
             code="too_few_tenants",
         )
     own = {
@@ -102,7 +103,7 @@ def assign_partitions(
             f"no {words.partition} has the {use_case.models.minimum_tenants} {words.records} with "
             f"{trainable_words(use_case)} that a model of its own needs (models.minimum_tenants), and models.fallback "
             f"is false: the largest {words.partition} has "
-            f"{max(trainable for _, trainable in portfolios.values())}",
+            f"{max(trainable for _, trainable in portfolios.values())}. {without_training()}",
             code="too_few_tenants",
         )
     by_slug = {partition_slug(name): name for name in own}
@@ -134,7 +135,8 @@ def trainable_words(use_case: UseCase) -> str:
     history = f"enough history to train on ({use_case.history.provisional_below} days or more)"
     if use_case.labels.column is None:
         return history
-    return f"a value in the label column {use_case.labels.column!r} and, where features come from events, {history}"
+    label = f"a value in the label column {use_case.labels.column!r}"
+    return label if use_case.events is None else f"{label} and, where features come from events, {history}"
 
 
 def shards(

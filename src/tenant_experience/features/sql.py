@@ -23,6 +23,7 @@ from tenant_experience.features.partitions import PartitionSize
 from tenant_experience.features.statements import Statement, parse_statements
 from tenant_experience.intake.duckdb_session import count, identifier, literal, utc_text
 from tenant_experience.intake.engine import ProcessingEngine
+from tenant_experience.use_case.events import RECORDED_AT
 from tenant_experience.use_case.schema import SQL_FILE, UseCase
 
 FEATURES_TABLE = "features"
@@ -30,7 +31,13 @@ _COMPUTED = "computed_features"
 
 
 def features_from_events(
-    engine: ProcessingEngine, use_case: UseCase, sql: str, as_of: datetime, table: str = FEATURES_TABLE
+    engine: ProcessingEngine,
+    use_case: UseCase,
+    sql: str,
+    as_of: datetime,
+    table: str = FEATURES_TABLE,
+    *,
+    train: bool = True,
 ) -> RefusedFeatures:
     """Fills a table of the connection from the engine's view ``events``, as often as wanted, each time another one.
 
@@ -42,6 +49,7 @@ def features_from_events(
             ``$provisional_below``.
         as_of: what happens at or after this moment is not known yet.
         table: its name. ``<table>_refused`` has the rows that were refused.
+        train: whether labels matter; they are null otherwise.
 
     Returns:
         How many rows of the result were refused.
@@ -57,7 +65,7 @@ def features_from_events(
             create(str(statement.name), statement.sql)
     with _named_errors(answer):
         engine.fetch(_COMPUTED, answer.sql)
-    return settle_features(engine.connection, use_case, _COMPUTED, as_of, table)
+    return settle_features(engine.connection, use_case, _COMPUTED, as_of, table, train=train)
 
 
 def statements(sql: str, use_case: UseCase, as_of: datetime, table: str = FEATURES_TABLE) -> list[Statement]:
@@ -218,26 +226,23 @@ def sql_timestamp(moment: datetime) -> str:
     return f"CAST({literal(utc_text(moment))} AS TIMESTAMP)"
 
 
-def check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime) -> None:
+def check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime, *, has_cases: bool = False) -> None:
     """Refuses a log without events before ``as_of``, or with only older events than the gate ``freshness_days`` allows.
+
+    Args:
+        engine: holds ``events``, and ``staged`` where they are cases of an activity log.
+        use_case: its gate, and the names of its columns.
+        as_of: what happens at or after this moment is not known yet.
+        has_cases: whether events are cases of an activity log. A case may have begun before ``as_of`` without any row
+            that was recorded by then.
 
     Raises:
         UserError: ``no_events_before_as_of`` or ``stale_events``.
     """
     column = use_case.declared_events.time
-    time = identifier(column)
-    engine.fetch(
-        "freshness",
-        f"SELECT max(CASE WHEN {time} < {sql_timestamp(as_of)} THEN {time} END), min({time}) FROM events",
-    )
-    before, first = engine.connection.execute("FROM freshness").fetchone() or (None, None)
-    if before is None:
-        found = f"the first is of {first}" if first else "no row of the input became an event"
-        hint = "set as_of in manifest.json to the day after the export" if first else "see why its rows were refused"
-        raise UserError(
-            f"no event happened before as_of {as_of:%Y-%m-%d %H:%M} UTC (column {column}); {found}: {hint}",
-            code="no_events_before_as_of",
-        )
+    if has_cases:
+        _newest_before(engine, "staged WHERE broken_rule IS NULL", RECORDED_AT, "activity", as_of)
+    before = _newest_before(engine, "events", column, "event", as_of)
     allowed = use_case.gates.freshness_days
     if allowed is not None and as_of.replace(tzinfo=None) - before > timedelta(days=allowed):
         raise UserError(
@@ -246,6 +251,27 @@ def check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime
             "manifest.json to the day after this event",
             code="stale_events",
         )
+
+
+def _newest_before(engine: ProcessingEngine, rows: str, column: str, what: str, as_of: datetime) -> datetime:
+    """The newest time in a column before ``as_of``.
+
+    Raises:
+        UserError: ``no_events_before_as_of``.
+    """
+    time = identifier(column)
+    engine.fetch(
+        "freshness", f"SELECT max(CASE WHEN {time} < {sql_timestamp(as_of)} THEN {time} END), min({time}) FROM {rows}"
+    )
+    before, first = engine.connection.execute("FROM freshness").fetchone() or (None, None)
+    if isinstance(before, datetime):
+        return before
+    found = f"the first is of {first}" if first else f"no row of the input became an {what}"
+    hint = "set as_of in manifest.json to the day after the export" if first else "see why its rows were refused"
+    raise UserError(
+        f"no {what} happened before as_of {as_of:%Y-%m-%d %H:%M} UTC (column {column}); {found}: {hint}",
+        code="no_events_before_as_of",
+    )
 
 
 def tenants_by_portfolio(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, tuple[int, int]]:

@@ -32,9 +32,10 @@ def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase
     learnable = table.take(table.may_train)
     least = use_case.gates.pooled_tenants if partition.scale == "global" else use_case.models.minimum_tenants
     if learnable.records < least:
+        history = "" if use_case.events is None else " and, where features come from events, enough history"
         raise AlgorithmError(
             f"partition {partition.partition}: {learnable.records} tenants have a label in column "
-            f"{use_case.labels.column!r} and enough history, but a model needs at least {least}",
+            f"{use_case.labels.column!r}{history}, but a model needs at least {least}",
             code="too_few_tenants",
         )
     split = split_tenants(table, use_case)

@@ -73,11 +73,19 @@ def read_events(
     counts = engine.stage(files, event_mapping(source, use_case, requested_at))
     identity = [use_case.record_id, *([events.kind] if events.kind else []), events.time]
     kind = identifier(events.kind) if events.kind else "CAST(NULL AS VARCHAR)"
+    is_log_of_cases = source.kind == "activities"
+    if is_log_of_cases:
+        view_cases(engine, source, use_case)
+    happened, times = identifier(events.time), ""
+    first, last = happened, happened
+    if is_log_of_cases:  # an activity happens later than the case that it is about
+        times = f" CROSS JOIN (SELECT min({happened}) AS first_case, max({happened}) AS last_case FROM events)"
+        first, last = "first_case", "last_case"
     engine.fetch(
         EVENTS_BY_KIND,
-        f"SELECT kind, count(*) AS events, min(happened_at) AS first_event_at, max(happened_at) AS last_event_at "
-        f"FROM (SELECT {kind} AS kind, {identifier(events.time)} AS happened_at FROM staged WHERE broken_rule IS NULL) "
-        "GROUP BY kind",
+        f"SELECT kind, count(*) AS events, min(first_at) AS first_event_at, max(last_at) AS last_event_at "
+        f"FROM (SELECT {kind} AS kind, {first} AS first_at, {last} AS last_at FROM staged{times} "
+        "WHERE broken_rule IS NULL) GROUP BY kind",
     )
     # By hash: twenty million ids are too many to hold as texts. features.sql tells apart two ids that share a hash.
     engine.keep(
@@ -86,8 +94,7 @@ def read_events(
         "GROUP BY event_hash HAVING count(*) > 1",
     )
     columns = ", ".join(map(identifier, event_columns(use_case)))
-    if source.kind == "activities":
-        view_cases(engine, source, use_case)
+    if is_log_of_cases:
         return _count_cases(engine, counts, use_case)
     if EVENT_ID not in source.columns:
         engine.view("events", f"SELECT {columns}, false AS repeated FROM staged WHERE broken_rule IS NULL")

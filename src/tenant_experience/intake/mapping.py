@@ -96,6 +96,7 @@ class RowMapping:
         shared: a name -> SQL over ``raw_<column>`` that several typed columns or rules need; computed once.
         settled: our column -> SQL over the typed columns, for values that depend on another; replaces a typed column.
         may_be_absent: our columns whose keys may be missing from every line of a JSON file: nothing has happened yet.
+        advice: our column -> what to do when a file lacks the column that it is read from.
         checks: the rules of these rows, checked in order; the first broken one is the reason for the quarantine.
     """
 
@@ -106,6 +107,7 @@ class RowMapping:
     shared: Mapping[str, str] = field(default_factory=dict)
     settled: Mapping[str, str] = field(default_factory=dict)
     may_be_absent: frozenset[str] = frozenset()
+    advice: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[str, ...]:

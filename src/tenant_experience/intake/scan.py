@@ -115,7 +115,7 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, mapping: Row
             rows = _json_rows(file, link, rejects, mapping)
         case _:
             assert_never(file.format)
-    _require_columns(file, source, list(rows.types))
+    _require_columns(file, mapping, list(rows.types))
     selected = ", ".join(tidied(raw, rows.types, source.null_markers) for raw in source.raw_columns())
     mapped = source.columns | {WHERE: f"CAST((\n{source.where or 'true'}\n) AS BOOLEAN)"}
     attempts = ", ".join(_attempt(ours, expression) for ours, expression in mapped.items())
@@ -252,7 +252,8 @@ def _corrupt(file: RawFile, error: Exception) -> UserError:
     )
 
 
-def _require_columns(file: RawFile, source: Source, present: list[str]) -> None:
+def _require_columns(file: RawFile, mapping: RowMapping, present: list[str]) -> None:
+    source = mapping.source
     header = "\n".join(present).lower()
     if not any(raw.lower() in header for raw in source.raw_columns()):
         # Without a header line these "names" would be personal data, so the message does not show them.
@@ -270,7 +271,8 @@ def _require_columns(file: RawFile, source: Source, present: list[str]) -> None:
             has = [name for name in source.raw_columns() if name.lower() in found]
             raise UserError(
                 f"{file.name} has no column {raw!r}, from which {ours} is read. Of the columns that are read it has "
-                f"{', '.join(has) or 'none (check the delimiter)'}, and {len(present) - len(has)} other columns",
+                f"{', '.join(has) or 'none (check the delimiter)'}, and {len(present) - len(has)} other columns"
+                + (f". {mapping.advice[ours]}" if ours in mapping.advice else ""),
                 code="missing_column",
             )
 

@@ -26,6 +26,7 @@ from tenant_experience.intake.mapping import (
 from tenant_experience.intake.staging import FileCount
 from tenant_experience.intake.times import unreadable_time, utc_time
 from tenant_experience.use_case.features import Feature
+from tenant_experience.use_case.manifest import without_training
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
 
@@ -43,7 +44,10 @@ def read_table(engine: DuckDbEngine, files: Sequence[RawFile], source: Source, u
         UserError: ``wrong_column_type`` or ``duplicate_ids``, or a file cannot be read; names the file and the column.
     """
     checks = tuple(_checks(source, use_case))
-    counts = engine.stage(files, RowMapping(source, _typed(source, use_case), checks, _meanings(use_case)))
+    label = [use_case.labels.column] if use_case.labels.column else []
+    advice = dict.fromkeys(label, without_training())
+    mapping = RowMapping(source, _typed(source, use_case), checks, _meanings(use_case), advice=advice)
+    counts = engine.stage(files, mapping)
     _check_column_types(engine.connection, counts, source)
     _check_unique(engine.connection, files, source, use_case)
     engine.connection.execute(
@@ -110,10 +114,13 @@ def _checks(source: Source, use_case: UseCase) -> list[Rule]:
     if use_case.examples == "several":
         rules.append(Rule("unreadable_time", _AS_OF, unreadable_time(_AS_OF)))
         rules.append(Rule("missing_value", _AS_OF, f"{_AS_OF} IS NULL"))
-    for name in _label_names(use_case):
-        classes = ", ".join(literal(each) for each in use_case.labels.classes or ())
-        rules.append(Rule("unknown_class", name, f"{identifier(name)} NOT IN ({classes})"))
-    return rules
+    return rules + unknown_classes(use_case)
+
+
+def unknown_classes(use_case: UseCase) -> list[Rule]:
+    """The rule that a label, where there is one, is a class of the use case; none where labels are no classes."""
+    classes = ", ".join(literal(each) for each in use_case.labels.classes or ())
+    return [Rule("unknown_class", name, f"{identifier(name)} NOT IN ({classes})") for name in _label_names(use_case)]
 
 
 def outside(name: str, feature: Feature) -> str:

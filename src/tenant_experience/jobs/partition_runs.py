@@ -93,6 +93,12 @@ def read_shard(folder: Path, shard: int) -> list[Partition]:
     raise PlatformError(f"{folder / PARTITIONS_FILE} has no shard {shard}", code="unknown_shard")
 
 
+def read_partitions(folder: Path) -> list[Partition]:
+    """The partitions of every shard, from ``partitions.json`` in ``folder``."""
+    shards = json.loads((folder / PARTITIONS_FILE).read_text())
+    return [Partition(row["partition"], row["slug"]) for shard in shards for row in shard["partitions"]]
+
+
 def read_group_choice(folder: Path) -> GroupChoice:
     """Where the groups come from, from ``partitions.json`` in ``folder``; earlier versions always found new ones."""
     chosen = json.loads((folder / PARTITIONS_FILE).read_text())[0].get("groups")

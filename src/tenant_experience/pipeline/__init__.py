@@ -4,6 +4,7 @@ __all__ = [
     "batch",
     "build_features",
     "evaluate_shard",
+    "live_release",
     "refused_features",
     "replay",
     "split_files",

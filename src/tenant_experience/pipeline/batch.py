@@ -11,8 +11,8 @@ from tenant_experience.errors import UserError
 from tenant_experience.features.sql import statements
 from tenant_experience.features.statements import read_sql
 from tenant_experience.intake.files import Chosen, is_any, is_no_outcomes
-from tenant_experience.use_case.manifest import Manifest, read_batch_manifest
-from tenant_experience.use_case.schema import UseCase, load_use_case
+from tenant_experience.use_case.manifest import Manifest, read_batch_manifest, without_training
+from tenant_experience.use_case.schema import USE_CASE_FILE, UseCase, load_use_case
 from tenant_experience.use_case.source import Source, load_source
 
 
@@ -57,6 +57,21 @@ class Batch:
         manifest = read_batch_manifest(folders.raw)
         source_name = manifest.source or use_case.default_source
         source = load_source(folders.use_case, source_name, use_case)
+        if manifest.outcomes is not None and use_case.outcomes is None:
+            raise UserError(
+                f"{MANIFEST} has the key 'outcomes', but {USE_CASE_FILE} of {use_case.name} has no key 'outcomes', so "
+                "files of outcomes would be read as any other: leave the key out, or declare there what each kind of "
+                "outcome means",
+                code="invalid_manifest",
+            )
+        if not manifest.train:
+            source = source.without(use_case.labels.column)
+        elif source.kind == "table" and (label := use_case.labels.column) and label not in source.columns:
+            raise UserError(
+                f"source {source_name!r} maps no column to {label}, which a model learns to predict: map it. "
+                f"{without_training()}",
+                code="invalid_source",
+            )
         as_of = history_as_of or manifest.as_of or source.as_of or requested_at
         if as_of > requested_at:
             where = f"{MANIFEST} key" if manifest.as_of else f"source {source_name!r}, key"

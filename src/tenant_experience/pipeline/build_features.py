@@ -30,6 +30,7 @@ from tenant_experience.data_quality.gates import (
     check_quarantine_gate,
     intake_warnings,
     scope_warnings,
+    unlabelled_warnings,
     unmapped_warnings,
 )
 from tenant_experience.data_quality.report import DataQuality, data_quality_report
@@ -62,6 +63,12 @@ from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.table import read_table
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.pipeline.batch import Batch, Folders
+from tenant_experience.pipeline.live_release import (
+    check_live_release,
+    forget_labels,
+    live_partitions,
+    refusing_gates,
+)
 from tenant_experience.pipeline.refused_features import add_refused_features, write_quarantine
 from tenant_experience.pipeline.tenant_outcomes import keep_outcomes
 from tenant_experience.pseudonyms import Pseudonyms
@@ -108,39 +115,39 @@ def build_features(
         readable = (folders.raw, folders.previous, folders.features, folders.quarantine)
         with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
             engine = open_engine(connection, scratch, _pseudonyms(pseudonym_key, batch.use_case))
+            if not batch.manifest.train:
+                quality.answered_by = check_live_release(connection, batch, folders.previous)
             files = find_raw_files(folders.raw, batch.source, scratch, batch.chosen)
             intake = read_batch(engine, batch, files, folders, scratch, quality)
             check_quarantine_gate(intake, batch.use_case, batch.source.columns)
             check_conflicting_ids(quality.events, batch.use_case)
             if batch.source.has_events:
-                check_freshness(engine, batch.use_case, batch.as_of)
+                has_cases = batch.source.kind == "activities"
+                check_freshness(engine, batch.use_case, batch.as_of, has_cases=has_cases)
             scope = batch.use_case.chosen_scope(batch.manifest.models)
             refused = compute_features(engine, batch, folders)
             intake = add_refused_features(connection, refused, batch.use_case, folders.quarantine, quality) or intake
             check_refused_features(refused, batch.use_case)
-            # History is only recorded: nothing is trained, so nothing is validated or looked back on.
-            if as_of is None:
+            # Of history, and of records that only get answers, nothing is validated or looked back on.
+            trained = batch.manifest.train and as_of is None
+            if trained:
                 quality.add_outcomes(keep_outcomes(connection, batch, folders, engine.pseudonyms), batch.use_case)
-            inherits = batch.manifest.groups is not None and batch.manifest.groups.kind == "from"
-            partition_of = assign_partitions(
-                tenants_by_portfolio(connection, batch.use_case), batch.use_case, scope, inherits=inherits
-            )
-            scoped = scope_warnings(scope, partition_of.values(), batch.use_case)
+            partition_of, placed = _assign(connection, batch, scope, folders)
             place_tenants(connection, batch.use_case, partition_of)
-            tenants, broken = _describe(connection, batch, folders, quality, scoped)
+            tenants, broken = _describe(connection, batch, folders, quality, placed)
             by_rule = partial(by_live_rule, connection, batch, scratch, release, live_rules)
-            accepted = check_comparison_gates(broken, batch.manifest.accept, by_rule)
+            accepted = check_comparison_gates(broken, batch.manifest.accept, by_rule, train=batch.manifest.train)
             quality.warnings = [*accepted, *(quality.warnings or ())]
             write_features(connection, batch.use_case, folders.features / FEATURES_FILE)
-            if has_examples(connection) and as_of is None:
+            if has_examples(connection) and trained:
                 write_examples(connection, batch.use_case, folders.features / EXAMPLES_FILE)
-            past = [] if as_of else compute_past_features(engine, batch, folders)
-            groups = chosen_groups(batch, compared=quality.comparison is not None and quality.comparison.compared)
-        items = _write_partitions(batch, scope, partition_of, groups, folders)
+            past = compute_past_features(engine, batch, folders) if trained else []
+        items = _write_partitions(batch, scope, partition_of, quality, folders) if batch.manifest.train else []
     return Outcome.ok(
         release=release,
         as_of=quality.as_of,
         source=batch.source_name,
+        train=batch.manifest.train,
         tenants=tenants.tenants,
         rows=intake.rows,
         quarantined=intake.quarantined,
@@ -187,26 +194,42 @@ def read_batch(
     return intake
 
 
+def _assign(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, scope: Scope, folders: Folders
+) -> tuple[dict[str, PartitionSize], list[str]]:
+    """Portfolio -> the partition that answers for it, and warnings."""
+    portfolios = tenants_by_portfolio(connection, batch.use_case)
+    if not batch.manifest.train:
+        forget_labels(connection, batch.use_case)
+        return live_partitions(portfolios, batch.use_case, folders.previous)
+    inherits = batch.manifest.groups is not None and batch.manifest.groups.kind == "from"
+    partition_of = assign_partitions(portfolios, batch.use_case, scope, inherits=inherits)
+    return partition_of, scope_warnings(scope, partition_of.values(), batch.use_case)
+
+
 def _describe(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Folders, quality: DataQuality, scoped: list[str]
+    connection: duckdb.DuckDBPyConnection, batch: Batch, folders: Folders, quality: DataQuality, placed: list[str]
 ) -> tuple[TenantFigures, list[BrokenGate]]:
     """Describes the tenants, and the features beside those of the live release, in ``quality``.
 
     Returns:
         The figures of the tenants, and the gates on changes that are broken.
     """
-    use_case = batch.use_case
+    use_case, train = batch.use_case, batch.manifest.train
     quality.tenants = tenants = describe_tenants(connection, use_case)
     comparison = compare_releases(connection, use_case, batch.source_name, batch.as_of, folders.previous)
     quality.comparison = comparison
     quality.features = describe_features(connection, use_case, compared=comparison.compared)
-    if use_case.labels.from_ == "column":
+    if use_case.labels.from_ == "column" and train:
         quality.labels = describe_labels(connection, use_case, compared=comparison.compared)
     unmapped = unmapped_warnings(batch.source_name, batch.source.unmapped(use_case), use_case)
-    aged = age_warnings(f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}", live_as_of(folders.previous))
-    known = [*(quality.warnings or ()), *aged, *scoped, *unmapped]
+    aged = age_warnings(f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}", live_as_of(folders.previous), train=train)
+    broken = broken_comparison_gates(comparison, quality.features, quality.labels, use_case)
+    broken, spared = (broken, []) if train else refusing_gates(broken, tenants.tenants, use_case.words)
+    unlabelled = unlabelled_warnings(comparison, quality.labels, use_case)
+    known = [*(quality.warnings or ()), *aged, *placed, *unmapped, *spared, *unlabelled]
     quality.warnings = [*known, *shift_warnings(quality.features, quality.labels, use_case)]
-    return tenants, broken_comparison_gates(comparison, quality.features, quality.labels, use_case)
+    return tenants, broken
 
 
 def by_live_rule(
@@ -249,7 +272,8 @@ def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -
     """
     if batch.source.has_events:
         look_back(engine, batch, batch.as_of)
-        return features_from_events(engine, batch.use_case, read_sql(folders.use_case), batch.as_of)
+        sql, train = read_sql(folders.use_case), batch.manifest.train
+        return features_from_events(engine, batch.use_case, sql, batch.as_of, train=train)
     features_from_table(engine.connection, batch.use_case, batch.as_of)
     return None
 
@@ -314,8 +338,9 @@ def plan_partitions(
 
 
 def _write_partitions(
-    batch: Batch, scope: Scope, partition_of: dict[str, PartitionSize], groups: GroupChoice | None, folders: Folders
+    batch: Batch, scope: Scope, partition_of: dict[str, PartitionSize], quality: DataQuality, folders: Folders
 ) -> list[Shard]:
+    groups = chosen_groups(batch, compared=quality.comparison is not None and quality.comparison.compared)
     items = plan_partitions(batch, scope, partition_of, groups)
     _write_json(folders.features / PARTITIONS_FILE, [asdict(item) for item in items])
     return items

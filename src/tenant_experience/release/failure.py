@@ -73,8 +73,9 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
     "Lambda": ("a function cannot be called", "One of its functions could not be called.", REDRIVE),
     "SNS": (
         "its e-mail was not sent",
-        "The release is live, but the e-mail that says so could not be sent.",
-        "The new models answer. The operator removes the cause, and then redrives the execution to send the e-mail.",
+        "All that its batch asked for is done, but the e-mail that says so could not be sent.",
+        "Its models answer, or the live ones for its records, if nothing was to be trained. The operator removes the "
+        "cause, and then redrives the execution to send the e-mail.",
     ),
     **{
         service: ("AWS refused a call", f"A call of {name} was refused or not answered.", REDRIVE)

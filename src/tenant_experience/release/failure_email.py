@@ -94,7 +94,7 @@ def _input(detail: Mapping[str, Any]) -> dict[str, Any]:
 
 def _title(name: str, failure: Failure, given: Mapping[str, Any]) -> str:
     if failure.error.startswith("SNS."):
-        return f"Release {name} is live, but {failure.heading}"
+        return f"Release {name} is done, but {failure.heading}"
     if given.get("history_only"):
         return f"History {name} was not recorded: {failure.heading}"
     return f"Release {name} did not go live: {failure.heading}"

@@ -6,10 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from tenant_experience.settings_file import Settings
+from tenant_experience.settings_file import NAME_PATTERN, Settings
 
-# A Feature Store feature name, in the lower-case form that is also a SQL identifier.
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Aspect = Literal["service", "demand"]
 
 

@@ -21,7 +21,8 @@ class Gates(Settings):
         freshness_days: the newest event is at most this many days older than ``as_of``.
         feature_shift: the PSI of each feature, and of labels from a column, is at most this and what chance can
             add.
-        null_share: the share of tenants without a value grows by at most this, for each feature and for the label.
+        null_share: the share of tenants without a value grows by at most this, for each feature. Of labels from a
+            column, a larger growth is a warning.
         vanished_portfolios: at most this share of the portfolios is gone.
         roc_auc: the model's ROC AUC is at least this.
         r2: a model that predicts a number explains at least this share of the variance.

@@ -5,6 +5,7 @@ This module needs only the standard library, so that a Lambda function can use i
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -50,7 +51,7 @@ def parse_group_choice(value: object, where: str) -> GroupChoice:
     if not isinstance(origin, str) or not _ORIGIN.fullmatch(origin):
         raise UserError(
             f'{where} must be "keep", "new", or {{"from": "..."}} with a release or a file like grouping.json in the '
-            f"folder of the use case, not {value!r}",
+            f"folder of the use case, not {json.dumps(value, ensure_ascii=False):.200}",
             code="invalid_manifest",
         )
     return GroupChoice("from", origin)

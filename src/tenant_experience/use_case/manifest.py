@@ -17,7 +17,9 @@ from tenant_experience.errors import UserError
 from tenant_experience.json_document import parse_json
 from tenant_experience.use_case.group_choice import GroupChoice, parse_group_choice
 
-KEYS = ("source", "as_of", "hyperparameters", "models", "tuning", "groups", "accept", "outcomes")
+KEYS = ("source", "as_of", "train", "hyperparameters", "models", "tuning", "groups", "accept", "outcomes")
+# What only matters where a model is trained.
+_OF_TRAINING = ("hyperparameters", "models", "tuning", "groups", "outcomes")
 Scope = Literal["global", "per_partition", "pooled"]
 # A batch may break the gates that compare it with the live release, because what they see may be real.
 ComparisonGate = Literal["vanished_portfolios", "null_share", "feature_shift"]
@@ -41,6 +43,7 @@ class Manifest:
         groups: where the groups come from.
         accept: the gates that this batch may break; the approver is told first.
         outcomes: the source that maps the files of outcomes.
+        train: whether models are trained; if not, the live release answers for the records of this batch.
     """
 
     source: str | None = None
@@ -51,6 +54,7 @@ class Manifest:
     groups: GroupChoice | None = None
     accept: tuple[ComparisonGate, ...] = ()
     outcomes: str | None = None
+    train: bool = True
 
 
 def read_batch_manifest(folder: Path) -> Manifest:
@@ -85,13 +89,17 @@ def parse_manifest(document: object) -> Manifest:
     source, outcomes = document.get("source"), document.get("outcomes")
     for key, name in (("source", source), ("outcomes", outcomes)):
         if name is not None and not isinstance(name, str):
-            _refuse(f"key {key!r} must be the name of a source, not {name!r}")
+            _refuse(f"key {key!r} must be the name of a source, not {_as_json(name)}")
     models = document.get("models")
     if models is not None and models not in get_args(Scope):
-        _refuse(f"key 'models' must be one of {', '.join(get_args(Scope))}, not {models!r}")
-    tuning = document.get("tuning")
-    if tuning is not None and not isinstance(tuning, bool):
-        _refuse(f"key 'tuning' must be true or false, not {tuning!r}")
+        _refuse(f"key 'models' must be one of {', '.join(get_args(Scope))}, not {_as_json(models)}")
+    tuning, train = document.get("tuning"), document.get("train")
+    for key, flag in (("tuning", tuning), ("train", train)):
+        if flag is not None and not isinstance(flag, bool):
+            _refuse(f"key {key!r} must be true or false, not {_as_json(flag)}")
+    useless = [key for key in _OF_TRAINING if document.get(key) is not None]
+    if train is False and useless:
+        _refuse(f'says "train": false, so key {useless[0]!r} would change nothing: leave one of the two out')
     groups = document.get("groups")
     return Manifest(
         source,
@@ -102,7 +110,13 @@ def parse_manifest(document: object) -> Manifest:
         None if groups is None else parse_group_choice(groups, f"{MANIFEST} key 'groups'"),
         _accepted(document.get("accept")),
         outcomes,
+        train is not False,
     )
+
+
+def without_training(records: str = "these records") -> str:
+    """What a refusal for missing labels adds: how records without labels get answers."""
+    return f'To have the live release answer for {records} without training, write "train": false into {MANIFEST}'
 
 
 def parse_utc(text: str) -> datetime:
@@ -111,7 +125,10 @@ def parse_utc(text: str) -> datetime:
     Raises:
         ValueError: it is not such a time stamp.
     """
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        raise ValueError("it is not a date with a time, as ISO 8601 writes them") from error
     if moment.tzinfo is None:
         raise ValueError("it has no offset: end it with Z for UTC")
     return moment.astimezone(UTC)
@@ -120,6 +137,11 @@ def parse_utc(text: str) -> datetime:
 def as_hyperparameters(values: dict[str, Any]) -> dict[str, str]:
     """Scalars as the texts that SageMaker passes on: true, 4, 0.1, text."""
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
+
+
+def _as_json(value: object) -> str:
+    """What stands in the file."""
+    return json.dumps(value, ensure_ascii=False)[:200]
 
 
 def _refuse(what: str) -> NoReturn:
@@ -132,10 +154,11 @@ def _moment(document: dict[str, Any]) -> datetime | None:
         return None
     try:
         return parse_utc(value)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (ValueError, OverflowError) as error:
         example = "2026-11-01T00:00:00Z"
         raise UserError(
-            f"{MANIFEST} key 'as_of' must be a time like {example}, not {value!r}: {error}", code="invalid_manifest"
+            f"{MANIFEST} key 'as_of' must be a time like {example}, not {_as_json(value)}: {error}",
+            code="invalid_manifest",
         ) from error
 
 
@@ -144,7 +167,7 @@ def _accepted(names: object) -> tuple[ComparisonGate, ...]:
     if names is None:
         return ()
     if not isinstance(names, list) or any(name not in allowed for name in names):
-        _refuse(f"key 'accept' must be a list of gates, each one of {', '.join(allowed)}, not {names!r}")
+        _refuse(f"key 'accept' must be a list of gates, each one of {', '.join(allowed)}, not {_as_json(names)}")
     return tuple(name for name in allowed if name in names)
 
 
@@ -165,8 +188,8 @@ def _check_hyperparameter(name: str, value: object) -> None:
     if name in RESERVED_HYPERPARAMETERS:
         _refuse(f"{key} cannot be given: the state machine sets it")
     if not isinstance(value, bool | int | float | str):
-        _refuse(f"{key} must be a number, a text, true or false, not {value!r}")
+        _refuse(f"{key} must be a number, a text, true or false, not {_as_json(value)}")
     if isinstance(value, float) and not math.isfinite(value):
-        _refuse(f"{key} must be finite, not {value!r}")
+        _refuse(f"{key} must be finite, not {_as_json(value)}")
     if not name or len(name) > _LONGEST_NAME or len(str(value)) > _LONGEST_VALUE:
         _refuse(f"{key}: a name must have 1 to {_LONGEST_NAME} characters, and a value at most {_LONGEST_VALUE}")

@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
 from tenant_experience.errors import UserError
-from tenant_experience.settings_file import Settings, line_of, load_settings
+from tenant_experience.settings_file import Settings, fault_in_words, line_of, load_settings
 from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT, Combination
 from tenant_experience.use_case.features import Name
 from tenant_experience.use_case.schema import SOURCES_FOLDER, USE_CASE_FILE, History, UseCase
@@ -140,6 +140,10 @@ class Source(Settings):
             return []
         return [name for name, feature in use_case.features.items() if feature.optional and name not in self.columns]
 
+    def without(self, name: str | None) -> Source:
+        """The source that does not read one of our columns, such as the label, whether or not it maps it."""
+        return self.model_copy(update={"columns": {ours: it for ours, it in self.columns.items() if ours != name}})
+
     def adjust(self, use_case: UseCase) -> UseCase:
         """The use case with the history thresholds of this source.
 
@@ -182,7 +186,7 @@ def load_source(folder: Path, name: str, use_case: UseCase, *, of: SourcePurpose
     except ValidationError as error:
         raise UserError(
             f"{path.name}: line {line_of(path, 'history')}: key 'history', merged with {USE_CASE_FILE}: "
-            + "; ".join(detail["msg"] for detail in error.errors()),
+            + "; ".join(" ".join([*map(str, each["loc"]), fault_in_words(each)]) for each in error.errors()),
             code="invalid_source",
         ) from error
     _check_columns(source, use_case, path)
@@ -264,9 +268,8 @@ def _outcome_columns(use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tu
 def _table_columns(use_case: UseCase) -> tuple[tuple[str, ...], tuple[str, ...]]:
     required = [name for name, feature in use_case.features.items() if not feature.optional]
     optional = [name for name, feature in use_case.features.items() if feature.optional]
+    # A source of records that only get answers need not have labels; Batch.open refuses to train on it.
     labels = [use_case.labels.column] if use_case.labels.column else []
     times = ["as_of"] if use_case.examples == "several" else []
-    return (use_case.record_id, *times, *required, *labels, *use_case.kept_columns), (
-        use_case.partition_column,
-        *optional,
-    )
+    kept = use_case.kept_columns
+    return (use_case.record_id, *times, *required, *kept), (use_case.partition_column, *optional, *labels)

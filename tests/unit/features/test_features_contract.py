@@ -99,7 +99,8 @@ def test_hyperparameters_that_the_trainer_does_not_know_are_refused_before_it_is
 
 def test_a_label_that_is_no_class_is_refused_and_not_shown(tmp_path: Path) -> None:
     shown = events_of(tmp_path, GOOD.replace("'few'", "'Ann Ames'")).preview().refusals
-    assert "column 'outcome' has 1 value that is not one of labels.classes" in str(shown)
+    assert shown[0][0] == "too_many_bad_rows"
+    assert "unknown_class, column 'outcome', 60 times, whose classes are few, many" in shown[0][1]
     assert "Ann" not in str(shown)
 
 

@@ -82,7 +82,9 @@ def generated_cases() -> tuple[list[str], list[str]]:
     return activities, cases
 
 
-def build(base: Path, use_case: Path, source: str, files: dict[str, str]) -> tuple[Folders, dict]:
+def build(
+    base: Path, use_case: Path, source: str, files: dict[str, str], requested_at: datetime = AS_OF
+) -> tuple[Folders, dict]:
     made = {name: base / name for name in ("raw", "features", "quarantine", "reports")}
     for folder in made.values():
         folder.mkdir(parents=True)
@@ -90,7 +92,7 @@ def build(base: Path, use_case: Path, source: str, files: dict[str, str]) -> tup
         (made["raw"] / name).write_text(text)
     (made["raw"] / "manifest.json").write_text(json.dumps({"source": source, "as_of": f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}"}))
     folders = Folders(use_case=use_case, previous=base / "previous", **made)
-    build_features(folders, release="r1", use_case_name="tenant_experience", requested_at=AS_OF)
+    build_features(folders, release="r1", use_case_name="tenant_experience", requested_at=requested_at)
     return folders, json.loads((folders.reports / "data_quality.json").read_text())
 
 
@@ -165,3 +167,54 @@ def test_a_source_of_activities_that_cannot_be_meant_is_refused(use_case: Path, 
     with pytest.raises(UserError) as caught:
         load_source(use_case, "activities", load_use_case(use_case))
     assert words in caught.value.message
+
+
+def test_cases_of_which_nothing_was_recorded_by_then_are_said_to_be_so(tmp_path: Path, use_case: Path):
+    """They began before as_of, so it is not their own time that is too late."""
+    (use_case / "sources/activities.yaml").write_text(ACTIVITIES.replace("opened_at: happened", "opened_at: tone"))
+    source = use_case / "sources/activities.yaml"
+    source.write_text(source.read_text().replace("  sentiment: tone\n", ""))
+    lines = [f"C{n},T{n},p,ticket,open,2026-11-{n + 1:02}T00:00:00Z,2026-10-01T00:00:00Z" for n in range(1, 9)]
+    files = {"a.csv": "\n".join([HEADER, *lines])}
+    with pytest.raises(UserError) as caught:
+        build(tmp_path / "b", use_case, "activities", files, AS_OF + timedelta(days=30))
+    assert caught.value.code == "no_events_before_as_of"
+    assert caught.value.message == (
+        "no activity happened before as_of 2026-11-01 00:00 UTC (column recorded_at); the first is of 2026-11-02 "
+        "00:00:00: set as_of in manifest.json to the day after the export"
+    )
+
+
+def test_the_range_of_times_is_that_of_the_cases(tmp_path: Path, use_case: Path):
+    activities, _ = generated_cases()
+    _, quality = build(tmp_path / "b", use_case, "activities", {"a.csv": "\n".join([HEADER, *activities])})
+    opened = [row.split(",")[5] for row in activities if row.split(",")[4] == "open"]
+    found = (quality["first_event_at"], quality["last_event_at"])
+    assert [f"{each[:10]}T{each[11:19]}Z" for each in found] == [min(opened), max(opened)]
+    assert max(row.split(",")[5] for row in activities) > max(opened)
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (
+            [],
+            "a.csv: a header but no rows; expected rows with the columns case_id, happened, who, place, kind, activity",
+        ),
+        (
+            [f"C{n},T1,p,ticket,open,{moment(n)}," for n in range(9)],
+            "missing_value, column opened_at (read from activity, happened by the source), 9 times, first in a.csv",
+        ),
+    ],
+)
+def test_a_refusal_names_columns_of_the_file_and_no_expressions(
+    tmp_path: Path, use_case: Path, rows: list[str], words: str
+):
+    source = use_case / "sources/activities.yaml"
+    if rows:  # no activity ever begins so, so that the expression is empty in every row
+        empty = "opened_at: CASE WHEN activity = 'begin' THEN happened END"
+        source.write_text(ACTIVITIES.replace("opened_at: happened", empty))
+    with pytest.raises(UserError) as caught:
+        build(tmp_path / "b", use_case, "activities", {"a.csv": "\n".join([HEADER, *rows])})
+    assert words in caught.value.message
+    assert "CASE" not in caught.value.message

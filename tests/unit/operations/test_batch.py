@@ -99,6 +99,25 @@ def test_a_wrong_manifest_is_noticed_before_anything_is_uploaded(folder: Path, m
         read_input(folder, USE_CASE_FOLDER)
 
 
+@pytest.mark.parametrize("given", ["{}", '{"train": false}'])
+def test_no_training_is_written_into_the_manifest(folder: Path, given: str) -> None:
+    (folder / "manifest.json").write_text(given)
+    assert read_input(folder, USE_CASE_FOLDER, train=False).manifest == {"train": False}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "sentence"),
+    [
+        ('{"train": true}', '--no-train contradicts "train": true in manifest.json'),
+        ('{"tuning": true}', """says "train": false, so key 'tuning' would change nothing"""),
+    ],
+)
+def test_no_training_must_not_contradict_the_manifest(folder: Path, manifest: str, sentence: str) -> None:
+    (folder / "manifest.json").write_text(manifest)
+    with pytest.raises((OperationError, UserError), match=sentence):
+        read_input(folder, USE_CASE_FOLDER, train=False)
+
+
 def test_a_manifest_below_the_top_is_refused_because_its_arrival_would_start_a_second_release(folder: Path) -> None:
     (folder / "2026-h1" / "manifest.json").write_text("{}")
     with pytest.raises(OperationError, match=r"2026-h1/manifest.json: a batch has one manifest.json, at its top"):

@@ -20,7 +20,7 @@ from operations.batch import RawBatch, timed_name
 from operations.errors import Interrupted, OperationError
 from operations.invoke import invoke
 from operations.laptop import Laptop
-from operations.releases import FinishedRelease, Listener, follow_release
+from operations.releases import FinishedRelease, Listener, follow_release, served_by
 from operations.stack import Stack
 
 
@@ -52,6 +52,17 @@ def test_ctrl_c_while_a_release_is_followed_says_that_it_goes_on(monkeypatch: py
         Interrupted, match=r"Release r1 goes on .*`tenx follow r1` follows it .*`tenx stop r1` stops it"
     ):
         follow_release(STACK, "r1", Listener())
+
+
+def test_a_batch_without_training_is_told_by_which_release_it_is_answered() -> None:
+    output = {"release": "r2", "answered_by": "r1", "as_of": "2026-11-01T00:00:00Z"}
+    done = FinishedRelease("r2", {"status": "SUCCEEDED", "output": json.dumps(output)}, ["Served"], 1.0)
+    assert served_by(done)[0] == "nothing was trained, and release r1 answers for these records as of " + (
+        "2026-11-01T00:00:00Z."
+    )
+    assert "reports/r2/data_quality.html" in served_by(done)[1]
+    del output["answered_by"]
+    assert served_by(FinishedRelease("r2", {"output": json.dumps(output)}, ["Released"], 1.0)) == []
 
 
 def test_two_uploads_at_the_same_time_each_follow_their_own_release(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def test_labels_of_all_rows_are_compared_with_those_of_the_live_release(tmp_path
     no_gates = {**written.settings, "gates": {**written.settings["gates"], "feature_shift": None}}
     later = Written(tmp_path / "later", no_gates, written.source, written.rows)
 
-    later.build(live=tmp_path / "live")
+    later.build(previous=tmp_path / "live")
 
     found = json.loads((tmp_path / "later/job/reports/data_quality.json").read_text())
     labels = found["labels"]

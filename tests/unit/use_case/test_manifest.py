@@ -12,6 +12,12 @@ def test_an_empty_manifest_says_nothing():
     assert parse_manifest({}) == Manifest(source=None, as_of=None, hyperparameters={}, models=None)
 
 
+def test_models_are_trained_unless_the_manifest_says_no():
+    assert [parse_manifest(each).train for each in ({}, {"train": True}, {"train": None}, {"train": False})] == [
+        *(True, True, True, False)
+    ]
+
+
 def test_everything_is_read_and_hyperparameters_become_strings():
     manifest = parse_manifest(
         {
@@ -36,7 +42,14 @@ def test_everything_is_read_and_hyperparameters_become_strings():
         ({"source": 3}, ["source"]),
         ({"as_of": "yesterday"}, ["as_of", "yesterday"]),
         ({"as_of": "2026-11-01T00:00:00"}, ["as_of", "offset"]),
-        ({"as_of": 5}, ["as_of"]),
+        ({"as_of": 5}, ["as_of", "not 5: it is not a date with a time"]),
+        ({"as_of": "2026-13-01T00:00:00Z"}, ["as_of", 'not "2026-13-01T00:00:00Z": it is not a date with a time']),
+        ({"train": "no"}, ["'train'", 'must be true or false, not "no"']),
+        ({"train": 0}, ["'train'", "must be true or false, not 0"]),
+        ({"tuning": [None]}, ["'tuning'", "must be true or false, not [null]"]),
+        ({"source": {"a": True}}, ["'source'", 'not {"a": true}']),
+        ({"groups": {"from": None}}, ["'groups'", 'not {"from": null}']),
+        ({"train": False, "groups": "keep"}, ['"train": false', "key 'groups' would change nothing"]),
         ({"as_of": "0001-01-01T00:00:00+14:00"}, ["as_of"]),
         ({"accept": "feature_shift"}, ["'accept'", "a list", "feature_shift"]),
         ({"accept": ["roc_auc"]}, ["'accept'", "vanished_portfolios", "roc_auc"]),

@@ -185,8 +185,11 @@ def test_as_of_of_a_source_is_in_utc(tmp_path: Path):
         ("where: (SELECT true)\n", ["line 9", "'where'", "subquery"]),
         ("history: {minimum_days: 300}\n", ["line 9", "'history'", "minimum_days <= provisional_below"]),
         ("history: {window_days: 100}\n", ["line 9", "use_case.yaml"]),
-        ("history: {window_days: -1, minimum_days: -1}\n", ["line 9", "greater than or equal"]),
-        ("as_of: 2016-06-01\n", ["line 9", "'as_of'", "timezone"]),
+        (
+            "history: {window_days: -1, minimum_days: -1}\n",
+            ["line 9", "window_days must be at least 1; minimum_days must be at least 0"],
+        ),
+        ("as_of: 2016-06-01\n", ["line 9", "'as_of'", "must be a time with a zone"]),
         ("as_of: soon\n", ["line 9", "'as_of'"]),
         ("time_zone: Mars\n", ["line 9", "IANA"]),
         ("time_zone: localtime\n", ["line 9", "IANA"]),

@@ -56,13 +56,13 @@ def test_the_old_name_of_feature_dropout_is_accepted_with_a_warning(tmp_path, ca
         (lambda d: d["clustering"]["markers"].append("total_tickets"), ["total_tickets", "neither"]),
         (lambda d: d["hyperparameters"].update(shard=3), ["shard", "state machine"]),
         (lambda d: d["history"].update(minimum_days=200), ["history", "minimum_days"]),
-        (lambda d: d["gates"].update(quarantine_share=2), ["gates.quarantine_share", "less than or equal to 1"]),
+        (lambda d: d["gates"].update(quarantine_share=2), ["gates.quarantine_share", "must be at most 1 (it is 2)"]),
         (lambda d: d["targets"].update(first_response_hr=100), ["targets", "first_response_hr <= resolution_hr"]),
         (
             lambda d: [d["clustering"]["markers"].pop(3), d["features"].pop("mean_full_resolution_hr")],
             ["targets", "mean_full_resolution_hr"],
         ),
-        (lambda d: d.update(capacity=0), ["capacity", "greater than or equal to 1"]),
+        (lambda d: d.update(capacity=0), ["capacity", "must be at least 1 (it is 0)"]),
         (lambda d: d.pop("record_id"), ["record_id", "missing"]),
     ],
 )
