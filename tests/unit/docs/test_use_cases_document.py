@@ -87,7 +87,7 @@ def test_the_example_is_a_use_case_as_it_stands(tmp_path: Path):
     back = [card % 10 and 5 + card % 50 < days for card, days in enumerate(out)]
     labelled = sum(bool(known) or days > 28 for known, days in zip(back, out, strict=True))
     assert shown.quality["may_train"] == labelled < 300
-    assert shown.quality["left_out"] == {"earlier_loans": "3 for every tenant that may train"}
+    assert shown.quality["left_out"] == {"earlier_loans": "3 for every record that may train"}
 
 
 def test_partitions_of_two_use_cases_that_are_spelled_alike_have_two_groups():
