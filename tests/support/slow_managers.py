@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from tenant_experience.features.table import FeatureTable
-from tenant_experience.groups._methods import find_groups, one_thread
+from tenant_experience.groups._methods import find_groups
 from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.markers import marker_values, usable_markers
 from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.statistics.threads import one_thread
 from tests.support.generated_tenants import use_case
 
 PORTFOLIO, SPREAD = 283, 0.475

@@ -8,11 +8,11 @@ import pytest
 
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.features.table import FeatureTable, read_features
-from tenant_experience.groups._methods import one_thread
 from tenant_experience.groups.clustering import fit_grouping, group_partition
 from tenant_experience.groups.file import GroupRows, read_groups, to_arrow, write_groups
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.jobs.partition_runs import Partition
+from tenant_experience.statistics.threads import one_thread
 from tests.support.generated_tenants import generated_table, true_lots, use_case, write_table
 
 ALL = Partition("all", "all")
