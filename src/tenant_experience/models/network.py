@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,14 +107,14 @@ class Network:
     def inputs(self, matrix: Matrix) -> Floats:
         """(rows, 2 * columns) what the network reads of (rows, columns), NaN = missing."""
         with np.errstate(over="ignore", invalid="ignore"):
-            scaled = (matrix.astype(np.float64) - self.arrays["centre"]) / self.arrays["scale"]
+            scaled = (matrix.astype(np.float64) - self._weights["centre"]) / self._weights["scale"]
         missing = np.isnan(scaled)
         values = np.clip(np.where(missing, 0.0, scaled), -FURTHEST, FURTHEST)
         return np.hstack([values, missing.astype(np.float64)])
 
     def margins(self, matrix: Matrix) -> NDArray[np.float32]:
         """(rows,) log-odds or numbers; (rows, answers) logarithms up to a constant where there are several answers."""
-        parts = [_Pass.of(self.arrays, self.layout, inputs).answers for inputs in _blocks(self.inputs(matrix))]
+        parts = [_Pass.of(self._weights, self.layout, inputs).answers for inputs in _blocks(self.inputs(matrix))]
         answers = np.concatenate([np.empty((0, self.answers)), *parts]).astype(np.float32)
         return answers if self.answers > 1 else answers[:, 0]
 
@@ -137,24 +138,27 @@ class Network:
         both = np.concatenate([added, np.broadcast_to(baseline[:, np.newaxis], (*margins.shape, 1))], axis=2)
         return both if self.answers > 1 else both[:, 0]
 
+    @property
+    def _weights(self) -> Mapping[str, Floats]:
+        return cast(Mapping[str, Floats], self.arrays)
+
     @cached_property
     def _baseline(self) -> Floats:
         """(answers,) the margins of the mean row."""
-        reference = self.arrays["reference"][np.newaxis]
-        return _Pass.of(self.arrays, self.layout, reference).answers[0]
+        reference = self._weights["reference"][np.newaxis]
+        return _Pass.of(self._weights, self.layout, reference).answers.reshape(self.answers)
 
     def _integrated(self, inputs: Floats) -> Floats:
         """(rows, answers, columns) integrated gradients, before what is left over is shared out."""
         rows, width = inputs.shape
-        reference = self.arrays["reference"]
+        reference = self._weights["reference"]
         apart = inputs - reference
         path = (reference + _PATH[:, np.newaxis, np.newaxis] * apart).reshape(-1, width)
         with np.errstate(over="ignore", invalid="ignore"):
-            passed = _Pass.of(self.arrays, self.layout, path)
+            passed = _Pass.of(self._weights, self.layout, path)
             slopes = [passed.slopes(answer).reshape(len(_PATH), rows, width) for answer in range(self.answers)]
-            mean = [sum(share * each for share, each in zip(_SHARE, slope, strict=True)) for slope in slopes]
-            added = np.stack(mean, axis=1) * apart[:, np.newaxis]
-            by_column = added[:, :, : self.layout.columns] + added[:, :, self.layout.columns :]
+            added = np.stack([_mean(each) for each in slopes], axis=1) * apart[:, np.newaxis]
+            by_column: Floats = added[:, :, : self.layout.columns] + added[:, :, self.layout.columns :]
         by_column[~(np.abs(by_column) < _LARGEST_CONTRIBUTION)] = 0.0
         return by_column
 
@@ -246,6 +250,14 @@ def _check(arrays: Mapping[str, NDArray[np.floating]], layout: Layout, answers: 
 
 def _blocks(rows: Floats, size: int = _BLOCK) -> list[Floats]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def _mean(slopes: Floats) -> Floats:
+    """(rows, inputs) the mean over the points of the path, from (points, rows, inputs)."""
+    found = np.zeros(slopes.shape[1:])
+    for share, each in zip(_SHARE, slopes, strict=True):
+        found += share * each
+    return found
 
 
 def _product(rows: Floats, weights: Floats) -> Floats:
