@@ -66,9 +66,7 @@ def _alike(column: Floats) -> bool:
     return bool(np.isnan(column).all() or np.all(column == column[0]))
 
 
-def fit_encoding(
-    train: FeatureTable, sequences: Collection[Collection[str]] = ()
-) -> tuple[Encoding, list[str]]:
+def fit_encoding(train: FeatureTable, sequences: Collection[Collection[str]] = ()) -> tuple[Encoding, list[str]]:
     """How a model that is trained on these rows reads its features, and the features that it does not read."""
     usable, left_out = usable_features(train, sequences)
     return Encoding.fit(train, usable), left_out
