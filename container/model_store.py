@@ -16,11 +16,12 @@ from container.serving_errors import (
     ModelNotLoadedError,
     ModelRefusedError,
 )
-from tenant_experience.data_layout import MODEL_FILE
+from tenant_experience.data_layout import MODEL_FILES
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.models.served_model import ServedModel
 
-# A booster takes 1.0 to 1.5 times its file (tests/contract/container/test_container_memory.py measures it).
+# A booster takes 1.0 to 1.5 times its file (tests/contract/container/test_container_memory.py measures it). A network
+# takes twice its file: 64 bits for each number of 32.
 MEMORY_PER_FILE_BYTE = 2
 MEMORY_PER_MODEL = 64 << 10
 
@@ -63,11 +64,10 @@ class ModelStore:
             ModelLoadTimeoutError: it did not end in time; the name is free again.
         """
         folder = Path(url)
-        model_file = folder / MODEL_FILE
-        try:
-            size = model_file.stat().st_size
-        except (OSError, ValueError) as error:
-            raise ModelRefusedError(f"model {name}: {MODEL_FILE} is missing in {url[:200]}") from error
+        sizes = [path.stat().st_size for file in MODEL_FILES if (path := folder / file).is_file()]
+        if not sizes:
+            raise ModelRefusedError(f"model {name}: {' or '.join(MODEL_FILES)} is missing in {url[:200]}")
+        size = sum(sizes)
         memory = MEMORY_PER_MODEL + MEMORY_PER_FILE_BYTE * size
         with self._reserved(name, memory):
             served = _load_in_time(name, folder)

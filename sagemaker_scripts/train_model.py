@@ -47,8 +47,8 @@ OWN = ("release", "shard")
 def main(_arguments: list[str] | None) -> Outcome:
     """Writes ``/opt/ml/model/<slug>/``, and an outcome row for each partition.
 
-    Such a folder holds model.ubj and model.json, and with groups grouping.json and next_period.json. That of a pooled
-    model also holds models of single partitions, which the evaluation compares it with.
+    Such a folder holds the model's file and model.json, and with groups grouping.json and next_period.json. That of a
+    pooled model also holds models of single partitions, which the evaluation compares it with.
     """
     given = _hyperparameters()
     release, shard = given["release"], int(given["shard"])

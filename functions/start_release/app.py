@@ -21,7 +21,7 @@ from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release import failure_email
 from tenant_experience.release.release import HistoryRequest, ManifestArrival
 from tenant_experience.use_case import files as use_case_files
-from tenant_experience.use_case.processing import read_processing
+from tenant_experience.use_case.processing import check_training_image, read_processing
 
 logger = Logger(service="start_release", json_serializer=redacted_json)
 
@@ -68,6 +68,7 @@ def _start(bucket: str, release: str, details: dict[str, Any]) -> dict[str, Any]
     """
     files = use_case_files.find(details["use_case"])
     processing = read_processing(files["use_case.yaml"], os.environ.get("SPARK_IMAGE_URI", ""))
+    check_training_image(files["use_case.yaml"], os.environ.get("TRAINING_IMAGE_URI", ""))
     for name, content in files.items():
         objects.write_once(bucket, data_layout.use_case_snapshot(release) + name, content)
     executions.start(release, {"release": release, "processing": asdict(processing), **details})

@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 from pathlib import Path
+from typing import Final
 
 RAW = "raw"
 INGESTION = "ingestion"
@@ -41,7 +42,10 @@ ACTIONS_FILE = "actions.json"
 OUTCOME_SCORES_TABLE = "outcome_scores.csv"
 SMOKE_TEST_FILE = "smoke_test.json"
 MODEL_ARCHIVE = "model.tar.gz"
-MODEL_FILE = "model.ubj"
+# The two files that a model can be in: trees or weights in XGBoost's format, or the arrays of a network.
+MODEL_FILE: Final = "model.ubj"
+NETWORK_FILE: Final = "model.npz"
+MODEL_FILES = (NETWORK_FILE, MODEL_FILE)
 MODEL_MANIFEST = "model.json"
 # In the folder of a pooled model: models of single partitions, which it is compared with.
 OWN_MODELS = "own"

@@ -12,7 +12,7 @@ import unicodedata
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn")
 # What mail programs make a link of, a word at a time: a scheme, www., an address, or a domain with or without a path.
 _LINK = re.compile(r"(?i)[a-z][a-z0-9+.-]*:/|^\W*www\.|^\W*(mailto|tel|data|javascript):|@|[^\W_][-\w]*\.[^\W\d_]{2,}")
-_FILE = re.compile(r"(?i)\W*[-\w./]*\.(csv|gz|html|json|jsonl|parquet|py|sql|tar|tsv|txt|ubj|xlsx|yaml|zip)\W*")
+_FILE = re.compile(r"(?i)\W*[-\w./]*\.(csv|gz|html|json|jsonl|npz|parquet|py|sql|tar|tsv|txt|ubj|xlsx|yaml|zip)\W*")
 
 
 def readable(text: str) -> str:

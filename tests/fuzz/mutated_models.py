@@ -20,7 +20,8 @@ def damage(seed: int, number: int, folder: Path, *, recompute: bool) -> str:
     """
     chance = random.Random(f"{seed}/{number}")
     names = sorted(path.name for path in folder.iterdir())
-    name = chance.choice([*names, "model.ubj", "model.ubj"])
+    model_file = next(name for name in names if name in ("model.npz", "model.ubj"))
+    name = chance.choice([*names, model_file, model_file])
     path = folder / name
     path.write_bytes(_damaged(chance, path.read_bytes()))
     if recompute:
@@ -63,7 +64,7 @@ def _fit_digests(folder: Path) -> None:
     document.pop("sha256", None)
     document["files"] = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-        for name in ("model.ubj", "grouping.json", "next_period.json")
+        for name in ("model.npz", "model.ubj", "grouping.json", "next_period.json")
         if (folder / name).is_file()
     }
     document["sha256"] = hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()

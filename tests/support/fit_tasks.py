@@ -13,6 +13,9 @@ from tenant_experience.use_case.labels import Task
 COLUMNS = ("calls", "hours", "rate", "noise")
 
 
+SEQUENCES = {"recurrent_network": {"load": ("noise", "calls")}}
+
+
 CLASSES = {"binary": 2, "multiclass": 3, "regression": 0}
 
 
@@ -20,6 +23,7 @@ FEW = {
     "xgboost": {"n_estimators": 40},
     "hist_gradient_boosting": {"max_iter": 40},
     "random_forest": {"n_estimators": 40},
+    "recurrent_network": {"epochs": 12},
 }
 
 
@@ -42,6 +46,7 @@ def fit_task(name: str, task: Task, feature_dropout: float = 0.0) -> FitTask:
         trainer=name,
         task=task,
         features=COLUMNS,
+        sequences=SEQUENCES.get(name, {}),
         labels=("low", "middle", "high")[: CLASSES[task]],
         positive_label=None,
         scale="global",

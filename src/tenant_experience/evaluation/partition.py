@@ -81,7 +81,7 @@ def evaluate_partition(
     Args:
         table: the rows of the release to learn from.
         groups: the partition's rows of groups.parquet.
-        folder: holds model.ubj, model.json and, when labels come from clusters, grouping.json.
+        folder: holds the model's file, model.json and, when labels come from clusters, grouping.json.
         use_case: directions, names and gates.
         live: the model that answers now for this partition; None before its first release.
         truth: what became of tenants; None when the batch does not say it.

@@ -2,9 +2,12 @@
 
 __all__ = [
     "artifact",
+    "booster",
     "calibration",
     "digests",
     "encoding",
+    "network",
+    "network_file",
     "partition_levels",
     "scoring",
     "served_model",

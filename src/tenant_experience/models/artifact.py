@@ -1,7 +1,9 @@
-"""A model on disk: ``model.ubj`` (XGBoost's own format) beside ``model.json`` (what it is and which features it reads).
+"""A model on disk: its file beside ``model.json`` (what it is and which features it reads).
 
-There is no pickle: loading a model runs no code, and any XGBoost can read it. ``model.json`` has the digests of the
-files beside it and of itself (``digests``); an archive from before digests were written has none, and still loads.
+The file is ``model.ubj`` for trees and linear models, in XGBoost's own format, or ``model.npz`` for networks, as plain
+arrays. There is no pickle: loading a model runs no code, and any XGBoost or NumPy can read it. ``model.json`` has the
+digests of the files beside it and of itself (``digests``); an archive from before digests were written has none, and
+still loads.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from tenant_experience.data_layout import MODEL_FILE, MODEL_MANIFEST
+from tenant_experience.data_layout import MODEL_FILE, MODEL_FILES, MODEL_MANIFEST, NETWORK_FILE
 from tenant_experience.errors import UserError
 from tenant_experience.groups.grouping import Scale
 from tenant_experience.models.calibration import Calibration
@@ -77,9 +79,11 @@ class ModelManifest(BaseModel):
         partition: the partition the model is for; ``slug`` is its name in keys.
         version: the id of the release that made it.
         trainer: the registered name of the trainer.
+        model_file: the name of the file that holds what was trained.
         task: binary (answers the probability of ``positive_label``), multiclass (of each label) or regression.
         features: what the model reads, in order.
         categories: of the features that are categories: the values it knows, see ``encoding.Encoding``.
+        sequences: of a network, the features that are one quantity at fixed lags, oldest first; empty for other models.
         labels: class names by number; empty for a number.
         positive_label: the last of them; None when there is no positive class.
         threshold: of two classes, the probability from which the answer is ``positive_label``: by the costs.
@@ -103,9 +107,11 @@ class ModelManifest(BaseModel):
     slug: str
     version: str
     trainer: str
+    model_file: Literal["model.ubj", "model.npz"] = MODEL_FILE
     task: Task = "binary"
     features: tuple[str, ...] = Field(min_length=1)
     categories: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    sequences: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     labels: tuple[str, ...] = (GOOD, BAD)
     positive_label: str | None = BAD
     threshold: float = Field(default=0.5, ge=0, le=1)
@@ -118,6 +124,11 @@ class ModelManifest(BaseModel):
     as_of: str
     hyperparameters: dict[str, Any]
     code_version: str
+
+    @field_validator("sequences")
+    @classmethod
+    def _in_the_order_of_json(cls, sequences: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        return dict(sorted(sequences.items()))
 
     @field_validator("features")
     @classmethod
@@ -163,6 +174,22 @@ class ModelManifest(BaseModel):
             raise ValueError(f"levels are not those of the partitions in category {self.levels.feature!r}")
         return self
 
+    @model_validator(mode="after")
+    def _sequences_of_numbers(self) -> Self:
+        steps = [name for names in self.sequences.values() for name in names]
+        if len(set(steps)) != len(steps) or len({len(names) for names in self.sequences.values()}) > 1:
+            raise ValueError("sequences name a feature twice, or are not equally long")
+        if not {*self.features} - {*self.categories} >= {*steps}:
+            raise ValueError("sequences name what is not a feature that is a number")
+        if self.model_file == NETWORK_FILE and (not steps or self.scaling is not None):
+            raise ValueError("a network has sequences, and scales its columns itself")
+        return self
+
+    @property
+    def read_columns(self) -> tuple[str, ...]:
+        """The columns that the trained model reads: all but the partition of ``levels``."""
+        return self.encoding.columns[: None if self.levels is None else -1]
+
     @property
     def encoding(self) -> Encoding:
         """From features to the columns of the model's matrix."""
@@ -175,9 +202,14 @@ class ModelManifest(BaseModel):
             folder: holds the model's other files already.
             digests: whether to write theirs; without them, the document is as earlier versions wrote it.
         """
-        # A model without levels, or with the usual split, is written as earlier versions wrote it.
-        exclude = {name for name in ("levels", "split") if getattr(self, name) is None}
-        document = self.model_dump(mode="json", exclude=exclude)
+        # What a model does not have is left out, so that it is written as earlier versions wrote it.
+        later = {
+            "levels": self.levels,
+            "split": self.split,
+            "sequences": self.sequences,
+            "model_file": self.model_file != MODEL_FILE,
+        }
+        document = self.model_dump(mode="json", exclude={name for name, has in later.items() if not has})
         document = with_digests(document, folder) if digests else document
         text = json.dumps(document, indent=2, sort_keys=True, allow_nan=False)
         (folder / MODEL_MANIFEST).write_text(text + "\n")
@@ -207,6 +239,7 @@ def read_with_digest(folder: Path) -> tuple[ModelManifest, str]:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'document'}: {e['msg']}" for e in error.errors())
         raise UserError(f"{path} is not a manifest of format {FORMAT}: {faults}", code="model_manifest") from error
+    _check_presence(folder, manifest.model_file)
     if found := damage(json.loads(content), folder):
         raise UserError(
             f"{path}: {found}; the model is damaged, so fetch its archive again, or release it again",
@@ -215,12 +248,17 @@ def read_with_digest(folder: Path) -> tuple[ModelManifest, str]:
     return manifest, digest_of(content)
 
 
+def _check_presence(folder: Path, name: str) -> None:
+    if not (folder / name).is_file():
+        raise UserError(
+            f"{name} is missing in {folder}, so this is not a model of this program", code="model_incomplete"
+        )
+
+
 def _manifest_bytes(folder: Path) -> bytes:
-    for name in (MODEL_FILE, MODEL_MANIFEST):
-        if not (folder / name).is_file():
-            raise UserError(
-                f"{name} is missing in {folder}, so this is not a model of this program", code="model_incomplete"
-            )
+    if not any((folder / name).is_file() for name in (*MODEL_FILES, MODEL_MANIFEST)):
+        _check_presence(folder, MODEL_FILE)
+    _check_presence(folder, MODEL_MANIFEST)
     path = folder / MODEL_MANIFEST
     if path.stat().st_size > MANIFEST_LIMIT:
         raise UserError(

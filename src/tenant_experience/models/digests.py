@@ -18,7 +18,7 @@ from typing import Any
 
 from tenant_experience.data_layout import (
     GROUPING_FILE,
-    MODEL_FILE,
+    MODEL_FILES,
     MODEL_MANIFEST,
     NEXT_PERIOD_FILE,
     VALIDATION_FILE,
@@ -29,7 +29,7 @@ from tenant_experience.errors import PlatformError
 FILES, OWN = "files", "sha256"
 # In the custom attributes of a request: the digest of the model that the caller expects.
 EXPECTED_DIGEST = "model-json-sha256"
-_COVERED = (MODEL_FILE, GROUPING_FILE, NEXT_PERIOD_FILE, YARDSTICK_FILE, VALIDATION_FILE)
+_COVERED = (*MODEL_FILES, GROUPING_FILE, NEXT_PERIOD_FILE, YARDSTICK_FILE, VALIDATION_FILE)
 
 
 class ModelDiffersError(PlatformError):

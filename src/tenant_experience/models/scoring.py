@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from threading import Lock
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tenant_experience.data_layout import MODEL_FILE
+from tenant_experience.data_layout import MODEL_FILE, NETWORK_FILE
 from tenant_experience.errors import UserError
-from tenant_experience.models._booster_structure import check_booster
 from tenant_experience.models.artifact import ModelManifest, read_with_digest
+from tenant_experience.models.booster import Booster
 from tenant_experience.models.calibration import Calibration
 from tenant_experience.models.encoding import Matrix
+from tenant_experience.models.network import Layout, Network
+from tenant_experience.models.network_file import read_arrays
 from tenant_experience.models.partition_levels import PartitionLevels
 from tenant_experience.statistics.arrays import Floats
-
-if TYPE_CHECKING:
-    import xgboost
 
 # Nearer to 0 or 1, a threshold has no log-odds that JSON can say.
 _LEAST_THRESHOLD = 1e-15
 
 
+class Predictor(Protocol):
+    """What a model's file holds, in memory. Several threads may call it at once."""
+
+    def margins(self, matrix: Matrix) -> NDArray[np.float32]:
+        """The raw output for (rows, columns), NaN = missing.
+
+        Returns:
+            (rows,) log-odds or numbers; (rows, classes) logarithms up to a constant.
+        """
+
+    def contributions(self, matrix: Matrix) -> NDArray[np.floating]:
+        """What each column adds to the raw output, and last what none adds; together they are the raw output.
+
+        Returns:
+            (rows, columns + 1), or (rows, classes, columns + 1).
+        """
+
+
 class Scorer:
     """One model in memory, safe to use from several threads at once.
-
-    XGBoost's prediction by trees takes no lock and is thread-safe, but a booster configures itself on its first call.
-    So loading ends with one prediction, after which no call changes the booster. XGBoost does not promise this for
-    linear models, so they answer one caller at a time. A prediction uses one thread, because a row costs less than
-    waking a pool, and the server's own threads already use the cores.
 
     Attributes:
         manifest: what the model is.
@@ -43,72 +54,54 @@ class Scorer:
         UserError: ``model_unreadable``, ``model_features``.
     """
 
-    def __init__(self, booster: xgboost.Booster, manifest: ModelManifest, digest: str = "") -> None:
-        import xgboost
-
+    def __init__(self, predictor: Predictor, manifest: ModelManifest, digest: str = "") -> None:
         self.manifest = manifest
         self.digest = digest
         self.encoding = manifest.encoding
-        self._booster = booster
-        self._turn = nullcontext() if manifest.scaling is None else Lock()
+        self._predictor = predictor
         # Without a calibration, the model's output is answered unchanged.
         self._calibration = manifest.calibration or Calibration()
-        booster.set_param({"nthread": 1})
         self._levels = manifest.levels
-        columns, names = list(self.encoding.columns[: None if self._levels is None else -1]), booster.feature_names
-        if booster.num_features() != len(columns) or (names and list(names) != columns):
-            raise UserError(
-                f"model.ubj wants {names or booster.num_features()}, model.json names {columns}: "
-                "they do not belong together",
-                code="model_features",
-            )
         try:
             first = self.margins(np.full((1, len(self.encoding.columns)), np.nan, dtype=np.float32))
-        except xgboost.core.XGBoostError as error:
-            raise _unreadable(error) from error
+        except ValueError as error:
+            raise _unreadable(error, manifest) from error
         shape = first.shape
         if not np.isfinite(first).all():
-            raise _unreadable(ValueError("it answers with numbers that are not finite"))
+            raise _unreadable(ValueError("it answers with numbers that are not finite"), manifest)
         if shape != ((1, len(manifest.labels)) if manifest.task == "multiclass" else (1,)):
             raise UserError(
-                f"model.ubj answers with {shape[1:]} numbers a row, model.json says {manifest.task} of "
+                f"{manifest.model_file} answers with {shape[1:]} numbers a row, model.json says {manifest.task} of "
                 f"{len(manifest.labels)} labels: they do not belong together",
                 code="model_features",
             )
 
     @classmethod
     def load(cls, folder: Path) -> Scorer:
-        """Reads ``model.json`` and ``model.ubj`` from ``folder``.
+        """Reads ``model.json`` and the model's file from ``folder``.
 
         Raises:
             UserError: as ``read_with_digest``, ``model_unreadable`` or ``model_features``.
         """
         manifest, digest = read_with_digest(folder)
-        return cls.of((folder / MODEL_FILE).read_bytes(), manifest, digest)
+        return cls.of((folder / manifest.model_file).read_bytes(), manifest, digest)
 
     @classmethod
     def of(cls, content: bytes, manifest: ModelManifest, digest: str = "") -> Scorer:
-        """From the bytes of ``model.ubj``.
+        """From the bytes of the model's file.
 
         Raises:
             UserError: ``model_unreadable`` or ``model_features``.
         """
-        import xgboost
-
-        booster = xgboost.Booster()
         try:
-            check_booster(content)
-            booster.load_model(bytearray(content))
-        except (ValueError, xgboost.core.XGBoostError) as error:
-            raise _unreadable(error) from error
-        return cls(booster, manifest, digest)
+            predictor = _READERS[manifest.model_file](content, manifest)
+        except ValueError as error:
+            raise _unreadable(error, manifest) from error
+        return cls(predictor, manifest, digest)
 
     def margins(self, matrix: Matrix) -> NDArray[np.float32]:
         """The raw output of the model: (rows,) log-odds or numbers; (rows, classes) logarithms up to a constant."""
-        if self.manifest.scaling is None:
-            read = np.ascontiguousarray(self.features(matrix))
-            return self._booster.inplace_predict(read, missing=np.nan, validate_features=False, predict_type="margin")
-        return self._predict(matrix, output_margin=True)
+        return self._predictor.margins(self.features(matrix))
 
     def outputs(self, matrix: Matrix) -> Floats:
         """The model's answers to a (rows, columns) matrix as encoded, NaN = missing.
@@ -136,7 +129,7 @@ class Scorer:
         return self._levels.known(matrix[:, -1])
 
     def features(self, matrix: Matrix) -> Matrix:
-        """The columns that the booster reads: all but the partition."""
+        """The columns that the predictor reads: all but the partition."""
         return matrix if self._levels is None else matrix[:, :-1]
 
     def probabilities(self, matrix: Matrix) -> Floats:
@@ -155,7 +148,7 @@ class Scorer:
         The answer is the calibrated log-odds of the positive label; of several labels without a positive one, the
         logarithm of each row's most likely label; in regression, the number.
         """
-        added = self._predict(matrix, pred_contribs=True)
+        added = self._predictor.contributions(self.features(matrix))
         if self.manifest.task == "multiclass":
             added = added[np.arange(len(added)), self._explained(matrix)]
         if self._levels is not None:
@@ -172,7 +165,7 @@ class Scorer:
             for the likeliest label rather than the next likeliest; the sum is the logarithm of how much likelier it is.
             Regression: the sum is the number.
         """
-        added = self._predict(matrix, pred_contribs=True).astype(np.float64)
+        added = self._predictor.contributions(self.features(matrix)).astype(np.float64)
         offset = 0.0
         if self.manifest.task == "multiclass":
             rows, order = np.arange(len(added)), np.argsort(-self.margins(matrix), axis=1, kind="stable")
@@ -214,16 +207,21 @@ class Scorer:
             return np.full(len(matrix), len(self.manifest.labels) - 1)
         return np.asarray(self.margins(matrix).argmax(axis=1))
 
-    def _predict(self, matrix: Matrix, **options: bool) -> NDArray[np.float32]:
-        import xgboost
 
-        read = self.features(matrix)
-        scaled = read if self.manifest.scaling is None else self.manifest.scaling.apply(read)
-        data = xgboost.DMatrix(scaled, missing=np.nan, nthread=1, feature_names=self._booster.feature_names)
-        with self._turn:
-            return self._booster.predict(data, **options)
+def _unreadable(error: Exception, manifest: ModelManifest) -> UserError:
+    kind = "an XGBoost model" if manifest.model_file == MODEL_FILE else "a network"
+    return UserError(
+        f"{manifest.model_file} is not {kind} of this program: {str(error).splitlines()[0]}", code="model_unreadable"
+    )
 
 
-def _unreadable(error: Exception) -> UserError:
-    reason = str(error).splitlines()[0]
-    return UserError(f"{MODEL_FILE} is not an XGBoost model of this program: {reason}", code="model_unreadable")
+def _read_network(content: bytes, manifest: ModelManifest) -> Network:
+    layout = Layout.named(manifest.read_columns, manifest.sequences)
+    return Network(read_arrays(content), layout, len(manifest.labels) if manifest.task == "multiclass" else 1)
+
+
+# What reads each kind of a model's file. It raises ``ValueError``, or ``UserError`` as ``Scorer.of``.
+_READERS: Mapping[str, Callable[[bytes, ModelManifest], Predictor]] = {
+    MODEL_FILE: Booster.read,
+    NETWORK_FILE: _read_network,
+}

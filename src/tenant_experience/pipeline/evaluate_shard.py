@@ -15,7 +15,6 @@ from tenant_experience.data_layout import (
     FEATURES_FILE,
     GROUPING_FILE,
     GROUPS_FILE,
-    MODEL_FILE,
     MODEL_MANIFEST,
     NEXT_PERIOD_FILE,
     VALIDATION_FILE,
@@ -96,7 +95,7 @@ class ShardEvaluation:
         _check_gates(partition, evaluation)
         key = model_archive(partition.slug, self.release)
         of_groups = (GROUPING_FILE, NEXT_PERIOD_FILE) if self.use_case.clustering else ()
-        names = (MODEL_FILE, MODEL_MANIFEST, *of_groups)
+        names = (evaluation.manifest.model_file, MODEL_MANIFEST, *of_groups)
         if evaluation.validation.outcomes:
             evaluation.validation.write(folder)
             evaluation.manifest.write(folder)  # with its digest, so that it cannot be exchanged

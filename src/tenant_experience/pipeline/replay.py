@@ -16,7 +16,7 @@ from tenant_experience.data_layout import (
     FEATURES_FILE,
     GROUPS_FILE,
     MODEL_ARCHIVE,
-    MODEL_FILE,
+    MODEL_FILES,
     MODEL_MANIFEST,
     MODELS,
     PARTITIONS_FILE,
@@ -44,8 +44,8 @@ class Replay:
     """The registered model beside the one that was made again.
 
     Attributes:
-        recorded: part -> its value in the registered model; for ``model.ubj``, ``model.json`` and ``model.tar.gz`` the
-            SHA-256.
+        recorded: part -> its value in the registered model; for the model's file, ``model.json`` and ``model.tar.gz``
+            the SHA-256.
         rebuilt: the same for the model that was made again.
     """
 
@@ -80,7 +80,7 @@ def replay_model(fetch: Fetch, release: str, partition: str, scratch: Path) -> R
     rebuilt.mkdir()
     # The other files in the archive were not trained, so they are copied; model.json has their digests.
     for file in (scratch / "recorded").iterdir():
-        if file.name not in (MODEL_FILE, MODEL_MANIFEST):
+        if file.name not in (*MODEL_FILES, MODEL_MANIFEST):
             shutil.copyfile(file, rebuilt / file.name)
     _train(fetch, manifest, manifest.training, found, shard, rebuilt)
     if not has_digests(json.loads((scratch / "recorded" / MODEL_MANIFEST).read_bytes())):
@@ -115,13 +115,14 @@ def _train(
 
 
 def _parts(folder: Path, archive: Path) -> dict[str, Any]:
-    manifest = read_manifest(folder).model_dump(mode="json")
+    model = read_manifest(folder)
+    manifest = model.model_dump(mode="json")
     recorded = manifest | manifest["training"]
     return {
         "data": {name: recorded[name] for name in _DATA},
         "settings": {name: recorded[name] for name in _SETTINGS},
         "code version": {name: recorded[name] for name in _CODE},
-        **{name: _sha256(folder / name) for name in (MODEL_FILE, MODEL_MANIFEST)},
+        **{name: _sha256(folder / name) for name in (model.model_file, MODEL_MANIFEST)},
         MODEL_ARCHIVE: _sha256(archive),
     }
 

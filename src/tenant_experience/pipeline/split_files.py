@@ -37,7 +37,7 @@ def write_split_files(folder: Path, groups: GroupRows, table: FeatureTable, use_
         use_case: names the label.
     """
     aligned = groups.align(table)
-    encoding, left_out = fit_encoding(aligned.take(groups.split == TRAIN))
+    encoding, left_out = fit_encoding(aligned.take(groups.split == TRAIN), use_case.read_sequences.values())
     if not encoding.features:
         return
     folder.mkdir(parents=True, exist_ok=True)

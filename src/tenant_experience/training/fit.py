@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tenant_experience.data_layout import MODEL_FILE
 from tenant_experience.models.artifact import ModelManifest, TrainingRecord
 from tenant_experience.models.calibration import fit_calibration, loss
 from tenant_experience.models.scoring import Scorer
@@ -50,16 +49,16 @@ class FitTask:
 
 @dataclass(frozen=True)
 class FittedModel:
-    """A model: the bytes of ``model.ubj``, its manifest, and the record of its training (also in the manifest)."""
+    """A model: the bytes of its file, its manifest, and the record of its training (also in the manifest)."""
 
     content: bytes
     manifest: ModelManifest
     record: TrainingRecord
 
     def write(self, folder: Path) -> None:
-        """Writes ``model.ubj`` and ``model.json`` into ``folder``, which is made when it is missing."""
+        """Writes the model's file and ``model.json`` into ``folder``, which is made when it is missing."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / MODEL_FILE).write_bytes(self.content)
+        (folder / self.manifest.model_file).write_bytes(self.content)
         self.manifest.write(folder)
 
 
@@ -73,10 +72,12 @@ def fit(task: FitTask) -> FittedModel:
     train = with_dropout_copy(task.train, encoding, task.feature_dropout, chance)
     validation = with_dropout_copy(task.validation, encoding, task.feature_dropout, chance)
     directions = tuple(task.directions.get(column, 0) for column in encoding.columns) if task.directions else ()
-    objective = Objective(task.manifest.task, len(task.manifest.labels), directions)
+    places = {column: place for place, column in enumerate(encoding.columns)}
+    sequences = tuple(tuple(places[name] for name in names) for names in task.manifest.sequences.values())
+    objective = Objective(task.manifest.task, len(task.manifest.labels), directions, sequences)
     watched = _first_tenants(validation, len(task.validation.labels), MOST_WATCHED)
     model = task.trainer.train(train, watched, encoding.columns, objective, task.settings)
-    manifest = task.manifest.model_copy(update={"scaling": model.scaling})
+    manifest = task.manifest.model_copy(update={"scaling": model.scaling, "model_file": model.file})
     if objective.classes:
         margins = Scorer.of(model.content, manifest).margins(task.validation.matrix)
         manifest = manifest.model_copy(update={"calibration": fit_calibration(margins, task.validation.labels)})
@@ -103,7 +104,7 @@ def _record(task: FitTask, model: TrainedModel, validation_loss: float) -> Train
         train_rows=len(task.train.labels),
         validation_rows=len(task.validation.labels),
         left_out_features=task.left_out_features,
-        libraries=_libraries(),
+        libraries=_libraries() | dict(model.libraries),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from tenant_experience.data_layout import MODEL_FILE
 from tenant_experience.errors import UserError
 from tenant_experience.models.artifact import Scaling
 from tenant_experience.models.encoding import Matrix
@@ -38,11 +39,14 @@ class Objective:
         classes: how many there are; 0 for a number.
         directions: of each column, 1 where more of it can only make class 1 likelier, -1 where it can only make it less
             likely, else 0; empty where nothing is known. Trees keep to it.
+        sequences: places of the columns that are one quantity at fixed lags, oldest first, an entry for each quantity;
+            only for the trainers that need them.
     """
 
     task: Task
     classes: int
     directions: tuple[int, ...] = ()
+    sequences: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,14 +54,19 @@ class TrainedModel:
     """What a trainer returns.
 
     Attributes:
-        content: the bytes of ``model.ubj``; XGBoost can read them, whichever trainer made them.
-        rounds: the number of rounds of trees, or steps of a solver, that the model kept.
+        content: the bytes of the model's file.
+        rounds: the number of rounds of trees, steps of a solver or passes through the rows that the model kept.
         scaling: of the columns; linear models only.
+        file: what ``content`` is: ``model.ubj``, trees or weights that XGBoost can read, whichever library made them;
+            or ``model.npz``, the arrays of a network (``models.network``).
+        libraries: versions of the libraries that trained it, beside those that are always recorded.
     """
 
     content: bytes
     rounds: int
     scaling: Scaling | None = None
+    file: Literal["model.ubj", "model.npz"] = MODEL_FILE
+    libraries: Mapping[str, str] = field(default_factory=dict)
 
 
 class TrainerSettings(BaseModel):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +20,7 @@ from tenant_experience.groups.grouping import Grouping, Scale
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.encoding import Encoding
+from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.splitting import TRAIN, VALIDATION
 from tenant_experience.training import trainers
 from tenant_experience.training.fit import FitTask, FittedModel, fit
@@ -50,20 +51,24 @@ def trainer_named(name: str) -> Trainer:
     return trainer
 
 
-def usable_features(table: FeatureTable) -> tuple[list[str], list[str]]:
-    """The features that differ between tenants, in order; and those that have no value or one value for all tenants."""
-    usable: list[str] = []
-    left_out: list[str] = []
-    for name in table.features:
-        column = table.column(name)
-        alike = np.isnan(column).all() or bool(np.all(column == column[0]))
-        (left_out if alike else usable).append(name)
-    return usable, left_out
+def usable_features(table: FeatureTable, sequences: Collection[Collection[str]] = ()) -> tuple[list[str], list[str]]:
+    """The features that differ between tenants, in order; and those that have no value or one value for all tenants.
+
+    A sequence stays whole when one of its features differs between tenants.
+    """
+    differing = {name for name in table.features if not _alike(table.column(name))}
+    whole = {name for names in sequences if differing.intersection(names) for name in names}
+    kept = differing | whole
+    return [name for name in table.features if name in kept], [name for name in table.features if name not in kept]
 
 
-def fit_encoding(train: FeatureTable) -> tuple[Encoding, list[str]]:
+def _alike(column: Floats) -> bool:
+    return bool(np.isnan(column).all() or np.all(column == column[0]))
+
+
+def fit_encoding(train: FeatureTable, sequences: Collection[Collection[str]] = ()) -> tuple[Encoding, list[str]]:
     """How a model that is trained on these rows reads its features, and the features that it does not read."""
-    usable, left_out = usable_features(train)
+    usable, left_out = usable_features(train, sequences)
     return Encoding.fit(train, usable), left_out
 
 
@@ -88,7 +93,7 @@ class TrainingRun:
     def train_partition(
         self, table: FeatureTable, groups: GroupRows, partition: Partition, folder: Path
     ) -> dict[str, Any]:
-        """Trains one partition's model and writes ``model.ubj`` and ``model.json`` into ``folder``.
+        """Trains one partition's model and writes its file and ``model.json`` into ``folder``.
 
         Args:
             table: features of the release's tenants.
@@ -141,7 +146,7 @@ class TrainingRun:
         table = groups.align(table)
         labels = [groups.learnable(part, partition.partition).astype(np.float32) for part in (TRAIN, VALIDATION)]
         train_table = table.take(groups.split == TRAIN)
-        encoding, left_out = fit_encoding(train_table)
+        encoding, left_out = fit_encoding(train_table, self.use_case.read_sequences.values())
         if not encoding.features:
             raise AlgorithmError(
                 f"partition {partition.partition}: every feature has no value or one value only in the training part, "
@@ -166,6 +171,19 @@ class TrainingRun:
             directions=self._directions(),
         )
 
+    def _sequences(self, features: Collection[str], partition: Partition) -> dict[str, tuple[str, ...]]:
+        """The sequences that the trainer reads, without those that were left out as a whole."""
+        declared = self.use_case.read_sequences
+        kept = {name: tuple(names) for name, names in declared.items() if set(names) <= set(features)}
+        if declared and not kept:
+            raise AlgorithmError(
+                f"partition {partition.partition}: no sequence ({', '.join(declared)}) differs between the tenants of "
+                f"the training part, so there is nothing that {self.use_case.trainer} could read. Check the features "
+                "in the data-quality report, or choose another trainer",
+                code="no_features",
+            )
+        return kept
+
     def _directions(self) -> dict[str, int]:
         """Which way each marker moves the answer, where the rule of the groups is known to move one way too.
 
@@ -186,6 +204,7 @@ class TrainingRun:
             task=self.use_case.labels.task,
             features=encoding.features,
             categories=dict(encoding.categories),
+            sequences=self._sequences(encoding.features, partition),
             labels=tuple(self.use_case.labels.classes or ()),
             positive_label=self.use_case.labels.positive,
             threshold=self.use_case.costs.threshold,

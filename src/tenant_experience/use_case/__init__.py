@@ -12,6 +12,7 @@ __all__ = [
     "manifest",
     "processing",
     "schema",
+    "sequences",
     "served",
     "source",
     "source_expression",

@@ -1,4 +1,4 @@
-"""``processing:`` of ``use_case.yaml``: which engine builds features, and on how many instances.
+"""What ``use_case.yaml`` asks of a stack: which engine builds features, on how many instances, and which trainer.
 
 It does not need pydantic, because the function that starts a release reads it too.
 """
@@ -12,6 +12,8 @@ import yaml
 
 from tenant_experience.errors import UserError
 
+# Trainers that read ``sequences``, and that are trained with JAX, which only the training image has.
+NETWORKS = ("recurrent_network",)
 ENGINES = ("duckdb", "spark")
 MAXIMUM_INSTANCES = 100  # of a processing job (SageMaker, ProcessingClusterConfig)
 
@@ -62,12 +64,35 @@ def read_processing(use_case_yaml: bytes, spark_image_uri: str) -> ProcessingReq
     return processing
 
 
-def _given(use_case_yaml: bytes) -> dict[str, Any]:
+def check_training_image(use_case_yaml: bytes, training_image_uri: str) -> None:
+    """Refuses a trainer that this stack has no image for.
+
+    Args:
+        use_case_yaml: the file's content.
+        training_image_uri: the training image of the stack; empty when it has none.
+
+    Raises:
+        UserError: ``invalid_use_case``, or ``no_training_image``.
+    """
+    trainer = _document(use_case_yaml).get("trainer")
+    if trainer in NETWORKS and not training_image_uri:
+        raise UserError(
+            f"use_case.yaml asks for trainer: {trainer}, but this stack has no image that can train it: deploy it with "
+            "the parameter TrainingImageUri (see container/README.md), or choose another trainer",
+            code="no_training_image",
+        )
+
+
+def _document(use_case_yaml: bytes) -> dict[str, Any]:
     try:
         document = yaml.safe_load(use_case_yaml)
     except yaml.YAMLError as error:
         raise UserError(f"use_case.yaml is not valid YAML: {error}", code="invalid_use_case") from error
-    given = (document.get("processing") if isinstance(document, dict) else None) or {}
+    return document if isinstance(document, dict) else {}
+
+
+def _given(use_case_yaml: bytes) -> dict[str, Any]:
+    given = _document(use_case_yaml).get("processing") or {}
     if not isinstance(given, dict) or not given.keys() <= {"engine", "instances"}:
         raise ValueError(f"may hold engine and instances (it is {given!r})")
     return given

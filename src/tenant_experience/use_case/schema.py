@@ -18,7 +18,8 @@ from tenant_experience.use_case.features import Feature, Name, Noise
 from tenant_experience.use_case.gates import Gates
 from tenant_experience.use_case.labels import Clustering, Labels
 from tenant_experience.use_case.manifest import RESERVED_HYPERPARAMETERS, Scope
-from tenant_experience.use_case.processing import check_processing
+from tenant_experience.use_case.processing import NETWORKS, check_processing
+from tenant_experience.use_case.sequences import Sequences, check_sequences
 from tenant_experience.use_case.split import RECORD, ROWS, Split
 from tenant_experience.use_case.tenant_outcomes import Outcomes
 from tenant_experience.use_case.trainer_names import TrainerName
@@ -122,7 +123,8 @@ class UseCase(Settings):
     features that count contacts of one kind each: figures are also given by the kind that a tenant has most of. With
     ``record_id_case: insensitive``, ids that differ only in the case of the letters A to Z are one id, which is written
     in lower case. With ``examples: several``, a record has several rows of features, each with a time ``as_of`` of its
-    own: all of them train and test models, and the latest answers.
+    own: all of them train and test models, and the latest answers. ``sequences`` are features that are one
+    quantity at fixed lags, oldest first.
     """
 
     name: Name
@@ -134,6 +136,7 @@ class UseCase(Settings):
     events: Events | None = None
     outcomes: Outcomes | None = None
     features: dict[Name, Feature] = Field(min_length=1)
+    sequences: Sequences = Field(default_factory=dict)
     clustering: Clustering | None = None
     labels: Labels
     examples: Literal["one", "several"] = "one"
@@ -202,6 +205,11 @@ class UseCase(Settings):
         return [] if column is None or column in (*self.features, self.partition_column) else [column]
 
     @property
+    def read_sequences(self) -> Sequences:
+        """The sequences that the trainer reads; only networks read them as such."""
+        return self.sequences if self.trainer in NETWORKS else {}
+
+    @property
     def noise(self) -> dict[str, Noise]:
         """Feature -> its noise, for the features whose noise is known."""
         return {name: feature.noise for name, feature in self.features.items() if feature.noise}
@@ -254,6 +262,21 @@ class UseCase(Settings):
             others = [each for each in noise.of if each not in counts]
             if others:
                 raise ValueError(f"features.{name}.noise.of names {others}, which do not have noise: {{kind: poisson}}")
+        return self
+
+    @model_validator(mode="after")
+    def _sequences_of_features(self) -> Self:
+        check_sequences(self.sequences, self.features)
+        if self.trainer in NETWORKS and not self.sequences:
+            raise ValueError(
+                f"trainer {self.trainer} needs sequences: features that are one quantity at fixed lags, the oldest "
+                "first, such as sequences: {spend: [spend_3, spend_2, spend_1]}"
+            )
+        if self.trainer in NETWORKS and self.clustering is not None:
+            raise ValueError(
+                f"trainer {self.trainer} needs labels.from: column. With groups, a tenant must not look better because "
+                "a marker got worse, and a network cannot promise that; choose another trainer"
+            )
         return self
 
     @model_validator(mode="after")

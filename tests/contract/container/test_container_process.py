@@ -18,7 +18,7 @@ import pytest
 from container.serving_settings import ServingSettings
 from tenant_experience.errors import UserError
 from tenant_experience.jobs.instance_resources import available_cpus, available_memory
-from tests.support.places import ROOT
+from tests.support.places import ROOT, STATE_MACHINE
 from tests.support.serving_process import free_port, serving
 
 _PATIENCE_S = 200  # a limit against hanging, not on speed
@@ -134,6 +134,32 @@ def test_dockerfile_and_local_image_describe_one_image() -> None:
         path = ROOT / "container" / command
         assert os.access(path, os.X_OK)
         assert path.read_text().startswith("#!/usr/bin/env python3\n")
+
+
+def test_jax_is_in_the_training_image_and_in_no_other() -> None:
+    requirements = ROOT / "requirements"
+    locks = {name: set(_pins(requirements / f"{name}.txt")) for name in ("container", "training", "spark")}
+    added = {pin.partition("==")[0] for pin in locks["training"] - locks["container"]}
+    assert locks["container"] < locks["training"]
+    assert added == {"jax", "jaxlib", "ml-dtypes", "opt-einsum"}
+    layer = _pins(ROOT / "src" / "requirements.txt")
+    assert not any(pin.startswith(("jax", "ml-dtypes")) for pin in [*locks["container"], *locks["spark"], *layer])
+    dockerfile = (ROOT / "container" / "Dockerfile").read_text()
+    assert "FROM application AS training\nCOPY requirements/training.txt" in dockerfile
+    assert dockerfile.rstrip().endswith("FROM application")
+    images = [json.loads((ROOT / "container" / f"local{kind}_image.json").read_text()) for kind in ("", "_training")]
+    assert images[0]["mounts"] == images[1]["mounts"]
+    assert "labels" not in images[1]  # so that no endpoint is started from it
+
+
+def test_training_jobs_alone_run_in_the_training_image() -> None:
+    text = STATE_MACHINE.read_text()
+    assert text.count('"TrainingImage": "${TrainingImageUri}"') == text.count('"TrainingImage"') == 2
+    assert text.count("${TrainingImageUri}") == 2
+
+
+def _pins(lock: Path) -> list[str]:
+    return [line.split()[0] for line in lock.read_text().splitlines() if "==" in line and not line.startswith("#")]
 
 
 def test_the_server_answers_without_pandas(model_folder: Path) -> None:

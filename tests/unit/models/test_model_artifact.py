@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,40 @@ def test_a_manifest_of_another_kind_is_refused_by_name(tmp_path: Path, old: str,
 def test_labels_and_categories_that_cannot_be_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ModelManifest.model_validate(MANIFEST.model_dump() | change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model_file": "model.npz"},
+        {"model_file": "model.pkl"},
+        {"model_file": "../model.npz", "sequences": {"s": ("a", "b")}},
+        {"sequences": {"s": ("a", "a")}},
+        {"sequences": {"s": ("a",), "t": ("a",)}},
+        {"sequences": {"s": ("a", "c")}},
+        {"sequences": {"s": ("a", "b")}, "categories": {"b": ("x",)}},
+        {"features": ("a", "b", "c"), "sequences": {"s": ("a", "b"), "t": ("c",)}},
+        {"model_file": "model.npz", "sequences": {"s": ("a",)}, "scaling": {"centre": (0, 0), "scale": (1, 1)}},
+    ],
+)
+def test_sequences_and_files_that_cannot_be_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ModelManifest.model_validate(MANIFEST.model_dump() | change)
+
+
+def test_what_only_networks_have_is_in_their_manifests_alone(tmp_path: Path) -> None:
+    (tmp_path / "model.ubj").write_bytes(b"")
+    MANIFEST.write(tmp_path)
+    written = (tmp_path / "model.json").read_text()
+    assert not {"model_file", "sequences", "levels"} & json.loads(written).keys()
+    (tmp_path / "model.ubj").rename(tmp_path / "model.npz")
+    network = MANIFEST.model_copy(update={"model_file": "model.npz", "sequences": {"s": ("b", "a")}})
+    network.write(tmp_path)
+    assert read_manifest(tmp_path) == network
+    (tmp_path / "model.npz").rename(tmp_path / "model.ubj")
+    with pytest.raises(UserError, match=r"model\.npz is missing") as refusal:
+        read_manifest(tmp_path)
+    assert refusal.value.code == "model_incomplete"
 
 
 @pytest.mark.parametrize("name", ["model.ubj", "grouping.json", "next_period.json"])

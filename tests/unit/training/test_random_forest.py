@@ -10,7 +10,6 @@ import pytest
 import xgboost
 from pydantic import TypeAdapter, ValidationError
 
-from tenant_experience.data_layout import MODEL_FILE
 from tenant_experience.errors import UserError
 from tenant_experience.models.scoring import Scorer
 from tenant_experience.training.fit import fit
@@ -115,7 +114,7 @@ def test_a_saved_model_answers_as_it_did_and_any_changed_byte_is_found(name: str
     for place in np.random.default_rng(0).integers(0, len(fitted.content), 20):
         damaged = bytearray(fitted.content)
         damaged[place] ^= 1
-        (tmp_path / MODEL_FILE).write_bytes(damaged)
+        (tmp_path / fitted.manifest.model_file).write_bytes(damaged)
         with pytest.raises(UserError) as refusal:
             Scorer.load(tmp_path)
         assert refusal.value.code == "model_damaged"
