@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tenant_experience.data_layout import model_package_group
+from tenant_experience.use_case.split import Split
 from tenx.main import main
 from tests.support.churn_export import write_churn
 from tests.support.engine_use_cases import TRANSACTIONS
@@ -24,12 +25,13 @@ def holds(whole: object, part: object) -> bool:
 
 
 def test_what_the_document_shows_is_in_the_files():
-    source, use_case, sales = (
+    source, use_case, sales, split = (
         yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```$", DOCUMENT, re.M | re.S)
     )
     assert holds(yaml.safe_load((CHURN / "sources/churn.yaml").read_text()), source)
     assert holds(yaml.safe_load((CHURN / "use_case.yaml").read_text()), use_case)
     assert holds(yaml.safe_load((TRANSACTIONS / "use_case.yaml").read_text()), sales)
+    assert Split.model_validate(split["split"]).unit == "building"
 
 
 def test_every_key_of_a_use_case_that_the_document_names_is_explained_in_the_first():
