@@ -11,9 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tenant_experience.data_layout import EXAMPLES_FILE, FEATURES_FILE
+from tenant_experience.data_quality.categories import categories, category_warnings, check_columns, rows_learned
 from tenant_experience.data_quality.describe import IntakeFigures
 from tenant_experience.data_quality.feature_quality import describe_labels
-from tenant_experience.data_quality.gates import check_conflicting_ids, check_quarantine_gate, scope_warnings
+from tenant_experience.data_quality.gates import (
+    check_conflicting_ids,
+    check_quarantine_gate,
+    scope_warnings,
+    unmapped_warnings,
+)
 from tenant_experience.data_quality.report import DataQuality
 from tenant_experience.errors import TenantExperienceError
 from tenant_experience.features.contract import RefusedFeatures, check_refused_features
@@ -74,6 +80,14 @@ def verdict(
         partitions.update(assign_partitions(portfolios, use_case, scope, inherits=inherits))
         quality.warnings = [*(quality.warnings or ()), *scope_warnings(scope, partitions.values(), use_case)]
 
+    def check_categories() -> None:
+        rows = rows_learned(engine.connection)
+        check_columns(of_categories, rows, use_case, use_case.chosen_scope(batch.manifest.models))
+
+    of_categories = categories(engine.connection, use_case) if batch.manifest.train else []
+    unmapped = unmapped_warnings(batch.source_name, batch.unknown, use_case)
+    quality.warnings = [*(quality.warnings or ()), *unmapped, *category_warnings(of_categories)]
+
     gates: list[Callable[[], object]] = [
         lambda: check_quarantine_gate(intake, use_case, batch.source.columns),
         lambda: check_conflicting_ids(quality.events, use_case),
@@ -81,6 +95,7 @@ def verdict(
     ]
     of_training: list[Callable[[], object]] = [
         check_sizes,
+        check_categories,
         lambda: use_case.labels.from_ == "column" and describe_labels(engine.connection, use_case, compared=False),
         lambda: plan_partitions(
             batch, use_case.chosen_scope(batch.manifest.models), partitions, chosen_groups(batch, compared=False)

@@ -23,6 +23,14 @@ from tenant_experience.use_case.words import Words
 # What to do about a reason for quarantine that does not say it.
 REASON_ADVICE = {
     "duplicate_key": "Write each key that the source reads once in a line: of two values nobody knows which one counts",
+    "swallowed_rows": (
+        "A value begins with a quote that nothing closes before a later row's quote does: correct the quote, or, where "
+        'quotes are characters of the values, write csv: {quote: ""} in the source'
+    ),
+    "unterminated_quote": (
+        "A value begins with a quote that is not closed, or is followed by more text: correct the quote, or, where "
+        'quotes are characters of the values, write csv: {quote: ""} in the source'
+    ),
     "unreadable_time": (
         "Write times in ISO 8601 with Z or an offset, such as 2026-11-20T09:30:00+01:00, and not with an abbreviation "
         "of a zone such as BST, which has several meanings, or with an offset that no clock has: offsets run from "
@@ -296,7 +304,17 @@ def check_comparison_gates(
     return [f"manifest.json accepts that the gate {gate.name} is broken: {gate.sentence}" for gate in broken]
 
 
-def unmapped_warnings(source_name: str, unmapped: Sequence[str], use_case: UseCase) -> list[str]:
-    """A sentence for each optional feature that the source of a ready-made table does not map."""
+def unmapped_warnings(source_name: str, unmapped: Mapping[str, Sequence[str]], use_case: UseCase) -> list[str]:
+    """A sentence for each feature that is null for everybody, because the source lacks what it is made from.
+
+    Args:
+        source_name: of the source.
+        unmapped: the features, each with the columns that the source would have to map.
+        use_case: its words.
+    """
     record = use_case.words.record
-    return [f"{words(name)} is null for every {record}: source {source_name} has no column for it" for name in unmapped]
+    return [
+        f"{words(name)} is null for every {record}: source {source_name} has no column for "
+        + ("it" if list(columns) == [name] else f"{' and '.join(columns)}, which it is computed from")
+        for name, columns in unmapped.items()
+    ]

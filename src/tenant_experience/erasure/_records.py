@@ -7,11 +7,13 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import chain, islice, product, repeat
 from typing import IO
 
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.erasure.mapping import RawMapping
+from tenant_experience.intake.csv_format import CsvFormat
+from tenant_experience.intake.json_array import array_entries
 
 _RECORDS = 20_000
 # A quote that is not closed within this many characters is taken as a stray one, and its line as a record of its own.
@@ -38,20 +40,34 @@ class _Record:
     is_whole: bool = True
 
 
-def erase_csv(lines: Iterable[str], write: Callable[[str], object], erased: ErasedId, mapping: RawMapping) -> Counts:
+def erase_csv(
+    lines: Iterable[str],
+    write: Callable[[str], object],
+    erased: ErasedId,
+    mapping: RawMapping,
+    extension: str = ".csv",
+) -> Counts:
     """Copies a CSV file without the tenant's records.
 
     Args:
         lines: the lines of the file, each with its line end.
-        write: receives what stays.
+        write: receives what stays. Of a line before the header that names the id, the line end stays.
         erased: records that name the id in any value are removed as well.
         mapping: how the file's records map to the tenant.
+        extension: of the file.
     """
     iterator = iter(lines)
+    before = list(islice(iterator, mapping.skip_lines))
+    named = [erased.is_distinctive and erased.is_in_line(line) for line in before]
+    for line, is_named in zip(before, named, strict=True):
+        write(line[len(line.rstrip("\r\n")) :] if is_named else line)
     header = next(iterator, "")
-    names = [name.strip() for name in _cells(header.lstrip("\ufeff"), mapping.delimiter)]
+    written = mapping.csv_format(extension, header)
+    names = [name.strip() for name in _cells(header.lstrip("\ufeff"), written)]
     write(header)
-    return _copy(_csv_records(iterator, names, mapping), write, erased, mapping)
+    counts = _copy(_csv_records(iterator, names, mapping, written), write, erased, mapping)
+    counts.removed += sum(named)
+    return counts
 
 
 def erase_json_lines(
@@ -90,25 +106,44 @@ def _mentions(record: _Record, erased: ErasedId) -> bool:
     return (erased.is_distinctive or not record.is_whole) and erased.is_in_line(record.text)
 
 
-def _csv_records(lines: Iterator[str], names: list[str], mapping: RawMapping) -> Iterator[_Record]:
+def erase_json_array(stream: IO[str], write: Callable[[str], object], erased: ErasedId, mapping: RawMapping) -> Counts:
+    """Copies an array of JSON objects without the tenant's. Each that stays is in a line of its own.
+
+    Raises:
+        NoArrayError: it is damaged; what was written is to be thrown away.
+    """
+    separators = chain(["[\n"], repeat(",\n"))
+
+    def write_entry(text: str) -> None:
+        write(next(separators))
+        write(text)
+
+    counts = _copy(
+        (_json_record(text, mapping.columns) for text in array_entries(stream)), write_entry, erased, mapping
+    )
+    write("\n]\n" if counts.kept else "[]\n")
+    return counts
+
+
+def _csv_records(lines: Iterator[str], names: list[str], mapping: RawMapping, written: CsvFormat) -> Iterator[_Record]:
     lowered = [name.lower() for name in names]
     places = [lowered.index(name.lower()) if name.lower() in lowered else None for name in mapping.columns]
-    for text in _whole_records(lines, mapping.delimiter, len(names)):
-        cells = _cells(text, mapping.delimiter)
+    for text in _whole_records(lines, written, len(names)):
+        cells = _cells(text, written)
         if len(cells) == len(names):
             yield _Record(text, [tuple(None if place is None else cells[place] for place in places)])
         else:
-            yield _shapeless(text, text.rstrip("\r\n").split(mapping.delimiter), mapping.columns)
+            yield _shapeless(text, text.rstrip("\r\n").split(written.delimiter), mapping.columns)
 
 
-def _whole_records(lines: Iterator[str], delimiter: str, width: int) -> Iterator[str]:
+def _whole_records(lines: Iterator[str], written: CsvFormat, width: int) -> Iterator[str]:
     """Lines, joined where a quoted value continues on the next line."""
     waiting: list[str] = []
     while True:
         line = waiting.pop() if waiting else next(lines, None)
         if line is None:
             return
-        if line.count('"') % 2 == 0:
+        if not written.has_open_quote(line):
             yield line
             continue
         joined, more = [line], True
@@ -117,19 +152,19 @@ def _whole_records(lines: Iterator[str], delimiter: str, width: int) -> Iterator
             if following is None:
                 break
             joined.append(following)
-            more = following.count('"') % 2 == 0
-        if not more and len(_cells("".join(joined), delimiter)) == width:
+            more = not written.has_open_quote(following)
+        if not more and len(_cells("".join(joined), written)) == width:
             yield "".join(joined)
         else:
             yield line
             waiting += reversed(joined[1:])
 
 
-def _cells(text: str, delimiter: str) -> Sequence[str]:
-    if '"' not in text:
-        return text.rstrip("\r\n").split(delimiter)
+def _cells(text: str, written: CsvFormat) -> Sequence[str]:
+    if not written.quote or written.quote not in text:
+        return text.rstrip("\r\n").split(written.delimiter)
     try:
-        return next(csv.reader([text], delimiter=delimiter, strict=True), [])
+        return written.cells(text, strict=True)
     except csv.Error:
         return ()
 

@@ -17,6 +17,7 @@ from typing import Literal, TypeVar
 
 import pyarrow as pa
 
+from tenant_experience.data_layout import MANIFEST
 from tenant_experience.erasure import _html as erasure_html
 from tenant_experience.erasure import _json as erasure_json
 from tenant_experience.erasure import _parquet as erasure_parquet
@@ -24,6 +25,7 @@ from tenant_experience.erasure import _records as erasure_records
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.erasure.mapping import RawMapping
 from tenant_experience.intake.files import is_outcomes
+from tenant_experience.intake.json_array import NoArrayError, is_array
 
 _CHUNK = 1 << 20
 _OVERLAP = 4_096
@@ -111,24 +113,41 @@ class Eraser:
 
     def _text(self, source: Path, name: str, target: Path) -> Erasure:
         suffix = PurePosixPath(name).suffix.lower()
-        if suffix in {".csv", ".jsonl"}:
-            return self._records(source, target, is_csv=suffix == ".csv")
+        is_raw = self.is_raw and PurePosixPath(name).name.lower() != MANIFEST
+        if suffix in {".csv", ".jsonl"} or (is_raw and suffix in {".tsv", ".txt"}):
+            return self._records(source, target, suffix)
         if suffix == ".json":
-            found = self._document(source, target)
+            found = self._raw_json(source, target) if is_raw else self._document(source, target)
             if found is not None:
                 return found
         if suffix == ".html" and self._is_in(source):
             return self._page(source, target)
         return Erasure(1, "nothing") if self._is_in(source) else Erasure()
 
-    def _records(self, source: Path, target: Path, *, is_csv: bool) -> Erasure:
-        encoding = _exact(self.mapping.encoding if is_csv else "utf-8", source)
-        copy = erasure_records.erase_csv if is_csv else erasure_records.erase_json_lines
+    def _raw_json(self, source: Path, target: Path) -> Erasure | None:
+        """An array of objects, or an object in each line; None when it is neither."""
+        with source.open(encoding="utf-8", errors="surrogateescape") as stream:
+            if not is_array(stream.read(_CHUNK)):
+                return self._records(source, target, ".jsonl")
+        try:
+            return self._records(source, target, ".json")
+        except NoArrayError:
+            return self._records(source, target, ".jsonl")
+
+    def _records(self, source: Path, target: Path, suffix: str) -> Erasure:
+        is_json = suffix in {".json", ".jsonl"}
+        encoding = _exact("utf-8" if is_json else self.mapping.encoding, source)
         with (
             source.open(encoding=encoding, errors="surrogateescape", newline="") as read,
             target.open("w", encoding=encoding, errors="surrogateescape", newline="") as written,
         ):
-            counts = copy(erasure_records.text_lines(read), written.write, self.erased, self.mapping)
+            known = (written.write, self.erased, self.mapping)
+            if suffix == ".json":
+                counts = erasure_records.erase_json_array(read, *known)
+            elif is_json:
+                counts = erasure_records.erase_json_lines(erasure_records.text_lines(read), *known)
+            else:
+                counts = erasure_records.erase_csv(erasure_records.text_lines(read), *known, suffix)
         if not counts.removed:
             return Erasure()
         return Erasure(counts.removed, "rewritten" if counts.kept else "nothing")

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from tenant_experience.erasure.id import ErasedId
+from tenant_experience.intake.csv_format import CsvFormat, csv_format
 from tenant_experience.intake.duckdb_session import identifier, open_session
 from tenant_experience.intake.mapping import normal_id
 from tenant_experience.intake.scan import tidied
@@ -36,10 +37,14 @@ class RawMapping:
         with open_session(time_zone=source.time_zone) as (connection, _):
             yield cls(connection, source, record_id, erased)
 
+    def csv_format(self, extension: str, header: str) -> CsvFormat:
+        """How a CSV file of the source is written."""
+        return csv_format(extension, header, self._source)
+
     @property
-    def delimiter(self) -> str:
-        """The delimiter of the source's CSV files."""
-        return self._source.csv.delimiter
+    def skip_lines(self) -> int:
+        """How many lines of a CSV file stand before its header."""
+        return self._source.csv.skip_lines
 
     @property
     def encoding(self) -> str:

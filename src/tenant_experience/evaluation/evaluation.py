@@ -110,7 +110,7 @@ class PartitionEvaluation:
         backtest: how the published probabilities came true in past periods; None where there are none.
         fairness: the share of bad by exposure and by size of the portfolio.
         gates: the gates on models, kept or broken.
-        warnings: in sentences, those of the grouping first.
+        warnings: in sentences, first whether the model may be no better than chance.
         confusion: on the test part; None for numbers.
         bands: for numbers: predicted against true, on the test part; else empty.
         calibration: on the test part, by tenths; empty for numbers.
@@ -125,6 +125,7 @@ class PartitionEvaluation:
         validation: the published answers beside what became of tenants.
         words: what texts call records and partitions.
         pooling: a pooled model beside what it was made of; None for other models.
+        by_chance: those of the warnings that say that the model may be no better than chance.
         supervised: scores trained on outcomes beside the published answers; empty where there are too few outcomes.
         split: how rows were put into the parts.
     """
@@ -160,6 +161,7 @@ class PartitionEvaluation:
     validation: Validation = field(default_factory=Validation)
     words: Words = field(default_factory=Words)
     pooling: PoolingComparison | None = None
+    by_chance: list[str] = field(default_factory=list)
     supervised: list[SupervisedScore] = field(default_factory=list)
     split: SplitDescription | None = None
 

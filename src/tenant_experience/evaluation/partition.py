@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.errors import AlgorithmError
+from tenant_experience.evaluation._chance import chance_warnings
 from tenant_experience.evaluation._fairness import bad_share_by_band, fairness_warnings
 from tenant_experience.evaluation._group_changes import GroupChanges, group_changes, rule_of
 from tenant_experience.evaluation._intervals import measured
@@ -109,6 +110,7 @@ def evaluate_partition(
     fairness = [] if bad is None else bad_share_by_band(table, bad, words)
     pooling = compare_pooling(model, rows, test, matrix, folder) if manifest.levels else None
     binary = manifest.task == "binary"
+    by_chance = chance_warnings(rows, whole, manifest.labels)
     return PartitionEvaluation(
         manifest=manifest,
         grouping=grouping,
@@ -128,6 +130,7 @@ def evaluate_partition(
         gates=model_gates(use_case.gates, whole.metrics, missing, champion, model.next_period.backtest),
         backtest=model.next_period.backtest,
         warnings=[
+            *by_chance,
             *(grouping.warnings if grouping else ()),
             *_warnings(len(rows), live, champion, words),
             *_unanswered(int(chosen.sum()) - len(rows), words),
@@ -152,6 +155,7 @@ def evaluate_partition(
         supervised=supervised_scores(model, table, groups, use_case, truth),
         pooling=pooling,
         split=describe_split(table, groups, use_case),
+        by_chance=by_chance,
     )
 
 

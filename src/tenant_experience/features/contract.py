@@ -8,6 +8,7 @@ a table, and the others stay.
 # ruff: noqa: S608 - names in SQL are quoted by duckdb_session
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,6 +69,7 @@ def settle_features(
     table: str,
     *,
     train: bool = True,
+    unknown: Collection[str] = (),
 ) -> RefusedFeatures:
     """Makes ``table`` from the result, with every column that features have, and ``<table>_refused``.
 
@@ -79,6 +81,7 @@ def settle_features(
         table: what to make; ``<table>_refused`` has row number, reason, column and record id of each row refused.
             Where a record may have several rows, ``examples`` is made too.
         train: whether labels matter; they are null otherwise.
+        unknown: features that are null in every row, whatever the result says.
 
     Raises:
         UserError: ``invalid_use_case`` when a column is missing, unknown or of a wrong type; ``invalid_features`` when
@@ -91,6 +94,7 @@ def settle_features(
     typed = {name: _typed(name, use_case, given, meaning) for name, meaning in meanings.items()}
     if not train:
         typed |= dict.fromkeys(label_columns(use_case), f"CAST(NULL AS {_label_type(use_case)})")
+    typed |= {name: f"CAST(NULL AS {'VARCHAR' if name in use_case.categories else 'DOUBLE'})" for name in unknown}
     defaults = _defaults(use_case, {name.lower() for name in given}, as_of)
     rules = _rules(use_case)
     broken = f"CASE {' '.join(f'WHEN {rule.broken} THEN {place}' for place, rule in enumerate(rules))} END"

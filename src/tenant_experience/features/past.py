@@ -7,7 +7,7 @@ windows earlier, so that no two overlap. They show what probabilities were worth
 # ruff: noqa: S608 - names and timestamps in SQL come from validated settings
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,6 +31,7 @@ def write_past_features(
     as_of: datetime,
     folder: Path,
     know: Callable[[datetime], None] = lambda _: None,
+    unknown: Collection[str] = (),
 ) -> list[int]:
     """Writes the features of each earlier period that the log covers.
 
@@ -41,6 +42,7 @@ def write_past_features(
         as_of: the end of the newest period.
         folder: of the release's features.
         know: makes ``events`` what was known at a moment, where it is not the same at all moments.
+        unknown: features that are null for everybody.
 
     Returns:
         How many days before ``as_of`` each of these periods ends.
@@ -49,7 +51,7 @@ def write_past_features(
     for days in _covered(engine, use_case, as_of):
         table, path = f"features_{days}_days_ago", folder / past_features(days)
         know(as_of - timedelta(days=days))
-        features_from_events(engine, use_case, sql, as_of - timedelta(days=days), table)
+        features_from_events(engine, use_case, sql, as_of - timedelta(days=days), table, unknown=unknown)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_features(engine.connection, use_case, path, table)
         engine.connection.execute(f"DROP TABLE {table}")

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - names in SQL come from validated settings
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,6 +38,7 @@ def features_from_events(
     table: str = FEATURES_TABLE,
     *,
     train: bool = True,
+    unknown: Collection[str] = (),
 ) -> RefusedFeatures:
     """Fills a table of the connection from the engine's view ``events``, as often as wanted, each time another one.
 
@@ -50,6 +51,7 @@ def features_from_events(
         as_of: what happens at or after this moment is not known yet.
         table: its name. ``<table>_refused`` has the rows that were refused.
         train: whether labels matter; they are null otherwise.
+        unknown: features that are null for everybody, because what they are computed from is not known.
 
     Returns:
         How many rows of the result were refused.
@@ -65,7 +67,7 @@ def features_from_events(
             create(str(statement.name), statement.sql)
     with _named_errors(answer):
         engine.fetch(_COMPUTED, answer.sql)
-    return settle_features(engine.connection, use_case, _COMPUTED, as_of, table, train=train)
+    return settle_features(engine.connection, use_case, _COMPUTED, as_of, table, train=train, unknown=unknown)
 
 
 def statements(sql: str, use_case: UseCase, as_of: datetime, table: str = FEATURES_TABLE) -> list[Statement]:

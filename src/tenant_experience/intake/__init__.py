@@ -7,11 +7,13 @@ The way of a file: ``files`` finds and recognises it, and ``staging`` takes it t
 
 __all__ = [
     "activities",
+    "csv_format",
     "duckdb_session",
     "engine",
     "events",
     "files",
     "formats",
+    "json_array",
     "mapping",
     "quarantine",
     "scan",

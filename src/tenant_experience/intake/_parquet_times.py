@@ -15,7 +15,8 @@ _BATCH_ROWS = 65_536
 # The years 1700 to 2250, in seconds: every other time is refused by the rules, so it need not be kept.
 _FIRST, _LAST = -8_520_336_000, 8_835_955_200
 _IN_A_SECOND = {"s": 1, "ms": 1_000}
-_IMPOSSIBLE = -(2**63)
+# The year 1, which DuckDB can write as text: of the lowest number it makes an internal error when it is one.
+_IMPOSSIBLE = -62_135_596_800_000_000
 
 
 def with_convertible_times(file: RawFile, path: Path) -> RawFile | None:

@@ -13,7 +13,9 @@ from typing import IO
 
 from tenant_experience.errors import UserError
 from tenant_experience.intake._zip import BYTES_LIMIT
+from tenant_experience.intake.csv_format import LINES_LOOKED_AT, CsvFormat, csv_format, header_advice
 from tenant_experience.intake.formats import RawFile
+from tenant_experience.use_case.source import Source
 
 _BLOCK_CHARACTERS = 65_536
 _BLOCK_BYTES = 1 << 20
@@ -37,7 +39,7 @@ def in_utf8(file: RawFile, encoding: str, path: Path) -> RawFile:
                 target.write(text.encode("utf-8", "surrogatepass"))
         except (OSError, EOFError, zlib.error, UnicodeError) as error:
             raise UserError(f"{file.name} cannot be read as {encoding}: {error}", code="corrupt_file") from error
-    return replace(file, path=path, extension=".csv")
+    return replace(file, path=path, extension=file.extension.removesuffix(".gz"))
 
 
 def _lone_surrogate(error: UnicodeError) -> tuple[str, int]:
@@ -70,7 +72,7 @@ def unpacked(file: RawFile, path: Path) -> RawFile:
                 f"{file.name} is a damaged {file.extension} file, so none of its rows can be trusted: {error}",
                 code="corrupt_file",
             ) from error
-    return replace(file, path=path, extension=f".{file.format}")
+    return replace(file, path=path, extension=file.extension.removesuffix(".gz"))
 
 
 def with_line_feeds(file: RawFile, path: Path) -> RawFile:
@@ -99,19 +101,22 @@ class CsvHeader:
     Attributes:
         names: the column names, trimmed and distinct.
         lines: how many lines it takes: a quoted name may have line breaks.
+        format: how the file is written.
+        advice: what to write into the source, where the header lacks a column and another line would be one.
     """
 
     names: list[str]
     lines: int
+    format: CsvFormat
+    advice: str
 
 
-def read_csv_header(file: RawFile, delimiter: str, wanted: Collection[str]) -> CsvHeader:
+def read_csv_header(file: RawFile, source: Source) -> CsvHeader:
     """The column names of a CSV file, trimmed and distinct: an empty or repeated name is replaced by ``(column 3)``.
 
     Args:
         file: a CSV file.
-        delimiter: one character.
-        wanted: the names that are read; upper and lower case are the same.
+        source: says how it is written, and which names are read; upper and lower case are the same.
 
     Raises:
         UserError: ``wrong_encoding`` when the header is not UTF-8, ``corrupt_file`` when it is not a line of CSV or is
@@ -119,17 +124,19 @@ def read_csv_header(file: RawFile, delimiter: str, wanted: Collection[str]) -> C
     """
     try:
         with file.open() as stream:
-            text = _header_record(stream)
+            for _ in range(source.csv.skip_lines):
+                stream.readline()
+            text, written = _header_record(stream, file.extension, source)
     except UnicodeDecodeError as error:
         raise UserError(
             f"{file.name}: the header is not UTF-8: save the file as UTF-8", code="wrong_encoding"
         ) from error
     try:
-        names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter), [])]
+        names = [name.strip() for name in written.cells(text)]
     except csv.Error as error:
         raise UserError(
             f"{file.name}: the header cannot be split into columns: save the file with a header line, and "
-            "with a line feed at the end of each line",
+            f"with a line feed at the end of each line{_advice(file, written, source)}",
             code="corrupt_file",
         ) from error
     if len(names) > _MOST_COLUMNS:
@@ -138,19 +145,29 @@ def read_csv_header(file: RawFile, delimiter: str, wanted: Collection[str]) -> C
             "line is a header and ends with a line feed",
             code="corrupt_file",
         )
-    require_once(file, names, wanted)
-    return CsvHeader(_distinct(names), max(text.count("\n"), 1))
+    require_once(file, names, source.raw_columns())
+    lowered = {name.lower() for name in (*names, *source.optional)}
+    lacks = [raw for raw in source.raw_columns() if raw.lower() not in lowered]
+    advice = _advice(file, written, source) if lacks else ""
+    return CsvHeader(_distinct(names), max(text.count("\n"), 1), written, advice)
 
 
-def _header_record(stream: IO[bytes]) -> str:
-    """The first record of a CSV file: lines are added to it until every quote is closed."""
+def _advice(file: RawFile, written: CsvFormat, source: Source) -> str:
+    with file.open() as stream:
+        first = [stream.readline(_LONGEST_HEADER_BYTES).decode("utf-8", "replace") for _ in range(LINES_LOOKED_AT)]
+    return header_advice(first, written, source)
+
+
+def _header_record(stream: IO[bytes], extension: str, source: Source) -> tuple[str, CsvFormat]:
+    """The first record of a CSV file, to which lines are added until every quote is closed; and how it is written."""
     record = stream.readline(_LONGEST_HEADER_BYTES)
-    while record.count(b'"') % 2 and len(record) < _LONGEST_HEADER_BYTES:
+    written = csv_format(extension, record.decode("utf-8-sig", "replace"), source)
+    while written.has_open_quote(record.decode("latin-1")) and len(record) < _LONGEST_HEADER_BYTES:
         line = stream.readline(_LONGEST_HEADER_BYTES - len(record))
         if not line:
             break
         record += line
-    return record.decode("utf-8-sig")
+    return record.decode("utf-8-sig"), written
 
 
 def require_once(file: RawFile, names: list[str], wanted: Collection[str]) -> None:

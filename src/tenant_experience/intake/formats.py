@@ -19,8 +19,14 @@ FileFormat = Literal["csv", "jsonl", "parquet"]
 FORMATS: dict[str, FileFormat] = {
     ".csv": "csv",
     ".csv.gz": "csv",
+    ".tsv": "csv",
+    ".tsv.gz": "csv",
+    ".txt": "csv",
+    ".txt.gz": "csv",
     ".jsonl": "jsonl",
     ".jsonl.gz": "jsonl",
+    ".json": "jsonl",  # json_array makes it so
+    ".json.gz": "jsonl",
     ".parquet": "parquet",
 }
 _SIGNATURES = {

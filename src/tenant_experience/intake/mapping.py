@@ -15,6 +15,8 @@ from tenant_experience.use_case.source_expression import is_plain_column
 
 # Instead of the index of a rule: the source's filter leaves the row out. It is neither kept nor quarantined.
 FILTERED = -1
+# The reason for quarantine of a row with a value that holds lines like rows: its quote was closed by a later one.
+SWALLOWED_ROWS = "swallowed_rows"
 
 
 Meaning = Literal["id", "text", "time", "flag", "number"]
@@ -35,11 +37,12 @@ class Rule:
     broken: str
 
 
-# Checked before the filter: a line that is no record, that says twice what is read, or for which the filter gives an
-# error, is quarantined.
+# Checked before the filter: a line that is no record, that says twice what is read, that has swallowed others, or for
+# which the filter gives an error, is quarantined.
 _BEFORE_FILTER = (
     Rule("not_a_json_object", "", "malformed"),
     Rule("duplicate_key", "", "repeats_key"),
+    Rule(SWALLOWED_ROWS, "", "swallows_rows"),
     Rule("unreadable_value", WHERE, f"failed_{WHERE}"),
 )
 

@@ -7,11 +7,12 @@ Line numbers count the physical lines of the file from 1, header included; blank
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import duckdb
 
 from tenant_experience.intake.duckdb_session import count, literal
-from tenant_experience.intake.mapping import FILTERED, Rule
+from tenant_experience.intake.mapping import FILTERED, SWALLOWED_ROWS, Rule
 from tenant_experience.intake.scan import Scan
 from tenant_experience.intake.staged_file import StagedFile
 
@@ -47,7 +48,7 @@ def quarantine_file(
         rules: what ``broken_rule`` of a staged row is an index into.
 
     Returns:
-        How many lines were refused. An unterminated quote swallows the lines that follow it: they all count.
+        How many lines were refused. An open quote swallows the lines that follow it: they all count.
     """
     rejected = count(connection, f"SELECT count(DISTINCT line) FROM {scan.rejects}") if scan.rejects else 0
     if not staged.broken and not rejected:
@@ -57,6 +58,8 @@ def quarantine_file(
     if rejected:
         _add_rejected(connection, scan)
     swallowed = _add_swallowed(connection, scan, staged.rows + rejected) if rejected else 0
+    (place,) = [place for place, rule in enumerate(rules) if rule.reason == SWALLOWED_ROWS]
+    swallowed += count(connection, f"SELECT sum(newlines) FROM numbered WHERE broken_rule = {place}")
     for table in ("numbered", "unsplit"):
         connection.execute(f"DROP TABLE {table}")
     return staged.broken + rejected + swallowed
@@ -77,7 +80,7 @@ def _number_lines(connection: duckdb.DuckDBPyConnection, scan: Scan, staged: Sta
     rejects = scan.rejects or "(SELECT 0 AS line, '' AS error_type, '' AS column_name, 0 AS column_idx WHERE false)"
     connection.execute(
         "CREATE TEMP TABLE unsplit AS SELECT *, row_number() OVER (ORDER BY line) AS place, "
-        f"line - {int(scan.header_lines > 0)} - row_number() OVER (ORDER BY line) AS split_before "
+        f"line - {scan.skipped_lines + int(scan.header_lines > 0)} - row_number() OVER (ORDER BY line) AS split_before "
         "FROM (SELECT CAST(line AS BIGINT) AS line, arg_min(CAST(error_type AS VARCHAR), column_idx) AS error_type, "
         f"arg_min(column_name, column_idx) AS column_name FROM {rejects} GROUP BY line)"
     )
@@ -87,10 +90,11 @@ def _add_broken(connection: duckdb.DuckDBPyConnection, scan: Scan, rules: Sequen
     raw = sum(name.startswith("raw_") for (name, *_) in connection.execute("DESCRIBE quarantine").fetchall())
     texts = ", ".join(f"refused[{place}]" for place in range(1, raw + 1))
     reasons, columns = ([literal(getattr(rule, key)) for rule in rules] for key in ("reason", "column"))
+    before = scan.skipped_lines + scan.header_lines
     connection.execute(
         f"INSERT INTO quarantine SELECT [{', '.join(reasons)}][broken_rule + 1], "
         f"[{', '.join(columns)}][broken_rule + 1], $1, "
-        f"numbered.place + {scan.header_lines} + coalesce(unsplit.place, 0) + breaks - newlines, 1 + newlines, "
+        f"numbered.place + {before} + coalesce(unsplit.place, 0) + breaks - newlines, 1 + newlines, "
         f"{texts} FROM numbered ASOF LEFT JOIN unsplit ON numbered.place > unsplit.split_before "
         f"WHERE broken_rule <> {FILTERED}",
         [scan.file.name],
@@ -116,9 +120,10 @@ def _add_swallowed(connection: duckdb.DuckDBPyConnection, scan: Scan, accounted:
     if not first:
         return 0
     with scan.file.open() as stream:
-        lines = sum(1 for line in stream if line.strip())
+        rows = islice(stream, scan.skipped_lines + scan.header_lines, None)
+        lines = sum(1 for line in rows if line.strip())
     breaks = count(connection, "SELECT sum(newlines) FROM numbered")
-    swallowed = max(0, lines - scan.header_lines - accounted - breaks)
+    swallowed = max(0, lines - accounted - breaks)
     connection.execute(
         f"UPDATE quarantine SET lines = lines + $2 WHERE file = $1 AND line = {first} AND reason IN ({places})",
         [scan.file.name, swallowed],

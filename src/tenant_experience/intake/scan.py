@@ -17,6 +17,7 @@ from tenant_experience.errors import UserError
 from tenant_experience.intake._column_types import NO_VALUES, physical_types, readable_types
 from tenant_experience.intake._json_keys import json_keys
 from tenant_experience.intake._text import in_utf8, read_csv_header, require_once
+from tenant_experience.intake.csv_format import CsvFormat
 from tenant_experience.intake.duckdb_session import identifier, literal
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import RowMapping
@@ -27,6 +28,9 @@ from tenant_experience.use_case.source_expression import is_plain_column
 # and column. Words that a person or a thing may be called, such as Null, NA or none, must be declared by the source.
 MISSING = ("NaN", "nan", "NAN", "-nan", "NaT", "None", "NULL", "null", "<NA>")
 _FEW_COLUMNS = 200
+# A line of a note may well have two or three commas; with fewer columns, a line inside a value is not taken for a row.
+_COLUMNS_OF_ROWS = 5
+_OF_THE_ROW = "malformed, repeats_key, swallows_rows, newlines"
 # The path of our own link to a file, as it appears in DuckDB's messages.
 _PATH = re.compile(r"/\S*/\d{6}\.[a-z.]+[a-z]")
 # What is in the file is personal data, so no message shows it.
@@ -43,8 +47,10 @@ class Scan:
             expression failed; ``failed_<column>`` is then true (a plain column cannot fail and has none).
             ``raw_where`` and ``failed_where`` are the same for the filter: true and false when the source has none.
             ``malformed``: the line is no record at all; ``repeats_key``: it is one, in which a key that is read stands
-            twice. ``newlines``: how many line breaks are inside its values.
+            twice; ``swallows_rows``: a value holds lines that look like rows. ``newlines``: how many line breaks are
+            inside its values.
         header_lines: how many lines of the file its header takes.
+        skipped_lines: how many lines stand before the header.
         rejects: the table in which DuckDB lists the lines that it cannot split into columns; None for Parquet.
     """
 
@@ -52,6 +58,7 @@ class Scan:
     mapped: str
     rejects: str | None
     header_lines: int
+    skipped_lines: int = 0
 
     @contextmanager
     def errors_as_refusals(self) -> Iterator[None]:
@@ -85,8 +92,11 @@ class _Rows:
     table: str
     malformed: str = "false"
     repeats_key: str = "false"
+    swallows: str = "false"
     newlines: str = "0"
     header_lines: int = 0
+    skipped_lines: int = 0
+    advice: str = ""
 
 
 def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, mapping: RowMapping, scratch: Path) -> Scan:
@@ -115,42 +125,53 @@ def scan_file(connection: duckdb.DuckDBPyConnection, file: RawFile, mapping: Row
             rows = _json_rows(file, link, rejects, mapping)
         case _:
             assert_never(file.format)
-    _require_columns(file, mapping, list(rows.types))
+    _require_columns(file, mapping, list(rows.types), rows.advice)
     selected = ", ".join(tidied(raw, rows.types, source.null_markers) for raw in source.raw_columns())
     mapped = source.columns | {WHERE: f"CAST((\n{source.where or 'true'}\n) AS BOOLEAN)"}
     attempts = ", ".join(_attempt(ours, expression) for ours, expression in mapped.items())
     results = ", ".join(_result(ours, expression) for ours, expression in mapped.items())
     return Scan(
         file,
-        f"SELECT {results}, malformed, repeats_key, newlines FROM "
-        f"(SELECT {attempts}, malformed, repeats_key, newlines FROM "
+        f"SELECT {results}, {_OF_THE_ROW} FROM (SELECT {attempts}, {_OF_THE_ROW} FROM "
         f"(SELECT {selected}, {rows.malformed} AS malformed, {rows.repeats_key} AS repeats_key, "
-        f"{rows.newlines} AS newlines FROM {rows.table}))",
+        f"{rows.swallows} AS swallows_rows, {rows.newlines} AS newlines FROM {rows.table}))",
         rejects,
         rows.header_lines,
+        rows.skipped_lines,
     )
 
 
 def _csv_rows(file: RawFile, link: Path, source: Source, rejects: str | None) -> _Rows:
-    header = read_csv_header(file, source.csv.delimiter, source.raw_columns())
-    names = header.names
-    quoting = f"delim = {literal(source.csv.delimiter)}, quote = '\"', escape = '\"', header = true"
+    header = read_csv_header(file, source)
+    names, written = header.names, header.format
+    quote = literal(written.quote)
+    quoting = f"delim = {literal(written.delimiter)}, quote = {quote}, escape = {quote}, header = true"
     row = f"concat({', '.join(map(identifier, names))})"
     # Each mention of a column takes memory, so the row is mentioned once.
     breaks = f"len(regexp_replace({row}, '[^\\n]', '', 'g'))"
     # Few rows have a line break, and looking for one is much cheaper than counting them. It takes memory for each
     # column, which a file with very many columns does not leave.
     found = _balanced([f"contains({identifier(name)}, chr(10))" for name in names], "OR")
+    is_narrow = 0 < len(names) <= _FEW_COLUMNS
     return _Rows(
         dict.fromkeys(names, "VARCHAR"),
-        _read_csv(link, names, quoting, rejects),
-        newlines="0"
-        if not names
-        else breaks
-        if len(names) > _FEW_COLUMNS
-        else f"CASE WHEN {found} THEN {breaks} ELSE 0 END",
+        _read_csv(link, names, f"{quoting}, skip = {written.skip_lines}", rejects),
+        swallows=f"CASE WHEN {found} THEN {_holds_rows(row, len(names), written)} ELSE false END"
+        if is_narrow and len(names) >= _COLUMNS_OF_ROWS
+        else "false",
+        newlines="0" if not names else f"CASE WHEN {found} THEN {breaks} ELSE 0 END" if is_narrow else breaks,
         header_lines=header.lines,
+        skipped_lines=written.skip_lines,
+        advice=header.advice,
     )
+
+
+def _holds_rows(row: str, columns: int, written: CsvFormat) -> str:
+    """SQL: whether a line inside a value has as many delimiters as a row: a quote was not closed until a later one."""
+    delimiter = re.escape(written.delimiter)
+    value = rf"[^\n{delimiter}]*"
+    line = rf"\n{value}({delimiter}{value}){{{columns - 1}}}(\n|$)"
+    return f"regexp_matches({row}, {literal(line)})"
 
 
 def _balanced(terms: list[str], operator: str) -> str:
@@ -252,15 +273,15 @@ def _corrupt(file: RawFile, error: Exception) -> UserError:
     )
 
 
-def _require_columns(file: RawFile, mapping: RowMapping, present: list[str]) -> None:
+def _require_columns(file: RawFile, mapping: RowMapping, present: list[str], advice: str) -> None:
     source = mapping.source
     header = "\n".join(present).lower()
     if not any(raw.lower() in header for raw in source.raw_columns()):
         # Without a header line these "names" would be personal data, so the message does not show them.
         wanted = ", ".join(source.raw_columns())
         raise UserError(
-            f"{file.name} has none of the columns that are read ({wanted}): check that its first line is a header, and "
-            "that this is the right source for it",
+            f"{file.name} has none of the columns that are read ({wanted}): check that its first line is a header, "
+            f"and that this is the right source for it{advice}",
             code="missing_column",
         )
     found = {name.lower() for name in present}
@@ -272,7 +293,8 @@ def _require_columns(file: RawFile, mapping: RowMapping, present: list[str]) -> 
             raise UserError(
                 f"{file.name} has no column {raw!r}, from which {ours} is read. Of the columns that are read it has "
                 f"{', '.join(has) or 'none (check the delimiter)'}, and {len(present) - len(has)} other columns"
-                + (f". {mapping.advice[ours]}" if ours in mapping.advice else ""),
+                + (f". {mapping.advice[ours]}" if ours in mapping.advice else "")
+                + advice,
                 code="missing_column",
             )
 

@@ -20,6 +20,7 @@ from tenant_experience.intake._pseudonymise import install
 from tenant_experience.intake._text import unpacked, with_line_feeds
 from tenant_experience.intake.duckdb_session import identifier, literal
 from tenant_experience.intake.formats import RawFile
+from tenant_experience.intake.json_array import JSON, as_json_lines
 from tenant_experience.intake.mapping import RowMapping
 from tenant_experience.intake.quarantine import create_quarantine, quarantine_file
 from tenant_experience.intake.scan import scan_file
@@ -79,6 +80,15 @@ def stage_files(
             plain.path.unlink()
 
     def stage_plain(file: RawFile) -> FileCount:
+        if file.extension != JSON:
+            return stage_lines(file)
+        lines = scratch / f"{file.number:06d}.lines.{file.format}"
+        try:
+            return stage_lines(as_json_lines(file, lines))
+        finally:
+            lines.unlink(missing_ok=True)
+
+    def stage_lines(file: RawFile) -> FileCount:
         # Each file has a cursor of its own: a connection serves one thread at a time, and rejects belong to a cursor.
         try:
             with connection.cursor() as cursor:

@@ -86,6 +86,11 @@ class Batch:
         return cls(use_case, manifest, source_name, source, requested_at, as_of)
 
     @property
+    def unknown(self) -> dict[str, list[str]]:
+        """The features that are null for everybody -> what the source would have to map for them."""
+        return self.source.unmapped(self.use_case)
+
+    @property
     def chosen(self) -> Chosen:
         """Which files are the batch's own: those of outcomes are not, where the use case has outcomes."""
         return is_any if self.use_case.outcomes is None else is_no_outcomes

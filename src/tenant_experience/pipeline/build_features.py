@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from tenant_experience.data_layout import EXAMPLES_FILE, FEATURES_FILE, MANIFEST, PARTITIONS_FILE
+from tenant_experience.data_quality.categories import categories, category_warnings, check_columns, rows_learned
 from tenant_experience.data_quality.comparison import compare_releases, live_as_of
 from tenant_experience.data_quality.describe import IntakeFigures, describe_events, describe_history, describe_intake
 from tenant_experience.data_quality.feature_quality import (
@@ -222,13 +223,17 @@ def _describe(
     quality.features = describe_features(connection, use_case, compared=comparison.compared)
     if use_case.labels.from_ == "column" and train:
         quality.labels = describe_labels(connection, use_case, compared=comparison.compared)
-    unmapped = unmapped_warnings(batch.source_name, batch.source.unmapped(use_case), use_case)
+    unmapped = unmapped_warnings(batch.source_name, batch.unknown, use_case)
     aged = age_warnings(f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}", live_as_of(folders.previous), train=train)
     broken = broken_comparison_gates(comparison, quality.features, quality.labels, use_case)
     broken, spared = (broken, []) if train else refusing_gates(broken, tenants.tenants, use_case.words)
     unlabelled = unlabelled_warnings(comparison, quality.labels, use_case)
+    of_categories = categories(connection, use_case) if train else []
     known = [*(quality.warnings or ()), *aged, *placed, *unmapped, *spared, *unlabelled]
+    known += category_warnings(of_categories)
     quality.warnings = [*known, *shift_warnings(quality.features, quality.labels, use_case)]
+    scope = use_case.chosen_scope(batch.manifest.models)
+    check_columns(of_categories, rows_learned(connection), use_case, scope)
     return tenants, broken
 
 
@@ -273,7 +278,7 @@ def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -
     if batch.source.has_events:
         look_back(engine, batch, batch.as_of)
         sql, train = read_sql(folders.use_case), batch.manifest.train
-        return features_from_events(engine, batch.use_case, sql, batch.as_of, train=train)
+        return features_from_events(engine, batch.use_case, sql, batch.as_of, train=train, unknown=batch.unknown)
     features_from_table(engine.connection, batch.use_case, batch.as_of)
     return None
 
@@ -291,7 +296,7 @@ def compute_past_features(engine: ProcessingEngine, batch: Batch, folders: Folde
     def know(moment: datetime) -> None:
         look_back(engine, batch, moment)
 
-    return write_past_features(engine, batch.use_case, sql, batch.as_of, folders.features, know)
+    return write_past_features(engine, batch.use_case, sql, batch.as_of, folders.features, know, batch.unknown)
 
 
 def look_back(engine: ProcessingEngine, batch: Batch, as_of: datetime) -> None:

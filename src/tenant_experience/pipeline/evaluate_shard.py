@@ -108,10 +108,11 @@ class ShardEvaluation:
             "version": self.release,
             "scale": evaluation.manifest.scale,
             "metrics": evaluation.metrics,
+            "intervals": evaluation.intervals,
             "tenants": evaluation.split.records if evaluation.split else evaluation.tenants,
             "bad_share": evaluation.bad_share,
             "validation": evaluation.validation.headline,
-            "notes": [*evaluation.yardstick_sentences, *_better_scores(evaluation), *evaluation.warnings][:MOST_NOTES],
+            "notes": _notes(evaluation)[:MOST_NOTES],
         }
 
     def with_notes(self, outcome: PartitionOutcome) -> PartitionOutcome:
@@ -139,6 +140,12 @@ class ShardEvaluation:
 def _better_scores(evaluation: PartitionEvaluation) -> list[str]:
     """What the approver is offered beside the groups."""
     return [f"{score.text}." for score in evaluation.supervised if score.is_better]
+
+
+def _notes(evaluation: PartitionEvaluation) -> list[str]:
+    """What the approver should know, first what speaks most against the model: only the first notes are shown."""
+    said = [*evaluation.by_chance, *evaluation.yardstick_sentences, *_better_scores(evaluation), *evaluation.warnings]
+    return list(dict.fromkeys(said))
 
 
 def _check_gates(partition: Partition, evaluation: PartitionEvaluation) -> None:

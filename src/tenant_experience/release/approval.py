@@ -99,6 +99,7 @@ def _stored(row: PartitionResult) -> dict[str, Any]:
         "slug": row.slug,
         "shard": row.shard,
         "metrics": dict(row.metrics),
+        "intervals": {name: list(bounds) for name, bounds in row.intervals.items() if name in FIGURES} or None,
         "tenants": row.tenants,
         "bad_share": row.bad_share,
         "scale": row.scale,

@@ -58,8 +58,9 @@ def _warning(text: str) -> list[str]:
 
 def _ready_line(row: PartitionResult, words: Words) -> str:
     tenants = "?" if row.tenants is None else row.tenants
-    figures = "".join(f", {name} {row.metrics[name]:.3f}" for name in FIGURES if name in row.metrics)
-    return _line(f"{row.partition}: {tenants} {words.records}{figures}")
+    figures = "".join(f", {name} {row.figure(name)}" for name in FIGURES if name in row.metrics)
+    # The figures are never cut, however long the name is.
+    return _line(f"{row.partition}: {tenants} {words.records}", _MAX_LINE - len(figures)) + figures
 
 
 def _notes(row: PartitionResult) -> Iterator[str]:
@@ -78,7 +79,7 @@ def _refused_line(row: PartitionResult) -> str:
     return _line(f"{row.partition}: refused, {row.message or row.code.replace('_', ' ')}")
 
 
-def _line(text: str) -> str:
+def _line(text: str, longest: int = _MAX_LINE) -> str:
     """One line, whatever the names in it: the raw data must not be able to add lines, links or hidden characters."""
     line = readable_without_links(text)
-    return "  " + (line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 3] + "...")
+    return "  " + (line if len(line) <= longest else line[: longest - 3] + "...")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ class PartitionResult:
         digest: the SHA-256 of the ``model.json`` in the archive, as the job that packed it computed it; empty without a
             model, and for models of earlier versions.
         metrics: name -> figure, measured on tenants that the model never saw.
+        intervals: name -> the low and the high end of a figure's 95% interval; models of earlier versions have none.
         tenants: how many there are; None when it is not known.
         bad_share: the share of them in the bad group, 0 to 1; None where there is none.
         scale: ``global`` or ``local``; empty without a model.
@@ -38,6 +39,7 @@ class PartitionResult:
     model_key: str = ""
     digest: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, Sequence[float]] = field(default_factory=dict)
     tenants: int | None = None
     bad_share: float | None = None
     scale: str = ""
@@ -45,6 +47,11 @@ class PartitionResult:
     notes: tuple[str, ...] = ()
     code: str = ""
     message: str = ""
+
+    def figure(self, name: str) -> str:
+        """A figure and its interval, as a person reads them."""
+        bounds = self.intervals.get(name)
+        return f"{self.metrics[name]:.3f}" + (f" ({bounds[0]:.3f} to {bounds[1]:.3f})" if bounds else "")
 
     @property
     def is_ready(self) -> bool:
@@ -68,6 +75,7 @@ class PartitionResult:
             model_key=document.get("model_key") or "",
             digest=document.get("digest") or "",
             metrics=document.get("metrics") or {},
+            intervals=document.get("intervals") or {},
             tenants=document.get("tenants"),
             bad_share=document.get("bad_share"),
             scale=document.get("scale") or "",

@@ -23,6 +23,8 @@ _OF_ROWS = (
     "newlines",
     "refused",
     "malformed",
+    "repeats_key",
+    "swallows_rows",
     "where",
 )
 _OF_QUARANTINE = ("raw_", "failed_", "attempt_")

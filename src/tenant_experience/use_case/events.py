@@ -18,6 +18,7 @@ EVENT_ID, RECORDED_AT = "event_id", "recorded_at"
 # The names that rows of events have already, for the engine's own purposes.
 _TAKEN = {
     *(EVENT_ID, RECORDED_AT, "repeated", "event_hash", "file", "broken_rule", "newlines", "refused", "malformed"),
+    *("repeats_key", "swallows_rows"),
     *("where", "file_row_number"),
 }
 # While a row is read, the value of a column in the file is called raw_<column>, and so on.

@@ -46,6 +46,8 @@ class Feature(Settings):
         maximum: a higher value is quarantined.
         noise: how the value would differ if the same year happened again; None when unknown.
         optional: whether a source of ready-made features may lack it; it is then null for every tenant.
+        needs: the optional columns of events that it is computed from. Where a source maps one of them to nothing, the
+            feature is null for every tenant, whatever ``features.sql`` makes of the missing values.
     """
 
     kind: Literal["number", "category"] = "number"
@@ -57,6 +59,7 @@ class Feature(Settings):
     maximum: float | None = None
     noise: Noise | None = None
     optional: bool = False
+    needs: list[Name] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _categories_have_no_order(self) -> Self:

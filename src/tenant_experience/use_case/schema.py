@@ -280,6 +280,19 @@ class UseCase(Settings):
         return self
 
     @model_validator(mode="after")
+    def _needs_what_may_be_missing(self) -> Self:
+        columns = self.events.columns if self.events else {}
+        optional = [name for name, column in columns.items() if column.optional]
+        for name, feature in self.features.items():
+            others = [each for each in feature.needs if each not in optional]
+            if others:
+                raise ValueError(
+                    f"features.{name}.needs names {others}, but must name columns of events with optional: true: "
+                    f"{', '.join(optional) or 'there are none'}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _groups_can_be_found(self) -> Self:
         if (self.clustering is not None) != (self.labels.from_ == "clusters"):
             raise ValueError("clustering must be given with labels.from: clusters, and left out otherwise")

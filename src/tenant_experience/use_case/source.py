@@ -7,10 +7,10 @@ import io
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, ValidationError, model_validator
 
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings, fault_in_words, line_of, load_settings
@@ -69,11 +69,31 @@ Expression = Annotated[str, AfterValidator(_readable)]
 TimeFormat = Annotated[str, AfterValidator(_usable_format)]
 
 
-class CsvOptions(Settings):
-    """The format of this source's CSV files."""
+def _one_tab(delimiter: object) -> object:
+    return "\t" if delimiter in ("\\t", "tab") else delimiter
 
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
+
+class CsvOptions(Settings):
+    """How this source's text files with columns are written.
+
+    Attributes:
+        delimiter: what separates values, a comma where it is left out; a tab may be written ``tab``. A tab separates
+            those of ``.tsv``, unless the header says otherwise, and of ``.txt`` the header decides.
+        quote: what stands around a value that holds a delimiter; the empty text where nothing does.
+        skip_lines: how many lines stand before the header, such as the title of a report.
+        encoding: of the text.
+    """
+
+    delimiter: Annotated[str, BeforeValidator(_one_tab), Field(min_length=1, max_length=1)] | None = None
+    quote: str = Field(default='"', max_length=1)
+    skip_lines: int = Field(default=0, ge=0, le=1_000)
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
+
+    @model_validator(mode="after")
+    def _can_be_told_apart(self) -> Self:
+        if {self.delimiter, self.quote} & {"\n", "\r"} or (self.delimiter or ",") == self.quote:
+            raise ValueError("csv.delimiter and csv.quote must be two characters, and neither may be a line break")
+        return self
 
 
 class HistoryOverride(Settings):
@@ -134,11 +154,19 @@ class Source(Settings):
         usual: Combination = "any" if column and column.type == "boolean" else "last"
         return self.combine.get(name, usual)
 
-    def unmapped(self, use_case: UseCase) -> list[str]:
-        """The optional features that a ready-made table lacks: they are null for every tenant."""
-        if self.kind != "table":
-            return []
-        return [name for name, feature in use_case.features.items() if feature.optional and name not in self.columns]
+    def unmapped(self, use_case: UseCase) -> dict[str, list[str]]:
+        """Each feature that is null for every tenant -> the columns that the source would have to map for it.
+
+        These are optional features that a ready-made table lacks, and features that need a column of events that the
+        source leaves out, or reads from nothing.
+        """
+        mapped = {name for name, expression in self.columns.items() if expression.strip().lower() != "null"}
+        needs = {
+            name: feature.needs if self.has_events else [name] if feature.optional and self.kind == "table" else []
+            for name, feature in use_case.features.items()
+        }
+        lacking = {name: [each for each in columns if each not in mapped] for name, columns in needs.items()}
+        return {name: columns for name, columns in lacking.items() if columns}
 
     def without(self, name: str | None) -> Source:
         """The source that does not read one of our columns, such as the label, whether or not it maps it."""

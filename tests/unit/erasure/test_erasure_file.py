@@ -122,6 +122,55 @@ def test_a_line_with_two_ids_is_about_both_tenants(erase_raw):
     assert (found.removed, left) == (2, lines[lines.index(b'{"tenant_id": "T000015"') :])
 
 
+def raw_erasure(tmp_path: Path, csv: dict[str, object], name: str, content: bytes) -> tuple[Erasure, bytes]:
+    source = Source.model_validate({"kind": "events", "columns": {**EVENTS, "tenant_id": "tenant_id"}, "csv": csv})
+    with RawMapping.open(source, "tenant_id", ErasedId((ME,))) as mapping:
+        return eraser_in(tmp_path, Eraser(ErasedId((ME,)), "tenant_id", mapping, is_raw=True))(name, content)
+
+
+@pytest.mark.parametrize(
+    ("name", "csv", "delimiter"),
+    [("e.tsv", {}, "\t"), ("e.txt", {}, ";"), ("e.csv", {"delimiter": "|"}, "|"), ("e.txt", {"delimiter": "^"}, "^")],
+)
+@pytest.mark.parametrize("quote", ['"', "'", ""])
+def test_of_any_text_every_other_record_stays_as_it_was(
+    tmp_path: Path, name: str, csv: dict[str, object], delimiter: str, quote: str
+):
+    columns = ["tenant_id", *(column for column in EVENTS if column != "tenant_id")]
+    before = [f"Report for {ME}\n", "\n"]
+    rows = [
+        [ME, "a"],
+        ["T000013", f"{quote}b{delimiter * bool(quote)}c{quote}"],
+        [f"{quote}{ME}{quote}", "d"],
+        ["T000013", "it's 5 ft 3 in" if quote == '"' else 'it is 5"'],
+    ]
+    lines = [delimiter.join([*row, *[""] * (len(columns) - 2)]) + "\n" for row in rows]
+    content = "".join([*before, delimiter.join(columns) + "\n", *lines]).encode()
+    found, left = raw_erasure(tmp_path, {**csv, "quote": quote, "skip_lines": 2}, name, content)
+    assert (found.removed, found.left) == (3, "rewritten")
+    assert left.decode() == "".join(["\n", "\n", delimiter.join(columns) + "\n", lines[1], lines[3]])
+
+
+def test_of_an_array_every_other_entry_stays_as_it_was(tmp_path: Path):
+    entries = [
+        '{"tenant_id": "T000014"}',
+        '{"tenant_id": "T000013",\n "n": 1.50}',
+        '{"Tenant_Id": "T0000\\u00314"}',
+        "7",
+        '{"tenant_id": "T000015", "tenant_id": "T000014"}',
+        '{"tenant_id": "T000015", "note": "T000014 called"}',
+    ]
+    found, left = raw_erasure(tmp_path, {}, "e.json", f"[{', '.join(entries)}]".encode())
+    assert (found.removed, found.left) == (4, "rewritten")
+    assert left.decode() == f"[\n{entries[1]},\n7\n]\n"
+    assert raw_erasure(tmp_path, {}, "e.json", f"[{entries[0]}]".encode())[0] == Erasure(1, "nothing")
+    lines = "\n".join([entries[0], '{"tenant_id": "T000013"}', ""])
+    found, left = raw_erasure(tmp_path, {}, "e.json", lines.encode())
+    assert (found.removed, left) == (1, b'{"tenant_id": "T000013"}\n')
+    found, left = raw_erasure(tmp_path, {}, "e.json", b'[{"tenant_id": "T000014"},\n{"tenant_id": "T000013"\n')
+    assert (found.removed, left) == (1, b'{"tenant_id": "T000013"\n')
+
+
 def test_what_a_row_maps_to_is_for_the_source_to_say(erase_raw):
     rows = b"caller,site\nCaller 2403,1\nCaller 24031,2403\n caller 2403 ,3\nCaller 7,2403\n"
     found, left = erase_raw("log.csv", rows, "regexp_extract(lower(caller), '[0-9]+')", me="2403")

@@ -41,6 +41,15 @@ def page() -> ModuleType:
     return module
 
 
+def test_a_figure_has_its_interval_and_chance_is_told_first(page: ModuleType) -> None:
+    row = ROWS[0] | {"intervals": {"roc_auc": [0.431, 1.0]}, "notes": ["ROC AUC may be that of chance."]}
+    shards = [ShardResult.read({"partitions": [row]}, 4)]
+    summary = summarise("r1", "tenant_experience", "2026-12-05T22:02:00Z", shards, None, [])
+    html = page.show(Approval("r1", "arn:execution:r1", 1000, "pending", summary), "s", now=1)
+    assert "<td>0.987 (0.431 to 1.000)</td>" in html
+    assert "ROC AUC may be that of chance." in html
+
+
 def test_an_open_request_shows_the_figures_the_refusals_and_the_form(page: ModuleType) -> None:
     html = page.show(REQUEST, "sig+nature", now=1)
     assert "<td>812</td>" in html

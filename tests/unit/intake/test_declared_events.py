@@ -93,7 +93,19 @@ def test_a_source_of_events_needs_a_use_case_that_declares_them():
 
 KINDS = "kind: channel, columns: {channel: {values: [call]}"
 HOSTILE = ("Order Date", "a.b", '"x"', "a;b", "prix_é", "Channel", "9lives", "_x", "x-y", "", "x" * 64, "order\n")
-TAKEN = ("event_id", "recorded_at", "repeated", "event_hash", "file", "broken_rule", "newlines", "where", "malformed")
+TAKEN = (
+    "event_id",
+    "recorded_at",
+    "repeated",
+    "event_hash",
+    "file",
+    "broken_rule",
+    "newlines",
+    "where",
+    "malformed",
+    "repeats_key",
+)
+TAKEN += ("swallows_rows",)
 
 
 def refusal(tmp_path: Path, events: str) -> str:
@@ -104,7 +116,7 @@ def refusal(tmp_path: Path, events: str) -> str:
     with pytest.raises(UserError) as caught:
         load_use_case(tmp_path)
     assert caught.value.code == "invalid_use_case"
-    assert caught.value.message.startswith("use_case.yaml: line 7: "), caught.value.message
+    assert caught.value.message.startswith("use_case.yaml: line 8: "), caught.value.message
     return caught.value.message
 
 

@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tenant_experience.errors import UserError
+from tenant_experience.intake._parquet_times import with_convertible_times
+from tenant_experience.intake.formats import RawFile
 from tests.support.places import USE_CASE_FOLDER
 from tests.support.raw_reading import GOOD, HEADER, Read
 
@@ -86,6 +89,68 @@ def test_a_time_of_96_bits_is_read_from_every_unit(tmp_path: Path, unit: str):
     times = pa.array([time, None], pa.timestamp(unit))
     raw = write_parquet(tmp_path / "raw", times, use_deprecated_int96_timestamps=True)
     assert [event["resolved_at"] for event in Read(raw).events] == [time, None]
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Asia/Tokyo"])
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("column", ["resolved_at", "opened_at"])
+def test_the_least_and_the_greatest_time_of_every_unit_cost_their_rows(
+    tmp_path: Path, unit: str, zone: str | None, column: str
+) -> None:
+    scale = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
+    most = 2**63 - 1 if unit != "s" else (2**63 - 1) // 1_000  # Parquet has no seconds: Arrow writes milliseconds
+    years = [second * scale for second in (-62_135_596_800, 253_402_300_799, -9_000_000_000, 9_000_000_000)]
+    extreme = [-most - 1, -most, -most + 1, most - 1, most, *(value for value in years if abs(value) <= most)]
+    if unit == "s":
+        extreme.remove(-most - 1)
+    good = int(SECONDS * 1_000) * scale // 1_000
+    times = pa.array([good, *extreme], pa.int64()).cast(pa.timestamp(unit, zone))
+    rows = pa.Table.from_pylist([record(place) for place in range(len(times))])
+    rows = rows.set_column(rows.column_names.index(column), column, times)
+    (tmp_path / "raw").mkdir()
+    pq.write_table(rows, tmp_path / "raw/e.parquet", version="2.6")
+    read = Read(tmp_path / "raw")
+    assert [event[column] for event in read.events] == [GOOD_TIME.replace(microsecond=678_000 * (unit != "s"))]
+    assert read.reasons == [("unreadable_time", column, place + 2) for place in range(len(extreme))]
+
+
+@pytest.mark.parametrize(("kind", "most"), [(pa.date32(), 2**31 - 1), (pa.date64(), 2**31 * 86_400_000 - 86_400_000)])
+def test_days_far_out_cost_their_rows(tmp_path: Path, kind: pa.DataType, most: int) -> None:
+    day = 1 if kind == pa.date32() else 86_400_000
+    extreme = [-most, most, -(719_162 * day), 2_932_896 * day, -99_000 * day, 110_000 * day]
+    good = (GOOD_TIME - EPOCH).days * day
+    integers = pa.array([good, *extreme], pa.int64()).cast(pa.int32() if day == 1 else pa.int64())
+    read = Read(write_parquet(tmp_path / "raw", integers.view(kind)))
+    assert [event["resolved_at"] for event in read.events] == [datetime(2026, 1, 2)]
+    assert read.reasons == [("unreadable_time", "resolved_at", place + 2) for place in range(len(extreme))]
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_an_impossible_time_beside_other_faults_and_in_an_expression_is_no_internal_error(
+    tmp_path: Path, unit: str
+) -> None:
+    """The quarantine keeps the values of a refused row as text."""
+    use_case = use_case_with(tmp_path, "coalesce(resolved_at, opened_at)", "UTC")
+    times = pa.array([-(2**63), 2**63 - 1], pa.int64()).cast(pa.timestamp(unit))
+    rows = pa.Table.from_pylist([record(0, channel="fax"), record(1)])
+    for column in ("resolved_at", "opened_at"):
+        rows = rows.set_column(rows.column_names.index(column), column, times)
+    (tmp_path / "raw").mkdir()
+    pq.write_table(rows, tmp_path / "raw/e.parquet")
+    read = Read(tmp_path / "raw", use_case)
+    assert (read.events, len(read.quarantine)) == ([], 2)
+
+
+def test_a_time_that_is_replaced_can_be_written_as_text(tmp_path: Path) -> None:
+    """DuckDB makes an internal error of some numbers, after which its session cannot be used."""
+    path = tmp_path / "e.parquet"
+    pq.write_table(pa.table({"t": pa.array([2**62, -(2**62)], pa.int64()).cast(pa.timestamp("ms"))}), path)
+    written = with_convertible_times(RawFile(path, path.name, "parquet", ".parquet", 0), tmp_path / "w.parquet")
+    assert written is not None
+    with duckdb.connect() as connection:
+        query = "SELECT CAST(t AS VARCHAR) FROM read_parquet($1)"
+        texts = connection.execute(query, [str(written.path)]).fetchall()
+    assert set(texts) == {("0001-01-01 00:00:00",)}
 
 
 NUMBERS = [pa.int64(), pa.uint64(), pa.float64(), pa.decimal128(24, 3)]

@@ -161,6 +161,25 @@ def test_the_email_holds_one_link_the_figures_and_what_was_refused() -> None:
     assert "! Look at the data first: answer_rate has shifted" in text
 
 
+def test_figures_have_their_intervals_in_the_mail_however_long_the_name_is_and_are_kept_with_the_request() -> None:
+    intervals = {"roc_auc": [0.5, 1.0], "pr_auc": [0.41, 1.0], "brier": [0.0, 0.2], "precision": [0.676, 1.0]}
+    row = READY | {"partition": "n" * 300, "intervals": intervals}
+    summary = ApprovalSummary.read(summary_of(row).as_document())
+    _, text = approval_email.write(request(summary=summary), "https://example/approvals/r1")
+    (line,) = [line for line in text.splitlines() if "roc_auc" in line]
+    assert line.endswith(
+        "..., roc_auc 0.987 (0.500 to 1.000), pr_auc 0.950 (0.410 to 1.000), brier 0.020 (0.000 to 0.200)"
+    )
+    assert len(line) <= 202
+
+
+def test_a_model_that_may_be_no_better_than_chance_is_told_in_the_mail() -> None:
+    said = "R² is 0.020 (95% -0.100 to 0.130): the test part does not show that the model predicts better than the mean"
+    summary = ApprovalSummary.read(summary_of(READY | {"notes": [said, "b", "c", "d"]}).as_document())
+    _, text = approval_email.write(request(summary=summary), "https://example/approvals/r1")
+    assert said in " ".join(line.strip() for line in text.splitlines())
+
+
 def test_a_model_of_numbers_is_told_by_its_own_figures() -> None:
     summary = summary_of(READY | {"metrics": {"rmse": 1.25, "mae": 0.5, "r2": 0.81}})
     assert list(summary.figures) == ["rmse", "mae", "r2"]
