@@ -17,7 +17,7 @@ from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.network import Layout, Network
 from tenant_experience.models.network_file import MOST_BYTES, read_arrays, write_arrays
 from tenant_experience.models.scoring import Scorer
-from tenant_experience.training._jax_network import answers, import_jax
+from tenant_experience.training.trainers._jax_network import answers, import_jax
 
 FEATURES = ("city", "spend_3", "spend_2", "spend_1", "age", "calls_3", "calls_2", "calls_1")
 SEQUENCES = {"calls": ("calls_3", "calls_2", "calls_1"), "spend": ("spend_3", "spend_2", "spend_1")}
@@ -316,7 +316,7 @@ import numpy as np
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.training.tuning_request import check_hyperparameters
 from tenant_experience.errors import PlatformError
-from tenant_experience.training._jax_network import import_jax
+from tenant_experience.training.trainers._jax_network import import_jax
 model = ServedModel.load(Path(sys.argv[1]))
 assert "xgboost" not in sys.modules
 rows = np.zeros((2, 8), np.float32)

@@ -17,8 +17,8 @@ from pydantic import Field
 from tenant_experience.data_layout import NETWORK_FILE
 from tenant_experience.models.network import WIDEST, Layout, Network
 from tenant_experience.models.network_file import write_arrays
-from tenant_experience.training._jax_network import Batch, Learner, Parameters, import_jax
 from tenant_experience.training.trainer import Dataset, Objective, TrainedModel, TrainerSettings
+from tenant_experience.training.trainers._jax_network import Batch, Learner, Parameters, import_jax
 from tenant_experience.use_case.labels import Task
 
 # Rows whose loss is computed at once.
