@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # Nearer to 0 or 1, a threshold has no log-odds that JSON can say.
 _LEAST_THRESHOLD = 1e-15
+# A damaged model may answer with more days than a number can hold, and JSON has no infinity.
+_MOST_DAYS = float(np.finfo(np.float32).max)
 
 
 class Scorer:
@@ -55,11 +58,19 @@ class Scorer:
         self._calibration = manifest.calibration or Calibration()
         booster.set_param({"nthread": 1})
         self._levels = manifest.levels
+        self._times = manifest.time_to_event
         columns, names = list(self.encoding.columns[: None if self._levels is None else -1]), booster.feature_names
         if booster.num_features() != len(columns) or (names and list(names) != columns):
             raise UserError(
                 f"model.ubj wants {names or booster.num_features()}, model.json names {columns}: "
                 "they do not belong together",
+                code="model_features",
+            )
+        distributed = self._times is not None and self._times.distribution is not None
+        if distributed != (_objective(booster) == "survival:aft"):
+            raise UserError(
+                "of model.ubj and model.json, one is of times until an event and the other is not: they do not belong "
+                "together",
                 code="model_features",
             )
         try:
@@ -115,11 +126,19 @@ class Scorer:
 
         Returns:
             Two classes: P(positive label), (rows,). Several: P(each label), (rows, labels). Regression: the number,
-            (rows,). Probabilities are calibrated.
+            (rows,). Probabilities are calibrated. Of times until an event with a distribution, the number is
+            ``exp(margin)``, as XGBoost computes it; of those counted up to a window, no
+            answer is below 0 or beyond the window.
         """
+        if self._times is not None and self._times.distribution is not None:
+            read = np.ascontiguousarray(matrix)
+            days = self._booster.inplace_predict(read, missing=np.nan, validate_features=False)
+            return np.minimum(days.astype(np.float64), _MOST_DAYS)
         margins = self.margins(matrix)
         if self._levels is not None:
             return self._of_partitions(self._levels, margins, matrix)
+        if self._times is not None:
+            return np.clip(margins.astype(np.float64), 0, self._times.window_days)
         if self.manifest.task == "regression":
             return margins.astype(np.float64)
         return self._calibration.probabilities(margins)
@@ -153,7 +172,8 @@ class Scorer:
         """What each feature adds to the answer, shape (rows, features). Together with the model's bias they sum to it.
 
         The answer is the calibrated log-odds of the positive label; of several labels without a positive one, the
-        logarithm of each row's most likely label; in regression, the number.
+        logarithm of each row's most likely label; in regression, the number, or the logarithm of the days until an
+        event where these have a distribution.
         """
         added = self._predict(matrix, pred_contribs=True)
         if self.manifest.task == "multiclass":
@@ -170,7 +190,7 @@ class Scorer:
             (rows, features) and (rows,), what no feature adds. Two labels: for the positive one; the sum of both is the
             calibrated log-odds above those of the threshold, so it is at least 0 where the answer is positive. Several:
             for the likeliest label rather than the next likeliest; the sum is the logarithm of how much likelier it is.
-            Regression: the sum is the number.
+            Regression: the sum is the number, or the logarithm of the days.
         """
         added = self._predict(matrix, pred_contribs=True).astype(np.float64)
         offset = 0.0
@@ -222,6 +242,10 @@ class Scorer:
         data = xgboost.DMatrix(scaled, missing=np.nan, nthread=1, feature_names=self._booster.feature_names)
         with self._turn:
             return self._booster.predict(data, **options)
+
+
+def _objective(booster: xgboost.Booster) -> str:
+    return str(json.loads(booster.save_config())["learner"]["objective"]["name"])
 
 
 def _unreadable(error: Exception) -> UserError:
