@@ -15,7 +15,8 @@ from tenant_experience.data_quality.report import DataQuality
 from tenant_experience.intake.duckdb_session import open_session
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.files import find_raw_files
-from tenant_experience.pipeline.build_features import Batch, Folders, compute_features, read_batch
+from tenant_experience.pipeline.batch import Batch, Folders
+from tenant_experience.pipeline.build_features import compute_features, read_batch
 from tenant_experience.statistics.arrays import Floats
 from tests.support.written_use_case import AS_OF, Written
 

@@ -18,7 +18,8 @@ from tenant_experience.features.table import read_answers_and_examples
 from tenant_experience.groups.file import read_groups
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.models.served_model import ServedModel
-from tenant_experience.pipeline.build_features import Folders, build_features
+from tenant_experience.pipeline.batch import Folders
+from tenant_experience.pipeline.build_features import build_features
 from tenant_experience.pseudonyms import pseudonym
 from tenant_experience.report.action_files import report_actions
 from tenant_experience.report.report import ShardReport
