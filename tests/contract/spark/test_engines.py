@@ -248,7 +248,7 @@ def test_labels_from_later_events_are_the_same(tmp_path: Path, spark_python: Pat
     rows = purchases(150).rows()
     corrected = [place for place, quantity in enumerate(rows["quantity"]) if quantity > 0][::9]
     rows["event_id"] = [f"E{place}" for place in range(len(rows["client"]))]
-    rows["recorded_at"] = rows["sold_at"]
+    rows["recorded_at"] = list(rows["sold_at"])
     for name, values in rows.items():
         values += [values[place] for place in corrected]
         if name == "quantity":
