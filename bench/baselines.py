@@ -19,16 +19,16 @@ from typing import Any
 
 import numpy as np
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from xgboost import XGBClassifier
+from xgboost import XGBClassifier, XGBRegressor
 
 from demo.generator import load_generator
 from operations.batch import use_case_folder
 from tenant_experience.evaluation._intervals import Measured, measured
 from tenant_experience.evaluation.scored_rows import ScoredRows, published
-from tenant_experience.features.table import FeatureTable, read_features
+from tenant_experience.features.table import FeatureTable, read_examples
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.jobs.partition_runs import Partition, read_shard
 from tenant_experience.models.encoding import Encoding
@@ -42,6 +42,7 @@ from tests.support.feature_job import FeatureJob
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 OURS = "this project"
+_SHOWN = ("roc_auc", "pr_auc", "log_loss", "brier", "concordance", "mae", "rmse")
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,14 @@ class Comparison:
 
 
 def compare(features: Path, use_case: UseCase, scratch: Path) -> Iterator[Comparison]:
-    """Compare the models of every partition of a use case with two classes that come from a column.
+    """Compare the models of every partition of a use case with two classes, or a number, to predict.
 
     Args:
         features: the folder that BuildFeatures wrote.
         use_case: its trainer and its settings are used as they are.
         scratch: for the models.
     """
-    table = read_features(features / "features.parquet", use_case)
+    table = read_examples(features, use_case)
     given = {name: str(value) for name, value in use_case.hyperparameters.items()}
     run = TrainingRun(use_case, parse_settings(use_case.trainer, trainer_named(use_case.trainer), given), "r1")
     for partition in read_shard(features, 0):
@@ -84,9 +85,16 @@ def _compare(run: TrainingRun, table: FeatureTable, partition: Partition, folder
     encoding = Encoding.fit(aligned.take(known), table.features)
     seen, unseen = encoding.matrix(aligned.take(known)), encoding.matrix(aligned.take(test))
     answers = {OURS: published(model, model.scorer.encoding.matrix(aligned.take(test)), labels[test]).rows}
-    for name, plain in plain_models().items():
-        found: Floats = plain.fit(seen, labels[known]).predict_proba(unseen)[:, 1].astype(np.float64)
-        answers[name] = ScoredRows("binary", labels[test], found)
+    if run.use_case.labels.task == "regression":
+        window = run.use_case.labels.horizon_days
+        labels = labels if window is None else np.minimum(labels, window)
+        for name, plain in plain_regressions().items():
+            number: Floats = plain.fit(seen, labels[known]).predict(unseen).astype(np.float64)
+            answers[name] = ScoredRows("regression", labels[test], number, horizon=window)
+    else:
+        for name, plain in plain_models().items():
+            found: Floats = plain.fit(seen, labels[known]).predict_proba(unseen)[:, 1].astype(np.float64)
+            answers[name] = ScoredRows("binary", labels[test], found)
     sizes = tuple(int((rows.split == part).sum()) for part in (TRAIN, VALIDATION, TEST))
     return Comparison(partition.partition, (sizes[0], sizes[1], sizes[2]), answers)
 
@@ -97,6 +105,14 @@ def plain_models() -> dict[str, Any]:
     return {
         "XGBoost": XGBClassifier(n_jobs=2, random_state=0),
         "logistic regression": make_pipeline(SimpleImputer(add_indicator=True), StandardScaler(), logistic),
+    }
+
+
+def plain_regressions() -> dict[str, Any]:
+    """The same for a number; of days until an event, it is counted up to the window, so that all of them are known."""
+    return {
+        "XGBoost": XGBRegressor(n_jobs=2, random_state=0),
+        "ridge regression": make_pipeline(SimpleImputer(add_indicator=True), StandardScaler(), Ridge()),
     }
 
 
@@ -132,9 +148,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _figures(found: Measured) -> str:
     texts = []
-    for name in ("roc_auc", "pr_auc", "log_loss", "brier"):
+    for name in (each for each in _SHOWN if each in found.metrics):
         low, high = found.intervals[name] or (np.nan, np.nan)
-        texts.append(f"{name} {found.metrics[name]:.3f} ({low:.3f} to {high:.3f})")
+        digits = 2 if name in ("mae", "rmse") else 3
+        texts.append(f"{name} {found.metrics[name]:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})")
     return "  ".join(texts)
 
 

@@ -30,9 +30,9 @@ from tenant_experience.data_layout import (
     QUARANTINE_FILE,
     SIDE_COLUMNS,
 )
-from tenant_experience.data_quality.feature_quality import describe_tenants
+from tenant_experience.data_quality.feature_quality import describe_cut_offs, describe_tenants
 from tenant_experience.data_quality.report import DataQuality
-from tenant_experience.features.sql import FEATURES_TABLE
+from tenant_experience.features.sql import FEATURES_TABLE, rows_to_learn_from
 from tenant_experience.intake.duckdb_session import identifier, literal, open_session
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.files import find_raw_files
@@ -141,9 +141,15 @@ def show(
         show_tenants(quality.document(), use_case.labels.column, console, train=batch.manifest.train)
         if batch.manifest.train and use_case.labels.classes and (label := use_case.labels.column):
             classes = (
-                f"SELECT {identifier(label)}, count(*) AS tenants FROM {FEATURES_TABLE} GROUP BY 1 ORDER BY 2 DESC, 1"
+                f"SELECT {identifier(label)}, count(*) AS tenants FROM {rows_to_learn_from(connection)} GROUP BY 1 "
+                "ORDER BY 2 DESC, 1"
             )
             show_rows(connection, classes, "Labels", len(use_case.labels.classes) + 1, console)
+        for moment in describe_cut_offs(connection, use_case):
+            console.print(
+                f"{moment.examples} examples as of {moment.cut_off}, {moment.share:.1%} of them "
+                f"{escape(use_case.labels.positive or 'censored: no such event by the end of the log')}"
+            )
         asked = f"WHERE {record_id} IN ({', '.join(map(literal, tenants))})" if tenants else ""
         names = (use_case.record_id, use_case.partition_column, "history", *use_case.features, *SIDE_COLUMNS)
         columns = ", ".join(map(identifier, names))

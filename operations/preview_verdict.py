@@ -96,7 +96,7 @@ def verdict(
     of_training: list[Callable[[], object]] = [
         check_sizes,
         check_categories,
-        lambda: use_case.labels.from_ == "column" and describe_labels(engine.connection, use_case, compared=False),
+        lambda: use_case.labels.column and describe_labels(engine.connection, use_case, compared=False),
         lambda: plan_partitions(
             batch, use_case.chosen_scope(batch.manifest.models), partitions, chosen_groups(batch, compared=False)
         ),
@@ -123,7 +123,7 @@ def verdict(
 def _cluster(batch: Batch, partitions: dict[str, PartitionSize], scratch: Path, found: Verdict) -> None:
     """What ClusterTenants would say of each partition."""
     use_case, choice = batch.use_case, chosen_groups(batch, compared=False)
-    by_column = use_case.labels.from_ == "column"
+    by_column = use_case.labels.column is not None
     if choice is not None and choice != FIND_NEW:
         found.not_run.append(
             "the groups that manifest.json asks for are those of a release, so they were not looked at"
@@ -142,7 +142,7 @@ def _cluster(batch: Batch, partitions: dict[str, PartitionSize], scratch: Path, 
 
 def _grouping(table: FeatureTable, partition: Partition, batch: Batch) -> Callable[[], object]:
     tenants, use_case = table.of_partition(partition.slug), batch.use_case
-    if use_case.labels.from_ == "column":
+    if use_case.labels.column:
         return lambda: label_partition(tenants, partition, use_case)
     return lambda: choose_groups(tenants, partition, use_case, "preview", FIND_NEW, EarlierRules())
 

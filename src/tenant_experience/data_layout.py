@@ -52,6 +52,8 @@ OWN_MODELS = "own"
 MODELS = "models"
 # The column of examples.parquet that tells its rows apart.
 EXAMPLE_ID = "example_id"
+# Its column that says of days until an event whether there was none by the end of the log.
+CENSORED = "censored"
 # Of each part of the split, below ``splits``: a table for XGBoost, and whose its rows are. The table comes first in the
 # order of names: an erasure needs to know whose rows are to be removed.
 SPLIT_TABLE, SPLIT_ROWS_FILE = "{}.csv", "{}_rows.parquet"

@@ -17,6 +17,7 @@ from rich.console import Console
 from operations.batch import read_input
 from operations.preview import Shown, preview
 from tenant_experience.data_layout import FEATURES_FILE, PARTITIONS_FILE
+from tenant_experience.evaluation.evaluation import PartitionEvaluation
 from tenant_experience.evaluation.partition import evaluate_partition
 from tenant_experience.features.records import feature_types, read_records
 from tenant_experience.features.table import read_examples
@@ -55,6 +56,7 @@ class Written:
         rows: the lines of the export, by column.
         sql: ``features.sql``, if there is one.
         yaml_text: instead of the settings: the text of ``use_case.yaml``.
+        evaluations: partition slug -> what ``release`` found.
     """
 
     base: Path
@@ -65,6 +67,7 @@ class Written:
     yaml_text: str | None = None
     folder: Path = field(init=False)
     export: Path = field(init=False)
+    evaluations: dict[str, PartitionEvaluation] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.folder, self.export = self.base / self.settings["name"], self.base / "export.csv"
@@ -144,11 +147,13 @@ class Written:
         rows = label_partition(table.of_partition(partition.slug), partition, use_case)
         write_groups([to_arrow(rows, partition.slug)], folder / "groups.parquet")
         read = read_groups(folder / "groups.parquet", partition.slug, use_case.labels)
-        settings = parse_settings(use_case.trainer, trainer_named(use_case.trainer), {})
+        settings = parse_settings(use_case.trainer, trainer_named(use_case.trainer), use_case.hyperparameters)
         TrainingRun(use_case, settings, "r1").train_partition(
             table.of_partition(partition.slug), read, partition, folder
         )
-        evaluate_partition(table.of_partition(partition.slug), read, folder, use_case).document()
+        evaluation = evaluate_partition(table.of_partition(partition.slug), read, folder, use_case)
+        evaluation.document()
+        self.evaluations[partition.slug] = evaluation
 
 
 def table_of(base: Path, rows: int = 240, **changes: Any) -> Written:

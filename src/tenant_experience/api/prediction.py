@@ -15,7 +15,7 @@ from tenant_experience.use_case.served import ServedUseCase
 
 _MAX_REASONS = 3
 # Shown only when the model answers them; the other fields are always there, null where nothing is known.
-_OPTIONAL = ("probabilities", "value", "unknown_categories", "level_basis")
+_OPTIONAL = ("probabilities", "value", "value_of", "unknown_categories", "level_basis")
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,9 @@ class ModelPrediction:
         contributions: feature -> what it adds: what speaks for ``contributions_for`` is positive.
         contributions_for: a label of the use case; None for models of numbers.
         validation: what the model's answers are worth, by outcomes; None from an endpoint that does not say it.
-        optional: of ``probabilities``, ``value``, ``unknown_categories`` and ``level_basis`` (of pooled models: whether
-            the level of the tenant's own portfolio was added) those that the model answers.
+        optional: of ``probabilities``, ``value``, ``value_of`` (what the value is, in words), ``unknown_categories``
+            and ``level_basis`` (of pooled models: whether the level of the tenant's own portfolio was added) those that
+            the model answers.
     """
 
     model_version: str
@@ -275,11 +276,10 @@ def _probability_of(prediction: ModelPrediction, use_case: ServedUseCase) -> str
             f"that this {use_case.words.record}'s label by the same rule, over the next period of the same "
             f"length, is {positive}"
         )
-    return (
-        None
-        if prediction.model_probability is not None
-        else f"that the label of this {use_case.words.record} is {positive}"
-    )
+    if prediction.model_probability is not None:
+        return None
+    within = f" within {use_case.window} days of as_of" if use_case.window else ""
+    return f"that the label of this {use_case.words.record} is {positive}{within}"
 
 
 def no_features(use_case: ServedUseCase) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import duckdb
 import numpy as np
 
-from tenant_experience.data_layout import SIDE_COLUMNS
+from tenant_experience.data_layout import CENSORED, SIDE_COLUMNS
 from tenant_experience.data_quality._category_shift import CategoryDescription, Counts, describe_category
 from tenant_experience.data_quality._level import Column
 from tenant_experience.data_quality._shift import Histogram, NumberShift, histogram, shift
@@ -80,15 +80,33 @@ Description = NumberDescription | CategoryDescription
 
 
 @dataclass(frozen=True)
+class CutOff:
+    """The examples of one moment of the past, where labels are what happened afterwards.
+
+    Attributes:
+        cut_off: ISO 8601, UTC.
+        examples: how many there are.
+        share: of these, with classes those of the positive class, and else those that are censored.
+    """
+
+    cut_off: str
+    examples: int
+    share: float
+
+
+@dataclass(frozen=True)
 class LabelDescription:
-    """The column that labels come from, described as a feature is."""
+    """The column that labels come from, described as a feature is; of labels from later events also each cut-off."""
 
     column: str
     described: Description
+    cut_offs: tuple[CutOff, ...] = ()
+    share_of: str | None = None
 
     def document(self) -> dict[str, Any]:
         """The labels as data_quality.json has them."""
-        return {"column": self.column, **asdict(self.described)}
+        later = {"cut_offs": [asdict(each) for each in self.cut_offs], "share_of": self.share_of}
+        return {"column": self.column, **asdict(self.described), **(later if self.cut_offs else {})}
 
 
 def describe_tenants(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> TenantFigures:
@@ -171,8 +189,10 @@ def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *,
         connection, f"SELECT count(*) FROM duckdb_views() WHERE view_name = {literal(previous)}"
     )
     releases = _Releases.of(connection, use_case, [column] if is_there else (), (learned, previous))
+    later = describe_cut_offs(connection, use_case)
+    share_of = (labels.positive or CENSORED) if later else None
     if labels.classes is None:
-        return LabelDescription(column, releases.describe_number(column, "none"))
+        return LabelDescription(column, releases.describe_number(column, "none"), later, share_of)
     found = _counts(connection, learned, column)
     labels.check_classes(value for value in found if value is not None)
     missing = [name for name in labels.classes if name not in found]
@@ -183,7 +203,20 @@ def describe_labels(connection: duckdb.DuckDBPyConnection, use_case: UseCase, *,
             f"that holds all of labels.classes, or correct how the source maps them. {without_training()}",
             code="missing_class",
         )
-    return LabelDescription(column, releases.describe_category(column, of_known=True))
+    return LabelDescription(column, releases.describe_category(column, of_known=True), later, share_of)
+
+
+def describe_cut_offs(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> tuple[CutOff, ...]:
+    """The cut-offs of labels from later events, the latest first; none for other labels."""
+    labels = use_case.labels
+    if labels.from_ != "events" or not has_examples(connection):
+        return ()
+    flag = f"{identifier(str(labels.column))} = {literal(labels.positive)}" if labels.positive else CENSORED
+    rows = connection.execute(
+        f"SELECT strftime(as_of, '%Y-%m-%dT%H:%M:%SZ'), count(*), avg(CAST({flag} AS DOUBLE)) "
+        f"FROM {rows_to_learn_from(connection)} GROUP BY 1 ORDER BY 1 DESC"
+    ).fetchall()
+    return tuple(CutOff(*row) for row in rows)
 
 
 def _comparable(connection: duckdb.DuckDBPyConnection, names: Iterable[str], tables: tuple[str, str]) -> set[str]:
@@ -233,7 +266,7 @@ class _Releases:
             identifier(use_case.partition_column),
         )
         rows = connection.execute(f"{_portfolios(column, tables)} ORDER BY 1").fetchall() if comparable else []
-        comparisons = len(use_case.features) + (use_case.labels.from_ == "column")
+        comparisons = len(use_case.features) + (use_case.labels.column is not None)
         return cls(connection, column, [str(name) for (name,) in rows], comparable, comparisons, tables)
 
     def describe_number(self, name: str, transform: Transform) -> NumberDescription:

@@ -25,6 +25,7 @@ from tenant_experience.statistics.intervals import (
     wilson_interval,
 )
 from tenant_experience.statistics.reliability import calibration_error
+from tenant_experience.statistics.survival import concordance
 
 Flags = NDArray[np.bool_]
 
@@ -45,7 +46,10 @@ class Estimate:
 
 
 def estimates(rows: ScoredRows) -> dict[str, Estimate]:
-    """Every metric of the rows' task, by name, see ``weighted_metrics``; and calibration_error of a classification."""
+    """Every metric of the rows' task, by name, see ``weighted_metrics``.
+
+    Beside these, calibration_error of a classification, and concordance of the days until an event.
+    """
     values = {name: float(value[0]) for name, value in weighted_metrics(rows, np.ones((1, len(rows)))).items()}
     found = dict(_regression(rows, values) if rows.task == "regression" else _classification(rows, values))
     undefined = Estimate(np.nan, None, np.zeros(len(rows)))
@@ -72,12 +76,25 @@ def _classification(rows: ScoredRows, values: dict[str, float]) -> Iterator[tupl
 
 
 def _regression(rows: ScoredRows, values: dict[str, float]) -> Iterator[tuple[str, Estimate]]:
-    error = rows.outputs - rows.labels
+    if rows.horizon is not None:
+        yield "concordance", _concordance(rows, rows.horizon)
+    error = rows.numbers - rows.labels
     squared, rmse = _mean(error**2), values["rmse"]
     low, high = squared.bounds or (0.0, 0.0)
     yield "rmse", Estimate(rmse, (math.sqrt(low), math.sqrt(high)), squared.influence / max(2 * rmse, SMALLEST))
     yield "mae", _mean(np.abs(error))
     yield "r2", _explained(values["r2"], error, rows.labels)
+
+
+def _concordance(rows: ScoredRows, horizon: float) -> Estimate:
+    """Harrell's C-index of what is known within the window; its interval as that of an area under the ROC curve."""
+    censored = rows.labels >= horizon
+    value, influence = concordance(rows.labels, censored, rows.outputs)
+    events = int((~censored).sum())
+    if np.isnan(value):
+        return Estimate(np.nan, None, influence)
+    variance = float((influence**2).sum()) / len(rows) / max(len(rows) - 1, 1)
+    return Estimate(value, auc_interval(value, events, max(len(rows) - 1, 1), variance), influence)
 
 
 def _mean(losses: Floats) -> Estimate:

@@ -14,6 +14,8 @@ from tenant_experience.statistics.arrays import Floats
 
 # The metric that a model of each task is trained to reduce.
 LOSSES = {"binary": "log_loss", "multiclass": "log_loss", "regression": "rmse"}
+# A median of times is what makes this least.
+LOSS_OF_TIMES = "mae"
 SMALLEST = 1e-15
 
 
@@ -75,7 +77,7 @@ def _ranked(truth: NDArray[np.bool_], outputs: Floats, weights: Floats) -> tuple
 
 def _regression(rows: ScoredRows, weights: Floats) -> dict[str, Floats]:
     total = weights.sum(axis=1)
-    error = rows.outputs - rows.labels
+    error = rows.numbers - rows.labels
     squared = weights @ error**2
     labels = rows.labels - rows.labels.mean()
     variance = weights @ labels**2 / total - (weights @ labels / total) ** 2

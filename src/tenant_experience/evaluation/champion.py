@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.evaluation._estimates import Estimate, estimates
-from tenant_experience.evaluation._weighted_metrics import LOSSES
+from tenant_experience.evaluation._weighted_metrics import LOSS_OF_TIMES, LOSSES
 from tenant_experience.evaluation.missing_features import MISSING_FEATURES, with_gaps
 from tenant_experience.evaluation.scored_rows import PublishedRows, ScoredRows, published
 from tenant_experience.features.table import FeatureTable
@@ -33,7 +33,7 @@ Verdict = Literal["better", "equal", "worse", "not_comparable"]
 
 # A smaller difference of the loss counts as none, even when it is not chance; for rmse, as a share of the champion's.
 TOLERANCE = 0.005
-_BY_ROWS = ("log_loss", "brier", "rmse", "mae", "roc_auc")
+_BY_ROWS = ("log_loss", "brier", "rmse", "mae", "roc_auc", "concordance")
 NOT_COMPARABLE: Literal["not_comparable"] = "not_comparable"
 # With fewer tenants that the live model was not fitted on, all are compared.
 LEAST_NEW_TO_BOTH = 100
@@ -160,7 +160,7 @@ def champion_comparison(
         fitted: the tenants that the live release's models were fitted on, if that is known.
         words: for the notes.
     """
-    loss = LOSSES[challenger.task]
+    loss = LOSSES[challenger.task] if challenger.horizon is None else LOSS_OF_TIMES
     if champion.digest and (found := difference(champion.folder, champion.digest)):
         reason = f"The archive of the live model is not the one that was registered ({found}): find out who changed it."
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [reason])
@@ -291,6 +291,14 @@ def _obstacle(live: ModelManifest, new: ModelManifest, test: FeatureTable) -> st
             f"The live model predicts {', '.join(live.labels) or 'a number'}, the new one "
             f"{', '.join(new.labels) or 'a number'}: they do not answer the same question."
         )
+    asked = [
+        (each.window_days, each.distribution) if each else None for each in (live.time_to_event, new.time_to_event)
+    ]
+    if asked[0] != asked[1]:
+        return (
+            "The live model and the new one differ in labels.window or in the objective: their days until an event are "
+            "not the same number."
+        )
     missing = [name for name in live.features if name not in test.features]
     if missing:
         return f"The live model needs {', '.join(missing)}, which this release does not have."
@@ -323,7 +331,7 @@ def difference_bounds(name: str, champion: Estimate, challenger: Estimate) -> Bo
     moved, difference = challenger.influence - champion.influence, challenger.value - champion.value
     if not moved.any() and not difference:
         return 0.0, 0.0
-    is_perfect = name == "roc_auc" and max(champion.value, challenger.value) == 1
+    is_perfect = name in ("roc_auc", "concordance") and max(champion.value, challenger.value) == 1
     if name in _BY_ROWS and not is_perfect:
         return t_interval(difference + moved)
     scale = float(np.sqrt((champion.influence**2).sum() * (challenger.influence**2).sum()))

@@ -54,6 +54,7 @@ def model_gates(
     found = [
         _champion(gates.champion_loss, champion),
         _least("roc_auc", gates.roc_auc, metrics.get("roc_auc"), "the ROC AUC"),
+        _least("concordance", gates.concordance, metrics.get("concordance"), "the C-index"),
         _least("r2", gates.r2, metrics.get("r2"), "the share of variance explained"),
         _least("missing_accuracy", gates.missing_accuracy, missing, "the accuracy with 3 features missing"),
         _most("calibration_error", gates.calibration_error, error, of_what),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.errors import AlgorithmError
+from tenant_experience.evaluation._censoring import censoring_sentences, time_bands, time_calibration
 from tenant_experience.evaluation._chance import chance_warnings
 from tenant_experience.evaluation._fairness import bad_share_by_band, fairness_warnings
 from tenant_experience.evaluation._group_changes import GroupChanges, group_changes, rule_of
@@ -25,7 +26,6 @@ from tenant_experience.evaluation.metrics import (
     calibration_table,
     confusion,
     precision_recall_curve,
-    prediction_bands,
     roc_curve,
 )
 from tenant_experience.evaluation.missing_features import missing_feature_curve
@@ -132,6 +132,7 @@ def evaluate_partition(
         warnings=[
             *by_chance,
             *(grouping.warnings if grouping else ()),
+            *censoring_sentences(scorer, rows),
             *_warnings(len(rows), live, champion, words),
             *_unanswered(int(chosen.sum()) - len(rows), words),
             *_dependent_rows(test, use_case.words),
@@ -139,8 +140,10 @@ def evaluate_partition(
             *(pooling.warnings if pooling else ()),
         ],
         confusion=_confusion(rows, manifest),
-        bands=prediction_bands(rows.labels, rows.outputs) if manifest.task == "regression" else [],
-        calibration=[] if manifest.task == "regression" else calibration_table(rows.confirmed, rows.confidence),
+        bands=time_bands(scorer, rows, matrix) if manifest.task == "regression" else [],
+        calibration=time_calibration(scorer, rows, matrix)
+        if manifest.task == "regression"
+        else calibration_table(rows.confirmed, rows.confidence),
         profile=[] if bad is None else feature_profile(table, groups.label, use_case),
         portfolios=[] if bad is None else portfolio_shares(table.portfolio_id, bad),
         importance=_importance(scorer, matrix[sample]),

@@ -26,6 +26,8 @@ class ScoredRows:
         threshold: of a binary task: the probability from which the answer is positive, where ``called`` is not given.
         called: (rows,) the number of the published label; None where it follows from ``outputs``.
         own: as ``outputs``, of the classifier; None where ``outputs`` are its own.
+        horizon: of the days until an event: up to which day ``labels`` are counted, so that all of them are known; None
+            of other numbers.
     """
 
     task: Task
@@ -34,6 +36,7 @@ class ScoredRows:
     threshold: float = 0.5
     called: Floats | None = None
     own: Floats | None = None
+    horizon: float | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,6 +50,11 @@ class ScoredRows:
             called=None if self.called is None else self.called[rows],
             own=None if self.own is None else self.own[rows],
         )
+
+    @property
+    def numbers(self) -> Floats:
+        """(rows,) of a number: what was predicted, counted as ``labels`` are."""
+        return self.outputs if self.horizon is None else np.minimum(self.outputs, self.horizon)
 
     @property
     def answers(self) -> Floats:
@@ -100,14 +108,16 @@ def published(
 ) -> PublishedRows:
     """What is published about the rows of an encoded matrix, beside their labels; see ``ServedModel.publish``."""
     answers, manifest = model.publish(matrix, exposure_days, earlier), model.scorer.manifest
-    known = answers.take(answers.known)
+    known, truth = answers.take(answers.known), labels[answers.known]
+    horizon = None if manifest.time_to_event is None else float(manifest.time_to_event.window_days)
     rows = ScoredRows(
         manifest.task,
-        labels[answers.known],
+        truth if horizon is None else np.minimum(truth, horizon),
         known.outputs,
         manifest.threshold,
         None if known.label is None else known.label.astype(np.float64),
         known.own if model.grouping else None,
+        horizon,
     )
     return PublishedRows(rows, answers.known, known)
 

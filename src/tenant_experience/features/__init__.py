@@ -4,6 +4,8 @@ __all__ = [
     "contract",
     "ingestion",
     "ingestion_result",
+    "later_events",
+    "leaks",
     "partitions",
     "past",
     "records",

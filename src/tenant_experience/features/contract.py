@@ -57,8 +57,13 @@ class RefusedFeatures:
 
 
 def label_columns(use_case: UseCase) -> list[str]:
-    """The column that labels come from, if they come from a column."""
+    """The column of labels, unless they are groups."""
     return [use_case.labels.column] if use_case.labels.column else []
+
+
+def given_labels(use_case: UseCase) -> list[str]:
+    """The same, where the data gives it: a label from later events is not known yet when the features are."""
+    return label_columns(use_case) if use_case.labels.from_ == "column" else []
 
 
 def settle_features(
@@ -212,11 +217,18 @@ def _meanings(use_case: UseCase) -> dict[str, str]:
 
 
 def _check_columns(use_case: UseCase, given: dict[str, str], meanings: dict[str, str]) -> None:
+    for name in label_columns(use_case):
+        if name in given and name not in given_labels(use_case):
+            raise UserError(
+                f"{SQL_FILE} gives a column {name!r}, but with labels.from: events this application computes the label "
+                "itself, from what happens after $as_of: leave it out of the last SELECT",
+                code="invalid_use_case",
+            )
     of_rows = ["as_of"] if use_case.examples == "several" else []
     for name in (
         use_case.record_id,
         *use_case.features,
-        *label_columns(use_case),
+        *given_labels(use_case),
         *use_case.kept_columns,
         *of_rows,
     ):
@@ -274,8 +286,10 @@ def _defaults(use_case: UseCase, given: set[str], as_of: datetime) -> dict[str, 
     )
     history = by_exposure if "exposure_days" in given else "'sufficient'"
     settled = "history" if "history" in given else f"({history})"
-    labelled = [f"{identifier(name)} IS NOT NULL" for name in label_columns(use_case)]
+    labelled = [f"{identifier(name)} IS NOT NULL" for name in given_labels(use_case)]
+    kind = "VARCHAR" if use_case.labels.classes else "DOUBLE"
     return {
+        **dict.fromkeys(label_columns(use_case), f"CAST(NULL AS {kind})"),
         use_case.partition_column: literal(GLOBAL_PARTITION),
         "as_of": f"CAST({literal(utc_text(as_of))} AS TIMESTAMP)",
         "history": history,

@@ -135,6 +135,8 @@ def trainable_words(use_case: UseCase) -> str:
     history = f"enough history to train on ({use_case.history.provisional_below} days or more)"
     if use_case.labels.column is None:
         return history
+    if use_case.labels.from_ == "events":
+        return f"been known at one of the cut-offs of labels.from: events, with {history}"
     label = f"a value in the label column {use_case.labels.column!r}"
     return label if use_case.events is None else f"{label} and, where features come from events, {history}"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from tenant_experience.data_layout import EXAMPLE_ID, GLOBAL_PARTITION, SIDE_COLUMNS, partition_slug
+from tenant_experience.data_layout import CENSORED, EXAMPLE_ID, GLOBAL_PARTITION, SIDE_COLUMNS, partition_slug
 from tenant_experience.errors import UserError
 from tenant_experience.features.contract import (
     EXAMPLES_TABLE,
@@ -23,11 +23,14 @@ from tenant_experience.features.partitions import PartitionSize
 from tenant_experience.features.statements import Statement, parse_statements
 from tenant_experience.intake.duckdb_session import count, identifier, literal, utc_text
 from tenant_experience.intake.engine import ProcessingEngine
+from tenant_experience.intake.events import EVENTS_AS_READ
 from tenant_experience.use_case.events import RECORDED_AT
 from tenant_experience.use_case.schema import SQL_FILE, UseCase
 
 FEATURES_TABLE = "features"
 _COMPUTED = "computed_features"
+# Tables with these names and a number are made for labels from later events.
+LATER_TABLES = ("later_events", "known_features", "whole_features")
 
 
 def features_from_events(
@@ -83,7 +86,9 @@ def statements(sql: str, use_case: UseCase, as_of: datetime, table: str = FEATUR
         "minimum_days": str(history.minimum_days),
         "provisional_below": str(history.provisional_below),
     }
-    return parse_statements(sql, values, {"events", "staged", "quarantine", table, EXAMPLES_TABLE, _COMPUTED})
+    taken = {"events", EVENTS_AS_READ, "staged", "quarantine", table, _COMPUTED, EXAMPLES_TABLE, *LATER_TABLES}
+    numbered = {f"{name}_{number}" for name in LATER_TABLES for number in range(use_case.labels.cut_offs + 1)}
+    return parse_statements(sql, values, taken | numbered)
 
 
 @contextmanager
@@ -208,6 +213,7 @@ def write_examples(connection: duckdb.DuckDBPyConnection, use_case: UseCase, pat
     connection.execute(
         f"COPY (SELECT {_identity(use_case)}, coalesce(partition, {literal(everyone)}) AS partition, "
         f"coalesce(partition_slug, {literal(partition_slug(everyone))}) AS partition_slug, {_figures(use_case)}, "
+        f"{f'{CENSORED}, ' if use_case.labels.horizon_days else ''}"
         f"{identifier(use_case.record_id)} || '@' || {whole} || {fraction} || 'Z' AS {EXAMPLE_ID} "
         f"FROM {EXAMPLES_TABLE} LEFT JOIN ({places}) ON _portfolio = {portfolio} "
         f"ORDER BY {identifier(use_case.record_id)}, as_of) TO {literal(str(path))} (FORMAT parquet, COMPRESSION zstd)"

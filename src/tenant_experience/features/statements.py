@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,7 @@ import duckdb
 
 from tenant_experience.errors import UserError
 from tenant_experience.use_case.schema import SQL_FILE
+from tenant_experience.use_case.source_expression import columns_read
 
 PARAMETERS = ("as_of", "window_start", "minimum_days", "provisional_below")
 _NAMED = re.compile(r"CREATE\s+(?P<kind>VIEW|TABLE)\s+(?P<name>[a-z_][a-z0-9_]*)\s+AS\s", re.IGNORECASE)
@@ -110,6 +111,26 @@ def parse_statements(sql: str, values: Mapping[str, str], taken: Iterable[str] =
             readable.add(statement.name.lower())
         found.append(Statement(statement.name, statement.kind, _substituted(statement.sql, values), line))
     return found
+
+
+def condition_fault(condition: str, columns: Sequence[str]) -> str | None:
+    """What is wrong with SQL that is to be true or false of one event; None when nothing is.
+
+    Args:
+        condition: the SQL.
+        columns: of an event.
+    """
+    try:
+        read = columns_read(condition)
+    except ValueError as error:
+        return str(error)
+    if unknown := [name for name in read if name.lower() not in columns]:
+        return f"{unknown[0]!r} is not a column of events: known are {', '.join(columns)}"
+    document = _tree(f"SELECT (\n{condition}\n)")
+    if document["error"]:
+        return f"cannot be checked ({document.get('error_message', 'it cannot be parsed')})"
+    problem = next((problem for problem, _ in _problems(document["statements"], frozenset())), None)
+    return f"{problem.split(': ')[0]}: ask only what the event itself says" if problem else None
 
 
 def _split(query: str, line: int, *, is_last: bool) -> Statement:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tenant_experience.data_layout import (
+    CENSORED,
     EXAMPLE_ID,
     EXAMPLES_FILE,
     FEATURES_FILE,
@@ -56,6 +57,7 @@ class FeatureTable:
         categories: for each feature that is a category: the values that occur, ascending.
         label: when labels come from a column: the number of the class, or the number itself; NaN where it is unknown.
             None when labels come from clusters.
+        censored: of labels that are days until an event: whether it had not happened by then. None for other labels.
         side: further columns, name -> values: exposure_days, open_count, oldest_open_hr; NaN where unknown.
         moments: the moment that each row describes, UTC; None when nobody asks for it.
         examples: the distinct ids of the rows, where a tenant may have several; None where each has one.
@@ -73,6 +75,7 @@ class FeatureTable:
     as_of: str
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     label: Floats | None = None
+    censored: NDArray[np.bool_] | None = None
     side: Mapping[str, Floats] = field(default_factory=dict)
     moments: NDArray[np.datetime64] | None = None
     examples: NDArray[np.str_] | None = None
@@ -107,7 +110,7 @@ class FeatureTable:
     def take(self, rows: NDArray[Any]) -> FeatureTable:
         """The tenants that a boolean mask or an index selects."""
         names = ("tenant_id", "portfolio_id", "partition_slug", "history", "may_train", "values")
-        optional = ("label", "moments", "examples", "split_values")
+        optional = ("label", "censored", "moments", "examples", "split_values")
         given = [name for name in (*names, *optional) if getattr(self, name) is not None]
         return replace(
             self,
@@ -232,7 +235,8 @@ def read_features(path: Path, use_case: UseCase, only: NDArray[np.str_] | None =
         texts["examples"] = EXAMPLE_ID
     labels = [use_case.labels.column] if use_case.labels.column else []
     kept = use_case.kept_columns
-    wanted = [*texts.values(), "may_train", "as_of", *use_case.features, *labels, *kept, *SIDE_COLUMNS]
+    censored = [CENSORED] if use_case.labels.horizon_days and CENSORED in given else []
+    wanted = [*texts.values(), "may_train", "as_of", *use_case.features, *labels, *censored, *kept, *SIDE_COLUMNS]
     missing = [name for name in wanted if name not in given]
     if missing:
         raise PlatformError(f"{path} lacks the columns {missing}", code="features_file")
@@ -256,6 +260,7 @@ def read_features(path: Path, use_case: UseCase, only: NDArray[np.str_] | None =
         as_of=_latest(pc.max(table["as_of"]).as_py()),
         categories=categories,
         label=_labels(table[labels[0]], use_case.labels) if labels else None,
+        censored=table[CENSORED].to_numpy().astype(np.bool_) if censored else None,
         side={name: _numbers(table[name]) for name in SIDE_COLUMNS},
         moments=table["as_of"].to_numpy().astype("datetime64[us]"),
         split_values=_texts(table[use_case.split_column]) if use_case.split_column else None,

@@ -18,6 +18,8 @@ from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
 
 EVENTS_BY_KIND = "events_by_kind"
+# All events of a log, while ``events`` is what was known of them at a moment.
+EVENTS_AS_READ = "events_as_read"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def read_events(
     if is_log_of_cases:
         return _count_cases(engine, counts, use_case)
     if EVENT_ID not in source.columns:
-        engine.view("events", f"SELECT {columns}, false AS repeated FROM staged WHERE broken_rule IS NULL")
+        _view_events(engine, f"SELECT {columns}, false AS repeated FROM staged WHERE broken_rule IS NULL")
         engine.fetch("repetition", "SELECT sum(copies - 1) AS identical_rows FROM repeated_hashes")
         identical = count(engine.connection, "SELECT identical_rows FROM repetition")
         return EventCounts(counts, 0, 0, 0, dict.fromkeys(events.following, 0), identical, identity)
@@ -130,12 +132,46 @@ def _find_repeated(engine: ProcessingEngine, columns: str) -> None:
         f"SELECT {columns} FROM staged "
         "WHERE broken_rule IS NULL AND event_hash IN (SELECT event_hash FROM repeated_hashes)",
     )
-    engine.view(
-        "events",
+    _view_events(
+        engine,
         f"SELECT {columns}, false AS repeated FROM staged "
         "LEFT JOIN (SELECT event_hash AS _repeated FROM repeated_hashes) ON _repeated = event_hash "
         "WHERE broken_rule IS NULL AND _repeated IS NULL "
         f"UNION ALL SELECT {columns}, true AS repeated FROM repeated_rows",
+    )
+
+
+def _view_events(engine: ProcessingEngine, sql: str) -> None:
+    engine.view(EVENTS_AS_READ, sql)
+    view_all_events(engine)
+
+
+def view_all_events(engine: ProcessingEngine, chosen: str | None = None) -> None:
+    """Makes ``events`` the whole log, as it was read, or the part of it for which the SQL ``chosen`` is true."""
+    engine.view("events", f"SELECT * FROM {EVENTS_AS_READ} WHERE {chosen or 'true'}")
+
+
+def view_known_events(engine: ProcessingEngine, use_case: UseCase, moment: str, chosen: str | None = None) -> None:
+    """Makes ``events`` what was known of the log at a moment: no event, row or further time that is not before it.
+
+    Args:
+        engine: holds the log.
+        use_case: declares the columns.
+        moment: SQL of a timestamp, UTC.
+        chosen: SQL over an event; only where it is true. None: everywhere.
+    """
+    declared = use_case.declared_events
+    columns = ", ".join(
+        f"CASE WHEN {identifier(name)} < {moment} THEN {identifier(name)} END AS {identifier(name)}"
+        if name in declared.following
+        else identifier(name)
+        for name in event_columns(use_case)
+    )
+    engine.view(
+        "events",
+        f"SELECT {columns}, repeated FROM {EVENTS_AS_READ} "
+        f"WHERE {identifier(declared.time)} < {moment} AND coalesce({RECORDED_AT} < {moment}, true) "
+        f"AND {chosen or 'true'}",
     )
 
 

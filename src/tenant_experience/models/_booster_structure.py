@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tenant_experience.models._ubjson import read_ubjson
 
-_OBJECTIVES = ("binary:logistic", "multi:softprob", "reg:squarederror")
+_OBJECTIVES = ("binary:logistic", "multi:softprob", "reg:squarederror", "survival:aft")
 _NO_NODE = -1
 _ROOT_PARENT = 2**31 - 1
 # XGBoost explains trees by recursion, so they must not be deeper than its stack. Trainers stop far earlier.
@@ -65,6 +65,8 @@ def _parameters(learner: dict[str, Any]) -> tuple[int, int]:
         raise ValueError(f"objective {str(objective.get('name'))[:40]!r} with {classes} classes is not one of ours")
     if classes > 1 and _object(objective, "softmax_multiclass_param").get("num_class") != parameters["num_class"]:
         raise ValueError("objective: num_class differs from learner_model_param")
+    if objective["name"] == "survival:aft" and not (base > 0).all():
+        raise ValueError("learner_model_param: base_score of times must be above 0")
     names, kinds = learner["feature_names"], learner["feature_types"]
     if len(names) not in (0, columns) or len(set(names)) != len(names) or not all(isinstance(n, str) for n in names):
         raise ValueError(f"feature_names are not {columns} different texts")

@@ -22,6 +22,7 @@ from tenant_experience.models.calibration import Calibration
 from tenant_experience.models.digests import damage, digest_of, with_digests
 from tenant_experience.models.encoding import Encoding, Matrix, as_matrix
 from tenant_experience.models.partition_levels import PartitionLevels
+from tenant_experience.statistics.survival import Distribution
 from tenant_experience.use_case.labels import Task
 from tenant_experience.use_case.split import Split
 
@@ -41,6 +42,33 @@ class Scaling(BaseModel):
     def apply(self, matrix: Matrix) -> Matrix:
         """The scaled (rows, columns) matrix, NaN where it was."""
         return as_matrix((matrix - np.asarray(self.centre)) / np.asarray(self.scale))
+
+
+class TimeToEvent(BaseModel):
+    """Of a model that predicts the days until an event.
+
+    Attributes:
+        window_days: up to which day it is asked and measured.
+        distribution: of the logarithms around the model's margin (``survival:aft``), whose answer is ``exp(margin)``;
+            None for a model of the days counted up to the window.
+        scale: of the distribution, by the validation part.
+        censored: share of the training part without such an event when the log ended.
+    """
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    window_days: int = Field(ge=1)
+    distribution: Distribution | None = None
+    scale: Annotated[float, Field(gt=0)] | None = None
+    censored: float = Field(default=0, ge=0, le=1)
+
+    @property
+    def words(self) -> str:
+        """What the number is, for people."""
+        if self.distribution is None:
+            return f"mean days from as_of until the next event, each counted up to {self.window_days}"
+        sooner = "63%" if self.distribution == "extreme" else "half"
+        return f"days from as_of until the next event; {sooner} of such records see it sooner"
 
 
 class TrainingRecord(BaseModel):
@@ -90,6 +118,7 @@ class ModelManifest(BaseModel):
         calibration: from margins to probabilities; None for a number.
         scaling: of the columns, before a linear model reads them; None for trees.
         levels: what is added for a tenant's partition, which is then the last of ``features``; None for other models.
+        time_to_event: of a model of the days until an event; None for other models.
         training: None for models from before records were kept.
         split: of the use case, where it is not the usual one; by it, the rows that the model was not trained on are
             found again.
@@ -118,6 +147,7 @@ class ModelManifest(BaseModel):
     calibration: Calibration | None = None
     scaling: Scaling | None = None
     levels: PartitionLevels | None = None
+    time_to_event: TimeToEvent | None = None
     training: TrainingRecord | None = None
     split: Split | None = None
     scale: Scale
@@ -142,6 +172,8 @@ class ModelManifest(BaseModel):
         fits = {"binary": len(self.labels) == 2, "multiclass": len(self.labels) > 2, "regression": not self.labels}
         if not fits[self.task] or len(set(self.labels)) != len(self.labels):
             raise ValueError(f"labels {self.labels} are not those of a {self.task} model")
+        if self.time_to_event and (self.task != "regression" or self.levels):
+            raise ValueError("time_to_event is for a number, without levels of partitions")
         if self.labels and self.positive_label not in (None, self.labels[-1]):
             raise ValueError(f"positive_label {self.positive_label!r} is not the last of the labels")
         return self
@@ -206,6 +238,7 @@ class ModelManifest(BaseModel):
         later = {
             "levels": self.levels,
             "split": self.split,
+            "time_to_event": self.time_to_event,
             "sequences": self.sequences,
             "model_file": self.model_file != MODEL_FILE,
         }

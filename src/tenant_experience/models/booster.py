@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ class Booster:
 
     def __init__(self, booster: xgboost.Booster, manifest: ModelManifest) -> None:
         self._booster = booster
+        self._objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
         self._scaling = manifest.scaling
         self._turn = nullcontext() if manifest.scaling is None else Lock()
 
@@ -53,7 +55,24 @@ class Booster:
                 "they do not belong together",
                 code="model_features",
             )
-        return cls(booster, manifest)
+        found = cls(booster, manifest)
+        times = manifest.time_to_event
+        if found.is_of_times != (times is not None and times.distribution is not None):
+            raise UserError(
+                "of model.ubj and model.json, one is of times until an event and the other is not: they do not belong "
+                "together",
+                code="model_features",
+            )
+        return found
+
+    @property
+    def is_of_times(self) -> bool:
+        """Whether it was trained on times until an event that have a distribution."""
+        return self._objective == "survival:aft"
+
+    def days(self, matrix: Matrix) -> NDArray[np.float32]:
+        """(rows,) the days until an event, ``exp(margin)`` as XGBoost computes it."""
+        return self._booster.inplace_predict(np.ascontiguousarray(matrix), missing=np.nan, validate_features=False)
 
     def margins(self, matrix: Matrix) -> NDArray[np.float32]:
         """As ``Predictor.margins``."""

@@ -22,6 +22,8 @@ from tenant_experience.statistics.arrays import Floats
 
 # Nearer to 0 or 1, a threshold has no log-odds that JSON can say.
 _LEAST_THRESHOLD = 1e-15
+# A damaged model may answer with more days than a number can hold, and JSON has no infinity.
+_MOST_DAYS = float(np.finfo(np.float32).max)
 
 
 class Predictor(Protocol):
@@ -62,6 +64,7 @@ class Scorer:
         # Without a calibration, the model's output is answered unchanged.
         self._calibration = manifest.calibration or Calibration()
         self._levels = manifest.levels
+        self._times = manifest.time_to_event
         try:
             first = self.margins(np.full((1, len(self.encoding.columns)), np.nan, dtype=np.float32))
         except ValueError as error:
@@ -108,11 +111,17 @@ class Scorer:
 
         Returns:
             Two classes: P(positive label), (rows,). Several: P(each label), (rows, labels). Regression: the number,
-            (rows,). Probabilities are calibrated.
+            (rows,). Probabilities are calibrated. Of times until an event with a distribution, the number is
+            ``exp(margin)``, as XGBoost computes it; of those counted up to a window, no
+            answer is below 0 or beyond the window.
         """
+        if isinstance(self._predictor, Booster) and self._predictor.is_of_times:
+            return np.minimum(self._predictor.days(matrix).astype(np.float64), _MOST_DAYS)
         margins = self.margins(matrix)
         if self._levels is not None:
             return self._of_partitions(self._levels, margins, matrix)
+        if self._times is not None:
+            return np.clip(margins.astype(np.float64), 0, self._times.window_days)
         if self.manifest.task == "regression":
             return margins.astype(np.float64)
         return self._calibration.probabilities(margins)
@@ -146,7 +155,8 @@ class Scorer:
         """What each feature adds to the answer, shape (rows, features). Together with the model's bias they sum to it.
 
         The answer is the calibrated log-odds of the positive label; of several labels without a positive one, the
-        logarithm of each row's most likely label; in regression, the number.
+        logarithm of each row's most likely label; in regression, the number, or the logarithm of the days until an
+        event where these have a distribution.
         """
         added = self._predictor.contributions(self.features(matrix))
         if self.manifest.task == "multiclass":
@@ -163,7 +173,7 @@ class Scorer:
             (rows, features) and (rows,), what no feature adds. Two labels: for the positive one; the sum of both is the
             calibrated log-odds above those of the threshold, so it is at least 0 where the answer is positive. Several:
             for the likeliest label rather than the next likeliest; the sum is the logarithm of how much likelier it is.
-            Regression: the sum is the number.
+            Regression: the sum is the number, or the logarithm of the days.
         """
         added = self._predictor.contributions(self.features(matrix)).astype(np.float64)
         offset = 0.0
@@ -216,6 +226,8 @@ def _unreadable(error: Exception, manifest: ModelManifest) -> UserError:
 
 
 def _read_network(content: bytes, manifest: ModelManifest) -> Network:
+    if manifest.time_to_event is not None and manifest.time_to_event.distribution is not None:
+        raise ValueError("a network does not answer with times until an event")
     layout = Layout.named(manifest.read_columns, manifest.sequences)
     return Network(read_arrays(content), layout, len(manifest.labels) if manifest.task == "multiclass" else 1)
 

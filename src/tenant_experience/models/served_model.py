@@ -193,7 +193,8 @@ class ServedModel:
         """What ``publish`` finds, in words, one answer a row.
 
         Returns:
-            ``status`` (``PredictionStatus``), and by task: Regression: ``value``. Two labels: ``probability`` (of the
+            ``status`` (``PredictionStatus``), and by task: Regression: ``value``, and where it is the days until an
+            event ``value_of``, which says so in words. Two labels: ``probability`` (of the
             positive one) and ``experience`` (the label). More labels: ``probabilities`` by label, ``experience``, and
             ``probability`` where a label is positive. Models of groups also answer ``label_basis`` (``rule`` or
             ``model``: what decided the label), ``probability_basis`` (see ``NextPeriod``) and ``model_probability``,
@@ -209,6 +210,8 @@ class ServedModel:
         manifest, outputs = self.scorer.manifest, published.outputs.tolist()
         if published.label is None:
             rows: list[dict[str, Any]] = [{"value": number} for number in outputs]
+            if manifest.time_to_event is not None:
+                rows = [row | {"value_of": manifest.time_to_event.words} for row in rows]
         elif manifest.task == "binary":
             rows = [{"probability": number} for number in outputs]
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tenant_experience.data_layout import MANIFEST
 from tenant_experience.errors import UserError
+from tenant_experience.features.later_events import check_condition
 from tenant_experience.features.sql import statements
 from tenant_experience.features.statements import read_sql
 from tenant_experience.intake.files import Chosen, is_any, is_no_outcomes
@@ -82,6 +83,7 @@ class Batch:
             )
         use_case = source.adjust(use_case)
         if source.has_events:
+            check_condition(use_case, folders.use_case)
             statements(read_sql(folders.use_case), use_case, as_of)
         return cls(use_case, manifest, source_name, source, requested_at, as_of)
 

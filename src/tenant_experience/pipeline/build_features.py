@@ -38,6 +38,7 @@ from tenant_experience.data_quality.report import DataQuality, data_quality_repo
 from tenant_experience.data_quality.shift_warnings import shift_warnings
 from tenant_experience.errors import UserError
 from tenant_experience.features.contract import RefusedFeatures, check_refused_features
+from tenant_experience.features.later_events import examples_from_events
 from tenant_experience.features.partitions import PartitionSize, Shard, assign_partitions, shards
 from tenant_experience.features.past import write_past_features
 from tenant_experience.features.sql import (
@@ -126,7 +127,7 @@ def build_features(
                 has_cases = batch.source.kind == "activities"
                 check_freshness(engine, batch.use_case, batch.as_of, has_cases=has_cases)
             scope = batch.use_case.chosen_scope(batch.manifest.models)
-            refused = compute_features(engine, batch, folders)
+            refused = compute_features(engine, batch, folders, learns=as_of is None)
             intake = add_refused_features(connection, refused, batch.use_case, folders.quarantine, quality) or intake
             check_refused_features(refused, batch.use_case)
             # Of history, and of records that only get answers, nothing is validated or looked back on.
@@ -221,7 +222,8 @@ def _describe(
     comparison = compare_releases(connection, use_case, batch.source_name, batch.as_of, folders.previous)
     quality.comparison = comparison
     quality.features = describe_features(connection, use_case, compared=comparison.compared)
-    if use_case.labels.from_ == "column" and train:
+    labelled = use_case.labels.from_ == "column" or (use_case.labels.from_ == "events" and has_examples(connection))
+    if labelled and train:
         quality.labels = describe_labels(connection, use_case, compared=comparison.compared)
     unmapped = unmapped_warnings(batch.source_name, batch.unknown, use_case)
     aged = age_warnings(f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}", live_as_of(folders.previous), train=train)
@@ -269,8 +271,16 @@ def by_live_rule(
     return list(measure(table, release, rules.live, rules.live, rules.yardstick).sentences())
 
 
-def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -> RefusedFeatures | None:
-    """Fills the connection's table ``features`` from what was read.
+def compute_features(
+    engine: ProcessingEngine, batch: Batch, folders: Folders, *, learns: bool = True
+) -> RefusedFeatures | None:
+    """Fills the connection's table ``features`` from what was read, and ``examples`` where labels are later events.
+
+    Args:
+        engine: holds what was read.
+        batch: the use case and the moment.
+        folders: of the batch.
+        learns: whether a model will be trained; without, there are no examples.
 
     Returns:
         The records that were refused after they were computed; None for a ready-made table.
@@ -278,7 +288,10 @@ def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -
     if batch.source.has_events:
         look_back(engine, batch, batch.as_of)
         sql, train = read_sql(folders.use_case), batch.manifest.train
-        return features_from_events(engine, batch.use_case, sql, batch.as_of, train=train, unknown=batch.unknown)
+        refused = features_from_events(engine, batch.use_case, sql, batch.as_of, train=train, unknown=batch.unknown)
+        if learns and train and batch.use_case.labels.from_ == "events":
+            examples_from_events(engine, batch.use_case, batch.source, sql, batch.as_of, unknown=batch.unknown)
+        return refused
     features_from_table(engine.connection, batch.use_case, batch.as_of)
     return None
 
@@ -337,7 +350,7 @@ def plan_partitions(
     """
     hyperparameters = as_hyperparameters(batch.use_case.hyperparameters) | batch.manifest.hyperparameters
     tuning = wanted_tuning(batch.use_case, batch.manifest)
-    check_hyperparameters(batch.use_case.trainer, hyperparameters, tuning)
+    check_hyperparameters(batch.use_case.trainer, hyperparameters, tuning, batch.use_case.labels)
     models = batch.use_case.models.model_copy(update={"scope": scope})
     return shards(partition_of, models, hyperparameters, tuning, groups)
 

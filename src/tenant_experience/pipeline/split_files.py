@@ -7,6 +7,7 @@ one beside it does, row for row: without it, nobody could be erased from it.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,10 @@ def write_split_files(folder: Path, groups: GroupRows, table: FeatureTable, use_
     if not encoding.features:
         return
     folder.mkdir(parents=True, exist_ok=True)
+    window = use_case.labels.horizon_days
+    if window is not None:
+        # One column cannot say that a time is censored, and counted up to the window no time is.
+        groups = replace(groups, label=np.minimum(groups.label, window))
     for part in SHARES:
         chosen = groups.split == part
         rows = groups.take(chosen)
@@ -49,6 +54,7 @@ def write_split_files(folder: Path, groups: GroupRows, table: FeatureTable, use_
     document = {
         "label": use_case.labels.column or "group",
         "classes": list(groups.classes or ()),
+        **({} if window is None else {"days_up_to": window}),
         "columns": ["label", *encoding.columns],
         "categories": {name: list(values) for name, values in encoding.categories.items()},
         "left_out": left_out,

@@ -15,8 +15,17 @@ Status = Literal["pending", "approved", "rejected"]
 
 MAX_REASON = 800  # with the approver's name it must fit ApprovalDescription (1,024 characters)
 MAX_NAME = 120
-# The figures shown for each model: models of classes have the first three, models of numbers the others.
-FIGURES = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "brier": "Brier", "rmse": "RMSE", "mae": "MAE", "r2": "R squared"}
+# The figures shown for each model: models of classes have the first three, models of numbers the others
+# (the C-index only where the number is the days until an event).
+FIGURES = {
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "brier": "Brier",
+    "concordance": "C-index",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R squared",
+}
 _MAX_LISTED = 50
 # Fifty messages, and fifty partitions with three notes and a validation each, stay below DynamoDB's 400 KB for an item.
 # The longest message names five broken gates, and the share of bad by the rule of the live release.

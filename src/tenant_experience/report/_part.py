@@ -18,6 +18,7 @@ from tenant_experience.pages.html_page import capital, figure, share
 from tenant_experience.report import plots as report_plots
 from tenant_experience.report._words import (
     ASPECTS,
+    EFFECT_ON_TIMES,
     EFFECTS,
     HEADLINES,
     METHODS,
@@ -124,7 +125,7 @@ class ReportPart:
     @property
     def headline(self) -> str:
         """The metric at the top."""
-        return HEADLINES[self.manifest.task]
+        return "concordance" if self.manifest.time_to_event else HEADLINES[self.manifest.task]
 
     @property
     def method(self) -> str | None:
@@ -134,7 +135,7 @@ class ReportPart:
     @property
     def effect(self) -> str:
         """The unit of a feature's importance."""
-        return EFFECTS[self.manifest.task]
+        return _effect(self.manifest)
 
     @property
     def is_sampled(self) -> bool:
@@ -233,7 +234,7 @@ def report_part(
 
 
 def _plots(evaluation: PartitionEvaluation, least: float) -> PartPlots:
-    task, metric = evaluation.manifest.task, MISSING_METRICS[evaluation.manifest.task]
+    metric = MISSING_METRICS[evaluation.manifest.task]
     used = [row for row in evaluation.importance if row.mean_contribution]
     title = metric_names()[metric]
     return PartPlots(
@@ -242,9 +243,14 @@ def _plots(evaluation: PartitionEvaluation, least: float) -> PartPlots:
         calibration=report_plots.calibration(evaluation.calibration) if evaluation.calibration else None,
         next_period=_next_period(evaluation.backtest) if evaluation.backtest else None,
         bands=report_plots.prediction_bands(evaluation.bands) if evaluation.bands else None,
-        importance=report_plots.importance(used, EFFECTS[task]),
+        importance=report_plots.importance(used, _effect(evaluation.manifest)),
         missing=report_plots.missing_features(evaluation.missing_features, metric, title),
     )
+
+
+def _effect(manifest: ModelManifest) -> str:
+    times = manifest.time_to_event
+    return EFFECT_ON_TIMES if times and times.distribution else EFFECTS[manifest.task]
 
 
 def _next_period(backtest: Backtest) -> str:

@@ -26,6 +26,11 @@ _METRIC_MEANINGS = {
             "Calibration error",
             "Mean distance of a probability from the share that comes true, less the distance that chance alone makes.",
         ),
+        (
+            "concordance",
+            "C-index",
+            "Chance that of two records, the one whose event came first was told fewer days; 0.5 is guessing.",
+        ),
         ("rmse", "Root mean squared error", "How far predictions are off; large errors count more."),
         ("mae", "Mean absolute error", "How far predictions are off, on average."),
         ("r2", "R squared", "Share of the differences between {records} that the model predicts: 1 is all, 0 is none."),
@@ -58,6 +63,8 @@ EFFECTS = {
     "multiclass": "mean effect on the log-odds of the answer",
     "regression": "mean effect on the number",
 }
+# 0.1 more means 10.5% more days.
+EFFECT_ON_TIMES = "mean effect on the natural logarithm of the days"
 ASPECTS = {
     "service": ("Service", "How {records} were served: waiting times, answered calls, escalations, tone."),
     "demand": ("Demand", "How much {records} asked for. High demand is not the fault of the service."),

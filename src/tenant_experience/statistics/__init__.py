@@ -7,6 +7,7 @@ __all__ = [
     "ranks",
     "reliability",
     "splitting",
+    "survival",
     "threads",
     "transforms",
 ]

@@ -27,4 +27,5 @@ def with_dropout_copy(data: Dataset, encoding: Encoding, share: float, chance: n
     hidden = chance.random((len(data.matrix), len(encoding.features))) < share
     widths = np.diff([*encoding.first_columns, len(encoding.columns)])
     copy = np.where(np.repeat(hidden, widths, axis=1), np.float32(np.nan), data.matrix)
-    return Dataset(np.vstack([data.matrix, copy]), np.concatenate([data.labels, data.labels]))
+    censored = None if data.censored is None else np.tile(data.censored, 2)
+    return Dataset(np.vstack([data.matrix, copy]), np.concatenate([data.labels, data.labels]), censored)

@@ -22,7 +22,6 @@ from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.partial_pooling import Rows, choose_effects
 from tenant_experience.statistics.splitting import TRAIN, VALIDATION
 from tenant_experience.training.fit import FitTask, FittedModel
-from tenant_experience.training.trainer import Dataset
 
 FOLDS = 3
 # Bytes that model.json needs for digests, at most.
@@ -103,7 +102,7 @@ def _cross_fitted(task: FitTask, fit: Callable[[FitTask], FittedModel]) -> Float
     found = np.empty(len(data.labels))
     for number in range(FOLDS):
         held = fold == number
-        kept = Dataset(data.matrix[~held], data.labels[~held])
+        kept = data.take(~held)
         fitted = fit(replace(task, train=kept))
         found[held] = Scorer.of(fitted.content, fitted.manifest).common(data.matrix[held])
     return found

@@ -14,6 +14,7 @@ from tenant_experience.data_layout import MODEL_FILE
 from tenant_experience.errors import UserError
 from tenant_experience.models.artifact import Scaling
 from tenant_experience.models.encoding import Matrix
+from tenant_experience.statistics.survival import Distribution
 from tenant_experience.use_case.labels import Task
 
 
@@ -24,10 +25,17 @@ class Dataset:
     Attributes:
         matrix: (rows, columns) float32, NaN = missing.
         labels: (rows,) the number of the class, or the number to predict.
+        censored: (rows,) of times until an event: whether it had not happened by then, so that the label is only less
+            than the true time; None where every label is what it says.
     """
 
     matrix: Matrix
     labels: NDArray[np.float32]
+    censored: NDArray[np.bool_] | None = None
+
+    def take(self, rows: NDArray[Any]) -> Dataset:
+        """The rows that a boolean mask or an index picks."""
+        return Dataset(self.matrix[rows], self.labels[rows], None if self.censored is None else self.censored[rows])
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,11 @@ class TrainerSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+    @property
+    def distribution(self) -> Distribution | None:
+        """How times until an event are distributed, of a trainer that learns from censored ones too; else None."""
+        return None
 
 
 class Trainer(Protocol):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tenant_experience.data_layout import GROUPING_FILE, OWN_MODELS, partition_slug
 from tenant_experience.errors import AlgorithmError, UserError
@@ -18,8 +19,8 @@ from tenant_experience.features.table import FeatureTable
 from tenant_experience.groups.file import GroupRows
 from tenant_experience.groups.grouping import Grouping, Scale
 from tenant_experience.jobs.partition_runs import Partition
-from tenant_experience.models.artifact import ModelManifest
-from tenant_experience.models.encoding import Encoding
+from tenant_experience.models.artifact import ModelManifest, TimeToEvent
+from tenant_experience.models.encoding import Encoding, Matrix
 from tenant_experience.statistics.arrays import Floats
 from tenant_experience.statistics.splitting import TRAIN, VALIDATION
 from tenant_experience.training import trainers
@@ -160,12 +161,13 @@ class TrainingRun:
                 ", ".join(left_out),
             )
         validation_table = table.take(groups.split == VALIDATION)
+        manifest = self._manifest(partition, encoding, table.as_of, _scale(partition, folder))
         return FitTask(
             trainer=trainer_named(self.use_case.trainer),
             settings=self.settings,
-            manifest=self._manifest(partition, encoding, table.as_of, _scale(partition, folder)),
-            train=Dataset(encoding.matrix(train_table), labels[0]),
-            validation=Dataset(encoding.matrix(validation_table), labels[1]),
+            manifest=manifest.model_copy(update={"time_to_event": self._time_to_event(train_table)}),
+            train=self._dataset(encoding.matrix(train_table), labels[0], train_table),
+            validation=self._dataset(encoding.matrix(validation_table), labels[1], validation_table),
             feature_dropout=self.use_case.feature_dropout,
             left_out_features=tuple(left_out),
             directions=self._directions(),
@@ -183,6 +185,22 @@ class TrainingRun:
                 code="no_features",
             )
         return kept
+
+    def _dataset(self, matrix: Matrix, labels: NDArray[np.float32], table: FeatureTable) -> Dataset:
+        """Days until an event are censored for a trainer that learns from such, and else counted up to the window."""
+        window = self.use_case.labels.horizon_days
+        if window is None:
+            return Dataset(matrix, labels)
+        if self.settings.distribution is None:
+            return Dataset(matrix, np.minimum(labels, np.float32(window)))
+        return Dataset(matrix, labels, table.censored)
+
+    def _time_to_event(self, table: FeatureTable) -> TimeToEvent | None:
+        window = self.use_case.labels.horizon_days
+        if window is None:
+            return None
+        share = 0.0 if table.censored is None else float(table.censored.mean())
+        return TimeToEvent(window_days=window, distribution=self.settings.distribution, censored=share)
 
     def _directions(self) -> dict[str, int]:
         """Which way each marker moves the answer, where the rule of the groups is known to move one way too.

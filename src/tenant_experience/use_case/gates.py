@@ -25,6 +25,7 @@ class Gates(Settings):
             column, a larger growth is a warning.
         vanished_portfolios: at most this share of the portfolios is gone.
         roc_auc: the model's ROC AUC is at least this.
+        concordance: the C-index of a model that predicts the days until an event is at least this.
         r2: a model that predicts a number explains at least this share of the variance.
         calibration_error: the model's calibration error is at most this.
         missing_accuracy: the model's accuracy is at least this when three features of each tenant are missing.
@@ -41,6 +42,7 @@ class Gates(Settings):
     null_share: float | None = Field(default=0.25, ge=0, le=1)
     vanished_portfolios: float | None = Field(default=0.5, ge=0, le=1)
     roc_auc: float | None = Field(default=0.6, ge=0, le=1)
+    concordance: float | None = Field(default=0.55, ge=0, le=1)
     r2: float | None = Field(default=None, le=1)
     calibration_error: float | None = Field(default=0.2, ge=0, le=1)
     missing_accuracy: float | None = Field(default=None, ge=0, le=1)

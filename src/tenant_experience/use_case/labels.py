@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings
@@ -32,7 +33,17 @@ def _class_name(text: str) -> str:
     return text
 
 
+def _whole_days(text: object) -> object:
+    found = re.fullmatch(r"([1-9][0-9]{0,3})d", text) if isinstance(text, str) else None
+    if found is None or int(found[1]) > _MOST_DAYS:
+        raise ValueError(f"must be a whole number of days from 1d to {_MOST_DAYS}d, such as 60d")
+    return int(found[1])
+
+
 ClassName = Annotated[str, AfterValidator(_class_name)]
+Days = Annotated[int, BeforeValidator(_whole_days)]
+_MOST_DAYS = 3_650
+_OF_EVENTS = ("window", "where", "cut_offs", "every")
 
 
 class Clustering(Settings):
@@ -53,18 +64,40 @@ class Labels(Settings):
     """What a model predicts.
 
     Attributes:
-        from_: ``clusters`` for the group of a tenant; ``column`` for a column of the data.
-        column: the column; a model is not trained on tenants without a value in it.
+        from_: ``clusters`` for the group of a tenant; ``column`` for a column of the data; ``events`` for what
+            happened after a moment in the past, a cut-off.
+        column: the column; a model is not trained on tenants without a value in it. With ``events``, its name.
         classes: the values of the column, in the order of their numbers; None when it holds a number.
         positive: the last of the classes, whose probability is given; None when no class is special.
         outcome: what the API's reasons call the positive class; its name when left out.
+        window: with ``events``: how many days after a cut-off the model looks ahead. With classes, the positive one is
+            that such an event happens within the window; without, the label is the days until the first such event.
+        where: with ``events``: SQL over one event, which such an event must fulfil; any event when left out.
+        cut_offs: with ``events``: how many moments of the past a model is trained at.
+        every: with ``events``: how many days lie between them; ``window`` when left out.
     """
 
-    from_: Literal["clusters", "column"] = Field(alias="from")
+    from_: Literal["clusters", "column", "events"] = Field(alias="from")
     column: Name | None = None
     classes: list[ClassName] | None = Field(default=None, min_length=2)
     positive: ClassName | None = None
     outcome: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    window: Days | None = None
+    where: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)] | None = None
+    cut_offs: int = Field(default=1, ge=1, le=24)
+    every: Days | None = None
+
+    @property
+    def horizon_days(self) -> int | None:
+        """The window, when the label is the number of days until an event, which not every record has seen."""
+        return self.window if self.from_ == "events" and self.classes is None else None
+
+    def moments(self, as_of: datetime) -> list[datetime]:
+        """The cut-offs, the latest first: the window of each has passed by ``as_of``. Empty but for ``events``."""
+        if self.window is None:
+            return []
+        step = self.every or self.window
+        return [as_of - timedelta(days=self.window + number * step) for number in range(self.cut_offs)]
 
     @property
     def task(self) -> Task:
@@ -90,8 +123,11 @@ class Labels(Settings):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if (self.column is not None) != (self.from_ == "column"):
-            raise ValueError("labels.column must be given with from: column, and left out with from: clusters")
+        if (self.column is None) != (self.from_ == "clusters"):
+            raise ValueError(
+                "labels.column must be given with from: column and from: events, and left out with from: clusters"
+            )
+        self._check_window()
         classes = self.classes or []
         if len(set(classes)) != len(classes):
             raise ValueError("labels.classes names a class twice")
@@ -104,3 +140,17 @@ class Labels(Settings):
         if self.positive is not None and (not classes or self.positive != classes[-1]):
             raise ValueError(f"labels.positive must be the last of labels.classes, not {self.positive!r}")
         return self
+
+    def _check_window(self) -> None:
+        given = [key for key in _OF_EVENTS if key in self.model_fields_set]
+        if self.from_ != "events":
+            if given:
+                raise ValueError(f"labels.{given[0]} belongs to from: events")
+            return
+        if self.window is None:
+            raise ValueError("labels.window must be given with from: events, such as window: 60d")
+        if self.classes is not None and len(self.classes) != 2:
+            raise ValueError(
+                "labels.classes of from: events are two, such as [silent, buys]: no such event within the window, and "
+                "one or more; leave classes out for the number of days until the first"
+            )

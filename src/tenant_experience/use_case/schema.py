@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, StrictInt, model_validator
 
-from tenant_experience.data_layout import MANIFEST
+from tenant_experience.data_layout import CENSORED, MANIFEST
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings, line_of, load_settings
 from tenant_experience.tenant_id import IdCase
@@ -219,6 +219,11 @@ class UseCase(Settings):
         """Why ``models.scope: pooled`` is impossible, in words that follow it; None when it is possible."""
         if self.labels.from_ == "clusters":
             return "needs labels.from: column; with groups, portfolios are compared on one scale (scope: global)"
+        if self.labels.horizon_days is not None:
+            return (
+                "is for two classes or a number that is known of every record, and the days until an event are not; "
+                "use scope: global or per_partition, or give labels.classes"
+            )
         if self.labels.task == "multiclass":
             return (
                 f"is for two classes or a number, but labels.classes names {len(self.labels.classes or ())}; use "
@@ -326,6 +331,23 @@ class UseCase(Settings):
         if column in self.features and column not in self.categories:
             raise ValueError(
                 f"split.by names the feature {column!r}, which is a number: only texts can be kept together"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _labels_of_events(self) -> Self:
+        if self.labels.from_ != "events":
+            return self
+        if self.events is None:
+            raise ValueError("labels.from: events needs the key 'events', which declares the columns of an event")
+        if self.examples != "one":
+            raise ValueError(
+                "labels.from: events makes several examples of a record itself: leave out the key 'examples'"
+            )
+        if CENSORED in (*self.features, self.record_id, self.partition_column, self.labels.column):
+            raise ValueError(
+                f"the name {CENSORED!r} is that of a column of the examples that labels.from: events makes: write "
+                f"{CENSORED}_1, for example"
             )
         return self
 

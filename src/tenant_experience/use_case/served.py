@@ -44,6 +44,7 @@ class ServedUseCase:
         positive: the last of the classes; None when no class is special.
         outcome: the positive class in words.
         words: what texts call records and partitions.
+        window: the days within which it happens, where labels are later events; else None.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ServedUseCase:
     positive: str | None
     outcome: str | None
     words: Words = field(default_factory=Words)
+    window: int | None = None
 
     @property
     def aspects(self) -> dict[str, list[str]]:
@@ -83,6 +85,7 @@ def parse(content: bytes) -> ServedUseCase:
         positive=positive,
         outcome=labels.get("outcome", positive),
         words=Words.read(document.get("words")),
+        window=int(labels["window"].removesuffix("d")) if labels.get("window") else None,
     )
 
 
@@ -97,7 +100,7 @@ def read(name: str) -> ServedUseCase:
 
     try:
         return parse(use_case_files.find(name)[_FILE])
-    except (UserError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (UserError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise PlatformError(f"{_FILE} of {name!r} cannot be read: {error!r}", code="use_case_unavailable") from error
 
 

@@ -234,6 +234,12 @@ def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
     of_events = source.has_events
     if source.kind == "outcomes":
         required, optional = _outcome_columns(use_case, path)
+    elif use_case.labels.from_ == "events" and not of_events:
+        raise UserError(
+            f"{path.name}: line {line_of(path, 'kind')}: key 'kind' is table, but with labels.from: events, labels are "
+            "made of events: map the events themselves, with kind: events or activities",
+            code="invalid_source",
+        )
     else:
         required, optional = _event_columns(source, use_case, path) if of_events else _table_columns(use_case)
     missing = [name for name in required if name not in source.columns]

@@ -15,6 +15,9 @@ _REFUSED = {
     "PARAMETER": "a parameter",
     "WINDOW": "a window function",
 }
+# Of a parse tree, in which a function within a function is two levels; well below the recursion limit of Python.
+_DEEPEST = 400
+_TOO_DEEP = "it is nested too deeply"
 
 
 @cache
@@ -66,14 +69,19 @@ def _parsed(expression: str) -> dict[str, Any]:
     """
     with duckdb.cursor() as connection:
         row = connection.execute("SELECT json_serialize_sql($1)", [f"SELECT (\n{expression}\n)"]).fetchone()
-    document: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+    try:
+        document: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
+    except RecursionError:
+        return {"error": True, "error_message": _TOO_DEEP}
     return document
 
 
-def _column_names(node: object) -> Iterator[str]:
+def _column_names(node: object, depth: int = 0) -> Iterator[str]:
+    if depth > _DEEPEST:
+        raise ValueError(f"not a SQL expression that can be checked: {_TOO_DEEP}")
     if isinstance(node, list):
         for item in node:
-            yield from _column_names(item)
+            yield from _column_names(item, depth + 1)
     if not isinstance(node, dict):
         return
     kind = node.get("class")
@@ -89,4 +97,4 @@ def _column_names(node: object) -> Iterator[str]:
             )
         yield names[0]
     for value in node.values():
-        yield from _column_names(value)
+        yield from _column_names(value, depth + 1)

@@ -20,6 +20,8 @@ from tests.support.cased_ids import ignore_case
 from tests.support.engine_use_cases import SMALL, TRANSACTIONS
 from tests.support.feature_job import FeatureJob
 from tests.support.places import USE_CASE_FOLDER
+from tests.support.purchases import SQL, purchases
+from tests.support.purchases import written as written_purchases
 from tests.support.sales_files import FAULTS, FORMATS, sale
 
 MANIFEST = {"as_of": f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}"}
@@ -238,3 +240,37 @@ def test_columns_that_the_sql_leaves_out_have_the_same_defaults_and_refused_reco
         assert [(row["reason"], row["column_name"], row["raw_tenant_id"]) for row in rows] == [
             ("out_of_range", "chat_in_share", "T1")
         ]
+
+
+@pytest.mark.slow
+def test_labels_from_later_events_are_the_same(tmp_path: Path, spark_python: Path) -> None:
+    """With rows of one event that were corrected later."""
+    rows = purchases(150).rows()
+    corrected = [place for place, quantity in enumerate(rows["quantity"]) if quantity > 0][::9]
+    rows["event_id"] = [f"E{place}" for place in range(len(rows["client"]))]
+    rows["recorded_at"] = list(rows["sold_at"])
+    for name, values in rows.items():
+        values += [values[place] for place in corrected]
+        if name == "quantity":
+            values[-len(corrected) :] = [-1] * len(corrected)
+        if name == "recorded_at":
+            values[-len(corrected) :] = ["2026-10-20T00:00:00Z"] * len(corrected)
+    made = written_purchases(tmp_path / "made", rows)
+    jobs = Jobs(tmp_path, spark_python, made.folder)
+    shutil.copy(made.export, jobs.duckdb.raw)
+    duckdb, spark = jobs.run({"as_of": "2026-11-01T00:00:00Z"})
+    assert duckdb == spark
+    assert duckdb["status"] == "ok", duckdb
+    for name in ("examples.parquet", "features.parquet"):
+        ours, theirs = jobs.tables(f"features/{name}")
+        assert theirs.equals(ours)
+    ours, _ = jobs.tables("features/examples.parquet")
+    assert ours.num_rows > 400
+    assert 0 < sum(ours["censored"].to_pylist()) < ours.num_rows
+    leaking = Jobs(tmp_path / "leaking", spark_python, made.folder)
+    for job in (leaking.duckdb, leaking.spark):
+        (job.use_case / "features.sql").write_text(SQL.replace("WHERE sold_at < $as_of", ""))
+    shutil.copy(made.export, leaking.duckdb.raw)
+    duckdb, spark = leaking.run({"as_of": "2026-11-01T00:00:00Z"})
+    assert duckdb == spark
+    assert duckdb["code"] == "reads_the_future"

@@ -29,6 +29,30 @@ def bank_marketing(folder: Path) -> pd.DataFrame:
     return rows.rename(columns={"default": "credit_default"}).set_index("client_id")
 
 
+def next_purchase(folder: Path) -> pd.DataFrame:
+    """The features of the shop's customers as of now, by pandas alone. Nobody has a label yet."""
+    rows = pd.read_csv(folder / "sales.csv", parse_dates=["Time"])
+    rows["cents"] = (rows.Quantity * rows.Price * 100).round()
+    sold = rows[rows.Quantity > 0]
+    orders = sold.groupby(["Customer", "Invoice"]).agg(
+        at=("Time", "min"), lines=("Price", "size"), cents=("cents", "sum")
+    )
+    orders = orders.reset_index().sort_values(["Customer", "at", "Invoice"])
+    orders["gap"] = orders.groupby("Customer")["at"].diff().dt.total_seconds() / 86_400
+    of, days = orders.groupby("Customer"), pd.Timestamp(AS_OF)
+    recent = orders[orders["at"] >= days - pd.Timedelta(days=90)].groupby("Customer").size()
+    found = pd.DataFrame({"orders": of.size(), "recency_days": (days - of["at"].max()).dt.total_seconds() / 86_400})
+    found["known_days"] = (days - of["at"].min()).dt.total_seconds() / 86_400
+    found["orders_90_days"] = recent.reindex(found.index).fillna(0)
+    found["mean_gap_days"], found["longest_gap_days"] = of.gap.mean(), of.gap.max()
+    found["spent"] = rows.groupby("Customer").cents.sum() / 100
+    found["mean_order_value"], found["lines_per_order"] = of.cents.mean() / 100, of.lines.mean()
+    found["distinct_products"] = sold.groupby("Customer").Product.nunique()
+    returned = rows[rows.Quantity < 0].groupby("Customer").size().reindex(found.index).fillna(0)
+    found["returned_share"] = (returned / of.lines.sum()).clip(upper=1)
+    return found.assign(days_to_next_purchase=float("nan"), portfolio_id="all")
+
+
 def telecom_churn(folder: Path) -> pd.DataFrame:
     """The features of the telephone company's customers, by pandas alone."""
     rows = pd.concat([pd.read_csv(path, keep_default_na=False) for path in folder.glob("*.csv")])
@@ -46,7 +70,7 @@ def telecom_churn(folder: Path) -> pd.DataFrame:
     return rows
 
 
-@pytest.mark.parametrize("reference", [bank_marketing, telecom_churn])
+@pytest.mark.parametrize("reference", [bank_marketing, next_purchase, telecom_churn])
 def test_the_features_are_those_of_pandas(reference: Callable[[Path], pd.DataFrame], tmp_path: Path) -> None:
     name = reference.__name__
     use_case = load_use_case(USE_CASES / name)

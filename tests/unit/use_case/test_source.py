@@ -183,6 +183,8 @@ def test_as_of_of_a_source_is_in_utc(tmp_path: Path):
         ("csv: {encoding: base64}\n", ["line 9", "csv.encoding", "latin-1"]),
         ("time_formats:\n  - '%d/%m/%Y'\n  - '%Q'\n", ["line 11", "time_formats.1", "%Q"]),
         ("where: (SELECT true)\n", ["line 9", "'where'", "subquery"]),
+        (f"where: {'NOT ' * 900}true\n", ["line 9", "'where'", "nested too deeply"]),
+        (f"where: {'abs(' * 200}a{')' * 200} > 0\n", ["line 9", "'where'", "nested too deeply"]),
         ("history: {minimum_days: 300}\n", ["line 9", "'history'", "minimum_days <= provisional_below"]),
         ("history: {window_days: 100}\n", ["line 9", "use_case.yaml"]),
         (
