@@ -132,7 +132,8 @@ def _cluster(batch: Batch, partitions: dict[str, PartitionSize], scratch: Path, 
     table = read_examples(scratch, use_case)
     if len(table) > MOST_GROUPED and not by_column:
         found.not_run.append(
-            f"groups were not looked for, because there are more than {MOST_GROUPED} tenants: preview a part of them"
+            f"groups were not looked for, because there are more than {MOST_GROUPED} {use_case.words.records}: preview "
+            "a part of them"
         )
         return
     for item in plan_partitions(batch, use_case.chosen_scope(batch.manifest.models), partitions, choice):

@@ -153,10 +153,9 @@ def scope_warnings(scope: str, partitions: Collection[PartitionSize], use_case: 
         return []
     words = use_case.words
     return [
-        f"a model for each {words.partition} was asked for (per_partition), but there is one global model: "
-        f"no {words.partition} has the {use_case.models.minimum_tenants} {words.records} with "
-        f"{trainable_words(use_case)} that its own model needs "
-        "(models.minimum_tenants)"
+        f"a model for each {words.partition} was asked for (per_partition), but there is one global model: no "
+        f"{words.partition} has the {use_case.models.minimum_tenants} {words.records} with {trainable_words(use_case)} "
+        "that its own model needs (models.minimum_tenants)"
     ]
 
 

@@ -172,6 +172,6 @@ def _check_unique(
         cases = " (in upper or lower case)" if use_case.record_id_case == "insensitive" else ""
         raise UserError(
             f"{file.name}: column {source.columns[record_id]!r} must be unique, but {several} ids are in more than one "
-            f"row{cases}: a ready-made table has one row for each tenant",
+            f"row{cases}: a ready-made table has one row for each {use_case.words.record}",
             code="duplicate_ids",
         )

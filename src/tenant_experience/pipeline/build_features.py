@@ -266,7 +266,7 @@ def by_live_rule(
     table = read_features(path, use_case)
     if obstacle(rules.live, table, use_case):
         return []
-    return list(measure(table, release, rules.live, rules.live, rules.yardstick).sentences())
+    return list(measure(table, release, rules.live, rules.live, rules.yardstick).sentences(use_case.words))
 
 
 def compute_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -> RefusedFeatures | None:

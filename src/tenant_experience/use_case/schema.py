@@ -218,7 +218,10 @@ class UseCase(Settings):
     def cannot_be_pooled(self) -> str | None:
         """Why ``models.scope: pooled`` is impossible, in words that follow it; None when it is possible."""
         if self.labels.from_ == "clusters":
-            return "needs labels.from: column; with groups, portfolios are compared on one scale (scope: global)"
+            return (
+                f"needs labels.from: column; with groups, {self.words.partitions} are compared on one scale "
+                "(scope: global)"
+            )
         if self.labels.task == "multiclass":
             return (
                 f"is for two classes or a number, but labels.classes names {len(self.labels.classes or ())}; use "
