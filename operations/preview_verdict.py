@@ -90,7 +90,7 @@ def verdict(
 
     gates: list[Callable[[], object]] = [
         lambda: check_quarantine_gate(intake, use_case, batch.source.columns),
-        lambda: check_conflicting_ids(quality.events, use_case),
+        lambda: check_conflicting_ids(quality.events or quality.table, use_case),
         lambda: check_refused_features(refused, use_case),
     ]
     of_training: list[Callable[[], object]] = [
