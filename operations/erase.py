@@ -130,7 +130,7 @@ def _look(stack: Stack, use_case: str, erasers: Erasers, console: Console, *, re
 
 def _conclude(console: Console, removed: Findings, left: Findings, meanwhile: list[str], proof: str) -> bool:
     if not removed.found:
-        console.print("Nothing of this tenant was found: the tenant is unknown here, or was erased before.")
+        console.print("Nothing of this id was found: it is unknown here, or was erased before.")
     still = [change for place in left.places for change in place.changes]
     for change in still:
         console.print(f"[red]Found again:[/red] {escape(change)}", soft_wrap=True)
@@ -143,7 +143,7 @@ def _conclude(console: Console, removed: Findings, left: Findings, meanwhile: li
 
 
 def _await_executions(stack: Stack, console: Console, *, waits: bool) -> None:
-    """Make sure that no release runs, because it would write the tenant again.
+    """Make sure that no release runs, because it would write the id again.
 
     Raises:
         OperationError: one runs, and ``waits`` is false.
@@ -151,8 +151,8 @@ def _await_executions(stack: Stack, console: Console, *, waits: bool) -> None:
     while running := _executions(stack):
         if not waits:
             raise OperationError(
-                f"release {', '.join(running)} is running and would write the tenant again: erase when it has ended, "
-                "or use --wait (WAIT=1)"
+                f"release {', '.join(running)} is running and would write the id again: erase when it has ended, or "
+                "use --wait (WAIT=1)"
             )
         console.print(f"Waiting for release {', '.join(running)} to end")
         time.sleep(_POLL_SECONDS)

@@ -141,8 +141,8 @@ def show(
         show_tenants(quality.document(), use_case.labels.column, console, train=batch.manifest.train)
         if batch.manifest.train and use_case.labels.classes and (label := use_case.labels.column):
             classes = (
-                f"SELECT {identifier(label)}, count(*) AS tenants FROM {rows_to_learn_from(connection)} GROUP BY 1 "
-                "ORDER BY 2 DESC, 1"
+                f"SELECT {identifier(label)}, count(*) AS {identifier(use_case.words.records)} "
+                f"FROM {rows_to_learn_from(connection)} GROUP BY 1 ORDER BY 2 DESC, 1"
             )
             show_rows(connection, classes, "Labels", len(use_case.labels.classes) + 1, console)
         for moment in describe_cut_offs(connection, use_case):

@@ -105,7 +105,7 @@ def show_rows(connection: duckdb.DuckDBPyConnection, query: str, title: str, row
     table = Table(title=title, title_justify="left", show_header=False)
     for name, values in zip(names, zip(*records, strict=True), strict=True):
         if any(value is not None for value in values):
-            table.add_row(name, *map(_cell, values))
+            table.add_row(escape(name), *map(_cell, values))
     console.print(table)
 
 

@@ -90,7 +90,7 @@ def verdict(
 
     gates: list[Callable[[], object]] = [
         lambda: check_quarantine_gate(intake, use_case, batch.source.columns),
-        lambda: check_conflicting_ids(quality.events, use_case),
+        lambda: check_conflicting_ids(quality.events or quality.table, use_case),
         lambda: check_refused_features(refused, use_case),
     ]
     of_training: list[Callable[[], object]] = [
@@ -132,7 +132,8 @@ def _cluster(batch: Batch, partitions: dict[str, PartitionSize], scratch: Path, 
     table = read_examples(scratch, use_case)
     if len(table) > MOST_GROUPED and not by_column:
         found.not_run.append(
-            f"groups were not looked for, because there are more than {MOST_GROUPED} tenants: preview a part of them"
+            f"groups were not looked for, because there are more than {MOST_GROUPED} {use_case.words.records}: preview "
+            "a part of them"
         )
         return
     for item in plan_partitions(batch, use_case.chosen_scope(batch.manifest.models), partitions, choice):

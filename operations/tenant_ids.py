@@ -22,7 +22,7 @@ def checked_tenant_id(text: str, use_case: Path) -> str:
     """
     tenant = tenant_id_of(text, load_use_case(use_case).record_id_case)
     if tenant is None:
-        raise OperationError(f"the given tenant id is not valid: {RULE}")
+        raise OperationError(f"the given id is not valid: {RULE}")
     return tenant
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +23,8 @@ _DOTTED = re.compile(r"[a-z_]+(?:\.[\w-]+)*")
 _WHOLE = "must be a whole number"
 _NUMBER = "must be a number"
 _MAPPING = "must be a mapping of keys to values"
+# What pydantic puts behind a key when it means the name of the key, and not its value.
+_NAME = "[key]"
 _TIME = "must be a time, such as 2026-11-01T00:00:00Z"
 # pydantic's kind of error -> what is wanted; the names in braces are pydantic's own.
 _WANTED = {
@@ -29,7 +32,7 @@ _WANTED = {
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), _WHOLE),
     **dict.fromkeys(("float_type", "float_parsing"), _NUMBER),
     "finite_number": "must be a finite number",
-    **dict.fromkeys(("string_type", "string_sub_type", "string_unicode"), "must be a text"),
+    **dict.fromkeys(("string_type", "string_sub_type", "string_unicode", "invalid_key"), "must be a text"),
     "string_too_short": "must have at least {min_length} characters",
     "string_too_long": "must have at most {max_length} characters",
     "string_pattern_mismatch": "must match the pattern {pattern}",
@@ -70,7 +73,8 @@ def load_settings(path: Path, model: type[AnySettings], *, code: str) -> AnySett
     try:
         text = path.read_text(encoding="utf-8")
         _check_shape(text)
-        document, lines = yaml.safe_load(text), _lines(yaml.compose(text, Loader=yaml.SafeLoader))
+        document, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+        lines, written = _lines(node), _written(node)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise UserError(f"{path.name} is not valid YAML: {error}", code=code) from error
     if not isinstance(document, dict):
@@ -78,7 +82,7 @@ def load_settings(path: Path, model: type[AnySettings], *, code: str) -> AnySett
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        raise UserError(f"{path.name}: {'; '.join(_complaints(error, lines, model))}", code=code) from error
+        raise UserError(f"{path.name}: {'; '.join(_complaints(error, lines, written, model))}", code=code) from error
 
 
 def line_of(path: Path, *key: int | str) -> int:
@@ -124,9 +128,23 @@ def _lines(node: yaml.Node | None, key: Key = ()) -> dict[Key, int]:
 
 def _as_read(name: yaml.Node) -> str:
     """The key as pydantic names it: a bare yes, no, on or off is a truth value, which it writes 1 or 0."""
-    if name.tag == "tag:yaml.org,2002:bool":
-        return str(int(str(name.value).lower() in ("yes", "on", "true")))
-    return str(name.value)
+    value = yaml.SafeLoader("").construct_object(name)
+    if isinstance(value, bool):
+        return str(int(value))
+    return str(value) if isinstance(value, str | int | float) or value is None else repr(value)
+
+
+def _written(node: yaml.Node | None, key: Key = ()) -> dict[Key, str]:
+    """Key -> its plain value as it stands in the file and, with ``[key]`` behind it, its name as it stands there."""
+    written: dict[Key, str] = {}
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            inner = (*key, _as_read(name))
+            written |= {(*inner, _NAME): str(name.value)} | _written(value, inner)
+    if isinstance(node, yaml.SequenceNode):
+        for place, item in enumerate(node.value):
+            written |= _written(item, (*key, str(place)))
+    return {**written, key: node.value} if isinstance(node, yaml.ScalarNode) else written
 
 
 def _line(lines: dict[Key, int], key: Sequence[int | str]) -> int:
@@ -135,14 +153,16 @@ def _line(lines: dict[Key, int], key: Sequence[int | str]) -> int:
     return next((lines[parts[:end]] for end in range(len(parts), 0, -1) if parts[:end] in lines), 1)
 
 
-def _complaints(error: ValidationError, lines: dict[Key, int], model: type[BaseModel]) -> Iterator[str]:
+def _complaints(
+    error: ValidationError, lines: dict[Key, int], written: dict[Key, str], model: type[BaseModel]
+) -> Iterator[str]:
     """A sentence for each key that is wrong, with its line: what is wanted there, and what was found."""
     alternatives: dict[Key, list[ErrorDetails]] = {}
     for detail in error.errors():
         alternatives.setdefault(_place(detail, lines), []).append(detail)
     for place, details in alternatives.items():
         named = _named_key(details[0], place, lines)
-        yield f"line {_line(lines, named)}: {_complaint(place, details, model)}"
+        yield f"line {_line(lines, named)}: {_complaint(place, details, written, model)}"
 
 
 def _place(detail: ErrorDetails, lines: dict[Key, int]) -> Key:
@@ -169,18 +189,20 @@ def _named_key(detail: ErrorDetails, place: Key, lines: dict[Key, int]) -> Key:
     return place
 
 
-def _complaint(place: Key, details: Sequence[ErrorDetails], model: type[BaseModel]) -> str:
-    detail, key = details[0], ".".join(place)
-    if detail["type"] == "extra_forbidden":
+def _complaint(place: Key, details: Sequence[ErrorDetails], written: dict[Key, str], model: type[BaseModel]) -> str:
+    detail = details[0]
+    key = ".".join(written.get((*place[: end + 1], _NAME), part) for end, part in enumerate(place))
+    if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"unknown key {key!r}; allowed here: {', '.join(_allowed_keys(model, detail['loc'])) or 'none'}"
     if detail["type"] == "missing":
         return f"key {key!r} is missing"
     wanted = " or ".join(dict.fromkeys(map(fault_in_words, details)))
     wanted = wanted.replace(" or must be ", " or ")
     found = "" if isinstance(detail["input"], dict) and detail["type"] == "value_error" else _found(detail["input"])
-    is_name = detail["loc"][-1:] == ("[key]",)
+    is_name = detail["loc"][-1:] == (_NAME,) or detail["type"] == "invalid_key"
     where = f"key {key!r}: {'its name ' if is_name else ''}" if key else ""
-    return f"{where}{wanted}{'' if is_name else found}{_quoting_hint(detail)}"
+    hint = _quoting_hint(detail, written.get((*place, _NAME) if is_name else place))
+    return f"{where}{wanted}{'' if is_name else found}{hint}"
 
 
 def fault_in_words(detail: ErrorDetails) -> str:
@@ -207,15 +229,19 @@ def _found(value: object) -> str:
     return f" (it is {str(value) if isinstance(value, date) else repr(value):.200})"
 
 
-def _quoting_hint(detail: ErrorDetails) -> str:
+def _quoting_hint(detail: ErrorDetails, written: str | None) -> str:
     """What to do where YAML read something else than the text that was written."""
     value = detail["input"]
-    if detail["type"] != "string_type" or not isinstance(value, bool | int | float | date):
+    if detail["type"] not in ("string_type", "invalid_key") or not written:
         return ""
     if isinstance(value, bool):
-        words, read, written = ("yes, on or true", "true", "yes") if value else ("no, off or false", "false", "no")
+        words, read = ("yes, on or true", "true") if value else ("no, off or false", "false")
         return f". YAML reads {words} without quotes as {read}: write it in quotes, such as '{written}'"
-    return f". YAML reads a bare number or date as such: write it in quotes, '{value}'"
+    if value is None:
+        return f". YAML reads ~ and null without quotes as no value: write it in quotes, '{written}'"
+    if isinstance(value, int | float | date):
+        return f". YAML reads a bare number or date as such: write it in quotes, '{written}'"
+    return ""
 
 
 def _allowed_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
@@ -226,4 +252,7 @@ def _allowed_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> li
         candidates = [by_key.get(str(part)), *getattr(by_key.get(str(part)), "__args__", ())]
         nested = [item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel)]
         current = nested[-1] if nested else current
+        plain = [item for item in candidates if isinstance(item, type) and is_dataclass(item)]
+        if plain:
+            return [field.name for field in fields(plain[0])]
     return [field.alias or name for name, field in current.model_fields.items()]

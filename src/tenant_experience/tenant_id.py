@@ -25,9 +25,9 @@ _INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_REFUSED = _CONTROL + _INVISIBLE
-PATTERN = rf"[^./\\ {_REFUSED}][^/\\{_REFUSED}]{{0,{LONGEST - 1}}}"
-NAME_PATTERN = rf"[^{_REFUSED}]{{1,{LONGEST}}}"
+REFUSED = _CONTROL + _INVISIBLE
+PATTERN = rf"[^./\\ {REFUSED}][^/\\{REFUSED}]{{0,{LONGEST - 1}}}"
+NAME_PATTERN = rf"[^{REFUSED}]{{1,{LONGEST}}}"
 # No id, although its characters are allowed: a JSON object or array, of which it is unknown which part is the id; a
 # number in scientific notation, from which a spreadsheet or JSON has dropped digits, with a decimal point or comma; and
 # the words and hash marks that a spreadsheet shows in place of a value.

@@ -110,7 +110,7 @@ def erased(flow: Flow) -> Erased:
 def test_it_refuses_while_a_release_runs_which_would_write_the_tenant_again(erased: Erased) -> None:
     code, said = erased.while_it_ran
     assert code == 1
-    assert "is running and would write the tenant again" in said
+    assert "is running and would write the id again" in said
 
 
 def test_looking_first_changes_nothing(flow: Flow, erased: Erased) -> None:

@@ -28,7 +28,6 @@ REFUSALS = {
             "conflicting_ids",
             "corrupt_file",
             "duplicate_column",
-            "duplicate_ids",
             "empty_file",
             "encrypted_archive",
             "invalid_manifest",

@@ -8,9 +8,9 @@ import duckdb
 import pytest
 
 from tenant_experience.intake.mapping import malformed, malformed_id
-from tenant_experience.intake.mapping import normal_id as normal_id_sql
-from tenant_experience.intake.mapping import normalised as normalised_sql
 from tenant_experience.tenant_id import LONGEST, NAME_PATTERN, IdCase, is_tenant_id, normal_id, normalised, tenant_id_of
+from tenant_experience.use_case.id_sql import normal_id as normal_id_sql
+from tenant_experience.use_case.id_sql import normalised as normalised_sql
 
 EDGES = [
     *(

@@ -273,8 +273,8 @@ def _probability_of(prediction: ModelPrediction, use_case: ServedUseCase) -> str
         return None
     if prediction.probability_basis is not None:
         return (
-            f"that this {use_case.words.record}'s label by the same rule, over the next period of the same "
-            f"length, is {positive}"
+            f"that this {use_case.words.record}'s label by the same rule, over the next period of the same length, is "
+            f"{positive}"
         )
     if prediction.model_probability is not None:
         return None

@@ -106,7 +106,7 @@ def _ensure_group(name: str) -> None:
     """
     try:
         sagemaker().create_model_package_group(
-            ModelPackageGroupName=name, ModelPackageGroupDescription="Tenant experience models of one partition"
+            ModelPackageGroupName=name, ModelPackageGroupDescription="Models of one partition"
         )
     except ClientError:
         sagemaker().describe_model_package_group(ModelPackageGroupName=name)

@@ -43,7 +43,7 @@ def read_tenants(tenant_ids: Sequence[str], use_case: ServedUseCase) -> dict[str
         PlatformError: ``features_unavailable``.
     """
     if not 0 < len(tenant_ids) <= _BATCH:
-        raise ValueError(f"{len(tenant_ids)} tenants: BatchGetRecord takes 1 to {_BATCH}")
+        raise ValueError(f"{len(tenant_ids)} ids: BatchGetRecord takes 1 to {_BATCH}")
     group, key = data_layout.feature_group(setting("PROJECT"), use_case.name), read_key()
     asked = {text if key is None else pseudonym(key, text): text for text in tenant_ids}
     try:
@@ -57,9 +57,7 @@ def read_tenants(tenant_ids: Sequence[str], use_case: ServedUseCase) -> dict[str
     except (ClientError, HTTPClientError) as error:
         raise PlatformError(f"feature group {group} cannot be read: {error}", code="features_unavailable") from error
     if batch["Errors"] or batch["UnprocessedIdentifiers"]:
-        raise PlatformError(
-            f"feature group {group} answered for only a part of the tenants", code="features_unavailable"
-        )
+        raise PlatformError(f"feature group {group} answered for only a part of the ids", code="features_unavailable")
     found_by_id = {asked[row["RecordIdentifierValueAsString"]]: row["Record"] for row in batch["Records"]}
     return {tenant_id: _tenant(record, tenant_id, use_case) for tenant_id, record in found_by_id.items()}
 

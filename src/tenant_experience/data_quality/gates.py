@@ -13,10 +13,11 @@ from tenant_experience.data_quality.feature_quality import Description, LabelDes
 from tenant_experience.data_quality.shift_warnings import described_columns, new_and_gone, which_way
 from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize, trainable_words
+from tenant_experience.intake.repeated_rows import RepeatedRows
 from tenant_experience.intake.skipped import not_read
 from tenant_experience.pages.html_page import duration, words
 from tenant_experience.use_case.manifest import ComparisonGate
-from tenant_experience.use_case.schema import UseCase
+from tenant_experience.use_case.schema import USE_CASE_FILE, UseCase
 from tenant_experience.use_case.source_expression import columns_read, is_plain_column
 from tenant_experience.use_case.words import Words
 
@@ -94,34 +95,39 @@ def _named(column: str, input_columns: Mapping[str, str]) -> str:
     return f"{column} (read from {', '.join(read)} by the source)" if read else f"{column} (the same for every row)"
 
 
-def check_conflicting_ids(events: EventFigures | None, use_case: UseCase) -> None:
-    """Refuses a batch in which too many ids belong to different events, as the ids of two systems do.
+def check_conflicting_ids(found: EventFigures | RepeatedRows | None, use_case: UseCase) -> None:
+    """Refuses a batch in which too many ids belong to different events or rows, as the ids of two systems do.
 
     Args:
-        events: the events kept; None for a ready-made table.
+        found: the events kept, or the rows of one id in a ready-made table.
         use_case: its gate ``conflicting_ids``.
 
     Raises:
         UserError: ``conflicting_ids``.
     """
     limit = use_case.gates.conflicting_ids
-    if events is None or limit is None or events.conflicting_ids <= limit * events.events:
+    if found is None or limit is None or found.conflicting_ids <= limit * _with_ids(found):
         return
-    raise UserError(
-        f"{_conflicting(events)}; the gate conflicting_ids allows {limit:.1%}. {_MAKE_UNIQUE}", code="conflicting_ids"
-    )
+    told, advice = _conflicting(found, use_case), _made_unique(found, use_case)
+    raise UserError(f"{told}; the gate conflicting_ids allows {limit:.1%}. {advice}", code="conflicting_ids")
 
 
-def intake_warnings(intake: IntakeFigures, events: EventFigures | None) -> list[str]:
-    """Sentences about what was read that refuse nothing: files that were skipped, and rows that may be one event."""
+def intake_warnings(intake: IntakeFigures, found: EventFigures | RepeatedRows | None, use_case: UseCase) -> list[str]:
+    """Sentences about what was read that refuse nothing: files that were skipped, and rows that may be the same."""
     warnings = []
     if intake.skipped:
         warnings.append(not_read(intake.skipped))
-    if events and events.conflicting_ids:
-        warnings.append(f"{_conflicting(events)}. {_MAKE_UNIQUE}")
-    if events and events.identical_rows:
+    if found and found.conflicting_ids:
+        warnings.append(f"{_conflicting(found, use_case)}. {_made_unique(found, use_case)}")
+    if isinstance(found, RepeatedRows) and found.repeated_rows:
         warnings.append(
-            f"{events.identical_rows} of {events.events} rows are the same as another row in every column, and each of "
+            f"{found.repeated_rows} of {found.ids + found.repeated_rows} rows equal another one in every column that "
+            f"is read, and each of these {use_case.words.records} counts once. If they are different "
+            f"{use_case.words.records}, give them ids that differ"
+        )
+    if isinstance(found, EventFigures) and found.identical_rows:
+        warnings.append(
+            f"{found.identical_rows} of {found.events} rows are the same as another row in every column, and each of "
             "them counts as an event, because the source maps no event_id. If an export may deliver a row twice, map "
             "event_id to the column, or to the columns together, that tell one event from another"
         )
@@ -153,14 +159,34 @@ def scope_warnings(scope: str, partitions: Collection[PartitionSize], use_case: 
         return []
     words = use_case.words
     return [
-        f"a model for each {words.partition} was asked for (per_partition), but there is one global model: "
-        f"no {words.partition} has the {use_case.models.minimum_tenants} {words.records} with "
-        f"{trainable_words(use_case)} that its own model needs "
-        "(models.minimum_tenants)"
+        f"a model for each {words.partition} was asked for (per_partition), but there is one global model: no "
+        f"{words.partition} has the {use_case.models.minimum_tenants} {words.records} with {trainable_words(use_case)} "
+        "that its own model needs (models.minimum_tenants)"
     ]
 
 
-def _conflicting(events: EventFigures) -> str:
+def _with_ids(found: EventFigures | RepeatedRows) -> int:
+    """How many events or rows have an id."""
+    return found.ids if isinstance(found, RepeatedRows) else found.events
+
+
+def _made_unique(found: EventFigures | RepeatedRows, use_case: UseCase) -> str:
+    if isinstance(found, EventFigures):
+        return _MAKE_UNIQUE
+    return (
+        f"Send one row for each {use_case.words.record}, or name in record_id.from of {USE_CASE_FILE} the columns that "
+        f"tell one from another"
+    )
+
+
+def _conflicting(found: EventFigures | RepeatedRows, use_case: UseCase) -> str:
+    if isinstance(found, RepeatedRows):
+        return (
+            f"{found.conflicting_ids} of {found.ids} ids in column {use_case.record_id!r} "
+            f"({found.conflicting_ids / max(found.ids, 1):.1%}) are those of rows that differ in other columns, and "
+            "only one row of each is kept"
+        )
+    events = found
     share = events.conflicting_ids / events.events if events.events else 0.0
     *first, last = events.identity_columns
     return (

@@ -16,6 +16,7 @@ from tenant_experience.data_quality.feature_quality import Description, LabelDes
 from tenant_experience.data_quality.page import render_data_quality
 from tenant_experience.data_quality.tenant_outcomes import OutcomeFigures, outcome_warnings
 from tenant_experience.errors import AlgorithmError, UserError
+from tenant_experience.intake.repeated_rows import RepeatedRows
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.words import Words
 
@@ -31,6 +32,7 @@ class DataQuality:
         as_of: the moment that the features describe.
         intake: the rows read.
         events: the events kept; None for a ready-made table.
+        table: the rows of one id in a ready-made table; None for events.
         history: the thresholds of history; None for a ready-made table.
         outcomes: of tenants, beside the events or the table; None when the batch has none.
         tenants: the tenants that have features.
@@ -48,6 +50,7 @@ class DataQuality:
     as_of: str | None = None
     intake: IntakeFigures | None = None
     events: EventFigures | None = None
+    table: RepeatedRows | None = None
     history: HistoryThresholds | None = None
     outcomes: OutcomeFigures | None = None
     tenants: TenantFigures | None = None
@@ -75,7 +78,7 @@ class DataQuality:
         if self.source is not None:
             document |= {"source": self.source, "as_of": self.as_of}
         document |= {} if self.answered_by is None else {"answered_by": self.answered_by}
-        for figures in (self.intake, self.events):
+        for figures in (self.intake, self.events, self.table):
             document |= asdict(figures) if figures else {}
         document |= {"words": self.words.document()} if self.words else {}
         document |= {"history": asdict(self.history)} if self.history else {}

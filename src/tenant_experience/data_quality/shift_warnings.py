@@ -81,9 +81,8 @@ def level_sentence(called: str, level: LevelShift, said: Words) -> str | None:
     if change.moved and (2 * level.alike > level.portfolios or not level.moved):
         means, medians = (" to ".join(figure(each, 2) for each in pair) for pair in (level.means, level.medians))
         return (
-            f"{called} {_moved(change, measure)} compared with the live release{_where(level, said)}: the mean "
-            "went from "
-            f"{means}, the median from {medians} ({_interval(change, measure)}, {certainty})"
+            f"{called} {_moved(change, measure)} compared with the live release{_where(level, said)}: the mean went "
+            f"from {means}, the median from {medians} ({_interval(change, measure)}, {certainty})"
         )
     if not level.moved:
         return None
@@ -93,9 +92,8 @@ def level_sentence(called: str, level: LevelShift, said: Words) -> str | None:
     ]
     more = [f"moved in {level.moved - _NAMED} more {said.partitions}"] if level.moved > _NAMED else []
     return (
-        f"{called} {', '.join(found + more)} compared with the live release, {certainty}; over all "
-        f"{said.records} the size "
-        f"is {_size(change.size, measure)} ({level.portfolios} {said.partitions} have at least {LEAST_TENANTS} "
+        f"{called} {', '.join(found + more)} compared with the live release, {certainty}; over all {said.records} the "
+        f"size is {_size(change.size, measure)} ({level.portfolios} {said.partitions} have at least {LEAST_TENANTS} "
         f"{said.records})"
     )
 

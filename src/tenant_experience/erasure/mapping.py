@@ -12,8 +12,8 @@ import pyarrow as pa
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.intake.csv_format import CsvFormat, csv_format
 from tenant_experience.intake.duckdb_session import identifier, open_session
-from tenant_experience.intake.mapping import normal_id
 from tenant_experience.intake.scan import tidied
+from tenant_experience.use_case.id_sql import normal_id
 from tenant_experience.use_case.source import Source
 from tenant_experience.use_case.source_expression import columns_read
 

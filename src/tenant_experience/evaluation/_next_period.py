@@ -28,21 +28,18 @@ def _tested(backtest: Backtest, positive: str, words: Words) -> Iterator[str]:
     else:
         how = (
             f"on the periods that ended on {last.earlier[:10]} and {last.later[:10]}, each fifth of the "
-            f"{words.records} was "
-            "tested with what was fitted on the others"
+            f"{words.records} was tested with what was fitted on the others"
         )
     yield _told_less(found.told_less, positive, words)
     yield (
-        f"The published probability was tested on {backtest.tenants:,} {words.records}: {how}. Its calibration "
-        "error is "
-        f"{figure(found.calibration_error)} ({interval((found.low, found.high))}), and would be "
+        f"The published probability was tested on {backtest.tenants:,} {words.records}: {how}. Its calibration error "
+        f"is {figure(found.calibration_error)} ({interval((found.low, found.high))}), and would be "
         f"{figure(before.calibration_error)} without recalibration."
     )
     if last.incomplete:
         yield (
-            f"{last.incomplete:,} more {words.records} are not part of this test, because one of their markers "
-            "was not known "
-            "in the earlier period."
+            f"{last.incomplete:,} more {words.records} are not part of this test, because one of their markers was not "
+            "known in the earlier period."
         )
 
 

@@ -178,9 +178,8 @@ def champion_comparison(
     else:
         challenger, test = challenger.take(chosen), test.take(chosen)
         notes = [
-            f"Of the {len(chosen)} {words.records} of the test part, the {len(test)} are compared that the live "
-            "model was "
-            "not trained on."
+            f"Of the {len(chosen)} {words.records} of the test part, the {len(test)} are compared that the live model "
+            "was not trained on."
         ]
     live, model = _about_now(live), _about_now(model)
     answered = _answers(live, test, challenger.labels)

@@ -73,14 +73,13 @@ class PublishedAnswers:
             }
         return {
             "label": (
-                f"The published label is compared with {own} group. It comes from the rule of the groups "
-                f"for {self.by_rule} {words.records}, whose markers are all known, and from the model for "
-                f"{self.by_model}."
+                f"The published label is compared with {own} group. It comes from the rule of the groups for "
+                f"{self.by_rule} {words.records}, whose markers are all known, and from the model for {self.by_model}."
             ),
             "probability": f"The published probability is compared with {own} group, which it must rank.",
             "calibration": (
-                f"The model probability is compared with {own} group. The published probability is about the "
-                "next period, so it is not part of this comparison."
+                f"The model probability is compared with {own} group. The published probability is about the next "
+                "period, so it is not part of this comparison."
             ),
         }
 
@@ -173,7 +172,7 @@ class PartitionEvaluation:
     @property
     def yardstick_sentences(self) -> list[str]:
         """What has changed by the rule that does not change; empty when that is not known."""
-        return list(self.yardstick.sentences()) if self.yardstick else []
+        return list(self.yardstick.sentences(self.words)) if self.yardstick else []
 
     @property
     def bad_share(self) -> float | None:

@@ -10,6 +10,7 @@ from tenant_experience.evaluation.champion import ChampionComparison
 from tenant_experience.evaluation.missing_features import MISSING_FEATURES, MissingFeatures
 from tenant_experience.groups.next_period import Backtest
 from tenant_experience.use_case.gates import Gates
+from tenant_experience.use_case.words import Words
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ def model_gates(
     missing_features: Sequence[MissingFeatures],
     champion: ChampionComparison | None,
     backtest: Backtest | None = None,
+    *,
+    words: Words,
 ) -> list[ModelGate]:
     """The gates on models that the use case sets and whose value could be measured.
 
@@ -46,13 +49,14 @@ def model_gates(
         missing_features: from ``missing_feature_curve``.
         champion: from ``champion_comparison``; None when no model is live.
         backtest: of the published probabilities; without it, the gate on calibration is about the model probability.
+        words: what messages call records.
     """
     error, of_what = metrics.get("calibration_error"), "the calibration error"
     if backtest is not None:
         error, of_what = backtest.published.calibration_error, "the calibration error over the next period"
     missing = next((row.metrics.get("accuracy") for row in missing_features if row.missing == MISSING_FEATURES), None)
     found = [
-        _champion(gates.champion_loss, champion),
+        _champion(gates.champion_loss, champion, words),
         _least("roc_auc", gates.roc_auc, metrics.get("roc_auc"), "the ROC AUC"),
         _least("concordance", gates.concordance, metrics.get("concordance"), "the C-index"),
         _least("r2", gates.r2, metrics.get("r2"), "the share of variance explained"),
@@ -88,14 +92,14 @@ def _most(name: str, limit: float | None, value: float | None, what: str) -> Mod
     return ModelGate(name, limit, value, value <= limit, f"{what} is {value:.4f} and must be at most {limit:g}")
 
 
-def _champion(limit: float | None, champion: ChampionComparison | None) -> ModelGate | None:
+def _champion(limit: float | None, champion: ChampionComparison | None, words: Words) -> ModelGate | None:
     """Refuses only what is surely worse by more than the limit, so that no model is refused by chance."""
     value = None if champion is None else champion.surely_worse_by
     if limit is None or champion is None or value is None:
         return None
     loss, compared = champion.loss, champion.decisive
     message = (
-        f"on the same {champion.rows} tenants{champion.condition} the {loss} is {compared.challenger:.4f}, and "
+        f"on the same {champion.rows} {words.records}{champion.condition} the {loss} is {compared.challenger:.4f}, and "
         f"{compared.champion:.4f} with the live model {champion.version}: a difference of {compared.difference:+.4f} "
         f"({compared.low:+.4f} to {compared.high:+.4f}); the lower end must be at most "
         f"{f'{limit:g}' if loss == 'log_loss' else f'{limit:g} times the live model'}"

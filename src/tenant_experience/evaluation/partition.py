@@ -127,7 +127,9 @@ def evaluate_partition(
         uncertainty=answer_certainty(rows.outputs if binary else rows.outputs[:, -1]) if grouping else None,
         fairness=fairness,
         words=use_case.words,
-        gates=model_gates(use_case.gates, whole.metrics, missing, champion, model.next_period.backtest),
+        gates=model_gates(
+            use_case.gates, whole.metrics, missing, champion, model.next_period.backtest, words=use_case.words
+        ),
         backtest=model.next_period.backtest,
         warnings=[
             *by_chance,
@@ -206,9 +208,8 @@ def _answers(model: ServedModel, test: FeatureTable, labels: Floats, words: Word
     if not found.known.any():
         raise AlgorithmError(
             f"partition {model.scorer.manifest.partition}: of no {words.record} of the test part a feature that "
-            "decides "
-            "is known, so the model answers for none of them and cannot be evaluated. Check the features in the "
-            "data-quality report",
+            "decides is known, so the model answers for none of them and cannot be evaluated. Check the features in "
+            "the data-quality report",
             code="no_features",
         )
     return _Answers(model, test.take(found.known), matrix[found.known], found.rows, found.published)
@@ -218,9 +219,8 @@ def _check_labels(groups: GroupRows, chosen: NDArray[np.bool_], manifest: ModelM
     labels = groups.label[chosen]
     if len(np.unique(labels)) < 2:
         raise AlgorithmError(
-            f"partition {manifest.partition}: the {len(labels)} {words.records} of the test part all have the "
-            "same label, "
-            f"so the model cannot be evaluated. Bring more {words.records}, or check the labels",
+            f"partition {manifest.partition}: the {len(labels)} {words.records} of the test part all have the same "
+            f"label, so the model cannot be evaluated. Bring more {words.records}, or check the labels",
             code="one_class",
         )
 
@@ -260,10 +260,9 @@ def _warnings(
     if champion and champion.verdict == "worse":
         compared = champion.decisive
         found.append(
-            f"On the same {champion.rows} {words.records}{champion.condition} the new model is worse than the "
-            "live one: "
-            f"{champion.loss.replace('_', ' ')} {compared.challenger:.4f} against {compared.champion:.4f} (difference "
-            f"{compared.low:+.4f} to {compared.high:+.4f})."
+            f"On the same {champion.rows} {words.records}{champion.condition} the new model is worse than the live "
+            f"one: {champion.loss.replace('_', ' ')} {compared.challenger:.4f} against {compared.champion:.4f} "
+            f"(difference {compared.low:+.4f} to {compared.high:+.4f})."
         )
     if live and live.tenants is None:
         found.append(
@@ -281,9 +280,8 @@ def _unanswered(tenants: int, words: Words) -> list[str]:
     if tenants == 0:
         return []
     return [
-        f"{tenants} {words.records} of the test part are left out of all figures, because nothing that decides "
-        "is known of "
-        "them. The API gives them no label and no probability."
+        f"{tenants} {words.records} of the test part are left out of all figures, because nothing that decides is "
+        "known of them. The API gives them no label and no probability."
     ]
 
 

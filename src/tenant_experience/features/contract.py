@@ -17,9 +17,10 @@ import duckdb
 from tenant_experience.data_layout import GLOBAL_PARTITION, SIDE_COLUMNS
 from tenant_experience.errors import UserError
 from tenant_experience.intake.duckdb_session import count, identifier, literal, single, utc_text
-from tenant_experience.intake.mapping import Rule, malformed_id, malformed_name, normal_id, normalised
+from tenant_experience.intake.mapping import Rule, malformed_id, malformed_name
 from tenant_experience.intake.table import outside, unknown_classes
 from tenant_experience.use_case.features import Feature
+from tenant_experience.use_case.id_sql import normal_id, normalised
 from tenant_experience.use_case.schema import SQL_FILE, USE_CASE_FILE, UseCase
 
 # There only where a record may have several rows to learn from: the columns of ``features``.

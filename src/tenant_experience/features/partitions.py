@@ -82,8 +82,8 @@ def assign_partitions(
     needed = min(LEAST_INHERITING, use_case.gates.pooled_tenants) if inherits else use_case.gates.pooled_tenants
     if pooled < needed:
         raise AlgorithmError(
-            f"{pooled} {words.records} have {trainable_words(use_case)}, of "
-            f"{sum(n for n, _ in portfolios.values())} seen; "
+            f"{pooled} {words.records} have {trainable_words(use_case)}, of {sum(n for n, _ in portfolios.values())} "
+            "seen; "
             + (
                 f"{needed} are needed to use groups that were found elsewhere: send a longer or larger export"
                 if inherits
@@ -110,8 +110,8 @@ def assign_partitions(
     if len(by_slug) < len(own) or partition_slug(GLOBAL_PARTITION) in by_slug:
         first = sorted(own - set(by_slug.values()) or {by_slug[partition_slug(GLOBAL_PARTITION)]})[0]
         raise UserError(
-            f"two portfolios are both written {partition_slug(first)!r} in keys and names of AWS: rename one of "
-            f"{first!r} and {by_slug[partition_slug(first)]!r} in the source",
+            f"two {words.partitions} are both written {partition_slug(first)!r} in keys and names of AWS: rename one "
+            f"of {first!r} and {by_slug[partition_slug(first)]!r} in the source",
             code="invalid_features",
         )
     shared = PartitionSize(

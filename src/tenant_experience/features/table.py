@@ -245,7 +245,7 @@ def read_features(path: Path, use_case: UseCase, only: NDArray[np.str_] | None =
     columns = {name: _texts(table[column]) for name, column in texts.items()}
     of_row = texts.get("examples", use_case.record_id)
     if pc.count_distinct(table[of_row]).as_py() < len(table):
-        what = "example" if "examples" in texts else "tenant"
+        what = "example" if "examples" in texts else "id"
         raise PlatformError(f"{path} has two rows for one {what}", code="features_file")
     categories = {name: _categories(table[name]) for name in use_case.categories}
     matrix = [

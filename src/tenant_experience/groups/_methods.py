@@ -86,13 +86,13 @@ def _differ(rows: Floats, wanted: int) -> bool:
 
 def _too_alike(rows: Floats, groups: int) -> AlgorithmError:
     return AlgorithmError(
-        f"the {len(rows)} tenants of the training part do not differ enough on the markers to form {groups} groups",
+        f"the {len(rows)} rows of the training part do not differ enough on the markers to form {groups} groups",
         code="no_variation",
     )
 
 
 def _not_converged(method: str) -> AlgorithmError:
-    return AlgorithmError(f"{method} still moved tenants after {MAX_ITERATIONS} iterations", code="not_converged")
+    return AlgorithmError(f"{method} still moved rows after {MAX_ITERATIONS} iterations", code="not_converged")
 
 
 def _kmeans(rows: Floats, start: Floats) -> _Found:

@@ -55,9 +55,10 @@ def group_partition(
     learnable = table.take(table.may_train)
     least = max(LEAST_TENANTS, use_case.gates.pooled_tenants if partition.scale == "global" else 0)
     if len(learnable) < least:
+        records = use_case.words.records
         raise AlgorithmError(
-            f"partition {partition.partition}: {len(learnable)} tenants have enough history to train on, but at least "
-            f"{least} are needed to find groups. Bring more tenants or a longer history",
+            f"partition {partition.partition}: {len(learnable)} {records} have enough history to train on, but at "
+            f"least {least} are needed to find groups. Bring more {records} or a longer history",
             code="too_few_tenants",
         )
     markers, _ = usable_markers(learnable, use_case)
@@ -140,7 +141,7 @@ def defended(grouping: Grouping, evidence: Evidence, sample: FeatureTable, use_c
     ]
     worst = grouping.assign(sample) == len(grouping.classes) - 1
     stability, permuted = evidence.stability(), evidence.permuted_variance()
-    check_evidence(grouping, stability, permuted, limits)
+    check_evidence(grouping, stability, permuted, use_case)
     copula = evidence.copula_variance()
     grouping = grouping.model_copy(
         update={
@@ -151,7 +152,7 @@ def defended(grouping: Grouping, evidence: Evidence, sample: FeatureTable, use_c
             "service_auc": predicted_by(np.column_stack(service), worst) if service else None,
         }
     )
-    return grouping.model_copy(update={"warnings": tuple(warnings(grouping, limits))})
+    return grouping.model_copy(update={"warnings": tuple(warnings(grouping, use_case))})
 
 
 def _fitted(markers: list[Marker], rule: GroupRule, raw: Floats, label: Floats) -> Iterator[FittedMarker]:

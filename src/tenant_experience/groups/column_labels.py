@@ -34,7 +34,7 @@ def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase
     if learnable.records < least:
         history = "" if use_case.events is None else " and, where features come from events, enough history"
         raise AlgorithmError(
-            f"partition {partition.partition}: {learnable.records} tenants have a label in column "
+            f"partition {partition.partition}: {learnable.records} {use_case.words.records} have a label in column "
             f"{use_case.labels.column!r}{history}, but a model needs at least {least}",
             code="too_few_tenants",
         )

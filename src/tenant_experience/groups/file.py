@@ -85,7 +85,7 @@ class GroupRows:
             counted = Counter(labels.tolist())
             found = ", ".join(f"{counted[number]} {name}" for number, name in enumerate(self.classes or ()))
             raise AlgorithmError(
-                f"partition {partition}: the {len(labels)} tenants of the {part} part have "
+                f"partition {partition}: the {len(labels)} rows of the {part} part have "
                 f"{found or f'{len(counted)} different labels'}, so there is nothing to learn",
                 code="one_class",
             )

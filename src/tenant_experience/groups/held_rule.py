@@ -5,6 +5,7 @@ So that a label means the same from month to month, and so that a landlord with 
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import numpy as np
@@ -26,6 +27,9 @@ SHUFFLES = 20
 # With fewer tenants a model can be neither trained nor tested.
 LEAST_TENANTS = 100
 
+# Releases of earlier versions said tenants of all records.
+_FITS_BADLY = re.compile(r"The groups found by release \S+ fit these .+ badly: ")
+
 
 def obstacle(rule: Grouping, table: FeatureTable, use_case: UseCase) -> str | None:
     """Why an earlier rule cannot decide about these tenants, as the end of a sentence; None when it can."""
@@ -40,7 +44,7 @@ def obstacle(rule: Grouping, table: FeatureTable, use_case: UseCase) -> str | No
         return f"use_case.yaml names other markers ({differing})"
     for marker in rule.markers:
         if np.isnan(table.column(marker.name)).all():
-            return f"{marker.name}, which it needs, is not known for any tenant"
+            return f"{marker.name}, which it needs, is not known for any {use_case.words.record}"
         feature = use_case.features[marker.name]
         if (feature.direction, feature.transform) != (marker.direction, marker.transform):
             return f"use_case.yaml says something else about {marker.name}"
@@ -71,11 +75,11 @@ def hold_groups(
         AlgorithmError: ``too_few_tenants``, ``group_too_small`` or ``rule_does_not_fit``.
     """
     table = table.take(table.history != INSUFFICIENT)
-    learnable = table.take(table.may_train)
+    learnable, records = table.take(table.may_train), use_case.words.records
     if len(learnable) < LEAST_TENANTS:
         raise AlgorithmError(
-            f"partition {partition.partition}: {len(learnable)} tenants have enough history to train on, but at least "
-            f"{LEAST_TENANTS} are needed. Bring more tenants or a longer history",
+            f"partition {partition.partition}: {len(learnable)} {records} have enough history to train on, but at "
+            f"least {LEAST_TENANTS} are needed. Bring more {records} or a longer history",
             code="too_few_tenants",
         )
     markers = [Marker(marker.name, marker.direction, marker.transform) for marker in rule.markers]
@@ -87,8 +91,8 @@ def hold_groups(
     faults = list(_faults(held, rule, use_case))
     if faults and how == "inherited":
         raise AlgorithmError(
-            f"partition {partition.partition}: the groups of {rule.version} do not fit these tenants: "
-            f"{'; '.join(faults)}. Let this release find groups of its own, with more tenants",
+            f"partition {partition.partition}: the groups of {rule.version} do not fit these {records}: "
+            f"{'; '.join(faults)}. Let this release find groups of its own, with more {records}",
             code="rule_does_not_fit",
         )
     grouping = rule.model_copy(
@@ -97,7 +101,7 @@ def hold_groups(
             "slug": partition.slug,
             "scale": "inherited" if how == "inherited" else rule.scale,
             "held": held,
-            "warnings": (*_kept_warnings(rule, faults), *_still_true(rule)),
+            "warnings": (*_kept_warnings(rule, faults, records), *_still_true(rule)),
         }
     )
     rows = GroupRows(table.tenant_id, split, marker_scores(table, markers), label, rule.classes)
@@ -135,11 +139,11 @@ def _check_size(held: HeldRule, partition: Partition, use_case: UseCase) -> None
     if min(held.sizes) < least:
         raise AlgorithmError(
             f"partition {partition.partition}: by the earlier groups, the smallest has {min(held.sizes)} of "
-            f"{held.tenants} tenants, but a model needs at least {least}. "
+            f"{held.tenants} {use_case.words.records}, but a model needs at least {least}. "
             + (
                 'Upload the batch with "groups": "new" in manifest.json to find new ones'
                 if held.how == "kept"
-                else "Bring more tenants"
+                else f"Bring more {use_case.words.records}"
             ),
             code="group_too_small",
         )
@@ -163,18 +167,18 @@ def _faults(held: HeldRule, rule: Grouping, use_case: UseCase) -> list[str]:
     return faults
 
 
-def _kept_warnings(rule: Grouping, faults: list[str]) -> list[str]:
+def _kept_warnings(rule: Grouping, faults: list[str], records: str) -> list[str]:
     if not faults:
         return []
     return [
-        f"The groups found by release {rule.version} fit these tenants badly: {'; '.join(faults)}. "
+        f"The groups found by release {rule.version} fit these {records} badly: {'; '.join(faults)}. "
         'Consider new groups: "groups": "new" in manifest.json.'
     ]
 
 
 def _still_true(rule: Grouping) -> list[str]:
     """Warnings about how the rule was found, but not about the tenants it was kept for."""
-    return [warning for warning in rule.warnings if "fit these tenants badly" not in warning]
+    return [warning for warning in rule.warnings if not _FITS_BADLY.match(warning)]
 
 
 def _least(pairs: list[float | None]) -> float | None:

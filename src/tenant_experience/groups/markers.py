@@ -33,21 +33,21 @@ def usable_markers(table: FeatureTable, use_case: UseCase) -> tuple[list[Marker]
     Raises:
         AlgorithmError: ``no_markers`` when none is left.
     """
-    usable, left_out = [], {}
+    usable, left_out, words = [], {}, use_case.words
     for name in use_case.grouped.markers:
         known = table.column(name)
         known = known[~np.isnan(known)]
         if not len(known):
-            left_out[name] = "null for every tenant"
+            left_out[name] = f"null for every {words.record}"
         elif np.all(known == known[0]):
-            left_out[name] = f"{known[0]:g} for every tenant"
+            left_out[name] = f"{known[0]:g} for every {words.record}"
         elif len(known) < LEAST_KNOWN:
-            left_out[name] = f"known for only {len(known)} tenants, but at least {LEAST_KNOWN} are needed"
+            left_out[name] = f"known for only {len(known)} {words.records}, but at least {LEAST_KNOWN} are needed"
         else:
             feature = use_case.features[name]
             usable.append(Marker(name, feature.direction, feature.transform))
     if not usable:
-        raise AlgorithmError(f"no marker differs between tenants: {left_out}", code="no_markers")
+        raise AlgorithmError(f"no marker differs between {words.records}: {left_out}", code="no_markers")
     return usable, left_out
 
 

@@ -19,6 +19,7 @@ from tenant_experience.data_layout import YARDSTICK_FILE
 from tenant_experience.features.table import INSUFFICIENT, FeatureTable
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.statistics.intervals import wilson_interval
+from tenant_experience.use_case.words import Words
 
 # Two years of monthly releases.
 MOST_ROWS = 24
@@ -155,14 +156,14 @@ class Yardstick(BaseModel):
             if name in then
         }
 
-    def sentences(self) -> Iterator[str]:
+    def sentences(self, words: Words) -> Iterator[str]:
         """What the approver should know, the whole first."""
         frozen, before, change = self.frozen, self.before, self.change
         if frozen is None or before is None or change is None:
             return
         comparison = {
-            "more": f"Surely more tenants are {self.label} than in release {before.release}",
-            "fewer": f"Surely fewer tenants are {self.label} than in release {before.release}",
+            "more": f"Surely more {words.records} are {self.label} than in release {before.release}",
+            "fewer": f"Surely fewer {words.records} are {self.label} than in release {before.release}",
             "unclear": f"The share of {self.label} has not clearly changed since release {before.release}",
         }[change.direction]
         found_anew = (
@@ -175,9 +176,9 @@ class Yardstick(BaseModel):
             f"{comparison}, by the same rule (that of release {frozen.rule}): "
             f"{_told(change.before)} then, {_told(change.now)} now, a difference of {_points(change)}.{found_anew}"
         )
-        yield from self._portfolio_sentence()
+        yield from self._portfolio_sentence(words)
 
-    def _portfolio_sentence(self) -> Iterator[str]:
+    def _portfolio_sentence(self, words: Words) -> Iterator[str]:
         changes = self.portfolio_changes
         # With many portfolios some intervals miss 0 by chance, so they are widened for their number (Bonferroni).
         wider = _normal_quantile(1 - 0.025 / max(len(changes), 1)) / _normal_quantile(0.975)
@@ -191,8 +192,8 @@ class Yardstick(BaseModel):
             for _, name in worse[:_MOST_NAMED]
         )
         yield (
-            f"Of {len(changes)} portfolios, {len(worse)} have surely more tenants that are {self.label}, and {better} "
-            f"surely fewer{f': {named}' if named else ''}."
+            f"Of {len(changes)} {words.partitions}, {len(worse)} have surely more {words.records} that are "
+            f"{self.label}, and {better} surely fewer{f': {named}' if named else ''}."
         )
 
     def write(self, folder: Path) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "json_array",
     "mapping",
     "quarantine",
+    "repeated_rows",
     "scan",
     "skipped",
     "staged_file",

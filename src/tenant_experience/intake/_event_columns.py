@@ -13,12 +13,11 @@ from tenant_experience.intake.mapping import (
     malformed,
     malformed_id,
     malformed_name,
-    normal_id,
-    normalised,
 )
 from tenant_experience.intake.times import latest_time, unreadable_time, utc_time
 from tenant_experience.tenant_id import FLAG_PATTERN, LONGEST
 from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT, ColumnType, EventColumn, Events
+from tenant_experience.use_case.id_sql import normal_id, normalised
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
 from tenant_experience.use_case.source_expression import is_plain_column

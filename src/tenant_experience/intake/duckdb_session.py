@@ -79,10 +79,11 @@ def open_session(
 
 def single(connection: duckdb.DuckDBPyConnection, query: str, *parameters: object) -> tuple[object, ...]:
     """The only row of ``query``."""
-    row: tuple[object, ...] | None = connection.execute(query, list(parameters)).fetchone()
-    if row is None:
+    # All rows are fetched: until then, the connection does no other work.
+    rows: list[tuple[object, ...]] = connection.execute(query, list(parameters)).fetchall()
+    if not rows:
         raise LookupError("the query returned no row")
-    return row
+    return rows[0]
 
 
 def count(connection: duckdb.DuckDBPyConnection, query: str, *parameters: object) -> int:

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from string import ascii_lowercase, ascii_uppercase
 from typing import Literal
 
 from tenant_experience.intake.duckdb_session import identifier, literal
-from tenant_experience.tenant_id import FLAG_PATTERN, NAME_PATTERN, NO_ID_PATTERN, PATTERN, SPACES, WHOLE_NUMBER, IdCase
+from tenant_experience.tenant_id import FLAG_PATTERN, NAME_PATTERN, NO_ID_PATTERN, PATTERN
 from tenant_experience.use_case.source import WHERE, Source
 from tenant_experience.use_case.source_expression import is_plain_column
 
@@ -61,22 +60,6 @@ def malformed_id(column: str) -> str:
 def malformed_name(column: str) -> str:
     """SQL: whether ``column`` can be no name of a portfolio or a category."""
     return f"({malformed(column, NAME_PATTERN)} OR NOT {malformed(column, NO_ID_PATTERN)})"
-
-
-def normalised(text: str) -> str:
-    """SQL for the normal form of a name: what ``tenant_id.normalised`` says in Python."""
-    composed = f"trim(regexp_replace(nfc_normalize({text}), {literal(f'[{SPACES}]')}, ' ', 'g'), ' ')"
-    whole = rf"regexp_replace({composed}, {literal(f'^{WHOLE_NUMBER}$')}, '\1')"
-    # Most texts are ASCII without a dot. Checking that costs a fraction of the rest.
-    rare = f"strlen({text}) <> length({text}) OR contains({text}, '.') OR {text} < '!' OR ends_with({text}, ' ')"
-    return f"CASE WHEN {rare} THEN {whole} ELSE {text} END"
-
-
-def normal_id(text: str, case: IdCase) -> str:
-    """SQL for the normal form of a tenant's id: what ``tenant_id.normal_id`` says in Python."""
-    if case == "sensitive":
-        return normalised(text)
-    return f"nfc_normalize(translate({normalised(text)}, {literal(ascii_uppercase)}, {literal(ascii_lowercase)}))"
 
 
 def _named(expressions: Mapping[str, str]) -> str:

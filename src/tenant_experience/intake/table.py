@@ -1,9 +1,8 @@
-"""A ready-made feature table: checked row by row, and refused as a whole unless it has one row for each tenant.
+"""A ready-made feature table: checked row by row, with one row for each id.
 
-With ``examples: several``, a tenant may have several rows, each with a time of its own.
+With ``examples: several``, an id may have several rows, each with a time of its own.
 """
 
-# ruff: noqa: S608 - names in SQL come from validated settings
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from collections.abc import Sequence
 import duckdb
 
 from tenant_experience.errors import UserError
-from tenant_experience.intake.duckdb_session import count, identifier, literal
+from tenant_experience.intake.duckdb_session import identifier, literal
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import (
@@ -20,12 +19,12 @@ from tenant_experience.intake.mapping import (
     Rule,
     malformed_id,
     malformed_name,
-    normal_id,
-    normalised,
 )
+from tenant_experience.intake.repeated_rows import RepeatedRows, view_one_row_each
 from tenant_experience.intake.staging import FileCount
 from tenant_experience.intake.times import unreadable_time, utc_time
 from tenant_experience.use_case.features import Feature
+from tenant_experience.use_case.id_sql import normal_id, normalised
 from tenant_experience.use_case.manifest import without_training
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
@@ -35,13 +34,16 @@ _AS_OF = "as_of"
 _WRONG_COLUMN_SHARE = 0.5
 
 
-def read_table(engine: DuckDbEngine, files: Sequence[RawFile], source: Source, use_case: UseCase) -> list[FileCount]:
+def read_table(
+    engine: DuckDbEngine, files: Sequence[RawFile], source: Source, use_case: UseCase
+) -> tuple[list[FileCount], RepeatedRows]:
     """Fills the view ``ready_made`` (record id, partition, features, label) and the table ``quarantine``.
 
-    Numbers are DOUBLE. An optional feature that the source does not map is null in every row.
+    Numbers are DOUBLE. An optional feature that the source does not map is null in every row. Of rows with one id, one
+    is kept.
 
     Raises:
-        UserError: ``wrong_column_type`` or ``duplicate_ids``, or a file cannot be read; names the file and the column.
+        UserError: ``wrong_column_type``, or a file cannot be read; names the file and the column.
     """
     checks = tuple(_checks(source, use_case))
     label = [use_case.labels.column] if use_case.labels.column else []
@@ -49,11 +51,8 @@ def read_table(engine: DuckDbEngine, files: Sequence[RawFile], source: Source, u
     mapping = RowMapping(source, _typed(source, use_case), checks, _meanings(use_case), advice=advice)
     counts = engine.stage(files, mapping)
     _check_column_types(engine.connection, counts, source)
-    _check_unique(engine.connection, files, source, use_case)
-    engine.connection.execute(
-        "CREATE VIEW ready_made AS SELECT * EXCLUDE (file, broken_rule) FROM staged WHERE broken_rule IS NULL"
-    )
-    return counts
+    key = [use_case.record_id, *([_AS_OF] if use_case.examples == "several" else [])]
+    return counts, view_one_row_each(engine.connection, "ready_made", key, mapping.columns)
 
 
 def _typed(source: Source, use_case: UseCase) -> dict[str, str]:
@@ -146,32 +145,4 @@ def _check_column_types(connection: duckdb.DuckDBPyConnection, counts: list[File
             f"{file}: column {source.columns[column]!r}, read as {column}, must hold numbers, but {broken} of "
             f"{rows[file]} rows do not, the first in line {line}",
             code="wrong_column_type",
-        )
-
-
-def _check_unique(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile], source: Source, use_case: UseCase
-) -> None:
-    record_id = use_case.record_id
-    several_rows = use_case.examples == "several"
-    of_row = f"{identifier(record_id)}, {_AS_OF}" if several_rows else identifier(record_id)
-    repeated = (
-        f"(SELECT {of_row}, max(file) AS file FROM staged WHERE broken_rule IS NULL "
-        f"GROUP BY {of_row} HAVING count(*) > 1)"
-    )
-    several = count(connection, f"SELECT count(*) FROM {repeated}")
-    if several:
-        file = files[count(connection, f"SELECT min(file) FROM {repeated}")]
-        if several_rows:
-            raise UserError(
-                f"{file.name}: each row of one id needs a time of its own, but {several} pairs of columns "
-                f"{source.columns[record_id]!r} and {source.columns[_AS_OF]!r} are in more than one row: send each row "
-                "once, or map as_of to a finer time",
-                code="duplicate_ids",
-            )
-        cases = " (in upper or lower case)" if use_case.record_id_case == "insensitive" else ""
-        raise UserError(
-            f"{file.name}: column {source.columns[record_id]!r} must be unique, but {several} ids are in more than one "
-            f"row{cases}: a ready-made table has one row for each tenant",
-            code="duplicate_ids",
         )

@@ -9,9 +9,10 @@ from datetime import datetime
 from tenant_experience.intake.duckdb_session import identifier, literal
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.formats import RawFile
-from tenant_experience.intake.mapping import Meaning, RowMapping, Rule, malformed_id, normal_id
+from tenant_experience.intake.mapping import Meaning, RowMapping, Rule, malformed_id
 from tenant_experience.intake.staging import FileCount
 from tenant_experience.intake.times import latest_time, unreadable_time, utc_time
+from tenant_experience.use_case.id_sql import normal_id
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
 from tenant_experience.use_case.tenant_outcomes import OUTCOME_COLUMNS, SCORE_COLUMN, OutcomeKind

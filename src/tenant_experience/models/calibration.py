@@ -53,7 +53,7 @@ def fit_calibration(margins: Margins, labels: NDArray[np.floating]) -> Calibrati
     """
     fitted = _platt(margins, labels) if margins.ndim == 1 else _temperature(margins, labels)
     if fitted is None:
-        _log.warning("calibration would reverse the order of the tenants, so the margins are left as they are")
+        _log.warning("calibration would reverse the order of the rows, so the margins are left as they are")
     return fitted or Calibration()
 
 

@@ -122,7 +122,7 @@ def build_features(
             files = find_raw_files(folders.raw, batch.source, scratch, batch.chosen)
             intake = read_batch(engine, batch, files, folders, scratch, quality)
             check_quarantine_gate(intake, batch.use_case, batch.source.columns)
-            check_conflicting_ids(quality.events, batch.use_case)
+            check_conflicting_ids(quality.events or quality.table, batch.use_case)
             if batch.source.has_events:
                 has_cases = batch.source.kind == "activities"
                 check_freshness(engine, batch.use_case, batch.as_of, has_cases=has_cases)
@@ -187,11 +187,11 @@ def read_batch(
         quality.history = describe_history(batch.use_case, batch.source)
     else:
         in_process = DuckDbEngine(connection, scratch, engine.pseudonyms)
-        counted = read_table(in_process, files, batch.source, batch.use_case)
+        counted, quality.table = read_table(in_process, files, batch.source, batch.use_case)
         intake = describe_intake(connection, counted, skipped_files(folders.raw))
     if intake.skipped:  # all of them, also when a gate refuses the batch
         _log.info("not read, because their names begin with . or _: %s", ", ".join(intake.skipped))
-    quality.intake, quality.warnings = intake, intake_warnings(intake, quality.events)
+    quality.intake, quality.warnings = intake, intake_warnings(intake, quality.events or quality.table, batch.use_case)
     write_quarantine(connection, folders.quarantine)
     return intake
 
@@ -268,7 +268,7 @@ def by_live_rule(
     table = read_features(path, use_case)
     if obstacle(rules.live, table, use_case):
         return []
-    return list(measure(table, release, rules.live, rules.live, rules.yardstick).sentences())
+    return list(measure(table, release, rules.live, rules.live, rules.yardstick).sentences(use_case.words))
 
 
 def compute_features(

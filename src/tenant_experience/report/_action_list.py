@@ -181,8 +181,8 @@ def _reasons(count: int, age: float, breaches: Mapping[str, float], targets: Tar
 def _next_step(age: float, targets: Targets, words: Words) -> str:
     if age > FORGOTTEN * targets.resolution_hr:
         return (
-            f"Check whether the oldest item is really open. Close it, or tell the {words.record} today when "
-            "it will be done."
+            f"Check whether the oldest item is really open. Close it, or tell the {words.record} today when it will be "
+            "done."
         )
     if age > targets.resolution_hr:
         return f"Tell the {words.record} today when the oldest item will be resolved, and by whom."

@@ -148,8 +148,8 @@ class ReportPart:
         if not self.is_sampled:
             return "the test part"
         return (
-            f"{self.evaluation.words.counted(self.evaluation.sampled_tenants)} of the test part, spread "
-            "evenly over all answers"
+            f"{self.evaluation.words.counted(self.evaluation.sampled_tenants)} of the test part, spread evenly over "
+            "all answers"
         )
 
     @property
@@ -292,17 +292,16 @@ def _firmness(grouping: Grouping, words: Words) -> Iterator[Firmness]:
     if grouping.held:
         yield Firmness(
             f"Do the earlier groups still explain these {words.records}?",
-            f"This release did not find its own groups. Here is how much of its own {words.records}' variation "
-            "the earlier "
-            f"ones explain; all figures below are from the {words.records} on whom they were found.",
+            f"This release did not find its own groups. Here is how much of its own {words.records}' variation the "
+            f"earlier ones explain; all figures below are from the {words.records} on whom they were found.",
             share(grouping.held.explained_variance),
             f"{share(grouping.held.permuted_variance)} in shuffled columns",
         )
     if grouping.stability:
         yield Firmness(
             f"Would other {words.records} give the same groups?",
-            f"The median adjusted Rand index of {grouping.stability.refits} refits on redrawn {words.records}. 1 means "
-            f"that all {words.records} stay in their group.",
+            f"The median adjusted Rand index of {grouping.stability.refits} refits on redrawn {words.records}. 1 "
+            f"means that all {words.records} stay in their group.",
             figure(grouping.stability.ari_median),
             f"lowest {figure(grouping.stability.ari_minimum)}",
         )

@@ -91,6 +91,11 @@ def slice_meanings(words: Words) -> dict[str, str]:
     return _all_in_words(_SLICE_MEANINGS, words)
 
 
+def slice_names(words: Words) -> dict[str, str]:
+    """Kind of slice -> what one of them is called."""
+    return {**{kind: kind for kind in _SLICE_MEANINGS}, "portfolio": words.partition}
+
+
 def fairness_meanings(words: Words) -> dict[str, str]:
     """Kind of band -> what it is a band of."""
     return _all_in_words(_FAIRNESS_MEANINGS, words)

@@ -17,7 +17,7 @@ from tenant_experience.jobs.partition_runs import PartitionOutcome
 from tenant_experience.pages.html_page import render
 from tenant_experience.report._action_list import Action
 from tenant_experience.report._part import ReportPart, report_part
-from tenant_experience.report._words import VERDICTS, fairness_meanings, metric_meanings, slice_meanings
+from tenant_experience.report._words import VERDICTS, fairness_meanings, metric_meanings, slice_meanings, slice_names
 from tenant_experience.report.action_files import ActionReport, PortfolioRow
 from tenant_experience.report.pictures import GroupPictures
 from tenant_experience.report.share_pictures import SharePicture
@@ -99,6 +99,7 @@ class ShardReport:
             failed_records=list(self.ingestion.failed.items())[:FAILED_RECORDS_LIMIT],
             metric_meanings=metric_meanings(words),
             slice_meanings=slice_meanings(words),
+            slice_names=slice_names(words),
             fairness_meanings=fairness_meanings(words),
             verdicts=VERDICTS,
             portfolio_limit=PORTFOLIO_LIMIT,

@@ -69,17 +69,6 @@ class EventColumn(Settings):
     optional: bool = False
     follows_event: bool = False
 
-    @field_validator("values", "required_for", mode="before")
-    @classmethod
-    def _texts(cls, values: object) -> object:
-        for value in values if isinstance(values, list) else ():
-            if isinstance(value, bool):
-                hint = "YAML reads yes, no, on, off, true and false as true or false: write them in quotes"
-                raise ValueError(hint)  # noqa: TRY004 - pydantic turns it into an error with the line of the key
-            if not isinstance(value, str):
-                raise ValueError(f"a value is a text: write {str(value)!r} in quotes")  # noqa: TRY004
-        return values
-
     @field_validator("minimum", "maximum")
     @classmethod
     def _in_utc(cls, bound: float | datetime | None) -> float | datetime | None:

@@ -15,7 +15,8 @@ class Gates(Settings):
 
     Attributes:
         quarantine_share: at most this share of the rows is quarantined.
-        conflicting_ids: at most this share of the events have an id that other rows use for a different event.
+        conflicting_ids: at most this share of the events have an id that other rows use for a different event; of a
+            ready-made table, at most this share of the ids have rows that differ.
         failed_records_share: at most this share (rounded up) of the tenants that an instance ingests is not written.
         pooled_tenants: at least this many tenants may train.
         freshness_days: the newest event is at most this many days older than ``as_of``.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StrictInt, model_validator
+from pydantic import BeforeValidator, Field, StrictInt, model_validator
 
 from tenant_experience.data_layout import CENSORED, MANIFEST
 from tenant_experience.errors import UserError
@@ -29,6 +29,8 @@ from tenant_experience.use_case.words import Words
 USE_CASE_FILE = "use_case.yaml"
 SQL_FILE = "features.sql"
 SOURCES_FOLDER = "sources"
+# The column of ids of a use case that makes them from other columns and does not name it.
+DEFAULT_RECORD_ID = "record_id"
 # The partition column of a use case that does not name one. Without values in it, there is one partition.
 DEFAULT_PARTITION_COLUMN = "portfolio_id"
 
@@ -114,6 +116,25 @@ class Costs(Settings):
         return self.false_alarm / (self.false_alarm + self.miss)
 
 
+class RecordId(Settings):
+    """Which column holds the ids, and from which columns of a source they are made, if they are (decision 38)."""
+
+    name: Name = DEFAULT_RECORD_ID
+    from_: tuple[Name, ...] | None = Field(default=None, alias="from", min_length=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        names = self.from_ or ()
+        if len(set(names)) < len(names) or self.name in names:
+            raise ValueError(f"record_id.from must name different columns, and not {self.name!r} itself")
+        return self
+
+
+def _as_record_id(setting: Any) -> Any:
+    """A plain name is the column of ids."""
+    return setting if isinstance(setting, dict | RecordId) else {"name": setting}
+
+
 class UseCase(Settings):
     """A whole ``use_case.yaml``.
 
@@ -128,7 +149,7 @@ class UseCase(Settings):
     """
 
     name: Name
-    record_id: Name
+    ids: Annotated[RecordId, BeforeValidator(_as_record_id)] = Field(alias="record_id")
     record_id_case: IdCase = "sensitive"
     partition_column: Name = DEFAULT_PARTITION_COLUMN
     default_source: Name
@@ -154,6 +175,16 @@ class UseCase(Settings):
     contacts: list[Name] = Field(default_factory=list)
     targets: Targets | None = None
     capacity: int = Field(default=10, ge=1, le=1_000)
+
+    @property
+    def record_id(self) -> str:
+        """The column of ids."""
+        return self.ids.name
+
+    @property
+    def id_columns(self) -> tuple[str, ...]:
+        """What a source must map to give an id: its column, or the columns that it is made from."""
+        return self.ids.from_ or (self.record_id,)
 
     @property
     def feature_names(self) -> list[str]:
@@ -218,7 +249,10 @@ class UseCase(Settings):
     def cannot_be_pooled(self) -> str | None:
         """Why ``models.scope: pooled`` is impossible, in words that follow it; None when it is possible."""
         if self.labels.from_ == "clusters":
-            return "needs labels.from: column; with groups, portfolios are compared on one scale (scope: global)"
+            return (
+                f"needs labels.from: column; with groups, {self.words.partitions} are compared on one scale "
+                "(scope: global)"
+            )
         if self.labels.horizon_days is not None:
             return (
                 "is for two classes or a number that is known of every record, and the days until an event are not; "
@@ -357,6 +391,8 @@ class UseCase(Settings):
             raise ValueError(
                 f"labels.column {self.labels.column!r} must not be a feature or an id: it is what a model predicts"
             )
+        if self.labels.column in self.id_columns:
+            raise ValueError(f"record_id.from names {self.labels.column!r}: a record needs an id before it has a label")
         uncounted = [name for name in self.contacts if name not in self.features or name in self.categories]
         if uncounted:
             raise ValueError(f"contacts names {uncounted}, which are not features that count contacts")

@@ -68,6 +68,11 @@ class ServedUseCase:
         return found
 
 
+def _name_of_id(setting: str | Mapping[str, Any]) -> str:
+    """Ids that are made from several columns have a name of their own, or the usual one."""
+    return setting if isinstance(setting, str) else str(setting.get("name", "record_id"))
+
+
 def parse(content: bytes) -> ServedUseCase:
     """Reads what the API needs from ``use_case.yaml``; the jobs check all of it."""
     import yaml
@@ -77,7 +82,7 @@ def parse(content: bytes) -> ServedUseCase:
     positive = labels.get("positive")
     return ServedUseCase(
         name=document["name"],
-        record_id=document["record_id"],
+        record_id=_name_of_id(document["record_id"]),
         record_id_case=document.get("record_id_case", "sensitive"),
         partition_column=document.get("partition_column", "portfolio_id"),
         features={name: _feature(name, feature or {}) for name, feature in document["features"].items()},

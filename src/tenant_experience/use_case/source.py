@@ -16,6 +16,7 @@ from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings, fault_in_words, line_of, load_settings
 from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT, Combination
 from tenant_experience.use_case.features import Name
+from tenant_experience.use_case.id_sql import joined_id
 from tenant_experience.use_case.schema import SOURCES_FOLDER, USE_CASE_FILE, History, UseCase
 from tenant_experience.use_case.source_expression import check_time_format, columns_read
 from tenant_experience.use_case.tenant_outcomes import OUTCOME_COLUMNS, SCORE_COLUMN
@@ -219,7 +220,17 @@ def load_source(folder: Path, name: str, use_case: UseCase, *, of: SourcePurpose
         ) from error
     _check_columns(source, use_case, path)
     _check_combinations(source, use_case, path)
-    return source
+    return _with_joined_id(source, use_case, path)
+
+
+def _with_joined_id(source: Source, use_case: UseCase, path: Path) -> Source:
+    """The source with the expression of an id that is made from columns, instead of those that only it needs."""
+    if use_case.ids.from_ is None:
+        return source
+    joined = joined_id([source.columns[name] for name in use_case.id_columns], use_case.record_id_case)
+    needed = {name for names in _allowed_columns(source, use_case, path) for name in names}
+    others = {name: each for name, each in source.columns.items() if name in needed}
+    return source.model_copy(update={"columns": {use_case.record_id: joined, **others}})
 
 
 def _reads_outcomes(folder: Path, name: str) -> bool:
@@ -232,16 +243,8 @@ def _reads_outcomes(folder: Path, name: str) -> bool:
 
 def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
     of_events = source.has_events
-    if source.kind == "outcomes":
-        required, optional = _outcome_columns(use_case, path)
-    elif use_case.labels.from_ == "events" and not of_events:
-        raise UserError(
-            f"{path.name}: line {line_of(path, 'kind')}: key 'kind' is table, but with labels.from: events, labels are "
-            "made of events: map the events themselves, with kind: events or activities",
-            code="invalid_source",
-        )
-    else:
-        required, optional = _event_columns(source, use_case, path) if of_events else _table_columns(use_case)
+    others, optional = _allowed_columns(source, use_case, path)
+    required = tuple(dict.fromkeys((*use_case.id_columns, *others)))
     missing = [name for name in required if name not in source.columns]
     unknown = [name for name in source.columns if name not in (*required, *optional)]
     if missing:
@@ -258,6 +261,19 @@ def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
         )
 
 
+def _allowed_columns(source: Source, use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns beside the id that a source must map, and those that it may map."""
+    if source.kind == "outcomes":
+        return _outcome_columns(use_case, path)
+    if use_case.labels.from_ == "events" and not source.has_events:
+        raise UserError(
+            f"{path.name}: line {line_of(path, 'kind')}: key 'kind' is table, but with labels.from: events, labels are "
+            "made of events: map the events themselves, with kind: events or activities",
+            code="invalid_source",
+        )
+    return _event_columns(source, use_case, path) if source.has_events else _table_columns(use_case)
+
+
 def _event_columns(source: Source, use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if use_case.events is None:
         raise UserError(
@@ -270,8 +286,8 @@ def _event_columns(source: Source, use_case: UseCase, path: Path) -> tuple[tuple
     optional = [name for name, column in events.columns.items() if column.optional]
     of_case = (EVENT_ID, RECORDED_AT)
     if source.kind == "activities":
-        return (*of_case, use_case.record_id, events.time, *required), (use_case.partition_column, *optional)
-    return (use_case.record_id, events.time, *required), (use_case.partition_column, *optional, *of_case)
+        return (*of_case, events.time, *required), (use_case.partition_column, *optional)
+    return (events.time, *required), (use_case.partition_column, *optional, *of_case)
 
 
 def _check_combinations(source: Source, use_case: UseCase, path: Path) -> None:
@@ -296,7 +312,7 @@ def _outcome_columns(use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tu
             "'outcomes': declare there what each kind of outcome means",
             code="invalid_source",
         )
-    return (use_case.record_id, *OUTCOME_COLUMNS), (SCORE_COLUMN,)
+    return OUTCOME_COLUMNS, (SCORE_COLUMN,)
 
 
 def _table_columns(use_case: UseCase) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -306,4 +322,4 @@ def _table_columns(use_case: UseCase) -> tuple[tuple[str, ...], tuple[str, ...]]
     labels = [use_case.labels.column] if use_case.labels.column else []
     times = ["as_of"] if use_case.examples == "several" else []
     kept = use_case.kept_columns
-    return (use_case.record_id, *times, *required, *kept), (use_case.partition_column, *optional, *labels)
+    return (*times, *required, *kept), (use_case.partition_column, *optional, *labels)

@@ -51,11 +51,11 @@ def test_whatever_is_not_read_is_listed(tmp_path: Path):
 
 
 def test_skipped_files_and_conflicting_ids_are_warned_about():
-    assert intake_warnings(intake(), events(0)) == []
-    skipped, conflicting = intake_warnings(intake(*(f"_{place}.csv" for place in range(7))), events(3))
+    assert intake_warnings(intake(), events(0), USE_CASE) == []
+    skipped, conflicting = intake_warnings(intake(*(f"_{place}.csv" for place in range(7))), events(3), USE_CASE)
     assert skipped.startswith("7 files were not read")
     assert skipped.endswith("_4.csv and 2 more")
-    (one,) = intake_warnings(intake("_events.csv"), events(0))
+    (one,) = intake_warnings(intake("_events.csv"), events(0), USE_CASE)
     assert one.startswith("1 file was not read")
     assert one.endswith(": _events.csv")
     assert conflicting.startswith(

@@ -46,11 +46,11 @@ def test_one_period_is_said() -> None:
 def test_the_gate_is_about_the_backtest_where_there_is_one(error: float, passed: bool) -> None:
     backtest = made_up_next_period(error).backtest
     gates, metrics = Gates(pooled_tenants=1, calibration_error=0.1), {"calibration_error": 0.06}
-    [gate] = model_gates(gates, metrics, [], None, backtest)
+    [gate] = model_gates(gates, metrics, [], None, backtest, words=TENANT_WORDS)
     # Chance adds a little to the distance that is measured, and the debiased error leaves that out.
     assert gate.value == pytest.approx(error, abs=0.003)
     assert gate.passed == passed
     assert gate.message.startswith("the calibration error over the next period is 0.")
-    [without] = model_gates(gates, metrics, [], None)
+    [without] = model_gates(gates, metrics, [], None, words=TENANT_WORDS)
     assert (without.value, without.passed) == (0.06, True)
     assert without.message.startswith("the calibration error is 0.0600")

@@ -11,13 +11,14 @@ import pytest
 from tenant_experience.errors import UserError
 from tenant_experience.features.sql import features_from_events
 from tenant_experience.intake.engine import DuckDbEngine
+from tenant_experience.use_case.schema import RecordId
 from tests.support.raw_reading import USE_CASE
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def test_a_column_that_the_sql_does_not_give_is_named() -> None:
-    use_case = USE_CASE.model_copy(update={"record_id": "tennant_id"})
+    use_case = USE_CASE.model_copy(update={"ids": RecordId(name="tennant_id")})
     with duckdb.connect() as connection, pytest.raises(UserError, match="'tennant_id'") as caught:
         features_from_events(DuckDbEngine(connection, Path()), use_case, "SELECT 1 AS tenant_id", AS_OF)
     assert caught.value.code == "invalid_use_case"

@@ -18,6 +18,7 @@ from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.use_case.group_choice import FIND_NEW, KEEP, GroupChoice
 from tenant_experience.use_case.schema import UseCase
 from tests.support.generated_tenants import generated_table, settings_with, slower, use_case
+from tests.support.words import TENANT_WORDS
 
 ALL = Partition("all", "all")
 FROM_R1 = GroupChoice("from", "r1")
@@ -61,7 +62,7 @@ def test_when_all_wait_longer_the_frozen_rule_says_so(factor: float, choice: Gro
     assert yardstick.change is not None
     assert yardstick.change.direction == "more"
     assert yardstick.change.difference > 0.03
-    sentence = next(yardstick.sentences())
+    sentence = next(yardstick.sentences(TENANT_WORDS))
     assert sentence.startswith("Surely more tenants are bad than in release r1, by the same rule (that of release r1):")
     assert f"{first().yardstick.own.whole.share:.1%}" in sentence
     assert f"{expected:.1%}" in sentence
@@ -82,7 +83,9 @@ def test_a_kept_rule_puts_the_same_tenants_into_the_same_groups() -> None:
     assert again.grouping.held.how == "kept"
     assert again.yardstick.change is not None
     assert again.yardstick.change.direction == "unclear"
-    assert next(again.yardstick.sentences()).startswith("The share of bad has not clearly changed since release r1")
+    assert next(again.yardstick.sentences(TENANT_WORDS)).startswith(
+        "The share of bad has not clearly changed since release r1"
+    )
 
 
 def test_a_portfolio_that_alone_got_worse_is_named() -> None:
@@ -92,7 +95,7 @@ def test_a_portfolio_that_alone_got_worse_is_named() -> None:
         "b": "more",
         "c": "unclear",
     }
-    _, portfolios = yardstick.sentences()
+    _, portfolios = yardstick.sentences(TENANT_WORDS)
     assert portfolios.startswith(
         "Of 3 portfolios, 1 have surely more tenants that are bad, and 0 surely fewer: b from "
     )

@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tenant_experience.errors import UserError
 from tenant_experience.intake.duckdb_session import open_session
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.files import find_raw_files
@@ -66,7 +65,7 @@ def test_the_case_of_tenants_counts_as_declared_and_that_of_events_always(tmp_pa
 
 
 @pytest.mark.parametrize("extension", FORMATS)
-def test_two_rows_of_a_table_whose_ids_differ_only_in_case_are_refused_when_case_does_not_count(
+def test_two_rows_of_a_table_whose_ids_differ_only_in_case_are_one_when_case_does_not_count(
     tmp_path: Path, extension: str
 ) -> None:
     columns = load_source(USE_CASE_FOLDER, "tenant_table", load_use_case(USE_CASE_FOLDER)).columns
@@ -76,9 +75,7 @@ def test_two_rows_of_a_table_whose_ids_differ_only_in_case_are_refused_when_case
     insensitive = use_case_without_case(tmp_path)
     assert table_ids(tmp_path / "raw", USE_CASE_FOLDER) == ["T1", "T2", "t1"]
     assert table_ids(tmp_path / "one", insensitive) == ["t1", "t2"]
-    with pytest.raises(UserError, match=r"1 ids are in more than one row \(in upper or lower case\)") as caught:
-        table_ids(tmp_path / "raw", insensitive)
-    assert caught.value.code == "duplicate_ids"
+    assert table_ids(tmp_path / "raw", insensitive) == ["t1", "t2"]
 
 
 def table_ids(folder: Path, use_case_folder: Path) -> list[str]:

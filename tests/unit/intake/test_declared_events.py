@@ -123,9 +123,12 @@ def refusal(tmp_path: Path, events: str) -> str:
 @pytest.mark.parametrize(
     ("events", "words"),
     [
-        ("{columns: {x: {values: []}}}", "at least 1 item"),
-        ("{columns: {x: {values: [yes, no]}}}", "YAML reads yes, no"),
-        ("{columns: {x: {values: [1, 2]}}}", "write '1' in quotes"),
+        ("{columns: {x: {values: []}}}", "at least 1 entries"),
+        (
+            "{columns: {x: {values: [yes, no]}}}",
+            "YAML reads yes, on or true without quotes as true: write it in quotes, such as 'yes'",
+        ),
+        ("{columns: {x: {values: [1, 2]}}}", "write it in quotes, '1'"),
         ("{columns: {x: {values: [call, Call]}}}", "values lists 'call' more than once"),
         ("{columns: {x: {type: text, values: [a]}}}", "values belong to type: category, and not to type: text"),
         ("{columns: {x: {type: money}}}", "'text', 'category', 'number', 'integer', 'boolean' or 'time'"),

@@ -148,11 +148,11 @@ def test_broken_results_are_refused(tmp_path: Path, sql: str, words: str) -> Non
     assert words in refused.value.message
 
 
-def test_the_same_row_twice_and_rows_of_the_future_are_refused(tmp_path: Path) -> None:
+def test_different_rows_of_one_moment_and_rows_of_the_future_are_refused(tmp_path: Path) -> None:
     twice = loans(tmp_path / "a", columns={"as_of": "date_trunc('year', CAST(\"granted\" AS TIMESTAMPTZ))"})
     future = loans(tmp_path / "b", columns={"as_of": 'CAST("granted" AS TIMESTAMPTZ) + INTERVAL 5 YEAR'})
 
-    for written, code in ((twice, "duplicate_ids"), (future, "invalid_features")):
+    for written, code in ((twice, "conflicting_ids"), (future, "invalid_features")):
         with pytest.raises(UserError) as refused:
             written.build()
         assert refused.value.code == code

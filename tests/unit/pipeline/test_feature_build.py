@@ -229,7 +229,11 @@ def test_old_events_are_refused_by_their_gate(job: FeatureJob):
     ("change", "code", "words"),
     [
         ({"total_tickets": ["many"] * 600}, "wrong_column_type", ["households.parquet", "'total_tickets'", "numbers"]),
-        ({"household_id": ["U1", "U1"] * 300}, "duplicate_ids", ["households.parquet", "'household_id'", "unique"]),
+        (
+            {"household_id": ["U1", "U2"] * 300, "total_tickets": [*range(600)]},
+            "conflicting_ids",
+            ["2 of 2 ids", "'tenant_id'", "one row for each"],
+        ),
         ({"answer_rate": [1.5] * 600}, "too_many_bad_rows", ["households.parquet", "out_of_range", "answer_rate"]),
         ({"total_tickets": [-1.0] * 600}, "too_many_bad_rows", ["out_of_range", "total_tickets"]),
         ({"zd_positive_rate": [float("inf")] * 600}, "too_many_bad_rows", ["out_of_range", "zd_positive_rate"]),
