@@ -288,9 +288,8 @@ def _defaults(use_case: UseCase, given: set[str], as_of: datetime) -> dict[str, 
     history = by_exposure if "exposure_days" in given else "'sufficient'"
     settled = "history" if "history" in given else f"({history})"
     labelled = [f"{identifier(name)} IS NOT NULL" for name in given_labels(use_case)]
-    kind = "VARCHAR" if use_case.labels.classes else "DOUBLE"
     return {
-        **dict.fromkeys(label_columns(use_case), f"CAST(NULL AS {kind})"),
+        **dict.fromkeys(label_columns(use_case), f"CAST(NULL AS {_label_type(use_case)})"),
         use_case.partition_column: literal(GLOBAL_PARTITION),
         "as_of": f"CAST({literal(utc_text(as_of))} AS TIMESTAMP)",
         "history": history,
