@@ -8,7 +8,7 @@ Tenants are a continuum, as in real portfolios: their features have the distribu
 Of fewer than some thousands of them, real or generated, groups are often refused as not stable (decision 39). With
 ``--margin wide`` they are of two kinds that a look at the features tells apart.
 
-    python -m demo.generate_events /tmp/batch --as-of 2026-11-01T00:00:00Z --tenants 10000 --seed 0
+    python -m demo.generate_events /tmp/batch --as-of 2026-11-01T00:00:00Z --tenants 14000 --seed 0
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from demo.wide_margin_events import wide_margin_events
 # A continuum, or two kinds of tenants that differ clearly.
 Margin = Literal["none", "wide"]
 # As many as it takes for groups of a continuum to be stable: decision 39.
-TENANTS = 10_000
+TENANTS = 14_000
 DAYS_OF_LOG = 420
 # The export is made a day after as_of: what happened on that day must not leak into features.
 EXPORT_DELAY = timedelta(days=1)

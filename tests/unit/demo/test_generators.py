@@ -19,7 +19,7 @@ from tests.support.feature_job import FeatureJob
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 SHIPPED = sorted(path.parent.name for path in USE_CASES.glob("*/use_case.yaml"))
-# Its generator writes 300,000 events.
+# Its generator writes 460,000 events.
 SLOW = "tenant_experience"
 
 
