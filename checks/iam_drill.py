@@ -344,7 +344,7 @@ def _prepare(server: Laptop) -> Drill:
     batches = []
     # Other messages each time: features that have not changed are not written, and would need no permission.
     for seed, name in enumerate(("first", "second")):
-        generate(STATE / name, as_of=as_of, tenants=1000, portfolios=3, seed=seed)
+        generate(STATE / name, as_of=as_of, tenants=1000, portfolios=3, seed=seed, margin="wide")
         batches.append(RawBatch(name, tuple(sorted((STATE / name).iterdir())), manifest))
     decision = releases.Decision("approve", "Drill", "first release")
     done = releases.make_release(stack, batches[0], lambda mail: releases.decide(mail, decision))

@@ -1,4 +1,4 @@
-"""Outcomes of generated tenants: surveys, complaints, renewals and moves, which follow from who has a bad time."""
+"""Outcomes of generated tenants: surveys, complaints, renewals and moves, by how good or bad a time each has."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 OUTCOMES_FILE = "outcomes.csv"
 _DAYS = 365
-# For good tenants and bad ones.
-_ANSWERS_SURVEY = (0.25, 0.25)
+# For those who have a good time and those who have a bad one; for all others, between the two.
+_ANSWERS_SURVEY = 0.25
 _SCORES = ((0.03, 0.07, 0.2, 0.4, 0.3), (0.25, 0.35, 0.25, 0.1, 0.05))
 _COMPLAINS = (0.02, 0.12)
 _DECIDES, _MOVES_OUT = 0.4, (0.15, 0.4)
@@ -21,7 +21,7 @@ _UNKNOWN_TENANTS = 3
 
 
 def write_outcomes(
-    folder: Path, tenant_ids: npt.NDArray[np.str_], bad: npt.NDArray[np.bool_], as_of: datetime, seed: int
+    folder: Path, tenant_ids: npt.NDArray[np.str_], dissatisfied: npt.NDArray[np.float64], as_of: datetime, seed: int
 ) -> int:
     """Write ``outcomes.csv`` with what became of tenants in the year before ``as_of``; returns how many rows it has.
 
@@ -30,14 +30,14 @@ def write_outcomes(
     Args:
         folder: of the event files, which do not change.
         tenant_ids: shape (tenants,).
-        bad: whether each tenant has a bad time, shape (tenants,).
+        dissatisfied: from 0 for a good time to 1 for a bad one, shape (tenants,).
         as_of: with a time zone.
         seed: seed of everything random.
     """
     rng = np.random.default_rng([seed, len(tenant_ids), 26])
     rows = sorted(
         (tenant, moment.strftime("%Y-%m-%dT%H:%M:%SZ"), kind, value)
-        for tenant, moment, kind, value in _outcomes(rng, tenant_ids, bad, as_of.astimezone(UTC))
+        for tenant, moment, kind, value in _outcomes(rng, tenant_ids, dissatisfied, as_of.astimezone(UTC))
     )
     with (folder / OUTCOMES_FILE).open("w", newline="") as file:
         written = csv.writer(file)
@@ -47,18 +47,19 @@ def write_outcomes(
 
 
 def _outcomes(
-    rng: np.random.Generator, tenant_ids: npt.NDArray[np.str_], bad: npt.NDArray[np.bool_], as_of: datetime
+    rng: np.random.Generator, tenant_ids: npt.NDArray[np.str_], dissatisfied: npt.NDArray[np.float64], as_of: datetime
 ) -> Iterator[tuple[str, datetime, str, str]]:
     def moment() -> datetime:
         return as_of - timedelta(days=float(rng.uniform(1, _DAYS)))
 
-    for tenant, is_bad in zip(tenant_ids.tolist(), bad.astype(int).tolist(), strict=True):
-        if rng.random() < _ANSWERS_SURVEY[is_bad]:
-            yield tenant, moment(), "survey", str(1 + int(rng.choice(5, p=_SCORES[is_bad])))
-        if rng.random() < _COMPLAINS[is_bad]:
+    for tenant, part in zip(tenant_ids.tolist(), dissatisfied.tolist(), strict=True):
+        mix = np.array([1 - part, part])
+        if rng.random() < _ANSWERS_SURVEY:
+            yield tenant, moment(), "survey", str(1 + int(rng.choice(5, p=mix @ _SCORES)))
+        if rng.random() < mix @ _COMPLAINS:
             yield tenant, moment(), "complaint", ""
         if rng.random() < _DECIDES:
-            yield tenant, moment(), "move_out" if rng.random() < _MOVES_OUT[is_bad] else "renewal", ""
+            yield tenant, moment(), "move_out" if rng.random() < mix @ _MOVES_OUT else "renewal", ""
     for number in range(_UNKNOWN_TENANTS):
         yield f"FORMER-{number}", moment(), "survey", "3"
     yield tenant_ids.tolist()[0], moment(), "survey", "11"

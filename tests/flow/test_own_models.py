@@ -17,7 +17,7 @@ AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def test_large_portfolios_get_models_of_their_own(flow: Flow, first: FinishedRelease, tmp_path: Path) -> None:
-    generate(tmp_path / "events", as_of=AS_OF, tenants=8000, portfolios=2, seed=4)
+    generate(tmp_path / "events", as_of=AS_OF, tenants=8000, portfolios=2, seed=4, margin="wide")
     manifest = {"source": "events", "as_of": AS_OF.strftime("%Y-%m-%dT%H:%M:%SZ"), "models": "per_partition"}
     work = RawBatch("own-models", tuple(sorted((tmp_path / "events").iterdir())), manifest)
     done = flow.release(work)

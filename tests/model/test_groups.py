@@ -46,7 +46,7 @@ def test_a_known_truth_is_found(seed: int) -> None:
 
 def test_the_truth_behind_raw_events_is_found(tmp_path: Path) -> None:
     job = FeatureJob(tmp_path)
-    truth = generate(job.raw, as_of=datetime(2026, 11, 1, tzinfo=UTC))
+    truth = generate(job.raw, as_of=datetime(2026, 11, 1, tzinfo=UTC), tenants=1_500, margin="wide")
     job.run({"source": "events", "as_of": "2026-11-01T00:00:00Z"})
     _, rows = group(read_features(job.output("features") / "features.parquet", use_case()))
     bad = dict(zip(truth.tenant_ids.tolist(), truth.bad.tolist(), strict=True))

@@ -109,7 +109,7 @@ def without_freshness(job: FeatureJob) -> None:
 def test_of_generated_events_through_the_jobs(tmp_path: Path) -> None:
     earlier, later = FeatureJob(tmp_path / "earlier"), FeatureJob(tmp_path / "later")
     for job in (earlier, later):
-        generate(job.raw, as_of=AS_OF, tenants=1_500, days_of_log=3 * 365 + 20)
+        generate(job.raw, as_of=AS_OF, tenants=1_500, days_of_log=3 * 365 + 20, margin="wide")
         without_freshness(job)
     release = Release(earlier, AS_OF - YEAR, {}, [365])
     assert later.run({"as_of": f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}"})["past_periods"] == [365, 730]

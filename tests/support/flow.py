@@ -72,7 +72,7 @@ class Flow:
         as_of = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
         folder = self.inputs / f"seed-{seed}-{tenants}"
         if not folder.exists():
-            generate(folder, as_of=as_of, tenants=tenants, seed=seed)
+            generate(folder, as_of=as_of, tenants=tenants, seed=seed, margin="wide")
         manifest = {"source": "events", "as_of": as_of.strftime("%Y-%m-%dT%H:%M:%SZ"), **settings}
         return RawBatch(f"seed-{seed}-{len(list(self.inputs.iterdir()))}", tuple(sorted(folder.iterdir())), manifest)
 

@@ -48,7 +48,7 @@ def rows(folder: Path, name: str) -> list[dict[str, object]]:
 def test_pseudonyms_stand_for_ids_in_everything_a_build_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
     raw = tmp_path / "raw"
-    generate(raw, as_of=AS_OF, tenants=600, seed=1)
+    generate(raw, as_of=AS_OF, tenants=600, seed=1, margin="wide")
     (raw / "manifest.json").write_text("{}")
     (raw / "broken.csv").write_text(
         "event_id,tenant_id,channel,opened_at,first_response_at,resolved_at\n"

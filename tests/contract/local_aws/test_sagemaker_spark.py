@@ -57,7 +57,7 @@ def request(name: str) -> dict[str, Any]:
 def batch(tmp_path_factory: pytest.TempPathFactory, s3: Any) -> FeatureJob:
     """The same batch in S3 and in folders."""
     job = FeatureJob(tmp_path_factory.mktemp("duckdb"))
-    generate(job.raw, as_of=datetime(2026, 11, 1, tzinfo=UTC), tenants=700)
+    generate(job.raw, as_of=datetime(2026, 11, 1, tzinfo=UTC), tenants=700, margin="wide")
     (job.raw / "manifest.json").write_text(json.dumps({"as_of": "2026-11-01T00:00:00Z"}))
     for name, folder in (("raw", job.raw), ("use_case", job.use_case)):
         for path in folder.rglob("*"):

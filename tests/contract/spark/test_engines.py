@@ -135,7 +135,7 @@ def test_ids_that_differ_only_in_case_are_one_tenant_when_case_does_not_count(
     jobs = Jobs(tmp_path, spark_python)
     for job in (jobs.duckdb, jobs.spark):
         ignore_case(job.use_case)
-    generate(jobs.duckdb.raw, as_of=AS_OF, tenants=600, seed=1)
+    generate(jobs.duckdb.raw, as_of=AS_OF, tenants=600, seed=1, margin="wide")
     path = min(jobs.duckdb.raw.glob("*.csv"))
     path.write_text(re.sub(r"\bT(\d{6})\b", r"t\1", path.read_text()))
     outcomes = jobs.run()

@@ -24,7 +24,7 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> FeatureJob:
     base = tmp_path_factory.mktemp("compared")
     first, second = FeatureJob(base / "first"), FeatureJob(base / "second")
     for seed, job in enumerate((first, second)):
-        generate(job.raw, as_of=AS_OF, tenants=700, seed=seed)
+        generate(job.raw, as_of=AS_OF, tenants=700, seed=seed, margin="wide")
     tickets = second.raw / "tickets.csv"
     rows = list(csv.reader(tickets.read_text().splitlines()))
     rows = [[HOSTILE if cell == "Elm Court" else cell for cell in row] for row in rows]

@@ -19,6 +19,8 @@ from tests.support.feature_job import FeatureJob
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 SHIPPED = sorted(path.parent.name for path in USE_CASES.glob("*/use_case.yaml"))
+# Its generator writes 460,000 events.
+SLOW = "tenant_experience"
 
 
 def bank_marketing(folder: Path) -> pd.DataFrame:
@@ -92,7 +94,9 @@ def test_the_features_are_those_of_pandas(reference: Callable[[Path], pd.DataFra
             pd.testing.assert_series_equal(computed.astype(float), given.astype(float), check_names=False, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == SLOW else name for name in SHIPPED]
+)
 def test_a_use_case_has_a_page_and_its_data_are_made_again_from_their_seed(name: str, tmp_path: Path) -> None:
     generate = load_generator(USE_CASES / name)
     for folder, seed in (("a", 0), ("b", 0), ("c", 1)):

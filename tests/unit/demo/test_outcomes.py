@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from demo.generate_events import generate, main
+from demo.generate_events import Margin, generate, main
 from tenx.main import main as tenx
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def test_outcomes_follow_from_who_has_a_bad_time_and_change_no_other_file(tmp_path: Path) -> None:
-    truth = generate(tmp_path / "with", as_of=AS_OF, outcomes=True)
-    generate(tmp_path / "without", as_of=AS_OF)
-    generate(tmp_path / "again", as_of=AS_OF, outcomes=True)
+@pytest.mark.parametrize(("margin", "bad_enough", "good_enough"), [("wide", 0.45, 0.2), ("none", 0.35, 0.3)])
+def test_outcomes_follow_from_who_has_a_bad_time_and_change_no_other_file(
+    margin: Margin, bad_enough: float, good_enough: float, tmp_path: Path
+) -> None:
+    truth = generate(tmp_path / "with", as_of=AS_OF, tenants=1_500, outcomes=True, margin=margin)
+    generate(tmp_path / "without", as_of=AS_OF, tenants=1_500, margin=margin)
+    generate(tmp_path / "again", as_of=AS_OF, tenants=1_500, outcomes=True, margin=margin)
     for file in (tmp_path / "without").iterdir():
         assert file.read_bytes() == (tmp_path / "with" / file.name).read_bytes()
     written = tmp_path / "with/outcomes.csv"
@@ -33,7 +36,8 @@ def test_outcomes_follow_from_who_has_a_bad_time_and_change_no_other_file(tmp_pa
     ]
     shares = [sum(low for is_bad, low in surveys if is_bad == which) for which in (False, True)]
     counts = [sum(is_bad == which for is_bad, _ in surveys) for which in (False, True)]
-    assert shares[1] / counts[1] > 0.45 > 0.2 > shares[0] / counts[0]
+    assert shares[1] / counts[1] > bad_enough
+    assert shares[0] / counts[0] < good_enough
     assert {row["kind"] for row in rows} == {"survey", "complaint", "move_out", "renewal"}
 
 

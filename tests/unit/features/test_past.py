@@ -34,7 +34,7 @@ def manifest(as_of: datetime = AS_OF) -> dict[str, str]:
 
 def built(folder: Path, days_of_log: int, as_of: datetime = AS_OF) -> tuple[FeatureJob, dict]:
     job = FeatureJob(folder)
-    generate(job.raw, as_of=AS_OF, tenants=TENANTS, days_of_log=days_of_log)
+    generate(job.raw, as_of=AS_OF, tenants=TENANTS, days_of_log=days_of_log, margin="wide")
     switched_off = (job.use_case / "use_case.yaml").read_text().replace("freshness_days: 45", "freshness_days: null")
     (job.use_case / "use_case.yaml").write_text(switched_off)
     outcome = job.run(manifest(as_of))
@@ -64,7 +64,7 @@ def test_they_are_what_was_built_then(three_years: FeatureJob, periods: int, tmp
 def test_they_know_nothing_of_what_happened_since(three_years: FeatureJob, tmp_path: Path) -> None:
     """Without the tickets, requests and calls of the last year, the same."""
     job = FeatureJob(tmp_path)
-    generate(job.raw, as_of=AS_OF, tenants=TENANTS, days_of_log=1_100)
+    generate(job.raw, as_of=AS_OF, tenants=TENANTS, days_of_log=1_100, margin="wide")
     tables = sorted(job.raw.glob("*.csv*"))
     assert len(tables) > 1
     for path in tables:
@@ -90,7 +90,7 @@ def test_only_periods_that_the_log_covers(days_of_log: int, expected: list[int],
 
 def test_a_few_stray_events_are_no_log(tmp_path: Path) -> None:
     job = FeatureJob(tmp_path)
-    generate(job.raw, as_of=AS_OF, tenants=TENANTS)
+    generate(job.raw, as_of=AS_OF, tenants=TENANTS, margin="wide")
     columns = "event_id tenant_id portfolio_id channel opened_at direction first_response_at resolved_at answered"
     names = [*columns.split(), "escalated", "sentiment"]
     lines = (f"S{i},T{i:06d},Elm Court,ticket,2020-01-0{i + 1}T10:00:00Z,,,,,false," for i in range(9))

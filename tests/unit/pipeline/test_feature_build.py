@@ -60,7 +60,7 @@ class Built(FeatureJob):
 
     def __init__(self, base: Path) -> None:
         super().__init__(base)
-        self.written = generate(self.raw, as_of=AS_OF, seed=1).events
+        self.written = generate(self.raw, as_of=AS_OF, tenants=1_500, seed=1, margin="wide").events
         self.outcome = self.run(MANIFEST)
 
 
@@ -124,7 +124,7 @@ def test_the_real_table_becomes_features(job: FeatureJob):
 
 
 def test_large_portfolios_get_their_own_partition_and_small_ones_share(job: FeatureJob):
-    generate(job.raw, as_of=AS_OF, tenants=1500, portfolios=4, seed=3)
+    generate(job.raw, as_of=AS_OF, tenants=1500, portfolios=4, seed=3, margin="wide")
     change_use_case(job, models={"minimum_tenants": 300, "shard_size": 2})
     outcome = job.run({"as_of": "2026-11-01T00:00:00Z", "models": "per_partition"})
     items = job.read("features/partitions.json")
@@ -212,14 +212,14 @@ def test_too_many_bad_rows_are_refused_by_their_gate_with_the_worst_named(job: F
 
 
 def test_too_few_tenants_are_refused_by_their_gate(job: FeatureJob):
-    generate(job.raw, as_of=AS_OF, tenants=100)
+    generate(job.raw, as_of=AS_OF, tenants=100, margin="wide")
     outcome = job.run({"as_of": "2026-11-01T00:00:00Z"})
     assert (outcome["fault"], outcome["code"]) == ("algorithm", "too_few_tenants")
     assert "pooled_tenants asks for 500" in outcome["message"]
 
 
 def test_old_events_are_refused_by_their_gate(job: FeatureJob):
-    generate(job.raw, as_of=datetime(2025, 1, 1, tzinfo=UTC), tenants=100)
+    generate(job.raw, as_of=datetime(2025, 1, 1, tzinfo=UTC), tenants=100, margin="wide")
     outcome = job.run({})
     assert outcome["code"] == "stale_events"
     assert "set as_of in manifest.json" in outcome["message"]

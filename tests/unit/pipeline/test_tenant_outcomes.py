@@ -53,7 +53,7 @@ MANIFEST = {"as_of": "2026-11-01T00:00:00Z"}
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("events")
-    generate(folder, as_of=AS_OF, tenants=700)
+    generate(folder, as_of=AS_OF, tenants=700, margin="wide")
     return folder
 
 

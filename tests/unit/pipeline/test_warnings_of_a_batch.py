@@ -33,7 +33,7 @@ def put_skipped(folder: Path) -> None:
 def odd_job(base: Path) -> FeatureJob:
     """Skipped files, an id with two meanings, no portfolio large enough, features 40 days older than the live ones."""
     job = FeatureJob(base)
-    generate(job.raw, as_of=AS_OF, tenants=700, seed=3)
+    generate(job.raw, as_of=AS_OF, tenants=700, seed=3, margin="wide")
     put_skipped(job.raw)
     tickets = job.raw / "tickets.csv"
     lines = tickets.read_text().splitlines()
