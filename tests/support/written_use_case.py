@@ -84,7 +84,7 @@ class Written:
 
     def preview(self, *, train: bool = True) -> Shown:
         """What ``tenx preview`` finds."""
-        raw = read_input(self.export, self.folder, None, f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}", train=train)
+        raw = read_input(self.export, self.folder, None, AS_OF, train=train)
         return preview(raw, self.folder, [], 2, Console(file=io.StringIO()))
 
     def build(

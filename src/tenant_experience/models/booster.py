@@ -30,7 +30,7 @@ class Booster:
 
     def __init__(self, booster: xgboost.Booster, manifest: ModelManifest) -> None:
         self._booster = booster
-        self._objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
+        self._objective = str(json.loads(booster.save_config())["learner"]["objective"]["name"])
         self._scaling = manifest.scaling
         self._turn = nullcontext() if manifest.scaling is None else Lock()
 
