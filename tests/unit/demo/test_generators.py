@@ -72,7 +72,34 @@ def telecom_churn(folder: Path) -> pd.DataFrame:
     return rows
 
 
-@pytest.mark.parametrize("reference", [bank_marketing, next_purchase, telecom_churn])
+def loans(folder: Path) -> pd.DataFrame:
+    """A row for each client and day on which the client got a loan, the oldest first, by pandas alone."""
+    days = ["granted", "birthday", "employed_since"]
+    rows = pd.read_csv(folder / "loans.csv", parse_dates=days, keep_default_na=False, na_values={"status": [""]})
+    by_day = {"amount": "sum", "branch": "last", "birthday": "last", "employed_since": "last", "owns_car": "last"}
+    days_of = rows.groupby(["client_id", "granted"])
+    table = days_of.agg(by_day).sort_index()
+    table["loans"] = days_of.size()
+    endings = days_of.status.agg(lambda each: "defaulted" if "defaulted" in set(each) else each.iloc[0])
+    table["outcome"] = endings.where(days_of.status.agg(lambda each: each.notna().all() or "defaulted" in set(each)))
+    table = table.reset_index()
+    clients = table.groupby("client_id")
+    table["previous_loans"] = clients.loans.cumsum() - table.loans
+    before = clients.amount.cumsum() - table.amount
+    table["mean_previous_amount"] = (before / table.previous_loans).where(table.previous_loans > 0)
+    table["days_since_previous"] = (table.granted - clients.granted.shift()).dt.days
+    table["age"] = (table.granted - table.birthday).dt.days / 365.25
+    table["years_on_the_job"] = (table.granted - pd.to_datetime(table.employed_since)).dt.days / 365.25
+    table["car"] = (table.owns_car == "yes").astype(float)
+    return table
+
+
+def credit_risk(folder: Path) -> pd.DataFrame:
+    """What the API answers: the last loan of each client."""
+    return loans(folder).groupby("client_id").tail(1).set_index("client_id")
+
+
+@pytest.mark.parametrize("reference", [bank_marketing, credit_risk, next_purchase, telecom_churn])
 def test_the_features_are_those_of_pandas(reference: Callable[[Path], pd.DataFrame], tmp_path: Path) -> None:
     name = reference.__name__
     use_case = load_use_case(USE_CASES / name)
@@ -92,6 +119,19 @@ def test_the_features_are_those_of_pandas(reference: Callable[[Path], pd.DataFra
             assert given.fillna("").tolist() == computed.fillna("").tolist(), column
         else:
             pd.testing.assert_series_equal(computed.astype(float), given.astype(float), check_names=False, rtol=1e-12)
+
+
+def test_every_loan_with_an_ending_is_an_example(tmp_path: Path) -> None:
+    job = FeatureJob(tmp_path, use_case="credit_risk")
+    load_generator(USE_CASES / "credit_risk")(job.raw, AS_OF, 0)
+    expected = loans(job.raw).dropna(subset="outcome")
+    assert job.run({"as_of": "2026-11-01T00:00:00Z"})["status"] == "ok"
+    found = pd.read_parquet(job.output("features") / "examples.parquet").sort_values(["client_id", "as_of"])
+    assert found.client_id.tolist() == expected.client_id.tolist()
+    assert found.as_of.dt.tz_localize(None).tolist() == expected.granted.tolist()
+    for column in [*load_use_case(USE_CASES / "credit_risk").feature_names, "outcome", "branch"]:
+        given, computed = expected[column].reset_index(drop=True), found[column].reset_index(drop=True)
+        pd.testing.assert_series_equal(computed, given, check_names=False, check_dtype=False, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
