@@ -80,7 +80,7 @@ def recognise(path: Path, name: str, number: int, wanted: str) -> RawFile:
         UserError: ``unknown_extension``, ``empty_file`` or ``wrong_file_type``.
     """
     extension = next((end for end in sorted(FORMATS, key=len, reverse=True) if name.lower().endswith(end)), None)
-    if extension is None and name.rpartition("/")[2].lower() == MANIFEST:
+    if name.rpartition("/")[2].lower() == MANIFEST:
         raise UserError(
             f"{name}: the manifest is read only as {MANIFEST} beside the data files, not in a folder or an archive: "
             "move it there, or leave it out",
