@@ -39,7 +39,7 @@ class CsvFormat:
         Raises:
             csv.Error: it is no record of this format.
         """
-        lines = io.StringIO(record, newline="")
+        lines = [record] if strict else io.StringIO(record)
         if not self.quote:
             return next(csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE), [])
         return next(csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=strict), [])
