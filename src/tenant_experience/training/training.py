@@ -179,9 +179,10 @@ class TrainingRun:
         kept = {name: tuple(names) for name, names in declared.items() if set(names) <= set(features)}
         if declared and not kept:
             raise AlgorithmError(
-                f"partition {partition.partition}: no sequence ({', '.join(declared)}) differs between the tenants of "
-                f"the training part, so there is nothing that {self.use_case.trainer} could read. Check the features "
-                "in the data-quality report, or choose another trainer",
+                f"partition {partition.partition}: no sequence ({', '.join(declared)}) differs between the "
+                f"{self.use_case.words.records} of the training part, so there is nothing that "
+                f"{self.use_case.trainer} could read. Check the features in the data-quality report, or choose "
+                "another trainer",
                 code="no_features",
             )
         return kept

@@ -30,6 +30,7 @@ USE_CASE = SimpleNamespace(
     labels=("good", "bad"),
     positive="bad",
     outcome="bad",
+    window=None,
     record_id_case="sensitive",
 )
 ROW = {"tenant_id": "T1", "status": "scored", "probability": 0.1, "experience": "good"}

@@ -12,6 +12,7 @@ import pytest
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.erasure.mapping import RawMapping
 from tenant_experience.errors import UserError
+from tenant_experience.features.table import read_features
 from tenant_experience.intake.duckdb_session import open_session
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.files import find_raw_files
@@ -23,7 +24,7 @@ from tenant_experience.use_case import served
 from tenant_experience.use_case.id_sql import joined_id
 from tenant_experience.use_case.schema import load_use_case
 from tenant_experience.use_case.source import load_source
-from tests.support.written_use_case import Written, table_of
+from tests.support.written_use_case import Written, events_of, table_of
 
 PARTS = (
     "a",
@@ -180,7 +181,7 @@ def test_pseudonyms_and_the_erasure_are_about_the_joined_id(tmp_path: Path) -> N
         ({"from": ["record_id"]}, "not 'record_id' itself"),
         ({"from": ["invoice", "outcome"]}, "a record needs an id before it has a label"),
         ({"of": ["invoice"]}, "unknown key 'record_id.of'; allowed here: name, from"),
-        (3, r"line \d+: key 'record_id.name'"),
+        (3, r"line \d+: key 'record_id': must be a text"),
     ],
 )
 def test_settings_that_make_no_id_are_refused(tmp_path: Path, setting: Any, told: str) -> None:
@@ -231,3 +232,20 @@ def test_rows_of_one_id_are_a_warning_and_too_many_a_refusal(tmp_path: Path) -> 
     with pytest.raises(UserError, match=r"80 of 80 ids in column 'record_id' \(100.0%\).*record_id.from of use_case"):
         again.build()
     assert [code for code, _ in again.preview().refusals] == ["conflicting_ids"]
+
+
+def test_ids_of_events_are_made_from_columns_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
+    sql = (
+        "SELECT tenant_id, any_value(portfolio_id) AS portfolio_id, count(*) AS calls, "
+        "CASE WHEN count(*) > 2 THEN 'many' ELSE 'few' END AS outcome FROM events GROUP BY tenant_id"
+    )
+    plain = events_of(tmp_path / "plain", sql)
+    settings = {**plain.settings, "record_id": {"name": "tenant_id", "from": ["house", "flat"]}}
+    columns = {name: column for name, column in plain.source["columns"].items() if name != "tenant_id"}
+    rows = {**plain.rows, "House": [f"H {each[1:]}" for each in plain.rows["tenant_id"]], "Flat": ["1-a"] * 300}
+    source = {"kind": "events", "columns": {"house": "House", "flat": "Flat", **columns}}
+    case = Written(tmp_path, settings, source, rows, sql)
+    case.build()
+    table = read_features(tmp_path / "job/features/features.parquet", load_use_case(case.folder))
+    assert set(table.tenant_id) == {f"H {number}~1-a" for number in range(120)}

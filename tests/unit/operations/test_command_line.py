@@ -147,7 +147,7 @@ MISTYPES: list[tuple[list[str], int, str]] = [
     (
         ["preview", "x.csv", "--use-case", "nosuch"],
         1,
-        "no use case 'nosuch': choose one of bank_marketing, telecom",
+        "no use case 'nosuch': choose one of bank_marketing, credit_risk",
     ),
     (["demo", "--decision", "maybe"], 2, "'--decision': 'maybe' is not one of 'approve', 'reject'"),
     (["demo", "--source", "events"], 1, "needs INPUT"),
