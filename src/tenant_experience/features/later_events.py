@@ -20,11 +20,10 @@ from tenant_experience.features.contract import EXAMPLES_TABLE
 from tenant_experience.features.leaks import check_no_leak
 from tenant_experience.features.sql import LATER_TABLES, features_from_events, sql_timestamp
 from tenant_experience.features.statements import condition_fault
-from tenant_experience.intake._event_columns import event_columns
 from tenant_experience.intake.activities import view_cases
 from tenant_experience.intake.duckdb_session import count, identifier, literal
 from tenant_experience.intake.engine import ProcessingEngine
-from tenant_experience.intake.events import EVENTS_AS_READ, view_all_events, view_known_events
+from tenant_experience.intake.events import EVENTS_AS_READ, columns_of_events, view_all_events, view_known_events
 from tenant_experience.settings_file import line_of
 from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT
 from tenant_experience.use_case.schema import USE_CASE_FILE, UseCase
@@ -52,7 +51,7 @@ def check_condition(use_case: UseCase, folder: Path) -> None:
     condition = use_case.labels.where
     if condition is None or use_case.events is None:
         return
-    fault = condition_fault(condition, event_columns(use_case)) or _fault_of_types(condition, use_case)
+    fault = condition_fault(condition, columns_of_events(use_case)) or _fault_of_types(condition, use_case)
     if fault:
         line = line_of(folder / USE_CASE_FILE, "labels", "where")
         raise UserError(f"{USE_CASE_FILE}: line {line}: key 'labels.where': {fault}", code="invalid_use_case")
@@ -62,7 +61,7 @@ def _fault_of_types(condition: str, use_case: UseCase) -> str | None:
     """The caller raises: a traceback must not keep the cursor alive."""
     declared = use_case.declared_events
     times = (declared.time, RECORDED_AT)
-    kinds = {name: "TIMESTAMP" if name in times else "VARCHAR" for name in event_columns(use_case)}
+    kinds = {name: "TIMESTAMP" if name in times else "VARCHAR" for name in columns_of_events(use_case)}
     kinds |= {name: _SQL_TYPES.get(column.type, "VARCHAR") for name, column in declared.columns.items()}
     nothing = ", ".join(f"CAST(NULL AS {kind}) AS {identifier(name)}" for name, kind in kinds.items())
     with duckdb.connect() as connection:
@@ -180,7 +179,7 @@ def _fetch_later_events(engine: ProcessingEngine, use_case: UseCase, as_of: date
     """
     labels, declared = use_case.labels, use_case.declared_events
     cut_offs = labels.moments(as_of)
-    columns = event_columns(use_case)
+    columns = columns_of_events(use_case)
     listed, end = ", ".join(map(identifier, columns)), sql_timestamp(as_of)
     # Of several rows of one event, the last word counts; what follows the time of recording only breaks ties.
     order = ", ".join(f"{identifier(name)} NULLS LAST" for name in columns if name not in (EVENT_ID, RECORDED_AT))

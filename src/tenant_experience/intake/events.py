@@ -146,6 +146,11 @@ def _view_events(engine: ProcessingEngine, sql: str) -> None:
     view_all_events(engine)
 
 
+def columns_of_events(use_case: UseCase) -> list[str]:
+    """The columns of ``events``, in order, but for ``repeated``."""
+    return event_columns(use_case)
+
+
 def view_all_events(engine: ProcessingEngine, chosen: str | None = None) -> None:
     """Makes ``events`` the whole log, as it was read, or the part of it for which the SQL ``chosen`` is true."""
     engine.view("events", f"SELECT * FROM {EVENTS_AS_READ} WHERE {chosen or 'true'}")

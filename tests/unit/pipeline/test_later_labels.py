@@ -14,6 +14,8 @@ import pytest
 
 from tenant_experience.data_layout import EXAMPLE_ID
 from tenant_experience.errors import UserError
+from tenant_experience.evaluation.champion import Champion, ChampionComparison
+from tenant_experience.evaluation.partition import LiveModel, evaluate_partition
 from tenant_experience.features.table import read_answers_and_examples
 from tenant_experience.groups.file import read_groups
 from tenant_experience.jobs.outcome import Outcome
@@ -133,11 +135,29 @@ def test_answers_are_days_and_say_so(released: Written) -> None:
     assert parse((released.folder / "use_case.yaml").read_bytes()).window == WINDOW
 
 
-def test_without_the_objective_days_are_counted_up_to_the_window(log: Purchases, tmp_path: Path) -> None:
+def compared(new: Written, live: Written) -> ChampionComparison:
+    """The model of one release beside that of another, on the test part of the first."""
+    use_case = load_use_case(new.folder)
+    table = read_answers_and_examples(new.base / "job/features", use_case)[1]
+    groups = read_groups(new.base / "models/all/groups.parquet", "all", use_case.labels)
+    champion = LiveModel(Champion("r0", live.base / "models/all"), None)
+    found = evaluate_partition(table, groups, new.base / "models/all", use_case, champion).champion
+    assert found is not None
+    return found
+
+
+def test_without_the_objective_days_are_counted_up_to_the_window(
+    log: Purchases, released: Written, tmp_path: Path
+) -> None:
     made = written(tmp_path, log.rows(), trainer="linear")
     made.release()
     evaluation = made.evaluations["all"]
     assert evaluation.calibration == []
+    assert compared(released, released).verdict == "equal"
+    assert compared(released, released).loss == "mae"
+    other = compared(released, made)
+    assert other.verdict == "not_comparable"
+    assert "differ in labels.window or in the objective" in other.notes[0]
     (sentence,) = [each for each in evaluation.warnings if "censored" in each]
     assert "counted up to 60 days" in sentence
     assert evaluation.metrics["concordance"] > 0.6
