@@ -12,6 +12,7 @@ __all__ = [
     "labels",
     "manifest",
     "processing",
+    "record_id",
     "schema",
     "sequences",
     "served",

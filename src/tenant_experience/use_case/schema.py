@@ -19,6 +19,7 @@ from tenant_experience.use_case.gates import Gates
 from tenant_experience.use_case.labels import Clustering, Labels
 from tenant_experience.use_case.manifest import RESERVED_HYPERPARAMETERS, Scope
 from tenant_experience.use_case.processing import NETWORKS, check_processing
+from tenant_experience.use_case.record_id import RecordId, as_record_id
 from tenant_experience.use_case.sequences import Sequences, check_sequences
 from tenant_experience.use_case.split import RECORD, ROWS, Split
 from tenant_experience.use_case.tenant_outcomes import Outcomes
@@ -29,8 +30,6 @@ from tenant_experience.use_case.words import Words
 USE_CASE_FILE = "use_case.yaml"
 SQL_FILE = "features.sql"
 SOURCES_FOLDER = "sources"
-# The column of ids of a use case that makes them from other columns and does not name it.
-DEFAULT_RECORD_ID = "record_id"
 # The partition column of a use case that does not name one. Without values in it, there is one partition.
 DEFAULT_PARTITION_COLUMN = "portfolio_id"
 
@@ -116,25 +115,6 @@ class Costs(Settings):
         return self.false_alarm / (self.false_alarm + self.miss)
 
 
-class RecordId(Settings):
-    """Which column holds the ids, and from which columns of a source they are made, if they are (decision 38)."""
-
-    name: Name = DEFAULT_RECORD_ID
-    from_: tuple[Name, ...] | None = Field(default=None, alias="from", min_length=1)
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        names = self.from_ or ()
-        if len(set(names)) < len(names) or self.name in names:
-            raise ValueError(f"record_id.from must name different columns, and not {self.name!r} itself")
-        return self
-
-
-def _as_record_id(setting: Any) -> Any:
-    """A plain name is the column of ids."""
-    return setting if isinstance(setting, dict | RecordId) else {"name": setting}
-
-
 class UseCase(Settings):
     """A whole ``use_case.yaml``.
 
@@ -149,7 +129,7 @@ class UseCase(Settings):
     """
 
     name: Name
-    ids: Annotated[RecordId, BeforeValidator(_as_record_id)] = Field(alias="record_id")
+    ids: Annotated[RecordId, BeforeValidator(as_record_id)] = Field(alias="record_id")
     record_id_case: IdCase = "sensitive"
     partition_column: Name = DEFAULT_PARTITION_COLUMN
     default_source: Name

@@ -11,7 +11,7 @@ import pytest
 from tenant_experience.errors import UserError
 from tenant_experience.features.sql import features_from_events
 from tenant_experience.intake.engine import DuckDbEngine
-from tenant_experience.use_case.schema import RecordId
+from tenant_experience.use_case.record_id import RecordId
 from tests.support.raw_reading import USE_CASE
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
