@@ -116,7 +116,8 @@ def examples_from_events(
             view_cases(engine, source, use_case, cut_off)
         features_from_events(engine, use_case, sql, cut_off, known, unknown=unknown)
         if is_log:
-            _check_cut_off(engine, use_case, sql, cut_off, known, chosen, unknown)
+            is_recorded = RECORDED_AT in source.columns
+            _check_cut_off(engine, use_case, sql, cut_off, known, chosen, unknown, is_recorded=is_recorded)
         rows.append(_labelled(known, later, use_case, cut_off, as_of))
     connection.execute(f"CREATE TABLE {EXAMPLES_TABLE} AS {' UNION ALL '.join(rows)}")
     for number, later in enumerate(happened.values()):
@@ -147,6 +148,8 @@ def _check_cut_off(
     known: str,
     chosen: str | None,
     unknown: Collection[str],
+    *,
+    is_recorded: bool,
 ) -> None:
     """Compares the features of what was known with those of the whole log, of all records or of the chosen ones."""
     views: dict[str, Callable[[], None]] = {
@@ -160,7 +163,8 @@ def _check_cut_off(
     for table, view in views.items():
         view()
         features_from_events(engine, unbounded, sql, cut_off, table, unknown=unknown)
-    check_no_leak(engine.connection, use_case, known if chosen is None else f"{_WHOLE}_1", f"{_WHOLE}_0", cut_off)
+    compared = known if chosen is None else f"{_WHOLE}_1"
+    check_no_leak(engine.connection, use_case, compared, f"{_WHOLE}_0", cut_off, is_recorded=is_recorded)
     for table in views:
         engine.connection.execute(f"DROP TABLE {table}")
         engine.connection.execute(f"DROP TABLE {table}_refused")

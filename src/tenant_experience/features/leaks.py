@@ -14,6 +14,7 @@ import duckdb
 
 from tenant_experience.errors import UserError
 from tenant_experience.intake.duckdb_session import identifier, single
+from tenant_experience.use_case.events import RECORDED_AT
 from tenant_experience.use_case.schema import SQL_FILE, UseCase
 
 # Sums of the same numbers in another order differ by less.
@@ -21,7 +22,13 @@ _TOLERANCE = 1e-9
 
 
 def check_no_leak(
-    connection: duckdb.DuckDBPyConnection, use_case: UseCase, known: str, whole: str, cut_off: datetime
+    connection: duckdb.DuckDBPyConnection,
+    use_case: UseCase,
+    known: str,
+    whole: str,
+    cut_off: datetime,
+    *,
+    is_recorded: bool = False,
 ) -> None:
     """Compares two tables of features of the same moment.
 
@@ -31,6 +38,7 @@ def check_no_leak(
         known: features from what was known before the cut-off.
         whole: features from the whole log.
         cut_off: the moment.
+        is_recorded: whether rows say when they were recorded.
 
     Raises:
         UserError: ``reads_the_future``: names the column, how many records differ, and what to write.
@@ -65,7 +73,9 @@ def check_no_leak(
     ordered = [*use_case.features, use_case.record_id, *columns]
     leaking = [name for name in dict.fromkeys(ordered) if counts[name]]
     if leaking:
-        raise UserError(_message(use_case, leaking, counts, int(str(records)), cut_off), code="reads_the_future")
+        message = _message(use_case, leaking, counts, int(str(records)), cut_off)
+        recorded = f" and coalesce({RECORDED_AT} < $as_of, true) beside it" if is_recorded else ""
+        raise UserError(message + recorded, code="reads_the_future")
 
 
 def _differ(name: str, kind: str) -> str:

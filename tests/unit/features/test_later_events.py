@@ -316,3 +316,15 @@ def test_cases_are_seen_as_they_were_known_at_each_cut_off(tmp_path: Path) -> No
         if not later.empty:
             assert row[LABEL] == pytest.approx((later.min() - cut_off).total_seconds() / 86_400)
     assert sum(row["spent"] < row["purchases"] for row in found) > 0
+
+
+def test_a_row_that_was_recorded_later_is_not_known_and_the_message_says_what_to_write(tmp_path: Path) -> None:
+    bought = BEFORE | {"event_id": "E1", "recorded_at": "2026-08-31T00:00:00Z"}
+    corrected = bought | {"recorded_at": "2026-10-20T00:00:00Z", "quantity": -1}
+    rows, one = columns(bought, corrected), {**LABELS, "cut_offs": 1}
+    with pytest.raises(UserError, match=r"coalesce\(recorded_at < \$as_of, true\)") as refusal:
+        examples(written(tmp_path / "all", rows, labels=one))
+    assert refusal.value.code == "reads_the_future"
+    known = SQL.replace("sold_at < $as_of", "sold_at < $as_of AND coalesce(recorded_at < $as_of, true)")
+    (found,) = examples(written(tmp_path / "known", rows, known, labels=one))
+    assert found["purchases"] == 1
