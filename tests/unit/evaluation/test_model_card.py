@@ -8,17 +8,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from tenant_experience.evaluation.model_card import LIMIT, CardLinks, model_card
+from tenant_experience.evaluation.model_card import LIMIT, model_card
+from tests.support.card_links import LINKS
 from tests.support.places import ROOT
 
 SCHEMA = ROOT / "local_aws" / "sagemaker" / "registry" / "model_card_schema.json"
-LINKS = CardLinks(
-    model="s3://data/models/all/r2/model.tar.gz",
-    report="s3://data/reports/r2/0/report.html",
-    evaluation="s3://data/reports/r2/0/evaluation.json",
-    features="s3://data/features/r2/features.parquet",
-    image="123456789012.dkr.ecr.eu-west-1.amazonaws.com/te@sha256:" + "0" * 64,
-)
 FOUR_COUNTS = {"true_positive": 9, "false_positive": 1, "true_negative": 8, "false_negative": 2}
 
 

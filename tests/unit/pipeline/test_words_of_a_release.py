@@ -33,13 +33,13 @@ from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.schema import load_use_case
 from tenant_experience.use_case.words import Words
+from tests.support.card_links import LINKS
 from tests.support.churn_export import write_churn
 from tests.support.generated_tenants import generated_table, use_case
 from tests.support.html_pages import tags_of
 from tests.support.judged_partition import Judged
 from tests.support.places import ROOT, USE_CASES
 from tests.support.written_use_case import AS_OF
-from tests.unit.evaluation.test_model_card import LINKS
 
 TELECOM = USE_CASES / "telecom_churn"
 OF_TENANTS = re.compile(r"\b(tenants?|portfolios?|experience)\b", re.IGNORECASE)

@@ -169,7 +169,7 @@ def test_a_sequence_that_is_alike_for_everybody_is_left_out(tmp_path: Path) -> N
     both = {**SETTINGS, "sequences": {"early": list(STEPS[:6]), "late": list(STEPS[6:])}}
     train(changed(spend_table(1_000, 1), 3.0, *STEPS[:6]), tmp_path, UseCase.model_validate(both))
     assert read_manifest(tmp_path).sequences == {"late": STEPS[6:]}
-    with pytest.raises(AlgorithmError, match=r"no sequence \(spend\) differs between the tenants") as refusal:
+    with pytest.raises(AlgorithmError, match=r"no sequence \(spend\) differs between the records") as refusal:
         train(changed(spend_table(1_000, 1), 3.0, *STEPS), tmp_path)
     assert refusal.value.code == "no_features"
 

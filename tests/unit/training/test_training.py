@@ -111,7 +111,7 @@ def test_two_tenants_are_refused(table: FeatureTable, groups: GroupRows, tmp_pat
     two = GroupRows(
         groups.tenant_id[:2], np.array(["train", "validation"]), np.zeros(2), np.arange(2.0), groups.classes
     )
-    with pytest.raises(AlgorithmError, match="the 1 tenants of the train part") as refusal:
+    with pytest.raises(AlgorithmError, match="the 1 rows of the train part") as refusal:
         train(table, two, tmp_path)
     assert refusal.value.code == "one_class"
 
@@ -144,7 +144,7 @@ def test_costs_set_the_threshold(table: FeatureTable, groups: GroupRows, tmp_pat
 
 
 def test_one_group_alone_is_refused(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
-    with pytest.raises(AlgorithmError, match="the 420 tenants of the train part have 420 good, 0 bad"):
+    with pytest.raises(AlgorithmError, match="the 420 rows of the train part have 420 good, 0 bad"):
         train(table, replace(groups, label=np.zeros(600)), tmp_path)
 
 
