@@ -140,9 +140,11 @@ def show(
             show_rows(connection, f"FROM {literal(str(refused))}", "Rejected outcomes", shown_rows, console)
         show_tenants(quality.document(), use_case.labels.column, console, train=batch.manifest.train)
         if batch.manifest.train and use_case.labels.classes and (label := use_case.labels.column):
+            learned = rows_to_learn_from(connection)
+            counted = use_case.words.records if learned == FEATURES_TABLE else "examples"
             classes = (
-                f"SELECT {identifier(label)}, count(*) AS {identifier(use_case.words.records)} "
-                f"FROM {rows_to_learn_from(connection)} GROUP BY 1 ORDER BY 2 DESC, 1"
+                f"SELECT {identifier(label)}, count(*) AS {identifier(counted)} FROM {learned} "
+                "GROUP BY 1 ORDER BY 2 DESC, 1"
             )
             show_rows(connection, classes, "Labels", len(use_case.labels.classes) + 1, console)
         for moment in describe_cut_offs(connection, use_case):

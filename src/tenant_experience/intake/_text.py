@@ -129,7 +129,9 @@ def read_csv_header(file: RawFile, source: Source) -> CsvHeader:
             text, written = _header_record(stream, file.extension, source)
     except UnicodeDecodeError as error:
         raise UserError(
-            f"{file.name}: the header is not UTF-8: save the file as UTF-8", code="wrong_encoding"
+            f"{file.name}: the header is not UTF-8: write the file's encoding in the source, such as "
+            "csv: {encoding: cp1252}, or save the file as UTF-8",
+            code="wrong_encoding",
         ) from error
     try:
         names = [name.strip() for name in written.cells(text)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import shutil
 from collections import defaultdict
 from pathlib import Path
@@ -11,7 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
+from operations.batch import read_input
+from operations.preview import preview
 from tenant_experience.errors import TenantExperienceError, UserError
 from tenant_experience.evaluation._split import describe_split
 from tenant_experience.features.table import FeatureTable, read_answers_and_examples, read_examples, read_features
@@ -24,8 +29,9 @@ from tenant_experience.pseudonyms import pseudonym
 from tenant_experience.statistics.splitting import TEST, TRAIN, split_rows
 from tenant_experience.use_case.schema import UseCase, load_use_case
 from tests.support import residues
+from tests.support.judged_partition import Judged
 from tests.support.loans import loans
-from tests.support.written_use_case import Written, events_of, table_of
+from tests.support.written_use_case import AS_OF, Written, events_of, table_of
 
 ALL = Partition("all", "all")
 SQL = """
@@ -115,6 +121,20 @@ def test_a_release_of_several_rows_is_trained_and_evaluated(tmp_path: Path) -> N
     assert written.preview().refusals == []
 
     assert written.release() == ["all"]
+
+
+def test_preview_and_report_do_not_call_rows_records(tmp_path: Path) -> None:
+    written = loans(tmp_path, columns={"branch": "city"})
+    told = io.StringIO()
+    preview(read_input(written.export, written.folder, None, AS_OF), written.folder, [], 2, Console(file=told))
+    assert re.search(r"│ examples +│ \d+", told.getvalue())
+
+    written.release()
+    table, rows, use_case = parts(written)
+    html = Judged(written.evaluations["all"], table, rows, use_case, ALL).report()
+    headers = re.findall(r"<th scope=\"col\"\s+class=\"n\">(\w+)</th>", html)
+    assert headers.count("Rows") >= 2
+    assert "Records" not in headers
 
 
 def test_columns_may_have_the_names_of_ours(tmp_path: Path) -> None:

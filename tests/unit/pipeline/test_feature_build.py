@@ -165,7 +165,7 @@ def test_large_portfolios_get_their_own_partition_and_small_ones_share(job: Feat
             "duplicate_column",
             ["events.csv", "'tenant_id'"],
         ),
-        ("events.csv", b"event_id,\xe9\n", "wrong_encoding", ["events.csv", "UTF-8"]),
+        ("events.csv", b"event_id,\xe9\n", "wrong_encoding", ["events.csv", "UTF-8", "csv: {encoding: cp1252}"]),
         ("events.parquet", b"PAR1" + bytes(99) + b"PAR1", "corrupt_file", ["events.parquet", "columns"]),
         ("events.parquet", b"PAR1" + bytes(99), "corrupt_file", ["events.parquet", "columns"]),
         ("events.jsonl", b'{"event_id": "1"}\n', "missing_column", ["events.jsonl", "'tenant_id'"]),
