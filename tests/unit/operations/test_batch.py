@@ -185,7 +185,7 @@ def test_an_unknown_source_is_named_before_the_files_are_looked_at(tmp_path: Pat
 def test_an_unknown_use_case_is_named_with_the_known_ones(name: str) -> None:
     with pytest.raises(
         OperationError,
-        match="choose one of bank_marketing, credit_risk, .*, tenant_experience",
+        match=r"choose one of bank_marketing, credit_risk, .*, tenant_experience",
     ):
         use_case_folder(name)
 
