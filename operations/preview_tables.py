@@ -66,7 +66,8 @@ def show_outcomes(found: OutcomeFigures, words: Words, console: Console) -> None
 def _history(quality: dict[str, Any]) -> str:
     history, words = quality.get("history"), Words.read(quality.get("words"))
     if history is None:
-        return f"a ready-made table, so every {words.record}'s history counts as sufficient"
+        why = "features.sql asks for no length of history" if "events" in quality else "a ready-made table"
+        return f"{why}, so every {words.record}'s history counts as sufficient"
     overridden = history.get("overridden_by_source")
     return (
         f"{words.a_record} needs {history['minimum_days']} days of history, and {history['provisional_below']} "

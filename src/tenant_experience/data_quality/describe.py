@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,9 @@ from tenant_experience.intake.staging import FileCount
 from tenant_experience.use_case.events import Events
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
+
+# The parameters that the thresholds come in by, and the column that they are compared with.
+_ASKS_FOR_HISTORY = re.compile(r"\$(window_start|minimum_days|provisional_below)\b|\bexposure_days\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -155,12 +159,15 @@ def describe_events(connection: duckdb.DuckDBPyConnection, counts: EventCounts, 
     )
 
 
-def describe_history(use_case: UseCase, source: Source) -> HistoryThresholds:
-    """The thresholds that hold.
+def describe_history(use_case: UseCase, source: Source, sql: str) -> HistoryThresholds | None:
+    """The thresholds that hold; None where ``features.sql`` asks for none of them and gives no exposure.
 
     Args:
         use_case: adjusted to the source.
         source: may override thresholds.
+        sql: ``features.sql``.
     """
+    if _ASKS_FOR_HISTORY.search(sql) is None:
+        return None
     overridden = list(source.history.model_dump(exclude_none=True))
     return HistoryThresholds(**use_case.history.model_dump(), overridden_by_source=overridden)

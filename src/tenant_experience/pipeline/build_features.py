@@ -184,7 +184,7 @@ def read_batch(
         counts = read_events(engine, files, batch.source, batch.use_case, batch.requested_at)
         intake = describe_intake(connection, counts.files, skipped_files(folders.raw))
         quality.events = describe_events(connection, counts, batch.use_case.declared_events)
-        quality.history = describe_history(batch.use_case, batch.source)
+        quality.history = describe_history(batch.use_case, batch.source, read_sql(folders.use_case))
     else:
         in_process = DuckDbEngine(connection, scratch, engine.pseudonyms)
         counted, quality.table = read_table(in_process, files, batch.source, batch.use_case)
