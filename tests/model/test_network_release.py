@@ -27,6 +27,10 @@ from tests.support.monthly_spend import SETTINGS, SOURCE, STEPS, write_spend
 from tests.support.script_release import Release, make_release
 from tests.support.serving_process import serving
 
+# A network compiles for seconds wherever it is trained.
+pytestmark = pytest.mark.slow
+
+
 ALL = Partition("all", "all")
 
 

@@ -20,7 +20,7 @@ from tests.support.feature_job import FeatureJob
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 SHIPPED = sorted(path.parent.name for path in USE_CASES.glob("*/use_case.yaml"))
 # Its generator writes 460,000 events.
-SLOW = "tenant_experience"
+SLOW = ("next_purchase", "telecom_churn", "tenant_experience")
 
 
 def bank_marketing(folder: Path) -> pd.DataFrame:
@@ -135,7 +135,7 @@ def test_every_loan_with_an_ending_is_an_example(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow) if name == SLOW else name for name in SHIPPED]
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in SHIPPED]
 )
 def test_a_use_case_has_a_page_and_its_data_are_made_again_from_their_seed(name: str, tmp_path: Path) -> None:
     generate = load_generator(USE_CASES / name)

@@ -96,7 +96,8 @@ def test_the_steps_of_a_sequence_are_scaled_alike(fitted: FittedModel) -> None:
     assert arrays["centre"][0] == pytest.approx(np.nanmean(spend_data(2_000, 1).matrix), rel=1e-6)
 
 
-@pytest.mark.parametrize("threads", [2, *(pytest.param(count, marks=pytest.mark.slow) for count in (1, 8))])
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [1, 2, 8])
 def test_every_process_makes_the_same_bytes_with_one_thread_however_many_it_may_use(threads: int) -> None:
     """In a process of its own, because JAX decides once in a process."""
     code = """
@@ -117,6 +118,7 @@ print(hashlib.sha256(content).hexdigest(), sum("XLA" in name for name in names) 
     assert done.stdout.split() == [hashlib.sha256(here).hexdigest(), "True"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1e-6, 1e9])
 def test_numbers_of_any_size_are_predicted(scale: float) -> None:
     given = fit_task("recurrent_network", "regression")
@@ -135,6 +137,7 @@ def test_columns_without_values_or_of_extreme_values_do_no_harm() -> None:
     assert np.isfinite(Scorer.of(found.content, found.manifest).contributions(given.validation.matrix)).all()
 
 
+@pytest.mark.slow
 def test_fewer_rows_than_a_batch_are_enough() -> None:
     given = fit_task("recurrent_network", "multiclass")
     few = Dataset(given.train.matrix[:9], given.train.labels[:9])
@@ -155,6 +158,7 @@ def changed(table: FeatureTable, value: float, *features: str) -> FeatureTable:
     return replace(table, values=values)
 
 
+@pytest.mark.slow
 def test_a_sequence_stays_whole_although_a_month_has_no_values(tmp_path: Path) -> None:
     table = changed(spend_table(1_000, 1), np.nan, "spend_12", "age")
     train(table, tmp_path)
@@ -174,6 +178,7 @@ def test_a_sequence_that_is_alike_for_everybody_is_left_out(tmp_path: Path) -> N
     assert refusal.value.code == "no_features"
 
 
+@pytest.mark.slow
 def test_several_sequences_are_the_same_model_in_whatever_order_they_are_named(tmp_path: Path) -> None:
     table, halves = spend_table(1_000, 1), {"late": list(STEPS[6:]), "early": list(STEPS[:6])}
     for name, sequences in {"a": halves, "b": dict(reversed(halves.items()))}.items():
