@@ -118,6 +118,7 @@ def verdict(
             write_examples(engine.connection, use_case, scratch / EXAMPLES_FILE)
         without_model = _cluster(batch, partitions, scratch, found)
         quality.warnings = [*(quality.warnings or ()), *without_model]
+    found.refusals = list(dict.fromkeys(found.refusals))  # several gates may meet the same fault
     return found
 
 

@@ -231,5 +231,6 @@ def _labelled(table: str, happened: str, use_case: UseCase, cut_off: datetime, a
         label, censored = f"{until} / {_MICROSECONDS_OF_A_DAY}", "_happened_at IS NULL"
     return (
         f"SELECT given.* REPLACE ({start} AS as_of, {label} AS {identifier(str(labels.column))}), "
-        f"{censored} AS {CENSORED} FROM {table} AS given LEFT JOIN {happened} ON _record = given.{record} WHERE may_train"
+        f"{censored} AS {CENSORED} FROM {table} AS given LEFT JOIN {happened} ON _record = given.{record} "
+        "WHERE may_train"
     )
