@@ -99,3 +99,16 @@ def test_a_name_of_our_own_is_refused_alike(where: str, name: str, tmp_path: Pat
         with pytest.raises(UserError, match=rf"use_case\.yaml: .*write {name}_1") as refusal:
             run()
         assert refusal.value.code == "invalid_use_case"
+
+
+@pytest.mark.parametrize("name", ["case", "order", "at", "group"])
+def test_the_advice_for_a_file_column_that_is_a_word_of_sql_works(name: str, tmp_path: Path) -> None:
+    case = written("label", "days", tmp_path / "wrong")
+    case.rows[name] = case.rows.pop("client")
+    columns = {**case.source["columns"], "client": name}
+    wrong = Written(tmp_path / "again", case.settings, {"kind": "events", "columns": columns}, case.rows, case.sql)
+    with pytest.raises(UserError, match=rf"export\.yaml: line \d+: .*{name} is a word of SQL.* write '\"{name}\"'"):
+        wrong.preview()
+    path = wrong.folder / "sources/export.yaml"
+    path.write_text(path.read_text().replace(f"client: {name}", f"client: '\"{name}\"'"))
+    assert wrong.preview().refusals == []
