@@ -116,29 +116,45 @@ def verdict(
         write_features(engine.connection, use_case, scratch / FEATURES_FILE)
         if has_examples(engine.connection):
             write_examples(engine.connection, use_case, scratch / EXAMPLES_FILE)
-        _cluster(batch, partitions, scratch, found)
+        without_model = _cluster(batch, partitions, scratch, found)
+        quality.warnings = [*(quality.warnings or ()), *without_model]
+    found.refusals = list(dict.fromkeys(found.refusals))  # several gates may meet the same fault
     return found
 
 
-def _cluster(batch: Batch, partitions: dict[str, PartitionSize], scratch: Path, found: Verdict) -> None:
-    """What ClusterTenants would say of each partition."""
+def _cluster(batch: Batch, partitions: dict[str, PartitionSize], scratch: Path, found: Verdict) -> list[str]:
+    """What ClusterTenants would say of each partition.
+
+    Returns:
+        Sentences about partitions that would get no model. A release goes on as long as one has a model; where none
+        has, it is refused.
+    """
     use_case, choice = batch.use_case, chosen_groups(batch, compared=False)
     by_column = use_case.labels.column is not None
     if choice is not None and choice != FIND_NEW:
         found.not_run.append(
             "the groups that manifest.json asks for are those of a release, so they were not looked at"
         )
-        return
+        return []
     table = read_examples(scratch, use_case)
     if len(table) > MOST_GROUPED and not by_column:
         found.not_run.append(
             f"groups were not looked for, because there are more than {MOST_GROUPED} {use_case.words.records}: preview "
             "a part of them"
         )
-        return
-    for item in plan_partitions(batch, use_case.chosen_scope(batch.manifest.models), partitions, choice):
-        for size in item.partitions:
-            found.refusals += _asked(_grouping(table, Partition(size.partition, size.slug), batch))
+        return []
+    items = plan_partitions(batch, use_case.chosen_scope(batch.manifest.models), partitions, choice)
+    asked = [Partition(size.partition, size.slug) for item in items for size in item.partitions]
+    refused = {each: list(_asked(_grouping(table, each, batch))) for each in asked}
+    if all(refused.values()):
+        found.refusals += [refusal for each in refused.values() for refusal in each]
+        return []
+    word = use_case.words.partition
+    return [
+        f"The {word} {partition.partition} would get no model in this release ({code}): {message}"
+        for partition, refusals in refused.items()
+        for code, message in refusals
+    ]
 
 
 def _grouping(table: FeatureTable, partition: Partition, batch: Batch) -> Callable[[], object]:

@@ -179,7 +179,8 @@ def _fetch_later_events(engine: ProcessingEngine, use_case: UseCase, as_of: date
         as_of: what happens at or after this moment is not known yet.
 
     Returns:
-        Cut-off -> the table of the connection that has the record id and ``happened_at``; the latest first.
+        Cut-off -> the table of the connection that has ``_record``, its id, and ``_happened_at``; the latest first. No
+        column of a use case can have these names.
     """
     labels, declared = use_case.labels, use_case.declared_events
     cut_offs = labels.moments(as_of)
@@ -191,20 +192,20 @@ def _fetch_later_events(engine: ProcessingEngine, use_case: UseCase, as_of: date
     engine.keep(
         _CHOSEN,
         # The condition is a column of its own, because a parenthesis in it must not change what else is asked.
-        f"SELECT record, happened_at FROM (SELECT {identifier(use_case.record_id)} AS record, "
-        f"{identifier(declared.time)} AS happened_at, (\n{labels.where or 'true'}\n) AS chosen FROM ("
+        f"SELECT _record, _happened_at FROM (SELECT {identifier(use_case.record_id)} AS _record, "
+        f"{identifier(declared.time)} AS _happened_at, (\n{labels.where or 'true'}\n) AS _chosen FROM ("
         f"SELECT {listed} FROM events WHERE NOT repeated AND {known} UNION ALL "
         f"SELECT {listed} FROM (SELECT {listed}, row_number() OVER (PARTITION BY {EVENT_ID} "
         f"ORDER BY {RECORDED_AT} DESC NULLS LAST, {order}) AS _copy FROM events WHERE repeated AND {known}) "
-        f"WHERE _copy = 1)) WHERE chosen AND happened_at >= {sql_timestamp(min(cut_offs))} AND happened_at < {end}",
+        f"WHERE _copy = 1)) WHERE _chosen AND _happened_at >= {sql_timestamp(min(cut_offs))} AND _happened_at < {end}",
     )
     found = {}
     for number, cut_off in enumerate(cut_offs):
         found[cut_off] = f"{_CHOSEN}_{number}"
         engine.fetch(
             found[cut_off],
-            f"SELECT record AS {identifier(use_case.record_id)}, min(happened_at) AS happened_at FROM {_CHOSEN} "
-            f"WHERE happened_at >= {sql_timestamp(cut_off)} GROUP BY record",
+            f"SELECT _record, min(_happened_at) AS _happened_at FROM {_CHOSEN} "
+            f"WHERE _happened_at >= {sql_timestamp(cut_off)} GROUP BY _record",
         )
     return found
 
@@ -224,11 +225,12 @@ def _labelled(table: str, happened: str, use_case: UseCase, cut_off: datetime, a
     if labels.classes:
         end = sql_timestamp(cut_off + timedelta(days=labels.window or 0))
         negative, positive = map(literal, labels.classes)
-        label, censored = f"CASE WHEN happened_at < {end} THEN {positive} ELSE {negative} END", "false"
+        label, censored = f"CASE WHEN _happened_at < {end} THEN {positive} ELSE {negative} END", "false"
     else:
-        until = f"date_diff('microsecond', {start}, coalesce(happened_at, {sql_timestamp(as_of)}))"
-        label, censored = f"{until} / {_MICROSECONDS_OF_A_DAY}", "happened_at IS NULL"
+        until = f"date_diff('microsecond', {start}, coalesce(_happened_at, {sql_timestamp(as_of)}))"
+        label, censored = f"{until} / {_MICROSECONDS_OF_A_DAY}", "_happened_at IS NULL"
     return (
         f"SELECT given.* REPLACE ({start} AS as_of, {label} AS {identifier(str(labels.column))}), "
-        f"{censored} AS {CENSORED} FROM {table} AS given LEFT JOIN {happened} USING ({record}) WHERE may_train"
+        f"{censored} AS {CENSORED} FROM {table} AS given LEFT JOIN {happened} ON _record = given.{record} "
+        "WHERE may_train"
     )

@@ -144,10 +144,16 @@ class FeatureTable:
     def in_order_of_content(self) -> FeatureTable:
         """The same tenants in the order of their keys.
 
-        Tenants with the same features are numbered in order of the other columns. Those that are alike in every column
-        are numbered by their ids, which changes nothing but which of them is which.
+        Tenants with the same features are numbered in order of the other columns, and rows that are alike in every
+        column in order of all rows of their tenants. Those that are alike in that too are numbered by their ids, which
+        changes nothing but which of them is which.
         """
-        order = np.lexsort((self.example_id, row_hashes(self._other_hashes(), len(self))))
+        content = row_hashes(self._other_hashes(), len(self))
+        of_tenant = content
+        if self.examples is not None and len(self):
+            tenants = np.unique(self.tenant_id, return_inverse=True)[1].reshape(-1)
+            of_tenant = _sum_by(tenants, content)[tenants]
+        order = np.lexsort((self.example_id, of_tenant, content))
         return self.take(order[np.argsort(self._keys(order), kind="stable")])
 
     def _other_hashes(self) -> list[Hashes]:
@@ -159,6 +165,7 @@ class FeatureTable:
         rest += [] if self.label is None else [number_hashes(self.label)]
         if self.examples is not None and self.moments is not None:
             rest.append(number_hashes(self.moments.astype(np.int64).astype(np.float64)))
+        rest += [] if self.split_values is None else [text_hashes(self.split_values)]
         return rest
 
     def _keys(self, order: NDArray[np.int64]) -> Hashes:

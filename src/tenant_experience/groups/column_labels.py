@@ -41,8 +41,26 @@ def label_partition(table: FeatureTable, partition: Partition, use_case: UseCase
     split = split_tenants(table, use_case)
     classes = tuple(use_case.labels.classes) if use_case.labels.classes else None
     rows = GroupRows(table.tenant_id, split, np.full(len(table), np.nan), labels, classes, table.examples)
+    # What later stages would refuse is refused here, before a training is paid for, and by preview.
+    _check_events(rows, partition, use_case)
     for part in (TRAIN, VALIDATION):
-        rows.learnable(part, partition.partition)  # refused here, before a training is paid for
-    if use_case.unusual_split:
-        rows.learnable(TEST, partition.partition)
+        rows.learnable(part, partition.partition)
+    rows.learnable(TEST, partition.partition, None if use_case.unusual_split else 2)
     return rows
+
+
+def _check_events(rows: GroupRows, partition: Partition, use_case: UseCase) -> None:
+    """Refuses days until an event that nobody, or everybody at once, sees within the window: figures count up to it."""
+    window = use_case.labels.horizon_days
+    if window is None:
+        return
+    for part in (TRAIN, VALIDATION, TEST):
+        days = np.minimum(rows.label[rows.split == part], window)
+        if len(np.unique(days)) < 2:
+            seen = int(np.count_nonzero(days < window))
+            raise AlgorithmError(
+                f"partition {partition.partition}: of the {len(days)} rows of the {part} part, {seen} see such an "
+                f"event within labels.window of {window} days, so there is nothing to learn or to measure: correct "
+                "labels.where, make the window longer, or send a longer log",
+                code="one_class",
+            )

@@ -70,18 +70,19 @@ class GroupRows:
         """Whether each tenant is of the last class: the one that is predicted."""
         return np.asarray(self.label == len(self.classes or ()) - 1)
 
-    def learnable(self, part: str, partition: str) -> Floats:
+    def learnable(self, part: str, partition: str, least: int | None = None) -> Floats:
         """Labels of one part of the split.
 
         Args:
             part: train, validation or test.
             partition: its name, for the message.
+            least: how many different labels there must be; all classes by default, and two different numbers.
 
         Raises:
             AlgorithmError: ``one_class``: a class is missing there, or all numbers are the same.
         """
         labels: Floats = self.label[self.split == part]
-        if len(np.unique(labels)) < max(2, len(self.classes or ())):
+        if len(np.unique(labels)) < (least or max(2, len(self.classes or ()))):
             counted = Counter(labels.tolist())
             found = ", ".join(f"{counted[number]} {name}" for number, name in enumerate(self.classes or ()))
             raise AlgorithmError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from tenant_experience.intake.duckdb_session import literal, utc_text
+from tenant_experience.intake.duckdb_session import identifier, literal, utc_text
 
 _CLOCKS_MAY_DIFFER = timedelta(days=1)
 # A time whose zone, if it names one, is Z, UTC or a place such as Europe/London: abbreviations have several meanings.
@@ -50,7 +50,7 @@ def _by_format(text: str, time_format: str) -> str:
 
 def unreadable_time(column: str) -> str:
     """SQL: whether a value was given for ``column`` that is no time, or none that can be meant."""
-    return f"raw_{column} IS NOT NULL AND coalesce({column} NOT {_PLAUSIBLE}, true)"
+    return f"raw_{column} IS NOT NULL AND coalesce({identifier(column)} NOT {_PLAUSIBLE}, true)"
 
 
 def latest_time(requested_at: datetime) -> str:

@@ -75,7 +75,8 @@ def _features_read(connection: duckdb.DuckDBPyConnection, use_case: UseCase, fol
     Those that are null for everybody are left out of every model.
     """
     table = f"read_parquet({literal(str(folder / FEATURES_FILE))})"
-    others = {use_case.record_id, use_case.partition_column, *label_columns(use_case), *_OWN_COLUMNS}
+    of_use_case = (*label_columns(use_case), *use_case.kept_columns)
+    others = {use_case.record_id, use_case.partition_column, *of_use_case, *_OWN_COLUMNS}
     found = {
         str(name): kind == "VARCHAR"
         for name, kind, *_ in connection.execute(f"DESCRIBE FROM {table}").fetchall()

@@ -358,7 +358,13 @@ class UseCase(Settings):
             raise ValueError(
                 "labels.from: events makes several examples of a record itself: leave out the key 'examples'"
             )
-        if CENSORED in (*self.features, self.record_id, self.partition_column, self.labels.column):
+        if CENSORED in (
+            *self.features,
+            *self.kept_columns,
+            self.record_id,
+            self.partition_column,
+            self.labels.column,
+        ):
             raise ValueError(
                 f"the name {CENSORED!r} is that of a column of the examples that labels.from: events makes: write "
                 f"{CENSORED}_1, for example"

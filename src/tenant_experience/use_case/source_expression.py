@@ -29,6 +29,9 @@ def columns_read(expression: str) -> tuple[str, ...]:
     """
     document = _parsed(expression)
     if document["error"]:
+        if expression.strip().isidentifier():  # such as case, order or at
+            name = expression.strip()
+            raise ValueError(f"{name} is a word of SQL: if the file's column is called so, write '\"{name}\"'")
         raise ValueError(f"not a SQL expression: {document.get('error_message', 'it cannot be parsed')}")
     statements = document["statements"]
     node = statements[0]["node"]

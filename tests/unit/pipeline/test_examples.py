@@ -278,6 +278,30 @@ def test_other_ids_are_split_in_the_same_way(tmp_path: Path, split: dict[str, An
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("split", [{}, {"by": "city"}])
+def test_other_ids_are_split_in_the_same_way_where_many_rows_are_alike(tmp_path: Path, split: dict[str, Any]) -> None:
+    """Rows of clients who differ in other rows only: whose they are must not depend on ids."""
+    found = []
+    labels = {"from": "column", "column": "outcome"}
+    plain = loans(tmp_path / "plain", 300, {"city": "city"} if split else {}, split=split, labels=labels)
+    plain.rows["a"] = [place % 3 for place in range(len(plain.rows["a"]))]
+    plain.rows["o"] = [place // 5 % 4 for place in range(len(plain.rows["a"]))]
+    plain.rows["granted"] = [f"{moment[:4]}-01-{1 + place % 3}" for place, moment in enumerate(plain.rows["granted"])]
+    seen: dict[tuple[str, str], int] = {}
+    for place, key in enumerate(zip(plain.rows["c"], plain.rows["granted"], strict=True)):
+        seen[key] = seen.get(key, -1) + 1
+        plain.rows["granted"][place] = f"{key[1][:4]}-{1 + seen[key]:02}-{key[1][8:]:0>2}"
+    for name in ("first", "hidden"):
+        ids = [pseudonym(b"key", each) if name == "hidden" else each for each in plain.rows["c"]]
+        written = Written(tmp_path / name, plain.settings, plain.source, {**plain.rows, "c": ids})
+        table, rows, _ = parts(written)
+        figures = zip(table.values.tolist(), np.asarray(table.moments).tolist(), rows.label, rows.split, strict=True)
+        found.append(sorted((str(values), str(moment), label, part) for values, moment, label, part in figures))
+
+    assert len({each[:3] for each in found[0]}) < len(found[0]) / 3
+    assert found[0] == found[1]
+
+
 def test_pseudonyms_stand_for_ids_in_everything(tmp_path: Path) -> None:
     written, key = loans(tmp_path, columns={"city": "city"}, split={"by": "city"}), b"k" * 64
     written.build()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from tenant_experience.features.records import read_records
 from tenant_experience.jobs.instance_resources import InstanceShare
 from tenant_experience.use_case.schema import load_use_case
 from tests.support.html_pages import words_of
+from tests.support.loans import loans
 from tests.support.written_use_case import AS_OF, Written, events_of, table_of
 
 NO_TRAINING: dict[str, Any] = {"train": False}
@@ -137,6 +139,22 @@ def test_more_records_without_labels_than_before_are_a_warning(tmp_path: Path, l
     assert figures["tenants"] == 240
     (warning,) = [each for each in figures["data_quality"]["warnings"] if "without a value in the label" in each]
     assert "the label outcome grew from 0.0% in release r1 to 66.7%" in warning
+
+
+def test_a_column_that_only_the_split_reads_is_no_feature_of_the_live_models(tmp_path: Path) -> None:
+    first = loans(tmp_path, columns={"city": "city"}, split={"by": "city"})
+    outcome = first.build()
+    shutil.copytree(tmp_path / "job/features", tmp_path / "live")
+    outcome.write(tmp_path / "live")
+    figures = first.build(NO_TRAINING, tmp_path / "live").figures
+    assert (figures["train"], figures["tenants"], figures["data_quality"]["may_train"]) == (False, 150, 0)
+    assert not (tmp_path / "job/features/examples.parquet").exists()
+    newest = {client: max(at for each, at in _loans_of(first) if each == client) for client, _ in _loans_of(first)}
+    assert {row["client"]: f"{row['as_of']:%Y-%m-%dT%H:%M:%SZ}" for row in features(first)} == newest
+
+
+def _loans_of(written: Written) -> list[tuple[str, str]]:
+    return list(zip(written.rows["c"], written.rows["granted"], strict=True))
 
 
 def test_without_a_live_release_there_is_nobody_to_answer(tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""What preview says of each partition, and what the jobs make of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tenant_experience.errors import AlgorithmError
+from tests.support.loans import loans
+from tests.support.purchases import LABELS, purchases, written
+from tests.support.written_use_case import Written, table_of
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
+
+
+def of_two_branches(base: Path, few: tuple[str, ...]) -> Written:
+    """Loans of two branches, those of one at times that may be too few to be split by."""
+    case = loans(base, models={"scope": "per_partition", "minimum_tenants": 30}, split={"time": True})
+    rows, seen = case.rows, dict[str, int]()
+    rows["b"] = [("north", "south")[int(client[-4:]) % 2] for client in rows["c"]]
+    kept = []
+    for place, (client, branch) in enumerate(zip(rows["c"], rows["b"], strict=True)):
+        number = seen[client] = seen.get(client, -1) + 1
+        rows["granted"][place] = f"{2020 + number}-01-01"
+        kept += [place] if branch not in few or number < 2 else []
+    shutil.rmtree(case.folder)
+    return Written(base, case.settings, case.source, {name: [row[n] for n in kept] for name, row in rows.items()})
+
+
+def test_one_partition_without_a_model_is_a_warning_as_the_release_goes_on(tmp_path: Path) -> None:
+    shown = of_two_branches(tmp_path, ("south",)).preview()
+    assert shown.refusals == []
+    (told,) = [each for each in shown.quality["warnings"] if "no model" in each]
+    assert told.startswith("The partition south would get no model in this release (too_few_times): use_case.yaml key")
+
+
+def test_without_any_model_the_release_is_refused(tmp_path: Path) -> None:
+    shown = of_two_branches(tmp_path, ("north", "south")).preview()
+    assert {code for code, _ in shown.refusals} == {"too_few_times"}
+
+
+@pytest.mark.parametrize("hyperparameters", [{}, {"objective": "survival:aft"}])
+def test_days_until_an_event_that_nobody_sees_are_refused_before_training(
+    tmp_path: Path, hyperparameters: dict[str, str]
+) -> None:
+    labels = {**LABELS, "where": "quantity > 1000"}
+    case = written(tmp_path, purchases(200).rows(), labels=labels, hyperparameters=hyperparameters)
+    [(code, message)] = case.preview().refusals
+    assert code == "one_class"
+    assert "0 see such an event within labels.window of 60 days" in message
+    assert "correct labels.where" in message
+    with pytest.raises(AlgorithmError) as refusal:
+        case.release()
+    assert (refusal.value.code, refusal.value.message) == (code, message)
+
+
+def test_a_class_too_rare_for_the_test_part_is_refused_before_training(tmp_path: Path) -> None:
+    case = table_of(tmp_path)
+    label = case.source["columns"]["outcome"]
+    rows = {**case.rows, label: ["leaves" if row % 60 == 0 else "stays" for row in range(240)]}
+    again = Written(tmp_path / "again", case.settings, case.source, rows)
+    [(code, message)] = again.preview().refusals
+    assert code == "one_class"
+    assert "24 rows of the test part have 24 stays, 0 leaves" in message
+    with pytest.raises(AlgorithmError) as refusal:
+        again.release()
+    assert (refusal.value.code, refusal.value.message) == (code, message)
