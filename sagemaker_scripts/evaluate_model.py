@@ -51,12 +51,14 @@ from tenant_experience.pipeline.evaluate_shard import (
     ShardEvaluation,
     read_outside_truth,
     read_previous,
+    read_risk,
     write_group_changes,
 )
 from tenant_experience.report.action_files import report_actions
 from tenant_experience.report.outcome_scores import write_outcome_scores
 from tenant_experience.report.pictures import GroupPictures, group_pictures
 from tenant_experience.report.report import ShardReport, read_intake, shown_models
+from tenant_experience.report.risk_list import write_risk_list
 from tenant_experience.report.share_pictures import share_pictures, write_share_pictures
 from tenant_experience.use_case.schema import load_use_case
 
@@ -75,6 +77,9 @@ def main(arguments: list[str] | None) -> Outcome:
     use_case = load_use_case(processing_input("use_case"))
     answers, examples = read_answers_and_examples(processing_input("features"), use_case)
     partitions = read_shard(processing_input("features"), options.shard)
+    answered = answers.take(np.isin(answers.partition_slug, [partition.slug for partition in partitions]))
+    intake = read_intake(processing_input("features"))
+    risk = read_risk(processing_input("features"), use_case, answered, intake.get("no_risk_examples"))
     live, live_examples = read_previous(processing_input("previous"), use_case) or (None, None)
     output = processing_output(OUTPUT)
     with tempfile.TemporaryDirectory() as folder:
@@ -91,11 +96,11 @@ def main(arguments: list[str] | None) -> Outcome:
             champion_of=_champion_of(Path(folder) / "live", options.release),
             previous=live_examples,
             truth=read_outside_truth(processing_input("features"), use_case, answers, live),
+            risk=risk,
         )
         given_up = not_ready(Outcome.read(trained), partitions) | not_ready(Outcome.read(shard.clusters), partitions)
         rows = [shard.with_notes(row) for row in run_partitions(partitions, shard.evaluate, given_up)]
         # While the models are there: the list says what they answer.
-        answered = answers.take(np.isin(answers.partition_slug, [partition.slug for partition in partitions]))
         actions = report_actions(answered, use_case, shard.ready, shard.groups)
     evaluations = shard.ready
     output.mkdir(parents=True, exist_ok=True)
@@ -105,6 +110,7 @@ def main(arguments: list[str] | None) -> Outcome:
     write_group_changes(evaluations, output / GROUP_CHANGES_FILE)
     actions.write(output, use_case.record_id)
     write_outcome_scores(evaluations, output, use_case.record_id)
+    write_risk_list(risk, output, use_case.record_id)
     shown = shown_models(shard.ready, shard.refused)
     shares = {each.manifest.slug: share_pictures(each.yardstick, use_case.words) for each in shown}
     write_share_pictures(shares, output)
@@ -118,7 +124,8 @@ def main(arguments: list[str] | None) -> Outcome:
         pictures=_pictures(answers, shard.groups, shown),
         shares=shares,
         actions=actions,
-        intake=read_intake(processing_input("features")),
+        risk=risk,
+        intake=intake,
         ingestion=read_ingestion(processing_input("ingestion")),
     )
     (output / REPORT_FILE).write_text(report.render(), encoding="utf-8")

@@ -40,6 +40,8 @@ REPORT_FILE = "report.html"
 ACTIONS_TABLE = "actions.csv"
 ACTIONS_FILE = "actions.json"
 OUTCOME_SCORES_TABLE = "outcome_scores.csv"
+# What the list of the event that may happen soon is learned from.
+RISK_FILE = "risk.parquet"
 SMOKE_TEST_FILE = "smoke_test.json"
 MODEL_ARCHIVE = "model.tar.gz"
 # The two files that a model can be in: trees or weights in XGBoost's format, or the arrays of a network.
@@ -130,6 +132,11 @@ def features(release: str) -> str:
 def past_features(days: int) -> str:
     """Below ``features``: the features of the period that ended so many days before the release's own."""
     return f"{PAST}/{days}/{FEATURES_FILE}"
+
+
+def risk_table(event: str) -> str:
+    """Below ``reports``: the list of the tenants by their risk of an event."""
+    return f"{event}_risk.csv"
 
 
 def quarantine(release: str) -> str:

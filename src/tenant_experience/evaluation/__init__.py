@@ -3,6 +3,7 @@
 __all__ = [
     "champion",
     "evaluation",
+    "event_risk",
     "gates",
     "metrics",
     "missing_features",

@@ -87,7 +87,7 @@ class SupervisedScore:
         if not self.is_better:
             return self
         with one_thread():
-            fitted = _regression().fit(_matrix(table, use_case), bad)
+            fitted = new_regression().fit(_matrix(table, use_case), bad)
             chances: Floats = fitted.predict_proba(_matrix(asked, use_case))[:, 1]
         return replace(self, tenant_id=asked.tenant_id, probability_bad=chances)
 
@@ -141,7 +141,7 @@ def cross_fitted(table: FeatureTable, bad: Flags, use_case: UseCase) -> Floats:
     with one_thread():
         for number in range(FOLDS):
             left_out = fold == number
-            fitted = _regression().fit(rows[~left_out], bad[~left_out])
+            fitted = new_regression().fit(rows[~left_out], bad[~left_out])
             scores[left_out] = fitted.decision_function(rows[left_out])
     return scores
 
@@ -152,7 +152,8 @@ def _matrix(table: FeatureTable, use_case: UseCase) -> Floats:
     )
 
 
-def _regression() -> Any:
+def new_regression() -> Any:
+    """A logistic regression of standardised columns with a strong penalty; a missing value counts as the median."""
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

@@ -9,6 +9,8 @@ __all__ = [
     "partitions",
     "past",
     "records",
+    "risk",
+    "risk_examples",
     "sql",
     "statements",
     "table",

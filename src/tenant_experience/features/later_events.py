@@ -39,7 +39,7 @@ _NO_BOUNDS = {"minimum": None, "maximum": None}
 
 
 def check_condition(use_case: UseCase, folder: Path) -> None:
-    """Refuses ``labels.where`` unless it is true or false of one event, whenever it is asked.
+    """Refuses ``labels.where`` and ``risk.where`` unless true or false of one event, whenever they are asked.
 
     Args:
         use_case: declares the columns of an event.
@@ -48,13 +48,14 @@ def check_condition(use_case: UseCase, folder: Path) -> None:
     Raises:
         UserError: ``invalid_use_case``; says what to write.
     """
-    condition = use_case.labels.where
-    if condition is None or use_case.events is None:
-        return
-    fault = condition_fault(condition, columns_of_events(use_case)) or _fault_of_types(condition, use_case)
-    if fault:
-        line = line_of(folder / USE_CASE_FILE, "labels", "where")
-        raise UserError(f"{USE_CASE_FILE}: line {line}: key 'labels.where': {fault}", code="invalid_use_case")
+    conditions = {"labels": use_case.labels.where, "risk": use_case.risk.where if use_case.risk else None}
+    for key, condition in conditions.items():
+        if condition is None or use_case.events is None:
+            continue
+        fault = condition_fault(condition, columns_of_events(use_case)) or _fault_of_types(condition, use_case)
+        if fault:
+            line = line_of(folder / USE_CASE_FILE, key, "where")
+            raise UserError(f"{USE_CASE_FILE}: line {line}: key '{key}.where': {fault}", code="invalid_use_case")
 
 
 def _fault_of_types(condition: str, use_case: UseCase) -> str | None:
@@ -106,7 +107,7 @@ def examples_from_events(
     """
     connection, is_log = engine.connection, source.kind == "events"
     happened = _fetch_later_events(engine, use_case, as_of)
-    chosen = _compared_records(engine, use_case) if is_log else None
+    chosen = some_records(engine, use_case, EVENTS_AS_READ) if is_log else None
     rows = []
     for number, (cut_off, later) in enumerate(happened.items()):
         known = f"{_KNOWN}_{number}"
@@ -129,14 +130,20 @@ def examples_from_events(
         view_cases(engine, source, use_case, as_of)
 
 
-def _compared_records(engine: ProcessingEngine, use_case: UseCase) -> str | None:
-    """SQL that is true of the records that are asked; None when all are."""
-    engine.fetch("counted_events", f"SELECT count(*) FROM {EVENTS_AS_READ}")
-    events = count(engine.connection, "FROM counted_events")
+def some_records(engine: ProcessingEngine, use_case: UseCase, events: str) -> str | None:
+    """SQL that is true of as many records as have ``MOST_EVENTS_COMPARED`` events; None when these are all.
+
+    Args:
+        engine: holds the events.
+        use_case: names the column of ids.
+        events: the view that has them.
+    """
+    engine.fetch("counted_events", f"SELECT count(*) FROM {events}")
+    found = count(engine.connection, "FROM counted_events")
     engine.connection.execute("DROP TABLE counted_events")
-    if events <= MOST_EVENTS_COMPARED:
+    if found <= MOST_EVENTS_COMPARED:
         return None
-    first = int(MOST_EVENTS_COMPARED / events * 16**8)
+    first = int(MOST_EVENTS_COMPARED / found * 16**8)
     return f"substr(md5({identifier(use_case.record_id)}), 1, 8) < {literal(f'{first:08x}')}"
 
 
@@ -182,23 +189,8 @@ def _fetch_later_events(engine: ProcessingEngine, use_case: UseCase, as_of: date
         Cut-off -> the table of the connection that has ``_record``, its id, and ``_happened_at``; the latest first. No
         column of a use case can have these names.
     """
-    labels, declared = use_case.labels, use_case.declared_events
-    cut_offs = labels.moments(as_of)
-    columns = columns_of_events(use_case)
-    listed, end = ", ".join(map(identifier, columns)), sql_timestamp(as_of)
-    # Of several rows of one event, the last word counts; what follows the time of recording only breaks ties.
-    order = ", ".join(f"{identifier(name)} NULLS LAST" for name in columns if name not in (EVENT_ID, RECORDED_AT))
-    known = f"coalesce({RECORDED_AT} < {end}, true)"
-    engine.keep(
-        _CHOSEN,
-        # The condition is a column of its own, because a parenthesis in it must not change what else is asked.
-        f"SELECT _record, _happened_at FROM (SELECT {identifier(use_case.record_id)} AS _record, "
-        f"{identifier(declared.time)} AS _happened_at, (\n{labels.where or 'true'}\n) AS _chosen FROM ("
-        f"SELECT {listed} FROM events WHERE NOT repeated AND {known} UNION ALL "
-        f"SELECT {listed} FROM (SELECT {listed}, row_number() OVER (PARTITION BY {EVENT_ID} "
-        f"ORDER BY {RECORDED_AT} DESC NULLS LAST, {order}) AS _copy FROM events WHERE repeated AND {known}) "
-        f"WHERE _copy = 1)) WHERE _chosen AND _happened_at >= {sql_timestamp(min(cut_offs))} AND _happened_at < {end}",
-    )
+    cut_offs = use_case.labels.moments(as_of)
+    engine.keep(_CHOSEN, chosen_events(use_case, use_case.labels.where or "true", min(cut_offs), as_of))
     found = {}
     for number, cut_off in enumerate(cut_offs):
         found[cut_off] = f"{_CHOSEN}_{number}"
@@ -208,6 +200,32 @@ def _fetch_later_events(engine: ProcessingEngine, use_case: UseCase, as_of: date
             f"WHERE _happened_at >= {sql_timestamp(cut_off)} GROUP BY _record",
         )
     return found
+
+
+def chosen_events(use_case: UseCase, where: str, begin: datetime, end: datetime) -> str:
+    """SQL of the ``_record`` and ``_happened_at`` of each event that fulfils a condition, as it is known at ``end``.
+
+    Args:
+        use_case: declares the columns.
+        where: the condition, which was checked.
+        begin: an event at this moment or later counts.
+        end: an event at this moment or later does not, and nothing that was recorded then is known.
+    """
+    columns, time = columns_of_events(use_case), use_case.declared_events.time
+    listed = ", ".join(map(identifier, columns))
+    # Of several rows of one event, the last word counts; what follows the time of recording only breaks ties.
+    order = ", ".join(f"{identifier(name)} NULLS LAST" for name in columns if name not in (EVENT_ID, RECORDED_AT))
+    known = f"coalesce({RECORDED_AT} < {sql_timestamp(end)}, true)"
+    return (
+        # The condition is a column of its own, because a parenthesis in it must not change what else is asked.
+        f"SELECT _record, _happened_at FROM (SELECT {identifier(use_case.record_id)} AS _record, "
+        f"{identifier(time)} AS _happened_at, (\n{where}\n) AS _chosen FROM ("
+        f"SELECT {listed} FROM events WHERE NOT repeated AND {known} UNION ALL "
+        f"SELECT {listed} FROM (SELECT {listed}, row_number() OVER (PARTITION BY {EVENT_ID} "
+        f"ORDER BY {RECORDED_AT} DESC NULLS LAST, {order}) AS _copy FROM events WHERE repeated AND {known}) "
+        f"WHERE _copy = 1)) WHERE _chosen AND _happened_at >= {sql_timestamp(begin)} "
+        f"AND _happened_at < {sql_timestamp(end)}"
+    )
 
 
 def _labelled(table: str, happened: str, use_case: UseCase, cut_off: datetime, as_of: datetime) -> str:

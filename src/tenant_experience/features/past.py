@@ -7,7 +7,7 @@ windows earlier, so that no two overlap. They show what probabilities were worth
 # ruff: noqa: S608 - names and timestamps in SQL come from validated settings
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -62,16 +62,32 @@ def write_past_features(
 
 def _covered(engine: ProcessingEngine, use_case: UseCase, as_of: datetime) -> list[int]:
     """The ends of the earlier periods that lie in the log as a whole, in days before ``as_of``."""
-    window_days, time = use_case.history.window_days, identifier(use_case.declared_events.time)
+    window_days = use_case.history.window_days
     ends = [number * window_days for number in range(1, MOST_PERIODS + 1)]
-    begun = [as_of - timedelta(days=end + window_days * (1 - _BEGINNING)) for end in ends]
+    reached = reaches_back(engine, use_case, as_of, [(as_of - timedelta(days=end), window_days) for end in ends])
+    return [end for end, has in zip(ends, reached, strict=True) if has]
+
+
+def reaches_back(
+    engine: ProcessingEngine, use_case: UseCase, as_of: datetime, periods: Sequence[tuple[datetime, int]]
+) -> list[bool]:
+    """Whether the log has the whole of some periods.
+
+    Args:
+        engine: holds ``events``.
+        use_case: names the column of their time.
+        as_of: later events do not count.
+        periods: the end and the length in days of each.
+    """
+    time = identifier(use_case.declared_events.time)
+    begun = [end - timedelta(days=days * (1 - _BEGINNING)) for end, days in periods]
     counts = ", ".join(
-        f"count(CASE WHEN {time} < {sql_timestamp(moment)} THEN 1 END) AS before_{end}"
-        for end, moment in zip(ends, begun, strict=True)
+        f"count(CASE WHEN {time} < {sql_timestamp(moment)} THEN 1 END) AS before_{place}"
+        for place, moment in enumerate(begun)
     )
     engine.fetch(
         "reach",
         f"SELECT count(CASE WHEN {time} < {sql_timestamp(as_of)} THEN 1 END) AS events, {counts} FROM events",
     )
     events, *before = engine.connection.execute("FROM reach").fetchone() or (0,)
-    return [end for end, count in zip(ends, before, strict=True) if count >= max(1, _LEAST_SHARE * events)]
+    return [count >= max(1, _LEAST_SHARE * events) for count in before]

@@ -25,12 +25,15 @@ from tenant_experience.intake.duckdb_session import count, identifier, literal, 
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.intake.events import EVENTS_AS_READ
 from tenant_experience.use_case.events import RECORDED_AT
+from tenant_experience.use_case.risk import CUT_OFFS
 from tenant_experience.use_case.schema import SQL_FILE, UseCase
 
 FEATURES_TABLE = "features"
 _COMPUTED = "computed_features"
 # Tables with these names and a number are made for labels from later events.
 LATER_TABLES = ("later_events", "known_features", "whole_features")
+# Likewise for the list of risk.
+RISK_TABLES = ("risk_features", "risk_events")
 
 
 def features_from_events(
@@ -88,7 +91,8 @@ def statements(sql: str, use_case: UseCase, as_of: datetime, table: str = FEATUR
     }
     taken = {"events", EVENTS_AS_READ, "staged", "quarantine", table, _COMPUTED, EXAMPLES_TABLE, *LATER_TABLES}
     numbered = {f"{name}_{number}" for name in LATER_TABLES for number in range(use_case.labels.cut_offs + 1)}
-    return parse_statements(sql, values, taken | numbered)
+    of_risk = {f"{name}_{number}" for name in RISK_TABLES for number in range(CUT_OFFS)}
+    return parse_statements(sql, values, taken | numbered | of_risk)
 
 
 @contextmanager

@@ -13,7 +13,13 @@ from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
 
 
-def view_cases(engine: ProcessingEngine, source: Source, use_case: UseCase, as_of: datetime | None = None) -> None:
+def view_cases(
+    engine: ProcessingEngine,
+    source: Source,
+    use_case: UseCase,
+    as_of: datetime | None = None,
+    chosen: str | None = None,
+) -> None:
     """Makes ``events`` of the rows of an activity log: one for each case, from the activities before ``as_of``.
 
     The order of the rows, the files that they are in and a second copy of a row make no difference.
@@ -23,6 +29,7 @@ def view_cases(engine: ProcessingEngine, source: Source, use_case: UseCase, as_o
         source: says how the rows of a case are combined.
         use_case: declares the columns.
         as_of: what happens at or after this moment is not known yet; None: everything is.
+        chosen: SQL over an event; only where it is true. None: everywhere.
     """
     declared = use_case.declared_events
     combined = {name: _combined(name, source.combined(name, use_case)) for name in event_columns(use_case)}
@@ -33,7 +40,8 @@ def view_cases(engine: ProcessingEngine, source: Source, use_case: UseCase, as_o
     selected = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in combined.items())
     engine.view(
         "events",
-        f"SELECT {selected}, false AS repeated FROM staged WHERE broken_rule IS NULL{known} GROUP BY {EVENT_ID}",
+        f"SELECT * FROM (SELECT {selected}, false AS repeated FROM staged WHERE broken_rule IS NULL{known} "
+        f"GROUP BY {EVENT_ID}) WHERE {chosen or 'true'}",
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from tenant_experience.data_layout import EXAMPLES_FILE, FEATURES_FILE, MANIFEST, PARTITIONS_FILE
+from tenant_experience.data_layout import EXAMPLES_FILE, FEATURES_FILE, MANIFEST, PARTITIONS_FILE, RISK_FILE
 from tenant_experience.data_quality.categories import categories, category_warnings, check_columns, rows_learned
 from tenant_experience.data_quality.comparison import compare_releases, live_as_of
 from tenant_experience.data_quality.describe import IntakeFigures, describe_events, describe_history, describe_intake
@@ -41,6 +41,7 @@ from tenant_experience.features.contract import RefusedFeatures, check_refused_f
 from tenant_experience.features.later_events import examples_from_events
 from tenant_experience.features.partitions import PartitionSize, Shard, assign_partitions, shards
 from tenant_experience.features.past import write_past_features
+from tenant_experience.features.risk import write_risk_examples
 from tenant_experience.features.sql import (
     check_freshness,
     features_from_events,
@@ -144,6 +145,7 @@ def build_features(
             if has_examples(connection) and trained:
                 write_examples(connection, batch.use_case, folders.features / EXAMPLES_FILE)
             past = compute_past_features(engine, batch, folders) if trained else []
+            no_risk = compute_risk_examples(engine, batch, folders) if trained else None
         items = _write_partitions(batch, scope, partition_of, quality, folders) if batch.manifest.train else []
     return Outcome.ok(
         release=release,
@@ -155,6 +157,7 @@ def build_features(
         quarantined=intake.quarantined,
         shards=len(items),
         past_periods=past,
+        no_risk_examples=no_risk,
         data_quality={
             "quarantined_share": intake.quarantined_share,
             "may_train": tenants.may_train,
@@ -310,6 +313,21 @@ def compute_past_features(engine: ProcessingEngine, batch: Batch, folders: Folde
         look_back(engine, batch, moment)
 
     return write_past_features(engine, batch.use_case, sql, batch.as_of, folders.features, know, batch.unknown)
+
+
+def compute_risk_examples(engine: ProcessingEngine, batch: Batch, folders: Folders) -> str | None:
+    """Writes what the list of risk is learned from.
+
+    Returns:
+        Why there is nothing to learn from, in words; None where there is, or the use case declares no risk.
+    """
+    risk = batch.use_case.risk
+    if risk is None:
+        return None
+    if not batch.source.has_events:
+        return f"the source {batch.source_name} has no events, so nobody knows to whom it happened"
+    sql, path = read_sql(folders.use_case), folders.features / RISK_FILE
+    return write_risk_examples(engine, batch.use_case, risk, batch.source, sql, batch.as_of, path, batch.unknown)
 
 
 def look_back(engine: ProcessingEngine, batch: Batch, as_of: datetime) -> None:

@@ -24,9 +24,11 @@ from tenant_experience.data_layout import (
 from tenant_experience.errors import AlgorithmError, TenantExperienceError
 from tenant_experience.evaluation.champion import Champion
 from tenant_experience.evaluation.evaluation import PartitionEvaluation
+from tenant_experience.evaluation.event_risk import EventRisk, assess_risk
 from tenant_experience.evaluation.gates import check_gates
 from tenant_experience.evaluation.outcome_validation import OutsideTruth
 from tenant_experience.evaluation.partition import LiveModel, evaluate_partition
+from tenant_experience.features.risk_examples import read_risk_examples
 from tenant_experience.features.table import FeatureTable, read_answers_and_examples, read_past_features
 from tenant_experience.features.tenant_outcomes import read_tenant_outcomes
 from tenant_experience.groups.file import GroupRows, read_groups
@@ -55,6 +57,7 @@ class ShardEvaluation:
         previous: the rows that the live release learned from; None when they cannot be read.
         truth: what became of tenants; None when the batch does not say it.
         answers: the row of each tenant that answers, where ``table`` may have several.
+        risk: the list of an event that may happen soon; None where the use case declares none.
         ready: evaluations of models that kept every gate.
         refused: evaluations of models that broke a gate.
         groups: partition slug -> its rows of groups.parquet, of the partitions that were evaluated.
@@ -70,6 +73,7 @@ class ShardEvaluation:
     previous: FeatureTable | None
     truth: OutsideTruth | None = None
     answers: FeatureTable | None = None
+    risk: EventRisk | None = None
     ready: list[PartitionEvaluation] = field(default_factory=list)
     refused: list[PartitionEvaluation] = field(default_factory=list)
     groups: dict[str, GroupRows] = field(default_factory=dict)
@@ -112,7 +116,7 @@ class ShardEvaluation:
             "tenants": evaluation.split.records if evaluation.split else evaluation.tenants,
             "bad_share": evaluation.bad_share,
             "validation": evaluation.validation.headline,
-            "notes": _notes(evaluation)[:MOST_NOTES],
+            "notes": self._notes(evaluation)[:MOST_NOTES],
         }
 
     def with_notes(self, outcome: PartitionOutcome) -> PartitionOutcome:
@@ -128,7 +132,16 @@ class ShardEvaluation:
             "shard": shard,
             "partitions": [evaluation.document() for evaluation in self.ready],
             "refused": [evaluation.document() for evaluation in self.refused],
+            **({"risk": self.risk.document()} if self.risk else {}),
         }
+
+    def _notes(self, evaluation: PartitionEvaluation) -> list[str]:
+        """What the approver should know, first what speaks most against the model: only the first notes are shown."""
+        offered = _better_scores(evaluation)
+        if self.risk is not None and self.risk.is_shipped and evaluation is self.ready[0]:  # it is about all of them
+            offered.append(f"{self.risk.text}.")
+        said = [*evaluation.by_chance, *evaluation.yardstick_sentences, *offered, *evaluation.warnings]
+        return list(dict.fromkeys(said))
 
     def _live(self, slug: str) -> LiveModel | None:
         champion = self.champion_of(slug)
@@ -140,12 +153,6 @@ class ShardEvaluation:
 def _better_scores(evaluation: PartitionEvaluation) -> list[str]:
     """What the approver is offered beside the groups."""
     return [f"{score.text}." for score in evaluation.supervised if score.is_better]
-
-
-def _notes(evaluation: PartitionEvaluation) -> list[str]:
-    """What the approver should know, first what speaks most against the model: only the first notes are shown."""
-    said = [*evaluation.by_chance, *evaluation.yardstick_sentences, *_better_scores(evaluation), *evaluation.warnings]
-    return list(dict.fromkeys(said))
 
 
 def _check_gates(partition: Partition, evaluation: PartitionEvaluation) -> None:
@@ -189,6 +196,21 @@ def read_outside_truth(
         return None
     earlier = [previous] if previous is not None and previous.as_of < table.as_of else []
     return OutsideTruth(outcomes, [*earlier, *read_past_features(folder, use_case)])
+
+
+def read_risk(folder: Path, use_case: UseCase, table: FeatureTable, obstacle: str | None) -> EventRisk | None:
+    """The list of an event that may happen soon, or why there is none; None where the use case declares no risk.
+
+    Args:
+        folder: of the release's features.
+        use_case: of this release.
+        table: the tenants to list.
+        obstacle: why BuildFeatures wrote nothing to learn from, if it did not.
+    """
+    if use_case.risk is None:
+        return None
+    examples = read_risk_examples(folder, use_case.risk, use_case)
+    return assess_risk(use_case.risk, use_case, examples, table, obstacle)
 
 
 def write_group_changes(evaluations: Sequence[PartitionEvaluation], path: Path) -> None:

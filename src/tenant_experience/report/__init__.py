@@ -6,5 +6,6 @@ __all__ = [
     "pictures",
     "plots",
     "report",
+    "risk_list",
     "share_pictures",
 ]

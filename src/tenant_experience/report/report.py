@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tenant_experience.data_layout import OUTCOME
+from tenant_experience.data_layout import OUTCOME, risk_table
 from tenant_experience.evaluation.evaluation import PartitionEvaluation
+from tenant_experience.evaluation.event_risk import EventRisk
 from tenant_experience.features.ingestion_result import IngestionResult
 from tenant_experience.groups.profile import LEAST_FOR_RANK, LEAST_FOR_SHARE
 from tenant_experience.jobs.outcome import Outcome
@@ -20,6 +21,7 @@ from tenant_experience.report._part import ReportPart, report_part
 from tenant_experience.report._words import VERDICTS, fairness_meanings, metric_meanings, slice_meanings, slice_names
 from tenant_experience.report.action_files import ActionReport, PortfolioRow
 from tenant_experience.report.pictures import GroupPictures
+from tenant_experience.report.risk_list import first_at_risk
 from tenant_experience.report.share_pictures import SharePicture
 from tenant_experience.use_case.schema import UseCase
 
@@ -59,6 +61,7 @@ class ShardReport:
         pictures: partition slug -> pictures of its groups, where labels come from clusters; of the models ``shown``.
         shares: partition slug -> pictures of the share of bad over time.
         actions: the list to act on.
+        risk: the list of an event that may happen soon; None where the use case declares none.
         intake: figures of BuildFeatures' outcome; empty where there is none.
         ingestion: the ingestion of the whole release's features; without records the page does not mention it.
     """
@@ -72,6 +75,7 @@ class ShardReport:
     refused: Sequence[PartitionEvaluation] = ()
     pictures: Mapping[str, GroupPictures] = field(default_factory=dict)
     shares: Mapping[str, Sequence[SharePicture]] = field(default_factory=dict)
+    risk: EventRisk | None = None
     intake: Mapping[str, Any] = field(default_factory=dict)
     ingestion: IngestionResult = field(default_factory=IngestionResult)
 
@@ -83,6 +87,7 @@ class ShardReport:
     def render(self) -> str:
         """The page: HTML that fetches nothing. Everything from the data is escaped."""
         listed, words = self._listed(), self.use_case.words
+        at_risk = first_at_risk(self.risk, min(ACTION_LIMIT, self.use_case.capacity))
         return render(
             TEMPLATE,
             report=self,
@@ -94,6 +99,10 @@ class ShardReport:
             actions=self.actions,
             listed=listed[:LISTED_PORTFOLIOS],
             more_listed=len(listed[LISTED_PORTFOLIOS:]),
+            risk=self.risk,
+            risk_table=risk_table(self.risk.event) if self.risk else None,
+            at_risk=at_risk[:LISTED_PORTFOLIOS],
+            more_at_risk=len(at_risk[LISTED_PORTFOLIOS:]),
             intake=self.intake,
             ingestion=self.ingestion,
             failed_records=list(self.ingestion.failed.items())[:FAILED_RECORDS_LIMIT],

@@ -13,6 +13,7 @@ __all__ = [
     "manifest",
     "processing",
     "record_id",
+    "risk",
     "schema",
     "sequences",
     "served",

@@ -20,6 +20,7 @@ from tenant_experience.use_case.labels import Clustering, Labels
 from tenant_experience.use_case.manifest import RESERVED_HYPERPARAMETERS, Scope
 from tenant_experience.use_case.processing import NETWORKS, check_processing
 from tenant_experience.use_case.record_id import RecordId, as_record_id
+from tenant_experience.use_case.risk import Risk
 from tenant_experience.use_case.sequences import Sequences, check_sequences
 from tenant_experience.use_case.split import RECORD, ROWS, Split
 from tenant_experience.use_case.tenant_outcomes import Outcomes
@@ -125,7 +126,7 @@ class UseCase(Settings):
     ``record_id_case: insensitive``, ids that differ only in the case of the letters A to Z are one id, which is written
     in lower case. With ``examples: several``, a record has several rows of features, each with a time ``as_of`` of its
     own: all of them train and test models, and the latest answers. ``sequences`` are features that are one
-    quantity at fixed lags, oldest first.
+    quantity at fixed lags, oldest first. ``risk`` makes a list of who an event may happen to soon.
     """
 
     name: Name
@@ -140,6 +141,7 @@ class UseCase(Settings):
     sequences: Sequences = Field(default_factory=dict)
     clustering: Clustering | None = None
     labels: Labels
+    risk: Risk | None = None
     examples: Literal["one", "several"] = "one"
     split: Split = Split()
     models: Models = Models()
@@ -369,6 +371,15 @@ class UseCase(Settings):
                 f"the name {CENSORED!r} is that of a column of the examples that labels.from: events makes: write "
                 f"{CENSORED}_1, for example"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _risk_of_events(self) -> Self:
+        if self.risk is None:
+            return self
+        if self.events is None or self.examples != "one":
+            raise ValueError("risk needs the key 'events' and one row per record: it is about what happens next")
+        self.risk.check([name for name in self.features if name not in self.categories])
         return self
 
     @model_validator(mode="after")
