@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tenant_experience.evaluation.event_risk import EventRisk, Origin
 from tests.support.browser import seen_by_chromium
 from tests.support.judged_partition import Judged, judged_groups
 
@@ -22,7 +23,17 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
 @pytest.mark.parametrize("width", [320, 390])
 def test_the_page_is_no_wider_than_a_phone(judged: Judged, tmp_path: Path, width: int) -> None:
     names = np.where(judged.table.portfolio_id == "north", LONG, "south")
-    page = replace(judged, table=replace(judged.table, portfolio_id=names)).report()
+    places = np.arange(len(names))
+    risk = EventRisk(
+        *("escalation", "escalation", 30, "tenants"),
+        origins=[Origin(f"2026-0{month}-01", 12_345, 1_234, 0.7, 0.8, 0.05, 0.15) for month in (7, 8, 9)],
+        tenant_id=np.asarray([f"{LONG}-{place}" for place in places]),
+        portfolio_id=names,
+        rank=places // 2 + 1,
+        probability=1 / (2 + places),
+    )
+    page = replace(judged, table=replace(judged.table, portfolio_id=names)).report(risk=risk)
+    assert f"1. {LONG}-" in page[page.index('<section id="risk">') :]
     assert int(seen_by_chromium(page, width, "this.contentDocument.documentElement.scrollWidth", tmp_path)) <= width
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,28 @@ from tests.support.places import USE_CASE_FOLDER
 from tests.support.script_release import Release, make_release
 
 TENANTS = 1_200
+RISK = {
+    "event": "escalation",
+    "where": "escalated",
+    "within": "30d",
+    "count": ["total_tickets"],
+    "features": ["mean_full_resolution_hr"],
+}
+
+
+def at_four_moments() -> pa.Table:
+    """Tenants of whom those who wait longest have an escalation, whatever the number of their tickets."""
+    rng, rows = np.random.default_rng(0), 4 * TENANTS
+    waits = rng.lognormal(0, 1, rows)
+    return pa.table(
+        {
+            "tenant_id": [f"T{row % TENANTS}" for row in range(rows)],
+            "as_of": pa.array([datetime(2026, 7, 4) + row // TENANTS * timedelta(days=30) for row in range(rows)]),
+            "_happened": rng.random(rows) < waits / (waits + 8),
+            "total_tickets": rng.poisson(5, rows).astype(float),
+            "mean_full_resolution_hr": waits,
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +53,8 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     inputs = base / "processing/input"
     rules = inputs / "use_case/use_case.yaml"
     shipped = yaml.safe_load((USE_CASE_FOLDER / "use_case.yaml").read_text())
-    rules.write_text(yaml.safe_dump(yaml.safe_load(rules.read_text()) | {"outcomes": shipped["outcomes"]}))
+    more = {key: shipped[key] for key in ("outcomes", "events")} | {"risk": RISK}
+    rules.write_text(yaml.safe_dump(yaml.safe_load(rules.read_text()) | more))
     bad = true_lots(TENANTS) == 1
     table = pa.table(
         {
@@ -41,6 +65,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
         }
     )
     pq.write_table(table, inputs / "features/outcomes.parquet")
+    pq.write_table(at_four_moments(), inputs / "features/risk.parquet")
     return make_release(base)
 
 
@@ -77,3 +102,21 @@ def test_every_answer_says_it_and_the_digest_covers_it(release: Release) -> None
     said = json.loads(json_answer(batch, model))["validation"]["text"]
     assert said == model.validation.text
     assert said.startswith(row["validation"])
+
+
+def test_a_list_by_risk_that_beats_the_count_is_written_shown_and_noted(release: Release) -> None:
+    reports = release.output("reports")
+    table = read_features(release.base / "processing/input/features/features.parquet", use_case())
+    rows = list(csv.DictReader((reports / "escalation_risk.csv").open()))
+    assert len(rows) == int((table.history != "insufficient").sum())
+    hours = dict(zip(table.tenant_id.tolist(), table.column("mean_full_resolution_hr").tolist(), strict=True))
+    first = [hours[row["tenant_id"]] for row in rows if row["rank"] == "1"]
+    assert np.mean(first) > np.nanmean(list(hours.values()))
+    said = json.loads((reports / "evaluation.json").read_text())["risk"]
+    assert said["is_shipped"]
+    assert [origin["moment"] for origin in said["origins"]] == ["2026-08-03", "2026-09-02", "2026-10-02"]
+    page = " ".join((reports / "report.html").read_text().split())
+    assert f"{said['text']}." in page
+    assert f"1. {rows[0]['tenant_id']}</th>" in page[page.index('<section id="risk">') :]
+    [row] = release.evaluated["partitions"]
+    assert f"{said['text']}." in row["notes"]
