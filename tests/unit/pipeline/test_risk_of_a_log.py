@@ -140,6 +140,17 @@ def test_of_a_large_log_a_part_of_the_clients_is_compared(
         assert {tuple(row) for row in few.values.tolist()} <= {tuple(row) for row in many.values.tolist()}
 
 
+def test_an_activity_log_has_the_same_examples(built: Written, log: list[Row], tmp_path: Path) -> None:
+    """An escalation is an activity of its ticket, and is not known before it is recorded."""
+    made = written(tmp_path, log)
+    source = yaml.safe_load((made.folder / "sources/export.yaml").read_text()) | {"kind": "activities"}
+    (made.folder / "sources/export.yaml").write_text(yaml.safe_dump(source))
+    assert made.build().figures["no_risk_examples"] is None
+    for cases, events in zip(examples(made), examples(built), strict=True):
+        assert cases.values[:, 0].sum() == events.values[:, 0].sum()
+        assert cases.happened.sum() == events.happened.sum()
+
+
 def test_a_short_log_says_why_there_is_no_list(tmp_path: Path) -> None:
     made = written(tmp_path, tickets(200, days=140))
     reason = made.build().figures["no_risk_examples"]
