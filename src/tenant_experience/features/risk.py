@@ -14,7 +14,7 @@ from pathlib import Path
 from tenant_experience.features.later_events import chosen_events, some_records
 from tenant_experience.features.past import reaches_back
 from tenant_experience.features.risk_examples import HAPPENED, risk_columns
-from tenant_experience.features.sql import RISK_TABLES, features_from_events, sql_timestamp
+from tenant_experience.features.sql import RISK_LOG, RISK_TABLES, features_from_events, sql_timestamp
 from tenant_experience.features.table import INSUFFICIENT
 from tenant_experience.intake.activities import view_cases
 from tenant_experience.intake.duckdb_session import identifier, literal
@@ -63,11 +63,14 @@ def write_risk_examples(
         before = CUT_OFFS * risk.within + days
         return f"the log does not go back {before} days before {as_of:%Y-%m-%d}, which a fair comparison needs"
     is_log = source.kind == "events"
-    chosen = some_records(engine, use_case, EVENTS_AS_READ if is_log else "events")
+    chosen, events = some_records(engine, use_case, EVENTS_AS_READ if is_log else "events"), EVENTS_AS_READ
+    if is_log and chosen:  # once, because the log is read many times
+        engine.keep(RISK_LOG, f"SELECT * FROM {EVENTS_AS_READ} WHERE {chosen}")
+        events = RISK_LOG
 
     def know(moment: datetime) -> None:
         if is_log:
-            view_known_events(engine, use_case, sql_timestamp(moment), chosen)
+            view_known_events(engine, use_case, sql_timestamp(moment), log=events)
         else:
             view_cases(engine, source, use_case, moment, chosen)
 

@@ -34,6 +34,7 @@ _COMPUTED = "computed_features"
 LATER_TABLES = ("later_events", "known_features", "whole_features")
 # Likewise for the list of risk.
 RISK_TABLES = ("risk_features", "risk_events")
+RISK_LOG = "risk_log"
 
 
 def features_from_events(
@@ -92,7 +93,7 @@ def statements(sql: str, use_case: UseCase, as_of: datetime, table: str = FEATUR
     taken = {"events", EVENTS_AS_READ, "staged", "quarantine", table, _COMPUTED, EXAMPLES_TABLE, *LATER_TABLES}
     numbered = {f"{name}_{number}" for name in LATER_TABLES for number in range(use_case.labels.cut_offs + 1)}
     of_risk = {f"{name}_{number}" for name in RISK_TABLES for number in range(CUT_OFFS)}
-    return parse_statements(sql, values, taken | numbered | of_risk)
+    return parse_statements(sql, values, taken | numbered | of_risk | {RISK_LOG})
 
 
 @contextmanager

@@ -156,7 +156,9 @@ def view_all_events(engine: ProcessingEngine, chosen: str | None = None) -> None
     engine.view("events", f"SELECT * FROM {EVENTS_AS_READ} WHERE {chosen or 'true'}")
 
 
-def view_known_events(engine: ProcessingEngine, use_case: UseCase, moment: str, chosen: str | None = None) -> None:
+def view_known_events(
+    engine: ProcessingEngine, use_case: UseCase, moment: str, chosen: str | None = None, log: str = EVENTS_AS_READ
+) -> None:
     """Makes ``events`` what was known of the log at a moment: no event, row or further time that is not before it.
 
     Args:
@@ -164,6 +166,7 @@ def view_known_events(engine: ProcessingEngine, use_case: UseCase, moment: str, 
         use_case: declares the columns.
         moment: SQL of a timestamp, UTC.
         chosen: SQL over an event; only where it is true. None: everywhere.
+        log: what the engine calls it.
     """
     declared = use_case.declared_events
     columns = ", ".join(
@@ -174,7 +177,7 @@ def view_known_events(engine: ProcessingEngine, use_case: UseCase, moment: str, 
     )
     engine.view(
         "events",
-        f"SELECT {columns}, repeated FROM {EVENTS_AS_READ} "
+        f"SELECT {columns}, repeated FROM {log} "
         f"WHERE {identifier(declared.time)} < {moment} AND coalesce({RECORDED_AT} < {moment}, true) "
         f"AND {chosen or 'true'}",
     )
