@@ -90,4 +90,5 @@ def reaches_back(
         f"SELECT count(CASE WHEN {time} < {sql_timestamp(as_of)} THEN 1 END) AS events, {counts} FROM events",
     )
     events, *before = engine.connection.execute("FROM reach").fetchone() or (0,)
+    engine.connection.execute("DROP TABLE reach")
     return [count >= max(1, _LEAST_SHARE * events) for count in before]

@@ -92,6 +92,9 @@ def test_the_features_of_earlier_periods_are_the_same(tmp_path: Path, spark_pyth
         ours, theirs = jobs.tables(f"features/past/{days}/features.parquet")
         assert theirs.equals(ours)
         assert ours.num_rows > 1_000
+    ours, theirs = jobs.tables("features/risk.parquet")
+    assert theirs.equals(ours)
+    assert 1_000 < sum(ours["_happened"].to_pylist()) < ours.num_rows
 
 
 @pytest.mark.slow
