@@ -81,7 +81,7 @@ def write_risk_examples(
         until = moment + timedelta(days=risk.within)
         know(until)
         found = chosen_events(use_case, risk.where, moment, until)
-        engine.fetch(f"{_EVENTS}_{number}", f"SELECT record AS happened_to FROM ({found}) GROUP BY record")
+        engine.fetch(f"{_EVENTS}_{number}", f"SELECT _record AS _happened_to FROM ({found}) GROUP BY _record")
     rows = " UNION ALL ".join(_examples(use_case, risk, moments))
     engine.connection.execute(
         f"COPY ({rows} ORDER BY {identifier(use_case.record_id)}, as_of) TO {literal(str(path))} "
@@ -99,6 +99,6 @@ def _examples(use_case: UseCase, risk: Risk, moments: Collection[datetime]) -> I
     for number, moment in enumerate(moments):
         yield (
             f"SELECT {record}, {sql_timestamp(moment)} AT TIME ZONE 'UTC' AS as_of, "
-            f"happened_to IS NOT NULL AS {HAPPENED}, {columns} FROM {_FEATURES}_{number} "
-            f"LEFT JOIN {_EVENTS}_{number} ON happened_to = {record} WHERE history <> {literal(INSUFFICIENT)}"
+            f"_happened_to IS NOT NULL AS {HAPPENED}, {columns} FROM {_FEATURES}_{number} "
+            f"LEFT JOIN {_EVENTS}_{number} ON _happened_to = {record} WHERE history <> {literal(INSUFFICIENT)}"
         )
