@@ -64,7 +64,10 @@ class ModelStore:
             ModelLoadTimeoutError: it did not end in time; the name is free again.
         """
         folder = Path(url)
-        sizes = [path.stat().st_size for file in MODEL_FILES if (path := folder / file).is_file()]
+        try:
+            sizes = [path.stat().st_size for file in MODEL_FILES if (path := folder / file).is_file()]
+        except OSError:  # such as a name that is too long for any file
+            sizes = []
         if not sizes:
             raise ModelRefusedError(f"model {name}: {' or '.join(MODEL_FILES)} is missing in {url[:200]}")
         size = sum(sizes)

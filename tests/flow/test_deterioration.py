@@ -14,6 +14,9 @@ from operations.releases import FinishedRelease, Mail
 from tests.support.flow import Flow
 from tests.support.generated_tenants import generated_table, slower, write_households
 
+# Three releases: tests/unit/pipeline/test_deterioration.py says the same of the job alone.
+pytestmark = pytest.mark.slow
+
 FACTORS = (1.5, 2.0, 4.0)
 SETTINGS: dict[str, Any] = {"source": "tenant_table", "as_of": "2026-11-01T00:00:00Z"}
 

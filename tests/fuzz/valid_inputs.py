@@ -157,7 +157,7 @@ def use_case_files() -> dict[str, bytes]:
     ]
     use_case["features"] = {name: use_case["features"][name] for name in FEATURES}
     # These name features that are left out here.
-    for key in ("contacts", "targets"):
+    for key in ("risk", "contacts", "targets"):
         use_case.pop(key, None)
     for feature in use_case["features"].values():
         feature.pop("noise", None)

@@ -166,7 +166,8 @@ def _accounts(quality: dict, quarantine: Path) -> Iterator[str]:
     lost = quality["quarantined"] + quality["filtered"]
     kept = quality["events"] + quality["duplicates_dropped"] + quality["updates"] if "events" in quality else None
     if kept is None and "tenants" in quality:
-        kept = quality["tenants"]
+        # Of a table's rows with one id, one is kept.
+        kept = quality["tenants"] + quality["repeated_rows"] + quality["conflicting_rows"]
     if kept is not None and kept + lost != quality["rows"]:
         yield f"{quality['rows']} rows, but {kept} kept and {lost} refused or passed over"
     if sum(file["rows"] for file in quality["files"]) != quality["rows"]:

@@ -21,11 +21,13 @@ class RepeatedRows:
         ids: how many ids have a row.
         repeated_rows: rows that equal another one in every column that is read, and are left out.
         conflicting_ids: ids whose rows differ; only one row of each is kept.
+        conflicting_rows: the rows of these ids that are left out.
     """
 
     ids: int
     repeated_rows: int
     conflicting_ids: int
+    conflicting_rows: int = 0
 
 
 def view_one_row_each(
@@ -62,4 +64,6 @@ def view_one_row_each(
             connection,
             f"SELECT count(*) FROM (SELECT {keys} FROM different_rows GROUP BY {keys} HAVING count(*) > 1)",
         ),
+        conflicting_rows=count(connection, "SELECT count(*) FROM different_rows")
+        - count(connection, f"SELECT count(*) FROM (SELECT DISTINCT {keys} FROM different_rows)"),
     )

@@ -121,6 +121,7 @@ def test_the_figures_and_the_refused_rows_are_the_same(jobs: Jobs) -> None:
     assert spark.equals(duckdb)
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_is_refused_in_the_same_words(tmp_path: Path, spark_python: Path) -> None:
     jobs = Jobs(tmp_path, spark_python)
     (jobs.duckdb.raw / "a.csv").write_text("event_id,tenant_id\nE1,T1\n")

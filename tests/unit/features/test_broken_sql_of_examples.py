@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tenant_experience.errors import TenantExperienceError
+from tests.support.broken_sql import BROKEN, LABEL, select
 from tests.support.written_use_case import events_of
-from tests.unit.features.test_features_contract import BROKEN, LABEL, select
 
 SEVERAL: dict[str, Any] = {"examples": "several"}
 LATER: dict[str, Any] = {

@@ -216,7 +216,7 @@ def test_of_rows_that_differ_one_is_kept_whatever_their_order(tmp_path: Path, or
     unknown = ",".join({**first, "c3": ""}[name] for name in head)
     case.export.write_text("\n".join([text[0], *[*text[1:], other, unknown, other][::order]]) + "\n")
     rows, repeated, _ = read(case)
-    assert repeated == RepeatedRows(240, 1, 1)
+    assert repeated == RepeatedRows(240, 1, 1, 2)
     assert {row["record_id"]: row["colour"] for row in rows}["I-0~1"] == first["c3"]
 
 

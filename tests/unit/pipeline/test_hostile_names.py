@@ -11,9 +11,9 @@ import pytest
 
 from tenant_experience.data_layout import partition_slug
 from tenant_experience.errors import UserError
+from tests.support.hostile_names import CLASSES, LONGEST, RESERVED_WORDS
 from tests.support.written_use_case import SETTINGS, Written, table_of
 
-RESERVED_WORDS = ("order", "group", "default", "to", "select", "table", "from", "user", "end", "case", "all", "check")
 OF_SQL_HERE = (
     "portfolio",
     "place",
@@ -31,22 +31,6 @@ OF_SQL_HERE = (
 OF_US = (
     *("release", "event_time", "partition", "partition_slug", "as_of", "history", "may_train", "exposure_days"),
     *("write_time", "is_deleted", "api_invocation_time", "file", "line", "broken_rule", "where", "newlines", "reason"),
-)
-LONGEST = "x" * 63
-CLASSES = (
-    "0",
-    "1",
-    "Yes",
-    "No",
-    "true",
-    "ünï côde",
-    "it's",
-    'say "hi"',
-    "a<b>[c]",
-    "a, b",
-    "../..",
-    "x" * 128,
-    "=1+1",
 )
 PARTITIONS = ("a/b", "a.b", "..", ".", "Ü ber", "it's", "a b", "A-B", "x" * 128, "%s{0}", "$as_of", "it is")
 

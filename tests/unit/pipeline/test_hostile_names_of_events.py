@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tenant_experience.errors import UserError
+from tests.support.hostile_names import CLASSES, LONGEST, RESERVED_WORDS
 from tests.support.purchases import LABELS, SETTINGS, SQL, purchases
 from tests.support.written_use_case import Written
-from tests.unit.pipeline.test_hostile_names import CLASSES, LONGEST, RESERVED_WORDS
 
 OF_SQL_HERE = (
     *("record", "happened_at", "chosen", "later_events_0", "known_features_0", "whole_features_0", "examples"),

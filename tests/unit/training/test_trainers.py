@@ -22,6 +22,7 @@ from tenant_experience.training.trainers.hist_gradient_boosting import HistGradi
 from tenant_experience.training.trainers.linear import LinearSettings
 from tenant_experience.training.training import trainer_named
 from tenant_experience.use_case.labels import Task
+from tenant_experience.use_case.processing import NETWORKS
 from tenant_experience.use_case.trainer_names import trainer_names
 from tests.support.fit_tasks import CLASSES, COLUMNS, dataset, fit_task
 
@@ -33,8 +34,15 @@ def scorer(fitted: FittedModel) -> Scorer:
     return Scorer.of(fitted.content, fitted.manifest)
 
 
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        # A network compiles for seconds.
+        pytest.param(name, task, marks=pytest.mark.slow) if name in NETWORKS and task != "binary" else (name, task)
+        for name in NAMES
+        for task in TASKS
+    ],
+)
 def test_every_trainer_fits_every_task(name: str, task: Task) -> None:
     fitted, unseen = fit(fit_task(name, task)), dataset(task, 3, 500)
     outputs = scorer(fitted).outputs(unseen.matrix)
