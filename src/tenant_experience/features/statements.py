@@ -18,13 +18,12 @@ import duckdb
 
 from tenant_experience.errors import UserError
 from tenant_experience.use_case.schema import SQL_FILE
-from tenant_experience.use_case.source_expression import columns_read
+from tenant_experience.use_case.source_expression import columns_read, substituted
 
 PARAMETERS = ("as_of", "window_start", "minimum_days", "provisional_below")
 _NAMED = re.compile(r"CREATE\s+(?P<kind>VIEW|TABLE)\s+(?P<name>[a-z_][a-z0-9_]*)\s+AS\s", re.IGNORECASE)
 _PLAIN = re.compile(r"\w+")
 # Not within a name such as x$as_of, which is a column's.
-_PARAMETER = re.compile(rb"(?<![\w$])\$([A-Za-z_]\w*)")
 # Of a parse tree, in which a function within a function is two levels; well below the recursion limit of Python.
 _DEEPEST = 500
 _READING_NODES = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"))
@@ -109,7 +108,7 @@ def parse_statements(sql: str, values: Mapping[str, str], taken: Iterable[str] =
                 )
             names.add(statement.name.lower())
             readable.add(statement.name.lower())
-        found.append(Statement(statement.name, statement.kind, _substituted(statement.sql, values), line))
+        found.append(Statement(statement.name, statement.kind, substituted(statement.sql, values), line))
     return found
 
 
@@ -277,26 +276,6 @@ def _volatile_functions() -> frozenset[str]:
     }:
         volatile |= found
     return volatile
-
-
-def _substituted(sql: str, values: Mapping[str, str]) -> str:
-    """The statement with values in place of its parameters; texts, comments and quoted names stay as they are."""
-    text = sql.encode()
-    tokens = duckdb.tokenize(sql)
-    ends = [*(start for start, _ in tokens[1:]), len(text)]
-    kept = (duckdb.token_type.string_const, duckdb.token_type.comment)
-    fixed = [
-        (start, end)
-        for (start, kind), end in zip(tokens, ends, strict=True)
-        if kind in kept or text[start : start + 1] == b'"'
-    ]
-
-    def value(match: re.Match[bytes]) -> bytes:
-        if any(start <= match.start() < end for start, end in fixed):
-            return match[0]
-        return values[match[1].decode()].encode()
-
-    return _PARAMETER.sub(value, text).decode()
 
 
 def _parameters() -> str:

@@ -82,6 +82,7 @@ class Batch:
                 code="invalid_manifest" if manifest.as_of else "invalid_source",
             )
         use_case = source.adjust(use_case)
+        source = source.at(as_of)
         if source.has_events:
             check_condition(use_case, folders.use_case)
             statements(read_sql(folders.use_case), use_case, as_of)

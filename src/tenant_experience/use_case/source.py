@@ -18,7 +18,13 @@ from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT, Combination
 from tenant_experience.use_case.features import Name
 from tenant_experience.use_case.id_sql import joined_id
 from tenant_experience.use_case.schema import SOURCES_FOLDER, USE_CASE_FILE, History, UseCase
-from tenant_experience.use_case.source_expression import check_time_format, columns_read
+from tenant_experience.use_case.source_expression import (
+    AS_OF_PARAMETER,
+    check_time_format,
+    columns_read,
+    substituted,
+    uses_as_of,
+)
 from tenant_experience.use_case.tenant_outcomes import OUTCOME_COLUMNS, SCORE_COLUMN
 
 # The name of the filter in messages and in the quarantine, beside the names of our columns.
@@ -112,7 +118,7 @@ class Source(Settings):
         kind: ``events``: one row for each event; ``activities``: several rows for each event, a case; ``table``: one
             row for each tenant, with its features; ``outcomes``: one row for each outcome of a tenant, in files beside
             the others.
-        columns: our column -> SQL expression over the columns of the file.
+        columns: our column -> SQL expression over the columns of the file. In a table, it may use ``$as_of``.
         optional: columns that may be missing from the file; they are then null.
         time_zone: the zone of time stamps without an offset.
         null_markers: trimmed texts that mean that there is no value, beside the empty text.
@@ -135,6 +141,23 @@ class Source(Settings):
     history: HistoryOverride = HistoryOverride()
     combine: dict[Name, Combination] = Field(default_factory=dict)
     as_of: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
+
+    @model_validator(mode="after")
+    def _as_of_is_for_tables(self) -> Self:
+        names = [name for name, expression in self.columns.items() if uses_as_of(expression)]
+        if names and self.kind != "table":
+            raise ValueError(
+                f"columns.{names[0]} uses $as_of, which is for kind: table; features.sql has it for kind: {self.kind}"
+            )
+        if self.where is not None and uses_as_of(self.where):
+            raise ValueError("where must not use $as_of: it looks at one row of the file, whenever it is read")
+        return self
+
+    def at(self, as_of: datetime) -> Source:
+        """The same with this moment (with a zone) in place of ``$as_of``, in UTC."""
+        moment = f"CAST('{as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}' AS TIMESTAMP)"
+        columns = {name: substituted(text, {AS_OF_PARAMETER: moment}) for name, text in self.columns.items()}
+        return self.model_copy(update={"columns": columns})
 
     def raw_columns(self) -> dict[str, str]:
         """Each column of the file that is read -> the first of our columns (or ``where``) that reads it."""
@@ -245,6 +268,13 @@ def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
     of_events = source.has_events
     others, optional = _allowed_columns(source, use_case, path)
     required = tuple(dict.fromkeys((*use_case.id_columns, *others)))
+    of_ids = [name for name in use_case.id_columns if uses_as_of(source.columns.get(name, "NULL"))]
+    if of_ids:
+        raise UserError(
+            f"{path.name}: line {line_of(path, 'columns', of_ids[0])}: key 'columns.{of_ids[0]}' uses $as_of, but an "
+            "id must be the same whenever the file is read: make it of columns of the file alone",
+            code="invalid_source",
+        )
     missing = [name for name in required if name not in source.columns]
     unknown = [name for name in source.columns if name not in (*required, *optional)]
     if missing:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import duckdb
 
+# How a table source calls the moment that the features describe.
+AS_OF_PARAMETER = "as_of"
+_PARAMETER = re.compile(rb"(?<![\w$])\$([A-Za-z_]\w*)")
 _REFUSED = {
     "SUBQUERY": "a subquery",
     "STAR": "*",
-    "PARAMETER": "a parameter",
+    "PARAMETER": "a parameter other than $as_of",
     "WINDOW": "a window function",
 }
 # Of a parse tree, in which a function within a function is two levels; well below the recursion limit of Python.
@@ -40,6 +44,36 @@ def columns_read(expression: str) -> tuple[str, ...]:
     if node["from_table"]["type"] != "EMPTY" or node["where_clause"] or node["modifiers"]:
         raise ValueError("must be an expression over the columns of the file, without FROM, WHERE or ORDER BY")
     return tuple(dict.fromkeys(_column_names(node["select_list"][0])))
+
+
+def substituted(sql: str, values: Mapping[str, str]) -> str:
+    """SQL with values in place of its parameters; texts, comments and quoted names stay as they are.
+
+    Args:
+        sql: an expression or a statement.
+        values: parameter -> the SQL that stands in its place, for each that occurs.
+    """
+    text = sql.encode()
+    tokens = duckdb.tokenize(sql)
+    ends = [*(start for start, _ in tokens[1:]), len(text)]
+    kept = (duckdb.token_type.string_const, duckdb.token_type.comment)
+    fixed = [
+        (start, end)
+        for (start, kind), end in zip(tokens, ends, strict=True)
+        if kind in kept or text[start : start + 1] == b'"'
+    ]
+
+    def value(match: re.Match[bytes]) -> bytes:
+        if any(start <= match.start() < end for start, end in fixed):
+            return match[0]
+        return values[match[1].decode()].encode()
+
+    return _PARAMETER.sub(value, text).decode()
+
+
+def uses_as_of(expression: str) -> bool:
+    """Whether an expression that ``columns_read`` accepts depends on ``$as_of``."""
+    return substituted(expression, {AS_OF_PARAMETER: "NULL"}) != expression
 
 
 def is_plain_column(expression: str) -> bool:
@@ -88,6 +122,8 @@ def _column_names(node: object, depth: int = 0) -> Iterator[str]:
     if not isinstance(node, dict):
         return
     kind = node.get("class")
+    if kind == "PARAMETER" and node.get("identifier") == AS_OF_PARAMETER:
+        return
     if kind in _REFUSED:
         raise ValueError(f"must not use {_REFUSED[kind]}: each row is mapped on its own")
     if kind == "COLUMN_REF":
