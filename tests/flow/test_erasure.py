@@ -113,6 +113,7 @@ def test_it_refuses_while_a_release_runs_which_would_write_the_tenant_again(eras
     assert "is running and would write the id again" in said
 
 
+@pytest.mark.slow
 def test_looking_first_changes_nothing(flow: Flow, erased: Erased) -> None:
     before = sorted(residues.in_account(erased.tenant))
     for place in (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import boto3
 import pyarrow.parquet as parquet
+import pytest
 
 from demo.generate_events import generate
 from operations.batch import RawBatch
@@ -16,6 +17,7 @@ from tests.support.flow import Flow
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_large_portfolios_get_models_of_their_own(flow: Flow, first: FinishedRelease, tmp_path: Path) -> None:
     generate(tmp_path / "events", as_of=AS_OF, tenants=8000, portfolios=2, seed=4, margin="wide")
     manifest = {"source": "events", "as_of": AS_OF.strftime("%Y-%m-%dT%H:%M:%SZ"), "models": "per_partition"}

@@ -105,6 +105,7 @@ def test_a_continuum_is_told_from_groups() -> None:
     assert any("cut through a continuum" in sentence for sentence in grouping.warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["gaussian_mixture", "ward"])
 def test_other_methods_find_the_truth_and_take_new_tenants_by_their_file(method: str, tmp_path: Path) -> None:
     grouping, rows = group(generated_table(3_000, noise=0.1), use_case_with(method))
@@ -117,6 +118,7 @@ def test_other_methods_find_the_truth_and_take_new_tenants_by_their_file(method:
     assert np.array_equal(read.assign(generated_table(3_000, noise=0.1)), rows.label)
 
 
+@pytest.mark.slow
 def test_three_groups_become_a_model_of_three_classes(tmp_path: Path) -> None:
     table = generated_table(2_000, lots=3, noise=0.1)
     write_job_inputs(tmp_path, table)

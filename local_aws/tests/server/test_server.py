@@ -59,6 +59,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_up_is_repeatable_and_down_keeps_the_state(laptop: Laptop) -> None:
     assert laptop.up("--port", free_port()).returncode == 0
     first = laptop.server()
@@ -84,6 +85,7 @@ def test_up_is_repeatable_and_down_keeps_the_state(laptop: Laptop) -> None:
     assert laptop.client("s3").list_buckets()["Buckets"] == []
 
 
+@pytest.mark.slow
 def test_nobody_else_may_read_the_state_and_open_files_of_earlier_versions_are_closed(laptop: Laptop) -> None:
     old = laptop.folder / "ministack" / "state" / "old.json"
     old.parent.mkdir(parents=True)

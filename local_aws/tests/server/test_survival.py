@@ -201,6 +201,7 @@ def test_two_projects_side_by_side(running: Laptop, tmp_path: Path, image_file: 
         other.down()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are listed by Linux")
 def test_nothing_is_written_outside_the_state_folder(tmp_path: Path, image_file: Path) -> None:
     home, folder = tmp_path / "home", tmp_path / "aws"

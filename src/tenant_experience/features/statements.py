@@ -18,7 +18,7 @@ import duckdb
 
 from tenant_experience.errors import UserError
 from tenant_experience.use_case.schema import SQL_FILE
-from tenant_experience.use_case.source_expression import columns_read, substituted
+from tenant_experience.use_case.source_expression import columns_read, substituted, uses_as_of
 
 PARAMETERS = ("as_of", "window_start", "minimum_days", "provisional_below")
 _NAMED = re.compile(r"CREATE\s+(?P<kind>VIEW|TABLE)\s+(?P<name>[a-z_][a-z0-9_]*)\s+AS\s", re.IGNORECASE)
@@ -123,6 +123,8 @@ def condition_fault(condition: str, columns: Sequence[str]) -> str | None:
         read = columns_read(condition)
     except ValueError as error:
         return str(error)
+    if uses_as_of(condition):
+        return "must not use a parameter, not even $as_of: it is about one event, whatever the moment"
     if unknown := [name for name in read if name.lower() not in columns]:
         return f"{unknown[0]!r} is not a column of events: known are {', '.join(columns)}"
     document = _tree(f"SELECT (\n{condition}\n)")

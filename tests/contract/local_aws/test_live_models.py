@@ -75,6 +75,7 @@ def test_an_equal_model_is_equal_and_a_worse_one_is_refused_with_both_figures(
         assert f"{value:.4f}" in outcome["message"]
 
 
+@pytest.mark.slow
 def test_a_live_model_whose_archive_is_gone_is_said_and_stops_nothing(
     job: tuple[Path, dict[str, str]], client: Callable[..., Any]
 ) -> None:
@@ -88,6 +89,7 @@ def test_a_live_model_whose_archive_is_gone_is_said_and_stops_nothing(
     assert "model_incomplete" in champion["notes"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["exchanged", "unreadable"])
 def test_a_live_model_that_is_not_the_registered_one_is_said_and_stops_nothing(
     job: tuple[Path, dict[str, str]], client: Callable[..., Any], bucket: str, tmp_path: Path, damage: str

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from operations.batch import RawBatch
 from operations.mailbox import Form
 from operations.releases import FinishedRelease, executions
@@ -17,6 +19,7 @@ from tests.support.waiting import until
 TENANTS = 700
 
 
+@pytest.mark.slow
 def test_a_release_nobody_decides_about_expires_by_name(flow: Flow, first: FinishedRelease) -> None:
     assert first.execution["status"] == "SUCCEEDED"
     before = flow.live()
