@@ -7,6 +7,8 @@ import signal
 import threading
 from pathlib import Path
 
+import pytest
+
 from operations.releases import FinishedRelease
 from tests.support.flow import STATE, Flow
 
@@ -61,6 +63,7 @@ def test_a_training_job_that_is_killed_fails_the_release_by_name(flow: Flow, fir
     assert first.release != done.release
 
 
+@pytest.mark.slow
 def test_a_function_that_raises_fails_the_release_by_name_and_publishes_nothing(
     flow: Flow, first: FinishedRelease
 ) -> None:

@@ -8,6 +8,7 @@ import tarfile
 from typing import Any
 
 import boto3
+import pytest
 import yaml
 
 from operations.releases import FinishedRelease
@@ -60,6 +61,7 @@ def jobs(flow: Flow) -> dict[str, str]:
     return {name.removeprefix(prefix): status for name, status in names.items() if name.startswith(prefix)}
 
 
+@pytest.mark.slow
 def test_a_search_is_stopped_with_its_execution_and_its_best_model_is_judged(
     flow: Flow, first: FinishedRelease
 ) -> None:

@@ -113,6 +113,7 @@ def test_a_taken_port_is_said(laptop: Laptop, server: dict[str, Any]) -> None:
     assert f"Port {server['port']} is taken" in refused.stderr
 
 
+@pytest.mark.slow
 def test_down_ends_what_lambdas_started(laptop: Laptop) -> None:
     laptop.up("--port", free_port())
     pids = started_processes(laptop)
@@ -121,7 +122,7 @@ def test_down_ends_what_lambdas_started(laptop: Laptop) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="the kernel's help is Linux's")
-@pytest.mark.parametrize("victim", ["supervisor", "server"])
+@pytest.mark.parametrize("victim", [pytest.param("supervisor", marks=pytest.mark.slow), "server"])
 def test_a_killed_server_leaves_no_orphan(laptop: Laptop, victim: str) -> None:
     laptop.up("--port", free_port())
     pids = started_processes(laptop)

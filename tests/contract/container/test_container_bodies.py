@@ -103,6 +103,7 @@ def test_ping_and_others_answer_while_slow_bodies_are_open(
         assert each.recv(65_536).split()[1] == b"200"
 
 
+@pytest.mark.slow
 def test_more_slow_bodies_than_there_are_places_leave_ping_alone(tmp_path: Path) -> None:
     with serving(tmp_path, SAGEMAKER_MULTI_MODEL="true", SERVING_MODEL_MEMORY_MIB="2") as (client, _):
         folder = write_model(tmp_path / "model")

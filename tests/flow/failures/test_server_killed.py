@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import boto3
+import pytest
 
 from operations.releases import FinishedRelease
 from tests.support.drives import Drive
@@ -22,6 +23,7 @@ def task_token(flow: Flow, release: str) -> str:
     return item["task_token"]["S"]
 
 
+@pytest.mark.slow
 def test_a_killed_server_comes_back_and_its_release_is_redriven(flow: Flow, first: FinishedRelease) -> None:
     assert first.execution["status"] == "SUCCEEDED"
     before = flow.live()
