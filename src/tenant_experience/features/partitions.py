@@ -9,7 +9,8 @@ from tenant_experience.data_layout import GLOBAL_PARTITION, partition_slug
 from tenant_experience.errors import AlgorithmError, UserError
 from tenant_experience.use_case.group_choice import GroupChoice
 from tenant_experience.use_case.manifest import Scope, without_training
-from tenant_experience.use_case.schema import Models, UseCase
+from tenant_experience.use_case.models import Models
+from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.tuning import Tuning, TuningJob
 
 # A release that inherits its groups needs tenants only to train and to test its model.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.pages.html_page import duration
 from tenant_experience.statistics.arrays import Floats
-from tenant_experience.use_case.schema import FIRST_RESPONSE, RESOLUTION, Targets
+from tenant_experience.use_case.targets import FIRST_RESPONSE, RESOLUTION, Targets
 from tenant_experience.use_case.words import Words
 
 # An item that is open for this many times the target may have been done and never closed.

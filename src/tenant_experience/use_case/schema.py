@@ -13,16 +13,20 @@ from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings, line_of, load_settings
 from tenant_experience.tenant_id import IdCase
 from tenant_experience.use_case.column_names import name_fault
+from tenant_experience.use_case.costs import Costs
 from tenant_experience.use_case.events import Events
 from tenant_experience.use_case.features import Feature, Name, Noise
 from tenant_experience.use_case.gates import Gates
+from tenant_experience.use_case.history import History
 from tenant_experience.use_case.labels import Clustering, Labels
 from tenant_experience.use_case.manifest import RESERVED_HYPERPARAMETERS, Scope
+from tenant_experience.use_case.models import Models
 from tenant_experience.use_case.processing import NETWORKS, check_processing
 from tenant_experience.use_case.record_id import RecordId, as_record_id
 from tenant_experience.use_case.risk import Risk
 from tenant_experience.use_case.sequences import Sequences, check_sequences
 from tenant_experience.use_case.split import RECORD, ROWS, Split
+from tenant_experience.use_case.targets import TIMED_FEATURES, Targets
 from tenant_experience.use_case.tenant_outcomes import Outcomes
 from tenant_experience.use_case.trainer_names import TrainerName
 from tenant_experience.use_case.tuning import Tuning
@@ -35,42 +39,8 @@ SOURCES_FOLDER = "sources"
 DEFAULT_PARTITION_COLUMN = "portfolio_id"
 
 Scalar = bool | int | float | str
-# The features that ``targets`` apply to.
-FIRST_RESPONSE, RESOLUTION = TIMED_FEATURES = ("mean_first_response_hr", "mean_full_resolution_hr")
 
 _log = logging.getLogger("use_case")
-
-
-class Models(Settings):
-    """How many models there are.
-
-    Attributes:
-        scope: ``global``, one model for all; ``per_partition``, one for each portfolio with at least
-            ``minimum_tenants`` that may train; or ``pooled``, one for all with a level for each portfolio, shrunk
-            towards 0 (decision 27).
-        minimum_tenants: see ``scope``; a pooled model is compared with models of portfolios of that size.
-        fallback: whether a global model answers for the portfolios without a model of their own.
-        shard_size: how many models one training job trains.
-    """
-
-    scope: Scope = "global"
-    fallback: bool = True
-    minimum_tenants: int = Field(default=2_000, ge=1)
-    shard_size: int = Field(default=10, ge=1, le=1_000)
-
-
-class History(Settings):
-    """In days: the window in which events are counted, and the exposure that a tenant needs."""
-
-    window_days: int = Field(default=365, ge=1, le=3_650)
-    minimum_days: int = Field(default=90, ge=0)
-    provisional_below: int = Field(default=180, ge=0)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.minimum_days <= self.provisional_below <= self.window_days:
-            raise ValueError("minimum_days <= provisional_below <= window_days must hold")
-        return self
 
 
 class Processing(Settings):
@@ -89,31 +59,6 @@ class ApprovalSettings(Settings):
     """Who decides about a release."""
 
     mode: Literal["manual"] = "manual"
-
-
-class Targets(Settings):
-    """What a tenant may expect, in hours: the time to the first response and the time to resolution."""
-
-    first_response_hr: float = Field(gt=0)
-    resolution_hr: float = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.first_response_hr > self.resolution_hr:
-            raise ValueError("first_response_hr <= resolution_hr must hold")
-        return self
-
-
-class Costs(Settings):
-    """What a false alarm and a miss cost, relative to each other; only for two classes."""
-
-    false_alarm: float = Field(default=1, gt=0, allow_inf_nan=False)
-    miss: float = Field(default=1, gt=0, allow_inf_nan=False)
-
-    @property
-    def threshold(self) -> float:
-        """From this calibrated probability on, predicting the positive class costs less than not predicting it."""
-        return self.false_alarm / (self.false_alarm + self.miss)
 
 
 class UseCase(Settings):

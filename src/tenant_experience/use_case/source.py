@@ -16,8 +16,9 @@ from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings, fault_in_words, line_of, load_settings
 from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT, Combination
 from tenant_experience.use_case.features import Name
+from tenant_experience.use_case.history import History
 from tenant_experience.use_case.id_sql import joined_id
-from tenant_experience.use_case.schema import SOURCES_FOLDER, USE_CASE_FILE, History, UseCase
+from tenant_experience.use_case.schema import SOURCES_FOLDER, USE_CASE_FILE, UseCase
 from tenant_experience.use_case.source_expression import (
     AS_OF_PARAMETER,
     check_time_format,

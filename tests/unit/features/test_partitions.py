@@ -1,7 +1,8 @@
 """Which portfolios share a model."""
 
 from tenant_experience.features.partitions import assign_partitions, shards
-from tenant_experience.use_case.schema import Models, load_use_case
+from tenant_experience.use_case.models import Models
+from tenant_experience.use_case.schema import load_use_case
 from tests.support.places import USE_CASE_FOLDER
 
 USE_CASE = load_use_case(USE_CASE_FOLDER)

@@ -16,7 +16,7 @@ from tenant_experience.pages.html_page import duration
 from tenant_experience.report._action_list import action_list, open_items
 from tenant_experience.report.action_files import ActionReport, PortfolioRow, report_actions
 from tenant_experience.report.report import ShardReport
-from tenant_experience.use_case.schema import Targets
+from tenant_experience.use_case.targets import Targets
 from tests.support.counted_work import counted, growth
 from tests.support.generated_tenants import generated_table, use_case
 from tests.support.words import TENANT_WORDS

@@ -17,7 +17,7 @@ from tenant_experience.models.scoring import Scorer
 from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.trainers.xgboost import XGBoostSettings
 from tenant_experience.training.training import TrainingRun, trainer_named
-from tenant_experience.use_case.schema import Costs
+from tenant_experience.use_case.costs import Costs
 from tests.support.generated_tenants import generated_table, use_case
 
 ALL = Partition("all", "all")

@@ -13,7 +13,8 @@ from tenant_experience.errors import UserError
 from tenant_experience.features.partitions import PartitionSize, shards
 from tenant_experience.training.tuning_request import check_hyperparameters, wanted_tuning
 from tenant_experience.use_case.manifest import parse_manifest
-from tenant_experience.use_case.schema import Models, UseCase, load_use_case
+from tenant_experience.use_case.models import Models
+from tenant_experience.use_case.schema import UseCase, load_use_case
 from tenant_experience.use_case.tuning import Tuning
 from tests.support.places import ROOT, USE_CASE_FOLDER
 
