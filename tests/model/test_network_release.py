@@ -71,11 +71,7 @@ def test_the_archive_holds_plain_arrays_and_what_they_are(network: Release) -> N
 
 
 def test_it_is_made_again_byte_for_byte(network: Release, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    inputs = network.base / "processing" / "input"
-    shutil.copytree(inputs / "features", tmp_path / "features" / "r1")
-    shutil.copytree(network.output("clusters"), tmp_path / "clusters" / "r1" / "0")
-    shutil.copytree(network.output("models"), tmp_path / "models")
-    shutil.copytree(inputs / "use_case", tmp_path / "use_cases" / "r1")
+    network.copy_to_bucket(tmp_path)
     assert main(["replay", "r1", "--folder", str(tmp_path)]) == 0
     assert "Equal" in capsys.readouterr().out
 

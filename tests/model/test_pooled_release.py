@@ -55,11 +55,7 @@ def test_the_report_has_own_pooled_and_global(pooled: Release) -> None:
 
 
 def test_it_is_made_again_byte_for_byte(pooled: Release, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    inputs = pooled.base / "processing" / "input"
-    shutil.copytree(inputs / "features", tmp_path / "features" / "r1")
-    shutil.copytree(pooled.output("clusters"), tmp_path / "clusters" / "r1" / "0")
-    shutil.copytree(pooled.output("models"), tmp_path / "models")
-    shutil.copytree(inputs / "use_case", tmp_path / "use_cases" / "r1")
+    pooled.copy_to_bucket(tmp_path)
     assert main(["replay", "r1", "--folder", str(tmp_path)]) == 0
     assert "Equal" in capsys.readouterr().out
 

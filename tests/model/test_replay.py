@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,18 +10,13 @@ import pytest
 
 from tenant_experience.jobs.archive import extract_archive, write_archive
 from tenx.main import main
-from tests.support.engine_use_cases import HOUSEHOLDS
 from tests.support.script_release import Release
 
 
 @pytest.fixture
 def bucket(release: Release, tmp_path: Path) -> Path:
     """What a release leaves in the bucket, of the folders the jobs left it in."""
-    inputs = release.base / "processing" / "input"
-    shutil.copytree(inputs / "features", tmp_path / "features" / "r1")
-    shutil.copytree(release.output("clusters"), tmp_path / "clusters" / "r1" / "0")
-    shutil.copytree(release.output("models"), tmp_path / "models")
-    shutil.copytree(HOUSEHOLDS, tmp_path / "use_cases" / "r1")
+    release.copy_to_bucket(tmp_path)
     return tmp_path
 
 

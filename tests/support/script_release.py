@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,14 @@ class Release:
 
     def output(self, name: str) -> Path:
         return self.base / "processing" / "output" / name
+
+    def copy_to_bucket(self, folder: Path) -> None:
+        """Lays out what ``tenx replay r1 --folder`` reads: the keys of the data bucket, as folders."""
+        inputs = self.base / "processing" / "input"
+        shutil.copytree(inputs / "features", folder / "features" / "r1")
+        shutil.copytree(self.output("clusters"), folder / "clusters" / "r1" / "0")
+        shutil.copytree(self.output("models"), folder / "models")
+        shutil.copytree(inputs / "use_case", folder / "use_cases" / "r1")
 
 
 def make_release(base: Path) -> Release:

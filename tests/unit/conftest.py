@@ -1,9 +1,10 @@
-"""Unit tests reach no network, where whatever tries to connect fails by name, and fit models in one thread."""
+"""Unit tests reach no network, write scratch files into their own folder, and fit models in one thread."""
 
 from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,3 +29,9 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs put their scratch files below SageMaker's root."""
+    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as parquet
-import pytest
 
 from demo.generate_events import generate
 from tenant_experience.pipeline.batch import Folders
@@ -45,8 +44,7 @@ def rows(folder: Path, name: str) -> list[dict[str, object]]:
     return found
 
 
-def test_pseudonyms_stand_for_ids_in_everything_a_build_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
+def test_pseudonyms_stand_for_ids_in_everything_a_build_writes(tmp_path: Path) -> None:
     raw = tmp_path / "raw"
     generate(raw, as_of=AS_OF, tenants=600, seed=1, margin="wide")
     (raw / "manifest.json").write_text("{}")

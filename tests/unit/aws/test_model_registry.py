@@ -12,16 +12,9 @@ from botocore.stub import ANY, Stubber
 from tenant_experience.aws import model_registry
 from tenant_experience.aws.model_registry import Candidate
 from tenant_experience.errors import PlatformError
-from tenant_experience.evaluation.model_card import CardLinks
 from tenant_experience.release.partition_result import PartitionResult
+from tests.support.card_links import LINKS
 
-LINKS = CardLinks(
-    model="s3://data/models/all/r2/model.tar.gz",
-    report="s3://data/reports/r2/0/report.html",
-    evaluation="s3://data/reports/r2/0/evaluation.json",
-    features="s3://data/features/r2/features.parquet",
-    image="123456789012.dkr.ecr.eu-west-1.amazonaws.com/te@sha256:" + "0" * 64,
-)
 CANDIDATE = Candidate(group="te-all", release="r2", links=LINKS, metadata={"partition": "all"}, card="{}")
 
 

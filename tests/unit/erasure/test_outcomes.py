@@ -44,7 +44,6 @@ class _Bucket:
 
 @pytest.fixture(params=[{"source": "events", "outcomes": "polls"}, {"outcomes": "polls"}, {"source": "outcomes"}])
 def erasers(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Erasers]:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
     homes = tmp_path / "use_cases/homes"
     (homes / "sources").mkdir(parents=True)
     settings = (USE_CASES / "tenant_experience/use_case.yaml").read_text()

@@ -85,7 +85,6 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def bucket(released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
     monkeypatch.setattr(erasers_module, "_USE_CASES", released / "use_cases")
     monkeypatch.setattr(erasers_module.objects, "s3", lambda: _Bucket(tmp_path / "bucket"))
     shutil.copytree(released / "bucket", tmp_path / "bucket")

@@ -17,23 +17,13 @@ from tenant_experience.models.digests import digest_of, packed_digest
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.models.validation import OutcomeValidation, Validation
 from tenant_experience.statistics.ranks import probability_worse
-from tests.support.judged_partition import Judged, judged_groups
+from tests.support.judged_partition import Judged
 from tests.support.known_satisfaction import LEVELS, held, validated, with_outcomes, with_portfolio
 from tests.support.outcome_validations import surveys
 
 AS_OF = np.datetime64("2026-11-01T00:00:00")
 BEFORE, AFTER = AS_OF - np.timedelta64(30, "D"), AS_OF + np.timedelta64(5, "D")
 LONG_AGO = AS_OF - np.timedelta64(800, "D")
-
-
-@pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
-    return judged_groups(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def model(judged: Judged) -> ServedModel:
-    return ServedModel.load(judged.evaluation.folder)
 
 
 def outcomes(rows: Sequence[tuple[str, np.datetime64, str, float | None]]) -> TenantOutcomes:

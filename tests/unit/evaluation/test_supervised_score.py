@@ -23,20 +23,10 @@ from tenant_experience.models.served_model import ServedModel
 from tenant_experience.pipeline.evaluate_shard import _better_scores
 from tenant_experience.report.outcome_scores import write_outcome_scores
 from tenant_experience.use_case.source import Source
-from tests.support.judged_partition import Judged, judged_groups
+from tests.support.judged_partition import Judged
 from tests.support.known_satisfaction import with_outcomes
 
 AFTER = np.datetime64("2026-11-06T00:00:00")
-
-
-@pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
-    return judged_groups(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def model(judged: Judged) -> ServedModel:
-    return ServedModel.load(judged.evaluation.folder)
 
 
 def published(model: ServedModel, table: FeatureTable) -> np.ndarray:

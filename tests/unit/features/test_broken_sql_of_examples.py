@@ -55,11 +55,6 @@ def check(kind: str, sql: str, base: Path) -> None:
     assert "features.sql" in shown[0][1]
 
 
-@pytest.fixture(autouse=True)
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
 @pytest.mark.parametrize(("kind", "sql"), CASES[::7], ids=range(len(CASES[::7])))
 def test_a_break_is_told_alike(kind: str, sql: str, tmp_path: Path) -> None:
     check(kind, sql, tmp_path)

@@ -11,11 +11,6 @@ from tests.support.broken_sql import BROKEN, GOOD, LABEL, select
 from tests.support.written_use_case import AS_OF, Written, events_of
 
 
-@pytest.fixture(autouse=True)
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
 def test_hyperparameters_that_the_trainer_does_not_know_are_refused_before_it_is_asked(tmp_path: Path) -> None:
     written = events_of(tmp_path, GOOD, hyperparameters={"bogus": 3})
     assert "does not know the hyperparameters bogus" in str(written.preview().refusals)

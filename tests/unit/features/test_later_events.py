@@ -31,11 +31,6 @@ CUT_OFF = AS_OF - timedelta(days=WINDOW)
 CLASSES = {**LABELS, "column": "buys_soon", "classes": ["silent", "buys"], "positive": "buys"}
 
 
-@pytest.fixture(autouse=True)
-def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
 def reference(rows: dict[str, list[Any]], as_of: datetime = AS_OF, every: int = WINDOW) -> pd.DataFrame:
     """Features and labels of each cut-off by pandas, from what is written down in docs/use_cases.md."""
     log = pd.DataFrame(rows)

@@ -116,11 +116,6 @@ def rebuilt(three_years: FeatureJob, folder: Path, **options: Any) -> tuple[Outc
     return outcome, folders["features"]
 
 
-@pytest.fixture(autouse=True)
-def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
 def test_a_release_of_history_alone_looks_no_further_back(three_years: FeatureJob, tmp_path: Path) -> None:
     """`tenx backfill` asks for another as_of: nothing is trained, so nothing is looked back on."""
     outcome, features = rebuilt(three_years, tmp_path, as_of=AS_OF)

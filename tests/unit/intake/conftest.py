@@ -1,15 +1,10 @@
-"""Where the tests of the intake read from, and where the intake may write meanwhile."""
+"""Where the tests of the intake read from."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-
-
-@pytest.fixture(autouse=True)
-def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
 
 
 @pytest.fixture

@@ -40,8 +40,7 @@ CASES = "event_id,tenant_id,portfolio_id,channel,opened_at,first_response_at,res
 
 
 @pytest.fixture
-def use_case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
+def use_case(tmp_path: Path) -> Path:
     folder = shutil.copytree(USE_CASE_FOLDER, tmp_path / "tenant_experience")
     (folder / "sources/activities.yaml").write_text(ACTIVITIES)
     text = (folder / "use_case.yaml").read_text()

@@ -138,8 +138,7 @@ def read(case: Written, pseudonyms: Pseudonyms | None = None) -> tuple[list[dict
     return rows, repeated, [reason for (reason,) in refused]
 
 
-def test_a_release_has_an_id_for_each_pair_of_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
+def test_a_release_has_an_id_for_each_pair_of_columns(tmp_path: Path) -> None:
     case = written(tmp_path)
     assert served.parse((case.folder / "use_case.yaml").read_bytes()).record_id == "record_id"
     assert case.preview().refusals == []
@@ -237,8 +236,7 @@ def test_rows_of_one_id_are_a_warning_and_too_many_a_refusal(tmp_path: Path) -> 
     assert [code for code, _ in again.preview().refusals] == ["conflicting_ids"]
 
 
-def test_ids_of_events_are_made_from_columns_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
+def test_ids_of_events_are_made_from_columns_too(tmp_path: Path) -> None:
     sql = (
         "SELECT tenant_id, any_value(portfolio_id) AS portfolio_id, count(*) AS calls, "
         "CASE WHEN count(*) > 2 THEN 'many' ELSE 'few' END AS outcome FROM events GROUP BY tenant_id"

@@ -76,11 +76,6 @@ def written(kind: str, name: str, base: Path) -> Written:
     return table_of(base, **copy.deepcopy(changes))
 
 
-@pytest.fixture(autouse=True)
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
 def check_that_it_works(kind: str, name: str, base: Path) -> None:
     case = written(kind, name, base)
     assert case.preview().refusals == []

@@ -67,11 +67,6 @@ def written(where: str, name: str, base: Path) -> Written:
     return Written(base, settings, {"kind": "events", "columns": columns}, purchases(60, days=300).rows(), sql)
 
 
-@pytest.fixture(autouse=True)
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
 def check_that_it_works(where: str, name: str, base: Path) -> None:
     case = written(where, name, base)
     assert case.preview().refusals == []

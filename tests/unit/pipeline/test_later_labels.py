@@ -41,11 +41,6 @@ AFT = {
 CLIENTS = 2_500
 
 
-@pytest.fixture(autouse=True)
-def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
 @pytest.fixture(scope="module")
 def log() -> Purchases:
     return purchases(CLIENTS)

@@ -13,11 +13,6 @@ from tests.support.purchases import LABELS, purchases, written
 from tests.support.written_use_case import Written, table_of
 
 
-@pytest.fixture(autouse=True)
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
 def of_two_branches(base: Path, few: tuple[str, ...]) -> Written:
     """Loans of two branches, those of one at times that may be too few to be split by."""
     case = loans(base, models={"scope": "per_partition", "minimum_tenants": 30}, split={"time": True})

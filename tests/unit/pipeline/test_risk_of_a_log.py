@@ -29,11 +29,6 @@ from tests.support.written_use_case import AS_OF, Written
 MOMENTS = [120, 90, 60, 30]
 
 
-@pytest.fixture(autouse=True)
-def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
 @pytest.fixture(scope="module")
 def log() -> list[Row]:
     return tickets()

@@ -28,11 +28,6 @@ def raw(tmp_path: Path) -> Path:
     return tmp_path / "raw"
 
 
-@pytest.fixture(autouse=True)
-def _scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
-
-
 def write_source(tmp_path: Path, settings: str = "") -> Path:
     (tmp_path / "sources").mkdir(exist_ok=True)
     (tmp_path / "sources/events.yaml").write_text(SOURCE + settings)
