@@ -22,6 +22,7 @@ from typing import Any
 
 import yaml
 
+from bench.output import tell
 from demo.generate_events import generate
 from tenant_experience.data_quality.report import DataQuality
 from tenant_experience.evaluation.event_risk import EventRisk, assess_risk
@@ -106,8 +107,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--tenants", type=int, default=14_000, help="of each generated log (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=2, help="generated logs of each kind (default: %(default)s)")
     options = parser.parse_args(arguments)
-    _tell("| log | moment | tenants | escalations | plain count | regression | difference, 95% | list |")
-    _tell("|---|---|---|---|---|---|---|---|")
+    tell("| log | moment | tenants | escalations | plain count | regression | difference, 95% | list |")
+    tell("|---|---|---|---|---|---|---|---|")
     costs = []
     for seed in range(options.seeds):
         with TemporaryDirectory() as folder:
@@ -122,25 +123,21 @@ def main(arguments: list[str] | None = None) -> int:
             found = measured(Path(folder), {"source": "uci_incidents"}, within=INCIDENT_DAYS)
         costs.append((f"UCI incidents, {INCIDENT_DAYS}", found))
         _table(*costs[-1])
-    _tell("\n| log | reading and features, CPU s | earlier periods, CPU s | examples of risk, CPU s |")
-    _tell("|---|---|---|---|")
+    tell("\n| log | reading and features, CPU s | earlier periods, CPU s | examples of risk, CPU s |")
+    tell("|---|---|---|---|")
     for name, each in costs:
-        _tell(f"| {name} | {each.features:.1f} | {each.past:.1f} | {each.examples:.1f} |")
+        tell(f"| {name} | {each.features:.1f} | {each.past:.1f} | {each.examples:.1f} |")
     return 0
 
 
 def _table(name: str, found: Measured) -> None:
     if found.risk.obstacle:
-        _tell(f"| {name} | {found.risk.obstacle} |")
+        tell(f"| {name} | {found.risk.obstacle} |")
     for each in found.risk.origins:
         difference = f"{each.low:+.3f} to {each.high:+.3f}"
         shipped = "yes" if found.risk.is_shipped else "no"
         areas = f"{each.count:.3f} | {each.auc:.3f} | {difference} | {shipped}"
-        _tell(f"| {name} | {each.moment} | {each.tenants:,} | {each.happened:,} | {areas} |")
-
-
-def _tell(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
+        tell(f"| {name} | {each.moment} | {each.tenants:,} | {each.happened:,} | {areas} |")
 
 
 if __name__ == "__main__":

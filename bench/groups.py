@@ -21,6 +21,7 @@ import numpy as np
 from scipy.stats import spearmanr
 from sklearn.metrics import adjusted_rand_score
 
+from bench.output import tell
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.features.table import FeatureTable, read_features
 from tenant_experience.groups.clustering import group_partition
@@ -58,18 +59,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, table in (real | tables).items():
         for method in ("kmeans", "gaussian_mixture", "ward"):
             for groups in (2, 3):
-                _tell(f"{name}, {method}, {groups} groups: {_verdict(table, use_case_with(method, groups))}")
+                tell(f"{name}, {method}, {groups} groups: {_verdict(table, use_case_with(method, groups))}")
     for noise in (0, 0.1, 0.15, 0.2, 0.35):
         found = _group(generated_table(5_000, noise=noise), use_case())[1].label
-        _tell(f"truth, noise {noise}: adjusted Rand index {adjusted_rand_score(true_lots(5_000), found):.3f}")
+        tell(f"truth, noise {noise}: adjusted Rand index {adjusted_rand_score(true_lots(5_000), found):.3f}")
     for name, table in (real | {"generated": generated_table(2_000)}).items():
-        _tell(f"{name}, columns shuffled: {dict(Counter(_codes(table, options.seeds)))}")
+        tell(f"{name}, columns shuffled: {dict(Counter(_codes(table, options.seeds)))}")
     for table in real.values():
-        _tell(f"real: {_changes(table, options.orders)} rows change group or part in {options.orders} row orders")
+        tell(f"real: {_changes(table, options.orders)} rows change group or part in {options.orders} row orders")
         _about_negative_rate(table)
         for seed in range(3):
             slowdown, on_global, on_local = slow_managers(table, seed)
-            _tell(
+            tell(
                 f"slow managers, seed {seed}: rank correlation with the share of bad, global groups "
                 f"{spearmanr(slowdown, on_global).statistic:.3f}, local {spearmanr(slowdown, on_local).statistic:.3f}"
             )
@@ -126,18 +127,14 @@ def _about_negative_rate(table: FeatureTable) -> None:
     rate, bad = table.column("negative_rate"), rows.bad
     parts = {part: rows.split == part for part in SHARES} | {"with tickets": table.column("total_tickets") > 0}
     figures = {name: probability_worse(rate[part], bad[part], 1) for name, part in parts.items()}
-    _tell(f"real, negative_rate: P(worse) {', '.join(f'{name} {figure:.3f}' for name, figure in figures.items())}")
-    _tell(
+    tell(f"real, negative_rate: P(worse) {', '.join(f'{name} {figure:.3f}' for name, figure in figures.items())}")
+    tell(
         f"real, negative_rate: above 0 for {np.mean(rate > 0):.3f}, of good {np.mean(rate[~bad] > 0):.3f}, of bad "
         f"{np.mean(rate[bad] > 0):.3f}; were all of them bad, P(worse) {0.5 + np.mean(rate > 0) / bad.mean() / 2:.3f}"
     )
     features = use_case().features
     demand = [transformed(table.column(n), f.transform) for n, f in features.items() if f.aspect == "demand"]
-    _tell(f"real, features of demand alone: AUC {predicted_by(np.column_stack(demand), bad):.3f}")
-
-
-def _tell(line: str) -> None:
-    sys.stdout.write(line + "\n")
+    tell(f"real, features of demand alone: AUC {predicted_by(np.column_stack(demand), bad):.3f}")
 
 
 if __name__ == "__main__":

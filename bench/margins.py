@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from scipy.stats import rankdata
 
+from bench.output import tell
 from demo.generate_events import TENANTS, generate
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.features.table import FeatureTable, read_features
@@ -49,13 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if count <= len(table):
                     verdicts = Counter(_verdicts(table, count))
                     name = "real" if table is real else "generated"
-                    _tell(f"groups of {count} {name} tenants, {_REPEATS} samples: {dict(verdicts)}")
+                    tell(f"groups of {count} {name} tenants, {_REPEATS} samples: {dict(verdicts)}")
         ended = Counter[str]()
         for seed in range(options.first, options.first + options.seeds):
             told = _release(Path(folder) / str(seed), options.tenants, seed)
             ended[told.partition(" ")[0]] += 1
-            _tell(f"release of {options.tenants} tenants, seed {seed}: {told}")
-        _tell(f"releases: {dict(ended)}")
+            tell(f"release of {options.tenants} tenants, seed {seed}: {told}")
+        tell(f"releases: {dict(ended)}")
     return 0
 
 
@@ -75,11 +76,11 @@ def _tell_margins(generated: FeatureTable, real: FeatureTable | None) -> None:
         for words, table in tables.items():
             values = table.column(name)
             quantiles = " ".join(f"{value:.3g}" for value in np.quantile(values, _QUANTILES))
-            _tell(f"{name}, {words}: zero {np.mean(values == 0):.3f}, mean {values.mean():.3f}, quantiles {quantiles}")
+            tell(f"{name}, {words}: zero {np.mean(values == 0):.3f}, mean {values.mean():.3f}, quantiles {quantiles}")
     for one, name in enumerate(generated.features):
         for other in generated.features[:one]:
             figures = ", ".join(f"{words} {_spearman(table, name, other):+.2f}" for words, table in tables.items())
-            _tell(f"rank correlation of {name} and {other}: {figures}")
+            tell(f"rank correlation of {name} and {other}: {figures}")
 
 
 def _spearman(table: FeatureTable, name: str, other: str) -> float:
@@ -111,11 +112,6 @@ def _release(base: Path, tenants: int, seed: int) -> str:
     [judged] = json.loads((base / "processing/output/reports/evaluation.json").read_text())["partitions"]
     gates = ", ".join(f"{gate['name']} {gate['value']:.3f}" for gate in judged["gates"] if gate["value"] is not None)
     return f"ready: {gates}; bad {judged['bad_share']:.3f}; warnings {judged['warnings']}"
-
-
-def _tell(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

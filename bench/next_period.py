@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from bench.output import tell
 from tenant_experience.data_layout import FEATURES_FILE
 from tenant_experience.features.table import INSUFFICIENT, FeatureTable, read_features
 from tenant_experience.groups.backtest import reliability
@@ -57,14 +58,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=5, help="of simulated tenants (%(default)s)")
     parser.add_argument("--tenants", type=int, default=4_000, help="simulated (%(default)s)")
     options = parser.parse_args(arguments)
-    _tell("| data | published from | calibration error | told < 5% | of these bad | log loss |")
-    _tell("|---|---|---|---|---|---|")
+    tell("| data | published from | calibration error | told < 5% | of these bad | log loss |")
+    tell("|---|---|---|---|---|---|")
     with TemporaryDirectory() as folder:
         os.environ["SAGEMAKER_BASE_DIR"] = folder
         for periods in _all(options.tenants, options.seeds, Path(folder)):
             for way, found in _measured(periods, Path(folder) / "models"):
-                _tell(f"| {periods.name} | {way} | {_figures(found)} |")
-    _tell("")
+                tell(f"| {periods.name} | {way} | {_figures(found)} |")
+    tell("")
     for count, portfolios in ((options.tenants, 40), (options.tenants, 8)) if options.seeds else ():
         _about_portfolios(count, portfolios, options.seeds)
     return 0
@@ -175,16 +176,11 @@ def _about_portfolios(count: int, portfolios: int, seeds: int) -> None:
             [np.mean([getattr(pair[which], figure) for pair in gains]) for which in (0, 1)]
             for figure in ("calibration_error", "log_loss")
         ]
-        _tell(
+        tell(
             f"{portfolios} portfolios of about {count // portfolios} tenants, severity between them {between}: "
             f"calibration error {means[0][0]:.3f} with one prior, {means[0][1]:.3f} with one for each; "
             f"log loss {means[1][0]:.3f} and {means[1][1]:.3f}"
         )
-
-
-def _tell(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

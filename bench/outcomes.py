@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from bench.output import tell
 from tests.support.known_satisfaction import Validated, held, validated
 
 
@@ -23,8 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.outcomes", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20, help="of simulated tenants (%(default)s)")
     options = parser.parse_args(arguments)
-    _tell("| outcomes | period | seed | compared | trained | AUC | 95% interval | truth | holds |")
-    _tell("|---|---|---|---|---|---|---|---|---|")
+    tell("| outcomes | period | seed | compared | trained | AUC | 95% interval | truth | holds |")
+    tell("|---|---|---|---|---|---|---|---|---|")
     found: defaultdict[tuple[str, str], list[Validated]] = defaultdict(list)
     for following in (True, False):
         for seed in range(options.seeds):
@@ -32,10 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 os.environ["SAGEMAKER_BASE_DIR"] = folder
                 for each in validated(seed, Path(folder), following=following):
                     found[each.said.words, each.said.period].append(each)
-                    _tell(f"| {each.said.words} | {each.said.period} | {seed} | {_figures(each)} |")
-    _tell("")
+                    tell(f"| {each.said.words} | {each.said.period} | {seed} | {_figures(each)} |")
+    tell("")
     for (words, period), each_seed in found.items():
-        _tell(f"{words}, {period}: the truth lies in the interval for {held(each_seed)} of {len(each_seed)} seeds")
+        tell(f"{words}, {period}: the truth lies in the interval for {held(each_seed)} of {len(each_seed)} seeds")
     return 0
 
 
@@ -45,11 +46,6 @@ def _figures(found: Validated) -> str:
         return f"{said.tenants} | {said.trained} | too few | | {found.truth:.3f} | NO"
     area = f"{said.auc:.3f} | {said.low:.3f} to {said.high:.3f}"
     return f"{said.outcomes} of {said.tenants} | {said.trained} | {area} | {found.truth:.3f} | {holds}"
-
-
-def _tell(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

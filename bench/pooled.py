@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import logging
 import shutil
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from bench.output import tell
 from tenant_experience.data_layout import OWN_MODELS, partition_slug
 from tenant_experience.errors import AlgorithmError
 from tenant_experience.evaluation.partition import evaluate_partition
@@ -47,10 +47,6 @@ _BANDS = ((25, 99), (100, 399), (400, 4_000))
 _NEW = 400  # new tenants of each portfolio, whom no model has seen
 
 
-def _tell(line: str) -> None:
-    sys.stdout.write(line + "\n")
-
-
 @dataclass(frozen=True)
 class Excess:
     """Mean log loss over the true one, (portfolios,); ``own`` is NaN where a portfolio cannot have a model."""
@@ -70,25 +66,25 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     # Small portfolios give small models, and most of them a warning.
     logging.disable(logging.WARNING)
-    _tell(f"Excess log loss, {options.portfolios} portfolios of 25 to 4,000 tenants")
-    _tell(f"{'':30}{'tenants':>12}{'global':>9}{'pooled':>9}{'own':>9}  taken")
+    tell(f"Excess log loss, {options.portfolios} portfolios of 25 to 4,000 tenants")
+    tell(f"{'':30}{'tenants':>12}{'global':>9}{'pooled':>9}{'own':>9}  taken")
     for kind, differences in _KINDS.items():
         excess = _excess(options.portfolios, differences)
         for low, high in _BANDS:
             chosen = (excess.sizes >= low) & (excess.sizes <= high)
             means = [float(np.nanmean(each[chosen])) for each in (excess.plain, excess.pooled, excess.own)]
-            _tell(f"{kind:30}{f'{low}-{high}':>12}" + "".join(f"{mean:9.3f}" for mean in means) + f"  {excess.taken}")
+            tell(f"{kind:30}{f'{low}-{high}':>12}" + "".join(f"{mean:9.3f}" for mean in means) + f"  {excess.taken}")
     excess = _excess(50, _KINDS["only levels differ"], seed=1)
-    _tell(
+    tell(
         "\nExcess log loss, 50 portfolios whose levels differ\n" + f"{'tenants':>8}{'global':>9}{'pooled':>9}{'own':>9}"
     )
     for place in np.argsort(excess.sizes, kind="stable"):
         row = (excess.plain[place], excess.pooled[place], excess.own[place])
-        _tell(f"{int(excess.sizes[place]):8}" + "".join(f"{each:9.3f}" for each in row))
+        tell(f"{int(excess.sizes[place]):8}" + "".join(f"{each:9.3f}" for each in row))
     if options.telecom.is_dir():
         _tell_telecom(options.telecom)
     else:
-        _tell("\nThe telecom data are not on this machine; --telecom names their folder.")
+        tell("\nThe telecom data are not on this machine; --telecom names their folder.")
     return 0
 
 
@@ -122,7 +118,7 @@ def _run(rules: UseCase) -> TrainingRun:
 def _trained(run: TrainingRun, table: FeatureTable, folder: Path) -> ServedModel:
     started = time.process_time()
     run.train_partition(table, label_partition(table, _ALL, run.use_case), _ALL, folder)
-    _tell(f"({len(table)} tenants: trained with levels in {time.process_time() - started:.1f} CPU s)")
+    tell(f"({len(table)} tenants: trained with levels in {time.process_time() - started:.1f} CPU s)")
     return ServedModel.load(folder)
 
 
@@ -182,12 +178,12 @@ def _tell_comparison(title: str, table: FeatureTable, rules: UseCase, folder: Pa
     comparison = evaluate_partition(table, groups, folder, rules).pooling
     if comparison is None:
         raise SystemExit("the model has no levels")
-    _tell(f"\n{title}\n{'':10}{'tenants':>8}{'level':>8}{'global':>9}{'pooled':>9}{'own':>9}")
+    tell(f"\n{title}\n{'':10}{'tenants':>8}{'level':>8}{'global':>9}{'pooled':>9}{'own':>9}")
     for row in comparison.partitions:
         means = (row.global_model, row.pooled, row.own)
         figures = "".join(f"{each.mean:9.4f}" if each else f"{'-':>9}" for each in means)
-        _tell(f"{row.partition:10}{row.tenants:8}{row.level or 0:8.3f}{figures}")
-    _tell(comparison.sentence)
+        tell(f"{row.partition:10}{row.tenants:8}{row.level or 0:8.3f}{figures}")
+    tell(comparison.sentence)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from bench.output import tell
 from tenant_experience.evaluation.supervised_score import compare_score
 from tenant_experience.statistics.arrays import Floats
 from tests.support.following_period import published_model
@@ -31,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.supervised_score", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10, help="of simulated tenants (%(default)s)")
     options = parser.parse_args(arguments)
-    _tell("| satisfaction hangs on | surveys | optimum | published | score | offered |")
-    _tell("|---|---|---|---|---|---|")
+    tell("| satisfaction hangs on | surveys | optimum | published | score | offered |")
+    tell("|---|---|---|---|---|---|")
     for world in WORLDS:
         found: dict[int, list[tuple[float, float, float, bool]]] = {}
         for seed in range(options.seeds):
@@ -41,13 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for surveys, rows in found.items():
             optimum, published, score, offered = np.mean(np.asarray(rows, dtype=np.float64), axis=0).tolist()
             often = f"{round(offered * len(rows))} of {len(rows)}"
-            _tell(f"| {world} | {surveys} | {optimum:.3f} | {published:.3f} | {score:.3f} | {often} |")
+            tell(f"| {world} | {surveys} | {optimum:.3f} | {published:.3f} | {score:.3f} | {often} |")
     return 0
-
-
-def _tell(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def _compared(world: str, seed: int) -> Iterator[tuple[int, tuple[float, float, float, bool]]]:

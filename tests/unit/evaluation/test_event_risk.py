@@ -23,7 +23,7 @@ from tenant_experience.use_case.risk import Risk
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
 from tests.support.generated_tenants import generated_table, use_case
-from tests.support.judged_partition import Judged, judged_groups
+from tests.support.judged_partition import Judged
 
 TENANTS, SEEDS = 1_500, 40
 MOMENTS = ("2026-07-04", "2026-08-03", "2026-09-02", "2026-10-02")
@@ -161,11 +161,6 @@ def test_without_a_list_there_is_no_file(shipped: EventRisk, tmp_path: Path) -> 
     write_risk_list(replace(shipped, origins=[]), tmp_path, "tenant_id")
     write_risk_list(None, tmp_path, "tenant_id")
     assert not list(tmp_path.iterdir())
-
-
-@pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
-    return judged_groups(tmp_path_factory.mktemp("model"))
 
 
 def test_the_report_and_the_approver_are_told(judged: Judged, shipped: EventRisk, tmp_path: Path) -> None:
