@@ -67,7 +67,7 @@ class PublishedAnswers:
         own = f"the {words.record}'s own"
         if self.probability_basis is None:
             return {
-                "label": f"The published label is compared with {own} label.",
+                "label": f"The published answer is compared with {own} label.",
                 "probability": f"The published probability is compared with {own} label.",
                 "calibration": f"The published probability is compared with {own} label.",
             }

@@ -28,7 +28,7 @@ _GROUPS_OBSERVED = (
     "own groups: a high score means that the answers copy their definition, not that the definition is right. The "
     "report describes the groups."
 )
-_COLUMN_OBSERVED = "Measured on {records} that the model has never seen, in data like these."
+_COLUMN_OBSERVED = "Measured on a test part from which the model has learned nothing, in data like these."
 _USES = "To choose which {records} to look at first. A person decides what to do."
 _CAVEATS = "Not for decisions about a single {record} without looking at the {record}'s own record."
 

@@ -29,7 +29,7 @@ _METRIC_MEANINGS = {
         (
             "concordance",
             "C-index",
-            "Chance that of two records, the one whose event came first was told fewer days; 0.5 is guessing.",
+            "Chance that of two {records}, the one whose event came first was told fewer days; 0.5 is guessing.",
         ),
         ("rmse", "Root mean squared error", "How far predictions are off; large errors count more."),
         ("mae", "Mean absolute error", "How far predictions are off, on average."),

@@ -1,6 +1,6 @@
 """``outcomes:`` of ``use_case.yaml``: what became of tenants, as told by somebody else than the events.
 
-Nothing is trained on outcomes. They only show what the published answers are worth.
+No published answer is trained on outcomes. They show what the published answers are worth.
 """
 
 from __future__ import annotations

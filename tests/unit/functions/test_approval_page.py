@@ -53,18 +53,26 @@ def test_a_figure_has_its_interval_and_chance_is_told_first(page: ModuleType) ->
 def test_an_open_request_shows_the_figures_the_refusals_and_the_form(page: ModuleType) -> None:
     html = page.show(REQUEST, "sig+nature", now=1)
     assert "<td>812</td>" in html
-    assert "25.0 %" in html
+    assert "<td>25.0%</td>" in html
     assert "5 December 2026, 22:02 UTC" in html
     assert [html.count(words) for words in ("ROC AUC", "RMSE", "Brier")] == [1, 1, 0]
     assert html.count("<td>\u2013</td>") == 4
     assert "&lt;north&gt;" in html
-    assert "too few tenants" in html
+    assert "Too few tenants." in html
     assert "too_few_tenants" not in html
     assert "<strong>Look at the data first:</strong> The file _a_b.csv was not read." in html
     assert html.index("Look at the data first") < html.index("<dt>") < html.index("What would go live")
     assert "<dt>Batch</dt><dd>raw/u/2026-11/</dd>" in html
     assert "Approve: this release goes live" in html
-    assert 'href="r1/report/4?signature=sig%2Bnature"' in html
+    assert html.index('href="r1/report/4?signature=sig%2Bnature"') < html.index("<td>812</td>")
+
+
+def test_a_release_without_a_positive_class_has_no_share_of_it(page: ModuleType) -> None:
+    row = ROWS[1] | {"bad_share": None, "tenants": 12345}
+    summary = summarise("r1", "u", "2026-12-05T22:02:00Z", [ShardResult.read({"partitions": [row]}, 4)], None, [])
+    html = page.show(replace(REQUEST, summary=summary), "s", now=1)
+    assert "Share bad" not in html
+    assert "<td>12,345</td>" in html
 
 
 def test_the_page_says_how_the_answers_agree_with_outcomes(page: ModuleType) -> None:
@@ -135,7 +143,7 @@ def test_the_longest_refusal_is_shown_to_its_end(page: ModuleType) -> None:
     message = f"partition all: {'; '.join(gates)}. Surely more tenants are bad {'than then ' * 40}END"
     summary = summarise("r1", "u", "2026-11-01T00:00:00Z", [_refused(message)], None, ())
     stored = ApprovalSummary.read(summary.as_document())
-    assert message in page.show(replace(REQUEST, summary=stored), "s", now=1)
+    assert f"P{message[1:]}.</td>" in page.show(replace(REQUEST, summary=stored), "s", now=1)
 
 
 def _refused(message: str) -> ShardResult:

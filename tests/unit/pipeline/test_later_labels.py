@@ -28,6 +28,7 @@ from tenant_experience.report.report import ShardReport
 from tenant_experience.statistics.survival import concordance
 from tenant_experience.use_case.schema import load_use_case
 from tenant_experience.use_case.served import parse
+from tests.support.html_pages import words_of
 from tests.support.purchases import LABEL, LABELS, SQL, WINDOW, Purchases, purchases, written
 from tests.support.written_use_case import AS_OF, Written
 
@@ -103,6 +104,8 @@ def test_everybody_is_told_how_many_are_censored_and_what_was_done(released: Wri
     assert moments[0]["share"] > moments[1]["share"] > moments[2]["share"] > 0
     page = (released.base / "job/reports/data_quality.html").read_text()
     assert f"{moments[0]['share']:.1%} censored)" in page
+    examples, clients = quality["examples"], quality["may_train"]
+    assert f" Models learn from {examples:,} rows of {clients:,} records. There is 1 partition" in words_of(page)
     evaluation = released.evaluations["all"]
     (sentence,) = [each for each in evaluation.warnings if "censored" in each]
     assert "extreme accelerated failure time" in sentence
@@ -116,8 +119,15 @@ def test_the_report_shows_the_c_index_and_the_days(released: Written) -> None:
     ready = [released.evaluations["all"]]
     actions = report_actions(answers, use_case, ready, groups)
     page = ShardReport("r1", 0, use_case, [], ready, actions).render()
-    for words in ("C-index", "are censored", "Does the event come as often as predicted?", "logarithm of the days"):
-        assert words in page
+    for words in (
+        "C-index",
+        "are censored",
+        "Does the event come as often as predicted?",
+        "logarithm of the days",
+        "Each dot is a tenth of the rows",
+    ):
+        assert words in " ".join(page.split())
+    assert "objective survival:aft" in page
 
 
 def test_answers_are_days_and_say_so(released: Written) -> None:

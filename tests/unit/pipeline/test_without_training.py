@@ -73,6 +73,7 @@ def test_records_without_labels_get_features_and_nothing_is_trained(tmp_path: Pa
     assert "labels" not in told
     page = words_of((written.base / "job/reports/data_quality.html").read_text())
     assert "Nothing was trained on this batch" in page
+    assert "240 records that are not in this batch" in page
     assert "enough history to train" not in page
     assert "null for every tenant that may train" not in page
 

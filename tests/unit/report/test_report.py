@@ -193,6 +193,13 @@ def test_features_the_model_never_saw_are_said(judged: Judged, text: str) -> Non
     assert f"The SHA-256 of the data begins with {record.data_sha256[:12]}." in text
 
 
+def test_settings_that_do_not_count_are_not_told(judged: Judged, text: str) -> None:
+    assert judged.evaluation.manifest.hyperparameters.keys() >= {"objective", "aft_loss_distribution"}
+    assert "Its settings are colsample_bytree" in text
+    assert "objective" not in text
+    assert "aft_" not in text
+
+
 def test_features_the_model_never_uses_are_said_and_not_drawn(later: str) -> None:
     assert "The model never uses shoe size." in words_of(later)
     assert "shoe size 0.00" not in later
