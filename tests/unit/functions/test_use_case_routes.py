@@ -104,6 +104,30 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
     return send
 
 
+@pytest.mark.parametrize(
+    ("sample", "status", "code"),
+    [
+        ("features", 404, "unknown_tenant"),
+        ("features_record", 404, "unknown_record"),
+        ("predictions", 404, "unknown_tenant"),
+        ("predictions_record", 404, "unknown_record"),
+        ("predictions_many_records", 200, None),
+        ("predictions_use_cases", 200, None),
+    ],
+)
+@pytest.mark.usefixtures("ask")
+def test_each_sample_event_asks_a_route_that_there_is(sample: str, status: int, code: str | None) -> None:
+    event = json.loads((ROOT / "events" / f"{sample}.json").read_text())
+    function = function_module(sample.partition("_")[0])
+    assert event["httpMethod"] in function.METHODS[event["resource"]]
+    filled = event["resource"].format(**(event["pathParameters"] or {}))
+    context = event["requestContext"]
+    asked = (context["resourcePath"], context["httpMethod"], context["path"])
+    assert (event["path"], *asked) == (filled, event["resource"], event["httpMethod"], f"/v1{filled}")
+    answer = function.handler(event, CONTEXT)
+    assert (answer["statusCode"], json.loads(answer["body"]).get("code")) == (status, code)
+
+
 def test_an_id_means_a_record_of_the_use_case_in_the_path(ask: Ask) -> None:
     status, client = ask("/use-cases/bank_marketing/records/X%201/prediction")
     assert (status, client) == (
