@@ -6,7 +6,6 @@ features for the same files, or read something that is not an event.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +17,12 @@ import duckdb
 
 from tenant_experience.errors import UserError
 from tenant_experience.use_case.schema import SQL_FILE
-from tenant_experience.use_case.source_expression import columns_read, substituted, uses_as_of
+from tenant_experience.use_case.source_expression import columns_read, uses_as_of
+from tenant_experience.use_case.sql_text import parse_tree, substituted
 
 PARAMETERS = ("as_of", "window_start", "minimum_days", "provisional_below")
 _NAMED = re.compile(r"CREATE\s+(?P<kind>VIEW|TABLE)\s+(?P<name>[a-z_][a-z0-9_]*)\s+AS\s", re.IGNORECASE)
 _PLAIN = re.compile(r"\w+")
-# Not within a name such as x$as_of, which is a column's.
 # Of a parse tree, in which a function within a function is two levels; well below the recursion limit of Python.
 _DEEPEST = 500
 _READING_NODES = frozenset(("SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"))
@@ -127,7 +126,7 @@ def condition_fault(condition: str, columns: Sequence[str]) -> str | None:
         return "must not use a parameter, not even $as_of: it is about one event, whatever the moment"
     if unknown := [name for name in read if name.lower() not in columns]:
         return f"{unknown[0]!r} is not a column of events: known are {', '.join(columns)}"
-    document = _tree(f"SELECT (\n{condition}\n)")
+    document = parse_tree(f"SELECT (\n{condition}\n)")
     if document["error"]:
         return f"cannot be checked ({document.get('error_message', 'it cannot be parsed')})"
     problem = next((problem for problem, _ in _problems(document["statements"], frozenset())), None)
@@ -160,18 +159,8 @@ def _extracted(sql: str) -> tuple[list[str], str | None]:
             return [], str(error)
 
 
-def _tree(select: str) -> dict[str, Any]:
-    with duckdb.cursor() as parser:
-        row = parser.execute("SELECT json_serialize_sql($1)", [select]).fetchone()
-    try:
-        document: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
-    except RecursionError:
-        return {"error": True, "error_message": "it is nested too deeply"}
-    return document
-
-
 def _check_select(statement: Statement, readable: set[str]) -> None:
-    document = _tree(statement.sql)
+    document = parse_tree(statement.sql)
     if document["error"]:
         problem = document.get("error_message", "it cannot be parsed")
         raise _refusal(

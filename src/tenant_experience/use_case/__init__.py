@@ -23,6 +23,7 @@ __all__ = [
     "source",
     "source_expression",
     "split",
+    "sql_text",
     "targets",
     "tenant_outcomes",
     "trainer_names",

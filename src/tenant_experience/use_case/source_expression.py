@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
-from typing import Any
 
 import duckdb
 
+from tenant_experience.use_case.sql_text import TOO_DEEP, parse_tree, substituted
+
 # How a table source calls the moment that the features describe.
 AS_OF_PARAMETER = "as_of"
-_PARAMETER = re.compile(rb"(?<![\w$])\$([A-Za-z_]\w*)")
+_NO_MOMENT = {AS_OF_PARAMETER: "NULL"}
 _REFUSED = {
     "SUBQUERY": "a subquery",
     "STAR": "*",
@@ -21,7 +20,6 @@ _REFUSED = {
 }
 # Of a parse tree, in which a function within a function is two levels; well below the recursion limit of Python.
 _DEEPEST = 400
-_TOO_DEEP = "it is nested too deeply"
 
 
 @cache
@@ -31,7 +29,9 @@ def columns_read(expression: str) -> tuple[str, ...]:
     Raises:
         ValueError: it is not a single plain SQL expression over the columns of one row.
     """
-    document = _parsed(expression)
+    if not expression.strip():
+        raise ValueError("must be one SQL expression, such as a column of the file, or NULL")
+    document = parse_tree(f"SELECT (\n{substituted(expression, _NO_MOMENT)}\n)")
     if document["error"]:
         if expression.strip().isidentifier():  # such as case, order or at
             name = expression.strip()
@@ -46,34 +46,9 @@ def columns_read(expression: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_column_names(node["select_list"][0])))
 
 
-def substituted(sql: str, values: Mapping[str, str]) -> str:
-    """SQL with values in place of its parameters; texts, comments and quoted names stay as they are.
-
-    Args:
-        sql: an expression or a statement.
-        values: parameter -> the SQL that stands in its place, for each that occurs.
-    """
-    text = sql.encode()
-    tokens = duckdb.tokenize(sql)
-    ends = [*(start for start, _ in tokens[1:]), len(text)]
-    kept = (duckdb.token_type.string_const, duckdb.token_type.comment)
-    fixed = [
-        (start, end)
-        for (start, kind), end in zip(tokens, ends, strict=True)
-        if kind in kept or text[start : start + 1] == b'"'
-    ]
-
-    def value(match: re.Match[bytes]) -> bytes:
-        if any(start <= match.start() < end for start, end in fixed):
-            return match[0]
-        return values[match[1].decode()].encode()
-
-    return _PARAMETER.sub(value, text).decode()
-
-
 def uses_as_of(expression: str) -> bool:
     """Whether an expression that ``columns_read`` accepts depends on ``$as_of``."""
-    return substituted(expression, {AS_OF_PARAMETER: "NULL"}) != expression
+    return substituted(expression, _NO_MOMENT) != expression
 
 
 def is_plain_column(expression: str) -> bool:
@@ -99,31 +74,15 @@ def check_time_format(time_format: str) -> None:
     raise ValueError(f"not a strptime format, such as %d/%m/%Y %H:%M: {problem}")
 
 
-def _parsed(expression: str) -> dict[str, Any]:
-    """DuckDB's parse tree, from its default session: opening another one takes longer than parsing all of a source.
-
-    The callers raise errors, because a traceback must not keep the cursor alive.
-    """
-    with duckdb.cursor() as connection:
-        row = connection.execute("SELECT json_serialize_sql($1)", [f"SELECT (\n{expression}\n)"]).fetchone()
-    try:
-        document: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
-    except RecursionError:
-        return {"error": True, "error_message": _TOO_DEEP}
-    return document
-
-
 def _column_names(node: object, depth: int = 0) -> Iterator[str]:
     if depth > _DEEPEST:
-        raise ValueError(f"not a SQL expression that can be checked: {_TOO_DEEP}")
+        raise ValueError(f"not a SQL expression that can be checked: {TOO_DEEP}")
     if isinstance(node, list):
         for item in node:
             yield from _column_names(item, depth + 1)
     if not isinstance(node, dict):
         return
     kind = node.get("class")
-    if kind == "PARAMETER" and node.get("identifier") == AS_OF_PARAMETER:
-        return
     if kind in _REFUSED:
         raise ValueError(f"must not use {_REFUSED[kind]}: each row is mapped on its own")
     if kind == "COLUMN_REF":
