@@ -143,20 +143,12 @@ class Source(Settings):
     combine: dict[Name, Combination] = Field(default_factory=dict)
     as_of: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
 
-    @model_validator(mode="after")
-    def _as_of_is_for_tables(self) -> Self:
-        names = [name for name, expression in self.columns.items() if uses_as_of(expression)]
-        if names and self.kind != "table":
-            raise ValueError(
-                f"columns.{names[0]} uses $as_of, which is for kind: table; features.sql has it for kind: {self.kind}"
-            )
-        if self.where is not None and uses_as_of(self.where):
-            raise ValueError("where must not use $as_of: it looks at one row of the file, whenever it is read")
-        return self
-
     def at(self, as_of: datetime) -> Source:
-        """The same with this moment (with a zone) in place of ``$as_of``, in UTC."""
-        moment = f"CAST('{as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}' AS TIMESTAMP)"
+        """The same with this moment (with a zone) in place of ``$as_of``.
+
+        It says its zone, because the others of a row may be of any: those without an offset are in ``time_zone``.
+        """
+        moment = f"CAST('{as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00' AS TIMESTAMPTZ)"
         columns = {name: substituted(text, {AS_OF_PARAMETER: moment}) for name, text in self.columns.items()}
         return self.model_copy(update={"columns": columns})
 
@@ -243,6 +235,7 @@ def load_source(folder: Path, name: str, use_case: UseCase, *, of: SourcePurpose
             code="invalid_source",
         ) from error
     _check_columns(source, use_case, path)
+    _check_as_of(source, use_case, path)
     _check_combinations(source, use_case, path)
     return _with_joined_id(source, use_case, path)
 
@@ -269,13 +262,6 @@ def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
     of_events = source.has_events
     others, optional = _allowed_columns(source, use_case, path)
     required = tuple(dict.fromkeys((*use_case.id_columns, *others)))
-    of_ids = [name for name in use_case.id_columns if uses_as_of(source.columns.get(name, "NULL"))]
-    if of_ids:
-        raise UserError(
-            f"{path.name}: line {line_of(path, 'columns', of_ids[0])}: key 'columns.{of_ids[0]}' uses $as_of, but an "
-            "id must be the same whenever the file is read: make it of columns of the file alone",
-            code="invalid_source",
-        )
     missing = [name for name in required if name not in source.columns]
     unknown = [name for name in source.columns if name not in (*required, *optional)]
     if missing:
@@ -290,6 +276,25 @@ def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
             + (f". {USE_CASE_FILE} declares the columns of events, below events.columns" if of_events else ""),
             code="invalid_source",
         )
+
+
+def _check_as_of(source: Source, use_case: UseCase, path: Path) -> None:
+    """Refuses ``$as_of`` where it cannot be: it may stand in the columns of a table, but for its ids."""
+    users = [name for name, expression in source.columns.items() if uses_as_of(expression)]
+    of_ids = [name for name in users if name in use_case.id_columns]
+    if users and source.kind != "table":
+        key = ("columns", users[0])
+        wrong = f"which is for kind: table and not for kind: {source.kind}; of events, features.sql has it"
+    elif of_ids:
+        key = ("columns", of_ids[0])
+        wrong = "but an id must be the same whenever the file is read: make it of columns of the file alone"
+    elif source.where is not None and uses_as_of(source.where):
+        key, wrong = (WHERE,), "but the filter looks at one row of the file, whenever it is read"
+    else:
+        return
+    raise UserError(
+        f"{path.name}: line {line_of(path, *key)}: key '{'.'.join(key)}' uses $as_of, {wrong}", code="invalid_source"
+    )
 
 
 def _allowed_columns(source: Source, use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
