@@ -18,7 +18,7 @@ from tenant_experience.data_layout import CENSORED
 from tenant_experience.errors import UserError
 from tenant_experience.features.contract import EXAMPLES_TABLE
 from tenant_experience.features.leaks import check_no_leak
-from tenant_experience.features.sql import LATER_TABLES, features_from_events, sql_timestamp
+from tenant_experience.features.sql import LATER_TABLES, drop_features, features_from_events, sql_timestamp
 from tenant_experience.features.statements import condition_fault
 from tenant_experience.intake.activities import view_cases
 from tenant_experience.intake.duckdb_session import count, identifier, literal
@@ -122,8 +122,8 @@ def examples_from_events(
         rows.append(_labelled(known, later, use_case, cut_off, as_of))
     connection.execute(f"CREATE TABLE {EXAMPLES_TABLE} AS {' UNION ALL '.join(rows)}")
     for number, later in enumerate(happened.values()):
-        for table in (f"{_KNOWN}_{number}", f"{_KNOWN}_{number}_refused", later):
-            connection.execute(f"DROP TABLE {table}")
+        drop_features(connection, f"{_KNOWN}_{number}")
+        connection.execute(f"DROP TABLE {later}")
     if is_log:
         view_all_events(engine)
     else:
@@ -172,9 +172,7 @@ def _check_cut_off(
         features_from_events(engine, unbounded, sql, cut_off, table, unknown=unknown)
     compared = known if chosen is None else f"{_WHOLE}_1"
     check_no_leak(engine.connection, use_case, compared, f"{_WHOLE}_0", cut_off, is_recorded=is_recorded)
-    for table in views:
-        engine.connection.execute(f"DROP TABLE {table}")
-        engine.connection.execute(f"DROP TABLE {table}_refused")
+    drop_features(engine.connection, *views)
 
 
 def _fetch_later_events(engine: ProcessingEngine, use_case: UseCase, as_of: datetime) -> dict[datetime, str]:

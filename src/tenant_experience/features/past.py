@@ -12,7 +12,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from tenant_experience.data_layout import past_features
-from tenant_experience.features.sql import features_from_events, sql_timestamp, write_features
+from tenant_experience.features.sql import (
+    PAST_TABLE,
+    drop_features,
+    features_from_events,
+    sql_timestamp,
+    write_features,
+)
 from tenant_experience.intake.duckdb_session import identifier
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.use_case.schema import UseCase
@@ -49,13 +55,12 @@ def write_past_features(
     """
     written = []
     for days in _covered(engine, use_case, as_of):
-        table, path = f"features_{days}_days_ago", folder / past_features(days)
+        path = folder / past_features(days)
         know(as_of - timedelta(days=days))
-        features_from_events(engine, use_case, sql, as_of - timedelta(days=days), table, unknown=unknown)
+        features_from_events(engine, use_case, sql, as_of - timedelta(days=days), PAST_TABLE, unknown=unknown)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_features(engine.connection, use_case, path, table)
-        engine.connection.execute(f"DROP TABLE {table}")
-        engine.connection.execute(f"DROP TABLE {table}_refused")
+        write_features(engine.connection, use_case, path, PAST_TABLE)
+        drop_features(engine.connection, PAST_TABLE)
         written.append(days)
     return written
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tenant_experience.features.later_events import chosen_events, some_records
 from tenant_experience.features.past import reaches_back
 from tenant_experience.features.risk_examples import HAPPENED, risk_columns
-from tenant_experience.features.sql import RISK_LOG, RISK_TABLES, features_from_events, sql_timestamp
+from tenant_experience.features.sql import RISK_LOG, RISK_TABLES, drop_features, features_from_events, sql_timestamp
 from tenant_experience.features.table import INSUFFICIENT
 from tenant_experience.intake.activities import view_cases
 from tenant_experience.intake.duckdb_session import identifier, literal
@@ -88,8 +88,8 @@ def write_risk_examples(
         "(FORMAT parquet, COMPRESSION zstd)"
     )
     for number in range(CUT_OFFS):
-        for name in (f"{_FEATURES}_{number}", f"{_FEATURES}_{number}_refused", f"{_EVENTS}_{number}"):
-            engine.connection.execute(f"DROP TABLE {name}")
+        drop_features(engine.connection, f"{_FEATURES}_{number}")
+        engine.connection.execute(f"DROP TABLE {_EVENTS}_{number}")
     return None
 
 

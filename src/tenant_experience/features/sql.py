@@ -23,7 +23,7 @@ from tenant_experience.features.partitions import PartitionSize
 from tenant_experience.features.statements import Statement, parse_statements
 from tenant_experience.intake.duckdb_session import count, identifier, literal, utc_text
 from tenant_experience.intake.engine import ProcessingEngine
-from tenant_experience.intake.events import EVENTS_AS_READ
+from tenant_experience.intake.events import EVENTS_AS_READ, EVENTS_BY_KIND
 from tenant_experience.use_case.events import RECORDED_AT
 from tenant_experience.use_case.risk import CUT_OFFS
 from tenant_experience.use_case.schema import SQL_FILE, UseCase
@@ -35,6 +35,14 @@ LATER_TABLES = ("later_events", "known_features", "whole_features")
 # Likewise for the list of risk.
 RISK_TABLES = ("risk_features", "risk_events")
 RISK_LOG = "risk_log"
+# The features of one earlier period at a time.
+PAST_TABLE = "past_features"
+# What else the session of a release calls tables, before features.sql is run or afterwards.
+_OTHER_TABLES = (
+    *("events", EVENTS_AS_READ, EVENTS_BY_KIND, "staged", "quarantine"),
+    *("repeated_hashes", "repeated_rows", "repetition", "counted_events", "freshness", "reach"),
+    *("partition_of", "placed", "previous_features", "previous_examples"),
+)
 
 
 def features_from_events(
@@ -77,6 +85,13 @@ def features_from_events(
     return settle_features(engine.connection, use_case, _COMPUTED, as_of, table, train=train, unknown=unknown)
 
 
+def drop_features(connection: duckdb.DuckDBPyConnection, *tables: str) -> None:
+    """Drops tables that ``features_from_events`` filled."""
+    for table in tables:
+        connection.execute(f"DROP TABLE {table}")
+        connection.execute(f"DROP TABLE {table}_refused")
+
+
 def statements(sql: str, use_case: UseCase, as_of: datetime, table: str = FEATURES_TABLE) -> list[Statement]:
     """The statements of ``features.sql`` with the values of this release.
 
@@ -90,10 +105,16 @@ def statements(sql: str, use_case: UseCase, as_of: datetime, table: str = FEATUR
         "minimum_days": str(history.minimum_days),
         "provisional_below": str(history.provisional_below),
     }
-    taken = {"events", EVENTS_AS_READ, "staged", "quarantine", table, _COMPUTED, EXAMPLES_TABLE, *LATER_TABLES}
-    numbered = {f"{name}_{number}" for name in LATER_TABLES for number in range(use_case.labels.cut_offs + 1)}
-    of_risk = {f"{name}_{number}" for name in RISK_TABLES for number in range(CUT_OFFS)}
-    return parse_statements(sql, values, taken | numbered | of_risk | {RISK_LOG})
+    return parse_statements(sql, values, {table, *taken_names(use_case)})
+
+
+def taken_names(use_case: UseCase) -> frozenset[str]:
+    """What no view or table of ``features.sql`` may be called, because this application calls one of its own so."""
+    numbered = [f"{name}_{number}" for name in LATER_TABLES for number in range(use_case.labels.cut_offs + 1)]
+    of_risk = [f"{name}_{number}" for name in RISK_TABLES for number in range(CUT_OFFS)]
+    features = [FEATURES_TABLE, PAST_TABLE, *LATER_TABLES, *numbered, *of_risk]
+    refused = [f"{name}_refused" for name in features]
+    return frozenset((*features, *refused, _COMPUTED, EXAMPLES_TABLE, RISK_LOG, *_OTHER_TABLES))
 
 
 @contextmanager

@@ -102,8 +102,8 @@ def parse_statements(sql: str, values: Mapping[str, str], taken: Iterable[str] =
         if statement.name is not None:
             if statement.name.lower() in names:
                 raise _refusal(
-                    f"line {line}: gives the name {statement.name!r} to a statement, but another one, or the events, "
-                    "have it already: choose a name for each"
+                    f"line {line}: gives the name {statement.name!r} to a statement, but another one, or a table of "
+                    "this application, has it already: choose a name for each"
                 )
             names.add(statement.name.lower())
             readable.add(statement.name.lower())
