@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.evaluation._estimates import roc_auc
+from tenant_experience.evaluation._regression import Regression
 from tenant_experience.evaluation.champion import difference_bounds
-from tenant_experience.evaluation.supervised_score import new_regression
 from tenant_experience.features.risk_examples import RiskExamples, risk_columns
 from tenant_experience.features.table import INSUFFICIENT, FeatureTable
 from tenant_experience.statistics.arrays import Floats
@@ -174,18 +174,15 @@ def _origin(risk: Risk, before: RiskExamples, origin: RiskExamples) -> Origin:
 
 
 class _Regression:
-    """A logistic regression with a strong penalty, of the logarithms of the plain count and of each feature."""
+    """A regression of the logarithms of the plain count and of each feature."""
 
     def __init__(self, risk: Risk, examples: RiskExamples) -> None:
         self._risk = risk
-        self._fitted = new_regression().fit(self._matrix(examples.values), examples.happened)
+        self._fitted = Regression.of(self._matrix(examples.values), examples.happened)
 
     def probability(self, values: Floats) -> Floats:
         """That the event happens, (tenants,), from features in the order of ``risk_columns``."""
-        if not len(values):
-            return np.empty(0)
-        chances: Floats = self._fitted.predict_proba(self._matrix(values))[:, 1]
-        return chances
+        return self._fitted.probability(self._matrix(values))
 
     def _matrix(self, values: Floats) -> Floats:
         columns = np.column_stack([_count(self._risk, values), values])

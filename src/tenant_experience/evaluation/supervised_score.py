@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenant_experience.evaluation._estimates import roc_auc
+from tenant_experience.evaluation._regression import Regression
 from tenant_experience.evaluation.champion import difference_bounds
 from tenant_experience.features.table import FeatureTable
 from tenant_experience.models.validation import Period
@@ -25,8 +26,6 @@ from tenant_experience.use_case.schema import UseCase
 # With fewer outcomes, or fewer tenants of one ending, a regression learns chance.
 LEAST_OUTCOMES, LEAST_OF_EACH = 100, 20
 FOLDS = 10
-# scikit-learn's C: the penalty on squared weights of standardised features is 1 / C.
-STRENGTH = 0.05
 
 Flags = NDArray[np.bool_]
 
@@ -87,8 +86,7 @@ class SupervisedScore:
         if not self.is_better:
             return self
         with one_thread():
-            fitted = new_regression().fit(_matrix(table, use_case), bad)
-            chances: Floats = fitted.predict_proba(_matrix(asked, use_case))[:, 1]
+            chances = Regression.of(_matrix(table, use_case), bad).probability(_matrix(asked, use_case))
         return replace(self, tenant_id=asked.tenant_id, probability_bad=chances)
 
     def document(self) -> dict[str, Any]:
@@ -141,8 +139,7 @@ def cross_fitted(table: FeatureTable, bad: Flags, use_case: UseCase) -> Floats:
     with one_thread():
         for number in range(FOLDS):
             left_out = fold == number
-            fitted = new_regression().fit(rows[~left_out], bad[~left_out])
-            scores[left_out] = fitted.decision_function(rows[left_out])
+            scores[left_out] = Regression.of(rows[~left_out], bad[~left_out]).log_odds(rows[left_out])
     return scores
 
 
@@ -150,14 +147,3 @@ def _matrix(table: FeatureTable, use_case: UseCase) -> Floats:
     return np.column_stack(
         [transformed(column, use_case.features[name].transform) for name, column in table.numbers.items()]
     )
-
-
-def new_regression() -> Any:
-    """A logistic regression of standardised columns with a strong penalty; a missing value counts as the median."""
-    from sklearn.impute import SimpleImputer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    fill = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    return make_pipeline(fill, StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1_000))

@@ -114,6 +114,16 @@ def test_missing_features_and_one_value_for_all_are_no_obstacle(judged: Judged) 
     assert np.isfinite([found.auc, found.low, found.high]).all()
 
 
+def test_a_partition_whose_tenants_are_all_gone_now_has_nobody_to_score(judged: Judged) -> None:
+    table = judged.table
+    bad = by_what_no_group_is_about(table, len(table))
+    better = compare_score("survey", "surveys", "following", table, bad, np.zeros(len(table)), judged.use_case)
+    assert better.is_better
+    nobody = table.take(np.zeros(len(table), dtype=bool))
+    asked = better.for_tenants(table, bad, nobody, judged.use_case)
+    assert (len(asked.tenant_id), len(asked.probability_bad)) == (0, 0)
+
+
 def written(judged: Judged, scores: Sequence[SupervisedScore], folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     evaluation = replace(judged.evaluation, supervised=list(scores))
