@@ -18,6 +18,8 @@ Distribution = Literal["normal", "logistic", "extreme"]
 Flags = NDArray[np.bool_]
 # Points at which a survival curve is looked at to find its mean.
 _POINTS = 257
+# A time of 0 days has no logarithm; half a day is as good a guess where times are whole days.
+LEAST_DAYS = 0.5
 _SCALES = (-4.0, 4.0)
 _LEAST = 1e-300
 

@@ -13,15 +13,13 @@ import numpy as np
 from tenant_experience.models.artifact import ModelManifest, TrainingRecord
 from tenant_experience.models.calibration import fit_calibration, loss
 from tenant_experience.models.scoring import Scorer
-from tenant_experience.statistics.survival import fit_scale
+from tenant_experience.statistics.survival import LEAST_DAYS, fit_scale
 from tenant_experience.training._feature_dropout import with_dropout_copy
 from tenant_experience.training.trainer import Dataset, Objective, TrainedModel, Trainer, TrainerSettings
 
 # Tenants whose loss is computed after every round. It is then known to 0.003 (95%) where the loss of a row deviates by
 # 0.3, and rounds are compared on the same rows, which is more exact still.
 MOST_WATCHED = 50_000
-# A time of 0 days has no logarithm; half a day is as good a guess where times are whole days.
-LEAST_DAYS = 0.5
 
 
 @dataclass(frozen=True)

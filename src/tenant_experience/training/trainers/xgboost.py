@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from tenant_experience.statistics.survival import Distribution
+from tenant_experience.statistics.survival import LEAST_DAYS, Distribution
 from tenant_experience.training.trainer import Dataset, Objective, TrainedModel, TrainerSettings
 from tenant_experience.use_case.labels import Task
 
@@ -19,7 +19,11 @@ _OBJECTIVES: dict[Task, dict[str, str]] = {
     "regression": {"objective": "reg:squarederror", "eval_metric": "rmse"},
 }
 _NOT_BOOSTING = {
-    *("n_estimators", "early_stopping_rounds", "objective", "aft_loss_distribution", "aft_loss_distribution_scale"),
+    "n_estimators",
+    "early_stopping_rounds",
+    "objective",
+    "aft_loss_distribution",
+    "aft_loss_distribution_scale",
 }
 
 
@@ -112,7 +116,7 @@ def _truth(data: Dataset, settings: XGBoostSettings) -> dict[str, NDArray[np.flo
 
 def _of_times(train: Dataset, settings: XGBoostSettings) -> dict[str, Any]:
     """Boosting starts from the geometric mean of the times, which is near the answer already."""
-    start = float(np.exp(np.log(np.maximum(train.labels.astype(np.float64), 0.5)).mean()))
+    start = float(np.exp(np.log(np.maximum(train.labels.astype(np.float64), LEAST_DAYS)).mean()))
     return {
         "objective": settings.objective,
         "eval_metric": "aft-nloglik",
