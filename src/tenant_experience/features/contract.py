@@ -16,7 +16,7 @@ import duckdb
 
 from tenant_experience.data_layout import GLOBAL_PARTITION, SIDE_COLUMNS
 from tenant_experience.errors import UserError
-from tenant_experience.intake.duckdb_session import count, identifier, literal, single, utc_text
+from tenant_experience.intake.duckdb_session import count, identifier, literal, single, sql_timestamp
 from tenant_experience.intake.mapping import Rule, malformed_id, malformed_name
 from tenant_experience.intake.table import outside, unknown_classes
 from tenant_experience.use_case.features import Feature
@@ -291,7 +291,7 @@ def _defaults(use_case: UseCase, given: set[str], as_of: datetime) -> dict[str, 
     return {
         **dict.fromkeys(label_columns(use_case), f"CAST(NULL AS {_label_type(use_case)})"),
         use_case.partition_column: literal(GLOBAL_PARTITION),
-        "as_of": f"CAST({literal(utc_text(as_of))} AS TIMESTAMP)",
+        "as_of": sql_timestamp(as_of),
         "history": history,
         "may_train": " AND ".join([f"{settled} = 'sufficient'", *labelled]),
         **dict.fromkeys(SIDE_COLUMNS, "CAST(NULL AS DOUBLE)"),
@@ -333,8 +333,7 @@ def _check_rows(connection: duckdb.DuckDBPyConnection, use_case: UseCase, as_of:
         (
             "as_of",
             # Years before 1 and -infinity are times of the engine, and of no calendar of Python.
-            f"as_of IS NULL OR as_of > CAST({literal(utc_text(as_of))} AS TIMESTAMP) "
-            "OR as_of < CAST('0001-01-01' AS TIMESTAMP)",
+            f"as_of IS NULL OR as_of > {sql_timestamp(as_of)} OR as_of < CAST('0001-01-01' AS TIMESTAMP)",
             "are NULL, later than $as_of or before the year 1",
             "write $as_of AS as_of, or leave the column out",
         ),

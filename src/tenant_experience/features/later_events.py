@@ -18,12 +18,12 @@ from tenant_experience.data_layout import CENSORED
 from tenant_experience.errors import UserError
 from tenant_experience.features.contract import EXAMPLES_TABLE
 from tenant_experience.features.leaks import check_no_leak
-from tenant_experience.features.sql import LATER_TABLES, drop_features, features_from_events, sql_timestamp
+from tenant_experience.features.sql import LATER_TABLES, drop_features, features_from_events
 from tenant_experience.features.statements import condition_fault
 from tenant_experience.intake.activities import view_cases
-from tenant_experience.intake.duckdb_session import count, identifier, literal
+from tenant_experience.intake.duckdb_session import count, identifier, literal, sql_timestamp
 from tenant_experience.intake.engine import ProcessingEngine
-from tenant_experience.intake.events import EVENTS_AS_READ, columns_of_events, view_all_events, view_known_events
+from tenant_experience.intake.events import EVENTS_AS_READ, columns_of_events, view_all_events, view_known
 from tenant_experience.settings_file import line_of
 from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT
 from tenant_experience.use_case.schema import USE_CASE_FILE, UseCase
@@ -90,7 +90,7 @@ def examples_from_events(
     """Fills the connection's table ``examples``: the features of each cut-off, with what happened afterwards.
 
     Features are computed from what was known at the cut-off and nothing else, so that no example can know its label.
-    Of an activity log, ``view_cases`` says what was known. Of other events, a ``features.sql`` that would give other
+    ``view_known`` says what was known. Of events that are no cases, a ``features.sql`` that would give other
     features of a cut-off when it saw the whole log is refused: all records are asked or, when there are more than
     ``MOST_EVENTS_COMPARED`` events, as many (chosen by a hash of the id) as have about so many events.
 
@@ -111,14 +111,10 @@ def examples_from_events(
     rows = []
     for number, (cut_off, later) in enumerate(happened.items()):
         known = f"{_KNOWN}_{number}"
-        if is_log:
-            view_known_events(engine, use_case, sql_timestamp(cut_off))
-        else:
-            view_cases(engine, source, use_case, cut_off)
+        view_known(engine, source, use_case, cut_off)
         features_from_events(engine, use_case, sql, cut_off, known, unknown=unknown)
         if is_log:
-            is_recorded = RECORDED_AT in source.columns
-            _check_cut_off(engine, use_case, sql, cut_off, known, chosen, unknown, is_recorded=is_recorded)
+            _check_cut_off(engine, source, use_case, sql, cut_off, known, chosen, unknown)
         rows.append(_labelled(known, later, use_case, cut_off, as_of))
     connection.execute(f"CREATE TABLE {EXAMPLES_TABLE} AS {' UNION ALL '.join(rows)}")
     for number, later in enumerate(happened.values()):
@@ -149,19 +145,18 @@ def some_records(engine: ProcessingEngine, use_case: UseCase, events: str) -> st
 
 def _check_cut_off(
     engine: ProcessingEngine,
+    source: Source,
     use_case: UseCase,
     sql: str,
     cut_off: datetime,
     known: str,
     chosen: str | None,
     unknown: Collection[str],
-    *,
-    is_recorded: bool,
 ) -> None:
     """Compares the features of what was known with those of the whole log, of all records or of the chosen ones."""
     views: dict[str, Callable[[], None]] = {
         f"{_WHOLE}_0": lambda: view_all_events(engine, chosen),
-        f"{_WHOLE}_1": lambda: view_known_events(engine, use_case, sql_timestamp(cut_off), chosen),
+        f"{_WHOLE}_1": lambda: view_known(engine, source, use_case, cut_off, chosen),
     }
     if chosen is None:
         views.popitem()
@@ -171,6 +166,7 @@ def _check_cut_off(
         view()
         features_from_events(engine, unbounded, sql, cut_off, table, unknown=unknown)
     compared = known if chosen is None else f"{_WHOLE}_1"
+    is_recorded = RECORDED_AT in source.columns
     check_no_leak(engine.connection, use_case, compared, f"{_WHOLE}_0", cut_off, is_recorded=is_recorded)
     drop_features(engine.connection, *views)
 

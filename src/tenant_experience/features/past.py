@@ -16,10 +16,9 @@ from tenant_experience.features.sql import (
     PAST_TABLE,
     drop_features,
     features_from_events,
-    sql_timestamp,
     write_features,
 )
-from tenant_experience.intake.duckdb_session import identifier
+from tenant_experience.intake.duckdb_session import identifier, sql_timestamp
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.use_case.schema import UseCase
 

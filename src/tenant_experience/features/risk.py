@@ -14,12 +14,11 @@ from pathlib import Path
 from tenant_experience.features.later_events import chosen_events, some_records
 from tenant_experience.features.past import reaches_back
 from tenant_experience.features.risk_examples import HAPPENED, risk_columns
-from tenant_experience.features.sql import RISK_LOG, RISK_TABLES, drop_features, features_from_events, sql_timestamp
+from tenant_experience.features.sql import RISK_LOG, RISK_TABLES, drop_features, features_from_events
 from tenant_experience.features.table import INSUFFICIENT
-from tenant_experience.intake.activities import view_cases
-from tenant_experience.intake.duckdb_session import identifier, literal
+from tenant_experience.intake.duckdb_session import identifier, literal, sql_timestamp
 from tenant_experience.intake.engine import ProcessingEngine
-from tenant_experience.intake.events import EVENTS_AS_READ, view_known_events
+from tenant_experience.intake.events import EVENTS_AS_READ, view_known
 from tenant_experience.use_case.risk import CUT_OFFS, Risk
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
@@ -63,23 +62,16 @@ def write_risk_examples(
         before = CUT_OFFS * risk.within + days
         return f"the log does not go back {before} days before {as_of:%Y-%m-%d}, which a fair comparison needs"
     is_log = source.kind == "events"
-    chosen, events = some_records(engine, use_case, EVENTS_AS_READ if is_log else "events"), EVENTS_AS_READ
+    chosen, log = some_records(engine, use_case, EVENTS_AS_READ if is_log else "events"), EVENTS_AS_READ
     if is_log and chosen:  # once, because the log is read many times
         engine.keep(RISK_LOG, f"SELECT * FROM {EVENTS_AS_READ} WHERE {chosen}")
-        events = RISK_LOG
-
-    def know(moment: datetime) -> None:
-        if is_log:
-            view_known_events(engine, use_case, sql_timestamp(moment), log=events)
-        else:
-            view_cases(engine, source, use_case, moment, chosen)
-
+        chosen, log = None, RISK_LOG
     for number, moment in enumerate(moments):
-        know(moment)
+        view_known(engine, source, use_case, moment, chosen, log)
         table = f"{_FEATURES}_{number}"
         features_from_events(engine, use_case, sql, moment, table, train=False, unknown=unknown)
         until = moment + timedelta(days=risk.within)
-        know(until)
+        view_known(engine, source, use_case, until, chosen, log)
         found = chosen_events(use_case, risk.where, moment, until)
         engine.fetch(f"{_EVENTS}_{number}", f"SELECT _record AS _happened_to FROM ({found}) GROUP BY _record")
     rows = " UNION ALL ".join(_examples(use_case, risk, moments))

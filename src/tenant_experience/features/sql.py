@@ -21,7 +21,7 @@ from tenant_experience.features.contract import (
 )
 from tenant_experience.features.partitions import PartitionSize
 from tenant_experience.features.statements import Statement, parse_statements
-from tenant_experience.intake.duckdb_session import count, identifier, literal, utc_text
+from tenant_experience.intake.duckdb_session import count, identifier, literal, sql_timestamp
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.intake.events import EVENTS_AS_READ, EVENTS_BY_KIND
 from tenant_experience.use_case.events import RECORDED_AT
@@ -253,11 +253,6 @@ def _figures(use_case: UseCase) -> str:
 
 def _identity(use_case: UseCase) -> str:
     return f"{identifier(use_case.record_id)}, {identifier(use_case.partition_column)}"
-
-
-def sql_timestamp(moment: datetime) -> str:
-    """A moment (with a zone) as SQL, in UTC."""
-    return f"CAST({literal(utc_text(moment))} AS TIMESTAMP)"
 
 
 def check_freshness(engine: ProcessingEngine, use_case: UseCase, as_of: datetime, *, has_cases: bool = False) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from tenant_experience.intake._event_columns import event_columns
-from tenant_experience.intake.duckdb_session import identifier, literal, utc_text
+from tenant_experience.intake.duckdb_session import identifier, sql_timestamp
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT, Combination
 from tenant_experience.use_case.schema import UseCase
@@ -36,7 +36,7 @@ def view_cases(
     combined[EVENT_ID] = EVENT_ID
     combined[declared.time] = f"min({identifier(declared.time)})"
     combined[RECORDED_AT] = "CAST(NULL AS TIMESTAMP)"
-    known = "" if as_of is None else f" AND {RECORDED_AT} < CAST({literal(utc_text(as_of))} AS TIMESTAMP)"
+    known = "" if as_of is None else f" AND {RECORDED_AT} < {sql_timestamp(as_of)}"
     selected = ", ".join(f"{sql} AS {identifier(name)}" for name, sql in combined.items())
     engine.view(
         "events",

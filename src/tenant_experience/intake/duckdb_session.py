@@ -36,6 +36,11 @@ def utc_text(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
+def sql_timestamp(moment: datetime) -> str:
+    """A moment (with a zone) as SQL, in UTC."""
+    return f"CAST({literal(utc_text(moment))} AS TIMESTAMP)"
+
+
 @contextmanager
 def open_session(
     *folders: Path, time_zone: str = "UTC", threads: int | None = None

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from tenant_experience.intake._event_columns import event_columns, event_mapping
 from tenant_experience.intake.activities import view_cases
-from tenant_experience.intake.duckdb_session import count, identifier
+from tenant_experience.intake.duckdb_session import count, identifier, sql_timestamp
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.staging import FileCount
@@ -156,21 +156,30 @@ def view_all_events(engine: ProcessingEngine, chosen: str | None = None) -> None
     engine.view("events", f"SELECT * FROM {EVENTS_AS_READ} WHERE {chosen or 'true'}")
 
 
-def view_known_events(
-    engine: ProcessingEngine, use_case: UseCase, moment: str, chosen: str | None = None, log: str = EVENTS_AS_READ
+def view_known(
+    engine: ProcessingEngine,
+    source: Source,
+    use_case: UseCase,
+    moment: datetime,
+    chosen: str | None = None,
+    log: str = EVENTS_AS_READ,
 ) -> None:
-    """Makes ``events`` what was known of the log at a moment: no event, row or further time that is not before it.
+    """Makes ``events`` what was known at a moment: no event, row, activity or further time that is not before it.
 
     Args:
-        engine: holds the log.
+        engine: holds the events.
+        source: of the events.
         use_case: declares the columns.
-        moment: SQL of a timestamp, UTC.
+        moment: in UTC.
         chosen: SQL over an event; only where it is true. None: everywhere.
-        log: what the engine calls it.
+        log: what the engine calls the events, where they are not cases.
     """
-    declared = use_case.declared_events
+    if source.kind == "activities":
+        view_cases(engine, source, use_case, moment, chosen)
+        return
+    declared, until = use_case.declared_events, sql_timestamp(moment)
     columns = ", ".join(
-        f"CASE WHEN {identifier(name)} < {moment} THEN {identifier(name)} END AS {identifier(name)}"
+        f"CASE WHEN {identifier(name)} < {until} THEN {identifier(name)} END AS {identifier(name)}"
         if name in declared.following
         else identifier(name)
         for name in event_columns(use_case)
@@ -178,7 +187,7 @@ def view_known_events(
     engine.view(
         "events",
         f"SELECT {columns}, repeated FROM {log} "
-        f"WHERE {identifier(declared.time)} < {moment} AND coalesce({RECORDED_AT} < {moment}, true) "
+        f"WHERE {identifier(declared.time)} < {until} AND coalesce({RECORDED_AT} < {until}, true) "
         f"AND {chosen or 'true'}",
     )
 
