@@ -23,9 +23,9 @@ from tenant_experience.use_case.source_expression import (
     AS_OF_PARAMETER,
     check_time_format,
     columns_read,
-    substituted,
     uses_as_of,
 )
+from tenant_experience.use_case.sql_text import substituted
 from tenant_experience.use_case.tenant_outcomes import OUTCOME_COLUMNS, SCORE_COLUMN
 
 # The name of the filter in messages and in the quarantine, beside the names of our columns.
@@ -282,6 +282,7 @@ def _check_as_of(source: Source, use_case: UseCase, path: Path) -> None:
     """Refuses ``$as_of`` where it cannot be: it may stand in the columns of a table, but for its ids."""
     users = [name for name, expression in source.columns.items() if uses_as_of(expression)]
     of_ids = [name for name in users if name in use_case.id_columns]
+    key: tuple[str, ...]
     if users and source.kind != "table":
         key = ("columns", users[0])
         wrong = f"which is for kind: table and not for kind: {source.kind}; of events, features.sql has it"
