@@ -75,7 +75,7 @@ def _without(table: FeatureTable, hide: tuple[int, ...]) -> FeatureTable:
 
 def _accuracy(scorer: Scorer, table: FeatureTable, groups: GroupRows, hide: tuple[int, ...]) -> float:
     chosen = groups.split == TEST
-    probabilities = scorer.probabilities(scorer.encoding.matrix(_without(table.take(chosen), hide)))
+    probabilities = scorer.outputs(scorer.encoding.matrix(_without(table.take(chosen), hide)))
     return float(np.mean((probabilities >= scorer.manifest.threshold) == groups.bad[chosen]))
 
 

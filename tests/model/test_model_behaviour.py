@@ -53,7 +53,7 @@ def test_more_of_what_is_worse_does_not_look_better(
         worse[:, column] = matrix[:, column] * (1 + step) + step
     else:
         worse[:, column] = matrix[:, column] * (1 - step)
-    rise = scorer.probabilities(worse) - scorer.probabilities(matrix)
+    rise = scorer.outputs(worse) - scorer.outputs(matrix)
     assert rise.mean() >= -TOLERANCE
 
 
@@ -61,7 +61,7 @@ def test_what_is_no_marker_hardly_moves_the_answer(scorer: Scorer, newcomers: Fe
     matrix = matrix_of(newcomers, scorer)
     more = matrix.copy()
     more[:, scorer.manifest.features.index("total_tickets")] += 5
-    assert np.abs(scorer.probabilities(more) - scorer.probabilities(matrix)).mean() < 0.05
+    assert np.abs(scorer.outputs(more) - scorer.outputs(matrix)).mean() < 0.05
 
 
 def test_the_best_and_the_worst_tenant_are_told_apart(scorer: Scorer) -> None:
@@ -74,7 +74,7 @@ def test_the_best_and_the_worst_tenant_are_told_apart(scorer: Scorer) -> None:
         "mean_first_response_hr": 100.0,
     }
     rows = [[tenant.get(name, 0.0) for name in scorer.manifest.features] for tenant in (best, worst)]
-    low, high = scorer.probabilities(np.array(rows, dtype=np.float32))
+    low, high = scorer.outputs(np.array(rows, dtype=np.float32))
     assert low < 0.1
     assert high > 0.9
 
@@ -83,14 +83,14 @@ def test_the_best_and_the_worst_tenant_are_told_apart(scorer: Scorer) -> None:
 def test_missing_features_still_give_an_answer(scorer: Scorer, newcomers: FeatureTable, missing: int) -> None:
     matrix = matrix_of(newcomers, scorer)
     matrix[:, :missing] = np.nan
-    probabilities = scorer.probabilities(matrix)
+    probabilities = scorer.outputs(matrix)
     assert np.all((probabilities > 0) & (probabilities < 1))
 
 
 def test_a_row_is_answered_alike_alone_and_among_others(scorer: Scorer, newcomers: FeatureTable) -> None:
     matrix = matrix_of(newcomers, scorer)
-    together = scorer.probabilities(matrix)
-    alone = np.concatenate([scorer.probabilities(matrix[row : row + 1]) for row in range(100)])
+    together = scorer.outputs(matrix)
+    alone = np.concatenate([scorer.outputs(matrix[row : row + 1]) for row in range(100)])
     assert np.array_equal(together[:100], alone)
 
 
@@ -193,4 +193,4 @@ def test_the_endpoint_answers_csv_as_the_process_does(
     headers = {"content-type": "text/csv", "accept": "text/csv"}
     answer = endpoint.post("/models/all/invoke", content=body, headers=headers)
     probabilities = np.array([float(line) for line in answer.text.splitlines()])
-    assert np.abs(probabilities - scorer.probabilities(matrix_of(newcomers, scorer))).max() < 1e-6
+    assert np.abs(probabilities - scorer.outputs(matrix_of(newcomers, scorer))).max() < 1e-6

@@ -73,7 +73,7 @@ def test_the_model_copies_the_definition(real: Release) -> None:
     scorer = Scorer.load(real.models["all"])
     groups = read_groups(real.output("clusters") / GROUPS_FILE, "all", shipped_use_case().labels)
     test = groups.split == TEST
-    probabilities = scorer.probabilities(scorer.encoding.matrix(groups.align(real_table()).take(test)))
+    probabilities = scorer.outputs(scorer.encoding.matrix(groups.align(real_table()).take(test)))
     assert roc_auc_score(groups.bad[test], probabilities) > 0.995
     assert log_loss(groups.bad[test], probabilities) < 0.06
 

@@ -141,10 +141,6 @@ class Scorer:
         """The columns that the predictor reads: all but the partition."""
         return matrix if self._levels is None else matrix[:, :-1]
 
-    def probabilities(self, matrix: Matrix) -> Floats:
-        """P(positive label) of a model of two classes, shape (rows,)."""
-        return self.outputs(matrix)
-
     def classes(self, outputs: Floats) -> NDArray[np.intp]:
         """(rows,) the number of the label that ``outputs`` mean: by the threshold of the costs, or the likeliest."""
         if self.manifest.task == "binary":

@@ -124,14 +124,14 @@ def test_a_number_too_large_for_the_model_is_the_largest(
     train(replace(table, values=values), groups, tmp_path)
     scorer = Scorer.load(tmp_path)
     matrix = scorer.encoding.matrix(replace(table, values=values))
-    assert np.isfinite(scorer.probabilities(matrix)).all()
+    assert np.isfinite(scorer.outputs(matrix)).all()
     assert np.isfinite(scorer.contributions(matrix)).all()
 
 
 def test_tenants_without_any_feature_are_answered(table: FeatureTable, groups: GroupRows, tmp_path: Path) -> None:
     train(table, groups, tmp_path)
     scorer = Scorer.load(tmp_path)
-    [probability] = scorer.probabilities(np.full((1, 10), np.nan, dtype=np.float32))
+    [probability] = scorer.outputs(np.full((1, 10), np.nan, dtype=np.float32))
     assert 0.1 < probability < 0.9
 
 
@@ -172,6 +172,6 @@ def test_the_model_answers_as_a_plain_booster_would(table: FeatureTable, groups:
     calibration = scorer.manifest.calibration
     assert calibration is not None
     log_odds = calibration.slope * booster.predict(data, output_margin=True).astype(np.float64) + calibration.intercept
-    assert np.abs(scorer.probabilities(matrix) - 1 / (1 + np.exp(-log_odds))).max() < 1e-6
+    assert np.abs(scorer.outputs(matrix) - 1 / (1 + np.exp(-log_odds))).max() < 1e-6
     bias = log_odds - scorer.contributions(matrix).sum(axis=1)
     assert bias == pytest.approx(np.full(len(bias), bias[0]), abs=1e-4)
