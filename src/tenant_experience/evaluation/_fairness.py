@@ -127,7 +127,7 @@ def fairness_warnings(comparisons: Sequence[BandComparison], positive: str | Non
         if comparison.warned:
             by_name = {group.name: group for group in comparison.groups}
             found.append(
-                f"The share of {positive} {words.records} depends on {_BY[comparison.by].format(**words.document())}: "
+                f"The share of {positive} {words.records} depends on {words.fill(_BY[comparison.by])}: "
                 f"{by_name[comparison.higher]}, {by_name[comparison.lower]}. Chance alone would not give this "
                 f"difference ({comparison.p_text}, corrected for {_counted(comparison.comparisons)}). This warning "
                 f"appears when p is below {LEVEL:g} and one share is more than {SMALLEST_RATIO:g} times the other."

@@ -174,7 +174,7 @@ def champion_comparison(
         return ChampionComparison(champion.version, loss, 0, {}, NOT_COMPARABLE, [obstacle])
     chosen = _new_to_both(test, challenger, fitted, live.scorer.manifest, model.scorer.manifest)
     if chosen is None:
-        notes = [MAY_HAVE_LEARNED.format(records=words.records, a_record=words.a_record)]
+        notes = [words.fill(MAY_HAVE_LEARNED)]
     else:
         challenger, test = challenger.take(chosen), test.take(chosen)
         notes = [

@@ -67,8 +67,8 @@ def model_card(evaluation: Mapping[str, Any], links: CardLinks) -> str:
             "model_artifact": [links.model],
         },
         "intended_uses": {
-            "purpose_of_model": _said(_GROUPS if grouped else _COLUMN, words),
-            "intended_uses": _said(_USES, words),
+            "purpose_of_model": words.fill(_GROUPS if grouped else _COLUMN),
+            "intended_uses": words.fill(_USES),
             "risk_rating": "Unknown",
             "explanations_for_risk_rating": "Not rated: the operator decides.",
         },
@@ -83,7 +83,7 @@ def model_card(evaluation: Mapping[str, Any], links: CardLinks) -> str:
             }
         ],
         "additional_information": {
-            "caveats_and_recommendations": _cut(" ".join([_said(_CAVEATS, words), *_warnings(evaluation)]), _TEXT),
+            "caveats_and_recommendations": _cut(" ".join([words.fill(_CAVEATS), *_warnings(evaluation)]), _TEXT),
             "custom_details": _details(evaluation, links),
         },
     }
@@ -118,7 +118,7 @@ def _training(evaluation: Mapping[str, Any], links: CardLinks) -> dict[str, Any]
 
 
 def _observed(evaluation: Mapping[str, Any], *, grouped: bool) -> Iterator[str]:
-    yield _said(_GROUPS_OBSERVED if grouped else _COLUMN_OBSERVED, Words.read(evaluation.get("words")))
+    yield Words.read(evaluation.get("words")).fill(_GROUPS_OBSERVED if grouped else _COLUMN_OBSERVED)
     figures = (evaluation.get("published") or {}).get("figures") or {}
     yield from dict.fromkeys(figures.values())
 
@@ -203,10 +203,6 @@ def _number(name: str, value: float, notes: str | None) -> dict[str, Any]:
 
 def _interval(bounds: Sequence[float] | None) -> str | None:
     return f"95% interval {bounds[0]:.4g} to {bounds[1]:.4g}" if bounds else None
-
-
-def _said(text: str, words: Words) -> str:
-    return text.format(a_record=words.a_record, **words.document())
 
 
 def _cut(text: str, limit: int) -> str:

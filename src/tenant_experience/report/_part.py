@@ -24,7 +24,6 @@ from tenant_experience.report._words import (
     METHODS,
     MISSING_METRICS,
     SLICE_METRICS,
-    in_words,
     metric_names,
 )
 from tenant_experience.report.pictures import GroupPictures
@@ -273,7 +272,7 @@ def _profile(evaluation: PartitionEvaluation, use_case: UseCase) -> Iterator[tup
             if row.is_known and use_case.features[row.feature].aspect == aspect
         ]
         if rows:
-            yield title, in_words(meaning, use_case.words), rows
+            yield title, use_case.words.fill(meaning), rows
 
 
 def _least(use_case: UseCase) -> float:

@@ -81,8 +81,7 @@ def metric_names() -> dict[str, str]:
 def metric_meanings(words: Words) -> dict[str, dict[str, str]]:
     """Metric -> its name and its meaning."""
     return {
-        name: {"name": title, "meaning": in_words(meaning, words)}
-        for name, (title, meaning) in _METRIC_MEANINGS.items()
+        name: {"name": title, "meaning": words.fill(meaning)} for name, (title, meaning) in _METRIC_MEANINGS.items()
     }
 
 
@@ -101,10 +100,5 @@ def fairness_meanings(words: Words) -> dict[str, str]:
     return _all_in_words(_FAIRNESS_MEANINGS, words)
 
 
-def in_words(text: str, words: Words) -> str:
-    """The text with the use case's words."""
-    return text.format(a_record=words.a_record, **words.document())
-
-
 def _all_in_words(texts: Mapping[str, str], words: Words) -> dict[str, str]:
-    return {name: in_words(text, words) for name, text in texts.items()}
+    return {name: words.fill(text) for name, text in texts.items()}

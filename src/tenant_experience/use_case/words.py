@@ -49,6 +49,10 @@ class Words:
         """The reverse of ``read``."""
         return asdict(self)
 
+    def fill(self, text: str) -> str:
+        """A text with the words in place of ``{record}``, ``{records}``, ``{a_record}``, ``{partition}`` and so on."""
+        return text.format(a_record=self.a_record, a_partition=self.a_partition, **self.document())
+
     def counted(self, number: int) -> str:
         """The number of records, and the word that fits it."""
         return f"{number:,} {self.record if number == 1 else self.records}"

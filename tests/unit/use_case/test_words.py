@@ -10,6 +10,7 @@ from tenant_experience.errors import UserError
 from tenant_experience.release.approval import Approval, ApprovalSummary, summarise
 from tenant_experience.release.approval_email import write
 from tenant_experience.release.partition_result import PartitionResult, ShardResult
+from tenant_experience.report._words import metric_meanings
 from tenant_experience.use_case import served
 from tenant_experience.use_case.schema import load_use_case
 from tenant_experience.use_case.words import Words
@@ -75,3 +76,14 @@ def test_no_page_has_a_word_of_one_use_case(template: Path) -> None:
     texts = [part for pair in quoted for part in pair if "_" not in part]
     assert not OF_TENANTS.search(shown)
     assert not [part for part in texts if OF_TENANTS.search(part)]
+
+
+def test_a_text_is_filled_with_the_words() -> None:
+    words = Words(record="office", records="offices", partition="town", partitions="towns")
+    said = words.fill("{a_record} of {partition}; {records}, {partitions}, {record} and {a_partition}")
+    assert said == "an office of town; offices, towns, office and a town"
+
+
+def test_the_meaning_of_every_metric_is_in_the_words_of_the_use_case() -> None:
+    meanings = metric_meanings(Words(record="client", records="clients"))
+    assert [name for name, each in meanings.items() if "record" in each["meaning"] or "{" in each["meaning"]] == []
