@@ -129,7 +129,7 @@ def assess_risk(
         obstacle: why there are no examples.
     """
     found = EventRisk(risk.event, risk.words, risk.within, use_case.words.records)
-    obstacle = _obstacle(found, examples, obstacle)
+    obstacle = _obstacle(found, risk, examples, obstacle)
     if obstacle:
         return replace(found, obstacle=obstacle)
     with one_thread():
@@ -151,7 +151,7 @@ def assess_risk(
     )
 
 
-def _obstacle(found: EventRisk, examples: Sequence[RiskExamples], given: str | None) -> str | None:
+def _obstacle(found: EventRisk, risk: Risk, examples: Sequence[RiskExamples], given: str | None) -> str | None:
     if len(examples) != CUT_OFFS:
         return given or "the features of this release have no moments of the past to compare at"
     for each in examples:
@@ -161,6 +161,11 @@ def _obstacle(found: EventRisk, examples: Sequence[RiskExamples], given: str | N
                 f"in the {found.within} days after {each.moment}, {found.words} happened to {happened:,} of "
                 f"{happened + others:,} {found.records}, and a fair comparison needs {LEAST_OF_EACH} to whom it "
                 f"happened and {LEAST_OF_EACH} to whom it did not"
+            )
+        if np.isnan(each.values[:, : len(risk.count)]).all():
+            return (
+                f"the plain count ({', '.join(risk.count)}) is not known of anybody as of {each.moment}, so there is "
+                "nothing to beat"
             )
     return None
 

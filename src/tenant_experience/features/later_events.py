@@ -8,7 +8,8 @@ beyond the window too: a record without such an event is censored when the log e
 # ruff: noqa: S608 - names and timestamps in SQL come from validated settings, and the condition was checked
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -76,6 +77,26 @@ def _fault_of_types(condition: str, use_case: UseCase) -> str | None:
     if kind.upper() not in ("BOOLEAN", "BOOL"):
         return f"must be true or false of an event, and is {kind}: write a comparison, such as quantity > 0"
     return None
+
+
+@contextmanager
+def asking_condition(key: str) -> Iterator[None]:
+    """Names a condition that fails at the value of an event. What the value was is not said: it may be about a person.
+
+    Args:
+        key: whose ``where`` is asked: ``labels`` or ``risk``.
+
+    Raises:
+        UserError: ``invalid_use_case``.
+    """
+    try:
+        yield
+    except (duckdb.DataError, duckdb.InvalidInputException) as error:
+        raise UserError(
+            f"{USE_CASE_FILE}: key '{key}.where' fails at a value of an event ({str(error).split(':')[0]}): use "
+            "TRY_CAST where a text may not be what it should be",
+            code="invalid_use_case",
+        ) from error
 
 
 def examples_from_events(
@@ -184,7 +205,8 @@ def _fetch_later_events(engine: ProcessingEngine, use_case: UseCase, as_of: date
         column of a use case can have these names.
     """
     cut_offs = use_case.labels.moments(as_of)
-    engine.keep(_CHOSEN, chosen_events(use_case, use_case.labels.where or "true", min(cut_offs), as_of))
+    with asking_condition("labels"):
+        engine.keep(_CHOSEN, chosen_events(use_case, use_case.labels.where or "true", min(cut_offs), as_of))
     found = {}
     for number, cut_off in enumerate(cut_offs):
         found[cut_off] = f"{_CHOSEN}_{number}"

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tenant_experience.features.later_events import chosen_events, some_records
+from tenant_experience.features.later_events import asking_condition, chosen_events, some_records
 from tenant_experience.features.past import reaches_back
 from tenant_experience.features.risk_examples import HAPPENED, risk_columns
 from tenant_experience.features.sql import RISK_LOG, RISK_TABLES, drop_features, features_from_events
@@ -56,6 +56,9 @@ def write_risk_examples(
     Raises:
         UserError: as ``features_from_events``.
     """
+    is_log = source.kind == "events"
+    if not is_log:  # what was known at an earlier moment may be left from the features of earlier periods
+        view_cases(engine, source, use_case, as_of)
     moments = risk.moments(as_of)
     days = max(use_case.history.minimum_days, risk.within)
     if not all(reaches_back(engine, use_case, as_of, [(moments[0], days)])):
@@ -73,7 +76,8 @@ def write_risk_examples(
         until = moment + timedelta(days=risk.within)
         view_known(engine, source, use_case, until, chosen, log)
         found = chosen_events(use_case, risk.where, moment, until)
-        engine.fetch(f"{_EVENTS}_{number}", f"SELECT _record AS _happened_to FROM ({found}) GROUP BY _record")
+        with asking_condition("risk"):
+            engine.fetch(f"{_EVENTS}_{number}", f"SELECT _record AS _happened_to FROM ({found}) GROUP BY _record")
     rows = " UNION ALL ".join(_examples(use_case, risk, moments))
     engine.connection.execute(
         f"COPY ({rows} ORDER BY {identifier(use_case.record_id)}, as_of) TO {literal(str(path))} "

@@ -224,6 +224,17 @@ def test_a_condition_must_be_about_one_event(tmp_path: Path, condition: str) -> 
     assert WRONG_CONDITIONS[condition] in refusal.value.message
 
 
+def test_a_condition_that_fails_at_a_value_is_named_and_the_value_is_not(tmp_path: Path) -> None:
+    labels = {**LABELS, "where": "CAST(client AS INTEGER) > 0"}
+    with pytest.raises(UserError) as refusal:
+        examples(written(tmp_path, columns(BEFORE), labels=labels))
+    assert refusal.value.code == "invalid_use_case"
+    assert refusal.value.message == (
+        "use_case.yaml: key 'labels.where' fails at a value of an event (Conversion Error): use TRY_CAST where a text "
+        "may not be what it should be"
+    )
+
+
 @pytest.mark.parametrize(
     "condition", ["quantity > 0 -- sold", "price IS NOT NULL AND hour(sold_at) < 24", "true", "quantity < 0) OR (1 = 1"]
 )

@@ -194,10 +194,11 @@ def test_it_has_pseudonyms_and_forgets_whoever_is_erased(log: list[Row], tmp_pat
         ({"where": "hours + 1"}, "key 'risk.where': must be true or false of an event"),
         ({"where": "hours >"}, "key 'risk.where'"),
         ({"where": "hours > (SELECT 1)"}, "key 'risk.where'"),
+        ({"where": "CAST(event_id AS INTEGER) > 1"}, "key 'risk.where' fails at a value of an event (Conversion Error): "),
     ],
 )
 def test_settings_that_cannot_be_right_are_refused(changes: dict[str, object], said: str, tmp_path: Path) -> None:
-    made = written(tmp_path, tickets(5), risk={**RISK, **changes})
+    made = written(tmp_path, tickets(80), risk={**RISK, **changes})
     with pytest.raises(UserError) as refused:
         made.build()
     assert refused.value.code == "invalid_use_case"
