@@ -160,7 +160,7 @@ def show(
         known = {str(row[0]) for row in connection.execute(f"SELECT {record_id} FROM {FEATURES_TABLE}").fetchall()}
         unknown = [tenant for tenant in tenants if tenant not in known]
         with console.status("asking the gates"):
-            found = verdict(engine, batch, intake, refused_records, quality, scratch)
+            found = verdict(engine, batch, intake, refused_records, quality, folders, scratch)
         refusals = found.refusals
     if unknown:
         console.print(f"[yellow]Nobody in this input has the id {escape(', '.join(unknown))}.[/yellow]")

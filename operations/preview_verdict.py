@@ -37,8 +37,13 @@ from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.groups.earlier_rules import EarlierRules, choose_groups
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.jobs.partition_runs import Partition
-from tenant_experience.pipeline.batch import Batch
-from tenant_experience.pipeline.build_features import chosen_groups, plan_partitions
+from tenant_experience.pipeline.batch import Batch, Folders
+from tenant_experience.pipeline.build_features import (
+    chosen_groups,
+    compute_past_features,
+    compute_risk_examples,
+    plan_partitions,
+)
 from tenant_experience.use_case.group_choice import FIND_NEW
 
 MOST_GROUPED = 5_000
@@ -58,9 +63,10 @@ def verdict(
     intake: IntakeFigures,
     refused: RefusedFeatures | None,
     quality: DataQuality,
+    folders: Folders,
     scratch: Path,
 ) -> Verdict:
-    """Asks every gate that needs no earlier release.
+    """Asks every gate that needs no earlier release. Afterwards, ``events`` is what was known at an earlier moment.
 
     Args:
         engine: holds what was read; its connection holds ``features``.
@@ -68,6 +74,7 @@ def verdict(
         intake: the rows read.
         refused: the records that were refused after they were computed.
         quality: gets the warnings.
+        folders: of the batch.
         scratch: a folder that the connection may write to.
     """
     found, use_case = Verdict(), batch.use_case
@@ -116,6 +123,9 @@ def verdict(
         write_features(engine.connection, use_case, scratch / FEATURES_FILE)
         if has_examples(engine.connection):
             write_examples(engine.connection, use_case, scratch / EXAMPLES_FILE)
+        # What features.sql gives of earlier moments, and what a condition says of an event, may be refused too.
+        found.refusals += _asked(lambda: compute_past_features(engine, batch, folders))
+        found.refusals += _asked(lambda: compute_risk_examples(engine, batch, folders))
         without_model = _cluster(batch, partitions, scratch, found)
         quality.warnings = [*(quality.warnings or ()), *without_model]
     found.refusals = list(dict.fromkeys(found.refusals))  # several gates may meet the same fault

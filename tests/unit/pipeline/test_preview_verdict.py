@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tenant_experience.errors import AlgorithmError
+from tenant_experience.errors import AlgorithmError, UserError
+from tests.support import known_hazard
 from tests.support.loans import loans
 from tests.support.purchases import LABELS, purchases, written
 from tests.support.written_use_case import Written, table_of
@@ -65,3 +66,21 @@ def test_a_class_too_rare_for_the_test_part_is_refused_before_training(tmp_path:
     with pytest.raises(AlgorithmError) as refusal:
         again.release()
     assert (refusal.value.code, refusal.value.message) == (code, message)
+
+
+FAILS_EARLIER = known_hazard.SQL.replace(
+    "avg(hours)", "avg(CASE WHEN $as_of > TIMESTAMP '2026-10-15' THEN hours ELSE CAST(client AS DOUBLE) END)"
+)
+
+
+@pytest.mark.parametrize("fault", ["condition", "earlier moment"])
+def test_what_fails_at_an_earlier_moment_is_refused_in_the_preview_too(tmp_path: Path, fault: str) -> None:
+    risk = {**known_hazard.RISK, **({"where": "CAST(event_id AS INTEGER) > 1"} if fault == "condition" else {})}
+    case = known_hazard.written(tmp_path, known_hazard.tickets(80), risk=risk)
+    if fault == "earlier moment":
+        (case.folder / "features.sql").write_text(FAILS_EARLIER)
+    [(code, message)] = case.preview().refusals
+    with pytest.raises(UserError) as refusal:
+        case.build()
+    assert (refusal.value.code, refusal.value.message) == (code, message)
+    assert "fails at a value" in message
