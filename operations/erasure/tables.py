@@ -65,8 +65,8 @@ def erase_record(stack: Stack, use_case: str, erased: ErasedId, *, removes: bool
 
 
 def _exists(control: Any, group: str) -> bool:
-    names = control.list_feature_groups(NameContains=group)["FeatureGroupSummaries"]
-    return group in [each["FeatureGroupName"] for each in names]
+    pages = control.get_paginator("list_feature_groups").paginate(NameContains=group)  # other names may contain it
+    return any(each["FeatureGroupName"] == group for page in pages for each in page["FeatureGroupSummaries"])
 
 
 def _blotted(value: Any, erased: ErasedId) -> Any:

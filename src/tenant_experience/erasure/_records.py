@@ -33,11 +33,13 @@ class _Record:
         keys: what the tenant's id may be made from. For a record, the values of the columns it is made from; for a line
             that does not have the file's shape, and so no columns, each of its values.
         is_whole: whether it has the file's shape.
+        values: its texts as they are meant, where they are known: JSON writes a line feed as a letter, for example.
     """
 
     text: str
     keys: Sequence[_Key]
     is_whole: bool = True
+    values: Sequence[str] | None = None
 
 
 def erase_csv(
@@ -103,7 +105,9 @@ def _copy(records: Iterator[_Record], write: Callable[[str], object], erased: Er
 
 def _mentions(record: _Record, erased: ErasedId) -> bool:
     """Whether a record names the id outside the columns of the id."""
-    return (erased.is_distinctive or not record.is_whole) and erased.is_in_line(record.text)
+    if record.is_whole and not erased.is_distinctive:
+        return False
+    return any(map(erased.is_in_line, (record.text,) if record.values is None else record.values))
 
 
 def erase_json_array(stream: IO[str], write: Callable[[str], object], erased: ErasedId, mapping: RawMapping) -> Counts:
@@ -188,7 +192,21 @@ def _json_record(line: str, columns: tuple[str, ...]) -> _Record:
     for key, value in document.pairs:
         found.setdefault(key.lower(), []).append(_json_text(value))
     # A line that has a key twice is quarantined, and is about each tenant whom one of the values means.
-    return _Record(line, list(product(*(found.get(column.lower(), [None]) for column in columns))))
+    keys = list(product(*(found.get(column.lower(), [None]) for column in columns)))
+    return _Record(line, keys, values=list(_texts(document)))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every key and value within a value of JSON."""
+    if isinstance(value, _Object):
+        for key, inner in value.pairs:
+            yield key
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    elif value is not None:
+        yield str(value)
 
 
 def _shapeless(text: str, values: Sequence[str], columns: tuple[str, ...]) -> _Record:

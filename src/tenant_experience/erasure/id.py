@@ -16,12 +16,21 @@ from urllib.parse import quote
 
 from tenant_experience.intake.staged_file import KEPT_CHARACTERS
 from tenant_experience.tenant_id import IdCase, normal_id
+from tenant_experience.use_case.id_sql import SEPARATOR
 
 ERASED = "[erased]"
 _DISTINCTIVE_LENGTH = 6
 _ENCODINGS = ("utf-8", "utf-16-le", "utf-16-be")
 # Characters that may join the parts of an id: ``T1-2`` is not ``T1``.
-_JOINTS = r"[-.@:+]?"
+_JOINTS = r"[-.@:+~]"
+# How an id that is made from columns writes its own special characters, behind a ``!``.
+_CODE = r"(?:21|2[EeFf]|5[Cc]|7[Ee])"
+# What is no letter of a word before the id, although it ends with one: how JSON and URLs write what separates words.
+_LETTERS = "A-Za-z0-9_"
+_HEX = "0-9A-Fa-f"
+_ESCAPES = (("\\\\", "bfnrt"), ("\\\\", "u", _HEX, _HEX, _HEX, _HEX))
+_URL_SEPARATORS = (("%", "0", "9ADad"), ("%", "2", "02678CFcf"), ("%", "3", "BDbd"))
+_BEFORE = (*_ESCAPES, *_URL_SEPARATORS)
 
 
 @dataclass(frozen=True)
@@ -144,8 +153,12 @@ class ErasedId:
 
     @cached_property
     def _word(self) -> re.Pattern[str]:
-        before = r"(?<!\w)(?<!\w[-.@:+])"
-        return re.compile(rf"{before}{self._any_spelling}(?!{_JOINTS}\w)")
+        before, after = rf"(?<!\w)(?<!\w{_JOINTS})", rf"(?!{_JOINTS}?\w)"
+        if any(SEPARATOR in form for form in self.forms):
+            # Not within a code of a longer part: neither 7Eb~n in a!7Eb~n nor a~b in a~b!7Ec.
+            before, after = rf"{before}(?:(?<!!)|(?!{_CODE}))", rf"{after}(?!(?:!|%21){_CODE})"
+        escaped = "|".join(_behind(characters) for characters in _BEFORE)
+        return re.compile(rf"(?:{before}|{escaped}){self._any_spelling}{after}")
 
     @cached_property
     def _in_line(self) -> re.Pattern[str]:
@@ -170,8 +183,13 @@ class ErasedId:
             return f"{nul}[{characters}]" if nul_first else f"[{characters}]{nul}"
 
         if self.is_distinctive:
-            before, after = f"(?<!{one('A-Za-z0-9_')})", f"(?!{one('A-Za-z0-9_')})"
+            escaped = (f"(?<={''.join(map(one, each))})" for each in _BEFORE)
+            before, after = f"(?:(?<!{one(_LETTERS)})|{'|'.join(escaped)})", f"(?!{one(_LETTERS)})"
         else:
             before = f"""(?<={one('"' + "'>=/")})"""
             after = f"""(?={one('"' + "'<&/?")}|{one(chr(92) + "s")})"""
         return before.encode(), after.encode()
+
+
+def _behind(characters: tuple[str, ...]) -> str:
+    return f"(?<={''.join(f'[{each}]' for each in characters)})"

@@ -296,3 +296,64 @@ def test_files_in_other_encodings_keep_theirs(tmp_path: Path):
 def test_a_proof_names_no_object_by_the_tenant(name: str) -> None:
     assert "T000057" not in ErasedId.of("T000057", case="sensitive").blot_out_name(name)
     assert ErasedId.of("T00005", case="sensitive").blot_out_name(name) == name
+
+
+@pytest.mark.parametrize("before", ["\n", "\t", "\r\n", "\u201e", "\u2013", "\u20ac", " ", "("])
+@pytest.mark.parametrize("ascii_only", [True, False])
+@pytest.mark.parametrize("name", ["log.jsonl", "log.json", "note.txt", "note.csv"])
+def test_what_json_writes_before_an_id_hides_it_nowhere(
+    erase_raw: Callable[..., tuple[Erasure, bytes]], erase: Erase, before: str, ascii_only: bool, name: str
+) -> None:
+    """A line feed is a backslash and a letter in JSON, and T000014 stands behind it all the same."""
+    rows = [{"tenant_id": "T000013", "note": f"said{before}{ME} called"}, {"tenant_id": "T000013", "note": "kept"}]
+    lines = [json.dumps(row, ensure_ascii=ascii_only) for row in rows]
+    if name == "note.csv":  # a column of JSON
+        lines = ["tenant_id,note", *(f"T000013,'{json.dumps(row['note'])[1:-1]}'" for row in rows)]
+    content = "\n".join([*lines, ""])
+    if name == "log.json":
+        content = f"[{','.join(lines)}]"
+    if name == "note.txt":  # a text of our own
+        assert erase(name, content.encode())[0] == Erasure(1, "nothing")
+        assert erase(name, content.encode("utf-16-le"))[0] == Erasure(1, "nothing")
+    else:
+        found, left = erase_raw(name, content.encode())
+        assert (found.removed, found.left) == (1, "rewritten")
+        assert b"kept" in left
+        assert ME.encode() not in left
+
+
+@pytest.mark.parametrize("note", ["\u00fcT000014", "XT000014", "nT000014", "T000014\u00fc", "T000014-2"])
+def test_json_that_names_a_longer_id_stays(erase_raw: Callable[..., tuple[Erasure, bytes]], note: str) -> None:
+    line = json.dumps({"tenant_id": "T000013", "note": note})
+    assert erase_raw("log.jsonl", line.encode())[0] == Erasure()
+
+
+@pytest.mark.parametrize("url", ["/find?q=hello%20T000014", "/find?q=%22T000014%22", "x%0aT000014", "a%2CT000014"])
+def test_an_id_in_a_url_is_found_behind_what_separates_words(erase: Erase, url: str) -> None:
+    assert erase("log.txt", url.encode())[0] == Erasure(1, "nothing")
+    assert ErasedId((ME,)).is_in_line(url)
+
+
+JOINED = {
+    "7Eb~north": ["a!7Eb~north", "note: a!7Eb~north.", "/records/a%217Eb~north/features"],
+    "2Eb~north": ["a!2Eb~north"],
+    "a~berlin": ["a~berlin!7Ec", "a~berlin!2Fc and more", "a~berlin!21", "/records/a~berlin%217Ec", "a~berlin!2e"],
+    "536365~7": ["1536365~7", "536365~71", "1~536365~7", "536365~7~1"],
+    "!7Eb~north": ["a!7Eb~north"],
+}
+
+
+@pytest.mark.parametrize("me", JOINED)
+def test_an_id_made_from_columns_is_not_a_piece_of_another_one(tmp_path: Path, me: str) -> None:
+    others = JOINED[me]
+    table = pa.table({"tenant_id": [me, *others], "note": [""] * (1 + len(others))})
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer)
+    with erasing_from_own(tmp_path, me) as erase:
+        found, left = erase("features.parquet", buffer.getvalue())
+        assert found.removed == 1
+        assert parquet.read_table(io.BytesIO(left))["tenant_id"].to_pylist() == others
+        for row in others:
+            assert erase("scores.csv", f"tenant_id,score\n{row},1\n".encode())[0] == Erasure()
+        for text in (f"'{me}'", f"hello {me}!", f"\\n{me}", f"/records/{me}/features", f"{me}! 21 times", f"Oh! {me}"):
+            assert ErasedId((me,)).is_in_line(text), text
