@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import shutil
 import tarfile
@@ -14,6 +15,7 @@ from tenant_experience.errors import PlatformError
 # The archive of a shard holds a few files for each of at most a thousand partitions.
 MEMBER_LIMIT = 10_000
 BYTES_LIMIT = 4 << 30
+_NO_NAME = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ)
 
 
 def write_archive(path: Path, files: Sequence[Path]) -> None:
@@ -56,29 +58,34 @@ def extract_archive(path: Path, folder: Path, member_limit: int = MEMBER_LIMIT, 
                         f"{path} holds more than {member_limit} members or {bytes_limit} bytes", code="unsafe_archive"
                     )
                 if not _write_member(archive, member, folder.resolve()):
-                    raise PlatformError(f"{path}: {member.name!r} is no name in a folder", code="unsafe_archive")
+                    raise PlatformError(f"{path}: {member.name!r:.200} is no name in a folder", code="unsafe_archive")
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise PlatformError(f"{path} cannot be read: {error}", code="corrupt_archive") from error
 
 
 def _write_member(archive: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> bool:
-    """Writes a file or a folder; False for a name that leads outside, or that names no file.
+    """Writes a file or a folder; False for a name that leads outside or that nothing can have beside the others.
 
     The first releases of Python 3.11, which some systems still come with, know no ``filter="data"``. Nothing else
     than files and folders is written, so that no link of the archive can be on the way.
     """
     if "\0" in member.name:
         return False
-    target = (root / member.name.lstrip("/")).resolve()
-    if not target.is_relative_to(root):
+    try:
+        target = (root / member.name.lstrip("/")).resolve()
+        if not target.is_relative_to(root):
+            return False
+        content = archive.extractfile(member)
+        if content is None:
+            target.mkdir(parents=True, exist_ok=True)
+            return True
+        if target == root:
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with content, target.open("wb") as file:
+            shutil.copyfileobj(content, file)
+    except OSError as error:
+        if error.errno not in _NO_NAME:  # such as a full disk
+            raise
         return False
-    content = archive.extractfile(member)
-    if content is None:
-        target.mkdir(parents=True, exist_ok=True)
-        return True
-    if target == root:
-        return False
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with content, target.open("wb") as file:
-        shutil.copyfileobj(content, file)
     return True

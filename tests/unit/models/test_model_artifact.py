@@ -216,6 +216,26 @@ def test_an_archive_that_reaches_outside_is_refused(tmp_path: Path, hostile: tar
     assert not (tmp_path / "outside").exists()
 
 
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        [member("a"), member("a/b")],
+        [member("a", tarfile.DIRTYPE), member("a")],
+        [member("a"), member("a", tarfile.DIRTYPE)],
+        [member("a" * 300)],
+        [member("/".join(["a" * 200] * 30))],
+    ],
+)
+def test_a_name_that_no_file_can_have_is_refused_and_is_no_fault_of_the_disk(
+    tmp_path: Path, hostile: list[tarfile.TarInfo]
+) -> None:
+    """A live model with such an archive must not stop the release that replaces it."""
+    with pytest.raises(PlatformError, match="is no name in a folder") as refusal:
+        extract_archive(crafted(tmp_path / "x.tar.gz", *hostile), tmp_path / "out")
+    assert refusal.value.code == "unsafe_archive"
+    assert len(refusal.value.message) < 500 + len(str(tmp_path))
+
+
 def test_a_name_that_begins_at_the_root_is_written_into_the_folder(tmp_path: Path) -> None:
     extract_archive(crafted(tmp_path / "x.tar.gz", member("/in/a"), member("b/../c")), tmp_path / "out")
     assert sorted(p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*") if p.is_file()) == [
