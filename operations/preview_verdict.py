@@ -29,6 +29,7 @@ from tenant_experience.features.sql import (
     has_examples,
     place_tenants,
     tenants_by_portfolio,
+    tenants_that_may_train,
     write_examples,
     write_features,
 )
@@ -84,7 +85,8 @@ def verdict(
         inherits = batch.manifest.groups is not None and batch.manifest.groups.kind == "from"
         scope = use_case.chosen_scope(batch.manifest.models)
         portfolios = tenants_by_portfolio(engine.connection, use_case)
-        partitions.update(assign_partitions(portfolios, use_case, scope, inherits=inherits))
+        pooled = tenants_that_may_train(engine.connection, use_case)
+        partitions.update(assign_partitions(portfolios, use_case, scope, inherits=inherits, pooled=pooled))
         quality.warnings = [*(quality.warnings or ()), *scope_warnings(scope, partitions.values(), use_case)]
 
     def check_categories() -> None:

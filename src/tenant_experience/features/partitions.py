@@ -58,7 +58,12 @@ class Shard:
 
 
 def assign_partitions(
-    portfolios: Mapping[str, tuple[int, int]], use_case: UseCase, scope: Scope, *, inherits: bool = False
+    portfolios: Mapping[str, tuple[int, int]],
+    use_case: UseCase,
+    scope: Scope,
+    *,
+    inherits: bool = False,
+    pooled: int | None = None,
 ) -> dict[str, PartitionSize]:
     """Portfolio -> partition.
 
@@ -73,13 +78,14 @@ def assign_partitions(
         use_case: the minimum sizes.
         scope: the scope of this release; the manifest may override that of the use case.
         inherits: whether the groups come from another release or a file: fewer tenants are then enough.
+        pooled: how many tenants may train, in all portfolios together; the sum, where each is in one of them.
 
     Raises:
         AlgorithmError: ``too_few_tenants``: all portfolios together have fewer tenants than the gate
             ``pooled_tenants`` asks for, or no portfolio has a model and there is no fallback.
     """
     words = use_case.words
-    pooled = sum(trainable for _, trainable in portfolios.values())
+    pooled = sum(trainable for _, trainable in portfolios.values()) if pooled is None else pooled
     needed = min(LEAST_INHERITING, use_case.gates.pooled_tenants) if inherits else use_case.gates.pooled_tenants
     if pooled < needed:
         raise AlgorithmError(

@@ -304,7 +304,10 @@ def _newest_before(engine: ProcessingEngine, rows: str, column: str, what: str, 
 
 
 def tenants_by_portfolio(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> dict[str, tuple[int, int]]:
-    """Portfolio -> (tenants, tenants that may train), in order of their names. A tenant of several rows counts once."""
+    """Portfolio -> (tenants, tenants that may train), in order of their names. A tenant of several rows counts once.
+
+    A tenant with rows in several portfolios may train in each of them: see ``tenants_that_may_train``.
+    """
     portfolio, record_id = identifier(use_case.partition_column), identifier(use_case.record_id)
     rows = connection.execute(
         f"SELECT {portfolio}, count(*), count(*) FILTER (may_train) FROM {FEATURES_TABLE} GROUP BY ALL ORDER BY 1"
@@ -318,3 +321,9 @@ def tenants_by_portfolio(connection: duckdb.DuckDBPyConnection, use_case: UseCas
         ).fetchall()
     )
     return {name: (tenants, trainable.get(name, 0)) for name, (tenants, _) in found.items()}
+
+
+def tenants_that_may_train(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> int:
+    """How many tenants may train, in all portfolios together: each once, in however many of them its rows are."""
+    record_id, rows = identifier(use_case.record_id), rows_to_learn_from(connection)
+    return count(connection, f"SELECT count(DISTINCT {record_id}) FILTER (may_train) FROM {rows}")

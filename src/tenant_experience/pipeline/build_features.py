@@ -49,6 +49,7 @@ from tenant_experience.features.sql import (
     has_examples,
     place_tenants,
     tenants_by_portfolio,
+    tenants_that_may_train,
     write_examples,
     write_features,
 )
@@ -208,7 +209,8 @@ def _assign(
         forget_labels(connection, batch.use_case)
         return live_partitions(portfolios, batch.use_case, folders.previous)
     inherits = batch.manifest.groups is not None and batch.manifest.groups.kind == "from"
-    partition_of = assign_partitions(portfolios, batch.use_case, scope, inherits=inherits)
+    pooled = tenants_that_may_train(connection, batch.use_case)
+    partition_of = assign_partitions(portfolios, batch.use_case, scope, inherits=inherits, pooled=pooled)
     return partition_of, scope_warnings(scope, partition_of.values(), batch.use_case)
 
 

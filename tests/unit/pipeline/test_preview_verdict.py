@@ -11,7 +11,7 @@ from tenant_experience.errors import AlgorithmError, UserError
 from tests.support import known_hazard
 from tests.support.loans import loans
 from tests.support.purchases import LABELS, purchases, written
-from tests.support.written_use_case import Written, table_of
+from tests.support.written_use_case import SETTINGS, Written, table_of
 
 
 def of_two_branches(base: Path, few: tuple[str, ...]) -> Written:
@@ -84,3 +84,18 @@ def test_what_fails_at_an_earlier_moment_is_refused_in_the_preview_too(tmp_path:
         case.build()
     assert (refusal.value.code, refusal.value.message) == (code, message)
     assert "fails at a value" in message
+
+
+def test_a_client_with_rows_in_two_branches_counts_once_for_the_gate(tmp_path: Path) -> None:
+    case = loans(tmp_path, clients=40, gates={**SETTINGS["gates"], "pooled_tenants": 45})
+    rows = {**case.rows, "b": [("north", "south")[place % 2] for place in range(len(case.rows["c"]))]}
+    labelled = {client for client, outcome in zip(rows["c"], rows["o"], strict=True) if outcome}
+    in_branches = {(client, branch) for client, branch, o in zip(rows["c"], rows["b"], rows["o"], strict=True) if o}
+    assert len(labelled) < 45 < len(in_branches)
+    moved = Written(tmp_path / "moved", case.settings, case.source, rows)
+    [(code, message)] = moved.preview().refusals
+    with pytest.raises(AlgorithmError) as refusal:
+        moved.build()
+    assert (refusal.value.code, refusal.value.message) == (code, message)
+    assert code == "too_few_tenants"
+    assert message.startswith(f"{len(labelled)} records have a value in the label column 'outcome', of 40 seen; ")
