@@ -289,6 +289,12 @@ def _check_as_of(source: Source, use_case: UseCase, path: Path) -> None:
     elif of_ids:
         key = ("columns", of_ids[0])
         wrong = "but an id must be the same whenever the file is read: make it of columns of the file alone"
+    elif users and use_case.examples == "several":
+        key = ("columns", users[0])
+        wrong = (
+            "the moment of the release, but with examples: several each row describes a moment of its own, and would "
+            "know what came after it: write the expression that as_of is mapped to"
+        )
     elif source.where is not None and uses_as_of(source.where):
         key, wrong = (WHERE,), "but the filter looks at one row of the file, whenever it is read"
     else:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tenant_experience.errors import UserError
+from tests.support.loans import loans
 from tests.support.written_use_case import AS_OF, Written, events_of, table_of
 
 
@@ -89,3 +90,21 @@ def test_a_time_without_an_offset_is_one_of_the_zone_of_the_source(tmp_path: Pat
     Written(made.base / "more", made.settings, source, made.rows | {"seen": ["2026-10-24 23:00:00"] * 240}).build()
     found = pq.read_table(made.base / "more/job/features/features.parquet")["amount"].to_pylist()
     assert set(found) == {7 * 24 + 3.0}
+
+
+@pytest.mark.parametrize("column", ["amount", "colour", "outcome", "as_of"])
+def test_rows_that_describe_moments_of_their_own_may_not_know_that_of_the_release(tmp_path: Path, column: str) -> None:
+    case = loans(tmp_path)
+    columns = case.source["columns"] | {column: "date_diff('day', TIMESTAMP '2020-01-01', $as_of)"}
+    source = case.source | {"columns": columns}
+    with pytest.raises(UserError) as refused:
+        Written(tmp_path / "again", case.settings, source, case.rows).build()
+    assert refused.value.code == "invalid_source"
+    assert f"key 'columns.{column}' uses $as_of, the moment of the release, but with examples: several" in (
+        refused.value.message
+    )
+    own = source["columns"] | {column: case.source["columns"][column]}
+    own["amount"] = "date_diff('day', TIMESTAMP '2020-01-01', CAST(granted AS TIMESTAMP))"
+    made = Written(tmp_path / "own", case.settings, source | {"columns": own}, case.rows)
+    made.build()
+    assert len(set(pq.read_table(made.base / "job/features/examples.parquet")["amount"].to_pylist())) > 100
