@@ -58,7 +58,7 @@ def write_risk_examples(
     """
     is_log = source.kind == "events"
     if not is_log:  # what was known at an earlier moment may be left from the features of earlier periods
-        view_cases(engine, source, use_case, as_of)
+        view_known(engine, source, use_case, as_of)
     moments = risk.moments(as_of)
     days = max(use_case.history.minimum_days, risk.within)
     if not all(reaches_back(engine, use_case, as_of, [(moments[0], days)])):

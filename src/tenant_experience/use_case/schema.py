@@ -240,8 +240,8 @@ class UseCase(Settings):
             )
         if self.trainer in NETWORKS and self.clustering is not None:
             raise ValueError(
-                f"trainer {self.trainer} needs labels.from: column or events. With groups, {self.words.a_record} must not "
-                "look better because a marker got worse, and a network cannot promise that; choose another trainer"
+                f"trainer {self.trainer} needs labels.from: column or events. With groups, {self.words.a_record} must "
+                "not look better because a marker got worse, and a network cannot promise that; choose another trainer"
             )
         return self
 
