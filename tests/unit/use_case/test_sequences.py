@@ -55,7 +55,8 @@ def test_groups_need_a_trainer_that_keeps_to_directions(tmp_path: Path) -> None:
     markers = document["clustering"]["markers"][:2]
     document |= {"trainer": "recurrent_network", "hyperparameters": {}, "sequences": {"marks": markers}}
     (tmp_path / "use_case.yaml").write_text(yaml.safe_dump(document))
-    with pytest.raises(UserError, match=r"needs labels\.from: column or events\. With groups, a \w+ must not look better"):
+    message = r"needs labels\.from: column or events\. With groups, a \w+ must not look better"
+    with pytest.raises(UserError, match=message):
         load_use_case(tmp_path)
 
 
