@@ -65,12 +65,16 @@ def came_true(model: ServedModel, now: FeatureTable, following: FeatureTable) ->
 def incidents_use_case(folder: Path) -> Path:
     """The shipped use case with a window of 30 days, so that three of them are in the dense months of the incidents.
 
-    A tenant is known from its first incident on, so fewer days than the window must do.
+    A tenant is known from its first incident on, so fewer days than the window must do. In so short a window, the worst
+    of 20 refits may differ more than a release should allow (an adjusted Rand index of 0.775, and 0.983 in the median),
+    and what is tested is whether probabilities come true.
     """
     shutil.copytree(USE_CASE_FOLDER, folder, dirs_exist_ok=True)
     history = {"minimum_days": 10, "provisional_below": 20}
     for name, more in (("use_case.yaml", {"window_days": INCIDENT_WINDOW.days}), ("sources/uci_incidents.yaml", {})):
         settings = yaml.safe_load((folder / name).read_text())
         settings["history"] = history | more
+        if name == "use_case.yaml":
+            settings["clustering"]["limits"]["stability_minimum"] = 0.7
         (folder / name).write_text(yaml.safe_dump(settings, sort_keys=False))
     return folder
