@@ -17,18 +17,12 @@ from tenant_experience.prediction_status import PredictionStatus
 
 
 def json_answer(batch: Batch, model: ServedModel) -> bytes:
-    """Each row's answer (``ServedModel.answers``), with model version, partition and scale."""
+    """Each row's answer, with model version, partition and scale."""
     manifest = model.scorer.manifest
-    published = model.publish(batch.values, batch.exposure_days)
     predictions = [
         {"tenant_id": tenant_id, **answer}
-        for tenant_id, answer in zip(batch.tenant_ids, model.in_words(published), strict=True)
+        for tenant_id, answer in zip(batch.tenant_ids, answers(batch, model), strict=True)
     ]
-    for row, names in batch.unknown_categories.items():
-        predictions[row]["unknown_categories"] = names
-    if batch.explain:
-        for prediction, why in zip(predictions, _explanations(batch, model, published), strict=True):
-            prediction |= why if prediction["status"] == PredictionStatus.SCORED else {"contributions": {}}
     document = {
         "model_version": manifest.version,
         "partition": manifest.partition,
@@ -37,6 +31,18 @@ def json_answer(batch: Batch, model: ServedModel) -> bytes:
         "predictions": predictions,
     }
     return json.dumps(document, allow_nan=False).encode()
+
+
+def answers(batch: Batch, model: ServedModel) -> list[dict[str, Any]]:
+    """Each row's answer (``ServedModel.answers``), with what the batch says and asks of it, but without its id."""
+    published = model.publish(batch.values, batch.exposure_days)
+    found = model.in_words(published)
+    for row, names in batch.unknown_categories.items():
+        found[row]["unknown_categories"] = names
+    if batch.explain:
+        for answer, why in zip(found, _explanations(batch, model, published), strict=True):
+            answer |= why if answer["status"] == PredictionStatus.SCORED else {"contributions": {}}
+    return found
 
 
 def _explanations(batch: Batch, model: ServedModel, published: Published) -> Iterator[dict[str, Any]]:

@@ -29,38 +29,49 @@ def read_json(body: bytes, encoding: Encoding) -> Batch:
     if not text.strip():
         return Batch(np.empty((0, len(encoding.columns))), [])
     try:
-        document = parse_json(text, _refuse_constant)
+        document = parse_json(text, refuse_constant)
     except ValueError as error:
         raise BadRequestError(f"the body is not JSON: {error}") from error
     _only_keys(document, ("instances", "explain", "ignore_unknown_features"), "the body")
     instances = document.get("instances")
     if not isinstance(instances, list):
         raise BadRequestError("instances must be a list of {tenant_id, features, exposure_days}")
-    reader = _Reader(encoding, ignore_unknown=_flag(document, "ignore_unknown_features"))
+    reader = InstanceReader(encoding, ignore_unknown=_flag(document, "ignore_unknown_features"))
     values = np.full((len(instances), len(encoding.columns)), np.nan)
     days = np.full(len(instances), np.nan)
     tenant_ids, unknown = [], {}
     for row, instance in enumerate(instances):
-        where = f"instance {row}"
-        _only_keys(instance, ("tenant_id", "features", "exposure_days"), where)
-        tenant_ids.append(_tenant_id(instance, where))
-        days[row] = _exposure_days(instance, where)
-        if never_seen := reader.fill(values[row], instance.get("features"), where):
+        tenant_id, days[row], never_seen = reader.read(instance, values[row], f"instance {row}")
+        tenant_ids.append(tenant_id)
+        if never_seen:
             unknown[row] = never_seen
     refuse_infinite(values, encoding.columns, "instance", 0)
     return Batch(values, tenant_ids, days, unknown, _flag(document, "explain"))
 
 
-class _Reader:
-    """Puts the features of one instance into their columns."""
+class InstanceReader:
+    """Reads one ``{tenant_id, features, exposure_days}`` at a time."""
 
     def __init__(self, encoding: Encoding, *, ignore_unknown: bool) -> None:
         self._encoding = encoding
         self._ignore_unknown = ignore_unknown
         self._places = dict(zip(encoding.features, encoding.first_columns.tolist(), strict=True))
 
-    def fill(self, row: Floats, features: Any, where: str) -> list[str]:
-        """Writes into ``row``, shape (columns,), and returns the categories whose value the model never saw."""
+    def read(self, instance: Any, row: Floats, where: str) -> tuple[str | None, float, list[str]]:
+        """Puts the features into their columns in ``row``, shape (columns,).
+
+        Returns:
+            The tenant's id, the days it was seen (NaN where they are not given), and the categories whose value the
+            model never saw.
+
+        Raises:
+            BadRequestError: something is wrong with the instance, which the message calls ``where``.
+        """
+        _only_keys(instance, ("tenant_id", "features", "exposure_days"), where)
+        tenant_id, days = _tenant_id(instance, where), _exposure_days(instance, where)
+        return tenant_id, days, self._fill(row, instance.get("features"), where)
+
+    def _fill(self, row: Floats, features: Any, where: str) -> list[str]:
         if not isinstance(features, dict):
             raise BadRequestError(f"{where}: features must be an object of numbers, and of texts for categories")
         never_seen = []
@@ -84,7 +95,8 @@ class _Reader:
         return never_seen
 
 
-def _refuse_constant(name: str) -> float:
+def refuse_constant(name: str) -> float:
+    """Refuses what Python would read, though it is not JSON."""
     raise ValueError(f"{name} is not a JSON number; a missing value is null")
 
 

@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +23,7 @@ from container.answers import csv_answer, json_answer
 from container.batch import Batch
 from container.bodies import BodyReader
 from container.csv_requests import read_csv
+from container.json_lines import answer_lines
 from container.json_requests import read_json
 from container.model_store import ModelStore
 from container.serving_errors import (
@@ -38,9 +39,11 @@ from tenant_experience.models.digests import EXPECTED_DIGEST
 from tenant_experience.models.encoding import Encoding
 from tenant_experience.models.served_model import ServedModel
 
-CSV, JSON = "text/csv", "application/json"
+CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
 READERS: dict[str, Callable[[bytes, Encoding], Batch]] = {JSON: read_json, CSV: read_csv}
 WRITERS: dict[str, Callable[[Batch, ServedModel], bytes]] = {JSON: json_answer, CSV: csv_answer}
+# What may be sent, and what each may be answered with; the first where the caller does not ask for any.
+ANSWERS = {JSON: (JSON, CSV), CSV: (JSON, CSV), JSON_LINES: (JSON_LINES,)}
 # Limits a model's name and folder. On Linux, a path has at most 4,096 bytes, and each part of it at most 255.
 TEXT_LIMIT = 1_024
 # InvokeEndpoint passes on CustomAttributes in this header: ``name=value``, more of them after a semicolon.
@@ -140,6 +143,7 @@ class _Predictor:
     def __init__(self, settings: ServingSettings) -> None:
         self.bodies = BodyReader(settings.max_payload_mib * MIB, settings.silence_seconds, settings.body_seconds)
         self._turns = threading.BoundedSemaphore(settings.threads)
+        self._explain = settings.explain
 
     def predict(self, body: bytes, model: ServedModel) -> Response:
         """The answer of ``model``; 204 when the request has no row.
@@ -149,30 +153,33 @@ class _Predictor:
         if attributes := request.headers.get(_CUSTOM_ATTRIBUTES):
             _refuse_another_model(attributes, model)
         content_type = request.mimetype
-        if content_type not in READERS:
+        if content_type not in ANSWERS:
             raise UnsupportedMediaTypeError(
-                f"Content-Type {content_type[:80] or '(none)'} cannot be read; send {' or '.join(READERS)}"
+                f"Content-Type {content_type[:80] or '(none)'} cannot be read; send {' or '.join(ANSWERS)}"
             )
         if (coding := request.headers.get("Content-Encoding", "identity").strip().lower()) != "identity":
             raise UnsupportedMediaTypeError(f"Content-Encoding {coding[:80]} cannot be read; send the body as it is")
-        accept = _accepted()
+        accept = _accepted(ANSWERS[content_type])
         with self._turns:
-            batch = READERS[content_type](body, model.scorer.encoding)
-            if len(batch.values) == 0:
-                return Response(status=204)
-            return Response(WRITERS[accept](batch, model), content_type=accept)
+            answer = self._answer(content_type, accept, body, model)
+        return Response(answer, content_type=accept) if answer else Response(status=204)
+
+    def _answer(self, content_type: str, accept: str, body: bytes, model: ServedModel) -> bytes:
+        """The answer; empty when there is no row."""
+        if content_type == JSON_LINES:
+            return answer_lines(body, model, explain=self._explain)
+        batch = READERS[content_type](body, model.scorer.encoding)
+        return WRITERS[accept](batch, model) if len(batch.values) else b""
 
 
-def _accepted() -> str:
-    """The type of the answer: JSON when the caller does not ask for one."""
+def _accepted(offered: Sequence[str]) -> str:
+    """The type of the answer: the first one offered when the caller does not ask for one."""
     # Parameters, such as charset, do not change the answer, but werkzeug would require them to match.
     wanted = MIMEAccept([(kind.partition(";")[0].strip(), quality) for kind, quality in request.accept_mimetypes])
-    if not wanted:
-        return JSON
-    accept = wanted.best_match(WRITERS)
+    accept = wanted.best_match(offered) if wanted else offered[0]
     if accept is None:
         raise NotAcceptableError(
-            f"Accept {request.headers['Accept'][:80]} cannot be answered; accept {' or '.join(WRITERS)}"
+            f"Accept {request.headers['Accept'][:80]} cannot be answered; accept {' or '.join(offered)}"
         )
     return accept
 

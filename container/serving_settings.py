@@ -38,6 +38,7 @@ class ServingSettings:
         model_folder: the folder of the single model.
         silence_seconds: a caller that sends no part of a body for this long gets 408.
         body_seconds: so does one whose body has not come whole after so long, however often a part of it comes.
+        explain: whether answers to JSON lines have contributions, which JSON asks for in each request.
     """
 
     host: str
@@ -50,6 +51,7 @@ class ServingSettings:
     model_folder: Path
     silence_seconds: int = 60
     body_seconds: int = 60
+    explain: bool = False
 
     @property
     def connections(self) -> int:
@@ -76,6 +78,7 @@ class ServingSettings:
             model_folder=ml_root() / "model",
             silence_seconds=_positive(environment, "SERVING_SILENCE_SECONDS", 60),
             body_seconds=_positive(environment, "SERVING_BODY_SECONDS", 60),
+            explain=_flag(environment, "SERVING_EXPLAIN"),
         )
 
 
@@ -86,3 +89,10 @@ def _positive(environment: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise UserError(f"{name}={text!r} is not a whole number above 0", code="serving_setting")
     return int(text)
+
+
+def _flag(environment: Mapping[str, str], name: str) -> bool:
+    text = environment.get(name, "")
+    if text.lower() not in ("", "true", "false"):
+        raise UserError(f"{name}={text!r} is neither true nor false", code="serving_setting")
+    return text.lower() == "true"

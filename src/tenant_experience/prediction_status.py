@@ -8,7 +8,7 @@ from enum import StrEnum
 class PredictionStatus(StrEnum):
     """Whether a tenant has a prediction and, if not, why. Clients switch on this field alone.
 
-    The endpoint answers ``scored`` or ``no_features``; the API answers all four.
+    The endpoint answers ``scored`` or ``no_features``, and to lines also ``refused``; the API all others.
     """
 
     SCORED = "scored"
@@ -22,3 +22,6 @@ class PredictionStatus(StrEnum):
 
     NO_ANSWER = "no_answer"
     """Only in ``POST /predictions``: this id could not be answered; ``code`` and ``detail`` say why."""
+
+    REFUSED = "refused"
+    """Only in answers to JSON lines: this line is wrong; ``error`` says why."""

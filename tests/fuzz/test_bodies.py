@@ -17,6 +17,7 @@ from tests.support.judged_partition import judged_groups
 from tests.support.serving_process import serving
 
 SEED = 5
+LINES = "application/jsonlines"
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +43,21 @@ def test_no_body_makes_a_server_error(server: tuple[httpx.Client, dict[str, tupl
     for number in range(count):
         name = sorted(models)[number % len(models)]
         kind, content = body(SEED, number, models[name])
-        accept = ("application/json", "text/csv")[number % 2]
+        accept = kind if kind == LINES else ("application/json", "text/csv")[number % 2]
         answer = client.post(
             f"/models/{name}/invoke", content=content, headers={"content-type": kind, "accept": accept}
         )
         statuses[answer.status_code] += 1
-        if answer.status_code not in (200, 204, 400, 415):
+        expected = answer.status_code in ((200, 204) if kind == LINES else (200, 204, 400, 415))
+        if not expected or (kind == LINES and answer.content.count(b"\n") != lines_of(content)):
             wrong.append((number, name, kind, answer.status_code, content[:200]))
     print(dict(statuses))  # noqa: T201 - the figures of a full run
     assert wrong == []
     assert client.get("/ping").status_code == 200
     assert {200, 400, 415} <= statuses.keys()
+
+
+def lines_of(content: bytes) -> int:
+    """How many lines there are, but for empty ones at the end."""
+    text = content.removeprefix(b"\xef\xbb\xbf").rstrip(b" \t\r\n")
+    return text.count(b"\n") + 1 if text else 0

@@ -17,6 +17,7 @@ from tenant_experience.models.encoding import Encoding
 from tenant_experience.use_case.labels import Task
 
 CSV = {"content-type": "text/csv", "accept": "text/csv"}
+LINES = {"content-type": "application/jsonlines"}
 PLANS = ("basic", "gold", "none")
 ENCODING = Encoding(("minutes", "plan", "calls"), {"plan": PLANS})
 LABELS: dict[Task, tuple[str, ...]] = {
@@ -125,6 +126,20 @@ def test_a_category_never_seen_is_none_of_the_known_ones_and_is_named(invoke: Ca
     assert new["probability"] < known["probability"]
     lines = invoke("binary", "50,platinum,\n50,,\n50,gold,\n", CSV).text.splitlines()
     assert [float(line) for line in lines] == [row["probability"] for row in (new, missing, known)]
+
+
+def test_lines_are_told_what_an_instance_is(invoke: Callable[..., httpx.Response]) -> None:
+    sent = [{"plan": "platinum", "minutes": 50}, {"plan": 3}, {}, {"plan": "gold", "minutes": 9, "calls": 2, "city": 7}]
+    body = "\n".join(json.dumps({"features": features}) for features in sent)
+    for task in LABELS:
+        told = [json.loads(line) for line in invoke(task, body, LINES).text.splitlines()]
+        refused = told.pop(1)
+        assert refused["error"]["message"] == "the line: plan is 3, neither a text nor null"
+        right = rows(*(features for features in sent if features.get("plan") != 3)) | {"ignore_unknown_features": True}
+        of_model = {"model_version": "r1", "scale": "local"}
+        expected = [{**row, **of_model} for row in invoke(task, right).json()["predictions"]]
+        assert [{"tenant_id": None, **line} for line in told] == expected
+        assert told[0]["unknown_categories"] == ["plan"]
 
 
 def test_a_header_names_categories_too(invoke: Callable[..., httpx.Response]) -> None:

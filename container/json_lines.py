@@ -1,0 +1,108 @@
+"""``application/jsonlines``: a tenant in each line of the request, and its answer in the same line of the answer.
+
+This is how batch transform scores files that are larger than a request. It joins answers to lines by their place and
+fails a whole job for one refused request, so a wrong line is answered in its place and refuses nothing else.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from container.answers import answers
+from container.batch import Batch
+from container.json_requests import InstanceReader, refuse_constant
+from container.serving_errors import BadRequestError, TooLargeError
+from tenant_experience.json_document import parse_json
+from tenant_experience.models.encoding import Encoding
+from tenant_experience.models.served_model import ServedModel
+from tenant_experience.prediction_status import PredictionStatus
+
+# A body of 6 MiB has fewer lines that could be right. An answer is longer than an empty line, so there is a limit.
+MOST_LINES = 1_000_000
+_BLANK = b" \t\r\n"
+_LINES_AT_ONCE = 4_096
+
+
+def answer_lines(body: bytes, model: ServedModel, *, explain: bool) -> bytes:
+    """An answer for each line of ``body``, in its order; of each, what JSON answers, with model version and scale.
+
+    A line is ``{"tenant_id": "...", "features": {...}, "exposure_days": 365}``, as an instance of JSON, but features
+    that the model does not read are ignored. A wrong line is answered with the status ``refused`` and its error. Empty
+    lines at the end are no lines.
+
+    Args:
+        body: as it was sent.
+        model: answers.
+        explain: whether contributions are wanted.
+
+    Raises:
+        TooLargeError: there are more than ``MOST_LINES`` lines.
+    """
+    text = body.removeprefix(codecs.BOM_UTF8).rstrip(_BLANK)
+    if (count := text.count(b"\n") + 1) > MOST_LINES:
+        raise TooLargeError(f"the body has {count} lines, more than {MOST_LINES}; send fewer lines at a time")
+    # Not by splitlines, which would also split within texts: at characters that are ends of lines only to Python.
+    lines = text.split(b"\n") if text else []
+    return b"".join(
+        line
+        for first in range(0, len(lines), _LINES_AT_ONCE)
+        for line in _answered(lines[first : first + _LINES_AT_ONCE], model, explain=explain)
+    )
+
+
+def _answered(lines: Sequence[bytes], model: ServedModel, *, explain: bool) -> Iterator[bytes]:
+    batch, refused = _read(lines, model.scorer.encoding, explain=explain)
+    manifest = model.scorer.manifest
+    model_said = {"model_version": manifest.version, "scale": manifest.scale}
+    for row, (tenant_id, answer) in enumerate(zip(batch.tenant_ids, answers(batch, model), strict=True)):
+        named = {} if tenant_id is None else {"tenant_id": tenant_id}
+        said = _refusal(refused[row]) if row in refused else answer
+        yield json.dumps(named | said | model_said, allow_nan=False).encode() + b"\n"
+
+
+def _refusal(error: BadRequestError) -> dict[str, Any]:
+    return {"status": PredictionStatus.REFUSED, "error": {"code": error.code, "message": str(error)}}
+
+
+def _read(lines: Sequence[bytes], encoding: Encoding, *, explain: bool) -> tuple[Batch, dict[int, BadRequestError]]:
+    """The tenants of the lines, and why some are refused: of these, nothing is known but their ids."""
+    reader = InstanceReader(encoding, ignore_unknown=True)
+    values = np.full((len(lines), len(encoding.columns)), np.nan)
+    days = np.full(len(lines), np.nan)
+    tenant_ids: list[str | None] = [None] * len(lines)
+    unknown: dict[int, list[str]] = {}
+    refused: dict[int, BadRequestError] = {}
+    for row, line in enumerate(lines):
+        try:
+            instance = _instance(line)
+            if isinstance(instance, dict) and isinstance(named := instance.get("tenant_id"), str):
+                tenant_ids[row] = named
+            _, days[row], never_seen = reader.read(instance, values[row], "the line")
+            if never_seen:
+                unknown[row] = never_seen
+        except BadRequestError as error:
+            refused[row] = error
+    for row, column in np.argwhere(np.isinf(values)).tolist():
+        name = encoding.columns[column]
+        refused.setdefault(row, BadRequestError(f"the line: {name} is infinite or too large for a 32-bit number"))
+    values[list(refused)] = np.nan
+    return Batch(values, tenant_ids, days, unknown, explain), refused
+
+
+def _instance(line: bytes) -> Any:
+    """What the line says.
+
+    Raises:
+        BadRequestError: it is not JSON.
+    """
+    try:
+        return parse_json(line.decode(), refuse_constant)
+    except UnicodeDecodeError as error:
+        raise BadRequestError(f"the line is not UTF-8: {error.reason} at byte {error.start}") from error
+    except ValueError as error:
+        raise BadRequestError(f"the line is not JSON: {error}") from error
