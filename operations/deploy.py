@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -20,10 +21,12 @@ def build_and_deploy(laptop: Laptop) -> Stack:
         OperationError: one of them failed.
     """
     log = LOCAL / "sam.log"
-    log.write_text("")
-    for command in ("build", "deploy"):
-        words = [str(_SAM), command, "--config-env", "local"]
-        run_tool(words, failure=f"sam {command} failed", log=log, appends=True)
+    with (LOCAL / "sam.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # what is built is in one folder, whichever stack it is for
+        log.write_text("")
+        for command in ("build", "deploy"):
+            words = [str(_SAM), command, "--config-env", "local"]
+            run_tool(words, failure=f"sam {command} failed", log=log, appends=True)
     return read_stack(STACK_NAME, laptop)
 
 

@@ -27,11 +27,11 @@ settings.load_profile("few")
 
 
 class FlowOrFile(LoadScopeScheduling):
-    """Hands out whole units: a file is one, and all of the flow is one, because its files share a laptop's AWS."""
+    """Hands out whole units: a file is one, and so is each folder of the flow, whose files share a laptop's AWS."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", 1)[0]
-        return "flow" if Path(file).parts[:2] == ("tests", FLOW.name) else file
+        return str(Path(file).parent) if Path(file).parts[:2] == ("tests", FLOW.name) else file
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +48,26 @@ def start(state: State, *, port: int | None, fresh: bool, images: Sequence[Path]
                 f"The server already runs on port {running['port']}, not {port}. Stop it first: `{COMMAND} down`."
             )
         return running, False
-    chosen = choose_port(port, state.last_port())
+    with _one_start_at_a_time():
+        return _start_on(state, choose_port(port, state.last_port()), images), True
+
+
+@contextmanager
+def _one_start_at_a_time() -> Iterator[None]:
+    """Two servers that are started at the same moment would both find the same port free."""
+    path = Path(tempfile.gettempdir()) / f"local-aws-{os.getuid()}.lock"
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _start_on(state: State, port: int, images: Sequence[Path]) -> dict[str, Any]:
     # A checkout is found from its own folder. Elsewhere the package is installed, and no file there may shadow another.
     safe_path = [] if Path.cwd() == _CHECKOUT else ["-P"]
-    command = [sys.executable, *safe_path, "-m", "local_aws", "serve", "--port", str(chosen)]
+    command = [sys.executable, *safe_path, "-m", "local_aws", "serve", "--port", str(port)]
     command += ["--state", str(state.folder)]
     for image in images:
         command += ["--image", str(image)]
@@ -63,7 +82,7 @@ def start(state: State, *, port: int | None, fresh: bool, images: Sequence[Path]
             start_new_session=True,
             env={name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ},
         )
-    return _wait_until_healthy(state, process), True
+    return _wait_until_healthy(state, process)
 
 
 def stop(state: State) -> bool:

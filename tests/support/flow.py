@@ -22,8 +22,9 @@ from operations.mailbox import Mailbox
 from operations.releases import Decision, FinishedRelease, Mail
 from operations.stack import Stack
 
-# Below .local/; another folder lets two runs go side by side.
-STATE = laptop.LOCAL / os.environ.get("TENANT_EXPERIENCE_FLOW_STATE", "flow")
+# Below .local/. Each worker of a run has its own, and the variable lets two runs go side by side.
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+STATE = laptop.LOCAL / f"{os.environ.get('TENANT_EXPERIENCE_FLOW_STATE', 'flow')}-{_WORKER}"
 # The pauses before retries are this fraction of what the state machine says. Time-outs, jobs and people are not scaled.
 WAIT_SCALE = "0.05"
 APPROVER = "Tess Ter"

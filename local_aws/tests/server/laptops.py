@@ -42,6 +42,10 @@ class Laptop:
         self.folder = folder
         self._image = image
 
+    def beside(self, folder: Path) -> Laptop:
+        """Another one with the same image."""
+        return Laptop(folder, self._image)
+
     def up(self, *more: str) -> subprocess.CompletedProcess[str]:
         return run_local_aws("up", "--state", str(self.folder), "--image", str(self._image), *more)
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,17 @@ def test_a_taken_port_is_said(laptop: Laptop, server: dict[str, Any]) -> None:
     refused = laptop.up("--port", str(server["port"]))
     assert refused.returncode == 1
     assert f"Port {server['port']} is taken" in refused.stderr
+
+
+def test_servers_that_are_started_at_the_same_moment_take_different_ports(laptop: Laptop, tmp_path: Path) -> None:
+    both = [laptop, laptop.beside(tmp_path / "second")]
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            started = list(pool.map(Laptop.up, both))
+        assert [each.returncode for each in started] == [0, 0], [each.stderr for each in started]
+        assert both[0].server()["port"] != both[1].server()["port"]
+    finally:
+        both[1].down()
 
 
 @pytest.mark.slow
