@@ -33,9 +33,11 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
     from local_aws.ministack_patches.iam import callers, permissions
     from local_aws.ministack_patches.lambda_ import concurrency as lambda_concurrency
     from local_aws.ministack_patches.lambda_ import errors as lambda_errors
+    from local_aws.ministack_patches.lambda_ import queue_mappings
     from local_aws.ministack_patches.lambda_ import sandbox as lambda_sandbox
     from local_aws.ministack_patches.s3 import deleted_objects
     from local_aws.ministack_patches.sns import email_subscriptions
+    from local_aws.ministack_patches.sqs import move_tasks
 
     callers.install()
     permissions.install()
@@ -44,6 +46,8 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
     lambda_concurrency.install()
     lambda_errors.install()
     lambda_sandbox.install()
+    move_tasks.install()
+    queue_mappings.install()
     rest_api.install()
     states.install()
     email_subscriptions.install(postman)

@@ -18,6 +18,7 @@ from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.services import iam, sts
 
+from local_aws.ministack_patches.sqs import task_handle
 from local_aws.ministack_patches.states import task_token
 
 ADMINISTRATOR = "local-administrator"
@@ -47,10 +48,14 @@ _extract_resource_arn = iam_actions.extract_resource_arn
 
 
 def _resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, *more: Any) -> str:
-    """The resource of a request: of the answer to a task token, the machine that made it, and Map Runs by their ARN."""
+    """The resource of a request: of the answer to a task token its machine; Map Runs and move tasks of SQS by ARN."""
     if service == "states" and b'"taskToken"' in body:
         token = json.loads(body).get("taskToken")
         return task_token.state_machine(str(token)) or "*"
+    if service == "sqs" and b'"TaskHandle"' in body:
+        return task_handle.source_queue(str(json.loads(body).get("TaskHandle")))
+    if service == "sqs" and b'"SourceArn"' in body and b'"QueueUrl"' not in body:
+        return str(json.loads(body).get("SourceArn", "*"))
     if service == "states" and b'"mapRunArn"' in body:
         return str(json.loads(body).get("mapRunArn", "*"))
     return str(_extract_resource_arn(service, method, path, headers, body, *more))

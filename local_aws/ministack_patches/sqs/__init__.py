@@ -1,0 +1,1 @@
+"""Dead-letter queues: which queues use one, and moving its messages back."""
