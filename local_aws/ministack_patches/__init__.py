@@ -36,6 +36,7 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
     from local_aws.ministack_patches.lambda_ import queue_mappings
     from local_aws.ministack_patches.lambda_ import sandbox as lambda_sandbox
     from local_aws.ministack_patches.s3 import deleted_objects
+    from local_aws.ministack_patches.scheduler import firing, schedules
     from local_aws.ministack_patches.sns import email_subscriptions
     from local_aws.ministack_patches.sqs import move_tasks
 
@@ -49,6 +50,8 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
     move_tasks.install()
     queue_mappings.install()
     rest_api.install()
+    schedules.install()
+    firing.install()
     states.install()
     email_subscriptions.install(postman)
     application: Callable[..., Awaitable[None]] = app.app
@@ -73,6 +76,7 @@ def keep(application: Application, folder: Path) -> tuple[Application, Saver]:
     from local_aws.ministack_patches import saving
     from local_aws.ministack_patches.iam import permissions
     from local_aws.ministack_patches.iam.action_log import LOG
+    from local_aws.ministack_patches.scheduler import firing
     from local_aws.ministack_patches.states import restart, running
 
     LOG.open(folder / "iam_actions.jsonl")
@@ -80,6 +84,7 @@ def keep(application: Application, folder: Path) -> tuple[Application, Saver]:
         folder / "ministack" / "state", {folder / "iam_roles.json": permissions.roles}, restart.announce
     )
     running.listen(saver.note_change)
+    firing.listen(saver.note_change)
     return saving.noting_changes(application, saver.note_change), saver
 
 

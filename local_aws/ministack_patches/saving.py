@@ -71,7 +71,8 @@ class Saver:
             self._write(path, content)
 
     def _run(self) -> None:
-        while self._changed.wait() and not self._stopping.is_set():
+        # `stop` may come while changes settle, which then forgets that it has woken this thread.
+        while not self._stopping.is_set() and self._changed.wait() and not self._stopping.is_set():
             self._settle()
             started = time.monotonic()
             self.save()

@@ -140,6 +140,12 @@ def session_credentials(role_arn: str, session_name: str, service: str) -> dict[
     return {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key, "AWS_SESSION_TOKEN": token}
 
 
+def trusts_service(role_arn: str, service: str) -> bool:
+    """Whether there is such a role, and a service may assume it."""
+    role = iam._roles.get(role_arn.rpartition("/")[2])
+    return role is not None and role["Arn"] == role_arn and _trusts(role["AssumeRolePolicyDocument"], service)
+
+
 def _trusts(trust_policy: str | dict[str, Any], service: str) -> bool:
     """Whether a statement allows ``service`` to assume the role (conditions are not looked at)."""
     document = json.loads(trust_policy) if isinstance(trust_policy, str) else trust_policy
