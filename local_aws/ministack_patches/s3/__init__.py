@@ -1,1 +1,1 @@
-"""Objects below delete markers."""
+"""Objects below delete markers, large objects, and the events of objects."""
