@@ -35,7 +35,7 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
     from local_aws.ministack_patches.lambda_ import errors as lambda_errors
     from local_aws.ministack_patches.lambda_ import queue_mappings
     from local_aws.ministack_patches.lambda_ import sandbox as lambda_sandbox
-    from local_aws.ministack_patches.s3 import deleted_objects, large_objects, object_events
+    from local_aws.ministack_patches.s3 import deleted_objects, large_objects, large_uploads, object_events
     from local_aws.ministack_patches.scheduler import firing, schedules
     from local_aws.ministack_patches.sns import email_subscriptions
     from local_aws.ministack_patches.sqs import move_tasks
@@ -44,6 +44,7 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
     permissions.install()
     deleted_objects.install()
     large_objects.install()
+    large_uploads.install()
     object_events.install()
     deliveries.install()
     lambda_concurrency.install()

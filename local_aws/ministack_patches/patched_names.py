@@ -6,8 +6,10 @@ MiniStack does not promise to keep these names. If a version lacks one, the serv
 
 from __future__ import annotations
 
+import inspect
 from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
 from local_aws.errors import LocalAwsError
 from local_aws.ministack_patches.lambda_ import worker_script
@@ -20,10 +22,14 @@ NAMES = {
         "_build_persistence_save_dict",
         "_execute_api_authorization_type",
         "_handle_execute_api_request",
+        "_IncompleteRequestBody",
+        "_RequestBodyDisconnected",
         "_parse_execute_api_url",
+        "_read_request_body",
         "_request_account_scope",
         "app",
         "pin_request_origin",
+        "pin_signed_body",
     ),
     "ministack.core.arn": ("ArnParseError", "parse_arn"),
     "ministack.core.concurrency": ("esm_wake",),
@@ -125,6 +131,7 @@ NAMES = {
         "invoke_async_with_retry",
     ),
     "ministack.services.s3": (
+        "_complete_multipart_upload",
         "_copy_object",
         "_fire_s3_event",
         "_get_object",
@@ -227,6 +234,9 @@ NAMES = {
 }
 
 
+JOIN_LINE = 'combined = b"".join(combined_parts)'
+"""The line in which MiniStack joins the parts of an upload in memory; ``s3.large_uploads`` replaces it."""
+
 WORKER_SCRIPT = ("ministack.core.lambda_runtime", "_PYTHON_WORKER_SCRIPT")
 MISSING = object()
 """What ``find`` gives for a name that is not there."""
@@ -242,6 +252,9 @@ def check() -> None:
     if not missing:
         script = str(find(*WORKER_SCRIPT))
         missing = [f"a line of the Lambda worker's script: {line}" for line in worker_script.missing_lines(script)]
+        complete: Any = find("ministack.services.s3", "_complete_multipart_upload")
+        if inspect.getsource(complete).count(JOIN_LINE) != 1:
+            missing.append(f"a line of s3._complete_multipart_upload: {JOIN_LINE}")
     if missing:
         raise LocalAwsError(
             f"MiniStack {version('ministack')} lacks names that local_aws/ministack_patches uses (it was written for "
