@@ -90,7 +90,7 @@ def _look_at(key: Key, schedule: Schedule, now: float) -> None:
     times = expressions.parse(schedule["ScheduleExpression"], schedule.get("ScheduleExpressionTimezone") or "UTC")
     begin = scheduler._to_epoch(schedule.get("StartDate")) or schedule["CreationDate"]
     end = scheduler._to_epoch(schedule.get("EndDate"))
-    changed, due = _due.get(key, (None, None))
+    changed, due = _due.get(key, (-1.0, None))
     if changed != schedule["LastModificationDate"]:
         changed = schedule["LastModificationDate"]
         earliest = 0.0 if times.is_once else max(changed - _EARLIER_S, begin - _EARLIER_S, _server_began)
