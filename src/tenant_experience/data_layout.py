@@ -14,6 +14,10 @@ from typing import Final
 
 RAW = "raw"
 INGESTION = "ingestion"
+SCORE = "score"
+SCORING = "scoring"
+PREDICTIONS = "predictions"
+ERRORS = "errors"
 SPLITS = "splits"
 MANIFEST = "manifest.json"
 OUTCOME = "outcome.json"
@@ -52,6 +56,9 @@ MODEL_MANIFEST = "model.json"
 # In the folder of a pooled model: models of single partitions, which it is compared with.
 OWN_MODELS = "own"
 MODELS = "models"
+# Of a scoring run: its plan, the rows that are answered, and those that cannot be.
+PLAN_FILE = "plan.json"
+ERRORS_FILE = "errors.parquet"
 # The column of examples.parquet that tells its rows apart.
 EXAMPLE_ID = "example_id"
 # Its column that says of days until an event whether there was none by the end of the log.
@@ -120,7 +127,7 @@ def raw_batch(use_case: str, batch: str) -> str:
 
 
 def use_case_snapshot(release: str) -> str:
-    """The use case as it was when the release began, so that a release is always read by its own rules."""
+    """The use case as it was when the release or the scoring run began, so that it is always read by its own rules."""
     return f"use_cases/{release}/"
 
 
@@ -167,6 +174,31 @@ def training(release: str) -> str:
 def reports(release: str, shard: int | None = None) -> str:
     """The reports of a release: data quality at the top, and a folder for each shard below."""
     return f"reports/{release}/" if shard is None else f"reports/{release}/{shard}/"
+
+
+def score_batch(use_case: str, batch: str) -> str:
+    """The prefix of one batch of rows to be answered, which is complete once its ``manifest.json`` is there."""
+    return f"{SCORE}/{use_case}/{batch}/"
+
+
+def scoring(run: str) -> str:
+    """The working files of one scoring run; they expire."""
+    return f"{SCORING}/{run}/"
+
+
+def predictions(use_case: str, day: str, batch: str) -> str:
+    """The answers of a batch; ``day`` is that of the trigger, ``YYYY-MM-DD``."""
+    return f"{PREDICTIONS}/{use_case}/date={day}/{batch}/"
+
+
+def predictions_file(part: int, suffix: str = "parquet") -> str:
+    """One file of answers, below ``predictions``."""
+    return f"part-{part:05d}.{suffix}"
+
+
+def scoring_errors(use_case: str, day: str, batch: str) -> str:
+    """The rows of a batch that could not be answered, each with its reason."""
+    return f"{ERRORS}/{use_case}/date={day}/{batch}/"
 
 
 def erasure(name: str) -> str:

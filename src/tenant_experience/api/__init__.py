@@ -1,3 +1,9 @@
 """The answers of the HTTPS API: predictions in words, and problems with a stable code."""
 
-__all__ = ["http", "prediction", "problem", "route_family"]
+__all__ = [
+    "http",
+    "kept_answer",
+    "prediction",
+    "problem",
+    "route_family",
+]

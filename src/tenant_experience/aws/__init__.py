@@ -7,6 +7,7 @@ __all__ = [
     "executions",
     "feature_group",
     "feature_store_writer",
+    "kept_answers",
     "link_signature",
     "live_models",
     "model_archives",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tenant_experience.errors import UserError
 from tenant_experience.release.partition_result import ShardResult
 
 if TYPE_CHECKING:
@@ -52,6 +54,32 @@ def write_once(bucket: str, key: str, content: bytes) -> bool:
             return False
         raise
     return True
+
+
+def download(bucket: str, key: str, path: Path, version_id: str = "") -> None:
+    """Downloads one object, or one version of it, into a file; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    s3().download_file(bucket, key, str(path), ExtraArgs={"VersionId": version_id} if version_id else None)
+
+
+def download_all(bucket: str, prefix: str, folder: Path) -> None:
+    """Downloads every object below ``prefix``, each to its path below it."""
+    for page in s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for each in page.get("Contents", []):
+            name = each["Key"].removeprefix(prefix)
+            path = folder / name
+            if not path.resolve().is_relative_to(folder.resolve()):
+                raise UserError(f"the key {each['Key']} leads out of its batch: rename the object", code="unsafe_name")
+            if name and not name.endswith("/"):
+                download(bucket, each["Key"], path)
+
+
+def delete_others(bucket: str, prefix: str, names: Collection[str]) -> None:
+    """Deletes the objects below ``prefix`` that have none of these names."""
+    for page in s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for each in page.get("Contents", []):
+            if each["Key"].removeprefix(prefix) not in names:
+                s3().delete_object(Bucket=bucket, Key=each["Key"])
 
 
 def read_outcomes(bucket: str, shards: Sequence[Mapping[str, Any]]) -> list[ShardResult]:

@@ -1,7 +1,8 @@
 """The DynamoDB table of releases: its client, its keys, and the release pointer.
 
 Items, by the key ``id``: ``live#<use_case>`` (the release pointer), ``release#<release>`` (what a release published,
-kept for roll-back and audit), ``approval#<release>`` (one decision; see ``approvals``).
+kept for roll-back and audit), ``approval#<release>`` (one decision; see ``approvals``), ``features#<use_case>`` (the
+releases whose features the online store was fed from; the state machine writes it).
 """
 
 from __future__ import annotations
@@ -49,6 +50,19 @@ def read_live(use_case: str) -> LiveRelease | None:
         previous=item["previous"]["S"] if "previous" in item else None,
         digests=json.loads(item["digests"]["S"]) if "digests" in item else {},  # absent from earlier versions' pointers
     )
+
+
+def read_served_features(use_case: str, live: LiveRelease) -> list[str]:
+    """The releases whose features the online store has, the latest last; that of ``live`` where nobody wrote it down.
+
+    The first was the last batch that models were trained on; batches without training followed.
+    """
+    item = (
+        dynamodb()
+        .get_item(TableName=setting("RELEASE_TABLE"), Key=key_of("features", use_case), ConsistentRead=True)
+        .get("Item")
+    )
+    return [live.release] if item is None else [each["S"] for each in item["releases"]["L"]]
 
 
 def write_live(use_case: str, live: LiveRelease) -> None:

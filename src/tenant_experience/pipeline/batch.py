@@ -42,9 +42,21 @@ class Batch:
 
     @classmethod
     def open(
-        cls, folders: Folders, use_case_name: str, requested_at: datetime, history_as_of: datetime | None = None
+        cls,
+        folders: Folders,
+        use_case_name: str,
+        requested_at: datetime,
+        history_as_of: datetime | None = None,
+        manifest: Manifest | None = None,
     ) -> Batch:
-        """Reads the settings of a batch. ``history_as_of`` takes precedence over them.
+        """Reads the settings of a batch.
+
+        Args:
+            folders: of the batch.
+            use_case_name: must be the one in the folder.
+            requested_at: UTC.
+            history_as_of: takes precedence over the settings.
+            manifest: that of the batch; None for the one in its folder.
 
         Raises:
             UserError: a setting is wrong; the message names the file and the key.
@@ -55,7 +67,7 @@ class Batch:
                 f"use_case.yaml: key 'name' is {use_case.name!r}, but the batch is for {use_case_name!r}",
                 code="invalid_use_case",
             )
-        manifest = read_batch_manifest(folders.raw)
+        manifest = manifest or read_batch_manifest(folders.raw)
         source_name = manifest.source or use_case.default_source
         source = load_source(folders.use_case, source_name, use_case)
         if manifest.outcomes is not None and use_case.outcomes is None:

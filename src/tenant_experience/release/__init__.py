@@ -7,5 +7,6 @@ __all__ = [
     "failure_email",
     "partition_result",
     "release",
+    "scoring_run",
     "smoke_comparison",
 ]

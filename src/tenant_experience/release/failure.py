@@ -1,11 +1,12 @@
 """What a failure means: Step Functions' error and cause as a sentence for people, and as details for the operator.
 
-The errors are those in which ``statemachine/train_and_release.asl.json`` can end:
+The errors are those in which ``statemachine/train_and_release.asl.json`` and ``score_batch.asl.json`` can end:
 
-- ``UserError.*`` and ``AlgorithmError.*``, ``ReleaseRejected``, ``ApprovalExpired`` and ``ReleaseSuperseded``: its own,
+- ``UserError.*``, ``AlgorithmError.*``, ``PlatformError.*``, ``ReleaseRejected``, ``ApprovalExpired`` and
+  ``ReleaseSuperseded``: their own,
 - ``States.*``: of Step Functions, among them ``States.TaskFailed``, whose cause is the failed job as JSON,
 - the class of a function's exception, and ``Lambda.*`` and ``Sandbox.*``, whose cause is the exception as JSON,
-- ``SageMaker.*``, ``S3.*``, ``DynamoDb.*`` and ``SNS.*``: a call that AWS refused.
+- ``SageMaker.*``, ``S3.*``, ``DynamoDb.*``, ``EventBridge.*`` and ``SNS.*``: a call that AWS refused.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 UNCHANGED = "The live models were not changed."
 UPLOAD_AGAIN = f"{UNCHANGED} Correct the input and upload it as a new batch."
+SCORE_AGAIN = "No kept answer was changed. Correct the input and upload it as a new batch below score/."
 REDRIVE = (
     f"{UNCHANGED} The input need not be uploaded again. The operator removes the cause, and then redrives the "
     "execution, which resumes where it stopped."
@@ -32,6 +34,11 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
         "no reliable model can be fitted",
         None,
         f"{UNCHANGED} Upload a batch with more or other data; the sentence above says what is missing.",
+    ),
+    "PlatformError": (
+        "its answers do not add up",
+        None,
+        "No kept answer was changed. The operator looks for the cause, and starts the batch again by uploading it.",
     ),
     "ReleaseRejected": (
         "it was rejected",
@@ -79,7 +86,12 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
     ),
     **{
         service: ("AWS refused a call", f"A call of {name} was refused or not answered.", REDRIVE)
-        for service, name in {"SageMaker": "SageMaker", "S3": "S3", "DynamoDb": "DynamoDB"}.items()
+        for service, name in {
+            "SageMaker": "SageMaker",
+            "S3": "S3",
+            "DynamoDb": "DynamoDB",
+            "EventBridge": "EventBridge",
+        }.items()
     },
     "SageMaker.ResourceLimitExceededException": (
         "AWS refused a job",
@@ -96,6 +108,9 @@ _STEPS = {
     "cluster-tenants": "finds the groups and labels",
     "train-model": "trains the model",
     "evaluate-model": "evaluates the model",
+    "prepare-scoring": "finds the rows to answer",
+    "score-partitions": "asks the models",
+    "publish-answers": "keeps the answers",
 }
 _STEP = re.compile("|".join(_STEPS))
 # Kind of job, as its description's members begin -> its log group. A tuning job's models are trained by training jobs.
@@ -192,7 +207,7 @@ class Failure:
         return sentence if self.shard is None else f"{sentence.removesuffix('.')} (shard {self.shard})."
 
 
-_OWN_ENDS = ("UserError", "AlgorithmError", "ReleaseRejected", "ApprovalExpired", "ReleaseSuperseded")
+_OWN_ENDS = ("UserError", "AlgorithmError", "PlatformError", "ReleaseRejected", "ApprovalExpired", "ReleaseSuperseded")
 
 
 @dataclass(frozen=True)

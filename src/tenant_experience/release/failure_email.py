@@ -12,7 +12,7 @@ from typing import Any
 
 from tenant_experience import data_layout
 from tenant_experience.readable_text import readable, readable_without_links
-from tenant_experience.release.failure import EXCEEDED, UPLOAD_AGAIN, Failure, sentence
+from tenant_experience.release.failure import EXCEEDED, SCORE_AGAIN, UPLOAD_AGAIN, Failure, sentence
 from tenant_experience.release.release import readable_time
 
 OPERATOR = "For the operator"
@@ -51,7 +51,9 @@ def write(detail: Mapping[str, Any], failed_shards: Sequence[Failure] = ()) -> t
     if failure.is_redrivable:
         lines.append(f"Redrive: aws stepfunctions redrive-execution --execution-arn {detail['executionArn']}")
     batch = f" (batch {readable_without_links(str(given['batch']))})" if given.get("batch") else ""
-    return f"Release {detail['name']}: {failure.heading}{batch}", "\n".join(lines)
+    return f"{'Scoring' if _is_scoring(given) else 'Release'} {detail['name']}: {failure.heading}{batch}", "\n".join(
+        lines
+    )
 
 
 def write_refusal(folder: str, message: str, code: str) -> tuple[str, str]:
@@ -78,6 +80,29 @@ def write_refusal(folder: str, message: str, code: str) -> tuple[str, str]:
     return f"Batch {batch} was refused", "\n".join(lines)
 
 
+def write_scoring_refusal(what: str, message: str, code: str) -> tuple[str, str]:
+    """The subject and the text about rows for which no scoring run was started.
+
+    Args:
+        what: the key or the folder that was to be answered.
+        message: why, as a sentence.
+        code: the same as a code.
+    """
+    lines = [
+        f"Nothing was scored for {readable_without_links(what)}.",
+        "",
+        "What happened",
+        _cleaned(sentence(message)),
+        "",
+        "What to do next",
+        SCORE_AGAIN,
+        "",
+        OPERATOR,
+        f"Error: UserError.{code}",
+    ]
+    return f"Not scored: {readable_without_links(what)}", "\n".join(lines)
+
+
 def needs_shards(detail: Mapping[str, Any]) -> bool:
     """Whether the event says only that shards failed, and not why."""
     return detail.get("error") == EXCEEDED
@@ -92,7 +117,16 @@ def _input(detail: Mapping[str, Any]) -> dict[str, Any]:
     return given if isinstance(given, dict) else {}
 
 
+def _is_scoring(given: Mapping[str, Any]) -> bool:
+    """Whether the execution is one of ``score_batch``."""
+    return "run" in given
+
+
 def _title(name: str, failure: Failure, given: Mapping[str, Any]) -> str:
+    if _is_scoring(given):
+        if failure.error.startswith(("SNS.", "EventBridge.")):
+            return f"Scoring {name} is done, but {failure.heading}"
+        return f"Scoring {name} gave no answers: {failure.heading}"
     if failure.error.startswith("SNS."):
         return f"Release {name} is done, but {failure.heading}"
     if given.get("history_only"):
@@ -103,8 +137,9 @@ def _title(name: str, failure: Failure, given: Mapping[str, Any]) -> str:
 def _facts(detail: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     use_case, batch = given.get("use_case"), given.get("batch")
     known = isinstance(use_case, str) and isinstance(batch, str)
+    folder = data_layout.score_batch if _is_scoring(given) else data_layout.raw_batch
     facts = {
-        "batch": data_layout.raw_batch(str(use_case), str(batch)) if known else "unknown; see the execution's input",
+        "batch": folder(str(use_case), str(batch)) if known else "unknown; see the execution's input",
         "use case": use_case if known else None,
         "ended": readable_time(detail["stopDate"] / 1000) if detail.get("stopDate") else None,
     }

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""PublishAnswers: writes the answers of a run where they are read: ``predictions/``, ``errors/`` and the answer table.
+
+It refuses to publish when a record is neither answered nor among the errors. The same run again changes nothing in the
+table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+
+from tenant_experience import data_layout
+from tenant_experience.aws import kept_answers, objects
+from tenant_experience.data_layout import ERRORS_FILE, PLAN_FILE, processing_input, processing_output
+from tenant_experience.environment import setting, whole_number
+from tenant_experience.errors import PlatformError
+from tenant_experience.jobs.job import run_job
+from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.scoring.answers import Run
+from tenant_experience.scoring.publish import answers_of, check_counts, read_files, write_files
+from tenant_experience.use_case.schema import USE_CASE_FILE
+from tenant_experience.use_case.served import parse
+
+OUTPUT = "published"
+
+
+def main(arguments: list[str] | None = None) -> Outcome:
+    """Parses, joins, checks, writes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name in ("--run", "--batch", "--scored-at"):
+        parser.add_argument(name, required=True)
+    options = parser.parse_args(arguments)
+    prepared = processing_input("prepared")
+    use_case = parse((processing_input("use_case") / USE_CASE_FILE).read_bytes())
+    run = Run(options.run, options.batch, options.scored_at, use_case)
+    plan = json.loads((prepared / PLAN_FILE).read_text())
+    files = processing_output("predictions")
+    answers = write_files(answers_of(prepared, processing_input("answered"), run), files, csv=plan["csv"])
+    try:
+        check_counts(plan["counts"], answers)
+    except PlatformError as error:
+        shutil.rmtree(files)
+        return Outcome.refused(error, run=options.run)
+    errors = processing_output("errors")
+    errors.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(prepared / ERRORS_FILE, errors / ERRORS_FILE)
+    # An earlier run of the same batch on the same day may have had more files.
+    folder = data_layout.predictions(use_case.name, options.scored_at[:10], options.batch)
+    objects.delete_others(setting("DATA_BUCKET"), folder, {path.name for path in files.iterdir()})
+    kept = kept_answers.write(
+        read_files(files), use_case.name, use_case.positive, retention_days=whole_number("ANSWER_RETENTION_DAYS")
+    )
+    statuses: dict[str, int] = {}
+    for row in read_files(files):
+        statuses[row["status"]] = statuses.get(row["status"], 0) + 1
+    return Outcome.ok(
+        run=options.run, answers=answers, statuses=statuses, kept=kept.written, unchanged=kept.kept, **plan["counts"]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(run_job(main, output=OUTPUT))
