@@ -157,7 +157,8 @@ def _of_task(resource: str, arguments: Any) -> Iterator[Action]:
     given = arguments if isinstance(arguments, dict) else {}
     if service == "events" or (service, action) == ("eventbridge", "putEvents"):
         for entry in given.get("Entries", []):
-            yield Action("events:PutEvents", _bus(entry.get("EventBusName", "default")))
+            named = {"events:source": entry.get("Source"), "events:detail-type": entry.get("DetailType")}
+            yield Action("events:PutEvents", _bus(entry.get("EventBusName", "default")), named)
         return
     if service == "lambda":
         yield Action("lambda:InvokeFunction", _arn("lambda", f"function:{given.get('FunctionName')}"))

@@ -18,7 +18,7 @@ from tenant_experience.errors import UserError
 _NAMES = r"(?P<use_case>[a-z0-9_]{1,40})/(?P<batch>[A-Za-z0-9._-]{1,128})"
 _MANIFEST_KEY = re.compile(rf"^{data_layout.SCORE}/{_NAMES}/{re.escape(data_layout.MANIFEST)}$")
 _BATCH = re.compile(rf"^{_NAMES}$")
-_NIGHT = re.compile(r"^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2})")
+_MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
 _PUBLISHED = ("models", "answered_by")
 
 Kind = Literal["batch", "live"]
@@ -62,7 +62,7 @@ class ScoringRun:
                 code="not_a_manifest",
             )
         version = "/".join(str(stored.get(name, "")) for name in ("version-id", "etag", "sequencer"))
-        return cls(match["use_case"], match["batch"], "batch", event["time"], f"{stored['key']}\n{version}")
+        return cls(match["use_case"], match["batch"], "batch", _seconds(event["time"]), f"{stored['key']}\n{version}")
 
     @classmethod
     def of_request(cls, event: Mapping[str, Any]) -> ScoringRun:
@@ -79,7 +79,7 @@ class ScoringRun:
                 code="malformed_request",
             )
         version = str(detail.get("version_id") or "")
-        return cls(use_case, batch, "batch", event["time"], f"{batch}\n{key}\n{version}", key, version)
+        return cls(use_case, batch, "batch", _seconds(event["time"]), f"{batch}\n{key}\n{version}", key, version)
 
     @classmethod
     def of_release(cls, event: Mapping[str, Any]) -> ScoringRun | None:
@@ -89,7 +89,7 @@ class ScoringRun:
         if not any(name in output for name in _PUBLISHED):
             return None
         release = str(output["release"])
-        return cls(str(given["use_case"]), f"release-{release}", "live", event["time"], release)
+        return cls(str(given["use_case"]), f"release-{release}", "live", _seconds(event["time"]), release)
 
     @classmethod
     def of_night(cls, scheduled: str, use_cases: Iterable[str]) -> list[ScoringRun]:
@@ -99,10 +99,8 @@ class ScoringRun:
             scheduled: the moment that the schedule meant, ISO 8601 UTC; the same in a repeated event.
             use_cases: those that have a live release.
         """
-        match = _NIGHT.match(scheduled)
-        if match is None:
-            raise UserError(f"{scheduled!r} is no time like 2026-11-29T03:00:00Z", code="malformed_request")
-        day, moment = match[1], f"{match[1]}T{match[2]}Z"
+        moment = _seconds(scheduled)
+        day = moment[:10]
         return [cls(name, f"nightly-{day}", "live", moment, f"nightly\n{day}") for name in use_cases]
 
     @property
@@ -128,3 +126,15 @@ class ScoringRun:
             "scored_at": self.scored_at,
             "day": self.scored_at[:10],
         }
+
+
+def _seconds(moment: str) -> str:
+    """A moment in UTC, in whole seconds.
+
+    Raises:
+        UserError: ``malformed_request``.
+    """
+    found = _MOMENT.match(moment)
+    if found is None or not moment.endswith("Z"):
+        raise UserError(f"{moment!r} is no time like 2026-11-29T03:00:00Z", code="malformed_request")
+    return f"{found[0]}Z"
