@@ -20,7 +20,7 @@ from tenant_experience.errors import PlatformError
 from tenant_experience.jobs.job import run_job
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.scoring.answers import Run
-from tenant_experience.scoring.publish import answers_of, check_counts, read_files, write_files
+from tenant_experience.scoring.publish import Answers, check_counts, read_files, write_errors, write_files
 from tenant_experience.use_case.schema import USE_CASE_FILE
 from tenant_experience.use_case.served import parse
 
@@ -38,27 +38,24 @@ def main(arguments: list[str] | None = None) -> Outcome:
     run = Run(options.run, options.batch, options.scored_at, use_case)
     plan = json.loads((prepared / PLAN_FILE).read_text())
     files = processing_output("predictions")
-    answers = write_files(answers_of(prepared, processing_input("answered"), run), files, csv=plan["csv"])
+    found = Answers(prepared, processing_input("answered"), run)
+    answers, counts = write_files(found, files, csv=plan["csv"]), plan["counts"]
     try:
-        check_counts(plan["counts"], answers)
+        check_counts(counts, answers, len(found.refused))
     except PlatformError as error:
         shutil.rmtree(files)
         return Outcome.refused(error, run=options.run)
     errors = processing_output("errors")
     errors.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(prepared / ERRORS_FILE, errors / ERRORS_FILE)
+    write_errors(prepared, found.refused, errors / ERRORS_FILE)
+    counts |= {"errors": counts["errors"] + len(found.refused)}
     # An earlier run of the same batch on the same day may have had more files.
     folder = data_layout.predictions(use_case.name, options.scored_at[:10], options.batch)
     objects.delete_others(setting("DATA_BUCKET"), folder, {path.name for path in files.iterdir()})
     kept = kept_answers.write(
         read_files(files), use_case.name, use_case.positive, retention_days=whole_number("ANSWER_RETENTION_DAYS")
     )
-    statuses: dict[str, int] = {}
-    for row in read_files(files):
-        statuses[row["status"]] = statuses.get(row["status"], 0) + 1
-    return Outcome.ok(
-        run=options.run, answers=answers, statuses=statuses, kept=kept.written, unchanged=kept.kept, **plan["counts"]
-    )
+    return Outcome.ok(run=options.run, answers=answers, kept=kept.written, unchanged=kept.kept, **counts)
 
 
 if __name__ == "__main__":

@@ -91,15 +91,19 @@ def predict(rows: ServedRows, model: ServedModel) -> Iterator[ModelPrediction]:
         yield ModelPrediction.read(answer, model_version=manifest.version, scale=manifest.scale)
 
 
-def read_transformed(paths: Iterable[Path]) -> Iterator[tuple[str, ModelPrediction]]:
-    """Id and answer of each line that a batch transform wrote."""
+def read_transformed(paths: Iterable[Path]) -> Iterator[tuple[str, ModelPrediction | None]]:
+    """Id and answer of each line that a batch transform wrote; None for a line that the container refused."""
     for path in paths:
         with path.open(encoding="utf-8") as lines:
             for line in lines:
                 document: Mapping[str, Any] = json.loads(line)
                 answer = document["SageMakerOutput"]
-                version, scale = answer["model_version"], answer["scale"]
-                yield document["tenant_id"], ModelPrediction.read(answer, model_version=version, scale=scale)
+                refused = answer["status"] == PredictionStatus.REFUSED
+                yield document["tenant_id"], None if refused else _prediction(answer)
+
+
+def _prediction(answer: Mapping[str, Any]) -> ModelPrediction:
+    return ModelPrediction.read(answer, model_version=answer["model_version"], scale=answer["scale"])
 
 
 def write_rows(rows: Iterable[Row], path: Path, at_once: int = 10_000) -> int:

@@ -2,37 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from tenant_experience.api.kept_answer import Row
-from tenant_experience.data_layout import FEATURES_FILE, predictions_file
+from tenant_experience.data_layout import ERRORS_FILE, FEATURES_FILE, predictions_file
 from tenant_experience.errors import PlatformError
 from tenant_experience.scoring.answers import Run, read_answers, read_transformed, write_csv, write_rows
 from tenant_experience.scoring.served_rows import read_rows
 
 ROWS_PER_FILE = 250_000
+# The reason of a record whose line the container refused.
+REFUSED = "refused_by_model"
 
 
-def answers_of(prepared: Path, answered: Path, run: Run) -> Iterator[Row]:
+class Answers:
     """Every answer of a run: of the processing job, of batch transforms, and of those that no model is asked about.
 
-    Args:
-        prepared: what PrepareScoring wrote.
-        answered: ``*.parquet`` of the processing job, and ``*.out`` of batch transforms, in folders.
-        run: whose answers they are.
+    Attributes:
+        refused: the records that the container refused to answer, in the form of the errors; filled by iterating.
     """
-    for path in sorted(answered.rglob("*.parquet")):
-        yield from read_answers(path)
-    transformed = sorted(answered.rglob("*.out"))
-    predictions = dict(read_transformed(transformed)) if transformed else {}
-    for rows in read_rows(prepared / FEATURES_FILE, run.use_case):
-        for tenant in rows.tenants:
-            if not tenant.may_be_predicted:
-                yield run.row(tenant, None)
-            elif tenant.tenant_id in predictions:
-                yield run.row(tenant, predictions[tenant.tenant_id])
+
+    def __init__(self, prepared: Path, answered: Path, run: Run) -> None:
+        """Nothing is read yet.
+
+        Args:
+            prepared: what PrepareScoring wrote.
+            answered: ``*.parquet`` of the processing job, and ``*.out`` of batch transforms, in folders.
+            run: whose answers they are.
+        """
+        self.refused: list[Row] = []
+        self._prepared = prepared
+        self._answered = answered
+        self._run = run
+
+    def __iter__(self) -> Iterator[Row]:
+        for path in sorted(self._answered.rglob("*.parquet")):
+            yield from read_answers(path)
+        predictions = dict(read_transformed(sorted(self._answered.rglob("*.out"))))
+        for rows in read_rows(self._prepared / FEATURES_FILE, self._run.use_case):
+            for tenant in rows.tenants:
+                if not tenant.may_be_predicted:
+                    yield self._run.row(tenant, None)
+                elif tenant.tenant_id in predictions:
+                    answer = predictions[tenant.tenant_id]
+                    if answer is None:
+                        named = {"record_id": tenant.tenant_id, "portfolio_id": tenant.portfolio_id}
+                        self.refused.append({**named, "reason": REFUSED, "column_name": "", "file": None, "line": None})
+                    else:
+                        yield self._run.row(tenant, answer)
+
+
+def write_errors(prepared: Path, refused: Sequence[Row], path: Path) -> None:
+    """Writes the errors that PrepareScoring found, and what the container refused."""
+    errors = pq.read_table(prepared / ERRORS_FILE)
+    more = pa.Table.from_pylist(list(refused), errors.schema)
+    pq.write_table(pa.concat_tables([errors, more]), path)
 
 
 def write_files(rows: Iterable[Row], folder: Path, *, csv: bool, per_file: int = ROWS_PER_FILE) -> int:
@@ -60,17 +89,16 @@ def read_files(folder: Path) -> Iterator[Row]:
         yield from read_answers(path)
 
 
-def check_counts(counts: Mapping[str, int], answers: int) -> None:
+def check_counts(counts: Mapping[str, int], answers: int, refused: int) -> None:
     """Makes sure that every record was answered exactly once, or is among the errors.
 
     Raises:
         PlatformError: ``counts_differ``.
     """
-    missing = counts["to_answer"] - answers
-    if missing or counts["records"] != answers + counts["errors"]:
+    if counts["to_answer"] != answers + refused or counts["records"] != answers + refused + counts["errors"]:
         raise PlatformError(
-            f"{counts['records']} records were to be answered; {answers} were, and {counts['errors']} are among the "
-            "errors, so nothing was published: look at what the batch transforms and the processing job wrote, below "
-            "scoring/",
+            f"{counts['records']} records were to be answered; {answers} were, and {counts['errors'] + refused} are "
+            "among the errors, so nothing was published: look at what the batch transforms and the processing job "
+            "wrote, below scoring/",
             code="counts_differ",
         )
