@@ -183,10 +183,9 @@ def place_tenants(
         partition_of: portfolio -> its partition, for every portfolio in ``features``.
     """
     connection.execute("CREATE TABLE partition_of (portfolio VARCHAR, partition VARCHAR, slug VARCHAR)")
-    connection.executemany(
-        "INSERT INTO partition_of VALUES ($1, $2, $3)",
-        [[portfolio, partition.partition, partition.slug] for portfolio, partition in partition_of.items()],
-    )
+    rows = [[portfolio, partition.partition, partition.slug] for portfolio, partition in partition_of.items()]
+    if rows:  # DuckDB refuses an empty list
+        connection.executemany("INSERT INTO partition_of VALUES ($1, $2, $3)", rows)
     connection.execute(
         f"CREATE TABLE placed AS SELECT given.{identifier(use_case.record_id)}, partition_of.partition, "
         f"partition_of.slug AS partition_slug FROM {FEATURES_TABLE} AS given JOIN partition_of "

@@ -2,7 +2,7 @@
 
 The errors are those in which ``statemachine/train_and_release.asl.json`` and ``score_batch.asl.json`` can end:
 
-- ``UserError.*``, ``AlgorithmError.*``, ``PlatformError.*``, ``ReleaseRejected``, ``ApprovalExpired`` and
+- ``UserError.*``, ``AlgorithmError.*``, ``CountsDiffer.*``, ``ReleaseRejected``, ``ApprovalExpired`` and
   ``ReleaseSuperseded``: their own,
 - ``States.*``: of Step Functions, among them ``States.TaskFailed``, whose cause is the failed job as JSON,
 - the class of a function's exception, and ``Lambda.*`` and ``Sandbox.*``, whose cause is the exception as JSON,
@@ -35,7 +35,7 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
         None,
         f"{UNCHANGED} Upload a batch with more or other data; the sentence above says what is missing.",
     ),
-    "PlatformError": (
+    "CountsDiffer": (
         "its answers do not add up",
         None,
         "No kept answer was changed. The operator looks for the cause, and starts the batch again by uploading it.",
@@ -207,7 +207,7 @@ class Failure:
         return sentence if self.shard is None else f"{sentence.removesuffix('.')} (shard {self.shard})."
 
 
-_OWN_ENDS = ("UserError", "AlgorithmError", "PlatformError", "ReleaseRejected", "ApprovalExpired", "ReleaseSuperseded")
+_OWN_ENDS = ("UserError", "AlgorithmError", "CountsDiffer", "ReleaseRejected", "ApprovalExpired", "ReleaseSuperseded")
 
 
 @dataclass(frozen=True)

@@ -3,40 +3,16 @@
 from __future__ import annotations
 
 import json
-from functools import cache
-from typing import Any
 
 import pytest
-import yaml
 
 from tenant_experience import data_layout
 from tests.support.function_module import function_module
-from tests.support.places import ROOT, STATE_MACHINE
+from tests.support.places import STATE_MACHINE
+from tests.support.template import properties_of
 
 FUNCTIONS = {"Features": "features", "Predictions": "predictions"}
 ARN = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}"
-
-
-class _Template(yaml.SafeLoader):
-    """Reads CloudFormation's short forms: ``!Sub x`` is x, and lists and maps are what they hold."""
-
-
-def _short_form(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        return loader.construct_mapping(node, deep=True)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    return loader.construct_scalar(node)  # type: ignore[arg-type]  # only scalars are left
-
-
-_Template.add_multi_constructor("!", _short_form)
-
-
-@cache
-def properties_of(logical: str) -> dict[str, Any]:
-    template = yaml.load((ROOT / "template.yaml").read_text(), Loader=_Template)  # noqa: S506  # a SafeLoader
-    properties: dict[str, Any] = template["Resources"][logical]["Properties"]
-    return properties
 
 
 @pytest.mark.parametrize(("logical", "folder"), FUNCTIONS.items())

@@ -1,0 +1,184 @@
+"""Score batches through the deployed stack: ids, features and events, and everybody after a release."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from operations.releases import FinishedRelease
+from tenant_experience.aws import kept_answers
+from tests.support.flow import Flow
+from tests.support.places import USE_CASE_FOLDER
+
+USE_CASE = "tenant_experience"
+_LIMIT_S = 600
+
+
+@dataclass
+class Scored:
+    """How a run ended.
+
+    Attributes:
+        execution: as Step Functions describes it.
+        rows: the answers.
+        errors: the rows without one.
+    """
+
+    execution: dict[str, Any]
+    rows: list[dict[str, Any]]
+    errors: list[dict[str, Any]]
+
+
+def upload(
+    flow: Flow, batch: str, name: str, content: bytes, manifest: dict[str, Any], use_case: str = USE_CASE
+) -> None:
+    for key, body in ((name, content), ("manifest.json", json.dumps(manifest).encode())):
+        boto3.client("s3").put_object(Bucket=flow.bucket, Key=f"score/{use_case}/{batch}/{key}", Body=body)
+
+
+def executions(flow: Flow, batch: str) -> list[dict[str, Any]]:
+    client = boto3.client("stepfunctions")
+    listed = client.list_executions(stateMachineArn=flow.stack.outputs["ScoringStateMachineArn"])["executions"]
+    described = [dict(client.describe_execution(executionArn=each["executionArn"])) for each in listed]
+    return [each for each in described if json.loads(each["input"])["batch"] == batch]
+
+
+def scored(flow: Flow, batch: str) -> Scored:
+    """The only run of a batch, when it has ended."""
+    until = time.monotonic() + _LIMIT_S
+    while time.monotonic() < until:
+        found = executions(flow, batch)
+        if found and found[0]["status"] != "RUNNING":
+            break
+        time.sleep(0.2)
+    (execution,) = found
+    if execution["status"] != "SUCCEEDED":
+        return Scored(execution, [], [])
+    output = json.loads(execution["output"])
+    errors = output["predictions"].replace("predictions/", "errors/", 1)
+    return Scored(execution, parquet(flow, output["predictions"]), parquet(flow, errors))
+
+
+def parquet(flow: Flow, prefix: str) -> list[dict[str, Any]]:
+    client, rows = boto3.client("s3"), []
+    for each in client.list_objects_v2(Bucket=flow.bucket, Prefix=prefix)["Contents"]:
+        if each["Key"].endswith(".parquet"):
+            body = client.get_object(Bucket=flow.bucket, Key=each["Key"])["Body"].read()
+            rows += pq.read_table(io.BytesIO(body)).to_pylist()
+    return rows
+
+
+def start_scoring(flow: Flow, event: dict[str, Any]) -> list[str]:
+    answer = boto3.client("lambda").invoke(
+        FunctionName=flow.stack.physical_id("StartScoring"), Payload=json.dumps(event).encode()
+    )
+    runs: list[str] = json.loads(answer["Payload"].read())["runs"]
+    return runs
+
+
+def of_released(release: FinishedRelease) -> dict[str, Any]:
+    """The event that ends a release; the laptop's stack does not score after every release."""
+    names = {name: release.execution[name] for name in ("input", "output")}
+    kind = "Step Functions Execution Status Change"
+    return {"detail-type": kind, "source": "aws.states", "time": "2026-11-29T10:00:00Z", "detail": names}
+
+
+def assert_as_the_api_says(flow: Flow, rows: list[dict[str, Any]]) -> None:
+    said = {row["tenant_id"]: row for row in flow.predictions([row["record_id"] for row in rows])}
+    for row in rows:
+        api = said[row["record_id"]]
+        names = ("status", "model_version", "scale", "as_of", "history", "label_basis", "probability_basis")
+        assert {name: row[name] for name in names} == {name: api[name] for name in names}
+        assert row["answer"] == api["experience"]
+        for name in ("probability", "model_probability"):
+            assert row[name] == pytest.approx(api[name], abs=1e-6)
+
+
+def events_of_new_tenants() -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("event_id", "tenant_id", "portfolio_id", "channel", "opened_at", "resolved_at"))
+    for tenant in range(5):
+        for number in range(10):
+            opened = datetime.now(UTC) - timedelta(days=2 + 35 * number)
+            times = [f"{opened + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}" for hours in (0, 9)]
+            writer.writerow((f"S{tenant}-{number}", f"SCORED-{tenant}", "Elm Court", "ticket", *times))
+    return text.getvalue().encode()
+
+
+def features_as_uploaded(flow: Flow, release: str) -> bytes:
+    """Some of the live features under the names that an export has."""
+    body = boto3.client("s3").get_object(Bucket=flow.bucket, Key=f"features/{release}/features.parquet")["Body"].read()
+    table = pq.read_table(io.BytesIO(body)).slice(0, 20)
+    columns = yaml.safe_load((USE_CASE_FOLDER / "sources/tenant_table.yaml").read_text())["columns"]
+    content = io.BytesIO()
+    pq.write_table(pa.table({theirs: table[ours] for ours, theirs in columns.items()}), content)
+    return content.getvalue()
+
+
+def test_ids_features_events_and_everybody(flow: Flow, first: FinishedRelease, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = flow.live()
+    assert live is not None
+    wanted = [f"T{number:06d}" for number in range(100)]
+    upload(flow, "ids", "ids.csv", "\n".join(["tenant_id", *wanted, "NOBODY"]).encode(), {"source": "ids"})
+    upload(flow, "rows", "rows.parquet", features_as_uploaded(flow, live["release"]), {"source": "tenant_table"})
+    upload(flow, "events", "events.csv", events_of_new_tenants(), {"source": "events"})
+    everybody = start_scoring(flow, of_released(first))
+    assert start_scoring(flow, of_released(first)) == everybody
+
+    ids = scored(flow, "ids")
+    assert ids.execution["status"] == "SUCCEEDED", (ids.execution.get("error"), ids.execution.get("cause"))
+    assert_as_the_api_says(flow, ids.rows)
+    assert len(ids.rows) + len(ids.errors) == 101
+    assert ("NOBODY", "no_features") in {(row["record_id"], row["reason"]) for row in ids.errors}
+    by_id = {row["record_id"]: row for row in ids.rows}
+    explained = next(row for row in ids.rows if row["reasons"])
+    api = flow.get(f"/tenants/{explained['record_id']}/prediction").json()
+    assert [reason["text"] for reason in api["reasons"]] == explained["reasons"]
+
+    rows = scored(flow, "rows").rows
+    assert len(rows) == 20
+    for row in (each for each in rows if each["record_id"] in by_id and by_id[each["record_id"]]["probability"]):
+        assert row["model_probability"] == pytest.approx(by_id[row["record_id"]]["model_probability"], abs=1e-6)
+
+    new = scored(flow, "events")
+    assert {row["record_id"] for row in new.rows} == {f"SCORED-{number}" for number in range(5)}
+    assert new.errors == []
+
+    released = scored(flow, f"release-{first.release}")
+    assert len(executions(flow, f"release-{first.release}")) == 1
+    monkeypatch.setenv("ANSWER_TABLE", flow.stack.outputs["AnswerTableName"])
+    kept_answers.dynamodb.cache_clear()
+    kept = kept_answers.read_answer(released.rows[0]["record_id"], USE_CASE)
+    assert kept is not None
+    assert kept["probability"] == released.rows[0]["probability"]
+    page = kept_answers.read_page(released.rows[0]["portfolio_id"], USE_CASE, limit=20)
+    answered = [row for row in page.rows if row.get("answer") == "bad"]
+    assert [row["probability"] for row in answered] == sorted((row["probability"] for row in answered), reverse=True)
+    mail = flow.mailbox.wait_for(f"Scored: release-{first.release}")
+    assert f"Records answered: {len(released.rows)} of {len(released.rows)}" in mail["text"]
+
+
+@pytest.mark.slow
+def test_a_run_that_cannot_be_done_is_refused_by_name(flow: Flow, first: FinishedRelease) -> None:
+    assert first.release
+    upload(flow, "truncated", "rows.parquet", b"PAR1 and no more", {"source": "tenant_table"})
+    upload(flow, "nobody", "rows.csv", b"a\n1\n", {}, "bank_marketing")
+    done = scored(flow, "truncated")
+    assert done.execution["status"] == "FAILED"
+    assert done.execution["error"].startswith("UserError.")
+    mail = flow.mailbox.wait_for(f"Scoring {done.execution['name']}")
+    assert "score/tenant_experience/truncated/" in mail["text"]
+    refused = flow.mailbox.wait_for("Not scored: score/bank_marketing/nobody/manifest.json")
+    assert "no_live_release" in refused["text"]
