@@ -1,8 +1,8 @@
 """Remove a tenant from everything the stack keeps, and prove it.
 
 Searches every version of every object in the buckets (raw files, features, groups, splits, quarantine, reports,
-predictions, the offline store), the online store, the tables and the logs; on a laptop also the whole state folder of
-its AWS. Afterwards everything is searched again. The proof, ``erasures/<time>-<number>.json`` in the data bucket, lists
+predictions, what is scored, the offline store), the online store, the tables and the logs; on a laptop also the whole
+state folder of its AWS. Afterwards everything is searched again. The proof, ``erasures/<time>-<number>.json`` in the data bucket, lists
 what was found and removed, without the tenant's id.
 """
 
@@ -25,7 +25,7 @@ from operations.erasure.findings import Findings
 from operations.erasure.logs import erase_logs
 from operations.erasure.objects import erase_objects
 from operations.erasure.proof import write_proof
-from operations.erasure.tables import erase_items, erase_record
+from operations.erasure.tables import erase_answer, erase_items, erase_record
 from operations.errors import OperationError, interruption
 from operations.stack import Stack
 from operations.tenant_ids import checked_tenant_id, stored_ids
@@ -117,6 +117,7 @@ def _look(stack: Stack, use_case: str, erasers: Erasers, console: Console, *, re
     findings, erased = Findings(), erasers.erased
     with console.status("searching everything"):
         findings.places.append(erase_record(stack, use_case, erased, removes=removes))
+        findings.places.append(erase_answer(stack, use_case, erased, removes=removes))
         for bucket in stack.of_type("AWS::S3::Bucket"):
             of_bucket = erasers.for_key if bucket == stack.bucket else erasers.for_other
             findings.places.append(erase_objects(bucket, of_bucket, removes=removes))
@@ -160,9 +161,13 @@ def _await_executions(stack: Stack, console: Console, *, waits: bool) -> None:
 
 def _executions(stack: Stack, since: datetime | None = None) -> list[str]:
     """The names of the executions that run, or of those that began since a time."""
-    client, machine = boto3.client("stepfunctions"), stack.state_machine
+    client = boto3.client("stepfunctions")
     only: dict[str, Any] = {} if since else {"statusFilter": "RUNNING"}
-    listed = client.list_executions(stateMachineArn=machine, **only)["executions"]
+    listed = [
+        execution
+        for machine in (stack.state_machine, stack.outputs["ScoringStateMachineArn"])
+        for execution in client.list_executions(stateMachineArn=machine, **only)["executions"]
+    ]
     return [each["name"] for each in listed if since is None or each["startDate"] >= since]
 
 

@@ -23,10 +23,14 @@ from tenant_experience.erasure.mapping import RawMapping
 from tenant_experience.erasure.split_table import SplitTableEraser
 from tenant_experience.errors import UserError
 from tenant_experience.intake.files import is_outcomes
+from tenant_experience.scoring.manifest import IDS, ids_source
 from tenant_experience.use_case.schema import USE_CASE_FILE, UseCase, load_use_case
 from tenant_experience.use_case.source import Source, SourcePurpose, load_source
 
 _TABLE, _ROWS = (name.format("") for name in (data_layout.SPLIT_TABLE, data_layout.SPLIT_ROWS_FILE))
+# Below these, the next part of a key names the use case.
+_ANSWERS = (data_layout.PREDICTIONS, data_layout.ERRORS)
+_OF_USE_CASE = (data_layout.RAW, data_layout.SCORE, *_ANSWERS)
 _USE_CASES = Path(__file__).parents[2] / "use_cases"
 
 
@@ -52,10 +56,18 @@ class Erasers:
     def for_key(self, key: str) -> Eraser | SplitTableEraser | None:
         """The eraser for this object of the data bucket; None when the object belongs to another use case."""
         first, *rest = key.split("/")
+        if first in _OF_USE_CASE and len(rest) > 1 and rest[0] != self._use_case:
+            return None
         if first == data_layout.RAW and len(rest) > 2:
-            return self._for_raw(rest[1], "/".join(rest[2:])) if rest[0] == self._use_case else None
+            return self._for_raw(rest[1], "/".join(rest[2:]))
+        if first == data_layout.SCORE and len(rest) > 2:
+            return self._for_score(rest[1])
+        if first in _ANSWERS:
+            return self._answers
         if self._releases_of_others.intersection(rest):
             return None
+        if first == data_layout.SCORING:
+            return self._requests
         if first == data_layout.SPLITS and key.endswith(_TABLE):
             return SplitTableEraser(self.erased, partial(self._tenants_of, key))
         return self._own
@@ -74,13 +86,22 @@ class Erasers:
 
     def _for_raw(self, batch: str, name: str) -> Eraser:
         """Files of outcomes have a source of their own; an archive may hold files of both kinds."""
-        if batch not in self._sources_of_batch:
-            self._sources_of_batch[batch] = self._source_names(batch)
-        own, outcomes = self._sources_of_batch[batch]
+        prefix = data_layout.raw_batch(self._use_case, batch)
+        if prefix not in self._sources_of_batch:
+            self._sources_of_batch[prefix] = self._source_names(prefix)
+        own, outcomes = self._sources_of_batch[prefix]
         if outcomes is None:
             return self._of_source(own, of="batch")
         of_outcomes = self._of_source(outcomes, of="outcomes")
         return of_outcomes if is_outcomes(name) else replace(self._of_source(own, of="batch"), outcomes=of_outcomes)
+
+    def _for_score(self, batch: str) -> Eraser:
+        """Files of a score batch are read as those of a release, or hold ids alone."""
+        prefix = data_layout.score_batch(self._use_case, batch)
+        if prefix not in self._sources_of_batch:
+            self._sources_of_batch[prefix] = self._source_names(prefix)
+        source, _ = self._sources_of_batch[prefix]
+        return self._ids if source == IDS else self._of_source(source, of="batch")
 
     def _of_source(self, name: str, *, of: SourcePurpose) -> Eraser:
         if name not in self._by_source:
@@ -88,13 +109,13 @@ class Erasers:
             self._by_source[name] = self._eraser(load_source(folder, name, use_case, of=of), is_raw=True)
         return self._by_source[name]
 
-    def _source_names(self, batch: str) -> tuple[str, str | None]:
+    def _source_names(self, prefix: str) -> tuple[str, str | None]:
         """The sources of the batch and of its outcomes that the manifest names, or else the default ones.
 
         A name of no source, or of one for something else, counts as none.
         """
         folder, use_case = self._definition
-        key = data_layout.raw_batch(self._use_case, batch) + data_layout.MANIFEST
+        key = prefix + data_layout.MANIFEST
         listed = objects.s3().list_object_versions(Bucket=self._bucket, Prefix=key).get("Versions", [])
         named: dict[str, str] = {}
         for version in (each["VersionId"] for each in listed if each["Key"] == key):
@@ -106,15 +127,34 @@ class Erasers:
             purposes: dict[str, SourcePurpose] = {"source": "batch", "outcomes": "outcomes"}
             for entry, purpose in purposes.items():
                 name = str(manifest.get(entry))
-                if entry not in named and _is_source(folder, name, use_case, purpose):
+                ids = name == IDS and prefix.startswith(f"{data_layout.SCORE}/")
+                if entry not in named and (ids or _is_source(folder, name, use_case, purpose)):
                     named[entry] = name
         declared = None if use_case.outcomes is None else use_case.outcomes.source
         return named.get("source", use_case.default_source), named.get("outcomes", declared) if declared else None
 
     @cached_property
     def _own(self) -> Eraser:
-        record_id = self._definition[1].record_id
-        return self._eraser(Source.model_validate({"kind": "table", "columns": {record_id: record_id}}), is_raw=False)
+        return self._with_ids_in(self._definition[1].record_id, is_raw=False)
+
+    @cached_property
+    def _ids(self) -> Eraser:
+        """For files that hold ids alone."""
+        return self._eraser(ids_source(self._definition[1]), is_raw=True)
+
+    @cached_property
+    def _answers(self) -> Eraser:
+        """For the answers of scoring runs, and the rows without one."""
+        return self._with_ids_in("record_id", is_raw=False)
+
+    @cached_property
+    def _requests(self) -> Eraser:
+        """For the working files of scoring runs, whose lines are requests and answers of models."""
+        return self._with_ids_in("tenant_id", is_raw=False)
+
+    def _with_ids_in(self, column: str, *, is_raw: bool) -> Eraser:
+        columns = {self._definition[1].record_id: column}
+        return self._eraser(Source.model_validate({"kind": "table", "columns": columns}), is_raw=is_raw)
 
     def _eraser(self, source: Source, *, is_raw: bool) -> Eraser:
         record_id = self._definition[1].record_id

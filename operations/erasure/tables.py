@@ -64,6 +64,22 @@ def erase_record(stack: Stack, use_case: str, erased: ErasedId, *, removes: bool
     return place
 
 
+def erase_answer(stack: Stack, use_case: str, erased: ErasedId, *, removes: bool) -> Place:
+    """Delete the tenant's kept answer, by every form of its id."""
+    table = stack.outputs["AnswerTableName"]
+    place = Place(f"kept answers in {table}", "answers asked for", units=len(erased.ids))
+    client = boto3.client("dynamodb")
+    for form in erased.ids:
+        key = {"record": {"S": f"{use_case}#{form}"}}
+        found = "Item" in client.get_item(TableName=table, Key=key, ConsistentRead=True)
+        place.found += found
+        if found and removes:
+            client.delete_item(TableName=table, Key=key)
+            place.removed += 1
+            place.changes.append(f"answer in {table}: deleted")
+    return place
+
+
 def _exists(control: Any, group: str) -> bool:
     pages = control.get_paginator("list_feature_groups").paginate(NameContains=group)  # other names may contain it
     return any(each["FeatureGroupName"] == group for page in pages for each in page["FeatureGroupSummaries"])

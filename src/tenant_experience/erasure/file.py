@@ -74,7 +74,7 @@ class Eraser:
     @property
     def id_columns(self) -> frozenset[str]:
         """The columns and keys that hold ids."""
-        return frozenset({self.record_id, f"raw_{self.record_id}", "tenant_id", "raw_tenant_id"})
+        return frozenset({self.record_id, f"raw_{self.record_id}", "tenant_id", "raw_tenant_id", "record_id"})
 
     def erase(self, source: Path, name: str, target: Path) -> Erasure:
         """Erases the tenant from one file.
