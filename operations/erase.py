@@ -2,8 +2,8 @@
 
 Searches every version of every object in the buckets (raw files, features, groups, splits, quarantine, reports,
 predictions, what is scored, the offline store), the online store, the tables and the logs; on a laptop also the whole
-state folder of its AWS. Afterwards everything is searched again. The proof, ``erasures/<time>-<number>.json`` in the data bucket, lists
-what was found and removed, without the tenant's id.
+state folder of its AWS. Afterwards everything is searched again. The proof, ``erasures/<time>-<number>.json`` in the
+data bucket, lists what was found and removed, without the tenant's id.
 """
 
 from __future__ import annotations

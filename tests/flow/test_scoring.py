@@ -108,12 +108,13 @@ def assert_as_the_api_says(flow: Flow, rows: list[dict[str, Any]]) -> None:
 def events_of_new_tenants() -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(("event_id", "tenant_id", "portfolio_id", "channel", "opened_at", "resolved_at"))
+    names = ("event_id", "tenant_id", "portfolio_id", "channel", "direction", "opened_at", "first_response_at")
+    writer.writerow((*names, "resolved_at"))
     for tenant in range(5):
         for number in range(10):
             opened = datetime.now(UTC) - timedelta(days=2 + 35 * number)
-            times = [f"{opened + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}" for hours in (0, 9)]
-            writer.writerow((f"S{tenant}-{number}", f"SCORED-{tenant}", "Elm Court", "ticket", *times))
+            times = [f"{opened + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}" for hours in (0, 2, 9)]
+            writer.writerow((f"S{tenant}-{number}", f"SCORED-{tenant}", "Elm Court", "ticket", "", *times))
     return text.getvalue().encode()
 
 
@@ -153,6 +154,7 @@ def test_ids_features_events_and_everybody(flow: Flow, first: FinishedRelease, m
         assert row["model_probability"] == pytest.approx(by_id[row["record_id"]]["model_probability"], abs=1e-6)
 
     new = scored(flow, "events")
+    assert new.execution["status"] == "SUCCEEDED", (new.execution.get("error"), new.execution.get("cause"))
     assert {row["record_id"] for row in new.rows} == {f"SCORED-{number}" for number in range(5)}
     assert new.errors == []
 
