@@ -39,7 +39,7 @@ $(if $(blank),$(error make drops the blanks after $(strip $(blank)) so the value
 endif
 unexport $(ALL_VALUES)
 
-.PHONY: help demo preview upload test test-slow spark-if-java check up down status clean setup erase backfill replay
+.PHONY: help demo preview upload score test test-slow spark-if-java check up down status clean setup erase backfill replay
 .PHONY: iam-report iam-drill bench-clustering bench-features bench-million bench-training fuzz spark ministack-upgrade
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -104,6 +104,9 @@ down: setup ## Stop the laptop's AWS; its state stays
 
 status: setup ## Where the API, its key, the bucket and the mailbox are, what is live, and what runs: STAGE=name
 	@$(TENX) status
+
+score: setup ## Score an input with the live models: INPUT=file SOURCE=name (ids: ids alone) USE_CASE=name STAGE=name
+	@$(TENX) score
 
 upload: setup ## Upload an input, follow its release, decide by yourself: INPUT=file SOURCE=name STAGE=name NO_TRAIN=1
 	@$(TENX) upload

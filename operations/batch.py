@@ -79,6 +79,43 @@ def read_input(
     loaded = load_use_case(use_case)
     if source is not None:
         load_source(use_case, source, loaded)
+    found = find_files(path)
+    manifest = _merged(found.folder, source, as_of, train=train)
+    if manifest.get("source") and source is None:
+        load_source(use_case, str(manifest["source"]), loaded)
+    return found.batch(use_case, manifest)
+
+
+@dataclass(frozen=True)
+class InputFiles:
+    """What a person named on the command line.
+
+    Attributes:
+        path: a file or folder.
+        files: what is read.
+        root: the folder that the files' names begin below.
+        skipped: names that are not read, because they begin with ``.`` or ``_``.
+        folder: the one that has a ``manifest.json``; None where there is none.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    root: Path
+    skipped: tuple[str, ...]
+    folder: Path | None
+
+    def batch(self, use_case: Path, manifest: dict[str, object]) -> RawBatch:
+        """The batch of these files, with a name that no other batch has."""
+        name = timed_name(self.path.resolve().stem)
+        return RawBatch(name, self.files, manifest, use_case.resolve().name, self.root, self.skipped)
+
+
+def find_files(path: Path) -> InputFiles:
+    """The file at ``path``, or what is in a folder and the folders below it.
+
+    Raises:
+        OperationError: there is nothing that can be read.
+    """
     if not path.exists():
         raise OperationError(f"{path}: there is no such file or folder")
     if ROOT.is_relative_to(path.resolve()):
@@ -97,12 +134,7 @@ def read_input(
         )
     if not kept:
         raise OperationError(f"{path} holds no file to read" + (f"; skipped: {', '.join(skipped)}" if skipped else ""))
-    manifest = _merged(None if single or MANIFEST not in names else root, source, as_of, train=train)
-    if manifest.get("source") and source is None:
-        load_source(use_case, str(manifest["source"]), loaded)
-    return RawBatch(
-        timed_name(path.resolve().stem), tuple(kept.values()), manifest, use_case.resolve().name, root, skipped
-    )
+    return InputFiles(path, tuple(kept.values()), root, skipped, None if single or MANIFEST not in names else root)
 
 
 def _check_readable(path: Path, name: str) -> None:
@@ -135,21 +167,27 @@ def use_case_folder(name: str, *, takes_path: bool = False) -> Path:
     return folder
 
 
-def upload(batch: RawBatch, bucket: str, on_file: Callable[[int, str], None] = lambda _count, _name: None) -> None:
-    """Upload the files and then the manifest, whose arrival starts the release.
+def upload(
+    batch: RawBatch,
+    bucket: str,
+    on_file: Callable[[int, str], None] = lambda _count, _name: None,
+    prefix_of: Callable[[str, str], str] = data_layout.raw_batch,
+) -> None:
+    """Upload the files and then the manifest, whose arrival starts a release, or a run that scores them.
 
     Args:
         batch: what to upload.
         bucket: the data bucket.
         on_file: given how many files were uploaded before, and the name of the next one.
+        prefix_of: where a batch of a use case lies.
 
     Raises:
         OperationError: two files have the same name.
     """
     s3 = boto3.client("s3")
-    prefix = data_layout.raw_batch(batch.use_case, batch.name)
+    prefix = prefix_of(batch.use_case, batch.name)
     with interruption(
-        f"The upload of batch {batch.name} was interrupted. A release starts only when its manifest.json has arrived: "
+        f"The upload of batch {batch.name} was interrupted. Nothing starts before its manifest.json has arrived: "
         "`tenx status` says whether one runs. To upload everything again, run the same command."
     ):
         for count, (name, path) in enumerate(batch.named_files().items()):
@@ -177,15 +215,32 @@ def _merged(folder: Path | None, source: str | None, as_of: datetime | None, *, 
     if not train:
         document["train"] = False
         parse_manifest(document)
-    for key, wanted, found in (("source", source, given.source), ("as_of", as_of, given.as_of)):
+    return with_words(document, folder, source=(source, given.source), as_of=(as_of, given.as_of))
+
+
+def with_words(
+    document: dict[str, object], folder: Path | None, **pairs: tuple[str | datetime | None, str | datetime | None]
+) -> dict[str, object]:
+    """A manifest with what was typed on the command line.
+
+    Args:
+        document: the manifest as it is in ``folder``; empty where there is none.
+        folder: where it is.
+        pairs: key -> what was typed, and what the manifest says; None where nothing was.
+
+    Raises:
+        OperationError: they contradict each other.
+    """
+    added = dict(document)
+    for key, (wanted, found) in pairs.items():
         if wanted is not None and found is not None and wanted != found:
             raise OperationError(
                 f"--{key.replace('_', '-')} is {_text(wanted)}, but {MANIFEST} in {folder} says {_text(found)}: "
                 "leave the option out, or correct the file"
             )
         if wanted is not None:
-            document[key] = _text(wanted)
-    return document
+            added[key] = _text(wanted)
+    return added
 
 
 def _text(value: object) -> str:

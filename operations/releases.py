@@ -16,14 +16,13 @@ from operations.batch import RawBatch, upload
 from operations.errors import OperationError, interruption
 from operations.mailbox import Form, Mailbox
 from operations.stack import Stack
-from operations.watch import Step, follow
+from operations.watch import Step, follow, listed_executions, new_execution
 from tenant_experience.aws.model_registry import DIGEST
 from tenant_experience.data_layout import RELEASE_ID
 
 Mail = dict[str, Any]
 _START_SECONDS = 300
 _PAGE_SECONDS = 120
-_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,8 @@ class Listener:
 
 
 def executions(stack: Stack, **only: Any) -> set[str]:
-    """The ARNs of the state machine's executions, newest thousand at most."""
-    client = boto3.client("stepfunctions")
-    listed = client.list_executions(stateMachineArn=stack.state_machine, maxResults=1000, **only)["executions"]
-    return {execution["executionArn"] for execution in listed}
+    """The ARNs of the executions that make releases, newest thousand at most."""
+    return listed_executions(stack.state_machine, **only)
 
 
 def start(stack: Stack, batch: RawBatch, on_file: Callable[[int, str], None] = lambda _count, _name: None) -> str:
@@ -104,23 +101,17 @@ def wait_for_new_execution(stack: Stack, batch: RawBatch, before: set[str]) -> s
     Raises:
         OperationError: none starts.
     """
-    others = set(before)
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        for arn in sorted(executions(stack) - others):
-            if _releases(arn, batch):
-                return arn
-            others.add(arn)
-        time.sleep(_POLL_SECONDS)
-    raise OperationError(
-        f"no release of batch {batch.name} started within {_START_SECONDS} s of the upload of manifest.json: see the "
-        "log of StartRelease"
-    )
+    found = new_execution(stack.state_machine, before, lambda given: _releases(given, batch), _START_SECONDS)
+    if found is None:
+        raise OperationError(
+            f"no release of batch {batch.name} started within {_START_SECONDS} s of the upload of manifest.json: see "
+            "the log of StartRelease"
+        )
+    return found
 
 
-def _releases(arn: str, batch: RawBatch) -> bool:
+def _releases(given: dict[str, Any], batch: RawBatch) -> bool:
     """Whether the input of an execution names this batch."""
-    given = json.loads(boto3.client("stepfunctions").describe_execution(executionArn=arn)["input"])
     named = (given.get("use_case"), given.get("batch"), given.get("history_only", False))
     return named == (batch.use_case, batch.name, False)
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import boto3
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 _POLL_SECONDS = 0.4
+_START_POLL_SECONDS = 0.2
 
 
 @dataclass
@@ -40,6 +43,38 @@ class Step:
     label: str
     state: str
     seconds: float | None
+
+
+def listed_executions(machine: str, **only: Any) -> set[str]:
+    """The ARNs of a state machine's executions, newest thousand at most."""
+    client = boto3.client("stepfunctions")
+    listed = client.list_executions(stateMachineArn=machine, maxResults=1000, **only)["executions"]
+    return {execution["executionArn"] for execution in listed}
+
+
+def new_execution(
+    machine: str, before: Collection[str], is_wanted: Callable[[dict[str, Any]], bool], seconds: float
+) -> str | None:
+    """Wait for an execution that was not there before.
+
+    Args:
+        machine: the ARN of the state machine.
+        before: the ARNs of executions that are known.
+        is_wanted: whether an execution with this input is the one; others may start at the same time.
+        seconds: how long to wait.
+
+    Returns:
+        Its ARN; None when none has started.
+    """
+    client, others = boto3.client("stepfunctions"), set(before)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for arn in sorted(listed_executions(machine) - others):
+            if is_wanted(json.loads(client.describe_execution(executionArn=arn)["input"])):
+                return arn
+            others.add(arn)
+        time.sleep(_START_POLL_SECONDS)
+    return None
 
 
 def follow(

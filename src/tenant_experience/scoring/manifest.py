@@ -49,9 +49,17 @@ class ScoringManifest:
         if not path.is_file():
             return cls()
         try:
-            document = parse_json(path.read_text(encoding="utf-8-sig"))
+            return cls.parse(parse_json(path.read_text(encoding="utf-8-sig")))
         except ValueError as error:
             raise UserError(f"{MANIFEST} is not valid JSON: {error}", code="invalid_manifest") from error
+
+    @classmethod
+    def parse(cls, document: object) -> ScoringManifest:
+        """The manifest in ``document``, the decoded JSON.
+
+        Raises:
+            UserError: ``invalid_manifest``; the message names the key.
+        """
         if not isinstance(document, dict):
             raise UserError(f"{MANIFEST} must be a JSON object", code="invalid_manifest")
         unknown = [str(key) for key in document if key not in _KEYS]

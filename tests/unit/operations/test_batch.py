@@ -202,10 +202,13 @@ def test_files_side_by_side_with_one_name_are_refused(folder: Path) -> None:
         batch.named_files()
 
 
-def test_an_interrupted_upload_says_that_a_release_starts_with_the_manifest(folder: Path) -> None:
+def test_an_interrupted_upload_says_that_nothing_starts_before_the_manifest(folder: Path) -> None:
     def interrupt(*_progress: Any) -> None:
         raise KeyboardInterrupt
 
     batch = read_input(folder, USE_CASE_FOLDER)
-    with mock_aws(), pytest.raises(Interrupted, match=r"starts only when its manifest.json has arrived: `tenx status`"):
+    with (
+        mock_aws(),
+        pytest.raises(Interrupted, match=r"Nothing starts before its manifest.json has arrived: `tenx status`"),
+    ):
         upload(batch, "data", interrupt)

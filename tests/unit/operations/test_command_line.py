@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from demo import demo as demo_module
 from operations import batch as batch_module
 from operations import erase as erase_module
-from operations import laptop, releases
+from operations import laptop, releases, scoring
 from operations import stack as stack_module
 from operations import up as up_module
 from operations.erase import Erasure
@@ -27,7 +27,7 @@ from tests.support.cased_ids import use_case_without_case
 from tests.support.places import ROOT
 
 COMMANDS = (
-    *("demo", "preview", "upload", "follow", "stop", "replay"),
+    *("demo", "preview", "upload", "follow", "stop", "replay", "score"),
     *("up", "down", "status", "invoke", "erase", "backfill"),
 )
 # The least words with which each command is understood.
@@ -35,6 +35,7 @@ WORDS = {
     "demo": [],
     "preview": ["x.csv"],
     "upload": ["x.csv"],
+    "score": ["x.csv"],
     "follow": ["r1"],
     "stop": ["r1"],
     "replay": ["r1"],
@@ -60,7 +61,13 @@ def _nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setattr(stack_module, "DEFAULT_STATE", tmp_path / "aws")
-    for module, name in ((laptop, "start"), (laptop, "stop"), (batch_module, "upload"), (releases, "start")):
+    for module, name in (
+        (laptop, "start"),
+        (laptop, "stop"),
+        (batch_module, "upload"),
+        (releases, "start"),
+        (scoring, "start"),
+    ):
         monkeypatch.setattr(module, name, never)
 
 
