@@ -56,7 +56,7 @@ def answer_lines(body: bytes, model: ServedModel, *, explain: bool) -> bytes:
 
 
 def _answered(lines: Sequence[bytes], model: ServedModel, *, explain: bool) -> Iterator[bytes]:
-    batch, refused = _read(lines, model.scorer.encoding, explain=explain)
+    batch, refused = read_lines(lines, model.scorer.encoding, explain=explain)
     manifest = model.scorer.manifest
     model_said = {"model_version": manifest.version, "scale": manifest.scale}
     for row, (tenant_id, answer) in enumerate(zip(batch.tenant_ids, answers(batch, model), strict=True)):
@@ -69,7 +69,9 @@ def _refusal(error: BadRequestError) -> dict[str, Any]:
     return {"status": PredictionStatus.REFUSED, "error": {"code": error.code, "message": str(error)}}
 
 
-def _read(lines: Sequence[bytes], encoding: Encoding, *, explain: bool) -> tuple[Batch, dict[int, BadRequestError]]:
+def read_lines(
+    lines: Sequence[bytes], encoding: Encoding, *, explain: bool
+) -> tuple[Batch, dict[int, BadRequestError]]:
     """The tenants of the lines, and why some are refused: of these, nothing is known but their ids."""
     reader = InstanceReader(encoding, ignore_unknown=True)
     values = np.full((len(lines), len(encoding.columns)), np.nan)
