@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from container.answers import answers
+from container.answers import in_words
 from container.batch import Batch
 from container.instances import InstanceReader, Rows
 from container.json_requests import refuse_constant
+from container.line_writer import model_said, scored_lines
 from container.serving_errors import BadRequestError, TooLargeError
 from tenant_experience.json_document import parse_json
 from tenant_experience.models.encoding import Encoding
@@ -27,7 +28,7 @@ from tenant_experience.prediction_status import PredictionStatus
 MOST_LINES = 1_000_000
 _SPACE = " \t\r\n"
 _BLANK = _SPACE.encode()
-_LINES_AT_ONCE = 4_096
+_LINES_AT_ONCE = 1_024
 _scan = json.JSONDecoder(parse_constant=refuse_constant).scan_once
 
 
@@ -52,20 +53,33 @@ def answer_lines(body: bytes, model: ServedModel, *, explain: bool) -> bytes:
     # Not by splitlines, which would also split within texts: at characters that are ends of lines only to Python.
     lines = text.split(b"\n") if text else []
     return b"".join(
-        line
+        _answered(lines[first : first + _LINES_AT_ONCE], model, explain=explain)
         for first in range(0, len(lines), _LINES_AT_ONCE)
-        for line in _answered(lines[first : first + _LINES_AT_ONCE], model, explain=explain)
     )
 
 
-def _answered(lines: Sequence[bytes], model: ServedModel, *, explain: bool) -> Iterator[bytes]:
+def _answered(lines: Sequence[bytes], model: ServedModel, *, explain: bool) -> bytes:
     batch, refused = read_lines(lines, model.scorer.encoding, explain=explain)
-    manifest = model.scorer.manifest
-    model_said = {"model_version": manifest.version, "scale": manifest.scale}
-    for row, (tenant_id, answer) in enumerate(zip(batch.tenant_ids, answers(batch, model), strict=True)):
+    manifest, published = model.scorer.manifest, model.publish(batch.values, batch.exposure_days)
+    # Most are alike and written together. The others have other fields, or a number that JSON cannot say.
+    alike = published.known & np.isfinite(published.outputs).reshape(len(lines), -1).all(axis=1)
+    alike[[*refused, *batch.unknown_categories]] = False
+    together, apart = np.flatnonzero(alike), np.flatnonzero(~alike)
+    written: list[str] = [""] * len(lines)
+    some, found = batch.take(together), published.take(together)
+    reasons = model.reasons(some.values, found) if explain else None
+    for row, line in zip(
+        together.tolist(), scored_lines(some.tenant_ids, model.in_columns(found), reasons, manifest), strict=True
+    ):
+        written[row] = line
+    others = batch.take(apart)
+    for row, tenant_id, answer in zip(
+        apart.tolist(), others.tenant_ids, in_words(others, model, published.take(apart)), strict=True
+    ):
         named = {} if tenant_id is None else {"tenant_id": tenant_id}
         said = _refusal(refused[row]) if row in refused else answer
-        yield json.dumps(named | said | model_said, allow_nan=False).encode() + b"\n"
+        written[row] = json.dumps(named | said | model_said(manifest), allow_nan=False) + "\n"
+    return "".join(written).encode()
 
 
 def _refusal(error: BadRequestError) -> dict[str, Any]:
