@@ -13,6 +13,7 @@ from bench.million import write_features
 from operations.batch import use_case_folder
 from tenant_experience.data_layout import FEATURES_FILE
 from tenant_experience.features.table import FeatureTable, read_examples, read_features
+from tenant_experience.groups.backtest import with_priors
 from tenant_experience.groups.clustering import group_partition
 from tenant_experience.groups.column_labels import label_partition
 from tenant_experience.jobs.partition_runs import Partition, read_shard
@@ -59,7 +60,7 @@ def tenants(base: Path, count: int) -> Scored:
     known, new = table.take(np.arange(_TRAINING_TENANTS)), table.take(np.arange(_TRAINING_TENANTS, len(table)))
     everyone, folder = Partition("all", "all"), base / "model"
     grouping, groups = group_partition(known, everyone, use_case, "bench")
-    grouping.write(folder)
+    with_priors(grouping, known, use_case.history.window_days).write(folder)
     _run(use_case).train_partition(known, groups, everyone, folder)
     days = [float(each) for each in new.side["exposure_days"].tolist()]
     return _scored("tenants", folder, new, days)
