@@ -35,6 +35,7 @@ class Redraws:
         times: (tenants,); NaN where the marker is unknown, which no draw changes.
         over: (tenants,), above 0.
         order: (draws,) the order in which the points are taken.
+        drawn: as ``quantiles``, but in that order, and in 32-bit numbers.
     """
 
     quantiles: Callable[..., Floats]
@@ -42,6 +43,7 @@ class Redraws:
     times: Floats
     over: Floats
     order: NDArray[np.intp]
+    drawn: Callable[..., Single]
 
     def __getitem__(self, rows: NDArray[np.intp]) -> Redraws:
         """Of some of the tenants."""
@@ -102,21 +104,20 @@ def _seen(values: Floats, fitted: FittedMarker) -> tuple[Single, NDArray[np.intp
 
 def _drawn(marker: Redraws, fitted: FittedMarker) -> tuple[Single, NDArray[np.intp]]:
     """Transformed draws, (rows, draws), a row for each different variable and scale; and the row of each tenant."""
-    variables, variable = np.unique(marker.parameters, axis=0, return_inverse=True)
-    table = np.array([marker.quantiles(*row)[marker.order] for row in variables.tolist()], dtype=np.float32)
     scale = marker.times / marker.over
-    pairs = np.empty(len(scale), dtype=np.complex128)
-    pairs.real, pairs.imag = variable.ravel(), scale
-    _, first, of = np.unique(pairs, return_index=True, return_inverse=True)
-    rows = table[variable.ravel()[first]]
-    rows *= scale[first, np.newaxis].astype(np.float32)
+    different: dict[tuple[float, ...], int] = {}
+    keys = zip(*marker.parameters.T.tolist(), scale.tolist(), strict=True)
+    of = np.asarray([different.setdefault(key, len(different)) for key in keys], dtype=np.intp)
+    rows = np.concatenate([marker.drawn(*parameters) for *parameters, _ in different]).reshape(len(different), -1)
+    scales = np.asarray([key[-1] for key in different])
+    rows *= scales[:, np.newaxis].astype(np.float32)
     if fitted.transform == "log1p":
         rows += 1
         np.log(rows, out=rows)
-    rows[np.isnan(scale[first])] = fitted.median
+    rows[np.isnan(scales)] = fitted.median
     # No marker should be negative, but where one is, 1 + x may lose all its digits: the exact rule decides.
-    rows[scale[first] < 0] = np.nan
-    return rows, of.ravel()
+    rows[scales < 0] = np.nan
+    return rows, of
 
 
 def _nearest(more: Single) -> tuple[NDArray[np.int8], Single]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from tenant_experience.features.table import FeatureTable
-from tenant_experience.groups._quick_redraws import Redraws, quick_shares
+from tenant_experience.groups._quick_redraws import Redraws, Single, quick_shares
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.shrinkage import YEAR, Prior, events_behind, exposure_years
 from tenant_experience.statistics.arrays import Floats
@@ -144,7 +144,19 @@ def _predicted(noise: Noise, value: Floats, behind: Floats, following: Floats, p
 def _of_variables(
     of: Callable[..., Floats], parameters: Sequence[Floats], times: Floats, over: Floats, place: int
 ) -> Redraws:
-    return Redraws(of, np.nan_to_num(np.column_stack(parameters)), times, over, _order(place))
+    given = np.nan_to_num(np.column_stack(parameters))
+    return Redraws(of, given, times, over, _order(place), _drawn(of, place))
+
+
+@lru_cache(maxsize=64)
+def _drawn(of: Callable[..., Floats], place: int) -> Callable[..., Single]:
+    """The quantiles of a marker's variables in their order, kept by the variable's parameters."""
+
+    @lru_cache(maxsize=4_096)
+    def drawn(*parameters: float) -> Single:
+        return of(*parameters)[_order(place)].astype(np.float32)
+
+    return drawn
 
 
 @lru_cache(maxsize=64)
