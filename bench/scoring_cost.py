@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import math
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from bench.transform import EXPLAINED, IN_JOB, MEASURED
+from bench.transform_ways import EXPLAINED, IN_JOB, MEASURED
 
 PRICES = Path(__file__).with_name("prices.json")
 MODEL = "tenants"
@@ -28,8 +29,8 @@ _CPUS = {"ml.m5.large": 2, "ml.m5.xlarge": 4}
 _PROCESSING = "ml.m5.xlarge"
 _ROWS_PER_INSTANCE = 250_000
 _START_MINUTES = 4.0
-# Of PrepareScoring and PublishAnswers, each on one core.
-_PREPARED_PER_SECOND, _PUBLISHED_PER_SECOND = 20_000, 10_000
+# Of PrepareScoring and PublishAnswers, each on one core. The latter writes each answer to DynamoDB by itself.
+_PREPARED_PER_SECOND, _PUBLISHED_PER_SECOND = 20_000, 2_000
 _ROWS_PER_FILE = 250_000
 # The queue: rows of a message, messages of a call and of a consumer's batch, and what the functions have.
 _ROWS_PER_MESSAGE, _MESSAGES_PER_CALL, _MESSAGES_PER_BATCH = 50, 10, 10
@@ -99,7 +100,8 @@ def main() -> int:
 
 def document(prices: Mapping[str, Any], speed: Speed) -> str:
     """The table and what it assumes, as docs/scoring.md has them."""
-    head = "| way | minutes | instances | S3, SQS | Lambda | DynamoDB | a night | a month |\n|---|---|---|---|---|---|---|---|\n"
+    columns = ("way", "minutes", "instances", "S3, SQS", "Lambda", "DynamoDB", "a night", "a month")
+    head = f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
     return head + "".join(_line(each) for each in costs(prices, speed)) + "\n" + _assumed(prices, speed)
 
 
@@ -108,9 +110,9 @@ def costs(prices: Mapping[str, Any], speed: Speed) -> list[Cost]:
     return [
         *(_transform(kind, prices, speed) for kind in _CPUS),
         _job(prices, speed),
-        _queue("the queue, and an endpoint of one ml.m5.large that the API needs anyway", prices, speed, 0),
-        _queue("the queue, and an endpoint of one ml.m5.large for nothing else", prices, speed, 24),
-        Cost("keeping every answer in DynamoDB, besides", 0, 0, writes=_kept(prices, speed)),
+        _queue("the queue; the API's own endpoint, ml.m5.large", prices, speed, 0),
+        _queue("the queue; an endpoint, ml.m5.large, for nothing else", prices, speed, 24),
+        Cost("besides: keeping every answer in DynamoDB", 0, 0, writes=_kept(prices, speed)),
     ]
 
 
@@ -179,6 +181,11 @@ def _write_units(answered: int) -> int:
     return math.ceil((answered + _KEY_BYTES) / 1_024)
 
 
+def _page_units(speed: Speed) -> float:
+    """Read units of 100 items of the index, eventually consistent: half a unit for each 4 KiB."""
+    return math.ceil(100 * (speed.answered + _KEY_BYTES) / 4_096) / 2
+
+
 def _minutes(rows_per_second: float) -> float:
     return ROWS / rows_per_second / 60
 
@@ -198,13 +205,16 @@ def _assumed(prices: Mapping[str, Any], speed: Speed) -> str:
         f"PublishAnswers take {_PREPARED_PER_SECOND:,} and {_PUBLISHED_PER_SECOND:,} rows a second, each in a job on "
         f"{_PROCESSING}; an instance of a transform gets {_ROWS_PER_INSTANCE:,} rows; one process of a job uses one "
         "core.",
-        f"The queue: {_ROWS_PER_MESSAGE} rows in a message, {_MESSAGES_PER_BATCH} messages in a batch, {_CONSUMERS} "
-        f"consumers at once, which wait for the endpoint and take {_CONSUMER_SECONDS} s more; SplitFile reads "
-        f"{_SPLIT_PER_SECOND:,} rows a second; a row is written in a transaction, which counts twice.",
+        f"The queue, whose files have at most 200,000 rows, so that these are five: {_ROWS_PER_MESSAGE} rows in a "
+        f"message, {_MESSAGES_PER_BATCH} messages in a batch, {_CONSUMERS} consumers at once, which wait for the "
+        f"endpoint and take {_CONSUMER_SECONDS} s more; SplitFile reads {_SPLIT_PER_SECOND:,} rows a second; a row is "
+        "written in a transaction, which counts twice.",
         f"Kept answers: one write of the table and one of its index, each of {_write_units(speed.answered)} KiB; where "
-        "the place in a portfolio changes, the index takes two.",
+        "the place in a portfolio changes, the index takes two. A page of a portfolio, 100 answers, reads "
+        f"{_page_units(speed):.1f} units: {_page_units(speed) * prices['dynamodb_million_read_units']:.2f} USD for a "
+        "million pages.",
     )
-    return "".join(f"- {line}\n" for line in lines)
+    return "".join(textwrap.fill(f"- {line}", 120, subsequent_indent="  ") + "\n" for line in lines)
 
 
 if __name__ == "__main__":

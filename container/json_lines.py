@@ -28,7 +28,7 @@ from tenant_experience.prediction_status import PredictionStatus
 MOST_LINES = 1_000_000
 _SPACE = " \t\r\n"
 _BLANK = _SPACE.encode()
-_LINES_AT_ONCE = 1_024
+LINES_AT_ONCE = 1_024
 _scan = json.JSONDecoder(parse_constant=refuse_constant).scan_once
 
 
@@ -53,8 +53,8 @@ def answer_lines(body: bytes, model: ServedModel, *, explain: bool) -> bytes:
     # Not by splitlines, which would also split within texts: at characters that are ends of lines only to Python.
     lines = text.split(b"\n") if text else []
     return b"".join(
-        _answered(lines[first : first + _LINES_AT_ONCE], model, explain=explain)
-        for first in range(0, len(lines), _LINES_AT_ONCE)
+        _answered(lines[first : first + LINES_AT_ONCE], model, explain=explain)
+        for first in range(0, len(lines), LINES_AT_ONCE)
     )
 
 

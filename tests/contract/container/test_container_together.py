@@ -99,7 +99,7 @@ def test_lines_together_have_the_bytes_of_each_line_alone(
     model = models[kind]
     lines = body(model)
     together = answer_lines("\n".join(lines).encode(), model, explain=explain)
-    monkeypatch.setattr(json_lines, "_LINES_AT_ONCE", 1)
+    monkeypatch.setattr(json_lines, "LINES_AT_ONCE", 1)
     assert together == answer_lines("\n".join(lines).encode(), model, explain=explain)
 
 
