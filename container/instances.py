@@ -64,35 +64,30 @@ class InstanceReader:
         Returns:
             The places of the others, ascending. ``read`` reads them, or says what is wrong.
         """
-        plain, odd = [], []
+        plain: list[int] = []
         numbers, texts = [], []
         for place, instance in enumerate(instances):
             features = self._plain_features(instance)
             if features is not None:
-                row, words = tuple(map(features.get, self._numbers)), tuple(map(features.get, self._texts))
-                if _NUMBERS.issuperset(map(type, row)) and _TEXTS.issuperset(map(type, words)):
+                cells, words = tuple(map(features.get, self._numbers)), tuple(map(features.get, self._texts))
+                if _NUMBERS.issuperset(map(type, cells)) and _TEXTS.issuperset(map(type, words)):
                     plain.append(place)
-                    numbers.append(row)
+                    numbers.append((*cells, instance.get("exposure_days")))
                     texts.append(words)
-                    continue
-            odd.append(place)
         try:
-            matrix = np.array(numbers, dtype=np.float64).reshape(len(plain), len(self._numbers))
-            days = np.array([instances[place].get("exposure_days") for place in plain], dtype=np.float64)
+            matrix = np.array(numbers, dtype=np.float64).reshape(len(plain), len(self._numbers) + 1)
         except OverflowError:  # a whole number with more digits than any float
             return list(range(len(instances)))
-        ordinary = ~(np.abs(matrix) > _ORDINARY).any(axis=1) & ((days > 0) & (days < _ORDINARY) | np.isnan(days))
-        odd += [plain[place] for place in np.flatnonzero(~ordinary).tolist()]
-        if not ordinary.all():
-            kept = np.flatnonzero(ordinary).tolist()
-            plain, texts = [plain[place] for place in kept], [texts[place] for place in kept]
-            matrix, days = matrix[ordinary], days[ordinary]
-        rows.values[np.ix_(plain, [self._places[name] for name in self._numbers])] = matrix
-        rows.days[plain] = days
+        days = matrix[:, -1]
+        kept = np.flatnonzero(~(np.abs(matrix) > _ORDINARY).any(axis=1) & ~(days <= 0))
+        if len(kept) < len(plain):
+            matrix, plain, texts = matrix[kept], [plain[each] for each in kept], [texts[each] for each in kept]
+        rows.values[np.ix_(plain, [self._places[name] for name in self._numbers])] = matrix[:, :-1]
+        rows.days[plain] = matrix[:, -1]
         for place in plain:
             rows.tenant_ids[place] = instances[place].get("tenant_id")
         self._read_categories(instances, plain, texts, rows)
-        return sorted(odd)
+        return sorted(set(range(len(instances))).difference(plain))
 
     def read(self, instance: Any, place: int, rows: Rows, where: str) -> None:
         """Reads one instance, which is at ``place`` among the rows.

@@ -29,7 +29,7 @@ MOST_LINES = 1_000_000
 _SPACE = " \t\r\n"
 _BLANK = _SPACE.encode()
 LINES_AT_ONCE = 1_024
-_scan = json.JSONDecoder(parse_constant=refuse_constant).scan_once
+_DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 
 
 def answer_lines(body: bytes, model: ServedModel, *, explain: bool) -> bytes:
@@ -117,10 +117,10 @@ def _plain_instance(line: bytes) -> Any:
     """
     try:
         text = line.decode().strip(_SPACE)
-        instance, end = _scan(text, 0)
+        instance, end = _DECODER.raw_decode(text)
         if end == len(text) and text.count(":") == len(instance) + len(instance["features"]):
             return instance
-    except (ValueError, StopIteration, RecursionError, LookupError, TypeError):
+    except (ValueError, RecursionError, LookupError, TypeError):
         pass
     return None
 

@@ -87,8 +87,10 @@ class Encoding:
 
     def numbers(self, name: str, values: Sequence[str | None]) -> NDArray[np.intp]:
         """(values,) the numbers of a category's values; ``NEVER_SEEN`` and ``MISSING`` (None) have none."""
-        places: dict[str | None, int] = {**self._places[name], None: self.MISSING}
-        return np.asarray([places.get(value, self.NEVER_SEEN) for value in values], dtype=np.intp)
+        places = self._places[name]
+        return np.asarray(
+            [self.MISSING if value is None else places.get(value, self.NEVER_SEEN) for value in values], dtype=np.intp
+        )
 
     def of_numbers(self, name: str, numbers: NDArray[np.intp]) -> Matrix:
         """The columns of a category's values, (values, columns of the category), from what ``numbers`` answers."""
