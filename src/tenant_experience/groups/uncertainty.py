@@ -15,7 +15,7 @@ come within 0.03 of the result of a hundred thousand random draws.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,18 +145,13 @@ def _of_variables(
     of: Callable[..., Floats], parameters: Sequence[Floats], times: Floats, over: Floats, place: int
 ) -> Redraws:
     given = np.nan_to_num(np.column_stack(parameters))
-    return Redraws(of, given, times, over, _order(place), _drawn(of, place))
+    return Redraws(of, given, times, over, _order(place), partial(_drawn, of, place))
 
 
-@lru_cache(maxsize=64)
-def _drawn(of: Callable[..., Floats], place: int) -> Callable[..., Single]:
-    """The quantiles of a marker's variables in their order, kept by the variable's parameters."""
-
-    @lru_cache(maxsize=4_096)
-    def drawn(*parameters: float) -> Single:
-        return of(*parameters)[_order(place)].astype(np.float32)
-
-    return drawn
+@lru_cache(maxsize=8_192)
+def _drawn(of: Callable[..., Floats], place: int, *parameters: float) -> Single:
+    """Quantiles in the order of a marker. At most 32 MiB of them are kept."""
+    return of(*parameters)[_order(place)].astype(np.float32)
 
 
 @lru_cache(maxsize=64)
