@@ -13,7 +13,6 @@ import numpy as np
 
 from container.batch import Batch
 from tenant_experience.models.served_model import Published, ServedModel
-from tenant_experience.prediction_status import PredictionStatus
 
 
 def json_answer(batch: Batch, model: ServedModel) -> bytes:
@@ -21,7 +20,9 @@ def json_answer(batch: Batch, model: ServedModel) -> bytes:
     manifest = model.scorer.manifest
     predictions = [
         {"tenant_id": tenant_id, **answer}
-        for tenant_id, answer in zip(batch.tenant_ids, answers(batch, model), strict=True)
+        for tenant_id, answer in zip(
+            batch.tenant_ids, in_words(batch, model, model.publish(batch.values, batch.exposure_days)), strict=True
+        )
     ]
     document = {
         "model_version": manifest.version,
@@ -33,20 +34,26 @@ def json_answer(batch: Batch, model: ServedModel) -> bytes:
     return json.dumps(document, allow_nan=False).encode()
 
 
-def answers(batch: Batch, model: ServedModel) -> list[dict[str, Any]]:
+def in_words(batch: Batch, model: ServedModel, published: Published) -> list[dict[str, Any]]:
     """Each row's answer (``ServedModel.answers``), with what the batch says and asks of it, but without its id."""
-    published = model.publish(batch.values, batch.exposure_days)
     found = model.in_words(published)
     for row, names in batch.unknown_categories.items():
         found[row]["unknown_categories"] = names
     if batch.explain:
-        for answer, why in zip(found, _explanations(batch, model, published), strict=True):
-            answer |= why if answer["status"] == PredictionStatus.SCORED else {"contributions": {}}
+        for answer in found:
+            answer["contributions"] = {}
+        known = np.flatnonzero(published.known)
+        for row, why in zip(
+            known.tolist(), _explanations(batch.take(known), model, published.take(known)), strict=True
+        ):
+            found[row] |= why
     return found
 
 
 def _explanations(batch: Batch, model: ServedModel, published: Published) -> Iterator[dict[str, Any]]:
     """What is added to each row when reasons are wanted (``Reasons``)."""
+    if not len(batch.values):
+        return
     manifest, reasons = model.scorer.manifest, model.reasons(batch.values, published)
     labels: list[Any] = [None] * len(reasons.baseline) if reasons.label is None else reasons.label.tolist()
     for label, contributions, baseline in zip(
@@ -61,4 +68,4 @@ def csv_answer(batch: Batch, model: ServedModel) -> bytes:
     outputs = model.scorer.outputs(batch.values.astype(np.float32, copy=False)).tolist()
     if model.scorer.manifest.task == "multiclass":
         return "".join(",".join(map(repr, row)) + "\n" for row in outputs).encode()
-    return "".join(f"{number!r}\n" for number in outputs).encode()
+    return "".join(map("%r\n".__mod__, outputs)).encode()

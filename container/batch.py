@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from container.serving_errors import BadRequestError
 from tenant_experience.models.served_model import Values
@@ -30,6 +31,19 @@ class Batch:
     exposure_days: Floats | None = None
     unknown_categories: dict[int, list[str]] = field(default_factory=dict)
     explain: bool = False
+
+    def take(self, rows: NDArray[np.intp]) -> Batch:
+        """Some of the rows, ascending."""
+        names, unknown = self.unknown_categories, {}
+        if names:
+            unknown = {place: names[row] for place, row in enumerate(rows.tolist()) if row in names}
+        return Batch(
+            self.values[rows],
+            [self.tenant_ids[row] for row in rows.tolist()],
+            None if self.exposure_days is None else self.exposure_days[rows],
+            unknown,
+            self.explain,
+        )
 
 
 def float32(value: float) -> float:

@@ -1,4 +1,4 @@
-"""``text/csv`` to a batch. No pandas, and only one pass over the cells for a model without categories."""
+"""``text/csv`` to a batch: a column at a time, or line by line where something takes care or must be refused."""
 
 from __future__ import annotations
 
@@ -10,22 +10,35 @@ from collections.abc import Sequence
 import numpy as np
 
 from container.batch import Batch, float32, refuse_infinite, text_of
+from container.csv_columns import is_missing, plain_content, read_columns
 from container.serving_errors import BadRequestError
 from tenant_experience.models.encoding import Encoding, Matrix
-
-# Spellings of a missing value, in any case and with spaces around them: what pandas, numpy and R write.
-MISSING = ("", "nan", "+nan", "-nan", "na", "n/a", "<na>", "null", "none")
 
 
 def read_csv(body: bytes, encoding: Encoding) -> Batch:
     """Reads rows in the model's order of features, or in the order of a header line of their names.
 
-    A cell of ``MISSING`` is missing; in the column of a category only where the category has no such value. An empty
-    line is a row where a row is one cell; where a row has several, it is skipped.
+    A cell of ``csv_columns.MISSING`` is missing; in the column of a category only where the category has no such value.
+    An empty line is a row where a row is one cell; where a row has several, it is skipped.
 
     Raises:
         BadRequestError: naming the line, counted from 1, and the column.
     """
+    return read_together(body, encoding) or read_by_line(body, encoding)
+
+
+def read_together(body: bytes, encoding: Encoding) -> Batch | None:
+    """Reads a column at a time; None when the body must be read line by line."""
+    content = plain_content(body)
+    if content is None:
+        return None
+    first, _, others = content.partition(b"\n")
+    order = _header(first.decode().split(","), encoding)
+    return read_columns(content if order is None else others, order or encoding.features, encoding)
+
+
+def read_by_line(body: bytes, encoding: Encoding) -> Batch:
+    """Reads any body, or refuses it, as ``read_csv``."""
     try:
         rows = list(csv.reader(io.StringIO(text_of(body), newline=""), strict=True))
     except csv.Error as error:
@@ -69,7 +82,7 @@ def _mixed(
         _right_width(cells, names, row + first_line)
         values[row, columns] = _numbers([cells[place] for place in numbers], number_names, row + first_line)
         for name, cell in zip(names, cells, strict=True):
-            if name in encoding.categories and (encoding.knows(name, cell) or not _is_missing(cell)):
+            if name in encoding.categories and (encoding.knows(name, cell) or not is_missing(cell)):
                 known = encoding.values(name, cell)
                 values[row, places[name] : places[name] + len(known)] = known
                 if not encoding.knows(name, cell):
@@ -94,17 +107,13 @@ def _header(cells: list[str], encoding: Encoding) -> Sequence[str] | None:
     return names
 
 
-def _is_missing(cell: str) -> bool:
-    return cell.strip().casefold() in MISSING
-
-
 def _number(cell: str) -> float:
     """The number in a cell, NaN when it is missing.
 
     Raises:
         ValueError: it is neither. Python also reads ``1_000`` and digits of other scripts, which no CSV means.
     """
-    if not cell or _is_missing(cell):
+    if not cell or is_missing(cell):
         return math.nan
     if "_" in cell or not cell.isascii():
         raise ValueError(cell)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from container.answers import answers
+from container.answers import in_words
 from container.batch import Batch
-from container.json_requests import InstanceReader, refuse_constant
+from container.instances import InstanceReader, Rows
+from container.json_requests import refuse_constant
+from container.line_writer import model_said, scored_lines
 from container.serving_errors import BadRequestError, TooLargeError
 from tenant_experience.json_document import parse_json
 from tenant_experience.models.encoding import Encoding
@@ -24,8 +26,10 @@ from tenant_experience.prediction_status import PredictionStatus
 
 # A body of 6 MiB has fewer lines that could be right. An answer is longer than an empty line, so there is a limit.
 MOST_LINES = 1_000_000
-_BLANK = b" \t\r\n"
-_LINES_AT_ONCE = 4_096
+_SPACE = " \t\r\n"
+_BLANK = _SPACE.encode()
+LINES_AT_ONCE = 1_024
+_DECODER = json.JSONDecoder(parse_constant=refuse_constant)
 
 
 def answer_lines(body: bytes, model: ServedModel, *, explain: bool) -> bytes:
@@ -49,49 +53,76 @@ def answer_lines(body: bytes, model: ServedModel, *, explain: bool) -> bytes:
     # Not by splitlines, which would also split within texts: at characters that are ends of lines only to Python.
     lines = text.split(b"\n") if text else []
     return b"".join(
-        line
-        for first in range(0, len(lines), _LINES_AT_ONCE)
-        for line in _answered(lines[first : first + _LINES_AT_ONCE], model, explain=explain)
+        _answered(lines[first : first + LINES_AT_ONCE], model, explain=explain)
+        for first in range(0, len(lines), LINES_AT_ONCE)
     )
 
 
-def _answered(lines: Sequence[bytes], model: ServedModel, *, explain: bool) -> Iterator[bytes]:
-    batch, refused = _read(lines, model.scorer.encoding, explain=explain)
-    manifest = model.scorer.manifest
-    model_said = {"model_version": manifest.version, "scale": manifest.scale}
-    for row, (tenant_id, answer) in enumerate(zip(batch.tenant_ids, answers(batch, model), strict=True)):
+def _answered(lines: Sequence[bytes], model: ServedModel, *, explain: bool) -> bytes:
+    batch, refused = read_lines(lines, model.scorer.encoding, explain=explain)
+    manifest, published = model.scorer.manifest, model.publish(batch.values, batch.exposure_days)
+    # Most are alike and written together. The others have other fields, or a number that JSON cannot say.
+    alike = published.known & np.isfinite(published.outputs).reshape(len(lines), -1).all(axis=1)
+    alike[[*refused, *batch.unknown_categories]] = False
+    together, apart = np.flatnonzero(alike), np.flatnonzero(~alike)
+    written: list[str] = [""] * len(lines)
+    some, found = batch.take(together), published.take(together)
+    reasons = model.reasons(some.values, found) if explain else None
+    for row, line in zip(
+        together.tolist(), scored_lines(some.tenant_ids, model.in_columns(found), reasons, manifest), strict=True
+    ):
+        written[row] = line
+    others = batch.take(apart)
+    for row, tenant_id, answer in zip(
+        apart.tolist(), others.tenant_ids, in_words(others, model, published.take(apart)), strict=True
+    ):
         named = {} if tenant_id is None else {"tenant_id": tenant_id}
         said = _refusal(refused[row]) if row in refused else answer
-        yield json.dumps(named | said | model_said, allow_nan=False).encode() + b"\n"
+        written[row] = json.dumps(named | said | model_said(manifest), allow_nan=False) + "\n"
+    return "".join(written).encode()
 
 
 def _refusal(error: BadRequestError) -> dict[str, Any]:
     return {"status": PredictionStatus.REFUSED, "error": {"code": error.code, "message": str(error)}}
 
 
-def _read(lines: Sequence[bytes], encoding: Encoding, *, explain: bool) -> tuple[Batch, dict[int, BadRequestError]]:
+def read_lines(
+    lines: Sequence[bytes], encoding: Encoding, *, explain: bool
+) -> tuple[Batch, dict[int, BadRequestError]]:
     """The tenants of the lines, and why some are refused: of these, nothing is known but their ids."""
     reader = InstanceReader(encoding, ignore_unknown=True)
-    values = np.full((len(lines), len(encoding.columns)), np.nan)
-    days = np.full(len(lines), np.nan)
-    tenant_ids: list[str | None] = [None] * len(lines)
-    unknown: dict[int, list[str]] = {}
+    rows = Rows.missing(len(lines), encoding)
     refused: dict[int, BadRequestError] = {}
-    for row, line in enumerate(lines):
+    instances = list(map(_plain_instance, lines))
+    for place in reader.read_plain(instances, rows):
         try:
-            instance = _instance(line)
+            instance = _instance(lines[place])
             if isinstance(instance, dict) and isinstance(named := instance.get("tenant_id"), str):
-                tenant_ids[row] = named
-            _, days[row], never_seen = reader.read(instance, values[row], "the line")
-            if never_seen:
-                unknown[row] = never_seen
+                rows.tenant_ids[place] = named
+            reader.read(instance, place, rows, "the line")
         except BadRequestError as error:
-            refused[row] = error
-    for row, column in np.argwhere(np.isinf(values)).tolist():
+            refused[place] = error
+    for place, column in np.argwhere(np.isinf(rows.values)).tolist():
         name = encoding.columns[column]
-        refused.setdefault(row, BadRequestError(f"the line: {name} is infinite or too large for a 32-bit number"))
-    values[list(refused)] = np.nan
-    return Batch(values, tenant_ids, days, unknown, explain), refused
+        refused.setdefault(place, BadRequestError(f"the line: {name} is infinite or too large for a 32-bit number"))
+    rows.values[list(refused)] = np.nan
+    return Batch(rows.values, rows.tenant_ids, rows.days, rows.unknown_categories, explain), refused
+
+
+def _plain_instance(line: bytes) -> Any:
+    """What the line says, where that takes no care; else None, and ``_instance`` reads it.
+
+    Care is taken of a key that stands twice in an object: Python would keep the last one. Each key is followed by a
+    colon. So where there are as many colons as keys that were kept, none was lost, and no object is within a feature.
+    """
+    try:
+        text = line.decode().strip(_SPACE)
+        instance, end = _DECODER.raw_decode(text)
+        if end == len(text) and text.count(":") == len(instance) + len(instance["features"]):
+            return instance
+    except (ValueError, RecursionError, LookupError, TypeError):
+        pass
+    return None
 
 
 def _instance(line: bytes) -> Any:

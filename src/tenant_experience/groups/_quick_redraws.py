@@ -21,6 +21,8 @@ Single = NDArray[np.float32]
 # Relative to the sum of the sizes of what is added up. Rounding stays below a quarter of it: a logarithm and eight
 # further operations of at most 6e-8 each.
 _TOLERANCE = 4e-6
+# So few that their draws stay in the processor's cache.
+_TENANTS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Redraws:
         times: (tenants,); NaN where the marker is unknown, which no draw changes.
         over: (tenants,), above 0.
         order: (draws,) the order in which the points are taken.
+        drawn: as ``quantiles``, but in that order, and in 32-bit numbers.
     """
 
     quantiles: Callable[..., Floats]
@@ -40,6 +43,7 @@ class Redraws:
     times: Floats
     over: Floats
     order: NDArray[np.intp]
+    drawn: Callable[..., Single]
 
     def __getitem__(self, rows: NDArray[np.intp]) -> Redraws:
         """Of some of the tenants."""
@@ -68,20 +72,26 @@ def quick_shares(grouping: Grouping, markers: Sequence[Redraws | Floats], draws:
     # What a squared distance is more than that to the first group: a constant, and a slope times each marker's value.
     slopes = 2 * (rule.centroids[0] - rule.centroids[1:]) / rule.space.deviations
     constants = (rule.centroids[1:] ** 2).sum(axis=1) - (rule.centroids[0] ** 2).sum() - slopes @ rule.space.means
-    more = np.empty((groups - 1, tenants, draws), dtype=np.float32)
-    more[:] = constants[:, np.newaxis, np.newaxis]
     added = np.full(tenants, np.abs(constants).max())
+    tables: list[tuple[list[Single], NDArray[np.intp]]] = []
     with np.errstate(all="ignore"):
         for marker, fitted, of_groups in zip(markers, grouping.markers, slopes.T, strict=True):
             values, of = _drawn(marker, fitted) if isinstance(marker, Redraws) else _seen(marker, fitted)
             largest = np.maximum(values.max(axis=1), -values.min(axis=1))
             added += np.abs(of_groups).max() * (1 + largest)[of]
-            for group, slope in enumerate(of_groups.tolist()):
-                more[group] += (values * np.float32(slope))[of]
-        number, doubtful = _nearest(more, (_TOLERANCE * added).astype(np.float32)[:, np.newaxis])
-    sure = ~doubtful.any(axis=1)
-    for group in range(groups):
-        shares[sure, group] = np.count_nonzero(number[sure] == group, axis=1) / draws
+            tables.append(([values * np.float32(slope) for slope in of_groups.tolist()], of))
+        tolerance = (_TOLERANCE * added).astype(np.float32)
+        for first in range(0, tenants, _TENANTS_AT_ONCE):
+            rows = slice(first, first + _TENANTS_AT_ONCE)
+            more = np.empty((groups - 1, len(tolerance[rows]), draws), dtype=np.float32)
+            more[:] = constants[:, np.newaxis, np.newaxis]
+            for of_group, of in tables:
+                for distance, values in zip(more, of_group, strict=True):
+                    distance += values[of[rows]]
+            number, gap = _nearest(more)
+            sure = gap > tolerance[rows]
+            for group in range(groups):
+                shares[rows][sure, group] = np.count_nonzero(number[sure] == group, axis=1) / draws
     return shares
 
 
@@ -94,29 +104,30 @@ def _seen(values: Floats, fitted: FittedMarker) -> tuple[Single, NDArray[np.intp
 
 def _drawn(marker: Redraws, fitted: FittedMarker) -> tuple[Single, NDArray[np.intp]]:
     """Transformed draws, (rows, draws), a row for each different variable and scale; and the row of each tenant."""
-    variables, variable = np.unique(marker.parameters, axis=0, return_inverse=True)
-    table = np.array([marker.quantiles(*row)[marker.order] for row in variables.tolist()], dtype=np.float32)
     scale = marker.times / marker.over
-    pairs = np.empty(len(scale), dtype=np.complex128)
-    pairs.real, pairs.imag = variable.ravel(), scale
-    _, first, of = np.unique(pairs, return_index=True, return_inverse=True)
-    rows = table[variable.ravel()[first]]
-    rows *= scale[first, np.newaxis].astype(np.float32)
+    different: dict[tuple[float, ...], int] = {}
+    keys = zip(*marker.parameters.T.tolist(), scale.tolist(), strict=True)
+    of = np.asarray([different.setdefault(key, len(different)) for key in keys], dtype=np.intp)
+    rows = np.concatenate([marker.drawn(*parameters) for *parameters, _ in different]).reshape(len(different), -1)
+    scales = np.asarray([key[-1] for key in different])
+    rows *= scales[:, np.newaxis].astype(np.float32)
     if fitted.transform == "log1p":
         rows += 1
         np.log(rows, out=rows)
-    rows[np.isnan(scale[first])] = fitted.median
+    rows[np.isnan(scales)] = fitted.median
     # No marker should be negative, but where one is, 1 + x may lose all its digits: the exact rule decides.
-    rows[scale[first] < 0] = np.nan
-    return rows, of.ravel()
+    rows[scales < 0] = np.nan
+    return rows, of
 
 
-def _nearest(more: Single, tolerance: Single) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-    """The group of each draw, (tenants, draws), and where another is as near within the tolerance."""
+def _nearest(more: Single) -> tuple[NDArray[np.int8], Single]:
+    """The group of each draw, (tenants, draws), and of each tenant how near any other comes to it, (tenants,)."""
+    if len(more) == 1:
+        return (more[0] < 0).astype(np.int8), np.abs(more[0]).min(axis=1)
     number = np.zeros(more.shape[1:], dtype=np.int8)
     first, second = np.zeros_like(more[0]), np.full_like(more[0], np.inf)
     for group, distance in enumerate(more, start=1):
         number[distance < first] = group
         second = np.minimum(second, np.maximum(first, distance))
         first = np.minimum(first, distance)
-    return number, ~(second - first > tolerance)
+    return number, (second - first).min(axis=1)

@@ -15,14 +15,14 @@ come within 0.03 of the result of a hundred thousand random draws.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from tenant_experience.features.table import FeatureTable
-from tenant_experience.groups._quick_redraws import Redraws, quick_shares
+from tenant_experience.groups._quick_redraws import Redraws, Single, quick_shares
 from tenant_experience.groups.grouping import Grouping
 from tenant_experience.groups.shrinkage import YEAR, Prior, events_behind, exposure_years
 from tenant_experience.statistics.arrays import Floats
@@ -144,7 +144,14 @@ def _predicted(noise: Noise, value: Floats, behind: Floats, following: Floats, p
 def _of_variables(
     of: Callable[..., Floats], parameters: Sequence[Floats], times: Floats, over: Floats, place: int
 ) -> Redraws:
-    return Redraws(of, np.nan_to_num(np.column_stack(parameters)), times, over, _order(place))
+    given = np.nan_to_num(np.column_stack(parameters))
+    return Redraws(of, given, times, over, _order(place), partial(_drawn, of, place))
+
+
+@lru_cache(maxsize=8_192)
+def _drawn(of: Callable[..., Floats], place: int, *parameters: float) -> Single:
+    """Quantiles in the order of a marker. At most 32 MiB of them are kept."""
+    return of(*parameters)[_order(place)].astype(np.float32)
 
 
 @lru_cache(maxsize=64)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,9 @@ class Encoding:
     ``numbered`` is the category, if any, that is the tenant's partition: one column with the number of its value, -1
     for a value that it does not know.
     """
+
+    NEVER_SEEN: ClassVar[int] = -1
+    MISSING: ClassVar[int] = -2
 
     features: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]]
@@ -81,6 +84,22 @@ class Encoding:
         if value is None:
             return np.full(len(known), np.nan, dtype=np.float32)
         return np.asarray([value == each for each in known], dtype=np.float32)
+
+    def numbers(self, name: str, values: Sequence[str | None]) -> NDArray[np.intp]:
+        """(values,) the numbers of a category's values; ``NEVER_SEEN`` and ``MISSING`` (None) have none."""
+        places = self._places[name]
+        return np.asarray(
+            [self.MISSING if value is None else places.get(value, self.NEVER_SEEN) for value in values], dtype=np.intp
+        )
+
+    def of_numbers(self, name: str, numbers: NDArray[np.intp]) -> Matrix:
+        """The columns of a category's values, (values, columns of the category), from what ``numbers`` answers."""
+        if name == self.numbered:
+            columns = numbers[:, np.newaxis].astype(np.float32)
+        else:
+            columns = np.equal(numbers[:, np.newaxis], np.arange(len(self.categories[name]))).astype(np.float32)
+        columns[numbers == self.MISSING] = np.nan
+        return columns
 
     def by_feature(self, contributions: Matrix) -> Matrix:
         """What columns contribute, (rows, columns), added up by feature, (rows, features)."""

@@ -207,35 +207,38 @@ class ServedModel:
 
     def in_words(self, published: Published) -> list[dict[str, Any]]:
         """See ``answers``."""
-        manifest, outputs = self.scorer.manifest, published.outputs.tolist()
-        if published.label is None:
-            rows: list[dict[str, Any]] = [{"value": number} for number in outputs]
-            if manifest.time_to_event is not None:
-                rows = [row | {"value_of": manifest.time_to_event.words} for row in rows]
-        elif manifest.task == "binary":
-            rows = [{"probability": number} for number in outputs]
-        else:
-            rows = [{"probabilities": dict(zip(manifest.labels, shares, strict=True))} for shares in outputs]
-            if manifest.positive_label is not None:
-                rows = [row | {"probability": shares[-1]} for row, shares in zip(rows, outputs, strict=True)]
-        if published.label is not None:
-            for row, number in zip(rows, published.label.tolist(), strict=True):
-                row["experience"] = manifest.labels[number]
-        if self.grouping is not None:
-            own, by_rule = _by_label(published.own)[:, -1].tolist(), published.by_rule.tolist()
-            for row, probability, rule in zip(rows, own, by_rule, strict=True):
-                row["label_basis"] = "rule" if rule else "model"
-                row["probability_basis"] = self.next_period.basis
-                row |= {"model_probability": probability, "closeness": probability}  # closeness: until the next version
-        if published.level_known is not None:
-            for row, partition in zip(rows, published.level_known.tolist(), strict=True):
-                row["level_basis"] = "partition" if partition else "prior"
+        columns = self.in_columns(published)
         return [
-            {"status": PredictionStatus.SCORED, **row}
+            {"status": PredictionStatus.SCORED, **dict(zip(columns, cells, strict=True))}
             if known
-            else {"status": PredictionStatus.NO_FEATURES, **dict.fromkeys(row)}
-            for row, known in zip(rows, published.known.tolist(), strict=True)
+            else {"status": PredictionStatus.NO_FEATURES, **dict.fromkeys(columns)}
+            for known, *cells in zip(published.known.tolist(), *columns.values(), strict=True)
         ]
+
+    def in_columns(self, published: Published) -> dict[str, list[Any]]:
+        """See ``answers``: name -> of each row, but without the status. Where nothing is known, it means nothing."""
+        manifest, outputs = self.scorer.manifest, published.outputs.tolist()
+        count = len(outputs)
+        if published.label is None:
+            columns: dict[str, list[Any]] = {"value": outputs}
+            if manifest.time_to_event is not None:
+                columns["value_of"] = [manifest.time_to_event.words] * count
+        elif manifest.task == "binary":
+            columns = {"probability": outputs}
+        else:
+            columns = {"probabilities": [dict(zip(manifest.labels, shares, strict=True)) for shares in outputs]}
+            if manifest.positive_label is not None:
+                columns["probability"] = [shares[-1] for shares in outputs]
+        if published.label is not None:
+            columns["experience"] = [manifest.labels[number] for number in published.label.tolist()]
+        if self.grouping is not None:
+            own = _by_label(published.own)[:, -1].tolist()
+            columns["label_basis"] = ["rule" if rule else "model" for rule in published.by_rule.tolist()]
+            columns["probability_basis"] = [self.next_period.basis] * count
+            columns |= {"model_probability": own, "closeness": own}  # closeness: until the next version
+        if published.level_known is not None:
+            columns["level_basis"] = ["partition" if known else "prior" for known in published.level_known.tolist()]
+        return columns
 
     def _level_known(self, matrix: Values) -> NDArray[np.bool_] | None:
         return self.scorer.has_level(matrix) if self.scorer.manifest.levels else None

@@ -182,7 +182,7 @@ def test_the_same_lines_cut_otherwise_have_the_same_answers(
 ) -> None:
     sent = [GOOD, "{", GOOD | {"features": {}}, "", GOOD | {"features": {"answer_rate": 1e38}}, '{"features": 3}', GOOD]
     whole = answered(model, *sent)
-    monkeypatch.setattr(json_lines, "_LINES_AT_ONCE", 3)
+    monkeypatch.setattr(json_lines, "LINES_AT_ONCE", 3)
     assert answered(model, *sent) == whole == [answered(model, line, GOOD)[0] for line in sent]
 
 
