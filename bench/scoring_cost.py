@@ -38,7 +38,8 @@ _SPLIT_GB, _CONSUMER_GB, _CONSUMERS = 1.73, 0.5, 4
 _SPLIT_PER_SECOND = 5_000
 # Beside the seconds for which it waits for the endpoint.
 _CONSUMER_SECONDS = 0.5
-_DAYS_KEPT = 14
+# Working files; and predictions, whose Parquet takes a part of the bytes of the answers.
+_DAYS_KEPT, _PREDICTION_DAYS, _PARQUET_SHARE = 14, 400, 0.25
 _KEY_BYTES = 200
 
 
@@ -123,7 +124,7 @@ def _transform(kind: str, prices: Mapping[str, Any], speed: Speed) -> Cost:
     around_minutes, around = _around(prices)
     cost = around + minutes / 60 * instances * float(prices["instance_hour"][kind])
     name = f"batch transform, {instances} {kind}"
-    return Cost(name, around_minutes + minutes, cost, _files(prices, ROWS * (speed.asked + speed.answered)))
+    return Cost(name, around_minutes + minutes, cost, _files(prices, speed, ROWS * (speed.asked + speed.answered)))
 
 
 def _job(prices: Mapping[str, Any], speed: Speed) -> Cost:
@@ -132,7 +133,10 @@ def _job(prices: Mapping[str, Any], speed: Speed) -> Cost:
     minutes = _START_MINUTES + _minutes(speed.job)
     cost = around + minutes / 60 * float(prices["instance_hour"][_PROCESSING])
     return Cost(
-        f"one processing job, {_PROCESSING}", around_minutes + minutes, cost, _files(prices, ROWS * speed.answered)
+        f"one processing job, {_PROCESSING}",
+        around_minutes + minutes,
+        cost,
+        _files(prices, speed, ROWS * speed.answered),
     )
 
 
@@ -170,11 +174,12 @@ def _around(prices: Mapping[str, Any]) -> tuple[float, float]:
     return minutes, minutes / 60 * float(prices["instance_hour"][_PROCESSING])
 
 
-def _files(prices: Mapping[str, Any], size: int) -> float:
-    """Some files written and read, and kept for a while."""
+def _files(prices: Mapping[str, Any], speed: Speed, working: int) -> float:
+    """Some files written and read; ``working`` bytes and the predictions are kept."""
     files = 3 * math.ceil(ROWS / _ROWS_PER_FILE) + 10
     touched = files * (prices["s3_thousand_puts"] + prices["s3_thousand_gets"]) / 1_000
-    return float(touched + size / 1e9 * prices["s3_gb_month"] * _DAYS_KEPT / 30)
+    byte_days = working * _DAYS_KEPT + ROWS * speed.answered * _PARQUET_SHARE * _PREDICTION_DAYS
+    return float(touched + byte_days / 1e9 * prices["s3_gb_month"] / 30)
 
 
 def _write_units(answered: int) -> int:
@@ -204,7 +209,8 @@ def _assumed(prices: Mapping[str, Any], speed: Speed) -> str:
         f"Assumed: a job takes {_START_MINUTES:.0f} minutes to start, which are paid; PrepareScoring and "
         f"PublishAnswers take {_PREPARED_PER_SECOND:,} and {_PUBLISHED_PER_SECOND:,} rows a second, each in a job on "
         f"{_PROCESSING}; an instance of a transform gets {_ROWS_PER_INSTANCE:,} rows; one process of a job uses one "
-        "core.",
+        f"core; S3 keeps working files for {_DAYS_KEPT} days and predictions for {_PREDICTION_DAYS}, as Parquet with "
+        f"{_PARQUET_SHARE:.0%} of the bytes of the answers.",
         f"The queue, whose files have at most 200,000 rows, so that these are five: {_ROWS_PER_MESSAGE} rows in a "
         f"message, {_MESSAGES_PER_BATCH} messages in a batch, {_CONSUMERS} consumers at once, which wait for the "
         f"endpoint and take {_CONSUMER_SECONDS} s more; SplitFile reads {_SPLIT_PER_SECOND:,} rows a second; a row is "
