@@ -39,7 +39,8 @@ $(if $(blank),$(error make drops the blanks after $(strip $(blank)) so the value
 endif
 unexport $(ALL_VALUES)
 
-.PHONY: help demo preview upload score test test-slow spark-if-java check up down status clean setup erase backfill replay
+.PHONY: help demo preview upload score test test-slow spark-if-java check up down status clean setup erase
+.PHONY: backfill replay
 .PHONY: iam-report iam-drill bench-clustering bench-features bench-million bench-training fuzz spark ministack-upgrade
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
