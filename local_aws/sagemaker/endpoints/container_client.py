@@ -57,6 +57,9 @@ class ContainerClient:
             connection.close()
             if not used:
                 raise ContainerUnreachableError(f"{method} {path}: {error}") from error
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise ContainerUnreachableError(f"{method} {path}: {error}") from error
         # The container closed an idle connection just as it was taken up again: send it again on a new one.
         connection = self._open(seconds)
         try:

@@ -1,6 +1,7 @@
 """The JSONPath of a transform job's filters, as far as the service documents it.
 
-``$``, ``.<name>``, ``*``, ``['<name>' (, '<name>')]``, ``[<number> (, <number>)]``, ``[<start>:<end>]``.
+``$``, ``.<name>``, ``*``, ``['<name>' (, '<name>')]``, ``[<number> (, <number>)]``, ``[<start>:<end>]``, and lists
+of the last two, such as ``[0,5:]``.
 Source: https://docs.aws.amazon.com/sagemaker/latest/dg/batch-transform-data-processing.html
 """
 
@@ -15,8 +16,7 @@ Step = Callable[[Any], Any]
 _TOKEN = re.compile(
     r"""\.?(?:
       \[\s*(?P<names>'[^']*'(?:\s*,\s*'[^']*')*)\s*\]
-    | \[\s*(?P<numbers>-?\d+(?:\s*,\s*-?\d+)*)\s*\]
-    | \[\s*(?P<start>-?\d*)\s*:\s*(?P<end>-?\d*)\s*\]
+    | \[\s*(?P<places>(?:-?\d+|-?\d*\s*:\s*-?\d*)(?:\s*,\s*(?:-?\d*\s*:\s*-?\d*|-?\d+))*)\s*\]
     | (?P<all>\[\s*\*\s*\]|(?<=\.)\*)
     | (?<=\.)(?P<name>[A-Za-z_][\w-]*)
     )""",
@@ -69,13 +69,21 @@ def _step(match: re.Match[str]) -> Step:
     if found["names"] is not None:
         names = re.findall(r"'([^']*)'", found["names"])
         return _one(names[0]) if len(names) == 1 else lambda value: {name: value[name] for name in names}
-    if found["numbers"] is not None:
-        numbers = [int(number) for number in found["numbers"].split(",")]
-        return _one(numbers[0]) if len(numbers) == 1 else lambda value: [_list(value)[number] for number in numbers]
     if found["all"] is not None:
         return lambda value: list(value.values()) if isinstance(value, dict) else list(_list(value))
-    ends = slice(*(int(found[end]) if found[end] else None for end in ("start", "end")))
-    return lambda value: _list(value)[ends]
+    places = [_place(text) for text in found["places"].split(",")]
+    if len(places) == 1 and isinstance(places[0], int):
+        return _one(places[0])
+    return lambda value: [each for place in places for each in _at(_list(value), place)]
+
+
+def _place(text: str) -> int | slice:
+    start, colon, end = (part.strip() for part in text.partition(":"))
+    return slice(*(int(part) if part else None for part in (start, end))) if colon else int(start)
+
+
+def _at(values: list[Any], place: int | slice) -> list[Any]:
+    return values[place] if isinstance(place, slice) else [values[place]]
 
 
 def _one(key: str | int) -> Step:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from local_aws.sagemaker.core.context import Context
 from local_aws.sagemaker.core.errors import not_emulated, validation_error
@@ -22,6 +25,8 @@ from local_aws.sagemaker.jobs.jobs import INTERRUPTED, Host, JobFailure, Jobs, R
 from local_aws.sagemaker.jobs.json_path import JsonPath, PathError
 from local_aws.sagemaker.jobs.transform_records import Processing, RecordError
 
+log = logging.getLogger(__name__)
+
 _REQUEST = frozenset(
     {"TransformJobName", "ModelName", "MaxConcurrentTransforms", "ModelClientConfig", "MaxPayloadInMB", "BatchStrategy"}
     | {"Environment", "TransformInput", "TransformOutput", "TransformResources", "DataProcessing", "Tags"}
@@ -33,6 +38,7 @@ _MIB = 1024**2
 _MOST_MB = 100
 _PARAMETERS: dict[str, Any] = {"MaxConcurrentTransforms": 1, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6}
 _STRATEGIES = {"MultiRecord": "MULTI_RECORD", "SingleRecord": "SINGLE_RECORD"}
+_RETRIES, _SECONDS = 3, 600  # defaults of ModelClientConfig
 _SEE_LOGS = "See job logs for more information"
 
 
@@ -209,6 +215,9 @@ class TransformJobs(Jobs):
                     self._transform(run, job, instance, each, storage, processing, at_once)
                 except JobFailure as failure:
                     failures.append(str(failure))
+                except Exception as error:  # a thread that dies must not leave a job that seems complete
+                    log.exception("transform job %s: %s", run.name, each.uri)
+                    failures.append(f"InternalServerError: {type(error).__name__}: {error}")
 
         shared = share(run.hosts, objects, "ShardedByS3Key")
         threads = [
@@ -234,7 +243,12 @@ class TransformJobs(Jobs):
         processing: Processing,
         at_once: int,
     ) -> None:
-        """Transform one object. Its output is written completely or not at all."""
+        """Transform one object. Its output is written completely or not at all.
+
+        Both are files, so that of an object of gigabytes only the requests under way are in memory.
+        """
+        disk = instance.host.ml.parent
+        given, written = disk / "object", disk / "object.out"
 
         def send(records: list[bytes]) -> bytes:
             if run.end is not None:
@@ -244,20 +258,23 @@ class TransformJobs(Jobs):
 
         output = f"{job['TransformOutput']['S3OutputPath'].rstrip('/')}/{source.path}.out"
         try:
-            body = storage.read(source.uri)
-            if job["TransformInput"]["CompressionType"] == "Gzip":
-                body = gzip.decompress(body)
-            with ThreadPoolExecutor(at_once, thread_name_prefix=f"transform {run.name}") as pool:
-                parts = list(pool.map(send, processing.batches(body)))
-            storage.write(output, b"".join(parts))
+            storage.download_file(source.uri, given)
+            zipped = job["TransformInput"]["CompressionType"] == "Gzip"
+            with gzip.open(given) if zipped else given.open("rb") as file, written.open("wb") as out:
+                for part in _in_order(send, processing.batches(file), at_once):
+                    out.write(part)
+            storage.upload_file(written, output)
         except BadStatusError as error:
             instance.note(f"{source.bucket}/{source.key}: Bad HTTP status received from algorithm: {error.status}")
             instance.note(f"{source.bucket}/{source.key}: {error}")
             side = "ClientError" if error.status < 500 else "AlgorithmError"
             raise JobFailure(f"{side}: {_SEE_LOGS}") from error
-        except (RecordError, StorageError, OSError, EOFError) as error:
+        except (RecordError, StorageError, OSError, EOFError, zlib.error) as error:
             instance.note(f"{source.bucket}/{source.key}: {error}")
             raise JobFailure(f"ClientError: {source.uri}: {error}") from error
+        finally:
+            given.unlink(missing_ok=True)
+            written.unlink(missing_ok=True)
 
     def _end(self, run: Run, why: str) -> None:
         with run.lock:
@@ -321,6 +338,22 @@ def _processing(job: dict[str, Any], parameters: dict[str, Any]) -> Processing:
     )
 
 
+def _in_order(send: Callable[[list[bytes]], bytes], batches: Iterable[list[bytes]], at_once: int) -> Iterator[bytes]:
+    """The answers in the order of the batches, of which ``at_once`` are under way."""
+    waiting: deque[Future[bytes]] = deque()
+    with ThreadPoolExecutor(at_once, thread_name_prefix="transform") as pool:
+        try:
+            for batch in batches:
+                if len(waiting) == at_once:
+                    yield waiting.popleft().result()
+                waiting.append(pool.submit(send, batch))
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for each in waiting:
+                each.cancel()
+
+
 def _ask(instance: Instance, job: dict[str, Any], processing: Processing, payload: bytes) -> Answer:
     """Send one request, and repeat it as often as ModelClientConfig says when the container fails.
 
@@ -331,10 +364,10 @@ def _ask(instance: Instance, job: dict[str, Any], processing: Processing, payloa
     given = {name: value for name, value in headers.items() if value}
     client = job.get("ModelClientConfig", {})
     error = BadStatusError(500, "no answer")
-    for _ in range(1 + client.get("InvocationsMaxRetries", 0)):
+    for _ in range(1 + client.get("InvocationsMaxRetries", _RETRIES)):
         try:
             answer = instance.serving.request(
-                "POST", "/invocations", given, payload, client.get("InvocationsTimeoutInSeconds", 600)
+                "POST", "/invocations", given, payload, client.get("InvocationsTimeoutInSeconds", _SECONDS)
             )
         except ContainerUnreachableError as unreachable:
             error = BadStatusError(500, str(unreachable))

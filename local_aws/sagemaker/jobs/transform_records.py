@@ -9,14 +9,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from local_aws.sagemaker.jobs.json_path import JsonPath, PathError
 
 CSV = "text/csv"
-_JSON = ("application/json", "application/jsonlines", "application/x-jsonlines")
+_JSON = "application/json"
+_JSON_LINES = ("application/jsonlines", "application/x-jsonlines")
 
 
 class RecordError(Exception):
@@ -42,25 +43,38 @@ class Processing:
         """Whether the container's answer is written unchanged."""
         return self.output_filter.text == "$" and not self.join
 
-    def batches(self, body: bytes) -> list[list[bytes]]:
-        """The records of each request.
+    def batches(self, file: BinaryIO) -> Iterator[list[bytes]]:
+        """The records of each request. No more of the file is in memory than one request.
 
         Raises:
             RecordError: one record is larger than a request may be.
         """
-        records = [line.rstrip(b"\r") for line in body.split(b"\n") if line.strip()] if self.split else [body]
-        found: list[list[bytes]] = []
+        if not self.split:
+            yield [self._fitting(file.read(self.maximum + 1) if self.maximum else file.read())]
+            return
+        found: list[bytes] = []
         size = 0
-        for record in records:
-            weight = len(record) + (1 if self.split else 0)
-            if self.maximum and len(record) > self.maximum:
-                raise RecordError(f"a record of {len(record)} bytes is larger than MaxPayloadInMB allows")
-            if not found or self.single or not self.split or (self.maximum and size + weight > self.maximum):
-                found.append([])
-                size = 0
-            found[-1].append(record)
+        for record in self._records(file):
+            weight = len(record) + 1
+            if found and (self.single or (self.maximum and size + weight > self.maximum)):
+                yield found
+                found, size = [], 0
+            found.append(record)
             size += weight
-        return found
+        if found:
+            yield found
+
+    def _records(self, file: BinaryIO) -> Iterator[bytes]:
+        longest = self.maximum + 2 if self.maximum else -1
+        while line := file.readline(longest):
+            record = self._fitting(line.removesuffix(b"\n")).rstrip(b"\r")
+            if record.strip():
+                yield record
+
+    def _fitting(self, record: bytes) -> bytes:
+        if self.maximum and len(record) > self.maximum:
+            raise RecordError(f"a record is larger than MaxPayloadInMB allows ({self.maximum} bytes)")
+        return record
 
     def payload(self, records: Sequence[bytes]) -> bytes:
         """The body of a request.
@@ -69,31 +83,37 @@ class Processing:
             RecordError: InputFilter does not fit a record.
         """
         if self.input_filter.text != "$":
-            records = [
-                _write(_select(self.input_filter, _read(each, self.content_type)), self.content_type)
-                for each in records
-            ]
-        return b"\n".join(records) if self.split else records[0]
+            kind = _kind(self.content_type)
+            records = [_write(_select(self.input_filter, _read(each, kind)), kind) for each in self._rows(records)]
+        return b"\n".join(records)
 
     def result(self, records: Sequence[bytes], answer: bytes, content_type: str) -> bytes:
-        """What is written for a request.
+        """What is written for a request: its records in their order.
 
         Raises:
             RecordError: there is not one answer for each record, or a filter does not fit.
         """
         if self.untouched:
             return _with_line_end(answer) if self.assemble else answer
-        answers = [line for line in answer.split(b"\n") if line.strip()] if self.split else [answer]
-        if len(answers) != len(records):
-            raise RecordError(f"{len(answers)} answers for {len(records)} records: they cannot be joined or filtered")
-        rows = [self._row(record, each, content_type) for record, each in zip(records, answers, strict=True)]
-        return b"".join(_with_line_end(row) for row in rows) if self.assemble else b"".join(rows)
+        kind = content_type if self.accept in {"", "*/*"} else self.accept
+        given = self._rows(records)
+        answers = _lines(answer) if len(given) > 1 or _is_lines(kind) else [answer]
+        if len(answers) != len(given):
+            raise RecordError(f"{len(answers)} answers for {len(given)} records: they cannot be joined or filtered")
+        rows = [self._row(record, each, _kind(kind)) for record, each in zip(given, answers, strict=True)]
+        if self.assemble or len(rows) > 1:
+            return b"".join(_with_line_end(row) for row in rows)
+        return rows[0] if rows else b""
 
-    def _row(self, record: bytes, answer: bytes, content_type: str) -> bytes:
-        kind = _kind(self.accept or content_type)
+    def _rows(self, records: Sequence[bytes]) -> Sequence[bytes]:
+        """The records of a request. A whole object of CSV or JSON lines has one in every line."""
+        return records if self.split or not _is_lines(self.content_type) else _lines(records[0])
+
+    def _row(self, record: bytes, answer: bytes, kind: str) -> bytes:
         found = _read(answer, kind)
         if self.join:
-            found = _joined(_read(record, self.content_type), found, _kind(self.content_type), kind)
+            given_kind = _kind(self.content_type)
+            found = _joined(_read(record, given_kind), found, given_kind, kind)
         return _write(_select(self.output_filter, found), kind)
 
 
@@ -108,26 +128,39 @@ def _joined(given: Any, found: Any, given_kind: str, found_kind: str) -> Any:
 
 
 def _kind(content_type: str) -> str:
-    plain = content_type.partition(";")[0].strip().lower()
+    plain = _plain(content_type)
     if plain == CSV:
         return CSV
-    if plain in _JSON:
-        return _JSON[0]
+    if plain in {_JSON, *_JSON_LINES}:
+        return _JSON
     raise RecordError(f"DataProcessing takes CSV and JSON, not {content_type or 'data without a ContentType'}")
 
 
-def _read(record: bytes, content_type: str) -> Any:
-    text = record.decode(errors="replace")
-    if _kind(content_type) == CSV:
-        return next(csv.reader(io.StringIO(text.strip("\r\n"))), [])
+def _is_lines(content_type: str) -> bool:
+    return _plain(content_type) in {CSV, *_JSON_LINES}
+
+
+def _plain(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+def _lines(body: bytes) -> list[bytes]:
+    return [line for line in body.split(b"\n") if line.strip()]
+
+
+def _read(record: bytes, kind: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError as error:
-        raise RecordError(f"a record is not JSON: {error}") from error
+        text = record.decode()
+    except UnicodeDecodeError as error:
+        raise RecordError(f"a record is not UTF-8: {error}") from error
+    try:
+        return next(csv.reader(io.StringIO(text.strip("\r\n"))), []) if kind == CSV else json.loads(text)
+    except (csv.Error, ValueError, RecursionError) as error:
+        raise RecordError(f"a record is not {'CSV' if kind == CSV else 'JSON'}: {error}") from error
 
 
-def _write(value: Any, content_type: str) -> bytes:
-    if _kind(content_type) != CSV:
+def _write(value: Any, kind: str) -> bytes:
+    if kind != CSV:
         return json.dumps(value).encode()
     out = io.StringIO()
     csv.writer(out, lineterminator="").writerow(value if isinstance(value, list) else [value])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import io
 from typing import Any
 
 import pytest
 
 from local_aws.sagemaker import SageMaker, ServiceError
 from local_aws.sagemaker.jobs.json_path import JsonPath, PathError
+from local_aws.sagemaker.jobs.transform_jobs import _in_order
+from local_aws.sagemaker.jobs.transform_records import Processing, RecordError
 from local_aws.tests.sagemaker.support import BUCKET, IMAGE_URI, ROLE, wait_for, wait_while
 
 
@@ -125,6 +128,116 @@ def test_a_bad_record_fails_the_job_and_leaves_the_good_objects(
     assert f"Bad HTTP status received from algorithm: {status}" in path.with_name("data-log").read_text()
 
 
+def test_failed_requests_are_repeated_three_times_unless_told_otherwise(model: SageMaker, s3: Any) -> None:
+    put(s3, "batch/flaky.csv", b"flaky:3\n")
+    assert run(model, request("flaky", "batch/flaky.csv"))["TransformJobStatus"] == "Completed"
+    assert output(s3, "flaky", "flaky.csv.out") == "1,1\n"
+    told = {"InvocationsMaxRetries": 2}
+    assert run(model, request("gives-up", "batch/flaky.csv", ModelClientConfig=told))["TransformJobStatus"] == "Failed"
+
+
+def test_an_answer_must_come_in_time(model: SageMaker, s3: Any) -> None:
+    put(s3, "batch/late.csv", b"sleep:5\n")
+    told = {"InvocationsTimeoutInSeconds": 1, "InvocationsMaxRetries": 0}
+    done = run(model, request("late", "batch/late.csv", ModelClientConfig=told))
+    assert done["FailureReason"] == "AlgorithmError: See job logs for more information"
+
+
+def test_answers_stay_in_order_a_deleted_model_serves_on_and_variables_arrive(model: SageMaker, s3: Any) -> None:
+    put(s3, "batch/order.csv", b"sleep:0.4,b\nsleep:0,b,c\n1,2,3,4\n")
+    asked = request("order", "batch/order.csv", BatchStrategy="SingleRecord", MaxConcurrentTransforms=3)
+    model.call("CreateTransformJob", asked | {"Environment": {"SAYS": "hello"}})
+    model.call("DeleteModel", {"ModelName": "plain"})
+    name = {"TransformJobName": "order"}
+    done = wait_while(lambda: model.call("DescribeTransformJob", name), "TransformJobStatus", "InProgress")
+    assert done["TransformJobStatus"] == "Completed"
+    assert output(s3, "order", "order.csv.out") == "2,1\n3,1\n4,1\n"
+    path = model.job_log_path("order")
+    assert path is not None
+    assert "says hello" in path.read_text()
+    assert not list(path.parent.rglob("object*"))
+
+
+def test_an_empty_object_has_an_empty_output_and_a_broken_one_fails(model: SageMaker, s3: Any) -> None:
+    put(s3, "batch/empty.csv", b"")
+    assert run(model, request("empty", "batch/empty.csv"))["TransformJobStatus"] == "Completed"
+    assert output(s3, "empty", "empty.csv.out") == ""
+    put(s3, "batch/cut.csv.gz", gzip.compress(b"1,2\n" * 10_000)[:-20])
+    asked = request("cut", "batch/cut.csv.gz")
+    asked["TransformInput"]["CompressionType"] = "Gzip"
+    assert run(model, asked)["TransformJobStatus"] == "Failed"
+
+
+def processing(**changed: Any) -> Processing:
+    known: dict[str, Any] = {"split": True, "single": False, "maximum": 0, "assemble": True, "join": False}
+    filters = {"input_filter": JsonPath("$"), "output_filter": JsonPath("$")}
+    return Processing(**{**known, "content_type": "application/jsonlines", "accept": "", **filters, **changed})
+
+
+def test_no_more_than_one_request_is_read_ahead() -> None:
+    class Counting(io.BytesIO):
+        lines = 0
+
+        def readline(self, size: int | None = -1, /) -> bytes:
+            self.lines += 1
+            return super().readline(size)
+
+    file = Counting(b"12345678\n" * 1000)
+    batches = processing(maximum=27).batches(file)
+    assert next(batches) == [b"12345678"] * 3
+    assert file.lines == 4
+    pulled: list[int] = []
+
+    def numbers() -> Any:
+        for number in range(100):
+            pulled.append(number)
+            yield [b"%d" % number]
+
+    answers = _in_order(lambda records: records[0], numbers(), 3)
+    assert next(answers) == b"0"
+    assert len(pulled) == 4
+    assert [int(each) for each in answers] == list(range(1, 100))
+
+
+@pytest.mark.parametrize("kind", ["application/jsonlines", "text/csv"])
+@pytest.mark.parametrize("split", [True, False])
+def test_every_line_is_a_record_split_or_not(kind: str, split: bool) -> None:
+    how = processing(split=split, content_type=kind, accept="*/*", join=True)
+    given = b"1\n2\r\n\n3" if kind == "text/csv" else b'{"id": 1}\n{"id": 2}\r\n\n{"id": 3}'
+    (records,) = how.batches(io.BytesIO(given))
+    for answer in (b"4\n5\n6", b"4\n5\n6\n"):
+        found = how.result(records, answer, kind).decode().splitlines()
+        if kind == "text/csv":
+            assert found == ["1,4", "2,5", "3,6"]
+        else:
+            assert found == [f'{{"id": {number}, "SageMakerOutput": {number + 3}}}' for number in (1, 2, 3)]
+    with pytest.raises(RecordError, match="2 answers for 3 records"):
+        how.result(records, b"4\n5\n", kind)
+
+
+def test_a_whole_json_document_is_one_record() -> None:
+    how = processing(split=False, content_type="application/json", assemble=False, join=True)
+    (records,) = how.batches(io.BytesIO(b"[1,\n2]"))
+    assert how.result(records, b'{\n"a": 3}', "application/json") == (
+        b'{"SageMakerInput": [1, 2], "SageMakerOutput": {"a": 3}}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "record"),
+    [
+        ("text/csv", b"\xff"),
+        ("text/csv", b'"' + b"x" * 200_000),
+        ("application/jsonlines", b'"\xff"'),
+        ("application/jsonlines", b"{"),
+        ("application/jsonlines", b"[" * 100_000),
+    ],
+)
+def test_what_cannot_be_read_is_refused(kind: str, record: bytes) -> None:
+    with pytest.raises(RecordError, match="a record is not"):
+        processing(content_type=kind, join=True).result([record], b"1\n", kind)
+
+
 def test_a_stop(model: SageMaker, s3: Any) -> None:
     put(s3, "batch/slow.csv", b"sleep:20\n")
     model.call("CreateTransformJob", request("slow", "batch/slow.csv"))
@@ -156,6 +269,8 @@ def test_what_is_refused(model: SageMaker) -> None:
         ("$['a']['b'][1:]", [2, 3]),
         ("$.a.b[0,-1]", [1, 3]),
         ("$.a.b[-1]", 3),
+        ("$.a.b[0,1:]", [1, 2, 3]),
+        ("$.a.b[ :1 , -1]", [1, 3]),
         ("$.['a','c']", {"a": {"b": [1, 2, 3]}, "c": 4}),
         ("$.a.*", [[1, 2, 3]]),
     ],
