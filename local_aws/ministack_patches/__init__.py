@@ -29,23 +29,33 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
 
     from local_aws.ministack_patches import states
     from local_aws.ministack_patches.api_gateway import rest_api
+    from local_aws.ministack_patches.dynamodb import expiry, template_tables
     from local_aws.ministack_patches.events import deliveries
     from local_aws.ministack_patches.iam import callers, permissions
     from local_aws.ministack_patches.lambda_ import concurrency as lambda_concurrency
     from local_aws.ministack_patches.lambda_ import errors as lambda_errors
     from local_aws.ministack_patches.lambda_ import queue_mappings
     from local_aws.ministack_patches.lambda_ import sandbox as lambda_sandbox
-    from local_aws.ministack_patches.s3 import deleted_objects, large_objects, large_uploads, object_events
+    from local_aws.ministack_patches.s3 import (
+        bucket_deletion,
+        deleted_objects,
+        large_objects,
+        large_uploads,
+        object_events,
+    )
     from local_aws.ministack_patches.scheduler import firing, schedules
     from local_aws.ministack_patches.sns import email_subscriptions
     from local_aws.ministack_patches.sqs import move_tasks
 
     callers.install()
     permissions.install()
+    bucket_deletion.install()
     deleted_objects.install()
     large_objects.install()
     large_uploads.install()
     object_events.install()
+    template_tables.install()
+    expiry.install()
     deliveries.install()
     lambda_concurrency.install()
     lambda_errors.install()
@@ -77,6 +87,7 @@ def keep(application: Application, folder: Path) -> tuple[Application, Saver]:
         The application to serve, and the saver: start it once the server answers, and stop it before the server ends.
     """
     from local_aws.ministack_patches import saving
+    from local_aws.ministack_patches.dynamodb import expiry
     from local_aws.ministack_patches.iam import permissions
     from local_aws.ministack_patches.iam.action_log import LOG
     from local_aws.ministack_patches.scheduler import firing
@@ -87,6 +98,7 @@ def keep(application: Application, folder: Path) -> tuple[Application, Saver]:
         folder / "ministack" / "state", {folder / "iam_roles.json": permissions.roles}, restart.announce
     )
     running.listen(saver.note_change)
+    expiry.listen(saver.note_change)
     firing.listen(saver.note_change)
     return saving.noting_changes(application, saver.note_change), saver
 

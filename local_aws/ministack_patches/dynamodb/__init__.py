@@ -1,0 +1,1 @@
+"""DynamoDB: tables of templates, and items that expire."""
