@@ -29,6 +29,8 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
 
     from local_aws.ministack_patches import states
     from local_aws.ministack_patches.api_gateway import rest_api
+    from local_aws.ministack_patches.athena import queries
+    from local_aws.ministack_patches.cloudwatch import alarms, dimensions, embedded_metrics
     from local_aws.ministack_patches.dynamodb import expiry, template_tables
     from local_aws.ministack_patches.events import deliveries
     from local_aws.ministack_patches.iam import callers, permissions
@@ -54,6 +56,10 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
     large_objects.install()
     large_uploads.install()
     object_events.install()
+    dimensions.install()
+    embedded_metrics.install()
+    alarms.install()
+    queries.install()
     template_tables.install()
     expiry.install()
     deliveries.install()
@@ -87,6 +93,7 @@ def keep(application: Application, folder: Path) -> tuple[Application, Saver]:
         The application to serve, and the saver: start it once the server answers, and stop it before the server ends.
     """
     from local_aws.ministack_patches import saving
+    from local_aws.ministack_patches.cloudwatch import alarms
     from local_aws.ministack_patches.dynamodb import expiry
     from local_aws.ministack_patches.iam import permissions
     from local_aws.ministack_patches.iam.action_log import LOG
@@ -98,6 +105,7 @@ def keep(application: Application, folder: Path) -> tuple[Application, Saver]:
         folder / "ministack" / "state", {folder / "iam_roles.json": permissions.roles}, restart.announce
     )
     running.listen(saver.note_change)
+    alarms.listen(saver.note_change)
     expiry.listen(saver.note_change)
     firing.listen(saver.note_change)
     return saving.noting_changes(application, saver.note_change), saver

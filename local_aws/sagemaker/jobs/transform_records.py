@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 from local_aws.sagemaker.jobs.json_path import JsonPath, PathError
 
@@ -43,7 +43,7 @@ class Processing:
         """Whether the container's answer is written unchanged."""
         return self.output_filter.text == "$" and not self.join
 
-    def batches(self, file: BinaryIO) -> Iterator[list[bytes]]:
+    def batches(self, file: io.BufferedIOBase) -> Iterator[list[bytes]]:
         """The records of each request. No more of the file is in memory than one request.
 
         Raises:
@@ -64,7 +64,7 @@ class Processing:
         if found:
             yield found
 
-    def _records(self, file: BinaryIO) -> Iterator[bytes]:
+    def _records(self, file: io.BufferedIOBase) -> Iterator[bytes]:
         longest = self.maximum + 2 if self.maximum else -1
         while line := file.readline(longest):
             record = self._fitting(line.removesuffix(b"\n")).rstrip(b"\r")

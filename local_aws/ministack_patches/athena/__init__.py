@@ -1,0 +1,1 @@
+"""Athena: answers come from data, or there is none."""
