@@ -90,7 +90,14 @@ NAMES = {
         "_rest_apis",
         "find_api_scope",
     ),
-    "ministack.services.athena": ("_mock_query_results",),
+    "ministack.services.athena": (
+        "_data_format",
+        "_empty_relation",
+        "_materialize_table_files",
+        "_mock_query_results",
+        "_rewrite_data_paths",
+        "_table_relation",
+    ),
     "ministack.services.cloudformation.provisioners": (
         "_RESOURCE_HANDLERS",
         "_ddb_attrs",

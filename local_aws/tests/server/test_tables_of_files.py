@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
+from local_aws.tests.server.laptops import PYTHON
 from local_aws.tests.server.machines import eventually
 
 Client = Callable[..., Any]
+HAS_DUCKDB = subprocess.run([PYTHON, "-c", "import duckdb"], capture_output=True, check=False).returncode == 0  # noqa: S603
 PROJECTION = {"projection.enabled": "true", "projection.date.type": "date", "projection.date.format": "yyyy-MM-dd"}
 
 
@@ -64,16 +70,63 @@ def test_a_table_comes_changes_and_goes_with_its_stack(client: Client) -> None:
     assert gone()
 
 
-def test_a_query_without_an_engine_fails_and_says_why(client: Client) -> None:
+def answer(client: Client, query: str) -> tuple[dict[str, Any], list[list[str]]]:
+    """How a query ended, and its rows."""
     athena = client("athena")
-    output = {"OutputLocation": "s3://data/answers/"}
+    output = {"OutputLocation": "s3://queries/answers/"}
+    asked = athena.start_query_execution(QueryString=query, ResultConfiguration=output)["QueryExecutionId"]
+
+    def ended() -> dict[str, Any] | None:
+        found: dict[str, Any] = athena.get_query_execution(QueryExecutionId=asked)["QueryExecution"]["Status"]
+        return found if found["State"] in {"SUCCEEDED", "FAILED"} else None
+
+    status = eventually(ended)
+    if status["State"] == "FAILED":
+        return status, []
+    rows = athena.get_query_results(QueryExecutionId=asked)["ResultSet"]["Rows"]
+    return status, [[cell.get("VarCharValue", "") for cell in row["Data"]] for row in rows[1:]]
+
+
+@pytest.mark.skipif(HAS_DUCKDB, reason="DuckDB is installed and answers")
+def test_a_query_without_an_engine_fails_and_says_why(client: Client) -> None:
     for query in ("SELECT count(*) FROM predictions", "SELECT nonsense FROM", "nonsense"):
-        asked = athena.start_query_execution(QueryString=query, ResultConfiguration=output)["QueryExecutionId"]
-
-        def ended(asked: str = asked) -> dict[str, Any] | None:
-            found: dict[str, Any] = athena.get_query_execution(QueryExecutionId=asked)["QueryExecution"]["Status"]
-            return found if found["State"] in {"SUCCEEDED", "FAILED"} else None
-
-        status = eventually(ended)
+        status, _ = answer(client, query)
         assert status["State"] == "FAILED"
         assert "duckdb" in status["StateChangeReason"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not HAS_DUCKDB, reason="DuckDB is not installed beside MiniStack")
+def test_queries_read_the_objects_of_projected_partitions(client: Client) -> None:
+    s3, glue = client("s3"), client("glue")
+    s3.create_bucket(Bucket="queries")
+    for use_case, day, score in (("churn", "2026-01-02", 1), ("churn", "2026-01-03", 2), ("rent", "2026-01-02", 3)):
+        body = io.BytesIO()
+        pq.write_table(pa.table({"id": [use_case], "score": [score], "unknown": [0]}), body)
+        key = f"predictions/{use_case}/date={day}/batch/part-00000.parquet"
+        s3.put_object(Bucket="queries", Key=key, Body=body.getvalue())
+    s3.put_object(Bucket="queries", Key="predictions/readme.txt", Body=b"in no partition")
+    glue.create_database(DatabaseInput={"Name": "queries"})
+    table = {
+        "Name": "predictions",
+        "PartitionKeys": [{"Name": "use_case", "Type": "string"}, {"Name": "date", "Type": "string"}],
+        "Parameters": {
+            "classification": "parquet",
+            **PROJECTION,
+            "projection.use_case.type": "injected",
+            "storage.location.template": "s3://queries/predictions/${use_case}/date=${date}/",
+        },
+        "StorageDescriptor": {
+            "Columns": [{"Name": "id", "Type": "string"}, {"Name": "score", "Type": "bigint"}],
+            "Location": "s3://queries/predictions/",
+            "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
+        },
+    }
+    glue.create_table(DatabaseName="queries", TableInput=table)
+    status, rows = answer(client, "SELECT * FROM queries.predictions WHERE use_case = 'churn' ORDER BY date")
+    assert status["State"] == "SUCCEEDED", status
+    assert rows == [["churn", "1", "churn", "2026-01-02"], ["churn", "2", "churn", "2026-01-03"]]
+    status, _ = answer(client, "SELECT * FROM queries.predictions")
+    assert "injected" in status["StateChangeReason"]
+    status, _ = answer(client, "SELECT unknown FROM queries.predictions WHERE use_case = 'churn'")
+    assert status["State"] == "FAILED"
