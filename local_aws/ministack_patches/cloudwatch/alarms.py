@@ -7,15 +7,17 @@ minutes, so that an alarm goes off within seconds. Data are looked for in two pe
 
 from __future__ import annotations
 
+import json
 import logging
 import operator
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ministack.core.responses import set_request_account_id, set_request_region
-from ministack.services import cloudwatch
+from ministack.services import cloudwatch, eventbridge
 
 from local_aws.ministack_patches.cloudwatch.alarm_state import decide
 
@@ -30,7 +32,12 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "LessThanOrEqualToThreshold": operator.le,
 }
 _NOT_EMULATED = ("Metrics", "ThresholdMetricId", "EvaluateLowSampleCountPercentile", "EvaluationCriteria")
+_STATISTICS = ("SampleCount", "Average", "Sum", "Minimum", "Maximum")
+_PERCENTILE = re.compile(r"p\d{1,2}(\.\d+)?|p100")
+_ACTIONS = ("AlarmActions", "OKActions", "InsufficientDataActions")
 _put_metric_alarm = cloudwatch._put_metric_alarm
+_put_of_template = cloudwatch.cloudformation_put_metric_alarm
+_dispatch_actions = cloudwatch._dispatch_alarm_actions
 _evaluating = threading.RLock()
 _listeners: list[Callable[[], None]] = []
 
@@ -39,6 +46,8 @@ def install() -> None:
     """Replace the evaluation, and evaluate in a thread of its own too."""
     cloudwatch._evaluate_alarm = _evaluate
     cloudwatch._put_metric_alarm = _put_or_refuse
+    cloudwatch.cloudformation_put_metric_alarm = _put_of_template_or_refuse
+    cloudwatch._dispatch_alarm_actions = _tell_and_act
     threading.Thread(target=_run, name="alarms", daemon=True).start()
 
 
@@ -64,17 +73,69 @@ def _run() -> None:
 
 
 def _put_or_refuse(params: Any, cbor_data: Any, is_cbor: bool, is_json: bool = False) -> Any:
-    given = cbor_data if is_cbor or is_json else {str(key).partition(".")[0] for key in params}
-    refused = [name for name in _NOT_EMULATED if name in (given or ())]
-    if refused:
-        return cloudwatch._error(
-            "InvalidParameterValue",
-            f"PutMetricAlarm does not emulate {', '.join(refused)}",
-            400,
-            use_json=is_json,
-            use_cbor=is_cbor,
-        )
+    if is_cbor or is_json:
+        given = cbor_data
+    else:
+        given = {name: cloudwatch._p(params, name) for name in ("ComparisonOperator", "Statistic", "ExtendedStatistic")}
+        given |= {str(key).partition(".")[0]: [] for key in params if "." in str(key)}
+    faults = _not_emulated(given)
+    if faults:
+        sentence = f"PutMetricAlarm does not emulate {', '.join(faults)}"
+        return cloudwatch._error("InvalidParameterValue", sentence, 400, use_json=is_json, use_cbor=is_cbor)
     return _put_metric_alarm(params, cbor_data, is_cbor, is_json)
+
+
+def _put_of_template_or_refuse(alarm: dict[str, Any]) -> None:
+    faults = _not_emulated(alarm)
+    if faults:
+        raise ValueError(f"AWS::CloudWatch::Alarm does not emulate {', '.join(faults)}")
+    _put_of_template(alarm)
+
+
+def _not_emulated(alarm: dict[str, Any]) -> list[str]:
+    """What an alarm asks for that would not happen here."""
+    faults = [name for name in _NOT_EMULATED if name in alarm]
+    if not faults and alarm.get("ComparisonOperator") not in _OPERATORS:
+        faults.append(f"ComparisonOperator {alarm.get('ComparisonOperator')}")
+    extended = alarm.get("ExtendedStatistic")
+    if extended and not _PERCENTILE.fullmatch(extended):
+        faults.append(f"ExtendedStatistic {extended}")
+    if alarm.get("Statistic") and alarm["Statistic"] not in _STATISTICS:
+        faults.append(f"Statistic {alarm['Statistic']}")
+    actions = [action for key in _ACTIONS for action in alarm.get(key) or []]
+    return faults + [f"the action {action}" for action in actions if not cloudwatch._is_sns_action_arn(action)]
+
+
+def _tell_and_act(alarm: dict[str, Any], old_state: str, new_state: str, reason: str) -> None:
+    """Put the event of the new state on the default bus, and do what the alarm says."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%S.000+0000", time.gmtime())
+    detail = {
+        "alarmName": alarm["AlarmName"],
+        "state": {"value": new_state, "reason": reason, "timestamp": now},
+        "previousState": {"value": old_state},
+        "configuration": _configuration(alarm),
+    }
+    entry = {
+        "Source": "aws.cloudwatch",
+        "DetailType": "CloudWatch Alarm State Change",
+        "Detail": json.dumps(detail),
+        "Resources": [alarm["AlarmArn"]],
+    }
+    eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+    _dispatch_actions(alarm, old_state, new_state, reason)
+
+
+def _configuration(alarm: dict[str, Any]) -> dict[str, Any]:
+    if not alarm.get("MetricName"):
+        return {"alarmRule": alarm.get("AlarmRule", "")}
+    dimensions = cloudwatch._dims_from_list(alarm.get("Dimensions") or [])
+    metric = {"namespace": alarm["Namespace"], "name": alarm["MetricName"], "dimensions": dimensions}
+    statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic")
+    measured = {"metric": metric, "period": alarm["Period"], "stat": statistic}
+    return {
+        "description": alarm.get("AlarmDescription", ""),
+        "metrics": [{"id": "m1", "metricStat": measured, "returnData": True}],
+    }
 
 
 def _evaluate(alarm: dict[str, Any]) -> None:

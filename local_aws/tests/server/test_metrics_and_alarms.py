@@ -105,6 +105,10 @@ def test_an_alarm_looks_at_its_own_dimensions_and_periods(client: Client) -> Non
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
+    events = client("events")
+    pattern = {"detail-type": ["CloudWatch Alarm State Change"], "detail": {"alarmName": ["told"]}}
+    events.put_rule(Name="alarms", EventPattern=json.dumps(pattern))
+    events.put_targets(Rule="alarms", Targets=[{"Id": "q", "Arn": queue_arn}])
     state = alarm(cloudwatch, "errors", AlarmActions=[topic])
     put(cloudwatch, "errors", 100, use_case="rent")
     put(cloudwatch, "errors", 100)
@@ -117,6 +121,12 @@ def test_an_alarm_looks_at_its_own_dimensions_and_periods(client: Client) -> Non
     (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
     told = json.loads(json.loads(message["Body"])["Message"])
     assert (told["AlarmName"], told["NewStateValue"], told["OldStateValue"]) == ("errors", "ALARM", "OK")
+    alarm(cloudwatch, "told", TreatMissingData="breaching")
+    (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=5)["Messages"]
+    told = json.loads(message["Body"])
+    assert told["source"] == "aws.cloudwatch"
+    assert told["detail"]["state"]["value"] == "ALARM"
+    assert told["detail"]["previousState"] == {"value": "INSUFFICIENT_DATA"}
 
 
 def test_two_of_three_periods(client: Client) -> None:
@@ -140,13 +150,36 @@ def test_missing_data_act_by_themselves(client: Client) -> None:
     eventually(lambda: state() == "ALARM")  # nobody calls PutMetricData
 
 
-def test_metric_math_is_refused(client: Client) -> None:
-    query = {"Id": "e", "Expression": "m1 / m2", "ReturnData": True}
-    with pytest.raises(ClientError, match="does not emulate Metrics"):
-        client("cloudwatch").put_metric_alarm(
-            AlarmName="math",
-            Metrics=[query],
-            EvaluationPeriods=1,
-            Threshold=1,
-            ComparisonOperator="GreaterThanThreshold",
-        )
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"Metrics": [{"Id": "e", "Expression": "m1 / m2"}]}, "Metrics"),
+        ({"ComparisonOperator": "GreaterThanUpperThreshold"}, "GreaterThanUpperThreshold"),
+        ({"ExtendedStatistic": "tm99"}, "tm99"),
+        ({"AlarmActions": ["arn:aws:automate:us-east-1:ec2:stop"]}, "the action arn:aws:automate"),
+    ],
+)
+def test_what_an_alarm_is_refused_for(client: Client, changed: dict[str, Any], words: str) -> None:
+    with pytest.raises(ClientError, match=f"does not emulate .*{words}"):
+        alarm(client("cloudwatch"), "refused", **changed)
+
+
+def test_a_template_makes_alarms_and_is_refused_alike(client: Client) -> None:
+    cloudformation, cloudwatch = client("cloudformation"), client("cloudwatch")
+
+    def create(name: str, **changed: Any) -> str:
+        known = {"AlarmName": name, "Namespace": "Alarms", "MetricName": name, "Threshold": 1, "EvaluationPeriods": 1}
+        properties = {**known, "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching"}
+        resource = {"Type": "AWS::CloudWatch::Alarm", "Properties": {**properties, **changed}}
+        cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": {"Alarm": resource}}))
+
+        def ended() -> str:
+            found = str(cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+            return "" if found.endswith("IN_PROGRESS") else found
+
+        return str(eventually(ended))
+
+    assert create("of-template") == "CREATE_COMPLETE"
+    (found,) = cloudwatch.describe_alarms(AlarmNames=["of-template"])["MetricAlarms"]
+    assert found["StateValue"] == "OK"
+    assert create("refused-template", AlarmActions=["arn:aws:automate:us-east-1:ec2:stop"]) == "ROLLBACK_COMPLETE"

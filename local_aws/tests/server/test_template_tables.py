@@ -170,3 +170,14 @@ def test_what_holds_data_outlives_its_stack(client: Client, stack: Stack) -> Non
         s3.delete_object(Bucket=data, Key="a", VersionId=marker["VersionId"])
     dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
     assert stack.delete() == "DELETE_COMPLETE"
+
+
+def test_a_bucket_that_is_replaced_stays_with_its_objects(client: Client, stack: Stack) -> None:
+    def bucket(name: str) -> dict[str, Any]:
+        return {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}
+
+    assert stack.create(Data=bucket("replaced-before")) == "CREATE_COMPLETE"
+    s3 = client("s3")
+    s3.put_object(Bucket="replaced-before", Key="a", Body=b"1")
+    assert stack.update(Data=bucket("replaced-after")) == "UPDATE_COMPLETE"
+    assert {"replaced-before", "replaced-after"} <= {each["Name"] for each in s3.list_buckets()["Buckets"]}
