@@ -133,6 +133,7 @@ NAMES = {
         "_delete_table",
         "_emit_stream_event",
         "_lock",
+        "_normalize_table_name",
         "_remove_item",
         "_stream_records",
         "_tables",

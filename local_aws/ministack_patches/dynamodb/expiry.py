@@ -1,7 +1,7 @@
 """DynamoDB's time to live: expired items are deleted within seconds, and a stream says that the service did it.
 
-MiniStack looks once a minute, also at text, and tells no stream. As on AWS, only a number counts, and an item that
-expired more than five years ago stays. Source:
+MiniStack looks once a minute, also at text, and tells no stream. As on AWS, only a number counts, an item that
+expired more than five years ago stays, and time to live changes its attribute only after it has been disabled. Source:
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-before-you-start.html
 """
 
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core.responses import set_request_account_id, set_request_region
+from ministack.core.responses import error_response_json, set_request_account_id, set_request_region
 from ministack.services import dynamodb
 
 logger = logging.getLogger("time to live")
@@ -23,11 +23,13 @@ _FIVE_YEARS_S = 5 * 365 * 24 * 3600
 _LOOK_EVERY_S = 1.0
 _REST = 20  # a look at many items is followed by a rest of that many times its duration
 _SERVICE = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+_update_ttl = dynamodb._update_ttl
 _listeners: list[Callable[[], None]] = []
 
 
 def install() -> None:
     """Look for expired items in a thread of its own, instead of in MiniStack's."""
+    dynamodb._update_ttl = _update_or_refuse
     dynamodb._lock = _LockThatEndsMinistacksLook(dynamodb._lock)
     threading.Thread(target=_run, name="time to live", daemon=True).start()
 
@@ -50,6 +52,22 @@ class _LockThatEndsMinistacksLook:
 def listen(listener: Callable[[], None]) -> None:
     """Call ``listener`` after items have been deleted."""
     _listeners.append(listener)
+
+
+def _update_or_refuse(data: dict[str, Any]) -> Any:
+    name = dynamodb._normalize_table_name(data.get("TableName"))
+    setting = dynamodb._ttl_settings.get(name) or {}
+    asked = data.get("TimeToLiveSpecification") or {}
+    attribute = setting.get("AttributeName") if setting.get("TimeToLiveStatus") == "ENABLED" else None
+    if name not in dynamodb._tables:
+        return _update_ttl(data)
+    if attribute and attribute != asked.get("AttributeName"):
+        words = f"TimeToLive is active on a different AttributeName: current AttributeName is {attribute}"
+    elif bool(attribute) == bool(asked.get("Enabled")):
+        words = f"TimeToLive is already {'enabled' if attribute else 'disabled'}"
+    else:
+        return _update_ttl(data)
+    return error_response_json("ValidationException", words, 400)
 
 
 def _run() -> None:

@@ -115,18 +115,6 @@ class Storage:
         except (ClientError, BotoCoreError) as error:
             raise StorageError(f"{uri}: {error}") from error
 
-    def write(self, uri: str, body: bytes) -> None:
-        """Put one object.
-
-        Raises:
-            StorageError: S3 refused.
-        """
-        bucket, key = split_uri(uri)
-        try:
-            self.client.put_object(Bucket=bucket, Key=key, Body=body)
-        except (ClientError, BotoCoreError) as error:
-            raise StorageError(f"{uri}: {error}") from error
-
     def download(self, objects: Sequence[S3Object], folder: Path) -> None:
         """Download each object to its place below ``folder``.
 

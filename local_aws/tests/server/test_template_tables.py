@@ -147,6 +147,12 @@ def test_expired_items_go_and_all_others_stay(client: Client, stack: Stack) -> N
 
     eventually(lambda: "expired" not in left())
     assert left() == {"future", "text", "ancient", "without"}
+    for wanted, words in ((EXPIRY, "already enabled"), ({**EXPIRY, "AttributeName": "other"}, "different Attr")):
+        with pytest.raises(dynamodb.exceptions.ClientError, match=words):
+            dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=wanted)
+    changed = table(TimeToLiveSpecification={**EXPIRY, "AttributeName": "other"})
+    assert stack.update(Answers=changed) == "UPDATE_ROLLBACK_COMPLETE"
+    assert "disable time to live in one update" in stack.reasons()
 
 
 def test_what_holds_data_outlives_its_stack(client: Client, stack: Stack) -> None:
