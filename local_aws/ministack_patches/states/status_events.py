@@ -1,6 +1,8 @@
 """The "Step Functions Execution Status Change" event, with error and cause of every execution that failed.
 
-Source: https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+The metrics of executions are counted here too. Sources:
+https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
 """
 
 from __future__ import annotations
@@ -8,12 +10,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ministack.services import eventbridge
+from ministack.services import cloudwatch, eventbridge
 from ministack.services import stepfunctions as sfn
 
 from local_aws.ministack_patches.states import fields
 
 _MAX_PAYLOAD_BYTES = 248 * 1024
+_METRICS = {
+    "RUNNING": "ExecutionsStarted",
+    "SUCCEEDED": "ExecutionsSucceeded",
+    "FAILED": "ExecutionsFailed",
+    "TIMED_OUT": "ExecutionsTimedOut",
+    "ABORTED": "ExecutionsAborted",
+}
 REDRIVABLE = ("FAILED", "TIMED_OUT", "ABORTED")
 
 
@@ -26,6 +35,7 @@ def emit(execution: dict[str, Any]) -> None:
     """Put the event of an execution's current status on the default bus."""
     if execution.get("sync"):
         return
+    _count(execution)
     eventbridge._put_events(
         {
             "Entries": [
@@ -39,6 +49,16 @@ def emit(execution: dict[str, Any]) -> None:
         },
         allow_aws_source=True,
     )
+
+
+def _count(execution: dict[str, Any]) -> None:
+    of = {"StateMachineArn": execution["stateMachineArn"]}
+    name = _METRICS.get(execution["status"])
+    if name is not None:
+        cloudwatch.record_metric("AWS/States", name, 1, "Count", of)
+    begin, end = (fields.epoch_milliseconds(execution.get(key)) for key in ("startDate", "stopDate"))
+    if begin is not None and end is not None:
+        cloudwatch.record_metric("AWS/States", "ExecutionTime", end - begin, "Milliseconds", of)
 
 
 def _detail(execution: dict[str, Any]) -> dict[str, Any]:

@@ -154,9 +154,15 @@ def _read(record: bytes, kind: str) -> Any:
     except UnicodeDecodeError as error:
         raise RecordError(f"a record is not UTF-8: {error}") from error
     try:
-        return next(csv.reader(io.StringIO(text.strip("\r\n"))), []) if kind == CSV else json.loads(text)
+        if kind == CSV:
+            return next(csv.reader(io.StringIO(text.strip("\r\n"))), [])
+        return json.loads(text, parse_constant=_no_number)
     except (csv.Error, ValueError, RecursionError) as error:
         raise RecordError(f"a record is not {'CSV' if kind == CSV else 'JSON'}: {error}") from error
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no value of JSON")
 
 
 def _write(value: Any, kind: str) -> bytes:

@@ -230,6 +230,7 @@ def test_a_whole_json_document_is_one_record() -> None:
         ("text/csv", b'"' + b"x" * 200_000),
         ("application/jsonlines", b'"\xff"'),
         ("application/jsonlines", b"{"),
+        ("application/jsonlines", b'{"score": NaN}'),
         ("application/jsonlines", b"[" * 100_000),
     ],
 )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws.tests.server.machines import eventually
+from local_aws.tests.server.machines import Machines, eventually
 
 Client = Callable[..., Any]
 
@@ -70,6 +70,26 @@ def test_lines_of_functions_become_metrics(client: Client, function: Callable[[s
     eventually(lambda: total(client("cloudwatch"), "Function", "Rows", use_case="churn") == 3)
     assert total(client("cloudwatch"), "AWS/Lambda", "Invocations", FunctionName=arn.rpartition(":")[2]) == 1
     assert total(client("cloudwatch"), "AWS/Lambda", "Invocations") >= 1
+
+
+def test_executions_are_counted(client: Client, machines: Machines) -> None:
+    arn = machines.create(
+        {
+            "A": {"Type": "Choice", "Choices": [{"Condition": "{% $states.input.ok %}", "Next": "S"}], "Default": "F"},
+            "S": {"Type": "Succeed"},
+            "F": {"Type": "Fail"},
+        }
+    )
+    states, cloudwatch = client("stepfunctions"), client("cloudwatch")
+    for ok in (True, True, False):
+        machines.wait(states.start_execution(stateMachineArn=arn, input=json.dumps({"ok": ok}))["executionArn"])
+
+    def counted(name: str) -> float:
+        return total(cloudwatch, "AWS/States", name, StateMachineArn=arn)
+
+    eventually(lambda: counted("ExecutionsSucceeded") == 2 and counted("ExecutionsFailed") == 1)
+    assert counted("ExecutionsStarted") == 3
+    assert counted("ExecutionsTimedOut") == 0
 
 
 def alarm(cloudwatch: Any, name: str, **changed: Any) -> Callable[[], str]:
