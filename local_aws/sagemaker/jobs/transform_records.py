@@ -67,7 +67,7 @@ class Processing:
     def _records(self, file: io.BufferedIOBase) -> Iterator[bytes]:
         longest = self.maximum + 2 if self.maximum else -1
         while line := file.readline(longest):
-            record = self._fitting(line.removesuffix(b"\n")).rstrip(b"\r")
+            record = self._fitting(line.removesuffix(b"\n").rstrip(b"\r"))
             if record.strip():
                 yield record
 

@@ -215,6 +215,13 @@ def test_every_line_is_a_record_split_or_not(kind: str, split: bool) -> None:
         how.result(records, b"4\n5\n", kind)
 
 
+def test_the_end_of_a_line_does_not_count() -> None:
+    how = processing(maximum=5)
+    assert list(how.batches(io.BytesIO(b"12345\r\n12\n3"))) == [[b"12345"], [b"12", b"3"]]
+    with pytest.raises(RecordError, match="MaxPayloadInMB"):
+        list(how.batches(io.BytesIO(b"123456\r\n")))
+
+
 def test_a_whole_json_document_is_one_record() -> None:
     how = processing(split=False, content_type="application/json", assemble=False, join=True)
     (records,) = how.batches(io.BytesIO(b"[1,\n2]"))
