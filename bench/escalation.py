@@ -34,12 +34,8 @@ from tenant_experience.intake.duckdb_session import open_session
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.files import find_raw_files
 from tenant_experience.pipeline.batch import Batch, Folders
-from tenant_experience.pipeline.build_features import (
-    compute_features,
-    compute_past_features,
-    compute_risk_examples,
-    read_batch,
-)
+from tenant_experience.pipeline.build_features import read_batch
+from tenant_experience.pipeline.computing import compute_features, compute_past_features, compute_risk_examples
 from tests.support.following_period import INCIDENTS
 from tests.support.places import USE_CASE_FOLDER
 

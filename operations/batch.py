@@ -6,7 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from tenant_experience.use_case.schema import USE_CASE_FILE, load_use_case
 from tenant_experience.use_case.source import load_source
 
 USE_CASE = "tenant_experience"
+_LONGEST_NAME = 128
 USE_CASES = ROOT / "use_cases"
 
 
@@ -61,7 +62,13 @@ class RawBatch:
 
 
 def read_input(
-    path: Path, use_case: Path, source: str | None = None, as_of: datetime | None = None, *, train: bool = True
+    path: Path,
+    use_case: Path,
+    source: str | None = None,
+    as_of: datetime | None = None,
+    *,
+    train: bool = True,
+    appends: bool = False,
 ) -> RawBatch:
     """The batch in a file, or in a folder and the folders below it; its ``manifest.json`` is the batch's manifest.
 
@@ -71,6 +78,7 @@ def read_input(
         source: how to read the files; must not contradict the manifest.
         as_of: the moment that the features describe, UTC; must not contradict the manifest.
         train: whether models are trained; False must not contradict the manifest.
+        appends: whether its events are added to those of earlier batches; must not contradict the manifest.
 
     Raises:
         OperationError: there is nothing at ``path``, or the manifest says something else.
@@ -81,9 +89,18 @@ def read_input(
         load_source(use_case, source, loaded)
     found = find_files(path)
     manifest = _merged(found.folder, source, as_of, train=train)
+    manifest = _added_up(manifest) if appends else manifest
     if manifest.get("source") and source is None:
         load_source(use_case, str(manifest["source"]), loaded)
-    return found.batch(use_case, manifest)
+    if manifest.get("mode") != "append":
+        return found.batch(use_case, manifest)
+    # It takes the place of an earlier one of its name, so a corrected file must have the same.
+    name = path.resolve().stem
+    if len(name) > _LONGEST_NAME:
+        raise OperationError(
+            f"{path}: the batch would have the name {name}, which has more than {_LONGEST_NAME} characters: rename it"
+        )
+    return replace(found.batch(use_case, manifest), name=name)
 
 
 @dataclass(frozen=True)
@@ -241,6 +258,14 @@ def with_words(
         if wanted is not None:
             added[key] = _text(wanted)
     return added
+
+
+def _added_up(document: dict[str, object]) -> dict[str, object]:
+    if document.get("mode", "append") != "append":
+        raise OperationError(
+            f'--append contradicts "mode": "replace" in {MANIFEST}: leave the option out, or correct the file'
+        )
+    return {**document, "mode": "append"}
 
 
 def _text(value: object) -> str:

@@ -37,7 +37,8 @@ from tenant_experience.intake.duckdb_session import identifier, literal, open_se
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.files import find_raw_files
 from tenant_experience.pipeline.batch import Batch, Folders
-from tenant_experience.pipeline.build_features import compute_features, read_batch
+from tenant_experience.pipeline.build_features import read_batch
+from tenant_experience.pipeline.computing import compute_features
 from tenant_experience.pipeline.live_release import forget_labels
 from tenant_experience.pipeline.refused_features import add_refused_features
 from tenant_experience.pipeline.tenant_outcomes import keep_outcomes

@@ -39,12 +39,8 @@ from tenant_experience.groups.earlier_rules import EarlierRules, choose_groups
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.jobs.partition_runs import Partition
 from tenant_experience.pipeline.batch import Batch, Folders
-from tenant_experience.pipeline.build_features import (
-    chosen_groups,
-    compute_past_features,
-    compute_risk_examples,
-    plan_partitions,
-)
+from tenant_experience.pipeline.build_features import chosen_groups, plan_partitions
+from tenant_experience.pipeline.computing import compute_past_features, compute_risk_examples
 from tenant_experience.use_case.group_choice import FIND_NEW
 
 MOST_GROUPED = 5_000

@@ -4,8 +4,8 @@
 On a laptop: ``SAGEMAKER_BASE_DIR=/tmp/ml python sagemaker_scripts/build_features.py --release r1 --use-case
 tenant_experience --batch b1 --requested-at 2026-11-20T10:00:00Z`` with the batch in ``/tmp/ml/processing/input/raw``
 and the use case's folder in ``/tmp/ml/processing/input/use_case``. ``input/previous`` may hold the ``features/`` of the
-live release, to compare with; its rule of the groups is fetched when the environment has RELEASE_TABLE, DATA_BUCKET and
-USE_CASE.
+live release, to compare with, and ``input/events`` the events of batches that add up, where this one adds its own. The
+live release's rule of the groups is fetched when the environment has RELEASE_TABLE, DATA_BUCKET and USE_CASE.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tenant_experience.aws.event_bucket import EventBucket
 from tenant_experience.aws.pseudonym_key import read_key
 from tenant_experience.data_layout import GLOBAL_PARTITION, processing_input, processing_output
 from tenant_experience.groups.earlier_rules import EarlierRules
 from tenant_experience.intake.engine import DuckDbEngine, OpenEngine
+from tenant_experience.intake.kept_events import EventFolder
 from tenant_experience.jobs.job import run_job
 from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.pipeline.adding_up import AddingUp
 from tenant_experience.pipeline.batch import Folders
 from tenant_experience.pipeline.build_features import build_features
 from tenant_experience.use_case.manifest import parse_utc
@@ -32,7 +35,7 @@ def main(arguments: list[str] | None = None, open_engine: OpenEngine = DuckDbEng
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--release", required=True)
     parser.add_argument("--use-case", required=True)
-    parser.add_argument("--batch", required=True, help="for the log")
+    parser.add_argument("--batch", required=True, help="its folder below raw/<use case>/")
     parser.add_argument("--requested-at", required=True, type=parse_utc, help="2026-11-20T10:00:00Z")
     parser.add_argument("--as-of", type=parse_utc, help="takes precedence over the manifest and the source")
     options = parser.parse_args(arguments)
@@ -48,9 +51,24 @@ def main(arguments: list[str] | None = None, open_engine: OpenEngine = DuckDbEng
         open_engine=open_engine,
         as_of=options.as_of,
         live_rules=_live_rules,
+        adding_up=_adding_up(options.use_case, options.batch),
     )
     sys.stdout.write(f"batch {options.batch}: {outcome.figures}\n")
     return outcome
+
+
+def _adding_up(use_case: str, batch: str) -> AddingUp | None:
+    """Where the events of batches that add up are kept: in the data bucket, which the state machine names."""
+    if "DATA_BUCKET" not in os.environ:
+        folder = processing_input("events")
+        return AddingUp(EventFolder(folder), batch) if folder.is_dir() else None
+    days = os.environ.get("EVENT_RETENTION_DAYS")
+    return AddingUp(
+        EventBucket(os.environ["DATA_BUCKET"], use_case),
+        batch,
+        hidden=bool(os.environ.get("PSEUDONYM_SECRET")),
+        retention_days=int(days) if days else None,
+    )
 
 
 def _live_rules() -> EarlierRules:

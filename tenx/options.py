@@ -163,6 +163,13 @@ NoTrain = Annotated[
         help='Train nothing: the live release answers for these records, which need no labels ("train": false).',
     ),
 ]
+Append = Annotated[
+    bool,
+    typer.Option(
+        "--append",
+        help='Add the events to those of earlier such batches ("mode": "append"), but for one of the same name.',
+    ),
+]
 Release = Annotated[
     str,
     typer.Argument(

@@ -10,6 +10,7 @@ import typer
 
 from tenx.help import add_command
 from tenx.options import (
+    Append,
     AsJson,
     AsOf,
     Input,
@@ -175,6 +176,7 @@ def upload(
     as_of: AsOf = None,
     use_case: UseCase = _DEFAULT_USE_CASE,
     no_train: NoTrain = False,
+    append: Append = False,
     follows: Annotated[
         bool,
         typer.Option(
@@ -189,13 +191,14 @@ def upload(
     """Upload an input, which starts a release, and follow the release. You decide by the link in the e-mail.
 
     With --no-train there is nothing to decide: the records get features, and the models of the live release answer.
+    With --append, an export of a week or a day is enough: the events of earlier such uploads count as well.
     """
     from operations import releases
     from operations.batch import read_input, use_case_folder
     from operations.narrator import Narrator
     from operations.stack import StackChoice, find_stack
 
-    batch = read_input(path, use_case_folder(use_case), source, as_of, train=not no_train)
+    batch = read_input(path, use_case_folder(use_case), source, as_of, train=not no_train, appends=append)
     batch.named_files()
     found = find_stack(StackChoice(stack, stage, laptop))
     printed = console(as_json=as_json)

@@ -30,7 +30,7 @@ from tenant_experience.use_case.source import Source, SourcePurpose, load_source
 _TABLE, _ROWS = (name.format("") for name in (data_layout.SPLIT_TABLE, data_layout.SPLIT_ROWS_FILE))
 # Below these, the next part of a key names the use case.
 _ANSWERS = (data_layout.PREDICTIONS, data_layout.ERRORS)
-_OF_USE_CASE = (data_layout.RAW, data_layout.SCORE, *_ANSWERS)
+_OF_USE_CASE = (data_layout.RAW, data_layout.EVENTS, data_layout.SCORE, *_ANSWERS)
 _USE_CASES = Path(__file__).parents[2] / "use_cases"
 
 

@@ -18,6 +18,7 @@ SCORE = "score"
 SCORING = "scoring"
 PREDICTIONS = "predictions"
 ERRORS = "errors"
+EVENTS = "events"
 SPLITS = "splits"
 MANIFEST = "manifest.json"
 OUTCOME = "outcome.json"
@@ -124,6 +125,11 @@ def feature_group(project: str, use_case: str) -> str:
 def raw_batch(use_case: str, batch: str) -> str:
     """The prefix of one batch of raw input, which is complete once its ``manifest.json`` is there."""
     return f"{RAW}/{use_case}/{batch}/"
+
+
+def kept_events(use_case: str) -> str:
+    """The events of batches that add up: a part for each month of a batch, and a mark for each accepted batch."""
+    return f"{EVENTS}/{use_case}/"
 
 
 def use_case_snapshot(release: str) -> str:

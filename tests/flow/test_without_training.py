@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pyarrow.parquet as pq
 import pytest
 
 from operations.batch import RawBatch
@@ -111,6 +112,27 @@ def test_the_same_batch_again_changes_nothing(flow: Flow, answered: Answered) ->
     counts = ingestion(flow, again.release)
     assert (counts["records"], counts["unchanged"], counts["written"]) == (20, 20, 0)
     assert flow.get(f"/tenants/{NEW[0]}/features").json() == before
+
+
+def test_halves_that_add_up_give_the_same_features(flow: Flow, answered: Answered, tmp_path: Path) -> None:
+    header, *lines = answered.path.read_text().splitlines(keepends=True)
+    for place in (0, 1):
+        half = tmp_path / f"half-{place}.csv"
+        half.write_text(header + "".join(lines[place::2]))
+        batch = asked(half, half.stem, answered.as_of)
+        batch.manifest["mode"] = "append"
+        done = send(flow, batch)
+        assert done.execution["status"] == "SUCCEEDED", (done.execution.get("error"), done.execution.get("cause"))
+    kept = flow.json_object(f"reports/{done.release}/data_quality.json")["kept"]
+    assert (kept["batches"], sum(month["rows"] for month in kept["months"])) == (1, 200)
+    assert sum(month["new"] for month in kept["months"]) == 100
+    tables = []
+    for release in (answered.done.release, done.release):
+        path = tmp_path / f"{release}.parquet"
+        boto3.client("s3").download_file(flow.bucket, f"features/{release}/features.parquet", str(path))
+        tables.append(pq.read_table(path))
+    assert tables[0].num_rows == 20
+    assert tables[1].equals(tables[0])
 
 
 def test_an_older_batch_does_not_replace_a_newer_one(flow: Flow, answered: Answered) -> None:

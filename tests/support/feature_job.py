@@ -43,11 +43,11 @@ class FeatureJob:
     def read(self, path: str) -> Any:
         return json.loads((self.base / "processing/output" / path).read_text())
 
-    def run(self, manifest: dict[str, Any] | None = None) -> dict[str, Any]:
+    def run(self, manifest: dict[str, Any] | None = None, batch: str = "b1") -> dict[str, Any]:
         """Runs the script; answers with ``outcome.json``."""
         if manifest is not None:
             (self.raw / "manifest.json").write_text(json.dumps(manifest))
-        names = ["--release", "r1", "--use-case", self.name, "--batch", "b1", "--requested-at", REQUESTED_AT]
+        names = ["--release", "r1", "--use-case", self.name, "--batch", batch, "--requested-at", REQUESTED_AT]
         environment = {
             "PATH": os.environ["PATH"],
             "SAGEMAKER_BASE_DIR": str(self.base),

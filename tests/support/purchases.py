@@ -16,7 +16,8 @@ from tenant_experience.intake.duckdb_session import open_session
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.files import find_raw_files
 from tenant_experience.pipeline.batch import Batch, Folders
-from tenant_experience.pipeline.build_features import compute_features, read_batch
+from tenant_experience.pipeline.build_features import read_batch
+from tenant_experience.pipeline.computing import compute_features
 from tenant_experience.statistics.arrays import Floats
 from tests.support.written_use_case import AS_OF, Written
 

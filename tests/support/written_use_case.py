@@ -26,6 +26,7 @@ from tenant_experience.groups.file import read_groups, to_arrow, write_groups
 from tenant_experience.jobs.instance_resources import InstanceShare
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.jobs.partition_runs import Partition, read_shard
+from tenant_experience.pipeline.adding_up import AddingUp
 from tenant_experience.pipeline.batch import Folders
 from tenant_experience.pipeline.build_features import build_features
 from tenant_experience.training.trainer import parse_settings
@@ -93,6 +94,8 @@ class Written:
         previous: Path | None = None,
         as_of: datetime | None = None,
         pseudonym_key: bytes | None = None,
+        adding_up: AddingUp | None = None,
+        release: str = "r1",
     ) -> Outcome:
         """What the BuildFeatures job does; it replaces a former output.
 
@@ -101,6 +104,8 @@ class Written:
             previous: the features of the live release; none is live by default.
             as_of: for history.
             pseudonym_key: with it, pseudonyms replace ids.
+            adding_up: where events of batches that add up are kept; nowhere by default.
+            release: its id.
         """
         shutil.rmtree(self.base / "job", ignore_errors=True)
         made = {name: self.base / "job" / name for name in ("raw", "previous", "features", "quarantine", "reports")}
@@ -113,11 +118,12 @@ class Written:
         folders = Folders(use_case=self.folder, **made)
         outcome = build_features(
             folders,
-            release="r1",
+            release=release,
             use_case_name=self.settings["name"],
             requested_at=AS_OF,
             as_of=as_of,
             pseudonym_key=pseudonym_key,
+            adding_up=adding_up,
         )
         outcome.write(made["features"])
         return outcome

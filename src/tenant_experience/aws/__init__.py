@@ -4,6 +4,7 @@ __all__ = [
     "approvals",
     "client_errors",
     "endpoint",
+    "event_bucket",
     "executions",
     "feature_group",
     "feature_store_writer",

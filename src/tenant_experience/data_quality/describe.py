@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 import duckdb
 
 from tenant_experience.intake.duckdb_session import single
+from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.intake.events import EVENTS_BY_KIND, EventCounts
+from tenant_experience.intake.kept_events import IS_NEW, KeptEvents
 from tenant_experience.intake.staging import FileCount
 from tenant_experience.use_case.events import Events
 from tenant_experience.use_case.schema import UseCase
@@ -96,6 +98,50 @@ class HistoryThresholds:
     minimum_days: int
     provisional_below: int
     overridden_by_source: list[str]
+
+
+@dataclass(frozen=True)
+class MonthOfEvents:
+    """The rows of events of one month, such as ``2026-11``, and how many of them are of this batch."""
+
+    month: str
+    rows: int
+    new: int
+
+
+@dataclass(frozen=True)
+class KeptFigures:
+    """Where the events come from, when batches add up.
+
+    Attributes:
+        since: the first month that counts.
+        batches: how many earlier batches have events that count.
+        too_old: rows of this batch that are older, and are left out.
+        months: the rows of each month, by the time of the event or, where that is later, of its recording.
+    """
+
+    since: str
+    batches: int
+    too_old: int
+    months: list[MonthOfEvents]
+
+
+def describe_kept(engine: ProcessingEngine, kept: KeptEvents, read: int) -> KeptFigures:
+    """Counts the events of each month.
+
+    Args:
+        engine: holds ``staged``.
+        kept: of earlier batches.
+        read: how many good rows this batch has.
+    """
+    engine.fetch(
+        "kept_by_month",
+        f"SELECT {kept.month} AS month, count(*) AS found, count(CASE WHEN {IS_NEW} THEN 1 END) AS new "
+        f"FROM staged GROUP BY {kept.month}",
+    )
+    rows = engine.connection.execute("SELECT month, found, new FROM kept_by_month ORDER BY 1").fetchall()
+    months = [MonthOfEvents(f"{month // 100:04}-{month % 100:02}", found, new) for month, found, new in rows]
+    return KeptFigures(f"{kept.since:%Y-%m}", kept.batches, read - sum(each.new for each in months), months)
 
 
 def describe_intake(

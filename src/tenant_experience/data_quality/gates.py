@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tenant_experience.data_quality.comparison import Comparison, NotCompared
-from tenant_experience.data_quality.describe import EventFigures, IntakeFigures
+from tenant_experience.data_quality.describe import EventFigures, IntakeFigures, KeptFigures
 from tenant_experience.data_quality.feature_quality import Description, LabelDescription
 from tenant_experience.data_quality.shift_warnings import described_columns, new_and_gone, which_way
 from tenant_experience.errors import UserError
@@ -16,6 +16,7 @@ from tenant_experience.features.partitions import PartitionSize, trainable_words
 from tenant_experience.intake.repeated_rows import RepeatedRows
 from tenant_experience.intake.skipped import not_read
 from tenant_experience.pages.html_page import duration, words
+from tenant_experience.use_case.events import Events
 from tenant_experience.use_case.manifest import ComparisonGate
 from tenant_experience.use_case.schema import USE_CASE_FILE, UseCase
 from tenant_experience.use_case.source_expression import columns_read, is_plain_column
@@ -132,6 +133,16 @@ def intake_warnings(intake: IntakeFigures, found: EventFigures | RepeatedRows | 
             "event_id to the column, or to the columns together, that tell one event from another"
         )
     return warnings
+
+
+def kept_warnings(kept: KeptFigures, events: Events) -> list[str]:
+    """A sentence when rows of a batch that adds up are of months that no longer count."""
+    if not kept.too_old:
+        return []
+    return [
+        f"{kept.too_old} rows are of months before {kept.since}, by {events.time} and recorded_at, and are left out: a "
+        f"release looks no further back. If features.sql does, set events.kept_days in {USE_CASE_FILE}"
+    ]
 
 
 def age_warnings(as_of: str, live_as_of: str | None, *, train: bool = True) -> list[str]:

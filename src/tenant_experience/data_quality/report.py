@@ -11,7 +11,7 @@ from typing import Any
 
 from tenant_experience.data_layout import DATA_QUALITY_FILE, DATA_QUALITY_PAGE
 from tenant_experience.data_quality.comparison import Comparison, NotCompared
-from tenant_experience.data_quality.describe import EventFigures, HistoryThresholds, IntakeFigures
+from tenant_experience.data_quality.describe import EventFigures, HistoryThresholds, IntakeFigures, KeptFigures
 from tenant_experience.data_quality.feature_quality import Description, LabelDescription, TenantFigures
 from tenant_experience.data_quality.page import render_data_quality
 from tenant_experience.data_quality.tenant_outcomes import OutcomeFigures, outcome_warnings
@@ -32,6 +32,7 @@ class DataQuality:
         as_of: the moment that the features describe.
         intake: the rows read.
         events: the events kept; None for a ready-made table.
+        kept: where the events come from, when batches add up; else None.
         table: the rows of one id in a ready-made table; None for events.
         history: the thresholds of history; None for a ready-made table.
         outcomes: of tenants, beside the events or the table; None when the batch has none.
@@ -50,6 +51,7 @@ class DataQuality:
     as_of: str | None = None
     intake: IntakeFigures | None = None
     events: EventFigures | None = None
+    kept: KeptFigures | None = None
     table: RepeatedRows | None = None
     history: HistoryThresholds | None = None
     outcomes: OutcomeFigures | None = None
@@ -80,6 +82,7 @@ class DataQuality:
         document |= {} if self.answered_by is None else {"answered_by": self.answered_by}
         for figures in (self.intake, self.events, self.table):
             document |= asdict(figures) if figures else {}
+        document |= {"kept": asdict(self.kept)} if self.kept else {}
         document |= {"words": self.words.document()} if self.words else {}
         document |= {"history": asdict(self.history)} if self.history else {}
         document |= {"outcomes": asdict(self.outcomes)} if self.outcomes else {}

@@ -6,6 +6,7 @@ __all__ = [
     "ingestion_result",
     "later_events",
     "leaks",
+    "looking_back",
     "partitions",
     "past",
     "records",

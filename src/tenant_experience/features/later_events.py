@@ -142,7 +142,7 @@ def examples_from_events(
         drop_features(connection, f"{_KNOWN}_{number}")
         connection.execute(f"DROP TABLE {later}")
     if is_log:
-        view_all_events(engine)
+        view_all_events(engine, source, as_of)
     else:
         view_cases(engine, source, use_case, as_of)
 
@@ -176,7 +176,7 @@ def _check_cut_off(
 ) -> None:
     """Compares the features of what was known with those of the whole log, of all records or of the chosen ones."""
     views: dict[str, Callable[[], None]] = {
-        f"{_WHOLE}_0": lambda: view_all_events(engine, chosen),
+        f"{_WHOLE}_0": lambda: view_all_events(engine, source, cut_off, chosen),
         f"{_WHOLE}_1": lambda: view_known(engine, source, use_case, cut_off, chosen),
     }
     if chosen is None:

@@ -40,6 +40,7 @@ PAST_TABLE = "past_features"
 # What else the session of a release calls tables, before features.sql is run or afterwards.
 _OTHER_TABLES = (
     *("events", EVENTS_AS_READ, EVENTS_BY_KIND, "staged", "quarantine"),
+    *("read_now", "deletions", "kept_by_month"),
     *("repeated_hashes", "repeated_rows", "repetition", "counted_events", "freshness", "reach"),
     *("partition_of", "placed", "previous_features", "previous_examples"),
 )

@@ -14,6 +14,7 @@ __all__ = [
     "files",
     "formats",
     "json_array",
+    "kept_events",
     "mapping",
     "quarantine",
     "repeated_rows",

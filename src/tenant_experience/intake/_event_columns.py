@@ -16,7 +16,7 @@ from tenant_experience.intake.mapping import (
 )
 from tenant_experience.intake.times import latest_time, unreadable_time, utc_time
 from tenant_experience.tenant_id import FLAG_PATTERN, LONGEST
-from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT, ColumnType, EventColumn, Events
+from tenant_experience.use_case.events import DELETED, EVENT_ID, RECORDED_AT, ColumnType, EventColumn, Events
 from tenant_experience.use_case.id_sql import normal_id, normalised
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
@@ -66,6 +66,7 @@ def event_mapping(source: Source, use_case: UseCase, requested_at: datetime) -> 
         {
             **dict.fromkeys(ids, "id"),
             **dict.fromkeys((events.time, RECORDED_AT), "time"),
+            **({DELETED: "flag"} if DELETED in source.columns else {}),
             **{name: _MEANINGS[column.type] for name, column in events.columns.items()},
         },
         plain,
@@ -82,7 +83,8 @@ def _typed(source: Source, use_case: UseCase) -> dict[str, str]:
     typed[partition] = f"coalesce({typed[partition]}, 'all')"
     for name in (events.time, RECORDED_AT):
         typed[name] = utc_time(_raw(name, source), source.time_formats)
-    return typed | {name: _value(name, column, source) for name, column in events.columns.items()}
+    typed |= {name: _value(name, column, source) for name, column in events.columns.items()}
+    return typed | ({DELETED: _flag(_raw(DELETED, source))} if DELETED in source.columns else {})
 
 
 def _value(name: str, column: EventColumn, source: Source) -> str:
@@ -230,6 +232,9 @@ def _checks(source: Source, use_case: UseCase, requested_at: datetime) -> list[R
     rules += [
         Rule("out_of_range", name, outside) for name, column in rest.items() if (outside := _outside(name, column))
     ]
+    if DELETED in source.columns:
+        rules.append(Rule("unreadable_flag", DELETED, f"raw_{DELETED} IS NOT NULL AND {DELETED} IS NULL"))
+        rules.append(Rule("missing_value", RECORDED_AT, f"{DELETED} AND {RECORDED_AT} IS NULL"))
     if source.kind == "activities":
         return rules  # the row of one activity does not say when the case began
     time = identifier(events.time)

@@ -3,6 +3,7 @@
 Rules and features are written once, in DuckDB's SQL; an engine holds the rows and answers that SQL.
 """
 
+# ruff: noqa: S608 - names in SQL are the project's own
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -11,7 +12,9 @@ from typing import Protocol
 
 import duckdb
 
+from tenant_experience.intake.duckdb_session import literal
 from tenant_experience.intake.formats import RawFile
+from tenant_experience.intake.kept_events import IS_NEW, MONTH, KeptEvents, fetch_parts, kept_rows
 from tenant_experience.intake.mapping import RowMapping
 from tenant_experience.intake.staging import FileCount, stage_files
 from tenant_experience.pseudonyms import Pseudonyms
@@ -31,6 +34,20 @@ class ProcessingEngine(Protocol):
 
     def stage(self, files: Sequence[RawFile], mapping: RowMapping) -> list[FileCount]:
         """Fills ``staged`` in the engine and ``quarantine`` in the connection; see :func:`stage_files`."""
+
+    def add_kept(self, kept: KeptEvents, mapping: RowMapping) -> None:
+        """Puts the good rows of ``staged`` that count and the rows that were kept together into ``staged``.
+
+        A further column says whether a row is new. ``read_now`` is what ``staged`` was before.
+        """
+
+    def keep_parts(self, kept: KeptEvents, sql: str) -> None:
+        """Keeps rows, each in the part of its month, which count for nothing until the batch has its mark.
+
+        Args:
+            kept: says where.
+            sql: a SELECT of the rows that are kept, with their months.
+        """
 
     def view(self, name: str, sql: str) -> None:
         """Gives a SELECT a name, which it takes from an earlier one; it is computed whenever it is read."""
@@ -56,6 +73,24 @@ class DuckDbEngine:
         """See the protocol."""
         return stage_files(self.connection, files, mapping, self._scratch, self.pseudonyms)
 
+    def add_kept(self, kept: KeptEvents, mapping: RowMapping) -> None:
+        """See the protocol. Parts stay as they are: each column is read when it is needed."""
+        self.connection.execute("ALTER VIEW staged RENAME TO read_now")
+        rows = recent_rows("read_now", kept)
+        if kept.parts:
+            rows += f" UNION ALL BY NAME {kept_rows(self.connection, fetch_parts(kept, self._scratch), kept, mapping)}"
+        self.view("staged", rows)
+
+    def keep_parts(self, kept: KeptEvents, sql: str) -> None:
+        """See the protocol."""
+        folder = self._scratch / "kept"
+        self.connection.execute(
+            f"COPY ({sql}) TO {literal(str(folder))} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({MONTH}))"
+        )
+        for of_month in sorted(folder.iterdir()):
+            for number, path in enumerate(sorted(of_month.iterdir())):
+                kept.store.put(path, kept.part(int(of_month.name.removeprefix(f"{MONTH}=")), number))
+
     def view(self, name: str, sql: str) -> None:
         """See the protocol."""
         self.connection.execute(f"CREATE OR REPLACE VIEW {name} AS {sql}")
@@ -67,6 +102,11 @@ class DuckDbEngine:
     def fetch(self, name: str, sql: str) -> None:
         """The same as keeping the rows: the engine is the connection."""
         self.keep(name, sql)
+
+
+def recent_rows(rows: str, kept: KeptEvents) -> str:
+    """SQL of the good rows of a batch that are recent enough to count, as rows of ``staged``."""
+    return f"SELECT *, true AS {IS_NEW} FROM {rows} WHERE broken_rule IS NULL AND {kept.counts}"
 
 
 OpenEngine = Callable[[duckdb.DuckDBPyConnection, Path, Pseudonyms | None], ProcessingEngine]

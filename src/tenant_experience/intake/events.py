@@ -12,14 +12,17 @@ from tenant_experience.intake.activities import view_cases
 from tenant_experience.intake.duckdb_session import count, identifier, sql_timestamp
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.intake.formats import RawFile
+from tenant_experience.intake.kept_events import KeptEvents
 from tenant_experience.intake.staging import FileCount
-from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT
+from tenant_experience.use_case.events import DELETED, EVENT_ID, RECORDED_AT
 from tenant_experience.use_case.schema import UseCase
 from tenant_experience.use_case.source import Source
 
 EVENTS_BY_KIND = "events_by_kind"
 # All events of a log, while ``events`` is what was known of them at a moment.
 EVENTS_AS_READ = "events_as_read"
+# When events were deleted, and when they were there again.
+DELETIONS = "deletions"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def read_events(
     source: Source,
     use_case: UseCase,
     requested_at: datetime,
+    kept: KeptEvents | None = None,
 ) -> EventCounts:
     """Fills the engine's view ``events``, and in its connection ``quarantine`` and ``events_by_kind``.
 
@@ -67,12 +71,20 @@ def read_events(
         source: how to map their columns.
         use_case: says which columns and values events may have, and whether ids differ by case.
         requested_at: UTC; a row with a past time more than a day later is quarantined.
+        kept: the events of earlier batches that count as well; None where those of this batch are all there are.
 
     Raises:
         UserError: a file cannot be read, or lacks a column; the message names both.
     """
     events = use_case.declared_events
-    counts = engine.stage(files, event_mapping(source, use_case, requested_at))
+    mapping = event_mapping(source, use_case, requested_at)
+    counts = engine.stage(files, mapping)
+    if kept is not None:
+        engine.add_kept(kept, mapping)
+    good = "broken_rule IS NULL"
+    if DELETED in source.columns:
+        _find_deletions(engine)
+        good += f" AND NOT coalesce({DELETED}, false)"
     identity = [use_case.record_id, *([events.kind] if events.kind else []), events.time]
     kind = identifier(events.kind) if events.kind else "CAST(NULL AS VARCHAR)"
     is_log_of_cases = source.kind == "activities"
@@ -87,23 +99,22 @@ def read_events(
         EVENTS_BY_KIND,
         f"SELECT kind, count(*) AS events, min(first_at) AS first_event_at, max(last_at) AS last_event_at "
         f"FROM (SELECT {kind} AS kind, {first} AS first_at, {last} AS last_at FROM staged{times} "
-        "WHERE broken_rule IS NULL) GROUP BY kind",
+        f"WHERE {good}) GROUP BY kind",
     )
     # By hash: twenty million ids are too many to hold as texts. features.sql tells apart two ids that share a hash.
     engine.keep(
         "repeated_hashes",
-        "SELECT event_hash, count(*) AS copies FROM staged WHERE broken_rule IS NULL "
-        "GROUP BY event_hash HAVING count(*) > 1",
+        f"SELECT event_hash, count(*) AS copies FROM staged WHERE {good} GROUP BY event_hash HAVING count(*) > 1",
     )
     columns = ", ".join(map(identifier, event_columns(use_case)))
     if is_log_of_cases:
         return _count_cases(engine, counts, use_case)
     if EVENT_ID not in source.columns:
-        _view_events(engine, f"SELECT {columns}, false AS repeated FROM staged WHERE broken_rule IS NULL")
+        _view_events(engine, f"SELECT {columns}, false AS repeated FROM staged WHERE {good}")
         engine.fetch("repetition", "SELECT sum(copies - 1) AS identical_rows FROM repeated_hashes")
         identical = count(engine.connection, "SELECT identical_rows FROM repetition")
         return EventCounts(counts, 0, 0, 0, dict.fromkeys(events.following, 0), identical, identity)
-    _find_repeated(engine, columns)
+    _find_repeated(engine, f"{'' if kept is None else 'DISTINCT '}{columns}", columns, good)
     return _count_repeated(engine, counts, events.following, identity)
 
 
@@ -125,25 +136,48 @@ def _count_cases(engine: ProcessingEngine, files: list[FileCount], use_case: Use
     )
 
 
-def _find_repeated(engine: ProcessingEngine, columns: str) -> None:
+def _find_deletions(engine: ProcessingEngine) -> None:
+    """Keeps when events were deleted, and when a later row brought them back; a row of that very moment does not."""
+    engine.keep(
+        DELETIONS,
+        f"SELECT {EVENT_ID}, {RECORDED_AT} AS deleted_at, restored_at FROM (SELECT {EVENT_ID}, {RECORDED_AT}, gone, "
+        f"lead({RECORDED_AT}) OVER (PARTITION BY {EVENT_ID} ORDER BY {RECORDED_AT} NULLS FIRST) AS restored_at FROM ("
+        f"SELECT {EVENT_ID}, {RECORDED_AT}, max(CASE WHEN {DELETED} THEN 1 ELSE 0 END) AS gone FROM staged "
+        f"WHERE broken_rule IS NULL AND {EVENT_ID} IN "
+        f"(SELECT {EVENT_ID} FROM staged WHERE broken_rule IS NULL AND {DELETED}) "
+        f"GROUP BY {EVENT_ID}, {RECORDED_AT})) WHERE gone = 1",
+    )
+
+
+def _is_there(source: Source, moment: datetime) -> str:
+    """SQL: whether an event had not been deleted, as far as was known at a moment."""
+    if DELETED not in source.columns:
+        return "true"
+    until = sql_timestamp(moment)
+    return (
+        f"{EVENT_ID} NOT IN (SELECT {EVENT_ID} FROM {DELETIONS} "
+        f"WHERE deleted_at < {until} AND coalesce(restored_at >= {until}, true))"
+    )
+
+
+def _find_repeated(engine: ProcessingEngine, selected: str, columns: str, good: str) -> None:
     # These rows are few and read more than once: keeping them saves a search through all rows.
     engine.keep(
         "repeated_rows",
-        f"SELECT {columns} FROM staged "
-        "WHERE broken_rule IS NULL AND event_hash IN (SELECT event_hash FROM repeated_hashes)",
+        f"SELECT {selected} FROM staged WHERE {good} AND event_hash IN (SELECT event_hash FROM repeated_hashes)",
     )
     _view_events(
         engine,
         f"SELECT {columns}, false AS repeated FROM staged "
         "LEFT JOIN (SELECT event_hash AS _repeated FROM repeated_hashes) ON _repeated = event_hash "
-        "WHERE broken_rule IS NULL AND _repeated IS NULL "
+        f"WHERE {good} AND _repeated IS NULL "
         f"UNION ALL SELECT {columns}, true AS repeated FROM repeated_rows",
     )
 
 
 def _view_events(engine: ProcessingEngine, sql: str) -> None:
     engine.view(EVENTS_AS_READ, sql)
-    view_all_events(engine)
+    engine.view("events", f"SELECT * FROM {EVENTS_AS_READ}")
 
 
 def columns_of_events(use_case: UseCase) -> list[str]:
@@ -151,9 +185,12 @@ def columns_of_events(use_case: UseCase) -> list[str]:
     return event_columns(use_case)
 
 
-def view_all_events(engine: ProcessingEngine, chosen: str | None = None) -> None:
-    """Makes ``events`` the whole log, as it was read, or the part of it for which the SQL ``chosen`` is true."""
-    engine.view("events", f"SELECT * FROM {EVENTS_AS_READ} WHERE {chosen or 'true'}")
+def view_all_events(engine: ProcessingEngine, source: Source, moment: datetime, chosen: str | None = None) -> None:
+    """Makes ``events`` the whole log, as it was read, or the part of it for which the SQL ``chosen`` is true.
+
+    Without the events that are known at ``moment`` (UTC) to be deleted.
+    """
+    engine.view("events", f"SELECT * FROM {EVENTS_AS_READ} WHERE {_is_there(source, moment)} AND {chosen or 'true'}")
 
 
 def view_known(
@@ -188,7 +225,7 @@ def view_known(
         "events",
         f"SELECT {columns}, repeated FROM {log} "
         f"WHERE {identifier(declared.time)} < {until} AND coalesce({RECORDED_AT} < {until}, true) "
-        f"AND {chosen or 'true'}",
+        f"AND {_is_there(source, moment)} AND {chosen or 'true'}",
     )
 
 

@@ -12,6 +12,7 @@ from tenant_experience.features.later_events import check_condition
 from tenant_experience.features.sql import statements
 from tenant_experience.features.statements import read_sql
 from tenant_experience.intake.files import Chosen, is_any, is_no_outcomes
+from tenant_experience.use_case.events import DELETED, EVENT_ID
 from tenant_experience.use_case.manifest import Manifest, read_batch_manifest, without_training
 from tenant_experience.use_case.schema import USE_CASE_FILE, UseCase, load_use_case
 from tenant_experience.use_case.source import Source, load_source
@@ -77,7 +78,9 @@ class Batch:
                 "outcome means",
                 code="invalid_manifest",
             )
-        if not manifest.train:
+        if manifest.appends:
+            source = _adding_up(source, source_name)
+        elif not manifest.train:
             source = source.without(use_case.labels.column)
         elif source.kind == "table" and (label := use_case.labels.column) and label not in source.columns:
             raise UserError(
@@ -101,6 +104,11 @@ class Batch:
         return cls(use_case, manifest, source_name, source, requested_at, as_of)
 
     @property
+    def has_deletions(self) -> bool:
+        """Whether an event may have been deleted."""
+        return DELETED in self.source.columns
+
+    @property
     def unknown(self) -> dict[str, list[str]]:
         """The features that are null for everybody -> what the source would have to map for them."""
         return self.source.unmapped(self.use_case)
@@ -109,3 +117,24 @@ class Batch:
     def chosen(self) -> Chosen:
         """Which files are the batch's own: those of outcomes are not, where the use case has outcomes."""
         return is_any if self.use_case.outcomes is None else is_no_outcomes
+
+
+def _adding_up(source: Source, name: str) -> Source:
+    """The source of a batch whose events are added to those of earlier ones.
+
+    Raises:
+        UserError: its rows cannot be added up.
+    """
+    if not source.has_events:
+        raise UserError(
+            f'{MANIFEST} says "mode": "append", but source {name!r} is of kind: {source.kind}: only events add up. '
+            "Leave the key out, and send the rows of all records in one batch",
+            code="invalid_manifest",
+        )
+    if EVENT_ID not in source.columns:
+        raise UserError(
+            f'{MANIFEST} says "mode": "append", but source {name!r} maps no {EVENT_ID}, so an event that comes twice '
+            "would count twice: map it to the column, or to the columns together, that tell one event from another",
+            code="invalid_source",
+        )
+    return source.with_deletions()

@@ -12,10 +12,16 @@ from pathlib import Path
 
 import duckdb
 
-from tenant_experience.data_layout import EXAMPLES_FILE, FEATURES_FILE, MANIFEST, PARTITIONS_FILE, RISK_FILE
+from tenant_experience.data_layout import EXAMPLES_FILE, FEATURES_FILE, MANIFEST, PARTITIONS_FILE
 from tenant_experience.data_quality.categories import categories, category_warnings, check_columns, rows_learned
 from tenant_experience.data_quality.comparison import compare_releases, live_as_of
-from tenant_experience.data_quality.describe import IntakeFigures, describe_events, describe_history, describe_intake
+from tenant_experience.data_quality.describe import (
+    IntakeFigures,
+    describe_events,
+    describe_history,
+    describe_intake,
+    describe_kept,
+)
 from tenant_experience.data_quality.feature_quality import (
     TenantFigures,
     describe_features,
@@ -30,6 +36,7 @@ from tenant_experience.data_quality.gates import (
     check_conflicting_ids,
     check_quarantine_gate,
     intake_warnings,
+    kept_warnings,
     scope_warnings,
     unlabelled_warnings,
     unmapped_warnings,
@@ -37,15 +44,10 @@ from tenant_experience.data_quality.gates import (
 from tenant_experience.data_quality.report import DataQuality, data_quality_report
 from tenant_experience.data_quality.shift_warnings import shift_warnings
 from tenant_experience.errors import UserError
-from tenant_experience.features.contract import RefusedFeatures, check_refused_features
-from tenant_experience.features.later_events import examples_from_events
+from tenant_experience.features.contract import check_refused_features
 from tenant_experience.features.partitions import PartitionSize, Shard, assign_partitions, shards
-from tenant_experience.features.past import write_past_features
-from tenant_experience.features.risk import write_risk_examples
 from tenant_experience.features.sql import (
     check_freshness,
-    features_from_events,
-    features_from_table,
     has_examples,
     place_tenants,
     tenants_by_portfolio,
@@ -58,15 +60,17 @@ from tenant_experience.features.table import read_features
 from tenant_experience.groups.earlier_rules import EarlierRules
 from tenant_experience.groups.held_rule import obstacle
 from tenant_experience.groups.yardstick import measure
-from tenant_experience.intake.activities import view_cases
 from tenant_experience.intake.duckdb_session import open_session
 from tenant_experience.intake.engine import DuckDbEngine, OpenEngine, ProcessingEngine
 from tenant_experience.intake.events import read_events
 from tenant_experience.intake.files import find_raw_files, skipped_files
 from tenant_experience.intake.formats import RawFile
+from tenant_experience.intake.kept_events import KeptEvents
 from tenant_experience.intake.table import read_table
 from tenant_experience.jobs.outcome import Outcome
+from tenant_experience.pipeline.adding_up import AddingUp, accept, keep_parts, kept_for_later
 from tenant_experience.pipeline.batch import Batch, Folders
+from tenant_experience.pipeline.computing import compute_features, compute_past_features, compute_risk_examples
 from tenant_experience.pipeline.live_release import (
     check_live_release,
     forget_labels,
@@ -94,6 +98,7 @@ def build_features(
     pseudonym_key: bytes | None = None,
     open_engine: OpenEngine = DuckDbEngine,
     live_rules: Callable[[], EarlierRules] = EarlierRules,
+    adding_up: AddingUp | None = None,
 ) -> Outcome:
     """Builds features, partitions, quarantine and the data-quality report of one release.
 
@@ -109,6 +114,7 @@ def build_features(
         open_engine: opens the engine that computes over events; DuckDB always reads ready-made tables.
         live_rules: fetches the rule of the live release's groups, when a refusal is to say what it makes of these
             tenants.
+        adding_up: where the events of batches that add up are kept; None: nowhere, so that such a batch has its own.
 
     Raises:
         UserError: the batch or its settings are wrong.
@@ -116,18 +122,22 @@ def build_features(
     """
     with data_quality_report(folders.reports, release) as quality:
         batch = Batch.open(folders, use_case_name, requested_at, as_of)
-        readable = (folders.raw, folders.previous, folders.features, folders.quarantine)
+        kept_in = adding_up.store.folders if adding_up else ()
+        readable = (folders.raw, folders.previous, folders.features, folders.quarantine, *kept_in)
         with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
             engine = open_engine(connection, scratch, _pseudonyms(pseudonym_key, batch.use_case))
             if not batch.manifest.train:
                 quality.answered_by = check_live_release(connection, batch, folders.previous)
             files = find_raw_files(folders.raw, batch.source, scratch, batch.chosen)
-            intake = read_batch(engine, batch, files, folders, scratch, quality)
+            kept = adding_up.find(batch, release) if adding_up and batch.manifest.appends else None
+            new = kept if as_of is None else None
+            intake = read_batch(engine, batch, files, folders, scratch, quality, kept)
             check_quarantine_gate(intake, batch.use_case, batch.source.columns)
             check_conflicting_ids(quality.events or quality.table, batch.use_case)
             if batch.source.has_events:
                 has_cases = batch.source.kind == "activities"
-                check_freshness(engine, batch.use_case, batch.as_of, has_cases=has_cases)
+                with kept_for_later(engine, new):
+                    check_freshness(engine, batch.use_case, batch.as_of, has_cases=has_cases)
             scope = batch.use_case.chosen_scope(batch.manifest.models)
             refused = compute_features(engine, batch, folders, learns=as_of is None)
             intake = add_refused_features(connection, refused, batch.use_case, folders.quarantine, quality) or intake
@@ -136,7 +146,8 @@ def build_features(
             trained = batch.manifest.train and as_of is None
             if trained:
                 quality.add_outcomes(keep_outcomes(connection, batch, folders, engine.pseudonyms), batch.use_case)
-            partition_of, placed = _assign(connection, batch, scope, folders)
+            with kept_for_later(engine, new):
+                partition_of, placed = _assign(connection, batch, scope, folders)
             place_tenants(connection, batch.use_case, partition_of)
             tenants, broken = _describe(connection, batch, folders, quality, placed)
             by_rule = partial(by_live_rule, connection, batch, scratch, release, live_rules)
@@ -147,7 +158,11 @@ def build_features(
                 write_examples(connection, batch.use_case, folders.features / EXAMPLES_FILE)
             past = compute_past_features(engine, batch, folders) if trained else []
             no_risk = compute_risk_examples(engine, batch, folders) if trained else None
+            if new:
+                keep_parts(engine, new)
         items = _write_partitions(batch, scope, partition_of, quality, folders) if batch.manifest.train else []
+    if new:
+        accept(new)
     return Outcome.ok(
         release=release,
         as_of=quality.as_of,
@@ -179,15 +194,20 @@ def read_batch(
     folders: Folders,
     scratch: Path,
     quality: DataQuality,
+    kept: KeptEvents | None = None,
 ) -> IntakeFigures:
     """Reads the files and writes the quarantine; what was found also goes into ``quality``."""
     quality.words = batch.use_case.words
     quality.source, quality.as_of = batch.source_name, f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}"
     connection = engine.connection
     if batch.source.has_events:
-        counts = read_events(engine, files, batch.source, batch.use_case, batch.requested_at)
+        counts = read_events(engine, files, batch.source, batch.use_case, batch.requested_at, kept)
         intake = describe_intake(connection, counts.files, skipped_files(folders.raw))
         quality.events = describe_events(connection, counts, batch.use_case.declared_events)
+        if kept:
+            good = sum(file.rows - file.quarantined - file.filtered for file in counts.files)
+            quality.kept = describe_kept(engine, kept, good)
+            quality.warnings = kept_warnings(quality.kept, batch.use_case.declared_events)
         quality.history = describe_history(batch.use_case, batch.source, read_sql(folders.use_case))
     else:
         in_process = DuckDbEngine(connection, scratch, engine.pseudonyms)
@@ -195,7 +215,8 @@ def read_batch(
         intake = describe_intake(connection, counted, skipped_files(folders.raw))
     if intake.skipped:  # all of them, also when a gate refuses the batch
         _log.info("not read, because their names begin with . or _: %s", ", ".join(intake.skipped))
-    quality.intake, quality.warnings = intake, intake_warnings(intake, quality.events or quality.table, batch.use_case)
+    warnings = intake_warnings(intake, quality.events or quality.table, batch.use_case)
+    quality.intake, quality.warnings = intake, [*(quality.warnings or ()), *warnings]
     write_quarantine(connection, folders.quarantine)
     return intake
 
@@ -274,68 +295,6 @@ def by_live_rule(
     if obstacle(rules.live, table, use_case):
         return []
     return list(measure(table, release, rules.live, rules.live, rules.yardstick).sentences(use_case.words))
-
-
-def compute_features(
-    engine: ProcessingEngine, batch: Batch, folders: Folders, *, learns: bool = True
-) -> RefusedFeatures | None:
-    """Fills the connection's table ``features`` from what was read, and ``examples`` where labels are later events.
-
-    Args:
-        engine: holds what was read.
-        batch: the use case and the moment.
-        folders: of the batch.
-        learns: whether a model will be trained; without, there are no examples.
-
-    Returns:
-        The records that were refused after they were computed; None for a ready-made table.
-    """
-    if batch.source.has_events:
-        look_back(engine, batch, batch.as_of)
-        sql, train = read_sql(folders.use_case), batch.manifest.train
-        refused = features_from_events(engine, batch.use_case, sql, batch.as_of, train=train, unknown=batch.unknown)
-        if learns and train and batch.use_case.labels.from_ == "events":
-            examples_from_events(engine, batch.use_case, batch.source, sql, batch.as_of, unknown=batch.unknown)
-        return refused
-    features_from_table(engine.connection, batch.use_case, batch.as_of)
-    return None
-
-
-def compute_past_features(engine: ProcessingEngine, batch: Batch, folders: Folders) -> list[int]:
-    """Writes the features of earlier periods, where they are of use: where labels come from groups of events' features.
-
-    Returns:
-        How many days before the batch's ``as_of`` each of these periods ends.
-    """
-    if not batch.source.has_events or batch.use_case.clustering is None:
-        return []
-    sql = read_sql(folders.use_case)
-
-    def know(moment: datetime) -> None:
-        look_back(engine, batch, moment)
-
-    return write_past_features(engine, batch.use_case, sql, batch.as_of, folders.features, know, batch.unknown)
-
-
-def compute_risk_examples(engine: ProcessingEngine, batch: Batch, folders: Folders) -> str | None:
-    """Writes what the list of risk is learned from.
-
-    Returns:
-        Why there is nothing to learn from, in words; None where there is, or the use case declares no risk.
-    """
-    risk = batch.use_case.risk
-    if risk is None:
-        return None
-    if not batch.source.has_events:
-        return f"the source {batch.source_name} has no events, so nobody knows to whom it happened"
-    sql, path = read_sql(folders.use_case), folders.features / RISK_FILE
-    return write_risk_examples(engine, batch.use_case, risk, batch.source, sql, batch.as_of, path, batch.unknown)
-
-
-def look_back(engine: ProcessingEngine, batch: Batch, as_of: datetime) -> None:
-    """Makes ``events`` what was known of the cases of an activity log at this moment; other events stay as they are."""
-    if batch.source.kind == "activities":
-        view_cases(engine, batch.source, batch.use_case, as_of)
 
 
 def chosen_groups(batch: Batch, *, compared: bool) -> GroupChoice | None:

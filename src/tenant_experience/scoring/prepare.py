@@ -36,7 +36,8 @@ from tenant_experience.intake.table import read_table
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.jobs.partition_runs import read_partitions
 from tenant_experience.pipeline.batch import Batch, Folders
-from tenant_experience.pipeline.build_features import compute_features, read_batch
+from tenant_experience.pipeline.build_features import read_batch
+from tenant_experience.pipeline.computing import compute_features
 from tenant_experience.pipeline.live_release import check_live_release
 from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.release.release import LiveRelease, PublishedModel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -14,13 +15,16 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from tenant_experience.data_layout import ml_root
 from tenant_experience.errors import UserError
+from tenant_experience.intake.engine import recent_rows
 from tenant_experience.intake.formats import RawFile
+from tenant_experience.intake.kept_events import MONTH, KeptEvents
 from tenant_experience.intake.mapping import RowMapping
 from tenant_experience.intake.quarantine import create_quarantine
 from tenant_experience.intake.staging import FileCount
 from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.spark._dialect import to_spark
 from tenant_experience.spark._intake import Intake, add_quarantine, counted_files, on_any_instance, staged_schema
+from tenant_experience.spark._kept import WRITTEN, KeptRows, kept_schema, write_parts
 
 
 class SparkEngine:
@@ -54,6 +58,22 @@ class SparkEngine:
         add_quarantine(self.connection, notes)
         read.where("_note IS NULL").drop("_note", "_content").createOrReplaceTempView("staged")
         return counts
+
+    def add_kept(self, kept: KeptEvents, mapping: RowMapping) -> None:
+        """See the protocol. One task for each part, which fetches it; their rows are kept on disk."""
+        self._spark.table("staged").createOrReplaceTempView("read_now")
+        rows = self._frame(recent_rows("read_now", kept))
+        if kept.parts:
+            schema = kept_schema(self.connection, mapping)
+            numbers = self._spark.range(0, len(kept.parts), 1, numPartitions=len(kept.parts))
+            reading = KeptRows(kept, mapping, schema)
+            read = numbers.mapInArrow(reading.read, from_arrow_schema(schema, prefer_timestamp_ntz=True))
+            rows = rows.unionByName(read.persist(StorageLevel.DISK_ONLY))
+        rows.createOrReplaceTempView("staged")
+
+    def keep_parts(self, kept: KeptEvents, sql: str) -> None:
+        """See the protocol. The rows of a month are written by one task."""
+        self._frame(sql).repartition(MONTH).mapInArrow(partial(write_parts, kept), WRITTEN).collect()
 
     def view(self, name: str, sql: str) -> None:
         """See the protocol."""

@@ -14,10 +14,21 @@ from pydantic import AfterValidator, Field, FiniteFloat, StringConstraints, fiel
 from tenant_experience.settings_file import Settings
 from tenant_experience.use_case.features import Name
 
-EVENT_ID, RECORDED_AT = "event_id", "recorded_at"
+EVENT_ID, RECORDED_AT, DELETED = "event_id", "recorded_at", "deleted"
 # The names that rows of events have already, for the engine's own purposes.
 _TAKEN = {
-    *(EVENT_ID, RECORDED_AT, "repeated", "event_hash", "file", "broken_rule", "newlines", "refused", "malformed"),
+    *(
+        EVENT_ID,
+        RECORDED_AT,
+        DELETED,
+        "repeated",
+        "event_hash",
+        "file",
+        "broken_rule",
+        "newlines",
+        "refused",
+        "malformed",
+    ),
     *("repeats_key", "swallows_rows"),
     *("where", "file_row_number"),
 }
@@ -115,11 +126,14 @@ class Events(Settings):
         time: the column that says when an event happened.
         kind: the category that says what kind of event a row is; None where all are of one kind. Every event has one.
         columns: the other columns, in the order in which rows show them.
+        kept_days: how long the events of batches that add up count, where ``features.sql`` looks back further than any
+            window of the use case.
     """
 
     time: EventColumnName = "event_time"
     kind: Name | None = None
     columns: dict[EventColumnName, EventColumn] = Field(default_factory=dict)
+    kept_days: int | None = Field(default=None, ge=1, le=36_500)
 
     @model_validator(mode="after")
     def _kinds_are_declared(self) -> Self:

@@ -17,10 +17,12 @@ from tenant_experience.errors import UserError
 from tenant_experience.json_document import parse_json
 from tenant_experience.use_case.group_choice import GroupChoice, parse_group_choice
 
-KEYS = ("source", "as_of", "train", "hyperparameters", "models", "tuning", "groups", "accept", "outcomes")
+KEYS = ("source", "as_of", "mode", "train", "hyperparameters", "models", "tuning", "groups", "accept", "outcomes")
 # What only matters where a model is trained.
 _OF_TRAINING = ("hyperparameters", "models", "tuning", "groups", "outcomes")
 Scope = Literal["global", "per_partition", "pooled"]
+# Whether the events of a batch replace those of earlier ones, or are added to them.
+Mode = Literal["replace", "append"]
 # A batch may break the gates that compare it with the live release, because what they see may be real.
 ComparisonGate = Literal["vanished_portfolios", "null_share", "feature_shift"]
 RESERVED_HYPERPARAMETERS = frozenset({"release", "shard"})
@@ -44,6 +46,7 @@ class Manifest:
         accept: the gates that this batch may break; the approver is told first.
         outcomes: the source that maps the files of outcomes.
         train: whether models are trained; if not, the live release answers for the records of this batch.
+        mode: ``append`` when the events of earlier such batches count as well as those of this one.
     """
 
     source: str | None = None
@@ -55,6 +58,12 @@ class Manifest:
     accept: tuple[ComparisonGate, ...] = ()
     outcomes: str | None = None
     train: bool = True
+    mode: Mode = "replace"
+
+    @property
+    def appends(self) -> bool:
+        """Whether the events of this batch are added to those that were kept of earlier ones."""
+        return self.mode == "append"
 
 
 def read_batch_manifest(folder: Path) -> Manifest:
@@ -93,6 +102,9 @@ def parse_manifest(document: object) -> Manifest:
     models = document.get("models")
     if models is not None and models not in get_args(Scope):
         _refuse(f"key 'models' must be one of {', '.join(get_args(Scope))}, not {_as_json(models)}")
+    mode = document.get("mode")
+    if mode is not None and mode not in get_args(Mode):
+        _refuse(f"key 'mode' must be one of {', '.join(get_args(Mode))}, not {_as_json(mode)}")
     tuning, train = document.get("tuning"), document.get("train")
     for key, flag in (("tuning", tuning), ("train", train)):
         if flag is not None and not isinstance(flag, bool):
@@ -111,6 +123,7 @@ def parse_manifest(document: object) -> Manifest:
         _accepted(document.get("accept")),
         outcomes,
         train is not False,
+        mode or "replace",
     )
 
 

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Vali
 
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings, fault_in_words, line_of, load_settings
-from tenant_experience.use_case.events import EVENT_ID, RECORDED_AT, Combination
+from tenant_experience.use_case.events import DELETED, EVENT_ID, RECORDED_AT, Combination
 from tenant_experience.use_case.features import Name
 from tenant_experience.use_case.history import History
 from tenant_experience.use_case.id_sql import joined_id
@@ -189,6 +189,12 @@ class Source(Settings):
         """The source that does not read one of our columns, such as the label, whether or not it maps it."""
         return self.model_copy(update={"columns": {ours: it for ours, it in self.columns.items() if ours != name}})
 
+    def with_deletions(self) -> Source:
+        """The source of batches that add up: an event may be deleted by another batch than this one."""
+        if self.kind != "events" or DELETED in self.columns:
+            return self
+        return self.model_copy(update={"columns": {**self.columns, DELETED: "false"}})
+
     def adjust(self, use_case: UseCase) -> UseCase:
         """The use case with the history thresholds of this source.
 
@@ -269,6 +275,13 @@ def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
             f"{path.name}: line {line_of(path, 'columns')}: key 'columns' lacks {', '.join(missing)}",
             code="invalid_source",
         )
+    needed = [name for name in (EVENT_ID, RECORDED_AT) if of_events and name not in source.columns]
+    if DELETED in source.columns and needed and not unknown:
+        raise UserError(
+            f"{path.name}: line {line_of(path, 'columns', DELETED)}: key 'columns' has {DELETED}, but not "
+            f"{' and '.join(needed)}: a deletion is about the event of an id, and holds from the time of its recording",
+            code="invalid_source",
+        )
     if unknown:
         raise UserError(
             f"{path.name}: line {line_of(path, 'columns', unknown[0])}: key 'columns' has unknown "
@@ -330,7 +343,7 @@ def _event_columns(source: Source, use_case: UseCase, path: Path) -> tuple[tuple
     of_case = (EVENT_ID, RECORDED_AT)
     if source.kind == "activities":
         return (*of_case, events.time, *required), (use_case.partition_column, *optional)
-    return (events.time, *required), (use_case.partition_column, *optional, *of_case)
+    return (events.time, *required), (use_case.partition_column, *optional, *of_case, DELETED)
 
 
 def _check_combinations(source: Source, use_case: UseCase, path: Path) -> None:

@@ -281,3 +281,41 @@ def test_labels_from_later_events_are_the_same(tmp_path: Path, spark_python: Pat
     duckdb, spark = leaking.run({"as_of": "2026-11-01T00:00:00Z"})
     assert duckdb == spark
     assert duckdb["code"] == "reads_the_future"
+
+
+@pytest.mark.slow
+def test_batches_that_add_up_are_the_same(tmp_path: Path, spark_python: Path) -> None:
+    """Each engine keeps a batch and reads what the other one kept; one batch comes twice."""
+    whole, one, jobs = tmp_path / "whole", FeatureJob(tmp_path / "one"), Jobs(tmp_path, spark_python)
+    whole.mkdir()
+    write_awkward_events(whole)
+    shutil.copytree(whole, one.raw, dirs_exist_ok=True)
+    for job in (one, jobs.duckdb, jobs.spark):
+        settings = yaml.safe_load((job.use_case / "use_case.yaml").read_text())
+        settings.pop("risk")
+        (job.use_case / "use_case.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    assert one.run(MANIFEST)["status"] == "ok"
+    kept = [job.base / "processing/input/events" for job in (jobs.duckdb, jobs.spark)]
+    kept[0].mkdir()
+
+    def add(job: FeatureJob, name: str, *files: str) -> dict[str, Any]:
+        shutil.rmtree(job.raw)
+        job.raw.mkdir()
+        for file in files:
+            shutil.copy(whole / file, job.raw)
+        outcome = job.run({**MANIFEST, "mode": "append"}, name)
+        assert outcome["status"] == "ok", outcome
+        return outcome
+
+    add(jobs.duckdb, "a", "c.jsonl", "b 1.csv")
+    kept[0].rename(kept[1])
+    add(jobs.spark, "b", "d.parquet", "c.jsonl")
+    shutil.copytree(kept[1], kept[0])
+    assert add(jobs.duckdb, "c", "deep/ü.csv.gz") == add(jobs.spark, "c", "deep/ü.csv.gz")
+    figures = [job.read("reports/data_quality.json")["kept"] for job in (jobs.duckdb, jobs.spark)]
+    assert figures[0] == figures[1]
+    assert figures[0]["batches"] == 2
+    duckdb, spark = jobs.tables("features/features.parquet")
+    expected = pq.read_table(one.output("features") / "features.parquet")
+    assert duckdb.equals(expected)
+    assert spark.equals(expected)

@@ -65,6 +65,11 @@ def erasers(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
         yield made
 
 
+def test_events_that_were_kept_of_another_use_case_are_left_alone(erasers: Erasers) -> None:
+    assert erasers.for_key("events/other/month=2026-11/r1.0.parquet") is None
+    assert erasers.for_key("events/homes/month=2026-11/r1.0.parquet") is not None
+
+
 def erased(erasers: Erasers, tmp_path: Path, key: str, content: bytes) -> tuple[int, bytes]:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(content)

@@ -5,16 +5,21 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tenant_experience.features.looking_back import first_month
 from tenant_experience.features.partitions import assign_partitions
 from tenant_experience.features.sql import features_from_events, place_tenants, tenants_by_portfolio, write_features
 from tenant_experience.intake.duckdb_session import open_session
 from tenant_experience.intake.engine import DuckDbEngine
-from tenant_experience.intake.events import read_events
+from tenant_experience.intake.events import columns_of_events, read_events, view_all_events
 from tenant_experience.intake.files import find_raw_files
+from tenant_experience.intake.kept_events import EventFolder, find_kept
+from tenant_experience.pipeline.adding_up import accept, keep_parts
+from tenant_experience.use_case.events import DELETED
 from tenant_experience.use_case.gates import Gates
 from tenant_experience.use_case.schema import load_use_case
 from tenant_experience.use_case.source import load_source
@@ -112,6 +117,38 @@ def anchor(age: timedelta) -> Event:
 _numbers = count()
 
 
+def build_appended(folder: Path, uploads: list[tuple[str, list[Event]]]) -> bytes:
+    """The bytes of features.parquet of the last of some batches that add up: (name, rows) of each."""
+    base = folder / str(next(_numbers))
+    store, source = EventFolder(base / "kept"), SOURCE.with_deletions()
+    store.root.mkdir(parents=True)
+    columns = [*columns_of_events(USE_CASE), DELETED]
+    written = base / "features.parquet"
+    for number, (name, rows) in enumerate(uploads):
+        raw = base / str(number)
+        raw.mkdir()
+        (raw / "rows.csv").write_bytes(FORMATS[".csv"](rows))
+        kept = find_kept(
+            store,
+            USE_CASE,
+            columns,
+            form="events",
+            release=f"r{number}",
+            batch=name,
+            requested_at=REQUESTED_AT + timedelta(minutes=number),
+            since=first_month(USE_CASE, AS_OF.replace(tzinfo=UTC)),
+        )
+        with open_session(base, time_zone=source.time_zone) as (connection, scratch):
+            engine = DuckDbEngine(connection, scratch)
+            read_events(engine, find_raw_files(raw, source, scratch), source, USE_CASE, REQUESTED_AT, kept)
+            keep_parts(engine, kept)
+            accept(kept)
+            if number == len(uploads) - 1:
+                view_all_events(engine, source, AS_OF.replace(tzinfo=UTC))
+                write(connection, engine, AS_OF, written)
+    return written.read_bytes()
+
+
 def build(folder: Path, files: list[tuple[list[Event], str]], as_of: datetime = AS_OF) -> bytes:
     """The bytes of features.parquet of a batch: (rows, extension of the file they are written to)."""
     base = folder / str(next(_numbers))
@@ -123,11 +160,15 @@ def build(folder: Path, files: list[tuple[list[Event], str]], as_of: datetime = 
     with open_session(base, time_zone=SOURCE.time_zone) as (connection, scratch):
         engine = DuckDbEngine(connection, scratch)
         read_events(engine, find_raw_files(raw, SOURCE, scratch), SOURCE, USE_CASE, REQUESTED_AT)
-        features_from_events(engine, USE_CASE, SQL_PATH.read_text(), as_of.replace(tzinfo=UTC))
-        partition_of = assign_partitions(tenants_by_portfolio(connection, USE_CASE), USE_CASE, "global")
-        place_tenants(connection, USE_CASE, partition_of)
-        write_features(connection, USE_CASE, written)
+        write(connection, engine, as_of, written)
     return written.read_bytes()
+
+
+def write(connection: duckdb.DuckDBPyConnection, engine: DuckDbEngine, as_of: datetime, written: Path) -> None:
+    features_from_events(engine, USE_CASE, SQL_PATH.read_text(), as_of.replace(tzinfo=UTC))
+    partition_of = assign_partitions(tenants_by_portfolio(connection, USE_CASE), USE_CASE, "global")
+    place_tenants(connection, USE_CASE, partition_of)
+    write_features(connection, USE_CASE, written)
 
 
 def plain(folder: Path, rows: list[Event]) -> bytes:
@@ -221,3 +262,17 @@ def test_features_of_the_past_are_those_of_the_log_as_it_stood(folder: Path, tol
     rows = [anchor(timedelta(days=300)), anchor(AGES[6]), *(row for story in told for row in story)]
     written = [row for row in rows if row["opened_at"] < AS_OF and (row["recorded_at"] or datetime.min) < AS_OF]
     assert plain(folder, rows) == plain(folder, [_as_it_stood(row, AS_OF) for row in written])
+
+
+@given(rows=batches(), data=st.data())
+def test_batches_that_add_up_give_what_one_upload_gives(folder: Path, rows: list[Event], data: st.DataObject):
+    """Whatever the cut and the order, with batches that come twice, and one that is corrected under its own name."""
+    places = data.draw(st.lists(st.integers(0, 2), min_size=len(rows), max_size=len(rows)))
+    cut = {f"b{place}": [row for row, at in zip(rows, places, strict=True) if at == place] for place in range(3)}
+    uploads = list(cut.items())
+    uploads += data.draw(st.lists(st.sampled_from(uploads), max_size=1))  # the same upload again
+    uploads += [(f"{name} again", some) for name, some in data.draw(st.lists(st.sampled_from(uploads), max_size=1))]
+    uploads = data.draw(st.permutations(uploads))
+    wrong = data.draw(st.lists(events(), min_size=1, max_size=9))
+    corrected, _ = data.draw(st.sampled_from(uploads))
+    assert build_appended(folder, [(corrected, wrong), *uploads]) == plain(folder, rows)

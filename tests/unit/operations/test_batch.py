@@ -118,6 +118,20 @@ def test_no_training_must_not_contradict_the_manifest(folder: Path, manifest: st
         read_input(folder, USE_CASE_FOLDER, train=False)
 
 
+def test_a_batch_that_adds_up_has_the_name_of_its_file_so_that_a_corrected_one_takes_its_place(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+    week = folder / "2026-W47.csv"
+    week.write_text("id\n")
+    added = read_input(week, USE_CASE_FOLDER, appends=True)
+    assert (added.name, added.manifest) == ("2026-W47", {"mode": "append"})
+    assert read_input(week, USE_CASE_FOLDER).name.startswith("2026-W47-")
+    (folder / "manifest.json").write_text('{"mode": "append"}')
+    assert read_input(folder, USE_CASE_FOLDER).name == folder.name
+    (folder / "manifest.json").write_text('{"mode": "replace"}')
+    with pytest.raises(OperationError, match='--append contradicts "mode": "replace" in manifest'):
+        read_input(folder, USE_CASE_FOLDER, appends=True)
+
+
 def test_a_manifest_below_the_top_is_refused_because_its_arrival_would_start_a_second_release(folder: Path) -> None:
     (folder / "2026-h1" / "manifest.json").write_text("{}")
     with pytest.raises(OperationError, match=r"2026-h1/manifest.json: a batch has one manifest.json, at its top"):
