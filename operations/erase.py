@@ -1,9 +1,10 @@
 """Remove a tenant from everything the stack keeps, and prove it.
 
 Searches every version of every object in the buckets (raw files, features, groups, splits, quarantine, reports,
-predictions, what is scored, the offline store), the online store, the tables and the logs; on a laptop also the whole
-state folder of its AWS. Afterwards everything is searched again. The proof, ``erasures/<time>-<number>.json`` in the
-data bucket, lists what was found and removed, without the tenant's id.
+predictions, what is scored, files of the queue, the offline store), the online store, the tables and the logs; on a
+laptop also the whole state folder of its AWS. Messages of the queue cannot be searched, so none may wait. Afterwards
+everything is searched again. The proof, ``erasures/<time>-<number>.json`` in the data bucket, lists what was found and
+removed, without the tenant's id.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import boto3
 from rich.console import Console
 from rich.markup import escape
 
+from operations import queue
 from operations.batch import use_case_folder
 from operations.erasure import laptop_folder
 from operations.erasure.erasers import Erasers
@@ -72,7 +74,7 @@ def erase(stack: Stack, tenant: str, use_case: str, console: Console, *, dry_run
         waits: wait until running releases have ended, instead of refusing.
 
     Raises:
-        OperationError: a release runs, the id is not valid, or there is no such use case.
+        OperationError: a release runs, rows wait in the queue, the id is not valid, or there is no such use case.
         Interrupted: Ctrl-C was pressed.
     """
     folder = use_case_folder(use_case)
@@ -92,6 +94,7 @@ def _erase(
     began = datetime.now(UTC)
     console.print(f"{'Searching' if dry_run else 'Erasing'} in {escape(stack.describe())}")
     _await_executions(stack, console, waits=waits)
+    _await_queue(stack, console, waits=waits)
     if not dry_run:
         _await_offline_store(stack, console)
     secrets = stack.of_type("AWS::SecretsManager::Secret")
@@ -109,6 +112,9 @@ def _erase(
     meanwhile = _executions(stack, since=began)
     proof = write_proof(stack, use_case, ids[0], began, removed, left)
     is_complete = _conclude(console, removed, left, meanwhile, proof)
+    for file in queue.arrived_since(stack, use_case, began):
+        console.print(f"[yellow]File {escape(file)} was scored during the erasure:[/yellow] erase again.")
+        is_complete = False
     return Erasure(removed.found, left.found, proof, is_complete)
 
 
@@ -156,6 +162,28 @@ def _await_executions(stack: Stack, console: Console, *, waits: bool) -> None:
                 "use --wait (WAIT=1)"
             )
         console.print(f"Waiting for release {', '.join(running)} to end")
+        time.sleep(_POLL_SECONDS)
+
+
+def _await_queue(stack: Stack, console: Console, *, waits: bool) -> None:
+    """Make sure that no row waits to be scored, because its id is in the message and would be written again.
+
+    Raises:
+        OperationError: one waits, and ``waits`` is false; or it waits where nothing takes it from.
+    """
+    while sum(counts := queue.waiting(stack)):
+        alive, dead = counts
+        if dead:
+            raise OperationError(
+                f"{dead} messages with rows of files have failed three times, and may hold the id: send them to the "
+                "queue again with tenx redrive FILE, or purge the queue of dead rows (output DeadRowsUrl)"
+            )
+        if not waits:
+            raise OperationError(
+                f"{alive} messages with rows of files wait in the queue, and would write the id again: erase when they "
+                "have been scored (tenx queue), or use --wait (WAIT=1)"
+            )
+        console.print(f"Waiting for {alive} messages of the queue to be scored")
         time.sleep(_POLL_SECONDS)
 
 

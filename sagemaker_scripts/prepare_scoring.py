@@ -14,12 +14,20 @@ from pathlib import Path
 from tenant_experience import data_layout
 from tenant_experience.aws import objects, release_table
 from tenant_experience.aws.pseudonym_key import read_key
-from tenant_experience.data_layout import FEATURES_FILE, OUTCOME, PARTITIONS_FILE, processing_input, processing_output
+from tenant_experience.data_layout import (
+    FEATURES_FILE,
+    INFERENCE,
+    OUTCOME,
+    PARTITIONS_FILE,
+    processing_input,
+    processing_output,
+)
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
 from tenant_experience.jobs.job import run_job
 from tenant_experience.jobs.outcome import Outcome
-from tenant_experience.scoring.manifest import ScoringManifest
+from tenant_experience.queue.reading import source_of
+from tenant_experience.scoring.manifest import IDS, ScoringManifest
 from tenant_experience.scoring.prepare import Asked, ScoringFolders, prepare
 from tenant_experience.use_case.manifest import parse_utc
 from tenant_experience.use_case.schema import USE_CASE_FILE
@@ -53,6 +61,9 @@ def main(arguments: list[str] | None = None) -> Outcome:
     if options.kind == "batch":
         _fetch_input(bucket, options, raw)
         manifest = ScoringManifest.read(raw)
+        if options.key.startswith(f"{INFERENCE}/"):  # the queue has handed it over
+            source = source_of(raw, processing_input("use_case"), scratch / "names")
+            manifest = ScoringManifest(IDS if source is None else source, file=Path(options.key).name)
     fed = []
     if manifest is None or manifest.has_ids_alone:
         fed = _fetch_features(bucket, release_table.read_served_features(options.use_case, live), scratch)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,14 +11,12 @@ from aws_lambda_powertools.event_handler import Response
 
 from tenant_experience.api import http, prediction
 from tenant_experience.api import problem as api_problem
-from tenant_experience.api.prediction import ModelPrediction, ServedTenant
 from tenant_experience.api.route_family import RECORD_ROUTES, TENANT_ROUTES, RouteFamily
-from tenant_experience.aws import model_endpoint, release_table, served_features
+from tenant_experience.aws import model_answers, release_table, served_features
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.json_document import parse_json
 from tenant_experience.log_redaction import redacted_json
-from tenant_experience.release.release import LiveRelease, PublishedModel
 from tenant_experience.tenant_id import tenant_id_of
 from tenant_experience.use_case import files as use_case_files
 from tenant_experience.use_case import served as served_use_case
@@ -36,7 +33,6 @@ METHODS = {
 app = api_problem.api(logger, METHODS)
 
 MAX_IDS = 100
-_MODELS_AT_ONCE = 10  # the gateway waits 29 s, and asking models one after another could take longer
 MAX_BODY = 200_000  # characters: a hundred of the longest ids fit, even with every character as \ud83c\udfe0
 
 Answer = dict[str, Any]
@@ -158,43 +154,14 @@ def _predict(
     tenants = served_features.read_tenants(ids, use_case)
     now, stale_after = datetime.now(UTC), timedelta(days=whole_number("STALE_AFTER_DAYS"))
     answers: dict[str, Answer | PlatformError] = {}
-    for group, found, problem in _ask_models(live, list(tenants.values()), explain=explain):
+    for group, found, problem in model_answers.ask_models(live, list(tenants.values()), explain=explain):
+        if problem is not None:
+            logger.warning("model unavailable", extra={"code": problem.code, "cause": problem.message})
         for tenant in group:
             answers[tenant.tenant_id] = problem or prediction.describe_prediction(
                 tenant, found.get(tenant.tenant_id), use_case, routes=routes, now=now, stale_after=stale_after
             )
     return answers
-
-
-def _ask_models(
-    live: LiveRelease, tenants: Sequence[ServedTenant], *, explain: bool
-) -> Iterator[tuple[Sequence[ServedTenant], Mapping[str, ModelPrediction], PlatformError | None]]:
-    """Asks all models concerned in parallel. For each: its tenants, its answers by tenant id, and why it gave none."""
-    yield [tenant for tenant in tenants if not tenant.may_be_predicted], {}, None
-    groups = prediction.by_model(live, [tenant for tenant in tenants if tenant.may_be_predicted])
-    with ThreadPoolExecutor(max_workers=max(1, min(len(groups), _MODELS_AT_ONCE))) as pool:
-        asked = [(group, pool.submit(_ask, model, group, explain)) for model, group in groups.items()]
-        for group, future in asked:
-            try:
-                yield group, future.result(), None
-            except PlatformError as error:
-                logger.warning("model unavailable", extra={"code": error.code, "cause": error.message})
-                yield group, {}, error
-
-
-def _ask(model: PublishedModel | None, group: Sequence[ServedTenant], explain: bool) -> dict[str, ModelPrediction]:
-    if model is None:
-        raise PlatformError(
-            f"partition {group[0].partition_slug} has no live model, and there is no global one", code="no_live_model"
-        )
-    instances = [tenant.instance for tenant in group]
-    answer = model_endpoint.predict(model.key, instances, digest=model.digest, explain=explain)
-    return {
-        row["tenant_id"]: ModelPrediction.read(
-            row, model_version=answer.model_version, scale=answer.scale, validation=answer.validation
-        )
-        for row in answer.predictions
-    }
 
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:

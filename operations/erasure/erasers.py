@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +17,7 @@ import yaml
 from operations.errors import OperationError
 from tenant_experience import data_layout
 from tenant_experience.aws import objects
-from tenant_experience.erasure.file import Eraser
+from tenant_experience.erasure.file import Eraser, Erasure
 from tenant_experience.erasure.id import ErasedId
 from tenant_experience.erasure.mapping import RawMapping
 from tenant_experience.erasure.split_table import SplitTableEraser
@@ -30,8 +30,29 @@ from tenant_experience.use_case.source import Source, SourcePurpose, load_source
 _TABLE, _ROWS = (name.format("") for name in (data_layout.SPLIT_TABLE, data_layout.SPLIT_ROWS_FILE))
 # Below these, the next part of a key names the use case.
 _ANSWERS = (data_layout.PREDICTIONS, data_layout.ERRORS)
-_OF_USE_CASE = (data_layout.RAW, data_layout.EVENTS, data_layout.SCORE, *_ANSWERS)
+_OF_USE_CASE = (
+    *(data_layout.RAW, data_layout.EVENTS, data_layout.SCORE, data_layout.INFERENCE, data_layout.EVALUATIONS),
+    *_ANSWERS,
+)
 _USE_CASES = Path(__file__).parents[2] / "use_cases"
+
+
+@dataclass(frozen=True)
+class QueueFileEraser:
+    """Erases a tenant from a file of the queue."""
+
+    rows: Eraser
+    ids: Eraser
+
+    @property
+    def erased(self) -> ErasedId:
+        """The tenant."""
+        return self.ids.erased
+
+    def erase(self, source: Path, name: str, target: Path) -> Erasure:
+        """Erases the tenant from one file, as :meth:`Eraser.erase` does."""
+        found = self.rows.erase(source, name, target)
+        return found if found.removed else self.ids.erase(source, name, target)
 
 
 class Erasers:
@@ -53,7 +74,7 @@ class Erasers:
     ) -> None:
         self._cleanup.close()
 
-    def for_key(self, key: str) -> Eraser | SplitTableEraser | None:
+    def for_key(self, key: str) -> Eraser | SplitTableEraser | QueueFileEraser | None:
         """The eraser for this object of the data bucket; None when the object belongs to another use case."""
         first, *rest = key.split("/")
         if first in _OF_USE_CASE and len(rest) > 1 and rest[0] != self._use_case:
@@ -64,6 +85,8 @@ class Erasers:
             return self._for_score(rest[1])
         if first in _ANSWERS:
             return self._answers
+        if first == data_layout.INFERENCE and len(rest) > 1:
+            return self._for_queue(rest[-1])
         if self._releases_of_others.intersection(rest):
             return None
         if first == data_layout.SCORING:
@@ -102,6 +125,16 @@ class Erasers:
             self._sources_of_batch[prefix] = self._source_names(prefix)
         source, _ = self._sources_of_batch[prefix]
         return self._ids if source == IDS else self._of_source(source, of="batch")
+
+    def _for_queue(self, name: str) -> QueueFileEraser:
+        """A file of the queue holds ids alone, or rows of its source, which may read its name."""
+        folder, use_case = self._definition
+        source = load_source(folder, use_case.inference.source or use_case.default_source, use_case).of_file(name)
+        id_source = source.columns[use_case.record_id]
+        key = f"inference: {id_source}"
+        if key not in self._by_source:
+            self._by_source[key] = self._eraser(source, is_raw=True)
+        return QueueFileEraser(self._by_source[key], self._ids)
 
     def _of_source(self, name: str, *, of: SourcePurpose) -> Eraser:
         if name not in self._by_source:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import boto3
 
 from operations.erasure.findings import Place
-from tenant_experience.erasure.file import Eraser, Erasure
-from tenant_experience.erasure.split_table import SplitTableEraser
+from tenant_experience.erasure.file import Erasure
+from tenant_experience.erasure.id import ErasedId
 from tenant_experience.errors import PlatformError
 
 if TYPE_CHECKING:
@@ -29,9 +29,18 @@ class _Version:
     """Whether the key has no other version, no delete marker either."""
 
 
-def erase_objects(
-    bucket: str, eraser_for: Callable[[str], Eraser | SplitTableEraser | None], *, removes: bool
-) -> Place:
+class FileEraser(Protocol):
+    """Erases a tenant from the files of one kind."""
+
+    @property
+    def erased(self) -> ErasedId:
+        """The tenant."""
+
+    def erase(self, source: Path, name: str, target: Path) -> Erasure:
+        """Erases the tenant from one file; see :class:`tenant_experience.erasure.file.Eraser`."""
+
+
+def erase_objects(bucket: str, eraser_for: Callable[[str], FileEraser | None], *, removes: bool) -> Place:
     """Search every version of every object.
 
     The newest version of an object is rewritten without the tenant. Older versions that hold the tenant are deleted,

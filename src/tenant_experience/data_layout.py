@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final
 
 RAW = "raw"
+INFERENCE = "inference"
+EVALUATIONS = "evaluations"
 INGESTION = "ingestion"
 SCORE = "score"
 SCORING = "scoring"
@@ -130,6 +132,16 @@ def raw_batch(use_case: str, batch: str) -> str:
 def kept_events(use_case: str) -> str:
     """The events of batches that add up: a part for each month of a batch, and a mark for each accepted batch."""
     return f"{EVENTS}/{use_case}/"
+
+
+def inference_file(use_case: str, file: str) -> str:
+    """A file whose rows go through the queue."""
+    return f"{INFERENCE}/{use_case}/{file}"
+
+
+def file_evaluation(use_case: str, file: str) -> str:
+    """How good the answers of the queue about a file were, by the truth that its rows brought along."""
+    return f"{EVALUATIONS}/{use_case}/{file}/{EVALUATION_FILE}"
 
 
 def use_case_snapshot(release: str) -> str:

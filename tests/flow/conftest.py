@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from operations import laptop
 from operations.deploy import build_and_deploy, confirm_subscription
 from operations.releases import FinishedRelease
+from tests.support.churn_export import write_churn
+from tests.support.churn_release import release_churn
 from tests.support.flow import STATE, Flow, start_server
 
 # A limit against hanging, not on speed: some tests make three releases, and each takes minutes on a busy machine.
@@ -39,3 +42,22 @@ def first(flow: Flow) -> FinishedRelease:
     done = flow.release(flow.events(seed=0))
     assert done.execution["status"] == "SUCCEEDED", (done.execution.get("error"), done.execution.get("cause"))
     return done
+
+
+@pytest.fixture(scope="session")
+def other(flow: Flow, first: FinishedRelease) -> dict[str, Any]:
+    """What the stack's API answers with, before anything else is released."""
+    assert first.release
+    live = flow.live()
+    assert live is not None
+    return live
+
+
+@pytest.fixture(scope="session")
+def churn(flow: Flow, other: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> FinishedRelease:
+    """A release of another use case, with three dimensions."""
+    assert other["models"]
+    folder = tmp_path_factory.mktemp("churn")
+    for number in (1, 2, 3):
+        write_churn(folder, f"DummyDim{number}", 2_500, seed=number)
+    return release_churn(flow, "generated", folder)

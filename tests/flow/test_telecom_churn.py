@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -12,50 +11,20 @@ import boto3
 import pyarrow.parquet as parquet
 import pytest
 
-from operations.batch import RawBatch
 from operations.releases import FinishedRelease
-from tests.support.churn_export import write_churn
+from tests.support.churn_release import USE_CASE, release_churn
 from tests.support.flow import Flow
 from tests.support.places import SHARED_DATA
 from tests.support.requirements import needs_shared_data
 
-USE_CASE = "telecom_churn"
 REAL = SHARED_DATA / "telecom_churn" / "training"
-
-
-def release(flow: Flow, name: str, folder: Path) -> FinishedRelease:
-    mails: list[dict[str, Any]] = []
-    work = RawBatch(name, tuple(sorted(folder.iterdir())), {}, USE_CASE)
-    done = flow.release(work, before=mails.append)
-    assert done.execution["status"] == "SUCCEEDED", (done.execution.get("error"), done.execution.get("cause"))
-    assert USE_CASE in mails[0]["subject"]
-    return done
-
-
-@pytest.fixture(scope="module")
-def other(flow: Flow, first: FinishedRelease) -> dict[str, Any]:
-    """What the stack's API answers with, before."""
-    assert first.release
-    live = flow.live()
-    assert live is not None
-    return live
-
-
-@pytest.fixture(scope="module")
-def churn(flow: Flow, other: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> FinishedRelease:
-    """A release of three dimensions."""
-    assert other["models"]
-    folder = tmp_path_factory.mktemp("churn")
-    for number in (1, 2, 3):
-        write_churn(folder, f"Dim{number}", 2_500, seed=number)
-    return release(flow, "generated", folder)
 
 
 def test_every_dimension_has_a_model_in_the_registry(flow: Flow, churn: FinishedRelease) -> None:
     packages = flow.packages(churn.release)
     groups = [package["arn"].split("/")[1] for package in packages]
     assert len(set(groups)) == 3
-    assert all(group.startswith("tenant-experience-telecom-churn-dim") for group in groups)
+    assert all(group.startswith("tenant-experience-telecom-churn-dummydim") for group in groups)
     assert {package["status"] for package in packages} == {"Approved"}
     assert all(package["metrics"]["roc_auc"] > 0.8 for package in packages)
     live = flow.live(USE_CASE)
@@ -92,7 +61,7 @@ def test_two_use_cases_of_one_stack_answer(flow: Flow, other: dict[str, Any], ch
     answer = flow.ask_predictions(USE_CASE, json={"ids": ids})
     rows = answer.json()["predictions"]
     assert (answer.status_code, [row["record_id"] for row in rows]) == (200, ids)
-    assert {row["partition"] for row in rows} == {"Dim1", "Dim3"}
+    assert {row["partition"] for row in rows} == {"DummyDim1", "DummyDim3"}
     assert {row["model_version"] for row in rows} == {churn.release}
     assert all(row["label"] in ("stays", "leaves") and 0 < row["probability"] < 1 for row in rows)
     first = f"/use-cases/{USE_CASE}/records/{quote(ids[0], safe='')}"
@@ -157,7 +126,7 @@ def test_the_real_dimensions_come_through(flow: Flow) -> None:
     """As the first release of its use case: nothing is live that its dimensions could be compared with."""
     table = flow.stack.outputs["ReleaseTableName"]
     boto3.client("dynamodb").delete_item(TableName=table, Key={"id": {"S": f"live#{USE_CASE}"}})
-    packages = flow.packages(release(flow, "real", REAL).release)
+    packages = flow.packages(release_churn(flow, "real", REAL).release)
     assert len(packages) == 3
     assert {package["status"] for package in packages} == {"Approved"}
     assert all(package["metrics"]["roc_auc"] > 0.9 for package in packages), packages

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _CONFIG = Config(connect_timeout=2, read_timeout=12, retries={"mode": "standard", "total_max_attempts": 2})
 # The container's status for a model without the expected digest, which SageMaker passes on in its ModelError.
 _PRECONDITION_FAILED = 412
+# Its statuses for what is in a request: to ask the same again would change nothing.
+_OF_THE_REQUEST = (400, 413)
 
 
 @cache
@@ -92,3 +94,19 @@ def predict(
     return EndpointAnswer(
         document["model_version"], document["scale"], document["predictions"], document.get("validation")
     )
+
+
+def refusal(error: PlatformError) -> str:
+    """Why the model refuses what is in the instances, in its own words; empty when it could not answer at all.
+
+    Args:
+        error: of :func:`predict`.
+    """
+    cause = error.__cause__
+    if not isinstance(cause, ClientError) or cause.response.get("OriginalStatusCode") not in _OF_THE_REQUEST:
+        return ""
+    message = str(cause.response.get("OriginalMessage") or "the model refuses it")
+    try:
+        return str(json.loads(message)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return message

@@ -82,6 +82,12 @@ def delete_others(bucket: str, prefix: str, names: Collection[str]) -> None:
                 s3().delete_object(Bucket=bucket, Key=each["Key"])
 
 
+def write_json(bucket: str, key: str, document: Mapping[str, Any]) -> None:
+    """Writes a JSON document, in place of an earlier one."""
+    content = json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
+    s3().put_object(Bucket=bucket, Key=key, Body=content, ContentType="application/json")
+
+
 def read_outcomes(bucket: str, shards: Sequence[Mapping[str, Any]]) -> list[ShardResult]:
     """The results of every shard of a release, from its ``outcome.json``.
 

@@ -42,10 +42,23 @@ def read_tenants(tenant_ids: Sequence[str], use_case: ServedUseCase) -> dict[str
     Raises:
         PlatformError: ``features_unavailable``.
     """
-    if not 0 < len(tenant_ids) <= _BATCH:
-        raise ValueError(f"{len(tenant_ids)} ids: BatchGetRecord takes 1 to {_BATCH}")
-    group, key = data_layout.feature_group(setting("PROJECT"), use_case.name), read_key()
-    asked = {text if key is None else pseudonym(key, text): text for text in tenant_ids}
+    key = read_key()
+    return read_stored({text if key is None else pseudonym(key, text): text for text in tenant_ids}, use_case)
+
+
+def read_stored(asked: Mapping[str, str], use_case: ServedUseCase) -> dict[str, ServedTenant]:
+    """Each record, by the id that it is wanted under; ids without a record are left out.
+
+    Args:
+        asked: the id that the store knows, which may be a pseudonym -> the id that it is wanted under; at most 100.
+        use_case: whose feature group is read, and what its records hold.
+
+    Raises:
+        PlatformError: ``features_unavailable``.
+    """
+    if not 0 < len(asked) <= _BATCH:
+        raise ValueError(f"{len(asked)} ids: BatchGetRecord takes 1 to {_BATCH}")
+    group = data_layout.feature_group(setting("PROJECT"), use_case.name)
     try:
         if len(asked) == 1:
             (stored,) = asked

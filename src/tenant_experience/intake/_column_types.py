@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tenant_experience.errors import UserError
-from tenant_experience.intake.duckdb_session import count, identifier
+from tenant_experience.intake._arrow_schema import durations
+from tenant_experience.intake.duckdb_session import count, identifier, literal
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import Meaning
 from tenant_experience.use_case.source import Source
@@ -48,12 +47,11 @@ def physical_types(connection: duckdb.DuckDBPyConnection, table: str, path: Path
     """
     described = connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()
     types = {name: kind for name, kind, *_ in described}
-    try:
-        schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError, ValueError):
-        return types  # Arrow cannot read the file, and DuckDB can
-    durations = {field.name for field in schema if pa.types.is_duration(field.type)}
-    return {name: "DURATION" if name in durations else kind for name, kind in types.items()}
+    kept = connection.execute(
+        f"SELECT value FROM parquet_kv_metadata({literal(str(path))}) WHERE key = 'ARROW:schema'::BLOB"
+    ).fetchall()
+    found = {name for (schema,) in kept for name in durations(schema)}
+    return {name: "DURATION" if name in found else kind for name, kind in types.items()}
 
 
 def readable_types(

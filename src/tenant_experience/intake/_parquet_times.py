@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
-
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING
 
 from tenant_experience.intake.formats import RawFile
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _BATCH_ROWS = 65_536
 # The years 1700 to 2250, in seconds: every other time is refused by the rules, so it need not be kept.
@@ -25,8 +26,14 @@ def with_convertible_times(file: RawFile, path: Path) -> RawFile | None:
     A time that does not fit into microseconds becomes one that no rule accepts.
 
     Returns:
-        The file as it was written, or None: it has no such times, or it is damaged, which its reader then says.
+        The file as it was written, or None: it has no such times, or it is damaged, which its reader then says. Also
+        None where Arrow is not installed, in a function.
     """
+    if find_spec("pyarrow") is None:
+        return None
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         with pq.ParquetFile(file.path) as source:
             schema = source.schema_arrow
@@ -49,10 +56,15 @@ def with_convertible_times(file: RawFile, path: Path) -> RawFile | None:
 
 
 def _is_coarse(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
     return pa.types.is_timestamp(kind) and kind.unit in _IN_A_SECOND
 
 
 def _in_microseconds(times: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     in_a_second = _IN_A_SECOND[times.type.unit]
     counts = times.cast(pa.int64())
     is_possible = pc.and_(

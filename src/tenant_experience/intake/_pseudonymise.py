@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import duckdb
-import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from tenant_experience.pseudonyms import Pseudonyms
@@ -13,9 +14,11 @@ _FUNCTION = "pseudonymised"
 
 def install(connection: duckdb.DuckDBPyConnection, pseudonyms: Pseudonyms) -> None:
     """Adds the function that :func:`hidden` calls to a connection and its cursors."""
+    import pyarrow as pa
+
     known: dict[str, str] = {}
 
-    def pseudonymised(ids: pa.ChunkedArray) -> pa.Array:
+    def pseudonymised(ids: Any) -> Any:  # arrays of Arrow, whose names DuckDB would look up here and not find
         texts = ids.to_pylist()
         for text in set(texts) - known.keys() - {None}:
             known[text] = pseudonyms.of(text)

@@ -45,14 +45,20 @@ def read_table(
     Raises:
         UserError: ``wrong_column_type``, or a file cannot be read; names the file and the column.
     """
-    checks = tuple(_checks(source, use_case))
-    label = [use_case.labels.column] if use_case.labels.column else []
-    advice = dict.fromkeys(label, without_training())
-    mapping = RowMapping(source, _typed(source, use_case), checks, _meanings(use_case), advice=advice)
+    mapping = table_mapping(source, use_case)
     counts = engine.stage(files, mapping)
-    _check_column_types(engine.connection, counts, source)
+    check_column_types(engine.connection, counts, source)
     key = [use_case.record_id, *([_AS_OF] if use_case.examples == "several" else [])]
     return counts, view_one_row_each(engine.connection, "ready_made", key, mapping.columns)
+
+
+def table_mapping(source: Source, use_case: UseCase) -> RowMapping:
+    """What a row of a ready-made table must become."""
+    label = [use_case.labels.column] if use_case.labels.column else []
+    advice = dict.fromkeys(label, without_training())
+    return RowMapping(
+        source, _typed(source, use_case), tuple(_checks(source, use_case)), _meanings(use_case), advice=advice
+    )
 
 
 def _typed(source: Source, use_case: UseCase) -> dict[str, str]:
@@ -133,7 +139,12 @@ def outside(name: str, feature: Feature) -> str:
     return " OR ".join(tests)
 
 
-def _check_column_types(connection: duckdb.DuckDBPyConnection, counts: list[FileCount], source: Source) -> None:
+def check_column_types(connection: duckdb.DuckDBPyConnection, counts: list[FileCount], source: Source) -> None:
+    """Refuses a file in most of whose rows a column that must hold numbers does not.
+
+    Raises:
+        UserError: ``wrong_column_type``.
+    """
     worst = connection.execute(
         "SELECT file, column_name, count(*) AS n, min(line) FROM quarantine WHERE reason = 'not_a_number' "
         "GROUP BY ALL ORDER BY n DESC, file, column_name LIMIT 1"

@@ -49,6 +49,7 @@ class Batch:
         requested_at: datetime,
         history_as_of: datetime | None = None,
         manifest: Manifest | None = None,
+        file: str = "",
     ) -> Batch:
         """Reads the settings of a batch.
 
@@ -58,6 +59,7 @@ class Batch:
             requested_at: UTC.
             history_as_of: takes precedence over the settings.
             manifest: that of the batch; None for the one in its folder.
+            file: the name of the only file, where it came for the queue; its source may read it.
 
         Raises:
             UserError: a setting is wrong; the message names the file and the key.
@@ -71,6 +73,7 @@ class Batch:
         manifest = manifest or read_batch_manifest(folders.raw)
         source_name = manifest.source or use_case.default_source
         source = load_source(folders.use_case, source_name, use_case)
+        source = source.of_file(file) if file else source.of_batch(source_name)
         if manifest.outcomes is not None and use_case.outcomes is None:
             raise UserError(
                 f"{MANIFEST} has the key 'outcomes', but {USE_CASE_FILE} of {use_case.name} has no key 'outcomes', so "

@@ -27,11 +27,13 @@ class ScoringManifest:
         source: how the files are read; None for the use case's default source, ``ids`` for ids alone.
         as_of: features describe what was known at this moment, UTC.
         csv: whether the answers are also written as CSV.
+        file: the name of the only file, where the queue has handed it over.
     """
 
     source: str | None = None
     as_of: datetime | None = None
     csv: bool = False
+    file: str = ""
 
     @property
     def has_ids_alone(self) -> bool:

@@ -107,7 +107,7 @@ def prepare(
     batch = None
     if manifest is not None and not manifest.has_ids_alone:
         given = Manifest(source=manifest.source, as_of=manifest.as_of, train=False)
-        batch = Batch.open(_folders(folders), asked.use_case, asked.scored_at, manifest=given)
+        batch = Batch.open(_folders(folders), asked.use_case, asked.scored_at, manifest=given, file=manifest.file)
         use_case, zone = batch.use_case, batch.source.time_zone
     places = (folders.raw, folders.previous, folders.prepared, *(path.parent for path in folders.live))
     with open_session(*places, time_zone=zone) as (connection, scratch):

@@ -11,6 +11,7 @@ __all__ = [
     "group_limits",
     "history",
     "id_sql",
+    "inference",
     "labels",
     "manifest",
     "models",

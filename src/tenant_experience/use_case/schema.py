@@ -18,6 +18,7 @@ from tenant_experience.use_case.events import Events
 from tenant_experience.use_case.features import Feature, Name, Noise
 from tenant_experience.use_case.gates import Gates
 from tenant_experience.use_case.history import History
+from tenant_experience.use_case.inference import Inference
 from tenant_experience.use_case.labels import Clustering, Labels
 from tenant_experience.use_case.manifest import RESERVED_HYPERPARAMETERS, Scope
 from tenant_experience.use_case.models import Models
@@ -99,6 +100,7 @@ class UseCase(Settings):
     processing: Processing = Processing()
     approval: ApprovalSettings = ApprovalSettings()
     costs: Costs = Costs()
+    inference: Inference = Inference()
     contacts: list[Name] = Field(default_factory=list)
     targets: Targets | None = None
     capacity: int = Field(default=10, ge=1, le=1_000)

@@ -13,6 +13,8 @@ from tenant_experience.use_case import files as use_case_files
 from tenant_experience.use_case.words import Words
 
 _FILE = "use_case.yaml"
+# A file below inference/ of more rows goes to score_batch, unless the use case says another number.
+QUEUE_ROWS = 200_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class ServedUseCase:
         outcome: the positive class in words.
         words: what texts call records and partitions.
         window: the days within which it happens, where labels are later events; else None.
+        queue_rows: a file below ``inference/`` of more rows does not go through the queue.
     """
 
     name: str
@@ -57,6 +60,7 @@ class ServedUseCase:
     outcome: str | None
     words: Words = field(default_factory=Words)
     window: int | None = None
+    queue_rows: int = QUEUE_ROWS
 
     @property
     def aspects(self) -> dict[str, list[str]]:
@@ -91,6 +95,7 @@ def parse(content: bytes) -> ServedUseCase:
         outcome=labels.get("outcome", positive),
         words=Words.read(document.get("words")),
         window=int(labels["window"].removesuffix("d")) if labels.get("window") else None,
+        queue_rows=int((document.get("inference") or {}).get("queue_rows", QUEUE_ROWS)),
     )
 
 

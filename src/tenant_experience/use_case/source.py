@@ -21,9 +21,11 @@ from tenant_experience.use_case.id_sql import joined_id
 from tenant_experience.use_case.schema import SOURCES_FOLDER, USE_CASE_FILE, UseCase
 from tenant_experience.use_case.source_expression import (
     AS_OF_PARAMETER,
+    FILE_PARAMETER,
     check_time_format,
     columns_read,
     uses_as_of,
+    uses_file,
 )
 from tenant_experience.use_case.sql_text import substituted
 from tenant_experience.use_case.tenant_outcomes import OUTCOME_COLUMNS, SCORE_COLUMN
@@ -119,7 +121,8 @@ class Source(Settings):
         kind: ``events``: one row for each event; ``activities``: several rows for each event, a case; ``table``: one
             row for each tenant, with its features; ``outcomes``: one row for each outcome of a tenant, in files beside
             the others.
-        columns: our column -> SQL expression over the columns of the file. In a table, it may use ``$as_of``.
+        columns: our column -> SQL expression over the columns of the file. In a table, it may use ``$as_of``, and
+            where files come through the queue, ``$file``, the file's name.
         optional: columns that may be missing from the file; they are then null.
         time_zone: the zone of time stamps without an offset.
         null_markers: trimmed texts that mean that there is no value, beside the empty text.
@@ -151,6 +154,30 @@ class Source(Settings):
         moment = f"CAST('{as_of.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00' AS TIMESTAMPTZ)"
         columns = {name: substituted(text, {AS_OF_PARAMETER: moment}) for name, text in self.columns.items()}
         return self.model_copy(update={"columns": columns})
+
+    def of_file(self, name: str) -> Source:
+        """The same with this name of a file in place of ``$file``."""
+        text = "'" + name.replace("'", "''") + "'"
+        columns = {ours: substituted(each, {FILE_PARAMETER: text}) for ours, each in self.columns.items()}
+        return self.model_copy(update={"columns": columns})
+
+    def of_batch(self, name: str) -> Source:
+        """The same, for files of a batch.
+
+        Args:
+            name: of this source.
+
+        Raises:
+            UserError: ``invalid_source``: an expression uses ``$file``.
+        """
+        users = [ours for ours, expression in self.columns.items() if uses_file(expression)]
+        if users:
+            raise UserError(
+                f"source {name!r}: key 'columns.{users[0]}' uses $file, which only files below inference/ have, each "
+                "of which is read on its own: name another source",
+                code="invalid_source",
+            )
+        return self
 
     def raw_columns(self) -> dict[str, str]:
         """Each column of the file that is read -> the first of our columns (or ``where``) that reads it."""
@@ -310,6 +337,12 @@ def _check_as_of(source: Source, use_case: UseCase, path: Path) -> None:
         )
     elif source.where is not None and uses_as_of(source.where):
         key, wrong = (WHERE,), "but the filter looks at one row of the file, whenever it is read"
+    elif source.where is not None and uses_file(source.where):
+        raise UserError(
+            f"{path.name}: line {line_of(path, WHERE)}: key 'where' uses $file, but the filter looks at one row of the "
+            "file, however it is called",
+            code="invalid_source",
+        )
     else:
         return
     raise UserError(

@@ -11,11 +11,13 @@ from tenant_experience.use_case.sql_text import TOO_DEEP, parse_tree, substitute
 
 # How a table source calls the moment that the features describe.
 AS_OF_PARAMETER = "as_of"
-_NO_MOMENT = {AS_OF_PARAMETER: "NULL"}
+# How a source of the queue calls the name of the file that it reads.
+FILE_PARAMETER = "file"
+_NO_PARAMETERS = {AS_OF_PARAMETER: "NULL", FILE_PARAMETER: "NULL"}
 _REFUSED = {
     "SUBQUERY": "a subquery",
     "STAR": "*",
-    "PARAMETER": "a parameter other than $as_of",
+    "PARAMETER": "a parameter other than $as_of and $file",
     "WINDOW": "a window function",
 }
 # Of a parse tree, in which a function within a function is two levels; well below the recursion limit of Python.
@@ -31,7 +33,7 @@ def columns_read(expression: str) -> tuple[str, ...]:
     """
     if not expression.strip():
         raise ValueError("must be one SQL expression, such as a column of the file, or NULL")
-    document = parse_tree(f"SELECT (\n{substituted(expression, _NO_MOMENT)}\n)")
+    document = parse_tree(f"SELECT (\n{substituted(expression, _NO_PARAMETERS)}\n)")
     if document["error"]:
         if expression.strip().isidentifier():  # such as case, order or at
             name = expression.strip()
@@ -48,7 +50,12 @@ def columns_read(expression: str) -> tuple[str, ...]:
 
 def uses_as_of(expression: str) -> bool:
     """Whether an expression that ``columns_read`` accepts depends on ``$as_of``."""
-    return substituted(expression, _NO_MOMENT) != expression
+    return substituted(expression, {AS_OF_PARAMETER: "NULL"}) != expression
+
+
+def uses_file(expression: str) -> bool:
+    """Whether an expression that ``columns_read`` accepts depends on ``$file``."""
+    return substituted(expression, {FILE_PARAMETER: "NULL"}) != expression
 
 
 def is_plain_column(expression: str) -> bool:

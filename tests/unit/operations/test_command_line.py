@@ -28,7 +28,7 @@ from tests.support.places import ROOT
 
 COMMANDS = (
     *("demo", "preview", "upload", "follow", "stop", "replay", "score"),
-    *("up", "down", "status", "invoke", "erase", "backfill"),
+    *("up", "down", "status", "invoke", "erase", "backfill", "queue", "redrive"),
 )
 # The least words with which each command is understood.
 WORDS = {
@@ -44,6 +44,8 @@ WORDS = {
     "status": [],
     "invoke": ["features"],
     "erase": ["T1"],
+    "queue": [],
+    "redrive": ["a.csv"],
     "backfill": ["--from", "2026-01-01", "--to", "2026-02-01"],
 }
 

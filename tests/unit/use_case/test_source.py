@@ -8,7 +8,9 @@ import pytest
 
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import line_of
+from tenant_experience.use_case.schema import load_use_case
 from tenant_experience.use_case.source import Source, load_source
+from tests.support.places import USE_CASES
 from tests.support.raw_reading import USE_CASE, Read
 
 SOURCE = """kind: events
@@ -212,3 +214,12 @@ def test_a_wrong_set_of_columns_is_named_with_its_line(tmp_path: Path):
 def test_line_of_a_missing_key_is_that_of_what_holds_it(tmp_path: Path):
     path = write_source(tmp_path) / "sources/events.yaml"
     assert (line_of(path, "columns", "channel"), line_of(path, "columns", "rent"), line_of(path, "rent")) == (5, 2, 1)
+
+
+def test_the_files_name_is_for_files_of_the_queue_alone():
+    folder = USE_CASES / "telecom_churn"
+    source = load_source(folder, "inference", load_use_case(folder))
+    assert "regexp_extract('it''s.csv'" in source.of_file("it's.csv").columns["customer_id"]
+    with pytest.raises(UserError, match=r"uses \$file, which only files below inference/ have"):
+        source.of_batch("inference")
+    assert load_source(folder, "churn", load_use_case(folder)).of_batch("churn").columns
