@@ -161,32 +161,32 @@ def churn(count: int, queue: Queue, *, dimension: int = 1) -> bytes:
 
 
 def test_a_file_is_scored_and_evaluated_once_however_often_anything_comes(queue: Queue) -> None:
-    event = queue.upload("dim_1.csv", churn(120, queue))
+    event = queue.upload("dim_1.csv", churn(60, queue))
     name = queue.split(event)["file"]
     sent = queue.messages()
     assert queue.split(event) == {"file": name, "state": "scoring"}  # a repeated event sends nothing again
     assert queue.messages() == []
-    assert (queue.progress(name).rows, queue.progress(name).sent) == (120, 120)
+    assert (queue.progress(name).rows, queue.progress(name).sent) == (60, 60)
     deliveries = sent * 3
     random.Random(1).shuffle(deliveries)
     for start in range(0, len(deliveries), 2):
         some = [each | {"messageId": f"{start}-{n}"} for n, each in enumerate(deliveries[start : start + 2])]
         assert queue.score(some) == []
     rows = list(inference_table.read_rows(name))
-    assert [row["row"] for row in rows] == list(range(1, 121))
+    assert [row["row"] for row in rows] == list(range(1, 61))
     assert {row["dimension"] for row in rows} == {"DummyDim1"}
     done = queue.progress(name)
-    assert (done.state, done.scored, done.failed, done.truths) == ("complete", 120, 0, 119)
+    assert (done.state, done.scored, done.failed, done.truths) == ("complete", 60, 0, 59)
     [(kind, detail)] = queue.events
-    assert (kind, detail["rows"], detail["file"]) == ("File Scored", 120, "dim_1.csv")
+    assert (kind, detail["rows"], detail["file"]) == ("File Scored", 60, "dim_1.csv")
     assert queue.split(event) == {"file": name, "state": "complete"}
 
     answer = function_module("evaluate_file").handler({"detail": detail}, None)
     document = objects.read_json(BUCKET, answer["evaluation"])
     assert answer["evaluation"] == "evaluations/telecom_churn/dim_1.csv/evaluation.json"
     said = [(row["truth"], row["prediction"]) for row in rows if "truth" in row]
-    assert document["evaluation"]["file"]["accuracy"] == sum(t == p for t, p in said) / 119
-    assert document["evaluation"]["partitions"]["DummyDim1"]["rows"] == 119
+    assert document["evaluation"]["file"]["accuracy"] == sum(t == p for t, p in said) / 59
+    assert document["evaluation"]["partitions"]["DummyDim1"]["rows"] == 59
     assert queue.events[-1][0] == "File Evaluated"
     assert queue.events[-1][1]["figures"]["accuracy"] == document["evaluation"]["file"]["accuracy"]
     assert queue.mails[0][0] == "Evaluated: telecom_churn/dim_1.csv"
@@ -218,7 +218,7 @@ def test_a_splitter_that_died_half_way_sends_again_what_it_sent(queue: Queue, mo
 
 
 def test_an_endpoint_that_throttles_fails_only_its_messages_and_costs_no_row(queue: Queue) -> None:
-    name = queue.split(queue.upload("dim_1.csv", churn(120, queue)))["file"]
+    name = queue.split(queue.upload("dim_1.csv", churn(60, queue)))["file"]
     sent = queue.messages()
     queue.away = 1
     assert queue.score(sent) == [each["messageId"] for each in sent]
