@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -12,13 +14,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from operations.errors import OperationError
+from operations.batch import find_files
+from operations.errors import OperationError, interruption
 from operations.stack import Stack
 from tenant_experience import data_layout
-from tenant_experience.queue.progress import FileProgress
+from tenant_experience.queue.progress import FileProgress, State
 
 _MOST_FILES = 20
 _HIDDEN_SECONDS = 120
+_START_SECONDS = 300
+_POLL_SECONDS = 0.5
+# After so many looks at a queue in which nothing waits any more, what is dead does not come back by itself.
+_LOOKS_AT_DEAD_ROWS = 4
+# What one call of S3 takes. A larger file is not for the queue anyway.
+_LARGEST_BYTES = 5 * 1024**3
+# What a person wants to see of a row first; the items have more attributes (docs/scoring.md).
+FIRST_COLUMNS = ("row", "id", "status", "prediction", "probability", "truth", "dimension", "reason")
 _COUNTS = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed")
 
 
@@ -117,3 +128,72 @@ def arrived_since(stack: Stack, use_case: str, moment: datetime) -> list[str]:
         return []
     began = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
     return [each.path for each in files(stack, use_case) if each.created_at >= began]
+
+
+def send(stack: Stack, use_case: str, path: Path) -> str:
+    """Upload one file below ``inference/``, whose arrival sends its rows to the queue.
+
+    Returns:
+        The name that its items are kept under: the file and its version.
+
+    Raises:
+        OperationError: it is no file, or too large for one call of S3.
+    """
+    if path.is_dir():
+        raise OperationError(f"{path} is a folder: the queue takes one file. Leave out --queue to score a folder")
+    find_files(path)
+    if path.stat().st_size > _LARGEST_BYTES:
+        raise OperationError(f"{path} has more than 5 GiB: leave out --queue, and it is scored as a batch")
+    key = data_layout.inference_file(use_case, path.name)
+    stopped = interruption(
+        f"The upload of {path.name} was interrupted: `tenx queue {path.name}` shows whether it came."
+    )
+    with stopped, path.open("rb") as content:
+        put = boto3.client("s3").put_object(Bucket=stack.bucket, Key=key, Body=content)
+    return f"{use_case}/{path.name}#{put['VersionId']}"
+
+
+def follow_file(stack: Stack, name: str, on_poll: Callable[[FileProgress], None]) -> FileProgress:
+    """Follow a file until every row is kept, or it is clear that something else must happen.
+
+    Args:
+        stack: where it is.
+        name: what its items are kept under.
+        on_poll: given how far it is, at every look.
+
+    Returns:
+        How far it is: ``scoring`` where messages have failed three times and nothing waits any more.
+
+    Raises:
+        OperationError: nothing is known of it.
+        Interrupted: Ctrl-C was pressed; its rows are scored all the same.
+    """
+    deadline, looks = time.monotonic() + _START_SECONDS, 0
+    with interruption("Its rows are scored without this command. `tenx queue` says how far they are."):
+        while True:
+            found = _progress(stack, name)
+            if found is not None:
+                on_poll(found)
+                if found.state not in (State.SPLITTING, State.SCORING):
+                    return found
+                alive, dead = waiting(stack)
+                looks = looks + 1 if dead and not alive else 0
+                if found.state == State.SCORING and looks >= _LOOKS_AT_DEAD_ROWS:
+                    return found
+            elif time.monotonic() > deadline:
+                raise OperationError(
+                    f"nothing is known of the file {_START_SECONDS} s after its upload: see the log of SplitFile"
+                )
+            time.sleep(_POLL_SECONDS)
+
+
+def first_rows(stack: Stack, name: str, count: int = 5) -> list[dict[str, Any]]:
+    """The first rows of a file with their answers: numbers as text, as the table has them."""
+    found = boto3.client("dynamodb").query(
+        TableName=stack.outputs["InferenceTableName"],
+        KeyConditionExpression="#file = :file AND #row > :progress",
+        ExpressionAttributeNames={"#file": "file", "#row": "row"},
+        ExpressionAttributeValues={":file": {"S": name}, ":progress": {"N": "0"}},
+        Limit=count,
+    )["Items"]
+    return [{key: next(iter(value.values())) for key, value in item.items()} for item in found]

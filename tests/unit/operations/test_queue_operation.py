@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 import pytest
@@ -15,6 +17,7 @@ from rich.console import Console
 from operations import erase, queue
 from operations.errors import OperationError
 from operations.stack import Stack
+from tenant_experience.queue.progress import FileProgress
 
 
 @pytest.fixture
@@ -94,3 +97,65 @@ def test_nothing_is_erased_while_rows_wait(stack: Stack, monkeypatch: pytest.Mon
     send(stack, "DeadRowsUrl", "a.csv")
     with pytest.raises(OperationError, match="tenx redrive FILE"):
         erase._await_queue(stack, console, waits=True)
+
+
+def test_a_file_is_sent_and_followed_to_its_end(stack: Stack, tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text("a\n1\n")
+    name = queue.send(stack, "u", path)
+    key, version = name.split("#")
+    assert key == "u/new.csv"
+    found = boto3.client("s3").get_object(Bucket="data", Key="inference/u/new.csv", VersionId=version)
+    assert found["Body"].read() == b"a\n1\n"
+    states = iter(["splitting", "scoring", "complete"])
+    seen: list[str] = []
+
+    def advance() -> None:
+        item = {"file": {"S": name}, "row": {"N": "0"}, "use_case": {"S": "u"}, "created_at": {"S": "now"}}
+        boto3.client("dynamodb").put_item(TableName="rows", Item={**item, "state": {"S": next(states)}})
+
+    def on_poll(progress: FileProgress) -> None:
+        seen.append(progress.state)
+        advance()
+
+    advance()
+    with patch.object(queue, "_POLL_SECONDS", 0):
+        assert queue.follow_file(stack, name, lambda each: on_poll(each) if each.state != "complete" else None)
+    assert seen == ["splitting", "scoring"]
+
+
+def test_a_file_whose_messages_have_all_failed_is_not_waited_for(stack: Stack) -> None:
+    upload("a.csv", "scoring", rows="10", scored="9")
+    send(stack, "DeadRowsUrl", "a.csv")
+    (found,) = queue.files(stack, "u", "a.csv")
+    with patch.object(queue, "_POLL_SECONDS", 0):
+        assert queue.follow_file(stack, found.file, lambda _: None).state == "scoring"
+
+
+def test_a_file_of_which_nothing_is_known_is_said(stack: Stack) -> None:
+    with (
+        patch.object(queue, "_POLL_SECONDS", 0),
+        patch.object(queue, "_START_SECONDS", 0),
+        pytest.raises(OperationError, match="nothing is known of the file 0 s after its upload: see the log of Split"),
+    ):
+        queue.follow_file(stack, "u/x.csv#1", lambda _: None)
+
+
+def test_a_folder_and_a_file_that_is_too_large_are_no_files_for_the_queue(stack: Stack, tmp_path: Path) -> None:
+    with pytest.raises(OperationError, match="is a folder: the queue takes one file"):
+        queue.send(stack, "u", tmp_path)
+    with (tmp_path / "large.csv").open("wb") as file:
+        file.truncate(5 * 1024**3 + 1)
+    with pytest.raises(OperationError, match="has more than 5 GiB"):
+        queue.send(stack, "u", tmp_path / "large.csv")
+
+
+def test_the_first_rows_are_those_with_the_lowest_numbers(stack: Stack) -> None:
+    upload("a.csv", "complete")
+    (found,) = queue.files(stack, "u", "a.csv")
+    for row in (7, 3, 1, 2, 5, 4, 6):
+        item = {"file": {"S": found.file}, "row": {"N": str(row)}, "id": {"S": f"C{row}"}}
+        boto3.client("dynamodb").put_item(TableName="rows", Item=item)
+    assert [(each["row"], each["id"]) for each in queue.first_rows(stack, found.file)] == [
+        (str(row), f"C{row}") for row in range(1, 6)
+    ]
