@@ -78,12 +78,14 @@ class Erasers:
         """The eraser for this object of the data bucket; None when the object belongs to another use case."""
         first, *rest = key.split("/")
         if first in _OF_USE_CASE and len(rest) > 1 and rest[0] != self._use_case:
-            return None
+            # What is below predictions/ without the name of a use case is nobody's in particular, and is searched.
+            is_of_another = first not in _ANSWERS or (_USE_CASES / rest[0]).is_dir()
+            return None if is_of_another else self._own
         if first == data_layout.RAW and len(rest) > 2:
             return self._for_raw(rest[1], "/".join(rest[2:]))
         if first == data_layout.SCORE and len(rest) > 2:
             return self._for_score(rest[1])
-        if first in _ANSWERS:
+        if first in _ANSWERS and rest[0] == self._use_case:
             return self._answers
         if first == data_layout.INFERENCE and len(rest) > 1:
             return self._for_queue(rest[-1])
