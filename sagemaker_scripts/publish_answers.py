@@ -39,8 +39,9 @@ def main(arguments: list[str] | None = None) -> Outcome:
     plan = json.loads((prepared / PLAN_FILE).read_text())
     files = processing_output("predictions")
     found = Answers(prepared, processing_input("answered"), run)
-    answers, counts = write_files(found, files, csv=plan["csv"]), plan["counts"]
+    counts = plan["counts"]
     try:
+        answers = write_files(found, files, csv=plan["csv"])
         check_counts(counts, answers, len(found.refused))
     except PlatformError as error:
         shutil.rmtree(files)
