@@ -44,10 +44,12 @@ def main(arguments: list[str] | None = None) -> Outcome:
     parser.add_argument("--batch", required=True)
     parser.add_argument("--kind", required=True, choices=("batch", "live"))
     parser.add_argument("--scored-at", required=True, type=parse_utc, help="2026-11-29T10:00:00Z")
-    parser.add_argument("--key", default="", help="of the only file, instead of a batch")
+    # An argument of a job has at most 256 characters, and a key 1,024.
+    parser.add_argument("--key", action="append", help="of the only file, instead of a batch; a long one in parts")
     parser.add_argument("--version-id", default="", help="of that file")
     parser.add_argument("--transform-rows", type=int, default=0, help="from so many rows on, a model is transformed")
     options = parser.parse_args(arguments)
+    options.key = "".join(options.key or ())
     bucket, scratch = setting("DATA_BUCKET"), processing_input("downloaded")
     live = release_table.read_live(options.use_case)
     if live is None:

@@ -40,12 +40,13 @@ def upload(
         boto3.client("s3").put_object(Bucket=flow.bucket, Key=f"score/{use_case}/{batch}/{key}", Body=body)
 
 
-def executions(flow: Flow, batch: str) -> list[dict[str, Any]]:
+def executions(flow: Flow, batch: str, use_case: str = USE_CASE) -> list[dict[str, Any]]:
     """The runs of a batch, the latest first."""
     client = boto3.client("stepfunctions")
     listed = client.list_executions(stateMachineArn=flow.stack.outputs["ScoringStateMachineArn"])["executions"]
     described = [dict(client.describe_execution(executionArn=each["executionArn"])) for each in listed]
-    return [each for each in described if json.loads(each["input"])["batch"] == batch]
+    asked = {"use_case": use_case, "batch": batch}
+    return [each for each in described if asked.items() <= json.loads(each["input"]).items()]
 
 
 def ended(flow: Flow, batch: str, runs: int) -> list[dict[str, Any]]:
