@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from tenant_experience import data_layout
@@ -62,10 +63,7 @@ def main(arguments: list[str] | None = None) -> Outcome:
     manifest = None
     if options.kind == "batch":
         _fetch_input(bucket, options, raw)
-        manifest = ScoringManifest.read(raw)
-        if options.key.startswith(f"{INFERENCE}/"):  # the queue has handed it over
-            source = source_of(raw, processing_input("use_case"), scratch / "names")
-            manifest = ScoringManifest(IDS if source is None else source, file=Path(options.key).name)
+        manifest = _manifest(raw, options.key, scratch)
     fed = []
     if manifest is None or manifest.has_ids_alone:
         fed = _fetch_features(bucket, release_table.read_served_features(options.use_case, live), scratch)
@@ -81,6 +79,19 @@ def main(arguments: list[str] | None = None) -> Outcome:
     )
     sys.stdout.write(f"batch {options.batch}: {outcome.figures}\n")
     return outcome
+
+
+def _manifest(raw: Path, key: str, scratch: Path) -> ScoringManifest:
+    """What the batch says, and what its files say where it names no source."""
+    manifest = ScoringManifest.read(raw)
+    if manifest.source is not None or manifest.as_of is not None:
+        return manifest
+    source = source_of(raw, processing_input("use_case"), scratch / "names")
+    if source is None:
+        return replace(manifest, source=IDS)
+    if key.startswith(f"{INFERENCE}/"):  # the queue has handed it over
+        return ScoringManifest(source, file=Path(key).name)
+    return manifest
 
 
 def _fetch_input(bucket: str, options: argparse.Namespace, raw: Path) -> None:

@@ -65,7 +65,7 @@ def test_ids_features_events_and_everybody(flow: Flow, first: FinishedRelease, m
     live = flow.live()
     assert live is not None
     wanted = [f"T{number:06d}" for number in range(100)]
-    upload(flow, "ids", "ids.csv", "\n".join(["tenant_id", *wanted, "NOBODY"]).encode(), {"source": "ids"})
+    upload(flow, "ids", "ids.csv", "\n".join(["tenant_id", *wanted, "NOBODY"]).encode(), {})
     upload(flow, "rows", "rows.parquet", features_as_uploaded(flow, live["release"]), {"source": "tenant_table"})
     upload(flow, "events", "events.csv", events_of_new_tenants(), {"source": "events"})
     everybody = start_scoring(flow, of_released(first))
