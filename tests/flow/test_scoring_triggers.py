@@ -32,7 +32,12 @@ def deployed_with(flow: Flow, **wanted: str) -> Iterator[None]:
 
     def update(values: dict[str, str]) -> None:
         given = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
-        client.update_stack(StackName=name, UsePreviousTemplate=True, Parameters=given, Capabilities=["CAPABILITY_IAM"])
+        client.update_stack(
+            StackName=name,
+            UsePreviousTemplate=True,
+            Parameters=given,
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
         client.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
 
     update(before | wanted)
