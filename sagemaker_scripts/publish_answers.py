@@ -56,10 +56,11 @@ def main(arguments: list[str] | None = None) -> Outcome:
     errors.mkdir(parents=True, exist_ok=True)
     write_errors(prepared, found.refused, errors / ERRORS_FILE)
     counts |= {"errors": counts["errors"] + len(found.refused)}
-    # An earlier run of the same batch on the same day may have had more files.
+    kept = keep_files(sorted(files.glob("*.parquet")), use_case.name, use_case.positive)
+    # An earlier run of the same batch on the same day may have had more files. Those of the same names are replaced
+    # when the job ends, so the others go last.
     folder = data_layout.predictions(use_case.name, options.scored_at[:10], options.batch)
     objects.delete_others(setting("DATA_BUCKET"), folder, {path.name for path in files.iterdir()})
-    kept = keep_files(sorted(files.glob("*.parquet")), use_case.name, use_case.positive)
     return Outcome.ok(run=options.run, answers=answers, kept=kept.written, unchanged=kept.kept, **counts)
 
 

@@ -67,7 +67,8 @@ class Answers:
 
     def _transforms(self) -> dict[str, Iterator[tuple[str, ModelPrediction | None]]]:
         """Partition -> what its batch transform answered; partitions of one model share its answers."""
-        plan, found = json.loads((self._prepared / PLAN_FILE).read_text()), {}
+        plan = json.loads((self._prepared / PLAN_FILE).read_text())
+        found: dict[str, Iterator[tuple[str, ModelPrediction | None]]] = {}
         for item in (each for each in plan["items"] if each["kind"] == "transform"):
             answers = in_order(sorted((self._answered / item["slug"]).rglob("*.out")))
             found |= dict.fromkeys(item["partitions"], answers)
