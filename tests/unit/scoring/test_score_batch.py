@@ -19,7 +19,7 @@ from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.features.table import read_features
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.scoring.answers import SCHEMA, write_csv
-from tenant_experience.scoring.publish import REFUSED, Answers, check_counts, in_order
+from tenant_experience.scoring.publish import REFUSED, Answers, check_counts, in_order, write_files
 from tenant_experience.use_case.schema import load_use_case
 from tests.support.score_batches import SCORED_AT, Scoring
 from tests.support.written_use_case import events_of, table_of
@@ -241,6 +241,11 @@ def test_a_batch_transform_gets_its_rows_in_files_and_its_answers_are_joined_by_
     assert found == {line["tenant_id"]: 0.25 for line in requests[:-1]}
     assert [(row["record_id"], row["reason"]) for row in answers.refused] == [(requests[-1]["tenant_id"], REFUSED)]
     assert len(whole.rows) == len(found) + len(answers.refused) + 1
+    none = [line | {"SageMakerOutput": refused} for line in lines]
+    (answered / "part-00000.jsonl.out").write_text("".join(json.dumps(line) + "\n" for line in none))
+    answers = Answers(prepared, answered.parent, transforming.run)
+    assert write_files(answers, prepared.parent / "none", csv=True) == 0
+    assert len(answers.refused) == len(lines)
     for others in (lines[:-1], [lines[1], lines[0], *lines[2:]]):
         (answered / "part-00000.jsonl.out").write_text("".join(json.dumps(line) + "\n" for line in others))
         with pytest.raises(PlatformError) as caught:
