@@ -35,6 +35,7 @@ ONLY_ON_AWS = {
         "sagemaker:ListTags",
         "TrainAndReleaseRole",
     ): "part of AWS's policy for .sync jobs; what calls it is not documented",
+    ("sagemaker:ListTags", "ScoreBatchRole"): "part of AWS's policy for .sync jobs; what calls it is not documented",
     (
         "states:DescribeExecution",
         "TrainAndReleaseRole",

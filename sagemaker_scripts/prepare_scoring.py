@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from tenant_experience import data_layout
@@ -44,10 +45,12 @@ def main(arguments: list[str] | None = None) -> Outcome:
     parser.add_argument("--batch", required=True)
     parser.add_argument("--kind", required=True, choices=("batch", "live"))
     parser.add_argument("--scored-at", required=True, type=parse_utc, help="2026-11-29T10:00:00Z")
-    parser.add_argument("--key", default="", help="of the only file, instead of a batch")
+    # An argument of a job has at most 256 characters, and a key 1,024.
+    parser.add_argument("--key", action="append", help="of the only file, instead of a batch; a long one in parts")
     parser.add_argument("--version-id", default="", help="of that file")
     parser.add_argument("--transform-rows", type=int, default=0, help="from so many rows on, a model is transformed")
     options = parser.parse_args(arguments)
+    options.key = "".join(options.key or ())
     bucket, scratch = setting("DATA_BUCKET"), processing_input("downloaded")
     live = release_table.read_live(options.use_case)
     if live is None:
@@ -60,10 +63,7 @@ def main(arguments: list[str] | None = None) -> Outcome:
     manifest = None
     if options.kind == "batch":
         _fetch_input(bucket, options, raw)
-        manifest = ScoringManifest.read(raw)
-        if options.key.startswith(f"{INFERENCE}/"):  # the queue has handed it over
-            source = source_of(raw, processing_input("use_case"), scratch / "names")
-            manifest = ScoringManifest(IDS if source is None else source, file=Path(options.key).name)
+        manifest = _manifest(raw, options.key, scratch)
     fed = []
     if manifest is None or manifest.has_ids_alone:
         fed = _fetch_features(bucket, release_table.read_served_features(options.use_case, live), scratch)
@@ -79,6 +79,19 @@ def main(arguments: list[str] | None = None) -> Outcome:
     )
     sys.stdout.write(f"batch {options.batch}: {outcome.figures}\n")
     return outcome
+
+
+def _manifest(raw: Path, key: str, scratch: Path) -> ScoringManifest:
+    """What the batch says, and what its files say where it names no source."""
+    manifest = ScoringManifest.read(raw)
+    if manifest.source is not None or manifest.as_of is not None:
+        return manifest
+    source = source_of(raw, processing_input("use_case"), scratch / "names")
+    if source is None:
+        return replace(manifest, source=IDS)
+    if key.startswith(f"{INFERENCE}/"):  # the queue has handed it over
+        return ScoringManifest(source, file=Path(key).name)
+    return manifest
 
 
 def _fetch_input(bucket: str, options: argparse.Namespace, raw: Path) -> None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,71 +17,7 @@ from operations.releases import FinishedRelease
 from tenant_experience.aws import kept_answers
 from tests.support.flow import Flow
 from tests.support.places import USE_CASE_FOLDER
-
-USE_CASE = "tenant_experience"
-_LIMIT_S = 600
-
-
-@dataclass
-class Scored:
-    """How a run ended.
-
-    Attributes:
-        execution: as Step Functions describes it.
-        rows: the answers.
-        errors: the rows without one.
-    """
-
-    execution: dict[str, Any]
-    rows: list[dict[str, Any]]
-    errors: list[dict[str, Any]]
-
-
-def upload(
-    flow: Flow, batch: str, name: str, content: bytes, manifest: dict[str, Any], use_case: str = USE_CASE
-) -> None:
-    for key, body in ((name, content), ("manifest.json", json.dumps(manifest).encode())):
-        boto3.client("s3").put_object(Bucket=flow.bucket, Key=f"score/{use_case}/{batch}/{key}", Body=body)
-
-
-def executions(flow: Flow, batch: str) -> list[dict[str, Any]]:
-    client = boto3.client("stepfunctions")
-    listed = client.list_executions(stateMachineArn=flow.stack.outputs["ScoringStateMachineArn"])["executions"]
-    described = [dict(client.describe_execution(executionArn=each["executionArn"])) for each in listed]
-    return [each for each in described if json.loads(each["input"])["batch"] == batch]
-
-
-def scored(flow: Flow, batch: str) -> Scored:
-    """The only run of a batch, when it has ended."""
-    until = time.monotonic() + _LIMIT_S
-    while time.monotonic() < until:
-        found = executions(flow, batch)
-        if found and found[0]["status"] != "RUNNING":
-            break
-        time.sleep(0.2)
-    (execution,) = found
-    if execution["status"] != "SUCCEEDED":
-        return Scored(execution, [], [])
-    output = json.loads(execution["output"])
-    errors = output["predictions"].replace("predictions/", "errors/", 1)
-    return Scored(execution, parquet(flow, output["predictions"]), parquet(flow, errors))
-
-
-def parquet(flow: Flow, prefix: str) -> list[dict[str, Any]]:
-    client, rows = boto3.client("s3"), []
-    for each in client.list_objects_v2(Bucket=flow.bucket, Prefix=prefix)["Contents"]:
-        if each["Key"].endswith(".parquet"):
-            body = client.get_object(Bucket=flow.bucket, Key=each["Key"])["Body"].read()
-            rows += pq.read_table(io.BytesIO(body)).to_pylist()
-    return rows
-
-
-def start_scoring(flow: Flow, event: dict[str, Any]) -> list[str]:
-    answer = boto3.client("lambda").invoke(
-        FunctionName=flow.stack.physical_id("StartScoring"), Payload=json.dumps(event).encode()
-    )
-    runs: list[str] = json.loads(answer["Payload"].read())["runs"]
-    return runs
+from tests.support.scoring_runs import USE_CASE, executions, scored, start_scoring, upload
 
 
 def of_released(release: FinishedRelease) -> dict[str, Any]:
@@ -132,7 +65,7 @@ def test_ids_features_events_and_everybody(flow: Flow, first: FinishedRelease, m
     live = flow.live()
     assert live is not None
     wanted = [f"T{number:06d}" for number in range(100)]
-    upload(flow, "ids", "ids.csv", "\n".join(["tenant_id", *wanted, "NOBODY"]).encode(), {"source": "ids"})
+    upload(flow, "ids", "ids.csv", "\n".join(["tenant_id", *wanted, "NOBODY"]).encode(), {})
     upload(flow, "rows", "rows.parquet", features_as_uploaded(flow, live["release"]), {"source": "tenant_table"})
     upload(flow, "events", "events.csv", events_of_new_tenants(), {"source": "events"})
     everybody = start_scoring(flow, of_released(first))

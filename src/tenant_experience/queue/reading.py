@@ -108,21 +108,20 @@ def _files(folder: Path, use_case: UseCase, scratch: Path) -> tuple[list[RawFile
 
 
 def source_of(folder: Path, definition: Path, scratch: Path) -> str | None:
-    """The name of the source that reads the only file in ``folder``; None where it holds ids alone.
+    """The name of the source that reads the files in ``folder``; None where they hold ids alone.
 
     Args:
-        folder: has nothing but the file, which score_batch has taken over.
+        folder: the files of a score batch, or the only file that the queue has handed over.
         definition: the folder of the use case.
         scratch: archives are unpacked here.
 
     Raises:
-        UserError: the file or the use case cannot be read.
+        UserError: a file or the use case cannot be read.
     """
     use_case = load_use_case(definition)
-    files = find_raw_files(folder, _ids_source(use_case), scratch)
-    if all(_names(file) == [use_case.record_id.lower()] for file in files):
-        return None
-    return use_case.inference.source or use_case.default_source
+    name = use_case.inference.source or use_case.default_source
+    files = find_raw_files(folder, load_source(definition, name, use_case), scratch)
+    return None if all(_names(file) == [use_case.record_id.lower()] for file in files) else name
 
 
 def _unpacked_size(path: Path) -> int:

@@ -15,9 +15,9 @@ from typing import Any, Literal
 from tenant_experience import data_layout
 from tenant_experience.errors import UserError
 
-_NAMES = r"(?P<use_case>[a-z0-9_]{1,40})/(?P<batch>[A-Za-z0-9._-]{1,128})"
-_MANIFEST_KEY = re.compile(rf"^{data_layout.SCORE}/{_NAMES}/{re.escape(data_layout.MANIFEST)}$")
-_BATCH = re.compile(rf"^{_NAMES}$")
+_NAMES = r"(?P<use_case>[a-z0-9_]{1,40})/(?P<batch>[A-Za-z0-9][A-Za-z0-9._-]{0,127})"
+_MANIFEST_KEY = re.compile(rf"{data_layout.SCORE}/{_NAMES}/{re.escape(data_layout.MANIFEST)}")
+_BATCH = re.compile(_NAMES)
 _MOMENT = re.compile(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
 _PUBLISHED = ("models", "answered_by")
 
@@ -54,11 +54,12 @@ class ScoringRun:
             UserError: ``not_a_manifest`` when the key is not ``score/<use_case>/<batch>/manifest.json``.
         """
         stored = event["detail"]["object"]
-        match = _MANIFEST_KEY.match(stored["key"])
+        match = _MANIFEST_KEY.fullmatch(stored["key"])
         if match is None:
             raise UserError(
                 f"{stored['key']} is not score/<use_case>/<batch>/{data_layout.MANIFEST}; a use case is named by "
-                "lower-case letters, digits and _, and a batch by letters, digits, dots, - and _",
+                "lower-case letters, digits and _, and a batch by up to 128 letters, digits, dots, - and _, the first "
+                "of which is a letter or a digit",
                 code="not_a_manifest",
             )
         version = "/".join(str(stored.get(name, "")) for name in ("version-id", "etag", "sequencer"))
@@ -73,7 +74,7 @@ class ScoringRun:
         """
         detail = event["detail"]
         use_case, batch, key = (str(detail.get(name, "")) for name in ("use_case", "batch", "key"))
-        if not _BATCH.match(f"{use_case}/{batch}") or not key:
+        if not _BATCH.fullmatch(f"{use_case}/{batch}") or not key:
             raise UserError(
                 "an event 'Scoring Requested' needs use_case, batch (letters, digits, dots, - and _) and key",
                 code="malformed_request",

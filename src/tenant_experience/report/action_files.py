@@ -21,7 +21,7 @@ from tenant_experience.groups.grouping import Scale
 from tenant_experience.groups.profile import PortfolioShare
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.report._action_list import Action, OpenItems, action_list, missing_list, open_items
-from tenant_experience.report._text_cell import id_cell, text_cell
+from tenant_experience.text_cell import id_cell, text_cell
 from tenant_experience.use_case.schema import UseCase
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tenant_experience.data_layout import OUTCOME_SCORES_TABLE
 from tenant_experience.evaluation.evaluation import PartitionEvaluation
-from tenant_experience.report._text_cell import id_cell, text_cell
+from tenant_experience.text_cell import id_cell, text_cell
 
 
 def write_outcome_scores(evaluations: Sequence[PartitionEvaluation], folder: Path, record_id: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tenant_experience.data_layout import risk_table
 from tenant_experience.evaluation.event_risk import EventRisk
-from tenant_experience.report._text_cell import id_cell, text_cell
+from tenant_experience.text_cell import id_cell, text_cell
 
 
 @dataclass(frozen=True)

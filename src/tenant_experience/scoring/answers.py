@@ -17,6 +17,7 @@ from tenant_experience.api.prediction import ModelPrediction, ServedTenant
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.prediction_status import PredictionStatus
 from tenant_experience.scoring.served_rows import ServedRows
+from tenant_experience.text_cell import id_cell, text_cell
 from tenant_experience.use_case.served import ServedUseCase
 
 _TEXTS = pa.list_(pa.string())
@@ -91,15 +92,14 @@ def predict(rows: ServedRows, model: ServedModel) -> Iterator[ModelPrediction]:
         yield ModelPrediction.read(answer, model_version=manifest.version, scale=manifest.scale)
 
 
-def read_transformed(paths: Iterable[Path]) -> Iterator[tuple[str, ModelPrediction | None]]:
+def read_transformed(path: Path) -> Iterator[tuple[str, ModelPrediction | None]]:
     """Id and answer of each line that a batch transform wrote; None for a line that the container refused."""
-    for path in paths:
-        with path.open(encoding="utf-8") as lines:
-            for line in lines:
-                document: Mapping[str, Any] = json.loads(line)
-                answer = document["SageMakerOutput"]
-                refused = answer["status"] == PredictionStatus.REFUSED
-                yield document["tenant_id"], None if refused else _prediction(answer)
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            document: Mapping[str, Any] = json.loads(line)
+            answer = document["SageMakerOutput"]
+            refused = answer["status"] == PredictionStatus.REFUSED
+            yield document["tenant_id"], None if refused else _prediction(answer)
 
 
 def _prediction(answer: Mapping[str, Any]) -> ModelPrediction:
@@ -135,14 +135,21 @@ def read_answers(path: Path) -> Iterator[Row]:
 
 
 def write_csv(rows: Iterable[Row], path: Path) -> None:
-    """The same rows for a spreadsheet: lists are joined by ``; ``, and probabilities are JSON."""
+    """The same rows for a spreadsheet: lists are joined by ``; ``, and probabilities are JSON.
+
+    A text that a spreadsheet would take for a formula begins with a space; ids are otherwise as they are.
+    """
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, SCHEMA.names)
         writer.writeheader()
-        writer.writerows({name: _cell(row[name]) for name in SCHEMA.names} for row in rows)
+        writer.writerows({name: _cell(name, row[name]) for name in SCHEMA.names} for row in rows)
 
 
-def _cell(value: object) -> object:
+def _cell(name: str, value: object) -> object:
     if isinstance(value, list):
-        return "; ".join(value)
-    return json.dumps(value) if isinstance(value, dict) else value
+        value = "; ".join(value)
+    elif isinstance(value, dict):
+        value = json.dumps(value)
+    if not isinstance(value, str):
+        return value
+    return id_cell(value) if name == "record_id" else text_cell(value)

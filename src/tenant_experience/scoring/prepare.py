@@ -43,7 +43,7 @@ from tenant_experience.pseudonyms import Pseudonyms
 from tenant_experience.release.release import LiveRelease, PublishedModel
 from tenant_experience.scoring.manifest import ScoringManifest, ids_source
 from tenant_experience.scoring.plan import rest_item, size_transform, transformed
-from tenant_experience.scoring.served_rows import read_rows
+from tenant_experience.scoring.served_rows import ROWS_AT_ONCE, read_rows
 from tenant_experience.use_case.manifest import Manifest
 from tenant_experience.use_case.schema import UseCase, load_use_case
 from tenant_experience.use_case.served import ServedUseCase
@@ -125,7 +125,9 @@ def prepare(
     items = _plan(folders.prepared, slugs, asked, served)
     plan = {"items": items, "csv": bool(manifest and manifest.csv)}
     (folders.prepared / PLAN_FILE).write_text(json.dumps(plan | {"counts": counts}, indent=2) + "\n")
-    return Outcome.ok(run=asked.run, answered_by=asked.live.release, plan=plan, **counts)
+    # The state machine reads this, and no state of it holds more than 256 KiB.
+    jobs = [{name: value for name, value in item.items() if name not in ("models", "partitions")} for item in items]
+    return Outcome.ok(run=asked.run, answered_by=asked.live.release, plan=plan | {"items": jobs}, **counts)
 
 
 def _folders(folders: ScoringFolders) -> Folders:
@@ -243,7 +245,7 @@ def _write(connection: duckdb.DuckDBPyConnection, use_case: UseCase, folder: Pat
     rows, errors = folder / FEATURES_FILE, folder / ERRORS_FILE
     connection.execute(
         f"COPY (SELECT * EXCLUDE (problem) FROM settled WHERE problem IS NULL ORDER BY partition_slug, {key}) "
-        f"TO {literal(str(rows))} (FORMAT parquet, COMPRESSION zstd)"
+        f"TO {literal(str(rows))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_AT_ONCE})"
     )
     has_lacking = count(connection, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'lacking'")
     lacking = (
@@ -310,4 +312,5 @@ def _transform(
             file.close()
     # Names of jobs have at most 63 characters.
     name = f"{model.slug[:18].strip('-')}-{number}"
-    return {"kind": "transform", "name": name, "rows": rows, **asdict(model), "key": model.key, **asdict(size)}
+    asked = {"kind": "transform", "name": name, "rows": rows, "partitions": list(slugs), "key": model.key}
+    return asked | asdict(model) | asdict(size)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tenant_experience.api.kept_answer import Row
-from tenant_experience.data_layout import ERRORS_FILE, FEATURES_FILE, predictions_file
+from tenant_experience.api.prediction import ModelPrediction
+from tenant_experience.data_layout import ERRORS_FILE, FEATURES_FILE, PLAN_FILE, predictions_file
 from tenant_experience.errors import PlatformError
 from tenant_experience.scoring.answers import Run, read_answers, read_transformed, write_csv, write_rows
 from tenant_experience.scoring.served_rows import read_rows
@@ -41,20 +43,53 @@ class Answers:
         self._run = run
 
     def __iter__(self) -> Iterator[Row]:
+        """A few thousand rows at a time, however many there are.
+
+        Raises:
+            PlatformError: ``counts_differ``, when a batch transform answered other rows than it was asked for.
+        """
         for path in sorted(self._answered.rglob("*.parquet")):
             yield from read_answers(path)
-        predictions = dict(read_transformed(sorted(self._answered.rglob("*.out"))))
+        transforms = self._transforms()
         for rows in read_rows(self._prepared / FEATURES_FILE, self._run.use_case):
             for tenant in rows.tenants:
                 if not tenant.may_be_predicted:
                     yield self._run.row(tenant, None)
-                elif tenant.tenant_id in predictions:
-                    answer = predictions[tenant.tenant_id]
+                elif tenant.partition_slug in transforms:
+                    record, answer = next(transforms[tenant.partition_slug], ("", None))
+                    if record != tenant.tenant_id:
+                        raise _transform_differs(tenant.partition_slug)
                     if answer is None:
                         named = {"record_id": tenant.tenant_id, "portfolio_id": tenant.portfolio_id}
                         self.refused.append({**named, "reason": REFUSED, "column_name": "", "file": None, "line": None})
                     else:
                         yield self._run.row(tenant, answer)
+
+    def _transforms(self) -> dict[str, Iterator[tuple[str, ModelPrediction | None]]]:
+        """Partition -> what its batch transform answered; partitions of one model share its answers."""
+        plan = json.loads((self._prepared / PLAN_FILE).read_text())
+        found: dict[str, Iterator[tuple[str, ModelPrediction | None]]] = {}
+        for item in (each for each in plan["items"] if each["kind"] == "transform"):
+            answers = in_order(sorted((self._answered / item["slug"]).rglob("*.out")))
+            found |= dict.fromkeys(item["partitions"], answers)
+        return found
+
+
+def in_order(paths: Sequence[Path]) -> Iterator[tuple[str, ModelPrediction | None]]:
+    """The answers of one batch transform in the order in which PrepareScoring dealt the rows out to its files."""
+    for answers in cycle([read_transformed(path) for path in paths]):
+        try:
+            yield next(answers)
+        except StopIteration:
+            return
+
+
+def _transform_differs(slug: str) -> PlatformError:
+    return PlatformError(
+        f"the batch transform of partition {slug} answered other rows than it was asked for, so nothing was published: "
+        "look at what it wrote, below scoring/",
+        code="counts_differ",
+    )
 
 
 def write_errors(prepared: Path, refused: Sequence[Row], path: Path) -> None:

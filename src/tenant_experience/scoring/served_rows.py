@@ -35,12 +35,23 @@ def read_rows(path: Path, use_case: ServedUseCase, slugs: Sequence[str] | None =
     own = (use_case.record_id, use_case.partition_column, "partition_slug", "as_of", "history", *SIDE_COLUMNS)
     given = set(file.schema_arrow.names)
     columns = [name for name in dict.fromkeys((*own, *use_case.features)) if name in given]
-    for batch in file.iter_batches(ROWS_AT_ONCE, columns=columns):
+    for batch in file.iter_batches(ROWS_AT_ONCE, _row_groups(file, slugs), columns=columns):
         table = pa.Table.from_batches([batch])
         if slugs is not None:
             table = table.filter(pc.is_in(table["partition_slug"], value_set=pa.array(slugs, pa.string())))
         if len(table):
             yield ServedRows(table, use_case)
+
+
+def _row_groups(file: pq.ParquetFile, slugs: Sequence[str] | None) -> list[int]:
+    """Those that may have a row of these partitions, by which the file is sorted."""
+    place = file.schema.names.index("partition_slug")
+
+    def may_have_one(group: int) -> bool:
+        known = file.metadata.row_group(group).column(place).statistics
+        return known is None or not known.has_min_max or any(known.min <= slug <= known.max for slug in slugs or ())
+
+    return [group for group in range(file.num_row_groups) if slugs is None or may_have_one(group)]
 
 
 class ServedRows:

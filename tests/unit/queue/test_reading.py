@@ -205,3 +205,7 @@ def test_a_file_that_is_handed_over_is_read_by_the_same_source(place: Path, tmp_
     assert source_of(place, CHURN, tmp_path / "names") == "inference"
     (place / "dim_2.csv").write_text("customer_id\nC 1\n")
     assert source_of(place, CHURN, tmp_path / "names") is None
+    (place / "more.csv.gz").write_bytes(gzip.compress(b"customer_id\nC 2\n"))
+    assert source_of(place, CHURN, tmp_path / "names") is None
+    (place / "rows.csv").write_text("customer_id,plan\nC 3,a\n")
+    assert source_of(place, CHURN, tmp_path / "names") == "inference"

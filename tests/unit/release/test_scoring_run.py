@@ -33,11 +33,31 @@ def test_a_manifest_starts_one_run_for_each_upload() -> None:
     assert run.execution_input()["day"] == "2026-11-29"
 
 
-@pytest.mark.parametrize("key", ["raw/homes/b1/manifest.json", "score/homes/a/b/manifest.json", "score/Homes/b/m.json"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "raw/homes/b1/manifest.json",
+        "score/homes/a/b/manifest.json",
+        "score/Homes/b/m.json",
+        *(
+            f"score/homes/{batch}/manifest.json"
+            for batch in ("b%201", "b 1", "b+1", "b\u00fc", "..", ".b", "", "b" * 129)
+        ),
+        "score/homes/b1/manifest.json\n",
+    ],
+)
 def test_other_keys_are_refused(key: str) -> None:
     with pytest.raises(UserError) as caught:
         ScoringRun.of_manifest(arrival(key))
     assert caught.value.code == "not_a_manifest"
+
+
+def test_the_longest_batch_has_a_run_with_a_short_name_and_a_file_any_name() -> None:
+    longest = ScoringRun.of_manifest(arrival(f"score/homes/{'b' * 128}/manifest.json"))
+    assert len(longest.run) == 16
+    key = "inference/homes/Mieter \u00fc + 100%20.csv"
+    run = ScoringRun.of_request({"time": TIME, "detail": {"use_case": "homes", "batch": "f", "key": key}})
+    assert run.execution_input()["key"] == key
 
 
 def test_a_file_may_be_asked_for_by_its_version() -> None:
@@ -45,7 +65,7 @@ def test_a_file_may_be_asked_for_by_its_version() -> None:
     run = ScoringRun.of_request({"time": TIME, "detail": detail})
     assert (run.kind, run.key, run.version_id, run.folder) == ("batch", detail["key"], "v1", detail["key"])
     assert run.run != ScoringRun.of_request({"time": TIME, "detail": detail | {"version_id": "v2"}}).run
-    for wrong in ({"use_case": "Homes"}, {"batch": "a/b"}, {"key": ""}):
+    for wrong in ({"use_case": "Homes"}, {"batch": "a/b"}, {"batch": ".."}, {"batch": "b\n"}, {"key": ""}):
         with pytest.raises(UserError) as caught:
             ScoringRun.of_request({"time": TIME, "detail": detail | wrong})
         assert caught.value.code == "malformed_request"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections import Counter
@@ -13,11 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tenant_experience.data_layout import FEATURES_FILE
+from tenant_experience.data_layout import FEATURES_FILE, PLAN_FILE
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.features.table import read_features
 from tenant_experience.models.served_model import ServedModel
-from tenant_experience.scoring.publish import REFUSED, Answers, check_counts
+from tenant_experience.scoring.answers import SCHEMA, write_csv
+from tenant_experience.scoring.publish import REFUSED, Answers, check_counts, in_order, write_files
 from tenant_experience.use_case.schema import load_use_case
 from tests.support.score_batches import SCORED_AT, Scoring
 from tests.support.written_use_case import events_of, table_of
@@ -84,6 +86,30 @@ def test_a_file_of_a_few_rows_or_of_its_header_alone(scoring: Scoring, rows: int
     scored = scoring.score(csv_of(*(f"N{row},north,{row},red" for row in range(rows))), {})
     assert (len(scored.rows), scored.errors) == (rows, [])
     assert pq.read_table(scored.folder / "part-00000.parquet").num_rows == rows
+
+
+@pytest.mark.parametrize(
+    ("files", "manifest", "errors"),
+    [
+        ({"ids.csv": b"client\n"}, IDS, 0),
+        ({"ids.csv": b"client\nnobody\n"}, IDS, 1),
+        ({"rows.csv": HEADER.encode()}, {}, 0),
+        (csv_of("N1,tiny,1,red"), {}, 1),
+        (csv_of("N1,north,1e39,red"), {}, 1),
+    ],
+)
+def test_a_batch_for_which_no_model_is_asked_has_no_answers_and_its_errors(
+    scoring: Scoring, files: dict[str, bytes], manifest: dict[str, Any], errors: int
+) -> None:
+    scored = scoring.score(files, manifest)
+    assert (scored.outcome.figures["plan"]["items"], scored.rows, len(scored.errors)) == ([], [], errors)
+
+
+def test_nobody_is_live(scoring: Scoring, tmp_path: Path) -> None:
+    table = pq.read_table(scoring.written.base / "job/features" / FEATURES_FILE)
+    pq.write_table(table.slice(0, 0), tmp_path / FEATURES_FILE)
+    scored = scoring.score({}, None, [tmp_path / FEATURES_FILE])
+    assert (scored.outcome.figures["records"], scored.rows, scored.errors) == (0, [], [])
 
 
 def test_a_poisoned_row_is_among_the_errors_with_its_place_and_costs_nobody_else(scoring: Scoring) -> None:
@@ -160,6 +186,20 @@ def test_answers_are_also_written_for_a_spreadsheet(scoring: Scoring) -> None:
     assert line.startswith("N1,north,north,scored,")
 
 
+@pytest.mark.parametrize("start", ["=", "+", "-", "@"])
+def test_no_text_of_the_answers_becomes_a_formula_in_a_spreadsheet(tmp_path: Path, start: str) -> None:
+    row: dict[str, Any] = dict.fromkeys(SCHEMA.names)
+    row |= {"record_id": f"{start}1+2", "portfolio_id": f"{start}cmd", "reasons": [f"{start}HYPERLINK(1)", "second"]}
+    row |= {"unknown_categories": [f"{start}x"], "probability": 0.5, "value": -1.5, "probabilities": {"=a": 0.5}}
+    write_csv([row], tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open(newline="", encoding="utf-8") as file:
+        (read,) = csv.DictReader(file)
+    assert read["record_id"] == f" {start}1+2"
+    assert (read["portfolio_id"], read["unknown_categories"]) == (f" {start}cmd", f" {start}x")
+    assert read["reasons"] == f" {start}HYPERLINK(1); second"
+    assert (read["probability"], read["value"], read["probabilities"]) == ("0.5", "-1.5", '{"=a": 0.5}')
+
+
 @pytest.mark.parametrize(
     ("manifest", "says"),
     [
@@ -179,7 +219,11 @@ def test_a_batch_transform_gets_its_rows_in_files_and_its_answers_are_joined_by_
     whole = scoring.score(rows, {})
     transforming = Scoring(scoring.written, scoring.base / "transforms", scoring.models, transform_rows=5)
     outcome, prepared = transforming.prepare(rows, {})
-    transform, rest = outcome.figures["plan"]["items"]
+    transform, rest = json.loads((prepared / PLAN_FILE).read_text())["items"]
+    assert [(item["name"], "partitions" in item, "models" in item) for item in outcome.figures["plan"]["items"]] == [
+        ("north-0", False, False),
+        ("rest", False, False),
+    ]
     assert (transform["kind"], transform["slug"], transform["rows"]) == ("transform", "north", 7)
     assert [model["slug"] for model in rest["models"]] == ["south"]
     requests = [json.loads(line) for file in prepared.rglob("*.jsonl") for line in file.read_text().splitlines()]
@@ -197,6 +241,25 @@ def test_a_batch_transform_gets_its_rows_in_files_and_its_answers_are_joined_by_
     assert found == {line["tenant_id"]: 0.25 for line in requests[:-1]}
     assert [(row["record_id"], row["reason"]) for row in answers.refused] == [(requests[-1]["tenant_id"], REFUSED)]
     assert len(whole.rows) == len(found) + len(answers.refused) + 1
+    none = [line | {"SageMakerOutput": refused} for line in lines]
+    (answered / "part-00000.jsonl.out").write_text("".join(json.dumps(line) + "\n" for line in none))
+    answers = Answers(prepared, answered.parent, transforming.run)
+    assert write_files(answers, prepared.parent / "none", csv=True) == 0
+    assert len(answers.refused) == len(lines)
+    for others in (lines[:-1], [lines[1], lines[0], *lines[2:]]):
+        (answered / "part-00000.jsonl.out").write_text("".join(json.dumps(line) + "\n" for line in others))
+        with pytest.raises(PlatformError) as caught:
+            list(Answers(prepared, answered.parent, transforming.run))
+        assert caught.value.code == "counts_differ"
+
+
+def test_answers_in_several_files_are_read_in_the_order_in_which_rows_were_dealt_out(tmp_path: Path) -> None:
+    paths = [tmp_path / f"part-{place:05d}.jsonl.out" for place in range(3)]
+    said = {"status": "refused", "error": {"code": "x"}}
+    for place, path in enumerate(paths):
+        lines = [{"tenant_id": f"K{record}", "SageMakerOutput": said} for record in range(place, 8, 3)]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert [record for record, _ in in_order(paths)] == [f"K{record}" for record in range(8)]
 
 
 def test_counts_that_do_not_add_up_fail_by_name() -> None:
