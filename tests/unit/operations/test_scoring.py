@@ -17,7 +17,9 @@ from operations.laptop import Laptop
 from operations.scoring import first_answers, read_score_input
 from operations.stack import Stack
 from tenant_experience.api.kept_answer import Row
+from tenant_experience.data_layout import MANIFEST, score_batch
 from tenant_experience.errors import UserError
+from tenant_experience.release.scoring_run import ScoringRun
 from tenant_experience.scoring.answers import SCHEMA
 from tenant_experience.scoring.publish import write_files
 from tests.support.places import USE_CASE_FOLDER
@@ -47,6 +49,17 @@ def test_options_complete_the_manifest_of_a_score_batch(folder: Path) -> None:
 
 def test_ids_need_no_source_of_the_use_case(folder: Path) -> None:
     assert read_score_input(folder / "2026/ids.csv", USE_CASE_FOLDER, "ids").manifest == {"source": "ids"}
+
+
+def test_whatever_a_file_is_called_its_batch_has_a_name_that_starts_a_run(tmp_path: Path) -> None:
+    file = tmp_path / "Mieter für Oktober (2).csv"
+    file.write_text("tenant_id\nT1\n")
+    batch = read_score_input(file, USE_CASE_FOLDER, "ids")
+    assert batch.name.startswith("Mieter-f-r-Oktober-2-")
+    assert list(batch.named_files()) == [file.name]
+    key = score_batch(batch.use_case, batch.name) + MANIFEST
+    arrived = {"time": "2026-11-29T10:00:00Z", "detail": {"object": {"key": key}}}
+    assert ScoringRun.of_manifest(arrived).batch == batch.name
 
 
 @pytest.mark.parametrize(
