@@ -81,7 +81,7 @@ def read_score_input(
         load_source(use_case, wanted, loaded)
     batch = found.batch(use_case, document)
     # A file may be called anything, and a score batch may not.
-    return replace(batch, name=re.sub(r"[^A-Za-z0-9._-]+", "-", batch.name))
+    return replace(batch, name=re.sub(r"[^A-Za-z0-9._-]+", "-", batch.name).lstrip("._-"))
 
 
 def start(stack: Stack, batch: RawBatch, on_file: Callable[[int, str], None] = lambda _count, _name: None) -> str:

@@ -52,10 +52,10 @@ def test_ids_need_no_source_of_the_use_case(folder: Path) -> None:
 
 
 def test_whatever_a_file_is_called_its_batch_has_a_name_that_starts_a_run(tmp_path: Path) -> None:
-    file = tmp_path / "Mieter für Oktober (2).csv"
+    file = tmp_path / "(2) Mieter für Oktober.csv"
     file.write_text("tenant_id\nT1\n")
     batch = read_score_input(file, USE_CASE_FOLDER, "ids")
-    assert batch.name.startswith("Mieter-f-r-Oktober-2-")
+    assert batch.name.startswith("2-Mieter-f-r-Oktober-")
     assert list(batch.named_files()) == [file.name]
     key = score_batch(batch.use_case, batch.name) + MANIFEST
     arrived = {"time": "2026-11-29T10:00:00Z", "detail": {"object": {"key": key}}}
