@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -12,7 +13,10 @@ from tenant_experience.release.failure import EXCEEDED, Failure
 from tests.support.places import ROOT
 
 EVENT: dict[str, Any] = json.loads((ROOT / "events" / "notify_failure.json").read_text())["detail"]
-MACHINE = json.loads((ROOT / "statemachine" / "train_and_release.asl.json").read_text())
+MACHINES = [
+    json.loads((ROOT / "statemachine" / name).read_text())
+    for name in ("train_and_release.asl.json", "score_batch.asl.json")
+]
 BATCH = "raw/tenant_experience/november/"
 ARN = "arn:aws:sagemaker:eu-west-1:123456789012:training-job/j"
 # Of Step Functions and Lambda themselves: no state of the machine has to name them.
@@ -49,7 +53,7 @@ def errors_of(value: Any) -> Iterator[str]:
             yield from errors_of(inner)
 
 
-ERRORS = sorted({*errors_of(MACHINE), *BY_AWS})
+ERRORS = sorted({*errors_of(MACHINES), *BY_AWS, "CountsDiffer.counts_differ"})
 
 
 def job(kind: str, name: str, **more: Any) -> str:
@@ -264,3 +268,17 @@ def test_a_failed_batch_transform_is_named_with_its_log() -> None:
     assert "The job that asks a model about its rows failed." in text
     assert f"Job: {name} is Failed: ClientError: 400" in text
     assert f"Log: group /aws/sagemaker/TransformJobs, streams that begin with {name}" in text
+
+
+@pytest.mark.parametrize("cause", CAUSES.values(), ids=CAUSES)
+def test_every_failure_of_a_scoring_run_is_in_words_and_says_what_to_do(cause: str | None) -> None:
+    for error, kind in product(ERRORS, ("batch", "live")):
+        subject, text = scoring(error, cause or "", kind=kind)
+        main, operator = parts(text)
+        assert "Its models answer" not in main
+        assert not re.search(r'[{}\[\]"]|arn:|None|\w+\.\w+Exception|States\.|Error\b', main), main
+        assert any(
+            words in main.split("What to do next\n")[1] for words in ("pload", "redrives", "scored again", "stay")
+        )
+        assert error in operator
+        assert re.fullmatch(r"Scoring 20261129-abcdef0: [a-zA-Z' -]+ \(batch b1\)", subject), subject
