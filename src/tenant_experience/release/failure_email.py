@@ -75,20 +75,9 @@ def write_refusal(folder: str, message: str, code: str) -> tuple[str, str]:
         message: why, as a sentence.
         code: the same as a code.
     """
-    lines = [
-        f"The batch {readable_without_links(folder)} was refused, and no release was started.",
-        "",
-        "What happened",
-        _cleaned(sentence(message)),
-        "",
-        "What to do next",
-        UPLOAD_AGAIN,
-        "",
-        OPERATOR,
-        f"Error: UserError.{code}",
-    ]
     batch = readable_without_links(folder.rstrip("/").rpartition("/")[2])
-    return f"Batch {batch} was refused", "\n".join(lines)
+    title = f"The batch {readable_without_links(folder)} was refused, and no release was started."
+    return f"Batch {batch} was refused", _refusal(title, message, UPLOAD_AGAIN, code)
 
 
 def write_scoring_refusal(what: str, message: str, code: str) -> tuple[str, str]:
@@ -99,19 +88,24 @@ def write_scoring_refusal(what: str, message: str, code: str) -> tuple[str, str]
         message: why, as a sentence.
         code: the same as a code.
     """
+    name = readable_without_links(what)
+    return f"Not scored: {name}", _refusal(f"Nothing was scored for {name}.", message, SCORE_AGAIN, code)
+
+
+def _refusal(title: str, message: str, advice: str, code: str) -> str:
     lines = [
-        f"Nothing was scored for {readable_without_links(what)}.",
+        title,
         "",
         "What happened",
         _cleaned(sentence(message)),
         "",
         "What to do next",
-        SCORE_AGAIN,
+        advice,
         "",
         OPERATOR,
         f"Error: UserError.{code}",
     ]
-    return f"Not scored: {readable_without_links(what)}", "\n".join(lines)
+    return "\n".join(lines)
 
 
 def needs_shards(detail: Mapping[str, Any]) -> bool:
