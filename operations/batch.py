@@ -199,10 +199,13 @@ def upload(
         prefix_of: where a batch of a use case lies.
 
     Raises:
-        OperationError: two files have the same name.
+        OperationError: two files have the same name, or an earlier upload left others in the place of a batch that adds
+            up.
     """
     s3 = boto3.client("s3")
     prefix = prefix_of(batch.use_case, batch.name)
+    if batch.manifest.get("mode") == "append":
+        _check_left_over(batch, bucket, prefix)
     with interruption(
         f"The upload of batch {batch.name} was interrupted. Nothing starts before its manifest.json has arrived: "
         "`tenx status` says whether one runs. To upload everything again, run the same command."
@@ -216,6 +219,24 @@ def upload(
 def timed_name(stem: str) -> str:
     """A batch's name that no other batch has: with the time in UTC, and four digits for uploads in the same second."""
     return f"{stem[:40]}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+
+
+def _check_left_over(batch: RawBatch, bucket: str, prefix: str) -> None:
+    """Makes sure that a batch which takes the place of an earlier one is not read together with files of that one.
+
+    Raises:
+        OperationError: there are such files.
+    """
+    new = {*batch.named_files(), MANIFEST}
+    pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    found = [stored["Key"] for page in pages for stored in page.get("Contents", [])]
+    left = [key for key in found if key.removeprefix(prefix) not in new]
+    if left:
+        raise OperationError(
+            f"s3://{bucket}/{left[0]} is of an earlier upload of batch {batch.name}, and would be read together with "
+            f"this one ({len(left)} such files): delete what is wrong there, or give this input another name if it is "
+            "another batch"
+        )
 
 
 def _merged(folder: Path | None, source: str | None, as_of: datetime | None, *, train: bool) -> dict[str, object]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,9 @@ def read_score_input(
     wanted = ScoringManifest.parse(document).source
     if wanted is not None and wanted != IDS:
         load_source(use_case, wanted, loaded)
-    return found.batch(use_case, document)
+    batch = found.batch(use_case, document)
+    # A file may be called anything, and a score batch may not.
+    return replace(batch, name=re.sub(r"[^A-Za-z0-9._-]+", "-", batch.name).lstrip("._-"))
 
 
 def start(stack: Stack, batch: RawBatch, on_file: Callable[[int, str], None] = lambda _count, _name: None) -> str:

@@ -96,7 +96,7 @@ def score(
     else:
         done = _follow(arn, began, printed)
         document |= {"status": done.execution["status"], "error": done.execution.get("error"), **done.output}
-        _show(found, done, printed)
+        show(found, done, printed)
     if as_json:
         print_document(document)
     raise typer.Exit(0 if document.get("status", "SUCCEEDED") == "SUCCEEDED" else 1)
@@ -186,7 +186,7 @@ def _follow(arn: str, began: float, printed: Console) -> FinishedRun:
         return follow_run(arn, began, on_step, on_poll)
 
 
-def _show(stack: Stack, done: FinishedRun, printed: Console) -> None:
+def show(stack: Stack, done: FinishedRun, printed: Console) -> None:
     """Print how a run ended, where its answers lie, and the first of them."""
     from operations.scoring import FIRST_COLUMNS, first_answers
     from operations.watch import reason
@@ -198,10 +198,13 @@ def _show(stack: Stack, done: FinishedRun, printed: Console) -> None:
         return
     found = done.output
     printed.print(
-        f"\n[green]SUCCEEDED[/green] after {done.seconds:.1f} s: {found['answers']:,} answers, "
-        f"{found['unanswered']:,} rows without one, by release {found['release']}"
+        f"\n[green]SUCCEEDED[/green] after {done.seconds:.1f} s: {found['answers']:,} records answered by release "
+        f"{found['release']}, {found['unanswered']:,} not answered, {found['refused']:,} rows refused"
     )
     printed.print(f"  s3://{stack.bucket}/{found['predictions']}", markup=False, soft_wrap=True)
+    if found["unanswered"] or found["refused"]:
+        reasons = f"  s3://{stack.bucket}/{found['errors']}{data_layout.ERRORS_FILE} has the reasons"
+        printed.print(reasons, markup=False, soft_wrap=True)
     _show_table(first_answers(stack, found["predictions"]), FIRST_COLUMNS, printed)
 
 

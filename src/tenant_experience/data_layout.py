@@ -210,8 +210,11 @@ def predictions(use_case: str, day: str, batch: str) -> str:
 
 
 def predictions_file(part: int, suffix: str = "parquet") -> str:
-    """One file of answers, below ``predictions``."""
-    return f"part-{part:05d}.{suffix}"
+    """One file of answers, below ``predictions``.
+
+    Athena reads every file there as Parquet, but for those whose names begin with ``_`` or a dot.
+    """
+    return f"{'' if suffix == 'parquet' else '_'}part-{part:05d}.{suffix}"
 
 
 def scoring_errors(use_case: str, day: str, batch: str) -> str:

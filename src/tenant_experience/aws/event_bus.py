@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 
+from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError
 
 SOURCE = "tenant-experience"
@@ -21,7 +22,7 @@ def events() -> Any:
 
 
 def send(kind: str, detail: Mapping[str, Any]) -> None:
-    """Sends one event.
+    """Sends one event. Its detail says which project it is of, because the stacks of an account share the bus.
 
     Args:
         kind: the event's detail-type, such as ``File Scored``.
@@ -30,7 +31,7 @@ def send(kind: str, detail: Mapping[str, Any]) -> None:
     Raises:
         PlatformError: ``bus_unavailable`` when the bus did not take it.
     """
-    entry = {"Source": SOURCE, "DetailType": kind, "Detail": json.dumps(detail)}
+    entry = {"Source": SOURCE, "DetailType": kind, "Detail": json.dumps({"project": setting("PROJECT"), **detail})}
     answer = events().put_events(Entries=[entry])
     if answer["FailedEntryCount"]:
         why = answer["Entries"][0].get("ErrorMessage", "no reason")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -38,6 +39,10 @@ _AHEAD = 8 * _THREADS
 _SECONDS_BETWEEN_REPORTS = 3.0
 # A later moment of the features wins, and of the same moment the later run; the same run again changes nothing.
 _NEWER = "attribute_not_exists(#record) OR as_of < :as_of OR (as_of = :as_of AND scored < :scored)"
+# What a client may send as a cursor: more than DynamoDB's longest keys, as base64, is none. The other is what
+# ``attention`` writes.
+_LONGEST_CURSOR, _LONGEST_KEY_BYTES = 16_384, 2_048
+_ATTENTION = re.compile(r"[012]#[0-9a-f]{16}#[0-9]{7}")
 _log = logging.getLogger("kept_answers")
 
 
@@ -79,6 +84,7 @@ def write(rows: Iterable[Row], use_case: str, positive: str | None, *, retention
         retention_days: how long an answer is kept after ``scored_at``.
     """
     table, total, started = setting("ANSWER_TABLE"), Written(), time.monotonic()
+    dynamodb()  # threads that make their first client at the same moment disturb each other in boto3's session
     reported, left = started, iter(rows)
     pending: set[Future[bool]] = set()
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -121,7 +127,7 @@ def read_page(portfolio: str, use_case: str, *, limit: int = 50, cursor: str | N
     if not 1 <= limit <= MOST_OF_A_PAGE:
         raise UserError(f"a page has 1 to {MOST_OF_A_PAGE} answers, not {limit}", code="malformed_limit")
     key = f"{use_case}#{portfolio}"
-    begin: dict[str, Any] = {} if cursor is None else {"ExclusiveStartKey": _start_key(cursor, key)}
+    begin: dict[str, Any] = {} if cursor is None else {"ExclusiveStartKey": _start_key(cursor, use_case, key)}
     found = dynamodb().query(
         TableName=setting("ANSWER_TABLE"),
         IndexName=BY_PORTFOLIO,
@@ -185,11 +191,22 @@ def _cursor(key: Mapping[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(texts).encode()).decode()
 
 
-def _start_key(cursor: str, portfolio: str) -> dict[str, Any]:
+def _start_key(cursor: str, use_case: str, portfolio: str) -> dict[str, Any]:
+    """What DynamoDB continues after. A client sends the cursor, so it may hold anything."""
+    match _read_cursor(cursor):
+        case [str(of), str(order), str(record)] if of == portfolio and record.startswith(f"{use_case}#"):
+            if _ATTENTION.fullmatch(order) and len(record.encode()) <= _LONGEST_KEY_BYTES:
+                return {"portfolio": {"S": of}, "attention": {"S": order}, "record": {"S": record}}
+    raise UserError("the cursor is none of this portfolio: begin with the first page", code="malformed_cursor")
+
+
+def _read_cursor(cursor: str) -> object:
+    """The JSON in a cursor; None where there is none, or where it has halves of characters, which no key has."""
+    if len(cursor) > _LONGEST_CURSOR:
+        return None
     try:
-        of, order, record = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-    except ValueError:
-        of, order, record = None, None, None
-    if of != portfolio or not isinstance(order, str) or not isinstance(record, str):
-        raise UserError("the cursor is none of this portfolio: begin with the first page", code="malformed_cursor")
-    return {"portfolio": {"S": of}, "attention": {"S": order}, "record": {"S": record}}
+        found = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):  # no base64, no JSON, such a half, or lists in lists
+        return None
+    return found

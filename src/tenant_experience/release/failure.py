@@ -19,7 +19,17 @@ from typing import Any
 
 UNCHANGED = "The live models were not changed."
 UPLOAD_AGAIN = f"{UNCHANGED} Correct the input and upload it as a new batch."
-SCORE_AGAIN = "No kept answer was changed. Correct the input and upload it as a new batch below score/."
+_KEPT = "No kept answer was changed."
+SCORE_AGAIN = f"{_KEPT} Correct the input and upload it as a new batch below score/."
+SCORE_FILE_AGAIN = f"{_KEPT} Correct the file and upload it again under its key."
+SCORE_ALL_LATER = (
+    f"{_KEPT} Correct what the sentence above names. Everybody is scored again after the next release, and each night, "
+    "unless the stack's parameters turn that off."
+)
+TELL_AGAIN = (
+    "All answers are kept, and the files are written. The operator removes the cause, and then redrives the execution, "
+    "which says so again."
+)
 REDRIVE = (
     f"{UNCHANGED} The input need not be uploaded again. The operator removes the cause, and then redrives the "
     "execution, which resumes where it stopped."
@@ -38,7 +48,7 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
     "CountsDiffer": (
         "its answers do not add up",
         None,
-        "No kept answer was changed. The operator looks for the cause, and starts the batch again by uploading it.",
+        f"{_KEPT} The operator looks for the cause, and starts the batch again by uploading it.",
     ),
     "ReleaseRejected": (
         "it was rejected",
@@ -118,7 +128,10 @@ _LOGS = {
     "HyperParameterTuningJob": "/aws/sagemaker/TrainingJobs",
     "TrainingJob": "/aws/sagemaker/TrainingJobs",
     "ProcessingJob": "/aws/sagemaker/ProcessingJobs",
+    "TransformJob": "/aws/sagemaker/TransformJobs",
 }
+# What a job does whose name has no step in it.
+_DOES = {"HyperParameterTuningJob": "tunes the model", "TransformJob": "asks a model about its rows"}
 _CODES = re.compile(r"^(?:\w+(?:Error|Exception): )+(?:[a-z0-9_]+: )?")
 _ARN = re.compile(r"arn:[\w-]+:[^\s,;()'\"]+")
 
@@ -220,7 +233,7 @@ class _Job:
     @property
     def sentence(self) -> str:
         step = _STEP.search(self._name)
-        does = _STEPS[step[0]] if step else "tunes the model" if self.kind.startswith("Hyper") else "ran"
+        does = _STEPS[step[0]] if step else _DOES.get(self.kind, "ran")
         return f"The job that {does} {'was stopped' if self._status == 'Stopped' else 'failed'}."
 
     @property

@@ -12,12 +12,23 @@ from typing import Any
 
 from tenant_experience import data_layout
 from tenant_experience.readable_text import readable, readable_without_links
-from tenant_experience.release.failure import EXCEEDED, SCORE_AGAIN, UPLOAD_AGAIN, Failure, sentence
+from tenant_experience.release.failure import (
+    EXCEEDED,
+    SCORE_AGAIN,
+    SCORE_ALL_LATER,
+    SCORE_FILE_AGAIN,
+    TELL_AGAIN,
+    UPLOAD_AGAIN,
+    Failure,
+    sentence,
+)
 from tenant_experience.release.release import readable_time
 
 OPERATOR = "For the operator"
 _MAX_SHARDS = 3
 _MAX_MESSAGE = 4000
+# What fails once all answers are kept.
+_TELLING = ("SNS.", "EventBridge.")
 
 
 def write(detail: Mapping[str, Any], failed_shards: Sequence[Failure] = ()) -> tuple[str, str]:
@@ -42,7 +53,7 @@ def write(detail: Mapping[str, Any], failed_shards: Sequence[Failure] = ()) -> t
         *_others(len(failed_shards)),
         "",
         "What to do next",
-        failure.advice,
+        _scoring_advice(failure, given) if _is_scoring(given) else failure.advice,
         "",
         OPERATOR,
         *[_detail(line) for each in (whole, *failures[: len(failed_shards)]) for line in each.details],
@@ -64,20 +75,9 @@ def write_refusal(folder: str, message: str, code: str) -> tuple[str, str]:
         message: why, as a sentence.
         code: the same as a code.
     """
-    lines = [
-        f"The batch {readable_without_links(folder)} was refused, and no release was started.",
-        "",
-        "What happened",
-        _cleaned(sentence(message)),
-        "",
-        "What to do next",
-        UPLOAD_AGAIN,
-        "",
-        OPERATOR,
-        f"Error: UserError.{code}",
-    ]
     batch = readable_without_links(folder.rstrip("/").rpartition("/")[2])
-    return f"Batch {batch} was refused", "\n".join(lines)
+    title = f"The batch {readable_without_links(folder)} was refused, and no release was started."
+    return f"Batch {batch} was refused", _refusal(title, message, UPLOAD_AGAIN, code)
 
 
 def write_scoring_refusal(what: str, message: str, code: str) -> tuple[str, str]:
@@ -88,19 +88,24 @@ def write_scoring_refusal(what: str, message: str, code: str) -> tuple[str, str]
         message: why, as a sentence.
         code: the same as a code.
     """
+    name = readable_without_links(what)
+    return f"Not scored: {name}", _refusal(f"Nothing was scored for {name}.", message, SCORE_AGAIN, code)
+
+
+def _refusal(title: str, message: str, advice: str, code: str) -> str:
     lines = [
-        f"Nothing was scored for {readable_without_links(what)}.",
+        title,
         "",
         "What happened",
         _cleaned(sentence(message)),
         "",
         "What to do next",
-        SCORE_AGAIN,
+        advice,
         "",
         OPERATOR,
         f"Error: UserError.{code}",
     ]
-    return f"Not scored: {readable_without_links(what)}", "\n".join(lines)
+    return "\n".join(lines)
 
 
 def needs_shards(detail: Mapping[str, Any]) -> bool:
@@ -124,7 +129,7 @@ def _is_scoring(given: Mapping[str, Any]) -> bool:
 
 def _title(name: str, failure: Failure, given: Mapping[str, Any]) -> str:
     if _is_scoring(given):
-        if failure.error.startswith(("SNS.", "EventBridge.")):
+        if failure.error.startswith(_TELLING):
             return f"Scoring {name} is done, but {failure.heading}"
         return f"Scoring {name} gave no answers: {failure.heading}"
     if failure.error.startswith("SNS."):
@@ -134,16 +139,34 @@ def _title(name: str, failure: Failure, given: Mapping[str, Any]) -> str:
     return f"Release {name} did not go live: {failure.heading}"
 
 
+def _scoring_advice(failure: Failure, given: Mapping[str, Any]) -> str:
+    if failure.error.startswith(_TELLING):
+        return TELL_AGAIN
+    if not failure.error.startswith("UserError"):
+        return failure.advice
+    if given.get("kind") == "live":
+        return SCORE_ALL_LATER
+    return SCORE_FILE_AGAIN if given.get("key") else SCORE_AGAIN
+
+
 def _facts(detail: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     use_case, batch = given.get("use_case"), given.get("batch")
     known = isinstance(use_case, str) and isinstance(batch, str)
-    folder = data_layout.score_batch if _is_scoring(given) else data_layout.raw_batch
     facts = {
-        "batch": folder(str(use_case), str(batch)) if known else "unknown; see the execution's input",
+        "batch": _folder(given, str(use_case), str(batch)) if known else "unknown; see the execution's input",
         "use case": use_case if known else None,
         "ended": readable_time(detail["stopDate"] / 1000) if detail.get("stopDate") else None,
     }
     return [f"  {name:15} {readable_without_links(str(value))}" for name, value in facts.items() if value]
+
+
+def _folder(given: Mapping[str, Any], use_case: str, batch: str) -> str:
+    """Where the rows of a batch are."""
+    if not _is_scoring(given):
+        return data_layout.raw_batch(use_case, batch)
+    if given.get("kind") == "live":
+        return f"{batch}: everybody whose features are live"
+    return str(given.get("key") or data_layout.score_batch(use_case, batch))
 
 
 def _cleaned(text: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -89,6 +92,54 @@ def test_a_cursor_of_another_portfolio_and_a_wrong_limit_are_refused() -> None:
     for limit in (0, 101):
         with pytest.raises(UserError, match="1 to 100"):
             kept_answers.read_page("Tower 7", "homes", limit=limit)
+
+
+KEY = ["homes#Tower 7", "0#0000000000000000#9999999", "homes#T1"]
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        "5",
+        "null",
+        "{}",
+        '"abc"',
+        "[1, 2, 3]",
+        json.dumps([*KEY, "more"]),
+        json.dumps([KEY[0], 1, *KEY[1:]]),
+        json.dumps([KEY[0], "", KEY[2]]),
+        json.dumps([KEY[0], "anything", KEY[2]]),
+        json.dumps([KEY[0], KEY[1], "flats#T1"]),
+        json.dumps([KEY[0], KEY[1], ""]),
+        json.dumps([KEY[0], KEY[1], "homes#" + "x" * 2_048]),
+        json.dumps([KEY[0], KEY[1], "homes#\ud800"]),
+        "[" * 12_000,
+        "[" * 100_000,
+        "\ufeff[]",
+    ],
+)
+def test_whatever_a_client_sends_as_a_cursor_is_refused_in_words(held: str) -> None:
+    with pytest.raises(UserError) as caught:
+        kept_answers.read_page("Tower 7", "homes", cursor=base64.urlsafe_b64encode(held.encode()).decode())
+    assert caught.value.code == "malformed_cursor"
+
+
+def test_a_cursor_continues_after_the_record_that_it_names() -> None:
+    keep(answer("T1"), answer("T2"))
+    cursor = base64.urlsafe_b64encode(json.dumps(KEY).encode()).decode()
+    assert [row["record_id"] for row in kept_answers.read_page("Tower 7", "homes", cursor=cursor).rows] == ["T1", "T2"]
+
+
+def test_the_client_is_made_before_threads_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, client = [], boto3.client
+
+    def noted(*words: Any, **options: Any) -> Any:
+        made.append(threading.current_thread())
+        return client(*words, **options)
+
+    monkeypatch.setattr(boto3, "client", noted)
+    keep(*(answer(f"T{place}") for place in range(40)))
+    assert made == [threading.main_thread()]
 
 
 def test_what_has_expired_is_not_read_though_the_table_still_has_it() -> None:

@@ -82,7 +82,7 @@ def test_answers_and_errors(erasers: Erasers, tmp_path: Path) -> None:
     folder = "written/date=2026-11-29/b1"
     left = erased(erasers, tmp_path, f"predictions/{folder}/part-00000.parquet", parquet(answers))
     assert pq.read_table(io.BytesIO(left))["record_id"].to_pylist() == ["8"]
-    left = erased(erasers, tmp_path, f"predictions/{folder}/part-00000.csv", b"record_id,answer\n7,bad\n8,bad\n")
+    left = erased(erasers, tmp_path, f"predictions/{folder}/_part-00000.csv", b"record_id,answer\n7,bad\n8,bad\n")
     assert left == b"record_id,answer\n8,bad\n"
     errors = pa.table({"record_id": ["7", None], "reason": ["no_features", "ragged_row"], "line": [None, 7]})
     left = erased(erasers, tmp_path, f"errors/{folder}/errors.parquet", parquet(errors))

@@ -226,3 +226,18 @@ def test_an_interrupted_upload_says_that_nothing_starts_before_the_manifest(fold
         pytest.raises(Interrupted, match=r"Nothing starts before its manifest.json has arrived: `tenx status`"),
     ):
         upload(batch, "data", interrupt)
+
+
+def test_a_corrected_batch_is_not_read_together_with_files_of_the_wrong_one(tmp_path: Path) -> None:
+    wrong, right = tmp_path / "W47.csv", tmp_path / "W47.parquet"
+    for file in (wrong, right):
+        file.write_text("id\n")
+    with mock_aws():
+        boto3.client("s3").create_bucket(Bucket="data")
+        for _ in range(2):  # the same name of a file takes the place of the earlier one
+            upload(read_input(wrong, USE_CASE_FOLDER, appends=True), "data")
+        upload(read_input(wrong, USE_CASE_FOLDER), "data")
+        with pytest.raises(OperationError, match=r"data/raw/tenant_experience/W47/W47.csv is of an earlier upload of"):
+            upload(read_input(right, USE_CASE_FOLDER, appends=True), "data")
+        keys = [each["Key"] for each in boto3.client("s3").list_objects_v2(Bucket="data")["Contents"]]
+        assert not any(key.endswith(right.name) for key in keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,16 +11,20 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from rich.console import Console
 
 from operations import scoring
 from operations.errors import OperationError
 from operations.laptop import Laptop
-from operations.scoring import first_answers, read_score_input
+from operations.scoring import FinishedRun, first_answers, read_score_input
 from operations.stack import Stack
 from tenant_experience.api.kept_answer import Row
+from tenant_experience.data_layout import MANIFEST, score_batch
 from tenant_experience.errors import UserError
+from tenant_experience.release.scoring_run import ScoringRun
 from tenant_experience.scoring.answers import SCHEMA
 from tenant_experience.scoring.publish import write_files
+from tenx.scoring_commands import show
 from tests.support.places import USE_CASE_FOLDER
 
 
@@ -47,6 +52,17 @@ def test_options_complete_the_manifest_of_a_score_batch(folder: Path) -> None:
 
 def test_ids_need_no_source_of_the_use_case(folder: Path) -> None:
     assert read_score_input(folder / "2026/ids.csv", USE_CASE_FOLDER, "ids").manifest == {"source": "ids"}
+
+
+def test_whatever_a_file_is_called_its_batch_has_a_name_that_starts_a_run(tmp_path: Path) -> None:
+    file = tmp_path / "(2) Mieter für Oktober.csv"
+    file.write_text("tenant_id\nT1\n")
+    batch = read_score_input(file, USE_CASE_FOLDER, "ids")
+    assert batch.name.startswith("2-Mieter-f-r-Oktober-")
+    assert list(batch.named_files()) == [file.name]
+    key = score_batch(batch.use_case, batch.name) + MANIFEST
+    arrived = {"time": "2026-11-29T10:00:00Z", "detail": {"object": {"key": key}}}
+    assert ScoringRun.of_manifest(arrived).batch == batch.name
 
 
 @pytest.mark.parametrize(
@@ -108,3 +124,16 @@ def test_the_first_answers_are_read_from_the_first_file(tmp_path: Path) -> None:
             boto3.client("s3").upload_file(str(path), "data", f"predictions/x/{path.name}")
         found = first_answers(stack(), "predictions/x/")
     assert [row["record_id"] for row in found] == ["T0", "T1", "T2", "T3", "T4"]
+
+
+def test_rows_that_were_refused_are_told_with_the_file_of_their_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "first_answers", lambda _stack, _folder: [])
+    output = {"answers": 1_200, "unanswered": 0, "refused": 3, "release": "r1", "predictions": "p/", "errors": "e/"}
+    text = io.StringIO()
+    for refused in (3, 0):
+        execution = {"status": "SUCCEEDED", "output": json.dumps(output | {"refused": refused})}
+        show(stack(), FinishedRun("run", execution, 2.0), Console(file=text, width=200))
+    first, second = text.getvalue().strip().split("SUCCEEDED")[1:]
+    assert "1,200 records answered by release r1, 0 not answered, 3 rows refused" in first
+    assert "s3://data/e/errors.parquet has the reasons" in first
+    assert "errors.parquet" not in second

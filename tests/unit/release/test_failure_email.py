@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -12,7 +13,10 @@ from tenant_experience.release.failure import EXCEEDED, Failure
 from tests.support.places import ROOT
 
 EVENT: dict[str, Any] = json.loads((ROOT / "events" / "notify_failure.json").read_text())["detail"]
-MACHINE = json.loads((ROOT / "statemachine" / "train_and_release.asl.json").read_text())
+MACHINES = [
+    json.loads((ROOT / "statemachine" / name).read_text())
+    for name in ("train_and_release.asl.json", "score_batch.asl.json")
+]
 BATCH = "raw/tenant_experience/november/"
 ARN = "arn:aws:sagemaker:eu-west-1:123456789012:training-job/j"
 # Of Step Functions and Lambda themselves: no state of the machine has to name them.
@@ -49,7 +53,7 @@ def errors_of(value: Any) -> Iterator[str]:
             yield from errors_of(inner)
 
 
-ERRORS = sorted({*errors_of(MACHINE), *BY_AWS})
+ERRORS = sorted({*errors_of(MACHINES), *BY_AWS, "CountsDiffer.counts_differ"})
 
 
 def job(kind: str, name: str, **more: Any) -> str:
@@ -223,3 +227,58 @@ def test_a_model_that_is_not_the_registered_one_is_told_in_the_exceptions_own_wo
     assert f"T{said[1:]}." in text
     assert "The live models were not changed." in text
     assert "redrive-execution" in text
+
+
+def scoring(error: str, cause: str = "Reason.", **given: str) -> tuple[str, str]:
+    known = {"run": "20261129-abcdef0", "use_case": "homes", "batch": "b1", "kind": "batch", "key": "", **given}
+    detail = EVENT | {"name": known["run"], "error": error, "cause": cause, "input": json.dumps(known)}
+    return failure_email.write(detail)
+
+
+@pytest.mark.parametrize(
+    ("given", "where", "advice"),
+    [
+        ({}, "score/homes/b1/", "upload it as a new batch below score/"),
+        ({"key": "inference/homes/f.csv"}, "inference/homes/f.csv", "upload it again under its key"),
+        (
+            {"kind": "live", "batch": "nightly-2026-11-29"},
+            "nightly-2026-11-29: everybody whose features are live",
+            "Everybody is scored again after the next release",
+        ),
+    ],
+)
+def test_a_refused_scoring_run_names_its_rows_and_what_to_do(given: dict[str, str], where: str, advice: str) -> None:
+    subject, text = scoring("UserError.missing_features", **given)
+    assert subject.startswith("Scoring 20261129-abcdef0: its data cannot be used (batch ")
+    assert re.search(rf"^  batch +{re.escape(where)}$", text, re.MULTILINE)
+    assert advice in text.partition("What to do next")[2]
+
+
+@pytest.mark.parametrize("error", ["SNS.SdkClientException", "EventBridge.EventBridgeException"])
+def test_answers_that_were_kept_but_not_told_of_are_not_denied(error: str) -> None:
+    _, text = scoring(error)
+    assert text.startswith("Scoring 20261129-abcdef0 is done, but ")
+    assert "All answers are kept" in text
+    assert "Its models answer" not in text
+
+
+def test_a_failed_batch_transform_is_named_with_its_log() -> None:
+    name = "tenant-experience-20261129-abcdef0-all-0-0-0"
+    _, text = scoring("States.TaskFailed", job("TransformJob", name, FailureReason="ClientError: 400"))
+    assert "The job that asks a model about its rows failed." in text
+    assert f"Job: {name} is Failed: ClientError: 400" in text
+    assert f"Log: group /aws/sagemaker/TransformJobs, streams that begin with {name}" in text
+
+
+@pytest.mark.parametrize("cause", CAUSES.values(), ids=CAUSES)
+def test_every_failure_of_a_scoring_run_is_in_words_and_says_what_to_do(cause: str | None) -> None:
+    for error, kind in product(ERRORS, ("batch", "live")):
+        subject, text = scoring(error, cause or "", kind=kind)
+        main, operator = parts(text)
+        assert "Its models answer" not in main
+        assert not re.search(r'[{}\[\]"]|arn:|None|\w+\.\w+Exception|States\.|Error\b', main), main
+        assert any(
+            words in main.split("What to do next\n")[1] for words in ("pload", "redrives", "scored again", "stay")
+        )
+        assert error in operator
+        assert re.fullmatch(r"Scoring 20261129-abcdef0: [a-zA-Z' -]+ \(batch b1\)", subject), subject

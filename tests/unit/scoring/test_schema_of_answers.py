@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from tenant_experience.scoring.answers import SCHEMA, read_answers, write_rows
+from tenant_experience.scoring.publish import write_files
 from tests.support.kept_answers import row_of
 from tests.support.places import ROOT
 from tests.support.template import properties_of
@@ -22,6 +23,14 @@ _GLUE = {
 def test_the_glue_table_has_the_columns_of_the_files() -> None:
     columns = properties_of("AnswerFiles")["TableInput"]["StorageDescriptor"]["Columns"]
     assert {column["Name"]: column["Type"] for column in columns} == {field.name: _GLUE[field.type] for field in SCHEMA}
+
+
+def test_athena_reads_the_parquet_files_alone(tmp_path: Path) -> None:
+    rows = [row_of("T1", 0.25), row_of("T2", None)]
+    write_files(rows, tmp_path, csv=True, per_file=1)
+    seen = [path.name for path in tmp_path.iterdir() if not path.name.startswith(("_", "."))]  # as Athena does
+    assert sorted(seen) == ["part-00000.parquet", "part-00001.parquet"]
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_every_column_is_documented() -> None:

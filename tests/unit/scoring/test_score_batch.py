@@ -181,7 +181,7 @@ def test_pseudonyms_replace_ids_in_everything_that_is_written(scoring: Scoring) 
 
 def test_answers_are_also_written_for_a_spreadsheet(scoring: Scoring) -> None:
     scored = scoring.score(csv_of("N1,north,3,red"), {"format": "csv"})
-    header, line = (scored.folder / "part-00000.csv").read_text().splitlines()
+    header, line = (scored.folder / "_part-00000.csv").read_text().splitlines()
     assert header.startswith("record_id,portfolio_id,partition,status,answer")
     assert line.startswith("N1,north,north,scored,")
 
