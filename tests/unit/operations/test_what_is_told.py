@@ -84,7 +84,7 @@ def test_two_uploads_at_the_same_time_each_follow_their_own_release(monkeypatch:
             return {"input": json.dumps(inputs[executionArn])}
 
     monkeypatch.setattr(releases.boto3, "client", lambda _name: Busy())
-    monkeypatch.setattr(releases, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(watch, "_START_POLL_SECONDS", 0)
     monkeypatch.setattr(releases, "upload", lambda *_given: None)
     stack = Stack("s", {"StateMachineArn": "m", "DataBucket": "b"}, (), None)
     assert releases.start(stack, RawBatch("ours", (), use_case="u")) == "d-ours"
