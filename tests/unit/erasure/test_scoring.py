@@ -34,6 +34,7 @@ ME = "7"
 def erasers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Erasers]:
     written = table_of(tmp_path / "made", 3)
     shutil.copytree(written.folder, tmp_path / "use_cases/written")
+    (tmp_path / "use_cases/other").mkdir()
     monkeypatch.setattr(erasers_module, "_USE_CASES", tmp_path / "use_cases")
     with mock_aws():
         client = boto3.client("s3")
@@ -96,6 +97,11 @@ def test_what_belongs_to_another_use_case_is_not_searched(erasers: Erasers) -> N
         "errors/other/date=x/b/e.parquet",
     ):
         assert erasers.for_key(key) is None
+
+
+def test_what_names_no_use_case_is_searched(erasers: Erasers, tmp_path: Path) -> None:
+    left = erased(erasers, tmp_path, "predictions/by-hand/answers.csv", b"client,answer\n7,bad\n8,bad\n")
+    assert left == b"client,answer\n8,bad\n"
 
 
 def test_the_kept_answer_is_deleted_by_every_form_of_the_id_and_nobody_elses() -> None:
