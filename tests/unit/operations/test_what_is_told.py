@@ -14,7 +14,7 @@ from moto import mock_aws
 from rich.console import Console
 
 from demo import demo as demo_module
-from operations import releases, status
+from operations import releases, status, watch
 from operations.backfill import Snapshot, backfill, dates_between, show_snapshots
 from operations.batch import RawBatch, timed_name
 from operations.errors import Interrupted, OperationError
