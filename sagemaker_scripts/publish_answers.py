@@ -56,7 +56,9 @@ def main(arguments: list[str] | None = None) -> Outcome:
     errors.mkdir(parents=True, exist_ok=True)
     write_errors(prepared, found.refused, errors / ERRORS_FILE)
     counts |= {"errors": counts["errors"] + len(found.refused)}
-    kept = keep_files(sorted(files.glob("*.parquet")), use_case.name, use_case.positive)
+    kept = kept_answers.Written(0, 0)
+    if plan["is_kept"]:  # what is uploaded to be scored may be a question of "what if", and nobody is to act on that
+        kept = keep_files(sorted(files.glob("*.parquet")), use_case.name, use_case.positive)
     # An earlier run of the same batch on the same day may have had more files. Those of the same names are replaced
     # when the job ends, so the others go last.
     folder = data_layout.predictions(use_case.name, options.scored_at[:10], options.batch)

@@ -24,16 +24,25 @@ logger = Logger(service="start_scoring", json_serializer=redacted_json)
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Takes an event of S3, of a release that ended, ``Scoring Requested``, or of the schedule; answers the runs."""
+    started, codes = [], []
     try:
         runs = _runs(event)
-        for run in runs:
-            _start(run)
     except UserError as refusal:
-        what = _asked_for(event)
-        notifications.send(*failure_email.write_scoring_refusal(what, refusal.message, refusal.code))
-        logger.warning("not scored", extra={"code": refusal.code})
-        return {"runs": [], "code": refusal.code}
-    return {"runs": [run.run for run in runs]}
+        return {"runs": [], "code": _refuse(_asked_for(event), refusal)}
+    for run in runs:
+        try:
+            _start(run)
+        except UserError as refusal:  # the night goes on with the next use case
+            codes.append(_refuse(_asked_for(event) if run.kind == "batch" else f"{run.use_case}: {run.batch}", refusal))
+        else:
+            started.append(run.run)
+    return {"runs": started} | ({"code": codes[0]} if codes else {})
+
+
+def _refuse(what: str, refusal: UserError) -> str:
+    notifications.send(*failure_email.write_scoring_refusal(what, refusal.message, refusal.code))
+    logger.warning("not scored", extra={"code": refusal.code})
+    return refusal.code
 
 
 def _runs(event: dict[str, Any]) -> list[ScoringRun]:

@@ -123,7 +123,7 @@ def prepare(
         counts |= _write(connection, use_case, folders.prepared)
         slugs = _rows_by_slug(connection)
     items = _plan(folders.prepared, slugs, asked, served)
-    plan = {"items": items, "csv": bool(manifest and manifest.csv)}
+    plan = {"items": items, "csv": bool(manifest and manifest.csv), "is_kept": manifest is None}
     (folders.prepared / PLAN_FILE).write_text(json.dumps(plan | {"counts": counts}, indent=2) + "\n")
     # The state machine reads this, and no state of it holds more than 256 KiB.
     jobs = [{name: value for name, value in item.items() if name not in ("models", "partitions")} for item in items]

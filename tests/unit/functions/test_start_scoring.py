@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from tenant_experience.aws import executions, notifications, objects, release_table
+from tenant_experience.errors import UserError
 from tenant_experience.release.release import LiveRelease
+from tenant_experience.use_case import files as use_case_files
 from tests.support.function_module import function_module
 
 LIVE = LiveRelease("r1", "2026-11-01T00:00:00Z", 1, {"all": "r1"})
@@ -74,3 +76,19 @@ def test_a_release_scores_everybody_and_history_nobody(monkeypatch: pytest.Monke
     assert aws.handle({**event, "detail": {"input": given, "output": '{"release": "r1"}'}}) == {"runs": []}
     aws.handle({**event, "detail": {"input": given, "output": '{"release": "r1", "models": 1}'}})
     assert [(run["kind"], run["batch"]) for run in aws.started] == [("live", "release-r1")]
+
+
+def test_a_night_goes_on_when_one_use_case_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    aws = Aws(monkeypatch, {"tenant_experience", "telecom_churn"})
+    find = use_case_files.find
+
+    def broken(name: str) -> dict[str, bytes]:
+        if name == "telecom_churn":
+            raise UserError("it is broken", code="unknown_use_case")
+        return dict(find(name))
+
+    monkeypatch.setattr(use_case_files, "find", broken)
+    answer = aws.handle({"detail-type": "Nightly Scoring", "time": "2026-11-29T03:00:00Z", "detail": {}})
+    assert [given["use_case"] for given in aws.started] == ["tenant_experience"]
+    assert (len(answer["runs"]), answer["code"]) == (1, "unknown_use_case")
+    assert [subject for subject, _ in aws.mails] == ["Not scored: telecom_churn: nightly-2026-11-29"]
