@@ -65,7 +65,7 @@ from tenant_experience.intake.engine import DuckDbEngine, OpenEngine, Processing
 from tenant_experience.intake.events import read_events
 from tenant_experience.intake.files import find_raw_files, skipped_files
 from tenant_experience.intake.formats import RawFile
-from tenant_experience.intake.kept_events import KeptEvents
+from tenant_experience.intake.kept_events import KeptEvents, damaged_parts
 from tenant_experience.intake.table import read_table
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.pipeline.adding_up import AddingUp, accept, keep_parts, kept_for_later
@@ -124,13 +124,14 @@ def build_features(
         batch = Batch.open(folders, use_case_name, requested_at, as_of)
         kept_in = adding_up.store.folders if adding_up else ()
         readable = (folders.raw, folders.previous, folders.features, folders.quarantine, *kept_in)
-        with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
+        kept = adding_up.find(batch, release) if adding_up and batch.manifest.appends else None
+        new = kept if as_of is None else None
+        session = open_session(*readable, time_zone=batch.source.time_zone)
+        with damaged_parts(kept), session as (connection, scratch):
             engine = open_engine(connection, scratch, _pseudonyms(pseudonym_key, batch.use_case))
             if not batch.manifest.train:
                 quality.answered_by = check_live_release(connection, batch, folders.previous)
             files = find_raw_files(folders.raw, batch.source, scratch, batch.chosen)
-            kept = adding_up.find(batch, release) if adding_up and batch.manifest.appends else None
-            new = kept if as_of is None else None
             intake = read_batch(engine, batch, files, folders, scratch, quality, kept)
             check_quarantine_gate(intake, batch.use_case, batch.source.columns)
             check_conflicting_ids(quality.events or quality.table, batch.use_case)
