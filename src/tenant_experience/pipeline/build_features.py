@@ -196,8 +196,13 @@ def read_batch(
     scratch: Path,
     quality: DataQuality,
     kept: KeptEvents | None = None,
+    *,
+    scores: bool = False,
 ) -> IntakeFigures:
-    """Reads the files and writes the quarantine; what was found also goes into ``quality``."""
+    """Reads the files and writes the quarantine; what was found also goes into ``quality``.
+
+    In a score batch (``scores``), a wrong row costs no other row its answer.
+    """
     quality.words = batch.use_case.words
     quality.source, quality.as_of = batch.source_name, f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}"
     connection = engine.connection
@@ -212,7 +217,8 @@ def read_batch(
         quality.history = describe_history(batch.use_case, batch.source, read_sql(folders.use_case))
     else:
         in_process = DuckDbEngine(connection, scratch, engine.pseudonyms)
-        counted, quality.table = read_table(in_process, files, batch.source, batch.use_case)
+        scored_at = batch.as_of if scores else None
+        counted, quality.table = read_table(in_process, files, batch.source, batch.use_case, scored_at=scored_at)
         intake = describe_intake(connection, counted, skipped_files(folders.raw))
     if intake.skipped:  # all of them, also when a gate refuses the batch
         _log.info("not read, because their names begin with . or _: %s", ", ".join(intake.skipped))

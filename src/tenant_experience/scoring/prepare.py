@@ -152,7 +152,8 @@ def _by_id(engine: DuckDbEngine, folders: ScoringFolders, use_case: UseCase, scr
     """Fills ``wanted`` with the live rows of the ids that are asked for, and ``lacking`` with the ids without one."""
     source, connection, key = ids_source(use_case), engine.connection, identifier(use_case.record_id)
     files = find_raw_files(folders.raw, source, scratch)
-    counted, repeated = read_table(engine, files, source, use_case)
+    one_row_each = use_case.model_copy(update={"examples": "one"})  # an id alone has no time of its own
+    counted, repeated = read_table(engine, files, source, one_row_each)
     connection.execute(f"CREATE TABLE asked AS SELECT {key} FROM ready_made")
     connection.execute(
         f"CREATE TABLE wanted AS FROM ({_live_rows(folders.live, use_case)}) SEMI JOIN asked USING ({key})"
@@ -171,7 +172,7 @@ def _computed(engine: DuckDbEngine, batch: Batch, folders: ScoringFolders, scrat
     connection, given, quality = engine.connection, _folders(folders), DataQuality(batch.manifest.source or "")
     check_live_release(connection, batch, folders.previous)
     files = find_raw_files(folders.raw, batch.source, scratch, batch.chosen)
-    intake = read_batch(engine, batch, files, given, scratch, quality)
+    intake = read_batch(engine, batch, files, given, scratch, quality, scores=True)
     refused = compute_features(engine, batch, given, learns=False)
     if refused is not None and refused.refused:
         quarantine_features(connection, batch.use_case, FEATURES_TABLE)

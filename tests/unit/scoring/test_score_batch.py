@@ -21,6 +21,7 @@ from tenant_experience.models.served_model import ServedModel
 from tenant_experience.scoring.answers import SCHEMA, write_csv
 from tenant_experience.scoring.publish import REFUSED, Answers, check_counts, in_order, write_files
 from tenant_experience.use_case.schema import load_use_case
+from tests.support.loans import loans
 from tests.support.score_batches import SCORED_AT, Scoring
 from tests.support.written_use_case import events_of, table_of
 
@@ -124,6 +125,33 @@ def test_a_poisoned_row_is_among_the_errors_with_its_place_and_costs_nobody_else
         "rows.csv",
         6,
     )
+
+
+def test_a_file_of_nothing_but_poisoned_rows_costs_other_files_no_answer(scoring: Scoring) -> None:
+    files = csv_of("N1,north,3,red") | {"more.csv": f"{HEADER}N2,north,many,red\n".encode()}
+    scored = scoring.score(files, {})
+    assert [row["record_id"] for row in scored.rows] == ["N1"]
+    assert [(each["reason"], each["file"], each["line"]) for each in scored.errors] == [("not_a_number", "more.csv", 2)]
+
+
+def test_records_of_several_examples_are_answered_by_the_last_one_that_is_not_later(tmp_path: Path) -> None:
+    written = loans(tmp_path / "written", 60)
+    models = written.release()
+    several = Scoring(written, tmp_path / "batches", models)
+    live = pq.read_table(written.base / "job/features" / FEATURES_FILE).to_pylist()
+    scored = several.score({"ids.csv": b"client\nCLIENT-0001\nnobody\nCLIENT-0001\n"}, IDS)
+    (as_of,) = (row["as_of"] for row in live if row["client"] == "CLIENT-0001")
+    assert [(row["record_id"], row["as_of"]) for row in scored.rows] == [("CLIENT-0001", f"{as_of:%Y-%m-%dT%H:%M:%SZ}")]
+    assert [(each["record_id"], each["reason"]) for each in scored.errors] == [("nobody", "no_features")]
+    rows = (
+        "N1,north,2026-01-01,90,red,",
+        "N1,north,2026-06-01,150,red,",
+        "N1,north,2026-12-01,90,red,",
+        "N2,,never,1,,",
+    )
+    scored = several.score({"rows.csv": "\n".join(["c,b,granted,a,k,o", *rows]).encode()}, {})
+    assert [(row["record_id"], row["as_of"]) for row in scored.rows] == [("N1", "2026-06-01T00:00:00Z")]
+    assert [(each["reason"], each["line"]) for each in scored.errors] == [("future_time", 4), ("unreadable_time", 5)]
 
 
 def test_numbers_that_no_model_can_read_are_errors(scoring: Scoring) -> None:
