@@ -20,7 +20,7 @@ from tenant_experience.use_case.events import DELETED
 # Whole months are read, an export may lie in the bucket for some days, and clocks may be a day ahead.
 _ROOM_DAYS = 62
 # What refuses a release, and says nothing against its rows.
-_TOO_LITTLE = ("too_few_tenants", "no_events_before_as_of", "stale_events")
+_TOO_LITTLE = ("too_few_tenants", "missing_class", "no_events_before_as_of", "stale_events")
 
 
 @dataclass(frozen=True)

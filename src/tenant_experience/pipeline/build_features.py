@@ -150,7 +150,8 @@ def build_features(
             with kept_for_later(engine, new):
                 partition_of, placed = _assign(connection, batch, scope, folders)
             place_tenants(connection, batch.use_case, partition_of)
-            tenants, broken = _describe(connection, batch, folders, quality, placed)
+            with kept_for_later(engine, new):
+                tenants, broken = _describe(connection, batch, folders, quality, placed)
             by_rule = partial(by_live_rule, connection, batch, scratch, release, live_rules)
             accepted = check_comparison_gates(broken, batch.manifest.accept, by_rule, train=batch.manifest.train)
             quality.warnings = [*accepted, *(quality.warnings or ())]

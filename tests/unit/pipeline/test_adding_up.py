@@ -125,6 +125,17 @@ def test_an_event_is_deleted_and_comes_back_as_it_was_known(tmp_path: Path) -> N
         assert upload(tmp_path / f"one-{number}", [*CROWD, A_IS_BACK, A, B, A_IS_GONE], moment) == calls
 
 
+def test_a_log_may_begin_with_batches_of_one_class_each(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    few, many = ([(f"{end}-{n}", f"P{n}-{end}", "2026-06-03", "", "") for n in range(60)] for end in (1, 2))
+    says = r"no record has the class .many.*The events of this batch are kept"
+    with pytest.raises(UserError, match=says) as caught:
+        log.add("few", few)
+    assert caught.value.code == "missing_class"
+    log.add("many", many)
+    assert len(log.calls()) == 120
+
+
 def test_a_row_that_comes_in_two_batches_counts_once_whatever_features_sql_asks(tmp_path: Path) -> None:
     log = Log(
         tmp_path,
