@@ -138,7 +138,7 @@ def find_kept(
         store: of the use case.
         use_case: names the columns.
         columns: of the rows that are kept.
-        form: what one row is; a use case keeps rows of one form.
+        form: what one row is, by ``form_of``; a use case keeps rows of one form.
         release: of the batch.
         batch: its name. What was kept of an earlier upload under the same name does not count.
         requested_at: UTC.
@@ -282,9 +282,21 @@ def new_rows(kept: KeptEvents, rows: str, repeated_hashes: str) -> str:
     )
 
 
+def form_of(kind: str, *, hidden: bool, caseless: bool) -> str:
+    """What one row is, as marks say it: a row of another form names the same record otherwise.
+
+    Args:
+        kind: of the source.
+        hidden: whether pseudonyms replace ids.
+        caseless: whether ids that differ only in upper and lower case are one.
+    """
+    return "_".join([kind, *(["hidden"] if hidden else []), *(["caseless"] if caseless else [])])
+
+
 def _in_words(form: str) -> str:
-    rows, _, hidden = form.partition("_")
-    return f"rows of kind: {rows} with {'pseudonyms' if hidden else 'ids'}"
+    kind, *how = form.split("_")
+    case = " of record_id_case: insensitive" if "caseless" in how else ""
+    return f"rows of kind: {kind} with {'pseudonyms' if 'hidden' in how else 'ids'}{case}"
 
 
 def _differ(what: str) -> UserError:

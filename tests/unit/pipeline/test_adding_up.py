@@ -248,6 +248,19 @@ def test_kept_events_hold_pseudonyms_where_the_stack_does(tmp_path: Path) -> Non
         log.add("august", [B])
 
 
+def test_ids_that_were_kept_with_another_rule_of_case_are_refused(tmp_path: Path) -> None:
+    """They would be other people: K1 in what was kept, and k1 from now on."""
+    log = Log(tmp_path)
+    log.add("june", CROWD)
+    log.changes = {"record_id_case": "insensitive"}
+    says = (
+        "rows of kind: events with ids, and this batch has rows of kind: events with ids of record_id_case: insensitive"
+    )
+    with pytest.raises(UserError, match=says) as caught:
+        log.add("july", [A])
+    assert caught.value.code == "kept_events_differ"
+
+
 def test_a_column_that_is_new_is_blank_in_what_was_kept_and_one_of_another_type_is_refused(tmp_path: Path) -> None:
     log = Log(tmp_path)
     log.add("june", CROWD)
