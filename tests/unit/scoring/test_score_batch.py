@@ -199,6 +199,21 @@ def test_events_become_features_by_the_same_sql(tmp_path: Path) -> None:
     assert [(error["file"], error["line"]) for error in scored.errors] == [("new.csv", 5)]
 
 
+def test_a_record_with_impossible_features_is_among_the_errors_by_its_id(tmp_path: Path) -> None:
+    sql = SQL.replace("count(*) AS DOUBLE)", "count(*) AS DOUBLE) * CASE max(channel) WHEN 'visit' THEN -1 ELSE 1 END")
+    written = events_of(tmp_path / "written", sql)
+    models = written.release()
+    rows = ["event_id,tenant_id,portfolio_id,channel,opened_at", "X1,GOOD,north,call,2026-06-03"]
+    rows += ["X2,BAD,north,visit,2026-06-03"]
+    scored = Scoring(written, tmp_path / "batches", models).score({"new.csv": "\n".join(rows).encode()}, {})
+    assert [row["record_id"] for row in scored.rows] == ["GOOD"]
+    assert [(each["record_id"], each["reason"], each["column_name"]) for each in scored.errors] == [
+        ("BAD", "out_of_range", "calls")
+    ]
+    figures = scored.outcome.figures
+    assert (figures["records"], figures["to_answer"], figures["errors"], figures["quarantined"]) == (2, 1, 1, 0)
+
+
 def test_pseudonyms_replace_ids_in_everything_that_is_written(scoring: Scoring) -> None:
     scored = scoring.score(csv_of("N1,north,3,red", "N3,tiny,1,red"), {}, pseudonym_key=b"secret")
     named = [*scored.rows, *scored.errors]
