@@ -19,6 +19,7 @@ from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.features.table import read_features
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.scoring.answers import SCHEMA, write_csv
+from tenant_experience.scoring.manifest import ScoringManifest
 from tenant_experience.scoring.publish import REFUSED, Answers, check_counts, in_order, write_files
 from tenant_experience.use_case.schema import load_use_case
 from tests.support.loans import loans
@@ -222,6 +223,10 @@ def test_pseudonyms_replace_ids_in_everything_that_is_written(scoring: Scoring) 
     assert b"N1" not in (scored.folder / "part-00000.parquet").read_bytes()
 
 
+def test_a_key_of_null_is_a_key_that_is_not_there() -> None:
+    assert ScoringManifest.parse(dict.fromkeys(("source", "as_of", "format"))) == ScoringManifest()
+
+
 def test_answers_are_also_written_for_a_spreadsheet(scoring: Scoring) -> None:
     scored = scoring.score(csv_of("N1,north,3,red"), {"format": "csv"})
     header, line = (scored.folder / "_part-00000.csv").read_text().splitlines()
@@ -248,6 +253,7 @@ def test_no_text_of_the_answers_becomes_a_formula_in_a_spreadsheet(tmp_path: Pat
     [
         ({"train": False}, "unknown key 'train'"),
         ({"format": "xlsx"}, "'format' must be one of parquet, csv"),
+        ({"source": ""}, "'source' must be the name of a source, not \"\""),
         ({"source": "ids", "as_of": "2026-11-01T00:00:00Z"}, "would change nothing for ids"),
         ({"source": "nothing"}, "there is no source 'nothing'"),
     ],
