@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import duckdb
@@ -136,7 +138,7 @@ def find_kept(
         store: of the use case.
         use_case: names the columns.
         columns: of the rows that are kept.
-        form: what one row is; a use case keeps rows of one form.
+        form: what one row is, by ``form_of``; a use case keeps rows of one form.
         release: of the batch.
         batch: its name. What was kept of an earlier upload under the same name does not count.
         requested_at: UTC.
@@ -186,18 +188,23 @@ def kept_rows(
     """SQL of the rows of some parts, as rows of ``staged``.
 
     Raises:
-        UserError: ``kept_events_differ``: a column has another type than it had when the parts were written.
+        UserError: ``kept_events_differ``: a column has another type than it had when a part was written, or a part
+            holds something else.
     """
     types = row_types(connection, mapping)
+    needed = {EVENT_ID, *kept.identity}
+    found: set[str] = set()
+    for path, key in zip(paths, kept.parts, strict=True):
+        described = f"DESCRIBE SELECT * FROM read_parquet({literal(str(path))})"
+        of_part = {name: kind for name, kind, *_ in connection.cursor().execute(described).fetchall()}
+        for name, kind in types.items():
+            if name not in of_part and name in needed:
+                raise _differ(f"{key} has no column {name}")
+            if name in of_part and of_part[name] != kind:
+                raise _differ(f"column {name} is {of_part[name]} in {key} and {kind} now")
+        found |= of_part.keys()
     listed = ", ".join(literal(str(path)) for path in paths)
     parts = f"read_parquet([{listed}], union_by_name = true)"
-    found = {name: kind for name, kind, *_ in connection.cursor().execute(f"DESCRIBE SELECT * FROM {parts}").fetchall()}
-    needed = {EVENT_ID, *kept.identity}
-    for name, kind in types.items():
-        if name not in found and name in needed:
-            raise _differ(f"they have no column {name}")
-        if name in found and found[name] != kind:
-            raise _differ(f"column {name} is {found[name]} in them and {kind} now")
     columns = ", ".join(
         identifier(name) if name in found else f"CAST(NULL AS {types[name]}) AS {identifier(name)}"
         for name in types
@@ -219,6 +226,44 @@ def fetch_parts(kept: KeptEvents, scratch: Path) -> list[Path]:
     return paths
 
 
+@contextmanager
+def damaged_parts(kept: KeptEvents | None) -> Iterator[None]:
+    """Refuses a part that cannot be read by its key, whenever that is seen: a column is read when it is needed.
+
+    Args:
+        kept: what is read; None: nothing.
+
+    Raises:
+        UserError: ``kept_events_damaged``.
+    """
+    try:
+        yield
+    except (duckdb.Error, UserError) as error:
+        by_duckdb = isinstance(error, duckdb.Error) or isinstance(error.__cause__, duckdb.Error)
+        damaged = _find_damaged(kept) if kept is not None and by_duckdb else None
+        if damaged is None:
+            raise
+        raise UserError(
+            f"{damaged}, a part of the events that earlier batches of this use case kept, cannot be read: restore an "
+            "earlier version of this object in the folder of the use case below events/ in the data bucket, or empty "
+            "that folder, and upload the whole log once more",
+            code="kept_events_damaged",
+        ) from error
+
+
+def _find_damaged(kept: KeptEvents) -> str | None:
+    """The key of the first part that cannot be read. DuckDB's own message does not always name the file."""
+    for key in kept.parts:
+        with TemporaryDirectory() as folder, duckdb.connect() as connection:
+            path = Path(folder) / "part.parquet"
+            kept.store.fetch(key, path)
+            try:
+                connection.execute(f"SELECT sum(hash(COLUMNS(*))) FROM read_parquet({literal(str(path))})").fetchall()
+            except duckdb.Error:
+                return key
+    return None
+
+
 def new_rows(kept: KeptEvents, rows: str, repeated_hashes: str) -> str:
     """SQL of what a batch keeps: each of its rows once, with its month.
 
@@ -237,9 +282,21 @@ def new_rows(kept: KeptEvents, rows: str, repeated_hashes: str) -> str:
     )
 
 
+def form_of(kind: str, *, hidden: bool, caseless: bool) -> str:
+    """What one row is, as marks say it: a row of another form names the same record otherwise.
+
+    Args:
+        kind: of the source.
+        hidden: whether pseudonyms replace ids.
+        caseless: whether ids that differ only in upper and lower case are one.
+    """
+    return "_".join([kind, *(["hidden"] if hidden else []), *(["caseless"] if caseless else [])])
+
+
 def _in_words(form: str) -> str:
-    rows, _, hidden = form.partition("_")
-    return f"rows of kind: {rows} with {'pseudonyms' if hidden else 'ids'}"
+    kind, *how = form.split("_")
+    case = " of record_id_case: insensitive" if "caseless" in how else ""
+    return f"rows of kind: {kind} with {'pseudonyms' if 'hidden' in how else 'ids'}{case}"
 
 
 def _differ(what: str) -> UserError:

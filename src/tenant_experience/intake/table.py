@@ -6,11 +6,13 @@ With ``examples: several``, an id may have several rows, each with a time of its
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 
 import duckdb
 
 from tenant_experience.errors import UserError
-from tenant_experience.intake.duckdb_session import identifier, literal
+from tenant_experience.intake.duckdb_session import identifier, literal, sql_timestamp
 from tenant_experience.intake.engine import DuckDbEngine
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import (
@@ -35,20 +37,38 @@ _WRONG_COLUMN_SHARE = 0.5
 
 
 def read_table(
-    engine: DuckDbEngine, files: Sequence[RawFile], source: Source, use_case: UseCase
+    engine: DuckDbEngine,
+    files: Sequence[RawFile],
+    source: Source,
+    use_case: UseCase,
+    *,
+    scored_at: datetime | None = None,
 ) -> tuple[list[FileCount], RepeatedRows]:
     """Fills the view ``ready_made`` (record id, partition, features, label) and the table ``quarantine``.
 
     Numbers are DOUBLE. An optional feature that the source does not map is null in every row. Of rows with one id, one
     is kept.
 
+    Args:
+        engine: empty.
+        files: files of one batch.
+        source: how to map their columns.
+        use_case: says which columns there are.
+        scored_at: of a score batch: the moment that it describes, UTC. A wrong row then costs no other row its answer:
+            no column refuses its file, and a row of a later moment is quarantined. None: of a release.
+
     Raises:
         UserError: ``wrong_column_type``, or a file cannot be read; names the file and the column.
     """
+    several = use_case.examples == "several"
     mapping = table_mapping(source, use_case)
+    if scored_at is not None and several:
+        later = Rule("future_time", _AS_OF, f"{_AS_OF} > {sql_timestamp(scored_at)}")
+        mapping = replace(mapping, checks=(*mapping.checks, later))
     counts = engine.stage(files, mapping)
-    check_column_types(engine.connection, counts, source)
-    key = [use_case.record_id, *([_AS_OF] if use_case.examples == "several" else [])]
+    if scored_at is None:
+        check_column_types(engine.connection, counts, source)
+    key = [use_case.record_id, *([_AS_OF] if several else [])]
     return counts, view_one_row_each(engine.connection, "ready_made", key, mapping.columns)
 
 

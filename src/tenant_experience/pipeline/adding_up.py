@@ -13,14 +13,14 @@ from tenant_experience.errors import TenantExperienceError, UserError
 from tenant_experience.features.looking_back import first_month, kept_days
 from tenant_experience.intake.engine import ProcessingEngine
 from tenant_experience.intake.events import columns_of_events
-from tenant_experience.intake.kept_events import EventStore, KeptEvents, find_kept, new_rows
+from tenant_experience.intake.kept_events import EventStore, KeptEvents, find_kept, form_of, new_rows
 from tenant_experience.pipeline.batch import Batch
 from tenant_experience.use_case.events import DELETED
 
 # Whole months are read, an export may lie in the bucket for some days, and clocks may be a day ahead.
 _ROOM_DAYS = 62
 # What refuses a release, and says nothing against its rows.
-_TOO_LITTLE = ("too_few_tenants", "no_events_before_as_of", "stale_events")
+_TOO_LITTLE = ("too_few_tenants", "missing_class", "no_events_before_as_of", "stale_events")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,9 @@ class AddingUp:
             self.store,
             batch.use_case,
             columns,
-            form=f"{batch.source.kind}_hidden" if self.hidden else batch.source.kind,
+            form=form_of(
+                batch.source.kind, hidden=self.hidden, caseless=batch.use_case.record_id_case == "insensitive"
+            ),
             release=release,
             batch=self.batch,
             requested_at=batch.requested_at,

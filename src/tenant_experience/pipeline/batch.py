@@ -82,7 +82,7 @@ class Batch:
                 code="invalid_manifest",
             )
         if manifest.appends:
-            source = _adding_up(source, source_name)
+            source = _adding_up(source, source_name, use_case)
         elif not manifest.train:
             source = source.without(use_case.labels.column)
         elif source.kind == "table" and (label := use_case.labels.column) and label not in source.columns:
@@ -122,7 +122,7 @@ class Batch:
         return is_any if self.use_case.outcomes is None else is_no_outcomes
 
 
-def _adding_up(source: Source, name: str) -> Source:
+def _adding_up(source: Source, name: str, use_case: UseCase) -> Source:
     """The source of a batch whose events are added to those of earlier ones.
 
     Raises:
@@ -139,5 +139,12 @@ def _adding_up(source: Source, name: str) -> Source:
             f'{MANIFEST} says "mode": "append", but source {name!r} maps no {EVENT_ID}, so an event that comes twice '
             "would count twice: map it to the column, or to the columns together, that tell one event from another",
             code="invalid_source",
+        )
+    if use_case.examples == "several" and use_case.declared_events.kept_days is None:
+        raise UserError(
+            f'{MANIFEST} says "mode": "append", and {USE_CASE_FILE} of {use_case.name} says "examples: several", so a '
+            "model learns from old events as from new ones, but not how many days they count: set its key "
+            "events.kept_days to the length of the log in days",
+            code="invalid_use_case",
         )
     return source.with_deletions()

@@ -65,7 +65,7 @@ from tenant_experience.intake.engine import DuckDbEngine, OpenEngine, Processing
 from tenant_experience.intake.events import read_events
 from tenant_experience.intake.files import find_raw_files, skipped_files
 from tenant_experience.intake.formats import RawFile
-from tenant_experience.intake.kept_events import KeptEvents
+from tenant_experience.intake.kept_events import KeptEvents, damaged_parts
 from tenant_experience.intake.table import read_table
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.pipeline.adding_up import AddingUp, accept, keep_parts, kept_for_later
@@ -124,13 +124,14 @@ def build_features(
         batch = Batch.open(folders, use_case_name, requested_at, as_of)
         kept_in = adding_up.store.folders if adding_up else ()
         readable = (folders.raw, folders.previous, folders.features, folders.quarantine, *kept_in)
-        with open_session(*readable, time_zone=batch.source.time_zone) as (connection, scratch):
+        kept = adding_up.find(batch, release) if adding_up and batch.manifest.appends else None
+        new = kept if as_of is None else None
+        session = open_session(*readable, time_zone=batch.source.time_zone)
+        with damaged_parts(kept), session as (connection, scratch):
             engine = open_engine(connection, scratch, _pseudonyms(pseudonym_key, batch.use_case))
             if not batch.manifest.train:
                 quality.answered_by = check_live_release(connection, batch, folders.previous)
             files = find_raw_files(folders.raw, batch.source, scratch, batch.chosen)
-            kept = adding_up.find(batch, release) if adding_up and batch.manifest.appends else None
-            new = kept if as_of is None else None
             intake = read_batch(engine, batch, files, folders, scratch, quality, kept)
             check_quarantine_gate(intake, batch.use_case, batch.source.columns)
             check_conflicting_ids(quality.events or quality.table, batch.use_case)
@@ -149,7 +150,8 @@ def build_features(
             with kept_for_later(engine, new):
                 partition_of, placed = _assign(connection, batch, scope, folders)
             place_tenants(connection, batch.use_case, partition_of)
-            tenants, broken = _describe(connection, batch, folders, quality, placed)
+            with kept_for_later(engine, new):
+                tenants, broken = _describe(connection, batch, folders, quality, placed)
             by_rule = partial(by_live_rule, connection, batch, scratch, release, live_rules)
             accepted = check_comparison_gates(broken, batch.manifest.accept, by_rule, train=batch.manifest.train)
             quality.warnings = [*accepted, *(quality.warnings or ())]
@@ -195,8 +197,13 @@ def read_batch(
     scratch: Path,
     quality: DataQuality,
     kept: KeptEvents | None = None,
+    *,
+    scores: bool = False,
 ) -> IntakeFigures:
-    """Reads the files and writes the quarantine; what was found also goes into ``quality``."""
+    """Reads the files and writes the quarantine; what was found also goes into ``quality``.
+
+    In a score batch (``scores``), a wrong row costs no other row its answer.
+    """
     quality.words = batch.use_case.words
     quality.source, quality.as_of = batch.source_name, f"{batch.as_of:%Y-%m-%dT%H:%M:%SZ}"
     connection = engine.connection
@@ -211,7 +218,8 @@ def read_batch(
         quality.history = describe_history(batch.use_case, batch.source, read_sql(folders.use_case))
     else:
         in_process = DuckDbEngine(connection, scratch, engine.pseudonyms)
-        counted, quality.table = read_table(in_process, files, batch.source, batch.use_case)
+        scored_at = batch.as_of if scores else None
+        counted, quality.table = read_table(in_process, files, batch.source, batch.use_case, scored_at=scored_at)
         intake = describe_intake(connection, counted, skipped_files(folders.raw))
     if intake.skipped:  # all of them, also when a gate refuses the batch
         _log.info("not read, because their names begin with . or _: %s", ", ".join(intake.skipped))

@@ -70,8 +70,8 @@ class ScoringManifest:
                 f"{MANIFEST} of a score batch has the unknown key {unknown[0]!r}; allowed are {', '.join(_KEYS)}",
                 code="invalid_manifest",
             )
-        wanted = document.get("format", "parquet")
-        if wanted not in _FORMATS:
+        wanted = document.get("format")
+        if wanted not in (None, *_FORMATS):
             raise UserError(f"{MANIFEST} key 'format' must be one of {', '.join(_FORMATS)}", code="invalid_manifest")
         given = parse_manifest({key: value for key, value in document.items() if key != "format"})
         if given.source == IDS and given.as_of is not None:

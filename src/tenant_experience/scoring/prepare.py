@@ -152,12 +152,16 @@ def _by_id(engine: DuckDbEngine, folders: ScoringFolders, use_case: UseCase, scr
     """Fills ``wanted`` with the live rows of the ids that are asked for, and ``lacking`` with the ids without one."""
     source, connection, key = ids_source(use_case), engine.connection, identifier(use_case.record_id)
     files = find_raw_files(folders.raw, source, scratch)
-    counted, repeated = read_table(engine, files, source, use_case)
+    one_row_each = use_case.model_copy(update={"examples": "one"})  # an id alone has no time of its own
+    counted, repeated = read_table(engine, files, source, one_row_each)
     connection.execute(f"CREATE TABLE asked AS SELECT {key} FROM ready_made")
     connection.execute(
         f"CREATE TABLE wanted AS FROM ({_live_rows(folders.live, use_case)}) SEMI JOIN asked USING ({key})"
     )
-    connection.execute(f"CREATE TABLE lacking AS FROM asked ANTI JOIN wanted USING ({key})")
+    connection.execute(
+        f"CREATE TABLE lacking AS SELECT {key}, 'no_features' AS reason, '' AS column_name "
+        f"FROM asked ANTI JOIN wanted USING ({key})"
+    )
     return {
         "rows": sum(file.rows for file in counted),
         "quarantined": sum(file.quarantined for file in counted),
@@ -171,10 +175,8 @@ def _computed(engine: DuckDbEngine, batch: Batch, folders: ScoringFolders, scrat
     connection, given, quality = engine.connection, _folders(folders), DataQuality(batch.manifest.source or "")
     check_live_release(connection, batch, folders.previous)
     files = find_raw_files(folders.raw, batch.source, scratch, batch.chosen)
-    intake = read_batch(engine, batch, files, given, scratch, quality)
+    intake = read_batch(engine, batch, files, given, scratch, quality, scores=True)
     refused = compute_features(engine, batch, given, learns=False)
-    if refused is not None and refused.refused:
-        quarantine_features(connection, batch.use_case, FEATURES_TABLE)
     portfolios = tenants_by_portfolio(connection, batch.use_case)
     place_tenants(connection, batch.use_case, _places(portfolios, folders.previous))
     path = scratch / FEATURES_FILE
@@ -183,10 +185,27 @@ def _computed(engine: DuckDbEngine, batch: Batch, folders: ScoringFolders, scrat
     table = quality.table
     return {
         "rows": intake.rows,
-        "quarantined": intake.quarantined + (refused.refused if refused else 0),
+        "quarantined": intake.quarantined + (_sort_out_refused(connection, batch.use_case) if refused else 0),
         "filtered": intake.filtered,
         "repeated": table.repeated_rows + table.conflicting_rows if table else 0,
     }
+
+
+def _sort_out_refused(connection: duckdb.DuckDBPyConnection, use_case: UseCase) -> int:
+    """Fills ``lacking`` with the records of which ``features.sql`` gave nothing but impossible values.
+
+    Returns:
+        How many other rows it gave such values, of records that another row answers for; they join the quarantine.
+    """
+    key, refused = identifier(use_case.record_id), f"{FEATURES_TABLE}_refused"
+    connection.execute(
+        f"CREATE TABLE lacking AS SELECT record_id AS {key}, reason, column_name FROM {refused} "
+        f"WHERE record_id IS NULL OR record_id NOT IN (SELECT {key} FROM wanted) "
+        "QUALIFY row_number() OVER (PARTITION BY record_id ORDER BY _row) = 1"
+    )
+    connection.execute(f"DELETE FROM {refused} WHERE record_id IS NULL OR record_id IN (SELECT {key} FROM lacking)")
+    quarantine_features(connection, use_case, FEATURES_TABLE)
+    return count(connection, f"SELECT count(*) FROM {refused}")
 
 
 def _places(portfolios: Mapping[str, tuple[int, int]], previous: Path) -> dict[str, PartitionSize]:
@@ -249,7 +268,7 @@ def _write(connection: duckdb.DuckDBPyConnection, use_case: UseCase, folder: Pat
     )
     has_lacking = count(connection, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'lacking'")
     lacking = (
-        f"UNION ALL SELECT CAST({key} AS VARCHAR), NULL, 'no_features', '', NULL, NULL FROM lacking"
+        f"UNION ALL SELECT CAST({key} AS VARCHAR), NULL, reason, column_name, NULL, NULL FROM lacking"
         if has_lacking
         else ""
     )

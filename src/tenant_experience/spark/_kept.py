@@ -14,7 +14,15 @@ from pyarrow import parquet
 
 from tenant_experience.data_layout import ml_root
 from tenant_experience.intake.duckdb_session import identifier, open_session
-from tenant_experience.intake.kept_events import IS_NEW, MONTH, KeptEvents, fetch_parts, kept_rows, row_types
+from tenant_experience.intake.kept_events import (
+    IS_NEW,
+    MONTH,
+    KeptEvents,
+    damaged_parts,
+    fetch_parts,
+    kept_rows,
+    row_types,
+)
 from tenant_experience.intake.mapping import RowMapping
 from tenant_experience.spark._intake import BATCH_ROWS
 
@@ -42,7 +50,7 @@ class KeptRows:
                 yield from self._rows(replace(self.kept, parts=(self.kept.parts[number],)))
 
     def _rows(self, kept: KeptEvents) -> Iterator[pa.RecordBatch]:
-        with open_session(*kept.store.folders, threads=1) as (connection, scratch):
+        with open_session(*kept.store.folders, threads=1) as (connection, scratch), damaged_parts(kept):
             rows = kept_rows(connection, fetch_parts(kept, scratch), kept, self.mapping)
             for batch in connection.cursor().sql(rows).to_arrow_reader(BATCH_ROWS):
                 yield batch.cast(self.schema)

@@ -97,7 +97,7 @@ def parse_manifest(document: object) -> Manifest:
         _refuse(f"has the unknown key {unknown[0]!r}; allowed are {', '.join(KEYS)}")
     source, outcomes = document.get("source"), document.get("outcomes")
     for key, name in (("source", source), ("outcomes", outcomes)):
-        if name is not None and not isinstance(name, str):
+        if name is not None and (not isinstance(name, str) or not name):
             _refuse(f"key {key!r} must be the name of a source, not {_as_json(name)}")
     models = document.get("models")
     if models is not None and models not in get_args(Scope):

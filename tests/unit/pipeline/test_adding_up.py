@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from tenant_experience.errors import AlgorithmError, UserError
 from tenant_experience.intake.kept_events import EventFolder, KeptEvents
@@ -17,6 +20,7 @@ from tenant_experience.pipeline import build_features
 from tenant_experience.pipeline.adding_up import AddingUp
 from tests.support.erasing import erasing_from_own
 from tests.support.html_pages import words_of
+from tests.support.places import USE_CASES
 from tests.support.written_use_case import SETTINGS, Written
 
 APPEND: dict[str, Any] = {"mode": "append"}
@@ -121,6 +125,17 @@ def test_an_event_is_deleted_and_comes_back_as_it_was_known(tmp_path: Path) -> N
         assert upload(tmp_path / f"one-{number}", [*CROWD, A_IS_BACK, A, B, A_IS_GONE], moment) == calls
 
 
+def test_a_log_may_begin_with_batches_of_one_class_each(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    few, many = ([(f"{end}-{n}", f"P{n}-{end}", "2026-06-03", "", "") for n in range(60)] for end in (1, 2))
+    says = r"no record has the class .many.*The events of this batch are kept"
+    with pytest.raises(UserError, match=says) as caught:
+        log.add("few", few)
+    assert caught.value.code == "missing_class"
+    log.add("many", many)
+    assert len(log.calls()) == 120
+
+
 def test_a_row_that_comes_in_two_batches_counts_once_whatever_features_sql_asks(tmp_path: Path) -> None:
     log = Log(
         tmp_path,
@@ -188,6 +203,30 @@ def test_a_refused_batch_leaves_nothing_that_counts(tmp_path: Path, monkeypatch:
     assert log.calls() == {"K3": 2}
 
 
+def test_a_damaged_or_foreign_part_is_refused_by_its_key(tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    log.add("june", CROWD)
+    log.add("july", [A])
+    june, july = (key for key in log.store.keys() if key.startswith("month="))  # noqa: SIM118 - a store is no dictionary
+    path = log.store.root / june
+    whole = path.read_bytes()
+    for damaged in (
+        b"",
+        whole[:-30],
+        whole[:60] + b"\xff" * 120 + whole[180:],
+        whole[:200] + b"\xff" * 200 + whole[400:],
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=re.escape(june)) as caught:
+            log.add("august", [B])
+        assert caught.value.code == "kept_events_damaged"
+    path.write_bytes(whole)
+    pq.write_table(pa.table({"event_id": ["X"], "other": [1]}), log.store.root / july)
+    with pytest.raises(UserError, match=f"{re.escape(july)} has no column tenant_id") as caught:
+        log.add("august", [B])
+    assert caught.value.code == "kept_events_differ"
+
+
 def test_history_reads_what_was_kept_and_keeps_nothing(tmp_path: Path) -> None:
     log = Log(tmp_path)
     log.add("june", CROWD)
@@ -209,6 +248,19 @@ def test_kept_events_hold_pseudonyms_where_the_stack_does(tmp_path: Path) -> Non
         log.add("august", [B])
 
 
+def test_ids_that_were_kept_with_another_rule_of_case_are_refused(tmp_path: Path) -> None:
+    """They would be other people: K1 in what was kept, and k1 from now on."""
+    log = Log(tmp_path)
+    log.add("june", CROWD)
+    log.changes = {"record_id_case": "insensitive"}
+    says = (
+        "rows of kind: events with ids, and this batch has rows of kind: events with ids of record_id_case: insensitive"
+    )
+    with pytest.raises(UserError, match=says) as caught:
+        log.add("july", [A])
+    assert caught.value.code == "kept_events_differ"
+
+
 def test_a_column_that_is_new_is_blank_in_what_was_kept_and_one_of_another_type_is_refused(tmp_path: Path) -> None:
     log = Log(tmp_path)
     log.add("june", CROWD)
@@ -216,7 +268,7 @@ def test_a_column_that_is_new_is_blank_in_what_was_kept_and_one_of_another_type_
     log.add("july", [A])
     assert log.calls() == {"K1": 2}
     log.changes = {"events": {"time": "opened_at", "columns": {"mood": {"type": "text", "optional": True}}}}
-    with pytest.raises(UserError, match="column mood is DOUBLE in them and VARCHAR now") as caught:
+    with pytest.raises(UserError, match=r"column mood is DOUBLE in month=2026-07/.* and VARCHAR now") as caught:
         log.add("august", [B])
     assert caught.value.code == "kept_events_differ"
 
@@ -233,6 +285,37 @@ def test_what_cannot_add_up_is_refused_by_name(tmp_path: Path) -> None:
         log.add("a", CROWD, retention_days=426)
     assert caught.value.code == "events_removed_too_early"
     log.add("a", CROWD, retention_days=427)
+    log.changes = {"examples": "several"}
+    with pytest.raises(UserError, match="not how many days they count: set its key"):
+        log.add("a", CROWD)
+
+
+def test_old_loans_of_a_shipped_use_case_still_are_examples(tmp_path: Path) -> None:
+    """Six years of loans, of which those of the last year have no outcome yet."""
+    names = ("loan_id", "client_id", "branch", "granted", "amount", "birthday", "employed_since", "owns_car", "status")
+    loans = [
+        (
+            f"L{n}",
+            f"K{n // 6}",
+            "market",
+            f"202{n % 6}-03-01",
+            100 + n,
+            "1980-01-01",
+            "",
+            "yes",
+            ("repaid", "defaulted")[n % 2],
+        )
+        for n in range(360)
+    ]
+    folder = USE_CASES / "credit_risk"
+    settings, source = (yaml.safe_load((folder / name).read_text()) for name in ("use_case.yaml", "sources/loans.yaml"))
+    settings |= {"default_source": "export", "gates": SETTINGS["gates"]}
+    rows = dict(zip(names, map(list, zip(*loans, strict=True)), strict=True))
+    written = Written(tmp_path, settings, source, rows, (folder / "features.sql").read_text())
+    store = EventFolder(tmp_path / "kept")
+    store.root.mkdir()
+    written.build({"mode": "append"}, adding_up=AddingUp(store, "all"))
+    assert pq.read_metadata(tmp_path / "job/features/examples.parquet").num_rows == 360
 
 
 def test_cases_of_an_activity_log_add_up(tmp_path: Path) -> None:

@@ -19,8 +19,10 @@ from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.features.table import read_features
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.scoring.answers import SCHEMA, write_csv
+from tenant_experience.scoring.manifest import ScoringManifest
 from tenant_experience.scoring.publish import REFUSED, Answers, check_counts, in_order, write_files
 from tenant_experience.use_case.schema import load_use_case
+from tests.support.loans import loans
 from tests.support.score_batches import SCORED_AT, Scoring
 from tests.support.written_use_case import events_of, table_of
 
@@ -126,6 +128,33 @@ def test_a_poisoned_row_is_among_the_errors_with_its_place_and_costs_nobody_else
     )
 
 
+def test_a_file_of_nothing_but_poisoned_rows_costs_other_files_no_answer(scoring: Scoring) -> None:
+    files = csv_of("N1,north,3,red") | {"more.csv": f"{HEADER}N2,north,many,red\n".encode()}
+    scored = scoring.score(files, {})
+    assert [row["record_id"] for row in scored.rows] == ["N1"]
+    assert [(each["reason"], each["file"], each["line"]) for each in scored.errors] == [("not_a_number", "more.csv", 2)]
+
+
+def test_records_of_several_examples_are_answered_by_the_last_one_that_is_not_later(tmp_path: Path) -> None:
+    written = loans(tmp_path / "written", 60)
+    models = written.release()
+    several = Scoring(written, tmp_path / "batches", models)
+    live = pq.read_table(written.base / "job/features" / FEATURES_FILE).to_pylist()
+    scored = several.score({"ids.csv": b"client\nCLIENT-0001\nnobody\nCLIENT-0001\n"}, IDS)
+    (as_of,) = (row["as_of"] for row in live if row["client"] == "CLIENT-0001")
+    assert [(row["record_id"], row["as_of"]) for row in scored.rows] == [("CLIENT-0001", f"{as_of:%Y-%m-%dT%H:%M:%SZ}")]
+    assert [(each["record_id"], each["reason"]) for each in scored.errors] == [("nobody", "no_features")]
+    rows = (
+        "N1,north,2026-01-01,90,red,",
+        "N1,north,2026-06-01,150,red,",
+        "N1,north,2026-12-01,90,red,",
+        "N2,,never,1,,",
+    )
+    scored = several.score({"rows.csv": "\n".join(["c,b,granted,a,k,o", *rows]).encode()}, {})
+    assert [(row["record_id"], row["as_of"]) for row in scored.rows] == [("N1", "2026-06-01T00:00:00Z")]
+    assert [(each["reason"], each["line"]) for each in scored.errors] == [("future_time", 4), ("unreadable_time", 5)]
+
+
 def test_numbers_that_no_model_can_read_are_errors(scoring: Scoring) -> None:
     scored = scoring.score(csv_of("N1,north,1e39,red", "N2,north,-1e39,red", "N3,north,2,red"), {})
     assert [row["record_id"] for row in scored.rows] == ["N3"]
@@ -171,12 +200,31 @@ def test_events_become_features_by_the_same_sql(tmp_path: Path) -> None:
     assert [(error["file"], error["line"]) for error in scored.errors] == [("new.csv", 5)]
 
 
+def test_a_record_with_impossible_features_is_among_the_errors_by_its_id(tmp_path: Path) -> None:
+    sql = SQL.replace("count(*) AS DOUBLE)", "count(*) AS DOUBLE) * CASE max(channel) WHEN 'visit' THEN -1 ELSE 1 END")
+    written = events_of(tmp_path / "written", sql)
+    models = written.release()
+    rows = ["event_id,tenant_id,portfolio_id,channel,opened_at", "X1,GOOD,north,call,2026-06-03"]
+    rows += ["X2,BAD,north,visit,2026-06-03"]
+    scored = Scoring(written, tmp_path / "batches", models).score({"new.csv": "\n".join(rows).encode()}, {})
+    assert [row["record_id"] for row in scored.rows] == ["GOOD"]
+    assert [(each["record_id"], each["reason"], each["column_name"]) for each in scored.errors] == [
+        ("BAD", "out_of_range", "calls")
+    ]
+    figures = scored.outcome.figures
+    assert (figures["records"], figures["to_answer"], figures["errors"], figures["quarantined"]) == (2, 1, 1, 0)
+
+
 def test_pseudonyms_replace_ids_in_everything_that_is_written(scoring: Scoring) -> None:
     scored = scoring.score(csv_of("N1,north,3,red", "N3,tiny,1,red"), {}, pseudonym_key=b"secret")
     named = [*scored.rows, *scored.errors]
     assert len(named) == 2
     assert all(len(row["record_id"]) == 32 for row in named)
     assert b"N1" not in (scored.folder / "part-00000.parquet").read_bytes()
+
+
+def test_a_key_of_null_is_a_key_that_is_not_there() -> None:
+    assert ScoringManifest.parse(dict.fromkeys(("source", "as_of", "format"))) == ScoringManifest()
 
 
 def test_answers_are_also_written_for_a_spreadsheet(scoring: Scoring) -> None:
@@ -205,6 +253,7 @@ def test_no_text_of_the_answers_becomes_a_formula_in_a_spreadsheet(tmp_path: Pat
     [
         ({"train": False}, "unknown key 'train'"),
         ({"format": "xlsx"}, "'format' must be one of parquet, csv"),
+        ({"source": ""}, "'source' must be the name of a source, not \"\""),
         ({"source": "ids", "as_of": "2026-11-01T00:00:00Z"}, "would change nothing for ids"),
         ({"source": "nothing"}, "there is no source 'nothing'"),
     ],
