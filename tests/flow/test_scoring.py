@@ -98,6 +98,7 @@ def test_ids_features_events_and_everybody(flow: Flow, first: FinishedRelease, m
     kept = kept_answers.read_answer(released.rows[0]["record_id"], USE_CASE)
     assert kept is not None
     assert kept["probability"] == released.rows[0]["probability"]
+    assert kept_answers.read_answer("SCORED-0", USE_CASE) is None  # what was uploaded is nobody to act on
     page = kept_answers.read_page(released.rows[0]["portfolio_id"], USE_CASE, limit=20)
     answered = [row for row in page.rows if row.get("answer") == "bad"]
     assert [row["probability"] for row in answered] == sorted((row["probability"] for row in answered), reverse=True)
