@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import boto3
+
 from operations.errors import OperationError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +38,7 @@ class Laptop:
         for line in (self.state / "env").read_text().splitlines():
             name, _, value = line.partition("=")
             os.environ[name] = value
+        boto3.setup_default_session()  # one that was made before has the keys of before
 
 
 def running(state: Path = DEFAULT_STATE) -> Laptop | None:

@@ -12,9 +12,17 @@ import boto3
 import pytest
 
 from operations.releases import FinishedRelease
-from tests.flow.test_scoring import events_of_new_tenants
 from tests.support.flow import Flow
-from tests.support.scoring_runs import USE_CASE, ended, executions, read, scored, start_scoring, upload
+from tests.support.scoring_runs import (
+    USE_CASE,
+    ended,
+    events_of_new_tenants,
+    executions,
+    read,
+    scored,
+    start_scoring,
+    upload,
+)
 
 pytestmark = pytest.mark.slow
 _LIMIT_S = 300

@@ -155,7 +155,7 @@ def test_without_a_live_release_the_batch_is_refused(flow: Flow, tmp_path: Path)
 
 def test_customers_with_and_without_labels_are_served_by_models_of_those_with(flow: Flow, tmp_path: Path) -> None:
     """A release of which two thirds have no label; then customers whose file has no column of labels."""
-    for number, dimension in enumerate(("Dim1", "Dim2")):
+    for number, dimension in enumerate(("DummyDim1", "DummyDim2")):
         write_churn(tmp_path / "mixed", dimension, 3 * CUSTOMERS, seed=number)
         unlabel(tmp_path / "mixed" / f"{dimension}.csv", labelled=CUSTOMERS)
     files = tuple(sorted((tmp_path / "mixed").iterdir()))
@@ -165,12 +165,12 @@ def test_customers_with_and_without_labels_are_served_by_models_of_those_with(fl
     assert (outcome["tenants"], outcome["data_quality"]["may_train"]) == (6 * CUSTOMERS, 2 * CUSTOMERS)
     assert ingestion(flow, mixed.release)["records"] == 6 * CUSTOMERS
 
-    write_churn(tmp_path / "new", "Dim1", 40, seed=7)
-    path = tmp_path / "new" / "Dim1.csv"
+    write_churn(tmp_path / "new", "DummyDim1", 40, seed=7)
+    path = tmp_path / "new" / "DummyDim1.csv"
     without_column(path, states="ZZ")
     new = send(flow, RawBatch("new-customers", (path,), {"train": False, "accept": ["feature_shift"]}, CHURN))
     assert new.execution["status"] == "SUCCEEDED", (new.execution.get("error"), new.execution.get("cause"))
-    record = stored("Dim1 ZZ 415 000-0000")
+    record = stored("DummyDim1 ZZ 415 000-0000")
     assert record["release"] == new.release
     live = flow.live(CHURN)
     assert live is not None

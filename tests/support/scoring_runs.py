@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -92,3 +94,16 @@ def start_scoring(flow: Flow, event: dict[str, Any]) -> list[str]:
     )
     runs: list[str] = json.loads(answer["Payload"].read())["runs"]
     return runs
+
+
+def events_of_new_tenants() -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    names = ("event_id", "tenant_id", "portfolio_id", "channel", "direction", "opened_at", "first_response_at")
+    writer.writerow((*names, "resolved_at"))
+    for tenant in range(5):
+        for number in range(10):
+            opened = datetime.now(UTC) - timedelta(days=2 + 35 * number)
+            times = [f"{opened + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}" for hours in (0, 2, 9)]
+            writer.writerow((f"S{tenant}-{number}", f"SCORED-{tenant}", "Elm Court", "ticket", "", *times))
+    return text.getvalue().encode()

@@ -131,8 +131,9 @@ def read_page(portfolio: str, use_case: str, *, limit: int = 50, cursor: str | N
     found = dynamodb().query(
         TableName=setting("ANSWER_TABLE"),
         IndexName=BY_PORTFOLIO,
-        KeyConditionExpression="portfolio = :portfolio",
-        ExpressionAttributeValues={":portfolio": {"S": key}},
+        KeyConditionExpression="#partition = :key",
+        ExpressionAttributeNames={"#partition": "portfolio"},
+        ExpressionAttributeValues={":key": {"S": key}},
         Limit=limit,
         **begin,
     )
@@ -197,7 +198,7 @@ def _start_key(cursor: str, use_case: str, portfolio: str) -> dict[str, Any]:
         case [str(of), str(order), str(record)] if of == portfolio and record.startswith(f"{use_case}#"):
             if _ATTENTION.fullmatch(order) and len(record.encode()) <= _LONGEST_KEY_BYTES:
                 return {"portfolio": {"S": of}, "attention": {"S": order}, "record": {"S": record}}
-    raise UserError("the cursor is none of this portfolio: begin with the first page", code="malformed_cursor")
+    raise UserError("the cursor is not one of this list: begin with the first page", code="malformed_cursor")
 
 
 def _read_cursor(cursor: str) -> object:

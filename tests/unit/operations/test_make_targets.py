@@ -109,10 +109,11 @@ def test_arguments_are_split_into_words_and_nothing_in_them_is_expanded() -> Non
 
 
 def test_the_tests_that_are_chosen() -> None:
+    side_by_side = ["pytest", "--numprocesses", "3", "--no-loadscope-reorder"]
     fast, every = ["-m", "not slow"], ["--hypothesis-profile", "many"]
     for slow, chosen in (("", fast), ("0", fast), ("1", every), ("$(x)", every)):
-        assert command("test", {"TENX_SLOW": slow}) == ["pytest", "--numprocesses", "3", *chosen]
-    assert command("test-slow", {}) == ["pytest", "--numprocesses", "3", "-m", "slow or property", *every]
+        assert command("test", {"TENX_SLOW": slow}) == [*side_by_side, *chosen]
+    assert command("test-slow", {}) == [*side_by_side, "-m", "slow or property", *every]
 
 
 def test_a_version_is_one_word_and_no_option() -> None:
