@@ -36,6 +36,7 @@ def pooled(tmp_path_factory: pytest.TempPathFactory) -> Release:
     return make_release(base)
 
 
+@pytest.mark.slow
 def test_one_archive_answers_for_every_partition(pooled: Release) -> None:
     (row,) = pooled.evaluated["partitions"]
     assert (row["slug"], row["status"], row["scale"]) == ("all", "ready", "global")
@@ -46,6 +47,7 @@ def test_one_archive_answers_for_every_partition(pooled: Release) -> None:
     assert manifest.categories["dimension"] == DIMENSIONS
 
 
+@pytest.mark.slow
 def test_the_report_has_own_pooled_and_global(pooled: Release) -> None:
     document = json.loads((pooled.output("reports") / "evaluation.json").read_text())
     pooling = document["partitions"][0]["pooling"]
@@ -54,6 +56,7 @@ def test_the_report_has_own_pooled_and_global(pooled: Release) -> None:
     assert "Own, pooled and global" in (pooled.output("reports") / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_it_is_made_again_byte_for_byte(pooled: Release, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pooled.copy_to_bucket(tmp_path)
     assert main(["replay", "r1", "--folder", str(tmp_path)]) == 0

@@ -53,6 +53,7 @@ def judged(base: Path, kind: str) -> dict[str, Any]:
     return dict(told)
 
 
+@pytest.mark.slow
 def test_an_equal_model_is_equal_and_a_worse_one_is_refused_with_both_figures(
     job: tuple[Path, dict[str, str]], client: Callable[..., Any]
 ) -> None:

@@ -13,6 +13,7 @@ from tests.support.flow import Flow
 TENANTS = 700
 
 
+@pytest.mark.slow
 def test_an_endpoint_update_that_is_not_healthy_is_rolled_back_while_the_api_goes_on(
     flow: Flow, first: FinishedRelease
 ) -> None:

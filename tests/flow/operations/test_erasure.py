@@ -191,6 +191,7 @@ def test_a_proof_says_what_was_removed_and_only_who_knows_the_id_can_tell_whose(
     assert describe_id("T000000", bytes.fromhex(told["salt"])) != told
 
 
+@pytest.mark.slow
 def test_the_batch_can_be_released_again_and_gives_the_others_the_same_features(flow: Flow, erased: Erased) -> None:
     drive = Drive(flow, lambda mail: flow.decide(mail, "reject", "a drill"))
     before = executions(flow.stack)
