@@ -153,6 +153,7 @@ def test_without_a_live_release_the_batch_is_refused(flow: Flow, tmp_path: Path)
     assert "no release of bank_marketing is live" in done.execution["cause"]
 
 
+@pytest.mark.slow
 def test_customers_with_and_without_labels_are_served_by_models_of_those_with(flow: Flow, tmp_path: Path) -> None:
     """A release of which two thirds have no label; then customers whose file has no column of labels."""
     for number, dimension in enumerate(("DummyDim1", "DummyDim2")):

@@ -31,7 +31,7 @@ def test_what_mutations_begin_with_is_valid(tmp_path: Path, kind: str):
     assert verdict.ending == "ok"
 
 
-@pytest.mark.parametrize("count", [8, pytest.param(75, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [20, pytest.param(75, marks=pytest.mark.slow)])
 def test_mutated_files_end_in_features_quarantine_or_a_named_refusal(count: int):
     results = run_cases(SEED, list(range(count)), processes=2)
     assert [
