@@ -9,8 +9,8 @@ from typing import Literal
 
 from tenant_experience.intake.duckdb_session import identifier, literal
 from tenant_experience.tenant_id import FLAG_PATTERN, NAME_PATTERN, NO_ID_PATTERN, PATTERN
-from tenant_experience.use_case.source import WHERE, Source
-from tenant_experience.use_case.source_expression import is_plain_column
+from tenant_experience.use_case.source import Source
+from tenant_experience.use_case.source_expression import WHERE, is_plain_column
 
 # Instead of the index of a rule: the source's filter leaves the row out. It is neither kept nor quarantined.
 FILTERED = -1

@@ -21,8 +21,8 @@ from tenant_experience.intake.csv_format import CsvFormat
 from tenant_experience.intake.duckdb_session import identifier, literal
 from tenant_experience.intake.formats import RawFile
 from tenant_experience.intake.mapping import RowMapping
-from tenant_experience.use_case.source import WHERE, Source
-from tenant_experience.use_case.source_expression import is_plain_column
+from tenant_experience.use_case.source import Source
+from tenant_experience.use_case.source_expression import WHERE, is_plain_column
 
 # How data frames and databases write that there is no value. With them, a missing value is the same in every format
 # and column. Words that a person or a thing may be called, such as Null, NA or none, must be declared by the source.

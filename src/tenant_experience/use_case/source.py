@@ -14,7 +14,13 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Vali
 
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings, fault_in_words, line_of, load_settings
-from tenant_experience.use_case.events import DELETED, EVENT_ID, RECORDED_AT, Combination
+from tenant_experience.use_case._source_columns import (
+    allowed_columns,
+    check_as_of,
+    check_columns,
+    check_combinations,
+)
+from tenant_experience.use_case.events import DELETED, Combination
 from tenant_experience.use_case.features import Name
 from tenant_experience.use_case.history import History
 from tenant_experience.use_case.id_sql import joined_id
@@ -22,17 +28,12 @@ from tenant_experience.use_case.schema import SOURCES_FOLDER, USE_CASE_FILE, Use
 from tenant_experience.use_case.source_expression import (
     AS_OF_PARAMETER,
     FILE_PARAMETER,
+    WHERE,
     check_time_format,
     columns_read,
-    uses_as_of,
     uses_file,
 )
 from tenant_experience.use_case.sql_text import substituted
-from tenant_experience.use_case.tenant_outcomes import OUTCOME_COLUMNS, SCORE_COLUMN
-
-# The name of the filter in messages and in the quarantine, beside the names of our columns.
-WHERE = "where"
-
 
 # Names in the folder of time zones that mean the zone of the machine, or none.
 _OF_THE_MACHINE = {"localtime", "posixrules", "Factory"}
@@ -267,9 +268,9 @@ def load_source(folder: Path, name: str, use_case: UseCase, *, of: SourcePurpose
             + "; ".join(" ".join([*map(str, each["loc"]), fault_in_words(each)]) for each in error.errors()),
             code="invalid_source",
         ) from error
-    _check_columns(source, use_case, path)
-    _check_as_of(source, use_case, path)
-    _check_combinations(source, use_case, path)
+    check_columns(source, use_case, path)
+    check_as_of(source, use_case, path)
+    check_combinations(source, use_case, path)
     return _with_joined_id(source, use_case, path)
 
 
@@ -278,7 +279,7 @@ def _with_joined_id(source: Source, use_case: UseCase, path: Path) -> Source:
     if use_case.ids.from_ is None:
         return source
     joined = joined_id([source.columns[name] for name in use_case.id_columns], use_case.record_id_case)
-    needed = {name for names in _allowed_columns(source, use_case, path) for name in names}
+    needed = {name for names in allowed_columns(source, use_case, path) for name in names}
     others = {name: each for name, each in source.columns.items() if name in needed}
     return source.model_copy(update={"columns": {use_case.record_id: joined, **others}})
 
@@ -289,126 +290,3 @@ def _reads_outcomes(folder: Path, name: str) -> bool:
         return load_settings(folder / SOURCES_FOLDER / f"{name}.yaml", Source, code="invalid_source").kind == "outcomes"
     except UserError:
         return False
-
-
-def _check_columns(source: Source, use_case: UseCase, path: Path) -> None:
-    of_events = source.has_events
-    others, optional = _allowed_columns(source, use_case, path)
-    required = tuple(dict.fromkeys((*use_case.id_columns, *others)))
-    missing = [name for name in required if name not in source.columns]
-    unknown = [name for name in source.columns if name not in (*required, *optional)]
-    if missing:
-        raise UserError(
-            f"{path.name}: line {line_of(path, 'columns')}: key 'columns' lacks {', '.join(missing)}",
-            code="invalid_source",
-        )
-    needed = [name for name in (EVENT_ID, RECORDED_AT) if of_events and name not in source.columns]
-    if DELETED in source.columns and needed and not unknown:
-        raise UserError(
-            f"{path.name}: line {line_of(path, 'columns', DELETED)}: key 'columns' has {DELETED}, but not "
-            f"{' and '.join(needed)}: a deletion is about the event of an id, and holds from the time of its recording",
-            code="invalid_source",
-        )
-    if unknown:
-        raise UserError(
-            f"{path.name}: line {line_of(path, 'columns', unknown[0])}: key 'columns' has unknown "
-            f"{', '.join(unknown)}; allowed: {', '.join((*required, *optional))}"
-            + (f". {USE_CASE_FILE} declares the columns of events, below events.columns" if of_events else ""),
-            code="invalid_source",
-        )
-
-
-def _check_as_of(source: Source, use_case: UseCase, path: Path) -> None:
-    """Refuses ``$as_of`` where it cannot be: it may stand in the columns of a table, but for its ids."""
-    users = [name for name, expression in source.columns.items() if uses_as_of(expression)]
-    of_ids = [name for name in users if name in use_case.id_columns]
-    key: tuple[str, ...]
-    if users and source.kind != "table":
-        key = ("columns", users[0])
-        wrong = f"which is for kind: table and not for kind: {source.kind}; of events, features.sql has it"
-    elif of_ids:
-        key = ("columns", of_ids[0])
-        wrong = "but an id must be the same whenever the file is read: make it of columns of the file alone"
-    elif users and use_case.examples == "several":
-        key = ("columns", users[0])
-        wrong = (
-            "the moment of the release, but with examples: several each row describes a moment of its own, and would "
-            "know what came after it: write the expression that as_of is mapped to"
-        )
-    elif source.where is not None and uses_as_of(source.where):
-        key, wrong = (WHERE,), "but the filter looks at one row of the file, whenever it is read"
-    elif source.where is not None and uses_file(source.where):
-        raise UserError(
-            f"{path.name}: line {line_of(path, WHERE)}: key 'where' uses $file, but the filter looks at one row of the "
-            "file, however it is called",
-            code="invalid_source",
-        )
-    else:
-        return
-    raise UserError(
-        f"{path.name}: line {line_of(path, *key)}: key '{'.'.join(key)}' uses $as_of, {wrong}", code="invalid_source"
-    )
-
-
-def _allowed_columns(source: Source, use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The columns beside the id that a source must map, and those that it may map."""
-    if source.kind == "outcomes":
-        return _outcome_columns(use_case, path)
-    if use_case.labels.from_ == "events" and not source.has_events:
-        raise UserError(
-            f"{path.name}: line {line_of(path, 'kind')}: key 'kind' is table, but with labels.from: events, labels are "
-            "made of events: map the events themselves, with kind: events or activities",
-            code="invalid_source",
-        )
-    return _event_columns(source, use_case, path) if source.has_events else _table_columns(use_case)
-
-
-def _event_columns(source: Source, use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    if use_case.events is None:
-        raise UserError(
-            f"{path.name}: line {line_of(path, 'kind')}: key 'kind' is {source.kind}, but {USE_CASE_FILE} has no key "
-            "'events': declare there which columns an event has",
-            code="invalid_source",
-        )
-    events = use_case.declared_events
-    required = [name for name, column in events.columns.items() if not column.optional]
-    optional = [name for name, column in events.columns.items() if column.optional]
-    of_case = (EVENT_ID, RECORDED_AT)
-    if source.kind == "activities":
-        return (*of_case, events.time, *required), (use_case.partition_column, *optional)
-    return (events.time, *required), (use_case.partition_column, *optional, *of_case, DELETED)
-
-
-def _check_combinations(source: Source, use_case: UseCase, path: Path) -> None:
-    for name, how in source.combine.items():
-        if source.kind != "activities":
-            wrong = f"belongs to kind: activities, and not to kind: {source.kind}"
-        elif name not in source.columns or name in (EVENT_ID, RECORDED_AT, use_case.declared_events.time):
-            wrong = f"names {name}, which is not one of the columns that rows of a case may differ in"
-        elif how == "any" and name not in use_case.declared_events.of_type("boolean"):
-            wrong = f"says any of {name}, which is not of type boolean: say first or last"
-        else:
-            continue
-        raise UserError(
-            f"{path.name}: line {line_of(path, 'combine', name)}: key 'combine' {wrong}", code="invalid_source"
-        )
-
-
-def _outcome_columns(use_case: UseCase, path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    if use_case.outcomes is None:
-        raise UserError(
-            f"{path.name}: line {line_of(path, 'kind')}: key 'kind' is outcomes, but {USE_CASE_FILE} has no key "
-            "'outcomes': declare there what each kind of outcome means",
-            code="invalid_source",
-        )
-    return OUTCOME_COLUMNS, (SCORE_COLUMN,)
-
-
-def _table_columns(use_case: UseCase) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    required = [name for name, feature in use_case.features.items() if not feature.optional]
-    optional = [name for name, feature in use_case.features.items() if feature.optional]
-    # A source of records that only get answers need not have labels; Batch.open refuses to train on it.
-    labels = [use_case.labels.column] if use_case.labels.column else []
-    times = ["as_of"] if use_case.examples == "several" else []
-    kept = use_case.kept_columns
-    return (*times, *required, *kept), (use_case.partition_column, *optional, *labels)

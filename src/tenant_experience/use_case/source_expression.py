@@ -9,6 +9,8 @@ import duckdb
 
 from tenant_experience.use_case.sql_text import TOO_DEEP, parse_tree, substituted
 
+# The name of the filter in messages and in the quarantine, beside the names of our columns.
+WHERE = "where"
 # How a table source calls the moment that the features describe.
 AS_OF_PARAMETER = "as_of"
 # How a source of the queue calls the name of the file that it reads.
