@@ -2,6 +2,7 @@
 
 __all__ = [
     "approvals",
+    "approvers",
     "audit",
     "client_errors",
     "endpoint",

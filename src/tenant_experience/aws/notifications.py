@@ -1,4 +1,4 @@
-"""The topic that e-mails its subscribers about releases."""
+"""The topics that e-mail about releases: one tells operators, the other asks approvers."""
 
 from __future__ import annotations
 
@@ -40,6 +40,21 @@ def require_subscriber() -> None:
 
 
 def send(subject: str, text: str) -> None:
-    """Sends one e-mail. Its subject is cut to what SNS allows: 100 printable ASCII characters on one line."""
+    """Sends one e-mail to the operators."""
+    sns().publish(TopicArn=setting("TOPIC"), Subject=_line(subject), Message=text)
+
+
+def send_to(address: str, subject: str, text: str) -> None:
+    """Sends one e-mail to one approver: the filter of their subscription names the address."""
+    sns().publish(
+        TopicArn=setting("APPROVAL_TOPIC"),
+        Subject=_line(subject),
+        Message=text,
+        MessageAttributes={"to": {"DataType": "String", "StringValue": address}},
+    )
+
+
+def _line(subject: str) -> str:
+    """A subject as SNS allows it: 100 printable ASCII characters on one line."""
     line = re.sub(r"[^\x20-\x7e]+", " ", subject).strip()
-    sns().publish(TopicArn=setting("TOPIC"), Subject=line if len(line) <= 100 else line[:97] + "...", Message=text)
+    return line if len(line) <= 100 else line[:97] + "..."

@@ -3,6 +3,7 @@
 __all__ = [
     "approval",
     "approval_email",
+    "approver",
     "failure",
     "failure_email",
     "partition_result",
