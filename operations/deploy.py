@@ -31,16 +31,22 @@ def build_and_deploy(laptop: Laptop) -> Stack:
 
 
 def confirm_subscription(stack: Stack) -> bool:
-    """Confirm the approver's subscription with the token of its e-mail. False when it was confirmed before.
+    """Confirm the approver's subscriptions with the tokens of their e-mails. False when they were confirmed before.
 
-    The call is signed and asks for AuthenticateOnUnsubscribe. Otherwise every e-mail would carry a link that
+    The calls are signed and ask for AuthenticateOnUnsubscribe. Otherwise every e-mail would carry a link that
     unsubscribes the approver when anybody, or any mail scanner, opens it.
     """
-    sns, topic = boto3.client("sns"), stack.outputs["TopicArn"]
+    topics = (stack.outputs["TopicArn"], stack.outputs["ApprovalTopicArn"])
+    confirmed = [_confirm(stack, topic) for topic in topics]
+    return any(confirmed)
+
+
+def _confirm(stack: Stack, topic: str) -> bool:
+    sns = boto3.client("sns")
     subscriptions = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     if all(subscription["SubscriptionArn"].startswith("arn:") for subscription in subscriptions):
         return False
-    link = Mailbox(stack.mailbox_url).wait_for("Subscription Confirmation")["links"][0]
-    token = parse_qs(urlsplit(link).query)["token"][0]
+    mail = Mailbox(stack.mailbox_url).wait_for("Subscription Confirmation", text=f"{topic}\n")
+    token = parse_qs(urlsplit(mail["links"][0]).query)["token"][0]
     sns.confirm_subscription(TopicArn=topic, Token=token, AuthenticateOnUnsubscribe="true")
     return True

@@ -2,7 +2,10 @@
 
 __all__ = [
     "approvals",
+    "approvers",
+    "audit",
     "client_errors",
+    "decisions",
     "endpoint",
     "event_bucket",
     "event_bus",

@@ -3,10 +3,13 @@
 __all__ = [
     "approval",
     "approval_email",
+    "approver",
+    "decision",
     "failure",
     "failure_email",
     "partition_result",
     "release",
     "scoring_run",
     "smoke_comparison",
+    "vote",
 ]

@@ -1,0 +1,104 @@
+"""``approval:`` of ``use_case.yaml``: who decides about a release, and how.
+
+It does not need pydantic, because the functions that ask for a decision read it too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args
+
+import yaml
+
+from tenant_experience.errors import UserError
+
+Mode = Literal["manual"]
+Maker = Literal["may_decide", "may_not_decide"]
+MAXIMUM_QUORUM = 20
+_SECONDS = {"m": 60, "h": 3600, "d": 86400}
+_DURATION = re.compile(r"([1-9][0-9]{0,4})([mhd])")
+
+
+@dataclass(frozen=True)
+class ApprovalRules:
+    """Who decides about a release, and how.
+
+    Attributes:
+        mode: ``manual``: people decide.
+        quorum: how many approvers must approve a partition; one of them can reject it.
+        maker: whether the person whom the manifest names under ``requested_by`` may decide.
+        expires_after: how long a request waits, such as ``7d``, ``12h`` or ``30m``; None for as long as the stack's
+            parameter says, and never longer.
+        remind: whether those who have not decided are reminded.
+    """
+
+    mode: Mode = "manual"
+    quorum: int = 1
+    maker: Maker = "may_decide"
+    expires_after: str | None = None
+    remind: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuses values that are not possible.
+
+        Raises:
+            ValueError: names the key, and what is allowed.
+        """
+        for name, allowed in (("mode", get_args(Mode)), ("maker", get_args(Maker))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(allowed)} (it is {getattr(self, name)!r})")
+        if not isinstance(self.quorum, int) or isinstance(self.quorum, bool) or not 1 <= self.quorum <= MAXIMUM_QUORUM:
+            raise ValueError(f"quorum must be a whole number from 1 to {MAXIMUM_QUORUM} (it is {self.quorum!r})")
+        if self.remind not in (True, False):
+            raise ValueError(f"remind must be true or false (it is {self.remind!r})")
+        if self.expires_after is not None and not _DURATION.fullmatch(str(self.expires_after)):
+            raise ValueError(f"expires_after must be a time like 7d, 12h or 30m (it is {self.expires_after!r})")
+
+    def expires_in(self, longest: int) -> int:
+        """How many seconds a request waits.
+
+        Args:
+            longest: what the stack allows.
+        """
+        if self.expires_after is None:
+            return longest
+        number, unit = self.expires_after[:-1], self.expires_after[-1]
+        return min(longest, int(number) * _SECONDS[unit])
+
+    def document(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return asdict(self)
+
+
+def parse_approval_rules(value: object) -> ApprovalRules:
+    """The rules in the decoded YAML. ``manual`` alone stands for ``{mode: manual}``.
+
+    Raises:
+        ValueError: names the key, and what is allowed.
+    """
+    if value is None:
+        return ApprovalRules()
+    if isinstance(value, ApprovalRules):
+        return value
+    given = {"mode": value} if isinstance(value, str) else value
+    known = [each.name for each in fields(ApprovalRules)]
+    if not isinstance(given, Mapping):
+        raise ValueError(f"it must have keys; allowed are {', '.join(known)}")  # noqa: TRY004 - pydantic tells it
+    if unknown := [str(key) for key in given if key not in known]:
+        raise ValueError(f"it has the unknown key {unknown[0]!r}; allowed are {', '.join(known)}")
+    return ApprovalRules(**given)
+
+
+def read_approval_rules(use_case_yaml: bytes) -> ApprovalRules:
+    """The rules in a ``use_case.yaml``.
+
+    Raises:
+        UserError: ``invalid_use_case``.
+    """
+    try:
+        document = yaml.safe_load(use_case_yaml)
+        return parse_approval_rules(document.get("approval") if isinstance(document, Mapping) else None)
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"use_case.yaml: key 'approval': {error}", code="invalid_use_case") from error
