@@ -1,4 +1,4 @@
-"""A decision on its way: to the execution that waits for it, and to the older requests whose place a newer one takes."""
+"""A decision on its way: to the execution that waits for it, and a newer request that takes the place of older ones."""
 
 from __future__ import annotations
 
