@@ -18,9 +18,10 @@ _CLIENTS = (objects.s3, release_table.dynamodb, link_signature.kms)
 
 
 @contextmanager
-def decision_tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
-    """Everything that a decision is written to; what the execution that waits receives is given."""
-    with mock_aws():
+def decision_tables() -> Iterator[Answers]:
+    """Everything that a decision is written to, once for a module; what the execution that waits receives is given."""
+    with mock_aws(), pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         for client in _CLIENTS:
             client.cache_clear()
         key = boto3.client("kms").create_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")["KeyMetadata"]["KeyId"]
@@ -35,6 +36,14 @@ def decision_tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
         yield answers
         for client in _CLIENTS:
             client.cache_clear()
+
+
+def empty(answers: Answers) -> None:
+    """Removes what a test has written."""
+    for table, keys in (("releases", ["id"]), ("audit", ["release", "at"])):
+        for item in release_table.dynamodb().scan(TableName=table)["Items"]:
+            release_table.dynamodb().delete_item(TableName=table, Key={key: item[key] for key in keys})
+    answers.clear()
 
 
 def _create(name: str, keys: list[str], **indexes: list[str]) -> None:
@@ -66,7 +75,7 @@ def _key_schema(attributes: list[str]) -> Any:
 
 def audited(release: str = "r1") -> list[dict[str, Any]]:
     """The rows of the audit about a release, in their order."""
-    found = boto3.client("dynamodb").scan(TableName="audit")["Items"]
+    found = release_table.dynamodb().scan(TableName="audit")["Items"]
     rows = [{name: value["S"] for name, value in item.items()} for item in found if item["release"]["S"] == release]
     return [{**row, **json.loads(row.pop("details"))} for row in sorted(rows, key=lambda row: row["at"])]
 
@@ -81,6 +90,10 @@ class Answers:
     """
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets everything."""
         self.taken: dict[str, dict[str, Any]] = {}
         self.ended: set[str] = set()
         self.unreachable = 0

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import boto3
 import pytest
 
 from tenant_experience.aws import approvals, decisions, release_table
@@ -17,14 +15,20 @@ from tenant_experience.release import decision
 from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.release import LiveRelease
 from tenant_experience.release.vote import Vote
-from tests.support.decision_tables import Answers, audited, decision_tables
+from tests.support.decision_tables import Answers, audited, decision_tables, empty
 from tests.support.requests_for_decision import ADA, BEN, CAT, request
 
 
+@pytest.fixture(scope="module")
+def tables() -> Iterator[Answers]:
+    with decision_tables() as answers:
+        yield answers
+
+
 @pytest.fixture(autouse=True)
-def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
-    with decision_tables(monkeypatch) as tables:
-        yield tables
+def answers(tables: Answers) -> Iterator[Answers]:
+    yield tables
+    empty(tables)
 
 
 def opened(asked: Approval, token: str = "token", now: int = 10) -> Approval:  # noqa: S107 - of a test
@@ -89,39 +93,52 @@ def test_a_request_of_an_earlier_version_is_read_and_asked_anew() -> None:
         "summary": {"S": json.dumps(request().summary.as_document())},
         "mailed": {"BOOL": True},
     }
-    boto3.client("dynamodb").put_item(TableName="releases", Item=old)
+    release_table.dynamodb().put_item(TableName="releases", Item=old)
     stored, _ = approvals.read_approval("r1")
     assert (stored.asked, stored.revision, stored.partitions) == ((), 0, {})
     again = opened(request(expires_at=5000), "token-2")
     assert (again.expires_at, again.revision, len(again.asked)) == (5000, 1, 3)
-    decided = {"status": {"S": "approved"}, "approver": {"S": "Tess"}, "reason": {"S": "fine"}, "decided_at": {"S": "t"}}
-    boto3.client("dynamodb").put_item(TableName="releases", Item=old | decided)
+    decided = {
+        "status": {"S": "approved"},
+        "approver": {"S": "Tess"},
+        "reason": {"S": "fine"},
+        "decided_at": {"S": "t"},
+    }
+    release_table.dynamodb().put_item(TableName="releases", Item=old | decided)
     assert opened(request(), "token-3").verdict("east") == "approved by Tess: fine"
 
 
-def test_one_of_many_voters_at_once_decides_and_the_audit_has_one_row_of_each_change() -> None:
+def test_who_reads_before_another_writes_is_asked_again_and_the_audit_has_one_row_of_each_vote() -> None:
+    opened(request(quorum=2))
+    voters = iter((ADA, BEN, CAT))
+
+    def cast_after_the_next(address: str) -> Approval:
+        """Reads; lets the next voter come in between; then writes."""
+        given = Vote(address, "", None, {}, "because", "t")
+
+        def rule(stored: Approval) -> Approval:
+            if (later := next(voters, None)) is not None:
+                cast_after_the_next(later)
+            return decision.cast(stored, given, 10)
+
+        return approvals.change("r1", rule, lambda changed: [decisions._row(changed, "voted", by=address)])
+
+    with pytest.raises(UserError, match="already_decided"):
+        cast_after_the_next(next(voters))
+    stored, _ = approvals.read_approval("r1")
+    assert (stored.status, {each.address for each in stored.votes}) == ("approved", {BEN, CAT})
+    assert [row["by"] for row in audited()] == [CAT, BEN]
+
+
+def test_a_vote_without_its_row_in_the_audit_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     opened(request())
-    outcomes: list[str] = []
-
-    def run(address: str, *, rejects: bool) -> None:
-        given = Vote(address, "", frozenset() if rejects else None, {"*": "no"} if rejects else {}, "because", "t")
-        try:
-            approvals.change(
-                "r1",
-                lambda stored: decision.cast(stored, given, 10),
-                lambda changed: [decisions._row(changed, "voted", by=address)],
-            )
-            outcomes.append("recorded")
-        except UserError as refusal:
-            outcomes.append(refusal.code)
-
-    threads = [threading.Thread(target=run, args=(each,), kwargs={"rejects": each == BEN}) for each in (ADA, BEN, CAT)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert sorted(outcomes) == ["already_decided", "already_decided", "recorded"]
-    assert [row["event"] for row in audited()] == ["voted"]
+    row = decisions._row(request(), "voted")
+    release_table.dynamodb().put_item(TableName="audit", Item=row["Item"])
+    monkeypatch.setattr(approvals, "_ATTEMPTS", 1)
+    given = Vote(ADA, "", None, {}, "because", "t")
+    with pytest.raises(PlatformError, match="approval_busy"):
+        approvals.change("r1", lambda stored: decision.cast(stored, given, 10), lambda _changed: [row])
+    assert approvals.read_approval("r1")[0].votes == ()
 
 
 def test_what_was_mailed_and_opened_is_noted_once_and_of_this_request_only() -> None:
@@ -202,7 +219,7 @@ def test_the_pointer_is_read_back_as_written() -> None:
 
 def test_a_pointer_of_an_earlier_version_has_no_digests() -> None:
     release_table.write_live("tenant_experience", LiveRelease("r1", "t", 1, {"all": "r1"}, None, {"all": "d"}))
-    boto3.client("dynamodb").update_item(
+    release_table.dynamodb().update_item(
         TableName="releases", Key={"id": {"S": "live#tenant_experience"}}, UpdateExpression="REMOVE digests"
     )
     assert release_table.read_live("tenant_experience") == LiveRelease("r1", "t", 1, {"all": "r1"})

@@ -82,7 +82,7 @@ def test_a_quorum_of_two_needs_two_and_the_execution_is_told_both(order: tuple[s
 
 
 def test_one_rejects_although_the_quorum_is_two() -> None:
-    ended = cast(request(quorum=2), vote(decision="reject", reason="no"*2))
+    ended = cast(request(quorum=2), vote(decision="reject", reason="no" * 2))
     assert (ended.status, ended.outcome) == ("rejected", Outcome(frozenset(), dict.fromkeys(SLUGS, "nono")))
     mixed = cast(request(quorum=2), vote(partition=["east"], reject_reason="why not"), vote(BEN))
     assert [mixed.approves(slug) for slug in SLUGS] == [True, False, False]
@@ -161,9 +161,7 @@ def test_a_release_of_very_many_models_is_decided_as_a_whole() -> None:
 
 def test_votes_and_outcomes_are_read_back_and_stay_small() -> None:
     slugs = [f"{n:03}-{'s' * 56}" for n in range(MAX_PARTITIONS)]
-    given = read_vote(
-        form(partition=slugs[1:], reject_reason="r" * 800), address=ADA, partitions=slugs, decided_at="t"
-    )
+    given = read_vote(form(partition=slugs[1:], reject_reason="r" * 800), address=ADA, partitions=slugs, decided_at="t")
     outcome = outcome_of(slugs, [given], 1)
     assert outcome is not None
     stored = json.dumps([given.document(), outcome.document()])
