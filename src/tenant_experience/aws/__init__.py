@@ -5,6 +5,7 @@ __all__ = [
     "approvers",
     "audit",
     "client_errors",
+    "decisions",
     "endpoint",
     "event_bucket",
     "event_bus",

@@ -34,6 +34,8 @@ Event = Literal[
     "published",
     "taken_back",
 ]
+# The arguments of one PutItem.
+Row = dict[str, Any]
 MAX_TEXT = 1000
 _ATTEMPTS = 3
 
@@ -55,6 +57,36 @@ def append(
         use_case: of the release.
         address: the e-mail address of whoever did it, or to whom it was done.
         network: the address in the network that the request came from.
+        details: see ``row``.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            dynamodb().put_item(**row(release, event, use_case=use_case, address=address, network=network, **details))
+        except ClientError as error:
+            taken = error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+            if not taken or attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            return
+
+
+def row(
+    release: str,
+    event: Event,
+    *,
+    use_case: str,
+    address: str | None = None,
+    network: str | None = None,
+    **details: object,
+) -> Row:
+    """One row as it is put, so that a transaction can write it with what it tells of.
+
+    Args:
+        release: the release, or the run id of a roll-back.
+        event: what happened.
+        use_case: of the release.
+        address: the e-mail address of whoever did it, or to whom it was done.
+        network: the address in the network that the request came from.
         details: anything that JSON can hold. Of ``decided`` and ``published``, ``models`` names the version and the
             digest of each partition's model. Values under the names of secrets are left out, as they are of logs, and
             texts end after 1,000 characters.
@@ -67,21 +99,13 @@ def append(
         "network": network or "",
         "details": redacted_json(_cut(details)),
     }
-    row = {name: {"S": value[:MAX_TEXT] if name != "details" else value} for name, value in content.items() if value}
-    for attempt in range(_ATTEMPTS):
-        try:
-            dynamodb().put_item(
-                TableName=setting("AUDIT_TABLE"),
-                Item={**row, "at": {"S": moment(datetime.now(UTC))}},
-                ConditionExpression="attribute_not_exists(#release)",
-                ExpressionAttributeNames={"#release": "release"},
-            )
-        except ClientError as error:
-            taken = error.response["Error"]["Code"] == "ConditionalCheckFailedException"
-            if not taken or attempt == _ATTEMPTS - 1:
-                raise
-        else:
-            return
+    texts = {name: {"S": value[:MAX_TEXT] if name != "details" else value} for name, value in content.items() if value}
+    return {
+        "TableName": setting("AUDIT_TABLE"),
+        "Item": {**texts, "at": {"S": moment(datetime.now(UTC))}},
+        "ConditionExpression": "attribute_not_exists(#release)",
+        "ExpressionAttributeNames": {"#release": "release"},
+    }
 
 
 def moment(now: datetime) -> str:

@@ -29,14 +29,14 @@ def s3() -> S3Client:
     return boto3.client("s3", config=_CONFIG)
 
 
+def read_json(bucket: str, key: str) -> Any:
+    """The JSON document at ``key``."""
+    return json.loads(read_bytes(bucket, key))
+
+
 def read_bytes(bucket: str, key: str) -> bytes:
     """The content of one object."""
     return s3().get_object(Bucket=bucket, Key=key)["Body"].read()
-
-
-def read_json(bucket: str, key: str) -> Any:
-    """The JSON document at ``key``."""
-    return json.loads(s3().get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
 def find_json(bucket: str, key: str) -> Any | None:

@@ -4,10 +4,12 @@ __all__ = [
     "approval",
     "approval_email",
     "approver",
+    "decision",
     "failure",
     "failure_email",
     "partition_result",
     "release",
     "scoring_run",
     "smoke_comparison",
+    "vote",
 ]

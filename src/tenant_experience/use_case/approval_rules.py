@@ -55,8 +55,8 @@ class ApprovalRules:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)} (it is {getattr(self, name)!r})")
         if not isinstance(self.quorum, int) or isinstance(self.quorum, bool) or not 1 <= self.quorum <= MAXIMUM_QUORUM:
             raise ValueError(f"quorum must be a whole number from 1 to {MAXIMUM_QUORUM} (it is {self.quorum!r})")
-        if self.remind not in (True, False):
-            raise ValueError(f"remind must be true or false (it is {self.remind!r})")
+        if not isinstance(self.remind, bool):
+            raise ValueError(f"remind must be true or false (it is {self.remind!r})")  # noqa: TRY004 - as the others
         if self.expires_after is not None and not _DURATION.fullmatch(str(self.expires_after)):
             raise ValueError(f"expires_after must be a time like 7d, 12h or 30m (it is {self.expires_after!r})")
 
