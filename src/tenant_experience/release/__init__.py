@@ -9,6 +9,7 @@ __all__ = [
     "failure_email",
     "partition_result",
     "release",
+    "reminder",
     "scoring_run",
     "smoke_comparison",
     "vote",
