@@ -29,6 +29,7 @@ __all__ = [
     "pseudonym_key",
     "release_table",
     "request_index",
+    "request_pages",
     "row_queue",
     "served_features",
 ]

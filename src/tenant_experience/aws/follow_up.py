@@ -55,7 +55,8 @@ def follow_up(use_cases: Iterable[str], now: int) -> tuple[Done, list[Trouble]]:
         use_cases: of the stack.
         now: Unix seconds.
     """
-    done, troubles = Done(), []
+    done = Done()
+    troubles: list[Trouble] = []
     for use_case in use_cases:
         for each in request_index.open_ends(use_case, iso_time(now - _LONGEST)):
             try:
@@ -108,7 +109,8 @@ def _ask(request: Approval, now: int, done: Done) -> list[Exception]:
 
 def _remind(request: Approval, now: int, done: Done) -> list[Exception]:
     """Reminds each once on each occasion: the mark is written first, and taken back when the e-mail cannot be sent."""
-    occasion, failed = reminder.due(request, now), []
+    occasion = reminder.due(request, now)
+    failed: list[Exception] = []
     if occasion is None:
         return []
     for asked in reminder.those_who_wait(request):
