@@ -23,19 +23,15 @@ from tenant_experience.aws import (
     release_table,
 )
 from tenant_experience.environment import setting, whole_number
-from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release import approval, approval_email, approver
 from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.release import iso_time
-from tenant_experience.use_case.approval_rules import ApprovalRules, read_approval_rules
+from tenant_experience.use_case.approval_rules import read_approval_rules
 from tenant_experience.use_case.words import Words
 
 logger = Logger(service="request_approval", json_serializer=redacted_json)
-
-
-class ApproverNotSubscribedError(PlatformError):
-    """Fewer approvers are confirmed than the rules of the use case need. The execution can be redriven."""
 
 
 @client_errors.named
@@ -65,7 +61,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 def _request(event: dict[str, Any], now: int) -> Approval:
     release, requested_by = event["release"], event.get("requested_by", "")
-    rules = _rules(release)
+    rules = read_approval_rules(
+        objects.read_bytes(setting("DATA_BUCKET"), data_layout.use_case_snapshot(release) + "use_case.yaml")
+    )
     outcomes = objects.read_outcomes(setting("DATA_BUCKET"), event["shards"])
     quality = objects.read_json(setting("DATA_BUCKET"), data_layout.reports(release) + data_layout.DATA_QUALITY_FILE)
     live = release_table.read_live(event["use_case"])
@@ -79,7 +77,9 @@ def _request(event: dict[str, Any], now: int) -> Approval:
         requested_by=requested_by,
         rules=rules,
         partitions=approval.partitions_to_decide(outcomes),
-        asked=tuple(Asked(each.address) for each in _who_may_decide(rules, requested_by)),
+        asked=tuple(
+            Asked(each.address) for each in approver.who_may_decide(approvers.confirmed(), rules, requested_by)
+        ),
         summary=approval.summarise(
             release,
             event["use_case"],
@@ -91,30 +91,6 @@ def _request(event: dict[str, Any], now: int) -> Approval:
             Words.read(quality.get("words")),
         ),
     )
-
-
-def _rules(release: str) -> ApprovalRules:
-    """The rules of the use case as it was when the release began."""
-    return read_approval_rules(
-        objects.read_bytes(setting("DATA_BUCKET"), data_layout.use_case_snapshot(release) + "use_case.yaml")
-    )
-
-
-def _who_may_decide(rules: ApprovalRules, requested_by: str) -> list[approver.Approver]:
-    """The confirmed approvers, without the maker where the rules say so.
-
-    Raises:
-        ApproverNotSubscribedError: they are fewer than must approve.
-    """
-    confirmed = approvers.confirmed()
-    found = approver.without_maker(confirmed, requested_by) if rules.maker == "may_not_decide" else confirmed
-    if len(found) < rules.quorum:
-        raise ApproverNotSubscribedError(
-            f"{len(found)} approvers of topic {setting('APPROVAL_TOPIC')} are confirmed and may decide, and "
-            f"{rules.quorum} must approve: confirm or add an approver, then redrive the execution",
-            code="approver_not_subscribed",
-        )
-    return found
 
 
 def _ask(request: Approval, asked: Asked) -> None:

@@ -13,10 +13,14 @@ from typing import Any, Literal, get_args
 import yaml
 
 from tenant_experience.errors import UserError
+from tenant_experience.json_document import parse_json
 
 Mode = Literal["manual"]
 Maker = Literal["may_decide", "may_not_decide"]
 MAXIMUM_QUORUM = 20
+# Of a manifest: what asks for features alone, and what only matters where a model is trained.
+_FEATURES_ONLY = "features_only"
+_OF_TRAINING = ("hyperparameters", "models", "tuning", "groups", "outcomes")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 
@@ -102,3 +106,25 @@ def read_approval_rules(use_case_yaml: bytes) -> ApprovalRules:
         return parse_approval_rules(document.get("approval") if isinstance(document, Mapping) else None)
     except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"use_case.yaml: key 'approval': {error}", code="invalid_use_case") from error
+
+
+def asks_for_models(manifest: bytes, use_case_yaml: bytes, *, has_live: bool) -> bool:
+    """Whether a batch asks for models, about which somebody must decide; features alone go online without.
+
+    What is wrong with a manifest or a use case is told by the job that reads all of it, which costs little.
+
+    Args:
+        manifest: ``manifest.json``.
+        use_case_yaml: the use case's own file.
+        has_live: whether a release of the use case is live.
+    """
+    try:
+        said, use_case = parse_json(manifest.decode("utf-8-sig")), yaml.safe_load(use_case_yaml)
+    except (ValueError, UserError, yaml.YAMLError):
+        return False
+    if not isinstance(said, Mapping) or not isinstance(use_case, Mapping):
+        return False
+    if said.get("release") == _FEATURES_ONLY or said.get("train") is False:
+        return False
+    says_models = any(said.get(key) is not None for key in ("train", *_OF_TRAINING))
+    return says_models or not has_live or use_case.get("refresh") != "auto"
