@@ -58,4 +58,4 @@ def _link(mailbox: Mailbox, topic: str, address: str) -> str:
     found = next((link for link in links if parse_qs(urlsplit(link).query).items() >= wanted.items()), None)
     if found is None:
         raise OperationError(f"no e-mail asks {address} to confirm its subscription to {topic}")
-    return found
+    return str(found)
