@@ -19,7 +19,7 @@ from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release import approval, approver
 from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.release import iso_time
-from tenant_experience.use_case.approval_rules import ApprovalRules, read_approval_rules
+from tenant_experience.use_case.approval_rules import read_approval_rules
 from tenant_experience.use_case.words import Words
 
 logger = Logger(service="request_approval", json_serializer=redacted_json)
@@ -51,7 +51,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 def _request(event: dict[str, Any], now: int) -> Approval:
     release, requested_by = event["release"], event.get("requested_by", "")
-    rules = _rules(release)
+    rules = read_approval_rules(
+        objects.read_bytes(setting("DATA_BUCKET"), data_layout.use_case_snapshot(release) + "use_case.yaml")
+    )
     outcomes = objects.read_outcomes(setting("DATA_BUCKET"), event["shards"])
     quality = objects.read_json(setting("DATA_BUCKET"), data_layout.reports(release) + data_layout.DATA_QUALITY_FILE)
     live = release_table.read_live(event["use_case"])
@@ -77,13 +79,6 @@ def _request(event: dict[str, Any], now: int) -> Approval:
             data_layout.raw_batch(event["use_case"], event["batch"]) if "batch" in event else "",
             Words.read(quality.get("words")),
         ),
-    )
-
-
-def _rules(release: str) -> ApprovalRules:
-    """The rules of the use case as it was when the release began."""
-    return read_approval_rules(
-        objects.read_bytes(setting("DATA_BUCKET"), data_layout.use_case_snapshot(release) + "use_case.yaml")
     )
 
 
