@@ -73,6 +73,11 @@ class Drive:
         """Redrive the execution without waiting."""
         self._states.redrive_execution(executionArn=self.arn)
 
+    def stop(self) -> None:
+        """Stop the execution, as a person does who needs no more of it."""
+        self._states.stop_execution(executionArn=self.arn)
+        until(self._has_ended, f"{self.release} did not stop")
+
     def until_entered(self, state: str) -> None:
         """Wait until a state, or one of a child, has been entered since the last redrive."""
         until(lambda: state in states_entered(self.events()), f"the execution did not enter {state}")
