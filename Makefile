@@ -38,6 +38,8 @@ blank := $(shell grep -zoE '^($(subst $() ,|,$(VALUES)))=[[:space:]]' /proc/$$PP
 $(if $(blank),$(error make drops the blanks after $(strip $(blank)) so the value would not be what you typed: use tenx))
 endif
 unexport $(ALL_VALUES)
+# The jobs, functions and tests are hundreds of processes: each would compile the same modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo preview upload score test test-slow spark-if-java check up down status clean setup erase
 .PHONY: backfill replay check-types check-others
