@@ -13,6 +13,9 @@ from operations.batch import RawBatch
 from tests.support.flow import Flow
 from tests.support.waiting import until
 
+# A release takes many seconds, and each look reads the whole mailbox.
+_LOOK_EVERY_S = 0.4
+
 Decide = Callable[[dict[str, Any]], None]
 
 
@@ -84,7 +87,7 @@ class Drive:
 
     def follow(self) -> Stop:
         """Wait for the end, deciding when asked."""
-        until(self._has_ended, f"{self.release} did not end")
+        until(self._has_ended, f"{self.release} did not end", every=_LOOK_EVERY_S)
         return self._look()
 
     def events(self, kind: str = "") -> list[dict[str, Any]]:
