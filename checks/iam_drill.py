@@ -247,7 +247,8 @@ class Drill:
             return _said(page)
         fields = {"decision": "approve", "approver": "Drill", "reason": "every permission is in its place"}
         form = Form.of(page)  # it has no fields when a decision was recorded but not delivered yet
-        return _said(form.submit({name: value for name, value in fields.items() if name in form.names}))
+        answer = form.submit({name: value for name, value in fields.items() if name in form.names})
+        return _said(releases.confirm(self._stack, mail, answer))
 
     @property
     def _release(self) -> str:
