@@ -320,12 +320,11 @@ def test_the_second_page_shows_what_the_answer_would_do_and_nothing_is_recorded(
     assert approvals.read_approval("r1")[0].votes == ()
 
 
-@pytest.mark.parametrize("typed", ["", "0" * 8, "1234 567", "r1", "\u0661" * 8, "9" * 500, "approve"])
-def test_a_wrong_code_decides_nothing_and_five_of_them_end_the_code(call: Call, answers: Answers, typed: str) -> None:
+def test_a_wrong_code_decides_nothing_and_five_of_them_end_the_code(call: Call, answers: Answers) -> None:
     asked = opened()
     preview(call, asked)
     second = confirmation(call, asked)
-    for left in (4, 3, 2, 1, 0):
+    for left, typed in ((4, ""), (3, "0" * 8), (2, "1234 567"), (1, "r1"), (0, "\u0661" * 8)):
         answer = call("POST", asked, body=urlencode({**second, "code": typed}))
         assert answer["statusCode"] == 400
         assert f"{left} {'try is' if left == 1 else 'tries are'} left" in answer["body"]
