@@ -6,6 +6,7 @@ __all__ = [
     "approvers",
     "audit",
     "client_errors",
+    "confirmations",
     "decisions",
     "endpoint",
     "event_bucket",

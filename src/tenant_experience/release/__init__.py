@@ -4,6 +4,7 @@ __all__ = [
     "approval",
     "approval_email",
     "approver",
+    "confirmation",
     "decision",
     "failure",
     "failure_email",
