@@ -7,7 +7,15 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from tenant_experience import data_layout
-from tenant_experience.aws import approvals, client_errors, model_archives, model_registry, objects, release_table
+from tenant_experience.aws import (
+    approvals,
+    audit,
+    client_errors,
+    model_archives,
+    model_registry,
+    objects,
+    release_table,
+)
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
@@ -51,6 +59,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
                 logger.warning("registered without a digest", extra={"release": release, "partition": model.slug})
         release_table.write_live(event["use_case"], live)
         logger.info("release published", extra={"release": release, "models": len(models)})
+    described = {model.slug: {"version": model.version, "digest": model.digest} for model in models}
+    audit.append(release, "published", use_case=event["use_case"], models=described)
     published = live or current  # None: an earlier attempt published it, and its answer was lost
     return {"release": release, "models": len(models), "previous": (published and published.previous) or ""}
 
