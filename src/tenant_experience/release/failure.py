@@ -115,6 +115,7 @@ _FAULT = ("a step failed", "One of its steps failed, because of a fault in AWS o
 _STEPS = {
     "build-features": "computes the features",
     "ingest-features": "stores the features",
+    "serve-features": "hands the features to those who ask",
     "cluster-tenants": "finds the groups and labels",
     "train-model": "trains the model",
     "evaluate-model": "evaluates the model",

@@ -22,7 +22,7 @@ from tests.support.registered_model import pack, rewrite, sha256_of_manifest, wr
 
 EVENT = json.loads((ROOT / "events" / "publish_release.json").read_text())
 RELEASE, USE_CASE = EVENT["release"], EVENT["use_case"]
-BEFORE = LiveRelease("r0", "2026-01-01T00:00:00Z", 1, {"north": "r0"}, None, {"north": "n" * 64})
+BEFORE = LiveRelease.of_models("r0", "2026-01-01T00:00:00Z", 1, {"north": "r0"}, None, {"north": "n" * 64})
 MODEL = "s3://data/models/all/model.tar.gz"
 Publish = Callable[[], dict[str, Any]]
 
@@ -44,7 +44,7 @@ def publish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publish]:
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         )
-        release_table.write_live(USE_CASE, BEFORE)
+        release_table.write_live(USE_CASE, BEFORE, "r0")
         app = function_module("publish_release")
         yield lambda: app.handler(EVENT, None)
         for client in clients:
