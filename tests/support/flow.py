@@ -134,7 +134,7 @@ class Flow:
             self.http.delete(self.faults_url)
 
     def live(self, use_case: str = USE_CASE) -> dict[str, Any] | None:
-        """The live release, its models and their digests; None when nothing is live."""
+        """The live release, its models, their digests, and whose features are served; None when nothing is live."""
         item = (
             boto3.client("dynamodb")
             .get_item(
@@ -146,7 +146,13 @@ class Flow:
         )
         if item is None:
             return None
-        return {"release": item["release"]["S"]} | {name: json.loads(item[name]["S"]) for name in ("models", "digests")}
+        partitions = json.loads(item["partitions"]["S"])
+        return {
+            "release": item["release"]["S"],
+            "models": {slug: each["version"] for slug, each in partitions.items()},
+            "digests": {slug: each["digest"] for slug, each in partitions.items()},
+            "served": [release for release, _began, _without in json.loads(item["served"]["S"])],
+        }
 
     def packages(self, release: str) -> list[dict[str, Any]]:
         """The model packages of a release."""

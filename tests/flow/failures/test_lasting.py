@@ -133,7 +133,7 @@ def test_redriven_jobs_have_names_of_their_own(stopped: Stopped) -> None:
 def test_refused_records_are_written_by_the_redrive(flow: Flow, stopped: Stopped) -> None:
     outcome = flow.json_object(f"ingestion/{stopped.drive.release}/algo-1/outcome.json")
     assert outcome["failed"] == 0
-    assert 0 < outcome["written"] <= 10
+    assert outcome["written"] == outcome["records"] > 0
 
 
 def test_without_an_endpoint_the_api_says_when_to_come_back(stopped: Stopped) -> None:
