@@ -1,6 +1,6 @@
 """Records that the live release is to answer for: its models must be able to read them, and say who answers for whom.
 
-Nothing is trained on such a batch (``"release": "features_only"`` in manifest.json), and it does not become the live release.
+Nothing is trained on such a batch (``"release": "features_only"`` in manifest.json), and the live release stays.
 """
 
 # ruff: noqa: S608 - names in SQL are quoted, as is the path
