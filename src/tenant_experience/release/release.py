@@ -242,6 +242,16 @@ class LiveRelease:
         """The model that answers for a tenant of this partition: its own, else the global one."""
         return self.model_of(partition_slug) or self.model_of(data_layout.GLOBAL_PARTITION)
 
+    def later(self, started_at: str, slugs: Iterable[str]) -> dict[str, LivePartition]:
+        """Those of some partitions in which something is live that began after ``started_at``."""
+        found = {slug: self.partitions[slug] for slug in slugs if slug in self.partitions}
+        return {slug: partition for slug, partition in found.items() if partition.started_at > started_at}
+
+    def later_than(self, started_at: str, slugs: Iterable[str]) -> str | None:
+        """The live release that keeps one that began at ``started_at`` from being published; None where none does."""
+        later = self.later(started_at, slugs).values()
+        return max(later, key=lambda each: each.started_at).version if later else None
+
 
 def next_live(
     current: LiveRelease | None,
@@ -285,21 +295,17 @@ def next_live(
 
 
 def _check_order(current: LiveRelease, release: str, started_at: str, published: Iterable[str]) -> None:
-    later = {
-        slug: found for slug in published if (found := current.partitions.get(slug)) and found.started_at > started_at
-    }
+    later = current.later(started_at, published)
     if not later:
         return
     names = [
         f"{slug} (release {found.version}, which began on {readable_time(found.started_at)})"
         for slug, found in sorted(later.items())
     ]
-    shown = ", ".join(names[:_MOST_NAMED]) + (
-        f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    )
+    rest = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     raise UserError(
         f"release {release} began on {readable_time(started_at)}, and a later one is live in {len(names)} of its "
-        f"partitions: {shown}; upload the batch again to release it",
+        f"partitions: {', '.join(names[:_MOST_NAMED])}{rest}; upload the batch again to release it",
         code="superseded",
     )
 

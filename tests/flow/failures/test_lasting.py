@@ -33,6 +33,7 @@ LASTING: dict[str, dict[str, Any]] = {
     "packages refused": operation("sagemaker:CreateModelPackage", "ResourceLimitExceeded"),
     "endpoint unhealthy": {"endpoint": "*", "unhealthy": True},
     "model never ready": operation("sagemaker-runtime:InvokeEndpoint", NOT_READY),
+    "serving killed": {"job": "*-serve-features-*", "kill_after_seconds": 0},
     "pointer contended": operation("dynamodb:TransactWriteItems", CONFLICT),
 }
 
@@ -100,6 +101,7 @@ def remove_endpoint(flow: Flow) -> None:
         ("packages refused", "RegisterModels", "ClientError", "ResourceLimitExceeded", 0, "InService"),
         ("endpoint unhealthy", "DeployEndpoint", "PlatformError", "endpoint_failed", 1, None),
         ("model never ready", "SmokeTest", "PlatformError", "model_unavailable", 1, "InService"),
+        ("serving killed", "ServeFeatures", "States.TaskFailed", "-serve-features-0-", 1, "InService"),
         ("pointer contended", "PublishRelease", "PlatformError", "pointer_moved", 1, "InService"),
     ],
 )
