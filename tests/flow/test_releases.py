@@ -342,10 +342,10 @@ def test_further_releases_move_the_version_and_the_api_never_stops(
 def test_rejecting_changes_no_answer_and_says_why(flow: Flow, first: FinishedRelease) -> None:
     """The same tenants with other messages: as long as nobody has approved it, nothing of it is served."""
     before = flow.live()
-    tenants = [f"T{number:06d}" for number in range(1_500)]
+    tenants = [f"T{number:06d}" for number in range(500)]
     groups = [tenants[start : start + 100] for start in range(0, len(tenants), 100)]
     answers = [row for group in groups for row in flow.predictions(group)]
-    assert sum(row["status"] == "scored" for row in answers) > 1_000
+    assert sum(row["status"] == "scored" for row in answers) > 300
 
     def scan(mail: dict[str, Any]) -> None:
         """A mail scanner follows the link, as often as it likes; a person sends the form too early."""
