@@ -69,7 +69,11 @@ class Scoring:
         return LiveRelease.of_models("r1", "2026-11-01T00:00:00Z", 1, dict.fromkeys(self.models, "r1"))
 
     def prepare(
-        self, files: dict[str, bytes], manifest: dict[str, Any] | None, fed: list[Path] | None = None, **more: Any
+        self,
+        files: dict[str, bytes],
+        manifest: dict[str, Any] | None,
+        fed: list[LiveFeatures] | None = None,
+        **more: Any,
     ) -> tuple[Outcome, Path]:
         """PrepareScoring; a manifest of None is what is live."""
         self._number += 1
@@ -90,7 +94,7 @@ class Scoring:
             live=self.live,
             transform_rows=self.transform_rows,
         )
-        live = [LiveFeatures(path) for path in fed or [previous / FEATURES_FILE]]
+        live = fed or [LiveFeatures(previous / FEATURES_FILE)]
         folders = ScoringFolders(raw, self.written.folder, previous, live, prepared)
         outcome = prepare(folders, asked, self.run.use_case, **more)
         outcome.write(prepared)
@@ -102,7 +106,11 @@ class Scoring:
         return Run("20261102-abcdef0", "b1", SCORED_AT, use_case)
 
     def score(
-        self, files: dict[str, bytes], manifest: dict[str, Any] | None, fed: list[Path] | None = None, **more: Any
+        self,
+        files: dict[str, bytes],
+        manifest: dict[str, Any] | None,
+        fed: list[LiveFeatures] | None = None,
+        **more: Any,
     ) -> Scored:
         """All of it."""
         outcome, prepared = self.prepare(files, manifest, fed, **more)
