@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from tenant_experience import data_layout
-from tenant_experience.aws import client_errors, model_archives, model_registry, objects, release_table
+from tenant_experience.aws import approvals, client_errors, model_archives, model_registry, objects, release_table
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
@@ -24,7 +24,7 @@ class ReleaseSupersededError(UserError):
 
 @client_errors.named
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Moves the release pointer, which takes each model's digest from the registry.
+    """Moves the release pointer of the approved partitions; each model's digest is that of the registry.
 
     Args:
         event: release, use_case, started_at (the execution's), shards (the output of TrainModels; none of a batch of
@@ -37,13 +37,18 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """
     release, use_case = event["release"], event["use_case"]
     ready = ready_partitions(objects.read_outcomes(setting("DATA_BUCKET"), event["shards"]))
+    rejected: list[str] = []
+    if ready:  # a batch of features alone asks nobody
+        request, _ = approvals.read_approval(release)
+        rejected = [partition.slug for partition in ready if not request.approves(partition.slug)]
+        ready = [partition for partition in ready if request.approves(partition.slug)]
     models = [_registered(release, use_case, partition.slug) for partition in ready]
     for model in models:
         if model.digest:
             model_archives.check_registered(model)
         else:
             logger.warning("registered without a digest", extra={"release": release, "partition": model.slug})
-    move = partial(next_live, release=release, started_at=event["started_at"], models=models)
+    move = partial(next_live, release=release, started_at=event["started_at"], models=models, rejected=rejected)
     try:
         live = release_table.move_live(use_case, release, move)
     except UserError as error:

@@ -3,10 +3,14 @@
 __all__ = [
     "approval",
     "approval_email",
+    "approver",
+    "confirmation",
+    "decision",
     "failure",
     "failure_email",
     "partition_result",
     "release",
     "scoring_run",
     "smoke_comparison",
+    "vote",
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,17 +20,20 @@ from tenant_experience.json_document import parse_json
 from tenant_experience.use_case.group_choice import GroupChoice, parse_group_choice
 
 KEYS = (
-    "source",
-    "as_of",
-    "mode",
-    "release",
-    "train",
-    "hyperparameters",
-    "models",
-    "tuning",
-    "groups",
-    "accept",
-    "outcomes",
+    *(
+        "source",
+        "as_of",
+        "mode",
+        "release",
+        "train",
+        "hyperparameters",
+        "models",
+        "tuning",
+        "groups",
+        "accept",
+        "outcomes",
+    ),
+    "requested_by",
 )
 # The value of the key ``release``: features alone go online, and the live models answer with them.
 FEATURES_ONLY = "features_only"
@@ -45,6 +49,8 @@ RESERVED_HYPERPARAMETERS = frozenset({"release", "shard"})
 _LONGEST_NAME = 256
 _LONGEST_VALUE = 2_500
 _MOST_HYPERPARAMETERS = 90
+_ADDRESS = re.compile(r"[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+")
+_LONGEST_ADDRESS = 254
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class Manifest:
         train: whether models are trained; if not, the live release answers for the records of this batch.
         says_what: whether the manifest itself says so, or asks for something of a training; otherwise the use case may.
         mode: ``append`` when the events of earlier such batches count as well as those of this one.
+        requested_by: the e-mail address of whoever uploads the batch; a use case can say that others must decide.
     """
 
     source: str | None = None
@@ -76,6 +83,7 @@ class Manifest:
     train: bool = True
     mode: Mode = "replace"
     says_what: bool = False
+    requested_by: str | None = None
 
     @property
     def appends(self) -> bool:
@@ -142,6 +150,7 @@ def parse_manifest(document: object) -> Manifest:
         train is not False,
         mode or "replace",
         train is not None or bool(useless),
+        _requested_by(document.get("requested_by")),
     )
 
 
@@ -165,6 +174,18 @@ def _train(document: dict[str, Any]) -> bool | None:
 def trains(document: Mapping[str, Any]) -> bool:
     """Whether a manifest that is well formed asks for models, as far as it says so itself."""
     return document.get("release") != FEATURES_ONLY and document.get("train") is not False
+
+
+def requested_by_of(content: bytes) -> str:
+    """The address that a manifest names under ``requested_by``; empty when it names none, or cannot be read.
+
+    What is wrong with a manifest is told by the job that reads all of it.
+    """
+    try:
+        document = parse_json(content.decode("utf-8-sig"))
+        return _requested_by(document.get("requested_by")) or "" if isinstance(document, dict) else ""
+    except (ValueError, UserError):
+        return ""
 
 
 def without_training(records: str = "these records") -> str:
@@ -213,6 +234,14 @@ def _moment(document: dict[str, Any]) -> datetime | None:
             f"{MANIFEST} key 'as_of' must be a time like {example}, not {_as_json(value)}: {error}",
             code="invalid_manifest",
         ) from error
+
+
+def _requested_by(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(value):
+        _refuse(f"key 'requested_by' must be an e-mail address, not {_as_json(value)}")
+    return value
 
 
 def _accepted(names: object) -> tuple[ComparisonGate, ...]:
