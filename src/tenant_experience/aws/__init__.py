@@ -25,4 +25,5 @@ __all__ = [
     "release_table",
     "row_queue",
     "served_features",
+    "smoke_tests",
 ]
