@@ -14,6 +14,7 @@ class StagedSageMaker:
     Attributes:
         endpoints: name -> description.
         updates: every UpdateEndpoint.
+        alarms: name -> state.
         now: the time of the next change.
     """
 
@@ -22,6 +23,7 @@ class StagedSageMaker:
         self.configs: dict[str, dict[str, Any]] = {}
         self.models: dict[str, dict[str, Any]] = {}
         self.updates: list[dict[str, Any]] = []
+        self.alarms = {"a": "OK", "b": "OK"}
         self.now = NOW
 
     def settle(self, name: str, status: str = "InService", reason: str = "") -> None:
@@ -58,6 +60,9 @@ class StagedSageMaker:
 
     def delete_endpoint(self, EndpointName: str) -> None:  # noqa: N803
         del self.endpoints[EndpointName]
+
+    def describe_alarms(self, AlarmNames: list[str]) -> dict[str, Any]:  # noqa: N803
+        return {"MetricAlarms": [{"AlarmName": name, "StateValue": self.alarms[name]} for name in AlarmNames]}
 
     def list_endpoint_configs(self, NameContains: str) -> dict[str, Any]:  # noqa: N803
         return {"EndpointConfigs": [{"EndpointConfigName": name} for name in self.configs if NameContains in name]}

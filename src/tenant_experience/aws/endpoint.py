@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from tenant_experience.aws.figure_metrics import cloudwatch
 from tenant_experience.aws.model_registry import sagemaker
 from tenant_experience.errors import PlatformError
 from tenant_experience.release.roll_out import RollOut, overridden_properties
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker.literals import ProductionVariantInstanceTypeType
 
 VARIANT = "AllTraffic"
+logger = logging.getLogger(__name__)
 
 
 class EndpointNotReadyError(PlatformError):
@@ -139,10 +142,19 @@ def _update(settings: EndpointSettings, roll_out: RollOut, before: str) -> None:
     sagemaker().update_endpoint(
         EndpointName=settings.name,
         EndpointConfigName=settings.config_name,
-        DeploymentConfig=roll_out.deployment_config(settings.instance_count),
+        DeploymentConfig=_watched(roll_out).deployment_config(settings.instance_count),
         RetainAllVariantProperties=True,
         ExcludeRetainedVariantProperties=overridden_properties(instances, settings.instance_count),
     )
+
+
+def _watched(roll_out: RollOut) -> RollOut:
+    """The same without the alarms that are on already: they would take back the image that mends what they tell of."""
+    known = cloudwatch().describe_alarms(AlarmNames=list(roll_out.alarms))["MetricAlarms"]
+    on = sorted(alarm["AlarmName"] for alarm in known if alarm["StateValue"] == "ALARM")
+    if on:
+        logger.warning("alarms that are on already do not watch the update", extra={"alarms": on})
+    return replace(roll_out, alarms=[name for name in roll_out.alarms if name not in on])
 
 
 def _ensure_candidate(settings: EndpointSettings, found: dict[str, Any] | None) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import (
+        AlarmTypeDef,
         BlueGreenUpdatePolicyTypeDef,
-        DeploymentConfigUnionTypeDef,
+        DeploymentConfigTypeDef,
         VariantPropertyTypeDef,
     )
 
@@ -33,7 +34,7 @@ class RollOut:
         """How many seconds an update may take before SageMaker takes it back; a canary bakes twice."""
         return _PROVISIONING_S + self.baking_seconds * (1 if instances == 1 else 2) + _TERMINATION_S
 
-    def deployment_config(self, instances: int) -> DeploymentConfigUnionTypeDef:
+    def deployment_config(self, instances: int) -> DeploymentConfigTypeDef:
         """UpdateEndpoint's ``DeploymentConfig``.
 
         One instance changes all at once. From two on, one of them is the canary: SageMaker allows a canary of at most
@@ -50,10 +51,10 @@ class RollOut:
                 "CanarySize": {"Type": "INSTANCE_COUNT", "Value": 1},
                 "WaitIntervalInSeconds": self.baking_seconds,
             }
-        return {
-            "BlueGreenUpdatePolicy": policy,
-            "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name} for name in self.alarms]},
-        }
+        if not self.alarms:  # SageMaker refuses an empty list
+            return {"BlueGreenUpdatePolicy": policy}
+        watched: list[AlarmTypeDef] = [{"AlarmName": name} for name in self.alarms]
+        return {"BlueGreenUpdatePolicy": policy, "AutoRollbackConfiguration": {"Alarms": watched}}
 
 
 def overridden_properties(before: int | None, now: int) -> Sequence[VariantPropertyTypeDef]:

@@ -26,6 +26,7 @@ def staged(monkeypatch: pytest.MonkeyPatch) -> StagedSageMaker:
     """An endpoint that answers with the old image."""
     service = StagedSageMaker()
     monkeypatch.setattr(endpoint, "sagemaker", lambda: service)
+    monkeypatch.setattr(endpoint, "cloudwatch", lambda: service)
     with pytest.raises(EndpointNotReadyError, match="is being created"):
         step(OLD)
     service.settle("te")
@@ -40,7 +41,7 @@ def step(
     check: Callable[[str], None] = lambda _name: None,
 ) -> str:
     return endpoint.ensure_in_service(
-        settings, RollOut(("a",), 300), first_call=first_call, entered=ENTERED, check=check
+        settings, RollOut(("a", "b"), 300), first_call=first_call, entered=ENTERED, check=check
     )
 
 
@@ -76,7 +77,17 @@ def test_a_new_image_is_checked_beside_the_old_one_before_it_gets_requests(stage
     assert update["EndpointConfigName"] == NEW.config_name
     assert update["RetainAllVariantProperties"] is True
     assert update["ExcludeRetainedVariantProperties"] == []
-    assert update["DeploymentConfig"]["AutoRollbackConfiguration"] == {"Alarms": [{"AlarmName": "a"}]}
+    assert update["DeploymentConfig"]["AutoRollbackConfiguration"] == {
+        "Alarms": [{"AlarmName": "a"}, {"AlarmName": "b"}]
+    }
+
+
+@pytest.mark.parametrize("on", [{"a"}, {"a", "b"}])
+def test_an_alarm_that_is_on_already_does_not_keep_the_image_out(staged: StagedSageMaker, on: set[str]) -> None:
+    staged.alarms = {"a": "OK", "b": "OK", **dict.fromkeys(on, "ALARM")}
+    to_update(staged)
+    config = staged.updates[0]["DeploymentConfig"]
+    assert config.get("AutoRollbackConfiguration") == ({"Alarms": [{"AlarmName": "b"}]} if on == {"a"} else None)
 
 
 def test_a_candidate_is_one_instance_of_the_same(staged: StagedSageMaker) -> None:
