@@ -57,11 +57,12 @@ def test_an_image_is_taken_back_by_each_guard_while_the_api_goes_on(flow: Flow, 
                 with flow.failing({"endpoint": unhealthy, "unhealthy": True}) as fired:
                     check_refused(drive.redrive(), "EndpointNotUpdatedError", words)
                     assert fired() == [1]
-            drive.go_on()
-            until(lambda: is_baking(flow), "the new image does not bake")
-            alarm = flow.stack.physical_id("EndpointErrors")
-            boto3.client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="a test")
-            check_refused(drive.follow(), "EndpointNotUpdatedError", "went into ALARM state")
+            with flow.changed_function("DeployEndpoint", ENDPOINT_BAKING_SECONDS="900"):
+                drive.go_on()
+                until(lambda: is_baking(flow), "the new image does not bake")
+                alarm = flow.stack.physical_id("EndpointErrors")
+                boto3.client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="a test")
+                check_refused(drive.follow(), "EndpointNotUpdatedError", "went into ALARM state")
             end = drive.redrive()
     assert (end.status, end.live) == ("SUCCEEDED", drive.release)
     (after,) = endpoints(flow)
