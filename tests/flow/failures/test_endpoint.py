@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from operations.releases import FinishedRelease
 from tests.support.api_caller import ApiCaller
@@ -21,7 +23,11 @@ def endpoints(flow: Flow) -> list[dict[str, Any]]:
     """The stack's endpoint and its candidate, as far as they are there."""
     sagemaker, name = boto3.client("sagemaker"), flow.stack.outputs["EndpointName"]
     listed = sagemaker.list_endpoints(NameContains=name)["Endpoints"]
-    return [dict(sagemaker.describe_endpoint(EndpointName=each["EndpointName"])) for each in listed]
+    found = []
+    for each in listed:
+        with suppress(ClientError):  # it has gone meanwhile
+            found.append(dict(sagemaker.describe_endpoint(EndpointName=each["EndpointName"])))
+    return found
 
 
 def is_baking(flow: Flow) -> bool:
@@ -43,6 +49,7 @@ def test_an_image_is_taken_back_by_each_guard_while_the_api_goes_on(flow: Flow, 
         assert words in stop.mail
         assert "The earlier image goes on answering" in stop.mail
         assert stop.live == before["release"]
+        until(lambda: len(endpoints(flow)) == 1, "the candidate stays")
         (left,) = endpoints(flow)
         assert (left["EndpointStatus"], left["EndpointConfigName"]) == ("InService", endpoint["EndpointConfigName"])
         assert flow.predictions([tenant]) == answer
@@ -65,6 +72,7 @@ def test_an_image_is_taken_back_by_each_guard_while_the_api_goes_on(flow: Flow, 
                 check_refused(drive.follow(), "EndpointNotUpdatedError", "went into ALARM state")
             end = drive.redrive()
     assert (end.status, end.live) == ("SUCCEEDED", drive.release)
+    until(lambda: len(endpoints(flow)) == 1, "the candidate stays")
     (after,) = endpoints(flow)
     assert after["EndpointConfigName"] != endpoint["EndpointConfigName"]
     assert caller.failures == []
