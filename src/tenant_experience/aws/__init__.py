@@ -29,4 +29,5 @@ __all__ = [
     "release_table",
     "row_queue",
     "served_features",
+    "smoke_tests",
 ]

@@ -10,6 +10,7 @@ __all__ = [
     "failure_email",
     "partition_result",
     "release",
+    "roll_out",
     "scoring_run",
     "smoke_comparison",
     "vote",

@@ -78,6 +78,8 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
         f"{UNCHANGED} The sentence above says which archive it is, and what the operator can do.",
     ),
     "ApproverNotSubscribedError": ("nobody can be asked to approve it", None, REDRIVE),
+    "EndpointNotUpdatedError": ("its image could not take the place of the earlier one", None, REDRIVE),
+    "ImageDiffersError": ("its image answers otherwise than the models did", None, REDRIVE),
     "States.Timeout": ("a step took too long", "One of its steps did not end in time.", REDRIVE),
     "States.HeartbeatTimeout": ("a step took too long", "One of its steps did not end in time.", REDRIVE),
     "States.ServiceRestart": ("AWS on the laptop was restarted", "The laptop's AWS ended while it ran.", REDRIVE),
