@@ -10,6 +10,7 @@ __all__ = [
     "failure_email",
     "partition_result",
     "release",
+    "reminder",
     "roll_out",
     "scoring_run",
     "smoke_comparison",
