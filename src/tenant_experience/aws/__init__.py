@@ -24,5 +24,6 @@ __all__ = [
     "pseudonym_key",
     "release_table",
     "row_queue",
+    "run_history",
     "served_features",
 ]

@@ -7,6 +7,7 @@ __all__ = [
     "failure_email",
     "partition_result",
     "release",
+    "run_history",
     "scoring_run",
     "smoke_comparison",
 ]
