@@ -3,6 +3,7 @@
 __all__ = [
     "approvals",
     "client_errors",
+    "decision_records",
     "endpoint",
     "event_bucket",
     "event_bus",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -40,7 +39,7 @@ def read(execution_arn: str) -> Run:
         status=described["status"],
         started=described["startDate"],
         ended=described.get("stopDate"),
-        given=json.loads(described.get("input", "{}")),
+        given=run_history.document(described.get("input")),
         error=described.get("error", ""),
         cause=described.get("cause", ""),
         stages=stages,

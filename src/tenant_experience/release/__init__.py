@@ -3,11 +3,14 @@
 __all__ = [
     "approval",
     "approval_email",
+    "decision_record",
     "failure",
     "failure_email",
+    "links",
     "partition_result",
     "release",
     "run_history",
+    "run_page",
     "scoring_run",
     "smoke_comparison",
 ]

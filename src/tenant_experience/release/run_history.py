@@ -173,7 +173,7 @@ class _Seen:
         elif kind == "TaskScheduled":
             self._schedule(event["taskScheduledEventDetails"], at)
         elif kind in ("TaskSucceeded", "TaskFailed", "TaskTimedOut"):
-            self._end_job(_document(event.get("taskSucceededEventDetails", {}).get("output")), at)
+            self._end_job(document(event.get("taskSucceededEventDetails", {}).get("output")), at)
 
     def _enter(self, name: str, kind: str, at: datetime) -> None:
         if name in self.stages:
@@ -193,7 +193,7 @@ class _Seen:
         if resource.endswith(_WAITS):
             self._change(self.current, status="waiting")
         kind = resource.removesuffix(".sync").removeprefix("create")
-        asked = _document(details.get("parameters"))
+        asked = document(details.get("parameters"))
         if kind in _RESOURCES and asked:
             self.job = _job(kind, asked), asked, at
 
@@ -207,7 +207,7 @@ class _Seen:
         self.job = None
 
 
-def _document(text: Any) -> Mapping[str, Any]:
+def document(text: Any) -> Mapping[str, Any]:
     """A JSON object; empty for anything else, such as data that was not asked for or that was cut."""
     try:
         document = json.loads(text or "{}")
