@@ -26,5 +26,6 @@ __all__ = [
     "release_table",
     "row_queue",
     "run_history",
+    "sent_notices",
     "served_features",
 ]

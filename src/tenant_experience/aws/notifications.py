@@ -1,8 +1,9 @@
-"""The topic that e-mails its subscribers about releases."""
+"""The topics that e-mail about releases: one tells operators, the other asks approvers."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,34 @@ def require_subscriber() -> None:
     )
 
 
+def others_subscribe(addresses: Collection[str]) -> bool:
+    """Whether the operators' topic reaches anybody but these: another confirmed address, or a function."""
+    topic = setting("TOPIC")
+    known = {address.lower() for address in addresses}
+    for page in sns().get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
+        for subscription in page["Subscriptions"]:
+            is_confirmed = subscription["SubscriptionArn"].startswith("arn:")
+            if is_confirmed and subscription["Endpoint"].lower() not in known:
+                return True
+    return False
+
+
 def send(subject: str, text: str) -> None:
-    """Sends one e-mail. Its subject is cut to what SNS allows: 100 printable ASCII characters on one line."""
+    """Sends one e-mail to the operators."""
+    sns().publish(TopicArn=setting("TOPIC"), Subject=_line(subject), Message=text)
+
+
+def send_to(address: str, subject: str, text: str) -> None:
+    """Sends one e-mail to one approver: the filter of their subscription names the address."""
+    sns().publish(
+        TopicArn=setting("APPROVAL_TOPIC"),
+        Subject=_line(subject),
+        Message=text,
+        MessageAttributes={"to": {"DataType": "String", "StringValue": address}},
+    )
+
+
+def _line(subject: str) -> str:
+    """A subject as SNS allows it: 100 printable ASCII characters on one line."""
     line = re.sub(r"[^\x20-\x7e]+", " ", subject).strip()
-    sns().publish(TopicArn=setting("TOPIC"), Subject=line if len(line) <= 100 else line[:97] + "...", Message=text)
+    return line if len(line) <= 100 else line[:97] + "..."

@@ -7,6 +7,7 @@ __all__ = [
     "failure",
     "failure_email",
     "links",
+    "outcome_email",
     "partition_result",
     "release",
     "run_history",

@@ -6,7 +6,7 @@ It is read from the request's item of the release table, of any version: what an
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,8 +104,17 @@ def read(item: Mapping[str, Any]) -> DecisionRecord:
         decided_at=str(item.get("decided_at", "")),
         superseded_by=str(item.get("superseded_by", "")),
         quorum=int(rules.get("quorum", 1)),
-        rejected={str(slug): str(reason) for slug, reason in (outcome.get("rejected") or {}).items()},
+        rejected=dict(_rejected(outcome.get("rejected") or {})),
     )
+
+
+def _rejected(stored: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Partition and reason: stored as slug -> reason, or, as many partitions share one, as reason -> slugs."""
+    for name, value in stored.items():
+        if isinstance(value, str):
+            yield name, value
+        else:
+            yield from ((str(slug), name) for slug in value)
 
 
 def _votes(item: Mapping[str, Any]) -> tuple[Vote, ...]:

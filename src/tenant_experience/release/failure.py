@@ -2,8 +2,8 @@
 
 The errors are those in which ``statemachine/train_and_release.asl.json`` and ``score_batch.asl.json`` can end:
 
-- ``UserError.*``, ``AlgorithmError.*``, ``CountsDiffer.*``, ``ReleaseRejected``, ``ApprovalExpired`` and
-  ``ReleaseSuperseded``: their own,
+- ``UserError.*``, ``AlgorithmError.*``, ``CountsDiffer.*``, ``ReleaseRejected``, ``ApprovalExpired``,
+  ``ReleaseSuperseded`` and ``ReleaseWithdrawn``: their own,
 - ``States.*``: of Step Functions, among them ``States.TaskFailed``, whose cause is the failed job as JSON,
 - the class of a function's exception, and ``Lambda.*`` and ``Sandbox.*``, whose cause is the exception as JSON,
 - ``SageMaker.*``, ``S3.*``, ``DynamoDb.*``, ``EventBridge.*`` and ``SNS.*``: a call that AWS refused.
@@ -61,9 +61,16 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
         f"{UNCHANGED} Upload the batch again to request a new decision.",
     ),
     "ReleaseSuperseded": (
-        "a later release is live",
+        "a later release took its place",
         None,
-        "The later release stays live. To release this batch instead, upload it again.",
+        "To release this batch instead, upload it again.",
+    ),
+    "ReleaseWithdrawn": ("it was withdrawn", None, f"{UNCHANGED} To release this batch after all, upload it again."),
+    # Not an error's name but the state's: whatever keeps it from telling the approvers, the decision was made.
+    "NotifyOutcome": (
+        "its approvers were not told",
+        "It was decided that it does not go live, but the e-mail that says so could not be sent to everyone.",
+        f"{UNCHANGED} The operator removes the cause, and then redrives the execution to send the e-mail.",
     ),
     "ABORTED": (
         "it was stopped",
@@ -169,6 +176,11 @@ class Failure:
         return self._meaning[2]
 
     @property
+    def is_done(self) -> bool:
+        """Whether the work was done, and only telling of it failed."""
+        return self.error.partition(".")[0] in ("SNS", "EventBridge")
+
+    @property
     def is_redrivable(self) -> bool:
         """Whether a redrive can end otherwise. A Fail state fails again."""
         return self.error.partition(".")[0] not in _OWN_ENDS
@@ -220,7 +232,9 @@ class Failure:
         return sentence if self.shard is None else f"{sentence.removesuffix('.')} (shard {self.shard})."
 
 
-_OWN_ENDS = ("UserError", "AlgorithmError", "CountsDiffer", "ReleaseRejected", "ApprovalExpired", "ReleaseSuperseded")
+# How a decision ends a release: the state NotifyOutcome has told everyone by then.
+DECIDED = ("ReleaseRejected", "ApprovalExpired", "ReleaseSuperseded", "ReleaseWithdrawn")
+_OWN_ENDS = ("UserError", "AlgorithmError", "CountsDiffer", *DECIDED)
 
 
 @dataclass(frozen=True)
@@ -255,6 +269,24 @@ class _Job:
     @property
     def _status(self) -> str:
         return str(self.document.get(f"{self.kind}Status", "Failed"))
+
+
+# The state in which a run ended -> what it means there, whatever the error: the work was done, only telling was left.
+_DONE_BY = {
+    **dict.fromkeys(("NotifyReleased", "NotifyServed", "NotifyScored", "SendScored"), "SNS"),
+    "NotifyOutcome": "NotifyOutcome",
+}
+
+
+def of_end(error: str, cause: str, last_state: str) -> Failure:
+    """What the end of an execution means.
+
+    Args:
+        error: Step Functions' name of the error, or the execution's status when it has none.
+        cause: Step Functions' cause.
+        last_state: the state that was entered last; empty where it is not known.
+    """
+    return Failure(_DONE_BY[last_state], "") if last_state in _DONE_BY else Failure(error, cause)
 
 
 def sentence(text: str) -> str:

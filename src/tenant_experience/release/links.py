@@ -21,4 +21,4 @@ def take_back_text(approval_id: str, execution_arn: str, expires_at: int, addres
         expires_at: of the request, Unix seconds.
         address: the approver's.
     """
-    return f"take-back\n{approval_id}\n{execution_arn}\n{expires_at}\n{address}".encode()
+    return f"take-back\n{approval_id}\n{execution_arn}\n{expires_at}\n{address.lower()}".encode()

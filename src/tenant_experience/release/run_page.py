@@ -9,7 +9,7 @@ from datetime import datetime
 
 from tenant_experience import data_layout
 from tenant_experience.release.decision_record import DecisionRecord
-from tenant_experience.release.failure import Failure
+from tenant_experience.release.failure import DECIDED, Failure, of_end
 from tenant_experience.release.release import readable_time
 from tenant_experience.release.run_history import Run, Stage
 
@@ -51,7 +51,6 @@ _ENDS = {
 }
 _DONE = ("is done", "It ended as it should.")
 _SHOWN_SHARDS = 3
-_NO_RELEASE_BUT_NO_FAULT = ("ReleaseRejected", "ApprovalExpired", "ReleaseSuperseded", "ReleaseWithdrawn")
 
 
 @dataclass(frozen=True)
@@ -136,13 +135,15 @@ def _standing(run: Run, record: DecisionRecord | None, shards: Sequence[Failure]
     if run.status == "SUCCEEDED":
         heading, sentence = _ENDS.get(last.name if last else "", _DONE)
         return heading, "good", [sentence, *_decided(record)], ""
-    failures = list(shards[:_SHOWN_SHARDS]) or [Failure(run.error or run.status, run.cause)]
+    failures = list(shards[:_SHOWN_SHARDS]) or [of_end(run.error or run.status, run.cause, last.name if last else "")]
     lines = [failure.sentence for failure in failures]
     if len(shards) > _SHOWN_SHARDS:
         lines.append(f"{len(shards) - _SHOWN_SHARDS} more of its models failed too.")
-    is_fault = run.error not in _NO_RELEASE_BUT_NO_FAULT
-    verb = "was not taken" if run.name.startswith(ROLL_BACK) else "did not go live"
-    return f"{verb}: {failures[0].heading}", "bad" if is_fault else "over", lines, failures[0].advice
+    verb = "was not taken:" if run.name.startswith(ROLL_BACK) else "did not go live:"
+    if failures[0].is_done:
+        verb = "is done, but"
+    tone = "over" if run.error in DECIDED else "bad"
+    return f"{verb} {failures[0].heading}", tone, lines, failures[0].advice
 
 
 def _waiting(record: DecisionRecord | None) -> list[str]:
