@@ -33,11 +33,13 @@ class Decision:
         choice: ``approve`` or ``reject``.
         approver: the name of a person.
         reason: at least one word.
+        rejected: the slugs of models that are rejected although the release is approved; ``reason`` is theirs too.
     """
 
     choice: str
     approver: str
     reason: str
+    rejected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,25 @@ def stop_release(stack: Stack, name: str) -> bool:
     return True
 
 
+def withdraw(stack: Stack, name: str, reason: str) -> None:
+    """Withdraw the request for a decision about a release. The release then ends, and what is served stays as it is.
+
+    Raises:
+        OperationError: there is no such release, or nobody is asked about it any more.
+    """
+    check_release(stack, name)
+    by = boto3.client("sts").get_caller_identity()["Arn"]
+    request = {"withdraw": name, "by": by, "reason": reason}
+    answer = boto3.client("lambda").invoke(
+        FunctionName=stack.physical_id("RequestApproval"), Payload=json.dumps(request).encode()
+    )
+    result: dict[str, Any] = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise OperationError(f"release {name} was not withdrawn: {result.get('errorMessage', 'see the log')}")
+    if not result["withdrawn"]:
+        raise OperationError(f"release {name} was not withdrawn: {result['message']}")
+
+
 def decide(mail: Mail, decision: Decision) -> None:
     """Open the link of the e-mail, fill in the form and send it.
 
@@ -244,8 +265,16 @@ def decide(mail: Mail, decision: Decision) -> None:
     page = httpx.get(mail["links"][0], timeout=_PAGE_SECONDS)
     if page.status_code != httpx.codes.OK:
         raise OperationError(f"the approval page {page.url} answered {page.status_code}")
-    typed = {"decision": decision.choice, "approver": decision.approver, "reason": decision.reason}
-    answer = Form.of(page).submit(typed)
+    typed: dict[str, str | list[str]] = {
+        "decision": decision.choice,
+        "approver": decision.approver,
+        "reason": decision.reason,
+    }
+    form = Form.of(page)
+    if decision.rejected:
+        typed["partition"] = [slug for slug in form.fields["partition"] if slug not in decision.rejected]
+        typed["reject_reason"] = decision.reason
+    answer = form.submit(typed)
     if answer.status_code != httpx.codes.OK:
         raise OperationError(f"the decision was refused with {answer.status_code}: see {page.url}")
 

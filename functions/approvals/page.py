@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from tenant_experience.api.http import PROTECTION
 from tenant_experience.pages.html_page import capital, readable_value
-from tenant_experience.release.approval import MAX_NAME, MAX_REASON, Approval
+from tenant_experience.release.approval import Approval
 from tenant_experience.release.release import readable_time
+from tenant_experience.release.vote import MAX_NAME, MAX_REASON
 
 # Slug of a partition -> title, picture (a data: address) and text of each of its pictures.
 Pictures = Mapping[str, Sequence[Mapping[str, str]]]
@@ -23,7 +25,8 @@ _HEADERS: dict[str, str | list[str]] = {
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; frame-ancestors 'none'; "
         "base-uri 'none'"
     ),
-    "Referrer-Policy": "no-referrer",
+    # To other sites nothing is told. To our own it is, because browsers then name the origin of a form.
+    "Referrer-Policy": "same-origin",
     **PROTECTION,
     "X-Frame-Options": "DENY",
 }
@@ -52,25 +55,40 @@ def _sentence(message: str) -> str:
     return f"{first}{message[1:].rstrip('.')}."
 
 
+def link_query(to: str, signature: str) -> str:
+    """The query of a link, for the links and forms of its page."""
+    return urlencode({"to": to, "signature": signature} if to else {"signature": signature})
+
+
 def show(
     request: Approval,
-    signature: str,
+    query: str,
     *,
     now: int,
-    problem: str | None = None,
-    typed: Mapping[str, str] | None = None,
+    viewer: str = "",
+    token: str = "",
+    problem: str = "",
+    refused: str = "",
+    typed: Mapping[str, Sequence[str]] | None = None,
     pictures: Pictures | None = None,
 ) -> str:
     """The page of one approval.
 
     Args:
         request: what is to be decided, or was decided.
-        signature: the signature of the link, for the links on the page.
+        query: of the link, for the links on the page.
         now: Unix seconds.
+        viewer: the address that the link was sent to; empty for a link of an earlier version.
+        token: of the form.
         problem: what was wrong with the form that was just sent.
+        refused: why an answer that was just sent was not recorded.
         typed: the fields of that form, so that nothing has to be typed twice.
         pictures: of the share of bad over time.
     """
+    given = typed or {}
+    texts = {name: (given.get(name) or ("",))[0] for name in ("decision", "approver", "reason", "reject_reason")}
+    has_voted = bool(viewer) and request.vote_of(viewer) is not None
+    names = request.partitions
     return (
         _templates()
         .get_template("approval.html.j2")
@@ -78,16 +96,31 @@ def show(
             request=request,
             summary=request.summary,
             figures=request.summary.figures,
-            signature=signature,
+            query=query,
+            viewer=viewer,
+            token=token,
             is_open=request.is_open(now),
+            may_vote=bool(viewer) and request.is_open(now) and not has_voted,
+            has_voted=has_voted,
+            partitions=names,
+            ticked=set(given.get("partition", ())) if typed else set(names),
+            rejected=_rejected(request),
             expires=readable_time(request.expires_at),
             problem=problem,
-            typed={"decision": "", "approver": "", "reason": "", **(typed or {})},
+            refused=refused,
+            typed=texts,
             pictures=pictures or {},
             max_name=MAX_NAME,
             max_reason=MAX_REASON,
         )
     )
+
+
+def _rejected(request: Approval) -> list[tuple[str, str]]:
+    """Name and reason of each rejected model of a release that was approved otherwise."""
+    if request.outcome is None or not request.outcome.approves_any:
+        return []
+    return [(request.partitions.get(slug, slug), why) for slug, why in request.outcome.rejected.items()]
 
 
 def problem(message: str) -> str:
@@ -98,6 +131,11 @@ def problem(message: str) -> str:
 def answer(status: int, html: str) -> Response[str]:
     """An HTML answer with the headers of every page."""
     return Response(status_code=status, content_type="text/html; charset=utf-8", body=html, headers=dict(_HEADERS))
+
+
+def see_other(address: str) -> Response[str]:
+    """Leads from a form that was taken to a page that shows what came of it."""
+    return Response(status_code=303, body="", headers={**_HEADERS, "Location": address})
 
 
 def redirect(address: str) -> Response[str]:

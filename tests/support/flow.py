@@ -28,6 +28,8 @@ STATE = laptop.LOCAL / f"{os.environ.get('TENANT_EXPERIENCE_FLOW_STATE', 'flow')
 # The pauses before retries are this fraction of what the state machine says. Time-outs, jobs and people are not scaled.
 WAIT_SCALE = "0.05"
 APPROVER = "Tess Ter"
+# How a decision of theirs is recorded: under the address that the link was sent to.
+APPROVED_AS = f"approver@example.com ({APPROVER})"
 _REQUEST_SECONDS = 120
 
 

@@ -2,8 +2,11 @@
 
 __all__ = [
     "approvals",
+    "approvers",
+    "audit",
     "client_errors",
     "decision_records",
+    "decisions",
     "endpoint",
     "event_bucket",
     "event_bus",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import boto3
 
 from tenant_experience.environment import setting
-from tenant_experience.errors import PlatformError
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -20,36 +19,6 @@ if TYPE_CHECKING:
 def sns() -> SNSClient:
     """One client per process, made on first use."""
     return boto3.client("sns")
-
-
-def require_subscriber() -> None:
-    """Makes sure that somebody would receive an e-mail.
-
-    Raises:
-        PlatformError: ``no_approver_subscribed`` while no e-mail subscription of the topic is confirmed.
-    """
-    topic = setting("TOPIC")
-    for page in sns().get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
-        for subscription in page["Subscriptions"]:
-            if subscription["Protocol"] == "email" and subscription["SubscriptionArn"].startswith("arn:"):
-                return
-    raise PlatformError(
-        f"topic {topic} has no confirmed e-mail subscription: open the link in the subscription e-mail, or deploy with "
-        "another ApproverEmail; then redrive the execution",
-        code="no_approver_subscribed",
-    )
-
-
-def others_subscribe(addresses: Collection[str]) -> bool:
-    """Whether the operators' topic reaches anybody but these: another confirmed address, or a function."""
-    topic = setting("TOPIC")
-    known = {address.lower() for address in addresses}
-    for page in sns().get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
-        for subscription in page["Subscriptions"]:
-            is_confirmed = subscription["SubscriptionArn"].startswith("arn:")
-            if is_confirmed and subscription["Endpoint"].lower() not in known:
-                return True
-    return False
 
 
 def send(subject: str, text: str) -> None:
@@ -65,6 +34,18 @@ def send_to(address: str, subject: str, text: str) -> None:
         Message=text,
         MessageAttributes={"to": {"DataType": "String", "StringValue": address}},
     )
+
+
+def others_subscribe(addresses: Collection[str]) -> bool:
+    """Whether the operators' topic reaches anybody but these: another confirmed address, or a function."""
+    topic = setting("TOPIC")
+    known = {address.lower() for address in addresses}
+    for page in sns().get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
+        for subscription in page["Subscriptions"]:
+            is_confirmed = subscription["SubscriptionArn"].startswith("arn:")
+            if is_confirmed and subscription["Endpoint"].lower() not in known:
+                return True
+    return False
 
 
 def _line(subject: str) -> str:

@@ -31,7 +31,12 @@ def s3() -> S3Client:
 
 def read_json(bucket: str, key: str) -> Any:
     """The JSON document at ``key``."""
-    return json.loads(s3().get_object(Bucket=bucket, Key=key)["Body"].read())
+    return json.loads(read_bytes(bucket, key))
+
+
+def read_bytes(bucket: str, key: str) -> bytes:
+    """The content of one object."""
+    return s3().get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
 def find_json(bucket: str, key: str) -> Any | None:

@@ -3,6 +3,8 @@
 __all__ = [
     "approval",
     "approval_email",
+    "approver",
+    "decision",
     "decision_record",
     "failure",
     "failure_email",
@@ -14,4 +16,5 @@ __all__ = [
     "run_page",
     "scoring_run",
     "smoke_comparison",
+    "vote",
 ]

@@ -65,13 +65,13 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
         None,
         "To release this batch instead, upload it again.",
     ),
-    "ReleaseWithdrawn": ("it was withdrawn", None, f"{UNCHANGED} To release this batch after all, upload it again."),
     # Not an error's name but the state's: whatever keeps it from telling the approvers, the decision was made.
     "NotifyOutcome": (
         "its approvers were not told",
         "It was decided that it does not go live, but the e-mail that says so could not be sent to everyone.",
         f"{UNCHANGED} The operator removes the cause, and then redrives the execution to send the e-mail.",
     ),
+    "ReleaseWithdrawn": ("it was withdrawn", None, f"{UNCHANGED} To release this batch after all, upload it again."),
     "ABORTED": (
         "it was stopped",
         "Somebody stopped it.",
@@ -83,6 +83,7 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
         None,
         f"{UNCHANGED} The sentence above says which archive it is, and what the operator can do.",
     ),
+    "ApproverNotSubscribedError": ("nobody can be asked to approve it", None, REDRIVE),
     "States.Timeout": ("a step took too long", "One of its steps did not end in time.", REDRIVE),
     "States.HeartbeatTimeout": ("a step took too long", "One of its steps did not end in time.", REDRIVE),
     "States.ServiceRestart": ("AWS on the laptop was restarted", "The laptop's AWS ended while it ran.", REDRIVE),

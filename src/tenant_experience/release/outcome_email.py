@@ -128,7 +128,7 @@ def write(outcome: Outcome, run_page: str, take_back: str = "") -> tuple[str, st
 
 
 def _facts(outcome: Outcome) -> Iterator[str]:
-    decided = outcome.decided_by if outcome.status != "expired" else ""
+    decided = outcome.decided_by if outcome.status in ("released", "rejected", "withdrawn") else ""
     facts = {
         "decided by": decided,
         "reason": outcome.reason[:_MAX_REASON],
