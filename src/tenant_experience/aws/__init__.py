@@ -29,6 +29,7 @@ __all__ = [
     "release_table",
     "row_queue",
     "run_history",
+    "secrets",
     "sent_notices",
     "served_features",
 ]

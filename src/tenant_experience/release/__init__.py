@@ -17,4 +17,5 @@ __all__ = [
     "scoring_run",
     "smoke_comparison",
     "vote",
+    "webhook",
 ]
