@@ -34,13 +34,16 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     One address that cannot be reached does not keep the others from being told.
 
     Args:
-        event: release, use_case, batch, as_of, status, approver, reason, decided_at, models, previous.
+        event: release, use_case, batch, as_of, status, approver, reason, decided_at, models, previous. Of a batch for
+            which nothing was trained: release, status (``served``), subject and text.
 
     Raises:
         ClientError: SNS or DynamoDB refuses; the state machine tries again, and nobody is told twice.
         PlatformError: ``being_sent`` while another attempt sends.
     """
     release = event["release"]
+    if event["status"] == "served":
+        return {"release": release, "sent": _tell_served(event)}
     record = decision_records.find(release)
     live = release_table.read_live(event["use_case"])
     outcome = Outcome.read(
@@ -84,6 +87,13 @@ def _notices(outcome: Outcome, record: DecisionRecord | None) -> list[tuple[str,
         written = outcome_email.write(outcome, run_page)
         notices.append(("operators", partial(notifications.send, *written)))
     return notices
+
+
+def _tell_served(event: dict[str, Any]) -> int:
+    """Nobody was asked, so the operators are told what the state machine has written; 0 when they were before."""
+    text = outcome_email.with_run_page(event["text"], link_signature.link_to_run(event["release"]))
+    send = partial(notifications.send, event["subject"], text)
+    return int(sent_notices.send_once(f"{event['release']}#served#operators", send))
 
 
 def _route(use_case: str) -> str:

@@ -6,6 +6,7 @@ The execution waits for the answer. An operator withdraws a request through this
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -21,11 +22,12 @@ from tenant_experience.aws import (
     notifications,
     objects,
     release_table,
+    stage_notices,
 )
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
-from tenant_experience.release import approval, approval_email, approver
+from tenant_experience.release import approval, approval_email, approver, stage_email
 from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.release import iso_time
 from tenant_experience.use_case.approval_rules import ApprovalRules, read_approval_rules
@@ -55,6 +57,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     waiting = [each for each in request.asked if not each.mailed]
     for each in waiting:
         _ask(request, each)
+    if waiting and len(waiting) == len(request.asked):  # not when an earlier attempt has asked some
+        stage_notices.tell(release, partial(stage_email.waiting, request))
     logger.info("decision requested", extra={"release": release, "mailed": len(waiting)})
     return {"approval_id": release, "mailed": len(waiting)}
 

@@ -32,4 +32,5 @@ __all__ = [
     "secrets",
     "sent_notices",
     "served_features",
+    "stage_notices",
 ]

@@ -81,8 +81,8 @@ def _with_shards(stage: Stage, execution_arn: str) -> Stage:
     map_run = _newest_map_run(execution_arn) if stage.kind == "Map" else None
     if map_run is None:
         return stage
-    counts = stepfunctions().describe_map_run(mapRunArn=map_run["mapRunArn"])["itemCounts"]
-    return replace(stage, shards=run_history.shards(dict(counts)))
+    counts: Any = stepfunctions().describe_map_run(mapRunArn=map_run["mapRunArn"])["itemCounts"]
+    return replace(stage, shards=run_history.shards(counts))
 
 
 def _newest_map_run(execution_arn: str) -> Mapping[str, Any] | None:

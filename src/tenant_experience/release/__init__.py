@@ -16,6 +16,7 @@ __all__ = [
     "run_page",
     "scoring_run",
     "smoke_comparison",
+    "stage_email",
     "vote",
     "webhook",
 ]

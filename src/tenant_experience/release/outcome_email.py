@@ -35,6 +35,8 @@ _ENDS: dict[str, tuple[str, str, str]] = {
         "What was live stays live. To release this batch after all, upload it again.",
     ),
 }
+# What each e-mail says before its link to the page of the run.
+RUN_PAGE = "The whole run, from its start to its end"
 _MAX_NAMED = 20
 _MAX_REASON = 1000
 
@@ -117,7 +119,7 @@ def write(outcome: Outcome, run_page: str, take_back: str = "") -> tuple[str, st
         *_not_approved(outcome.not_approved),
         "",
         *(["Clients ask here, with their API key:", outcome.route, ""] if outcome.route else []),
-        "The whole run, from its start to its end:",
+        f"{RUN_PAGE}:",
         run_page,
     ]
     if take_back:
@@ -125,6 +127,11 @@ def write(outcome: Outcome, run_page: str, take_back: str = "") -> tuple[str, st
     batch = f" (batch {readable_without_links(outcome.batch.rstrip('/').rpartition('/')[2])})" if outcome.batch else ""
     subject = f"Release {outcome.release}: {heading}" if heading else f"Released: {outcome.release}"
     return f"{subject}{batch}", "\n".join(lines)
+
+
+def with_run_page(text: str, run_page: str) -> str:
+    """A text that somebody else wrote, with the link to the page of its run."""
+    return f"{text.rstrip()}\n\n{RUN_PAGE}:\n{run_page}"
 
 
 def _facts(outcome: Outcome) -> Iterator[str]:
