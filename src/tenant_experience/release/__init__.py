@@ -4,6 +4,7 @@ __all__ = [
     "approval",
     "approval_email",
     "approver",
+    "cause",
     "decision",
     "decision_record",
     "failure",

@@ -11,11 +11,12 @@ The errors are those in which ``statemachine/train_and_release.asl.json`` and ``
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from tenant_experience.release import cause
 
 UNCHANGED = "The live models were not changed."
 UPLOAD_AGAIN = f"{UNCHANGED} Correct the input and upload it as a new batch."
@@ -81,7 +82,7 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
     "ModelDiffersError": (
         "a model is not the one that was registered",
         None,
-        f"{UNCHANGED} The sentence above says which archive it is, and what the operator can do.",
+        f"{UNCHANGED} The operator does what the sentence above says, and then redrives the execution.",
     ),
     "ApproverNotSubscribedError": ("nobody can be asked to approve it", None, REDRIVE),
     "States.Timeout": ("a step took too long", "One of its steps did not end in time.", REDRIVE),
@@ -194,25 +195,20 @@ class Failure:
             lines.append(f"Shard: {self.shard}")
         if self._job is not None:
             return [*lines, *self._job.details]
-        cause = " ".join(self._message.split())
-        return [*lines, f"Cause: {cause[:_MAX_DETAIL]}"] if cause else lines
+        said = cause.line(self._message)
+        return [*lines, f"Cause: {said[:_MAX_DETAIL]}"] if said else lines
 
     @property
     def _meaning(self) -> tuple[str, str | None, str]:
         kind = self.error.partition(".")[0]
         found = _MEANINGS.get(self.error) or _MEANINGS.get(kind)
-        says_it_itself = bool(self._message) and not self._message.lstrip().startswith(("{", "["))
-        if found is not None and (found[1] is not None or says_it_itself):
+        if found is not None and (found[1] is not None or cause.is_sentence(_CODES.sub("", self._message))):
             return found
         return _FUNCTION_FAILED if "errorMessage" in self._document else _FAULT
 
     @property
     def _document(self) -> Mapping[str, Any]:
-        try:
-            document = json.loads(self.cause)
-        except ValueError:
-            return {}
-        return document if isinstance(document, dict) else {}
+        return cause.document(self.cause)
 
     @property
     def _job(self) -> _Job | None:
@@ -254,7 +250,7 @@ class _Job:
     @property
     def details(self) -> list[str]:
         reason = self.document.get("ExitMessage") or self.document.get("FailureReason")
-        said = " ".join(str(reason or "no reason was given; read its log").split())[:_MAX_DETAIL]
+        said = cause.line(str(reason or "no reason was given; read its log"))[:_MAX_DETAIL]
         lines = [f"Job: {self._name} is {self._status}: {said}"]
         counters = self.document.get("TrainingJobStatusCounters")
         if isinstance(counters, dict):
