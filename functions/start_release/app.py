@@ -37,7 +37,8 @@ def _release(event: dict[str, Any]) -> dict[str, Any]:
     try:
         arrival = ManifestArrival.from_event(event)
         details = {"use_case": arrival.use_case, "batch": arrival.batch, "requested_at": arrival.arrived_at}
-        if requested_by := requested_by_of(objects.read_bytes(arrival.bucket, event["detail"]["object"]["key"])):
+        manifest = objects.find_bytes(arrival.bucket, event["detail"]["object"]["key"]) or b""
+        if requested_by := requested_by_of(manifest):
             details["requested_by"] = requested_by
         started = _start(arrival.bucket, arrival.release, details)
     except UserError as refusal:

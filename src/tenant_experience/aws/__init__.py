@@ -1,6 +1,7 @@
 """boto3 adapters: the only modules of the package that call AWS. They translate AWS's error codes into our errors."""
 
 __all__ = [
+    "approval_mail",
     "approvals",
     "approvers",
     "audit",
@@ -15,6 +16,7 @@ __all__ = [
     "feature_store_writer",
     "figure_metrics",
     "file_completion",
+    "follow_up",
     "inference_table",
     "kept_answers",
     "link_signature",
@@ -27,6 +29,8 @@ __all__ = [
     "objects",
     "pseudonym_key",
     "release_table",
+    "request_index",
+    "request_pages",
     "row_queue",
     "run_history",
     "secrets",

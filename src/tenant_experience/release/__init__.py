@@ -13,6 +13,7 @@ __all__ = [
     "outcome_email",
     "partition_result",
     "release",
+    "reminder",
     "run_history",
     "run_page",
     "scoring_run",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tenant_experience.errors import PlatformError
+from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.use_case.approval_rules import ApprovalRules
 
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -91,9 +91,16 @@ def who_may_decide(confirmed: Iterable[Approver], rules: ApprovalRules, requeste
         requested_by: the address that the manifest names; empty where it names none.
 
     Raises:
+        UserError: ``missing_requested_by`` when the maker may not decide, and nobody knows who that is.
         ApproverNotSubscribedError: they are fewer than must approve.
     """
     everybody = list(confirmed)
+    if rules.maker == "may_not_decide" and not requested_by:
+        raise UserError(
+            "the rules of the use case say that who uploads a batch may not decide about it, so manifest.json must "
+            "name that person's e-mail address under the key requested_by",
+            code="missing_requested_by",
+        )
     found = without_maker(everybody, requested_by) if rules.maker == "may_not_decide" else everybody
     if len(found) < rules.quorum:
         left_out = ", not counting the person who uploaded the batch" if len(found) < len(everybody) else ""
