@@ -60,7 +60,7 @@ class StageRow:
     Attributes:
         words: what it does.
         status: in a word.
-        started: ``29 November, 10:03 UTC``.
+        started: ``10:03 UTC``, after another day ``30 November, 10:03 UTC``.
         took: ``3 min``.
         shards: how far the models are; empty for stages without.
     """
@@ -118,7 +118,7 @@ def describe(run: Run, record: DecisionRecord | None, shards: Sequence[Failure],
         lines=tuple(lines),
         advice=advice,
         facts=tuple(_facts(run, record, now)),
-        stages=tuple(_row(stage, now) for stage in run.stages if _is_shown(stage)),
+        stages=tuple(_row(stage, run.started, now) for stage in run.stages if _is_shown(stage)),
         refreshes=run.status == "RUNNING",
         has_data_quality=built is not None and built.status == "done",
     )
@@ -185,8 +185,10 @@ def _is_shown(stage: Stage) -> bool:
     return stage.kind in ("Task", "Map", "Parallel")
 
 
-def _row(stage: Stage, now: datetime) -> StageRow:
+def _row(stage: Stage, began: datetime, now: datetime) -> StageRow:
+    """A stage; its day is shown where it is not the day on which the run began."""
     shards = stage.shards
+    day = "" if stage.started.date() == began.date() else f"{stage.started.day} {stage.started:%B}, "
     counted = ""
     if shards is not None and shards.total > 1:
         failed = f", {shards.failed} failed" if shards.failed else ""
@@ -194,7 +196,7 @@ def _row(stage: Stage, now: datetime) -> StageRow:
     return StageRow(
         words=words(stage.name),
         status=_STATUS[stage.status],
-        started=f"{stage.started.day} {stage.started:%B, %H:%M} UTC",
+        started=f"{day}{stage.started:%H:%M} UTC",
         took=duration(((stage.ended or now) - stage.started).total_seconds()),
         shards=counted,
     )

@@ -55,8 +55,8 @@ def test_a_run_says_what_it_does_and_loads_itself_again() -> None:
     assert found.refreshes
     assert found.has_data_quality
     assert [(row.words, row.status, row.started, row.took) for row in found.stages] == [
-        ("Compute the features", "done", "29 November, 10:03 UTC", "3 min"),
-        ("Store the features", "running", "29 November, 10:03 UTC", "5 min"),
+        ("Compute the features", "done", "10:03 UTC", "3 min"),
+        ("Store the features", "running", "10:03 UTC", "5 min"),
     ]
     assert dict(found.facts) == {
         "Use case": "tenant experience",
@@ -127,6 +127,11 @@ def test_every_task_of_the_machines_has_words() -> None:
         tasks = {name for name, state in states.items() if state["Type"] in ("Task", "Map", "Parallel")}
         assert tasks <= set(run_page.STAGES), f"give {tasks - set(run_page.STAGES)} words in release/run_page.py"
     assert run_page.words("ServeSomethingElse") == "Serve something else"
+
+
+def test_a_stage_of_another_day_says_which() -> None:
+    later = replace(stage("SmokeTest"), started=START + timedelta(days=2))
+    assert page(run("RUNNING", later)).stages[0].started == "1 December, 10:03 UTC"
 
 
 @pytest.mark.parametrize(
