@@ -177,3 +177,13 @@ def test_an_attempt_that_died_loses_nothing(app: ModuleType, monkeypatch: pytest
         sent_notices.send_once("n", lambda: None)
     monkeypatch.setattr(sent_notices.time, "time", lambda: 1001)
     assert sent_notices.send_once("n", lambda: None)
+
+
+def test_a_batch_that_trained_nothing_is_told_to_the_operators_once(app: ModuleType) -> None:
+    event = {"release": EVENT["release"], "status": "served", "subject": "Answered", "text": "Release r answers.\n"}
+    assert [app.handler(event, None)["sent"] for _ in range(2)] == [1, 0]
+    [(to, subject, text)] = sent()
+    assert (to, subject) == ("releases", "Answered")
+    assert text.startswith(
+        "Release r answers.\n\nThe whole run, from its start to its end:\nhttps://api.example/v1/runs/"
+    )
