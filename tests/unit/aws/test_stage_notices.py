@@ -13,8 +13,6 @@ from tenant_experience.release.approval import Approval, ApprovalSummary, Asked
 
 BATCH = "raw/homes/evil.example/"
 SUMMARY = ApprovalSummary("r1", "homes", "2026-11-01T00:00:00Z", None, ("odd",), 3, 1, (), (), BATCH)
-    "r1", "homes", "2026-11-01T00:00:00Z", None, ("odd",), 3, 1, (), (), "raw/homes/evil.example/"
-)
 REQUEST = Approval("r1", "arn", 1796551320, "pending", SUMMARY, asked=(Asked("ada@example.com"),))
 
 
