@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from tenant_experience.data_layout import RELEASE_ID
 Mail = dict[str, Any]
 _START_SECONDS = 300
 _PAGE_SECONDS = 120
+_CODE = re.compile(r"\b[0-9]{4} [0-9]{4}\b")
 
 
 @dataclass(frozen=True)
@@ -256,8 +258,8 @@ def withdraw(stack: Stack, name: str, reason: str) -> None:
         raise OperationError(f"release {name} was not withdrawn: {result['message']}")
 
 
-def decide(mail: Mail, decision: Decision) -> None:
-    """Open the link of the e-mail, fill in the form and send it.
+def decide(stack: Stack, mail: Mail, decision: Decision) -> None:
+    """Open the link of the e-mail, answer, and confirm the answer by the code that is mailed.
 
     Raises:
         OperationError: the page refuses the decision.
@@ -270,13 +272,34 @@ def decide(mail: Mail, decision: Decision) -> None:
         "approver": decision.approver,
         "reason": decision.reason,
     }
-    form = Form.of(page)
     if decision.rejected:
-        typed["partition"] = [slug for slug in form.fields["partition"] if slug not in decision.rejected]
+        ticked = Form.of(page).fields["partition"]
+        typed["partition"] = [slug for slug in ticked if slug not in decision.rejected]
         typed["reject_reason"] = decision.reason
-    answer = form.submit(typed)
+    answer = confirm(stack, mail, Form.of(page).submit(typed))
     if answer.status_code != httpx.codes.OK:
         raise OperationError(f"the decision was refused with {answer.status_code}: see {page.url}")
+
+
+def confirm(stack: Stack, mail: Mail, page: httpx.Response) -> httpx.Response:
+    """Confirm the answer that a page shows; a page that asks for no confirmation is given back.
+
+    Args:
+        stack: on a laptop; its mailbox is read.
+        mail: the one that asked for the decision.
+        page: what the first form was answered with.
+    """
+    if page.status_code != httpx.codes.OK or 'name="code"' not in page.text:
+        return page
+    release = Form.of(page).action.partition("?")[0].rpartition("/")[2]
+    code = release
+    if "one-time-code" in page.text:
+        subject = f"Your code to decide about release {release}"
+        found = _CODE.search(Mailbox(stack.mailbox_url).wait_for(subject, to=mail["to"])["text"])
+        if found is None:
+            raise OperationError(f"the e-mail {subject!r} has no code")
+        code = found[0]
+    return Form.of(page).submit({"code": code})
 
 
 def some_records(stack: Stack, release: str, record_id: str, count: int) -> list[str]:

@@ -1,7 +1,8 @@
 """GET and POST /approvals/{approval_id}: the page that shows a release, and the form that decides about it.
 
-Each approver has a link of their own. GET decides nothing, so that a mail scanner that follows the link cannot. POST
-records one vote under the address that the link was sent to.
+Each approver has a link of their own. GET decides nothing, so that a mail scanner that follows the link cannot. A first
+POST shows what the answer would do, and mails a code; a second one brings the code, and records one vote under the
+address that the link was sent to.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import page
@@ -19,13 +21,22 @@ from botocore.exceptions import ClientError
 
 from tenant_experience import data_layout
 from tenant_experience.api import browser_form, http
-from tenant_experience.aws import approvals, audit, decisions, link_signature, objects
+from tenant_experience.aws import (
+    approvals,
+    audit,
+    confirmations,
+    decisions,
+    link_signature,
+    notifications,
+    objects,
+)
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.log_redaction import redacted_json
-from tenant_experience.release import decision, vote
+from tenant_experience.release import confirmation, decision, vote
 from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.approver import is_approver_id
+from tenant_experience.release.confirmation import Draft
 from tenant_experience.release.release import iso_time
 
 logger = Logger(service="approvals", json_serializer=redacted_json)
@@ -43,7 +54,10 @@ _STATUS = {
     **dict.fromkeys(("already_decided", "already_voted", "superseded", "earlier_link"), 409),
     **dict.fromkeys(("expired", "withdrawn"), 410),
     "not_a_form": 415,
+    "too_many_codes": 429,
 }
+# What no other answer of the same approver can put right.
+_FINAL = {"already_decided", "already_voted", "superseded", "expired", "withdrawn", "maker_may_not_decide"}
 _REPORT_LINK_SECONDS = 300
 _MOST_PICTURED = 10
 # Characters: two reasons of 800, every one of them as %F0%9F%8F%A0, and a tick for each of many models.
@@ -76,10 +90,13 @@ def _signed(approval_id: str) -> tuple[Approval, Asked | None, str]:
 
 @app.get("/approvals/<approval_id>")
 def show(approval_id: str) -> Response[str]:
-    """The page, with the form while this approver can decide."""
+    """The page, with the form while this approver can decide; after the first form, with the second."""
     request, asked, query = _signed(approval_id)
     _note_opening(request, asked)
-    return _page(200, request, asked, query)
+    draft = (
+        confirmations.find(request, asked) if asked and app.current_event.get_query_string_value("confirm") else None
+    )
+    return _page(200, request, asked, query, draft=draft)
 
 
 def _page(
@@ -88,9 +105,10 @@ def _page(
     asked: Asked | None,
     query: str,
     *,
-    problem: str = "",
+    problem: UserError | None = None,
     refused: str = "",
     typed: Mapping[str, Sequence[str]] | None = None,
+    draft: Draft | None = None,
 ) -> Response[str]:
     now = int(time.time())
     may_vote = asked is not None and request.is_open(now) and request.vote_of(asked.address) is None
@@ -103,6 +121,7 @@ def _page(
         problem=problem,
         refused=refused,
         typed=typed,
+        draft=draft,
         pictures=_pictures(request),
     )
     return page.answer(status, html)
@@ -189,39 +208,71 @@ def decide(approval_id: str) -> Response[str]:
         raise
     if request.status in ("approved", "rejected") and not request.delivered:
         return _deliver(request, asked, query)  # as it was decided, whatever the form says
-    return _vote(request, asked, query, form)
-
-
-def _vote(request: Approval, asked: Asked, query: str, form: vote.Form) -> Response[str]:
     now = int(time.time())
     if request.status == "pending" and (later := decisions.later_release(request)):
         decisions.supersede(request.approval_id, later, iso_time(now))
         request, _ = approvals.read_approval(request.approval_id)
+    draft = confirmations.find(request, asked)
+    step = (form.get("step") or [""])[0]
     try:
-        if request.status == "pending":
-            decision.check_open(request, now)
-        given = vote.read_vote(
-            form, address=asked.address, partitions=list(request.partitions), decided_at=iso_time(now)
-        )
+        if step == "confirm" and draft is not None and _is_recorded(request, draft.vote):
+            return _deliver(request, asked, query)
+        decision.check_open(request, now)
+        if step == "confirm":
+            return _record(request, asked, query, _confirmed(request, asked, form, now), now)
+        if step != "again" or draft is None:
+            given = vote.read_vote(
+                form, address=asked.address, partitions=list(request.partitions), decided_at=iso_time(now)
+            )
+            if decision.cast(request, given, now) is request:
+                return _deliver(request, asked, query)
+            draft = Draft(given, now)
+        return _ask_to_confirm(request, asked, query, draft.vote, now)
     except UserError as refusal:
         _audit(request, "refused", asked, code=refusal.code)
-        if refusal.code == "expired":
-            return _page(_STATUS["expired"], request, asked, query, refused=refusal.message)
-        if request.is_open(now):
-            return _page(400, request, asked, query, problem=refusal.message, typed=form)
-        return _page(409, request, asked, query, refused=decision.ENDED[request.status])
-    try:
-        request = approvals.change(
-            request.approval_id,
-            lambda stored: decision.cast(stored, given, now),
-            lambda changed: _rows(changed, asked, given),
-        )
-    except UserError as refusal:
-        _audit(request, "refused", asked, code=refusal.code)
-        request, _ = approvals.read_approval(request.approval_id)
-        return _page(_STATUS.get(refusal.code, 409), request, asked, query, refused=refusal.message)
+        return _refused(refusal, request, asked, query, form, draft if step else None)
+
+
+def _is_recorded(request: Approval, given: vote.Vote) -> bool:
+    """Whether the same form was taken before."""
+    recorded = request.vote_of(given.address)
+    return recorded is not None and recorded.said == given.said
+
+
+def _ask_to_confirm(request: Approval, asked: Asked, query: str, given: vote.Vote, now: int) -> Response[str]:
+    """Keeps the vote as a draft, mails the code for it, and leads to the page that shows what the vote would do."""
+    draft, code = confirmations.keep(request, given, now)
+    if code:
+        notifications.send_to(asked.address, *confirmation.email(request, draft.vote, code))
+        _audit(request, "code_sent", asked)
+    return page.see_other(f"{request.approval_id}?{query}&confirm=1")
+
+
+def _confirmed(request: Approval, asked: Asked, form: vote.Form, now: int) -> vote.Vote:
+    """The vote of the draft that the form confirms."""
+    digest, typed = ((form.get(name) or [""])[0] for name in ("draft", "code"))
+    return replace(confirmations.check(request, asked, digest, typed, now), decided_at=iso_time(now))
+
+
+def _record(request: Approval, asked: Asked, query: str, given: vote.Vote, now: int) -> Response[str]:
+    request = approvals.change(
+        request.approval_id,
+        lambda stored: decision.cast(stored, given, now),
+        lambda changed: _rows(changed, asked, given),
+    )
     logger.info("vote recorded", extra={"release": request.approval_id, "status": request.status})
     return _deliver(request, asked, query)
+
+
+def _refused(
+    refusal: UserError, request: Approval, asked: Asked, query: str, form: vote.Form, draft: Draft | None
+) -> Response[str]:
+    """The page again: with what is to be corrected while that is possible, and otherwise with why it is not."""
+    request, _ = approvals.read_approval(request.approval_id)
+    status = _STATUS.get(refusal.code, 400)
+    if refusal.code in _FINAL or not request.is_open(int(time.time())):
+        return _page(status, request, asked, query, refused=refusal.message)
+    return _page(status, request, asked, query, problem=refusal, typed=form, draft=draft)
 
 
 def _rows(changed: Approval, asked: Asked, given: vote.Vote) -> list[audit.Row]:

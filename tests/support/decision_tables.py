@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tenant_experience.aws import executions, link_signature, objects, release_table
+from tenant_experience.aws import executions, link_signature, notifications, objects, release_table
 from tenant_experience.errors import PlatformError, UserError
 
 _CLIENTS = (objects.s3, release_table.dynamodb, link_signature.kms)
@@ -33,6 +34,7 @@ def decision_tables() -> Iterator[Answers]:
         _create("audit", ["release", "at"])
         answers = Answers()
         monkeypatch.setattr(executions, "answer", answers.take)
+        monkeypatch.setattr(notifications, "send_to", lambda *mail: answers.mails.append(mail))
         yield answers
         for client in _CLIENTS:
             client.cache_clear()
@@ -87,6 +89,7 @@ class Answers:
         taken: token -> what it received.
         ended: tokens that nobody waits for.
         unreachable: how many of the next calls fail.
+        mails: address, subject and text of each e-mail to an approver, the newest last.
     """
 
     def __init__(self) -> None:
@@ -97,6 +100,14 @@ class Answers:
         self.taken: dict[str, dict[str, Any]] = {}
         self.ended: set[str] = set()
         self.unreachable = 0
+        self.mails: list[tuple[str, str, str]] = []
+
+    @property
+    def code(self) -> str:
+        """Of the newest e-mail."""
+        found = re.search(r"\b[0-9]{4} [0-9]{4}\b", self.mails[-1][2])
+        assert found is not None
+        return found[0]
 
     def take(self, token: str, output: dict[str, Any]) -> None:
         """As ``executions.answer`` does."""

@@ -18,7 +18,7 @@ from demo.generate_events import generate
 from operations import laptop, releases
 from operations.batch import USE_CASE, RawBatch
 from operations.laptop import Laptop
-from operations.mailbox import Mailbox
+from operations.mailbox import Form, Mailbox
 from operations.releases import Decision, FinishedRelease, Mail
 from operations.stack import Stack
 
@@ -96,7 +96,12 @@ class Flow:
 
     def decide(self, mail: Mail, choice: str = "approve", reason: str = "looks right") -> None:
         """Answer the e-mail that asks for a decision."""
-        releases.decide(mail, Decision(choice, APPROVER, reason))
+        releases.decide(self.stack, mail, Decision(choice, APPROVER, reason))
+
+    def answer(self, mail: Mail, page: httpx.Response, choice: str = "approve", reason: str = "looks right") -> Any:
+        """Fill in the form of a page and confirm it; what it was answered with."""
+        typed: dict[str, str | list[str]] = {"decision": choice, "approver": APPROVER, "reason": reason}
+        return releases.confirm(self.stack, mail, Form.of(page).submit(typed))
 
     def get(self, path: str, *, key: bool = True) -> httpx.Response:
         """Ask the API."""

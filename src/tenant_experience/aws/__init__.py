@@ -6,6 +6,7 @@ __all__ = [
     "approvers",
     "audit",
     "client_errors",
+    "confirmations",
     "decision_records",
     "decisions",
     "endpoint",

@@ -5,6 +5,7 @@ __all__ = [
     "approval_email",
     "approver",
     "cause",
+    "confirmation",
     "decision",
     "decision_record",
     "failure",

@@ -111,6 +111,8 @@ def lost(request: Approval) -> Approval:
 
 def received(request: Approval, decision: str, decided_at: str) -> Approval:
     """The request once the waiting execution has a decision and goes on by it, whatever was thought before."""
+    if decision == "expired" and request.status == "pending":
+        return replace(request, status="expired", approver="nobody", reason="no decision in time", delivered=True)
     ended_so = decision in ("approved", "rejected") and request.outcome is not None
     if ended_so and request.decided_at == decided_at:
         return replace(request, status=decision, delivered=True, approver="", reason="")  # type: ignore[arg-type]

@@ -165,21 +165,23 @@ def read_vote(form: Form, *, address: str, partitions: Sequence[str], decided_at
 
     Raises:
         UserError: ``bad_decision``, ``no_partition``, ``unknown_partition``, ``missing_reason``,
-            ``missing_reject_reason`` or ``too_long``.
+            ``missing_reject_reason``, ``name_too_long``, ``reason_too_long`` or ``reject_reason_too_long``.
     """
     decision = _text(form, "decision")
     name, reason, why_not = (_text(form, field) for field in ("approver", "reason", "reject_reason"))
     if decision not in ("approve", "reject"):
         raise UserError("choose Approve or Reject", code="bad_decision")
     if len(name) > MAX_NAME:
-        raise UserError(f"the name is {len(name)} characters long; shorten it to {MAX_NAME}", code="too_long")
+        raise UserError(f"the name is {len(name)} characters long; shorten it to {MAX_NAME}", code="name_too_long")
     if len(reason) < 3:
         raise UserError(
             "enter a reason of at least 3 characters; it is recorded with the models", code="missing_reason"
         )
-    for text in (reason, why_not):
+    for name_of, text in (("reason", reason), ("reject_reason", why_not)):
         if len(text) > MAX_REASON:
-            raise UserError(f"the reason is {len(text)} characters long; shorten it to {MAX_REASON}", code="too_long")
+            raise UserError(
+                f"the reason is {len(text)} characters long; shorten it to {MAX_REASON}", code=f"{name_of}_too_long"
+            )
     if decision == "reject":
         return Vote(address, name, frozenset(), {_WHOLE: reason}, reason, decided_at)
     ticked = frozenset(form.get("partition", ())) if len(partitions) > 1 else frozenset(partitions)

@@ -17,6 +17,7 @@ from tenant_experience.json_document import parse_json
 
 Mode = Literal["manual"]
 Maker = Literal["may_decide", "may_not_decide"]
+Confirm = Literal["code", "typed"]
 MAXIMUM_QUORUM = 20
 # Of a manifest: what asks for features alone, and what only matters where a model is trained.
 _FEATURES_ONLY = "features_only"
@@ -36,6 +37,8 @@ class ApprovalRules:
         expires_after: how long a request waits, such as ``7d``, ``12h`` or ``30m``; None for as long as the stack's
             parameter says, and never longer.
         remind: whether those who have not decided are reminded.
+        confirm: what an approver brings in a second step: ``code``, which is mailed to them; or ``typed``, the id of
+            the release, which keeps nobody out who has the link.
     """
 
     mode: Mode = "manual"
@@ -43,6 +46,7 @@ class ApprovalRules:
     maker: Maker = "may_decide"
     expires_after: str | None = None
     remind: bool = True
+    confirm: Confirm = "code"
 
     def __post_init__(self) -> None:
         """Refuses values that are not possible.
@@ -50,7 +54,7 @@ class ApprovalRules:
         Raises:
             ValueError: names the key, and what is allowed.
         """
-        for name, allowed in (("mode", get_args(Mode)), ("maker", get_args(Maker))):
+        for name, allowed in (("mode", get_args(Mode)), ("maker", get_args(Maker)), ("confirm", get_args(Confirm))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)} (it is {getattr(self, name)!r})")
         if not isinstance(self.quorum, int) or isinstance(self.quorum, bool) or not 1 <= self.quorum <= MAXIMUM_QUORUM:

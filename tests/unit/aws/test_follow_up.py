@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tenant_experience.aws import approvals, follow_up, request_index
 from tenant_experience.release import decision
@@ -15,6 +16,7 @@ from tenant_experience.release.vote import Vote
 from tenant_experience.use_case.approval_rules import ApprovalRules
 from tests.support.approver_topic import Topic, approver_topic
 from tests.support.decision_tables import Answers, audited, decision_tables, empty
+from tests.support.function_module import function_module
 from tests.support.requests_for_decision import ADA, BEN, CAT, request
 
 DAY = 86400
@@ -127,6 +129,17 @@ def test_links_that_could_not_be_sent_are_sent_later_and_once(topic: Topic) -> N
     assert [address for address, _ in topic.sent] == [BEN, CAT]
     assert all(each.mailed for each in approvals.read_approval("r1")[0].asked)
     assert events() == ["asked", "asked"]
+
+
+def test_a_release_waits_as_soon_as_one_link_is_sent_and_fails_if_none_is(topic: Topic) -> None:
+    app = function_module("request_approval")
+    asked = opened(asked=(Asked(ADA), Asked(BEN)))
+    topic.refused.add(BEN)
+    assert app._ask_those(asked, list(asked.asked)) == 1
+    assert topic.sent == [(ADA, "Decision needed: release r1 of tenant_experience")]
+    topic.refused.add(ADA)
+    with pytest.raises(ClientError):
+        app._ask_those(asked, list(asked.asked))
 
 
 def test_a_request_expires_once_and_the_execution_is_told(answers: Answers) -> None:

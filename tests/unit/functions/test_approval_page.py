@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from tenant_experience.errors import UserError
 from tenant_experience.release.approval import Approval, ApprovalSummary, summarise
 from tenant_experience.release.partition_result import ShardResult
 from tests.support.words import TENANT_WORDS
@@ -87,8 +88,11 @@ def test_the_page_says_how_the_answers_agree_with_outcomes(page: ModuleType) -> 
 
 def test_a_form_that_was_wrong_comes_back_with_a_sentence_and_what_was_typed(page: ModuleType) -> None:
     typed = {"decision": ["reject"], "approver": ['Ada "L"'], "reason": ["x"]}
-    html = page.show(REQUEST, "s", now=1, viewer=ADA, problem="enter a reason", typed=typed)
-    assert "<p>Enter a reason.</p>" in html
+    html = page.show(
+        REQUEST, "s", now=1, viewer=ADA, problem=UserError("enter a reason", code="missing_reason"), typed=typed
+    )
+    assert '<a href="#reason">Enter a reason.</a>' in html
+    assert 'id="fault-reason"' in html
     assert 'value="Ada &#34;L&#34;"' in html
     assert html.count("checked") == 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import pytest
 from tenant_experience.aws import approvals, decisions, link_signature, release_table
 from tenant_experience.release.approval import Approval
 from tenant_experience.release.release import LiveRelease
+from tenant_experience.use_case.approval_rules import ApprovalRules
 from tests.support.decision_tables import Answers, audited, decision_tables, empty
 from tests.support.requests_for_decision import ADA, BEN, CAT, request
 from tests.unit.functions.test_api_functions import CONTEXT, function, proxy_event
@@ -73,9 +75,32 @@ def token(call: Call, asked: Approval, address: str = ADA) -> str:
     return str(html.split('name="token" value="')[1].split('"')[0])
 
 
-def vote(call: Call, asked: Approval, address: str = ADA, fields: Any = APPROVE, **more: Any) -> dict[str, Any]:
+def preview(call: Call, asked: Approval, address: str = ADA, fields: Any = APPROVE, **more: Any) -> dict[str, Any]:
+    """The first form."""
     given = {"token": token(call, asked, address), **fields}
     return call("POST", asked, address, urlencode(given, doseq=True), **more)
+
+
+def confirmation(call: Call, asked: Approval, address: str = ADA) -> dict[str, str]:
+    """The hidden fields of the second form."""
+    html = call("GET", asked, address, query={"confirm": "1"})["body"]
+    found = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', html.partition("</form>")[0]))
+    assert found["step"] == "confirm"
+    return found
+
+
+def vote(
+    call: Call, asked: Approval, answers: Answers, address: str = ADA, fields: Any = APPROVE, **more: Any
+) -> dict[str, Any]:
+    """Both forms."""
+    assert preview(call, asked, address, fields)["statusCode"] == 303
+    second = {**confirmation(call, asked, address), "code": answers.code}
+    return call("POST", asked, address, urlencode(second), **more)
+
+
+def token_of(asked: Approval, address: str = ADA) -> str:
+    """As the page makes it."""
+    return link_signature.sign(b"form\n" + asked.signed_text(address))
 
 
 def status(approval_id: str = "r1") -> str:
@@ -87,7 +112,7 @@ def test_a_vote_is_recorded_under_the_address_of_the_link_and_leads_back_to_the_
 ) -> None:
     asked = opened()
     fields = {**APPROVE, "partition": ["east", "west"], "reject_reason": "too few", "approver": "Mallory <b>"}
-    answer = vote(call, asked, BEN, fields)
+    answer = vote(call, asked, answers, BEN, fields)
     assert answer["statusCode"] == 303
     stored, _ = approvals.read_approval("r1")
     assert (stored.status, stored.decided_by, stored.delivered) == ("approved", "ben@example.com (Mallory <b>)", True)
@@ -101,10 +126,10 @@ def test_a_vote_is_recorded_under_the_address_of_the_link_and_leads_back_to_the_
     assert "&lt;b&gt;" in html
     assert "<form" not in html
     events = [(row["event"], row.get("address"), row.get("network")) for row in audited()]
-    assert events[:3] == [(event, BEN, "203.0.113.7") for event in ("opened", "voted", "decided")]
-    assert events[3][0] == "delivered"
+    assert events[:4] == [(event, BEN, "203.0.113.7") for event in ("opened", "code_sent", "voted", "decided")]
+    assert events[4][0] == "delivered"
     written = json.dumps(audited())
-    assert not any(secret in written for secret in ("token", query["signature"]))
+    assert not any(secret in written for secret in ("token", query["signature"], answers.code))
 
 
 def test_looking_decides_nothing_and_is_noted_once(call: Call) -> None:
@@ -115,15 +140,17 @@ def test_looking_decides_nothing_and_is_noted_once(call: Call) -> None:
     assert [row["event"] for row in audited()] == ["opened"]
 
 
-def test_two_of_a_quorum_of_two_decide_and_the_third_reads_that_theirs_was_not_recorded(call: Call) -> None:
+def test_two_of_a_quorum_of_two_decide_and_the_third_reads_that_theirs_was_not_recorded(
+    call: Call, answers: Answers
+) -> None:
     asked = opened(quorum=2)
     late = token(call, asked, CAT)
-    assert vote(call, asked)["statusCode"] == 303
+    assert vote(call, asked, answers)["statusCode"] == 303
     assert "1 of 2 approvers have answered" in call("GET", asked, BEN)["body"]
     mine = call("GET", asked)["body"]
     assert "Your answer is recorded." in mine
     assert "<form" not in mine
-    assert vote(call, asked, BEN)["statusCode"] == 303
+    assert vote(call, asked, answers, BEN)["statusCode"] == 303
     answer = call("POST", asked, CAT, urlencode({"token": late, **REJECT}))
     assert answer["statusCode"] == 409
     assert "Your answer was not recorded" in answer["body"]
@@ -134,7 +161,10 @@ def test_two_of_a_quorum_of_two_decide_and_the_third_reads_that_theirs_was_not_r
 def test_the_same_form_sent_twice_is_one_vote_and_another_one_is_refused(call: Call, answers: Answers) -> None:
     asked = opened(quorum=2)
     body = urlencode({"token": token(call, asked), **APPROVE}, doseq=True)
-    assert [call("POST", asked, body=body)["statusCode"] for _ in range(2)] == [303, 303]
+    assert vote(call, asked, answers)["statusCode"] == 303
+    again = urlencode({"token": token_of(asked), "step": "confirm", "code": "1"})
+    assert [call("POST", asked, body=each)["statusCode"] for each in (again, body)] == [303, 303]
+    assert len(answers.mails) == 1
     other = call("POST", asked, body=urlencode({"token": parse_qsl(body)[0][1], **REJECT}))
     assert (other["statusCode"], status(), len(answers.taken)) == (409, "pending", 0)
     assert "first answer counts" in other["body"]
@@ -157,11 +187,15 @@ def test_the_same_form_sent_twice_is_one_vote_and_another_one_is_refused(call: C
         ({"headers": {"content-type": ["application/x-www-form-urlencoded; charset=UTF-8"]}}, 303),
     ],
 )
-def test_a_form_of_another_site_or_type_is_refused(call: Call, changes: dict[str, Any], expected: int) -> None:
+def test_a_form_of_another_site_or_type_is_refused(
+    call: Call, answers: Answers, changes: dict[str, Any], expected: int
+) -> None:
     asked = opened()
-    assert vote(call, asked, **changes)["statusCode"] == expected
+    assert preview(call, asked, **changes)["statusCode"] == expected
+    assert len(answers.mails) == (expected == 303)
+    assert vote(call, asked, answers, **changes)["statusCode"] == expected
     assert status() == ("approved" if expected == 303 else "pending")
-    assert (audited()[-1]["event"] == "refused") == (expected != 303)
+    assert ("refused" in [row["event"] for row in audited()]) == (expected != 303)
 
 
 @pytest.mark.parametrize(
@@ -198,17 +232,19 @@ def test_a_link_and_a_token_are_good_for_one_approver_and_one_request(call: Call
 
 def test_a_form_that_is_not_whole_comes_back_with_what_was_typed(call: Call) -> None:
     asked = opened()
-    answer = vote(call, asked, fields={"decision": "approve", "partition": ["east"], "reason": "looks right"})
+    answer = preview(call, asked, fields={"decision": "approve", "partition": ["east"], "reason": "looks right"})
     assert answer["statusCode"] == 400
     assert "models without a tick are rejected" in answer["body"]
     assert answer["body"].count("checked") == 2
+    assert 'id="fault-reject_reason"' in answer["body"]
+    assert 'aria-describedby="fault-reject_reason"' in answer["body"]
     assert ">\nlooks right</textarea>" in answer["body"]
 
 
 def test_a_decision_that_was_not_delivered_is_sent_again_as_it_was_recorded(call: Call, answers: Answers) -> None:
     asked = opened()
     answers.unreachable = 1
-    first = vote(call, asked)
+    first = vote(call, asked, answers)
     assert first["statusCode"] == 503
     assert "recorded, but not delivered yet" in first["body"]
     again = {"token": first["body"].split('name="token" value="')[1].split('"')[0], **REJECT}
@@ -219,7 +255,7 @@ def test_a_decision_that_was_not_delivered_is_sent_again_as_it_was_recorded(call
 def test_a_decision_that_nobody_waits_for_is_not_recorded_as_one(call: Call, answers: Answers) -> None:
     asked = opened()
     answers.ended.add("token")
-    answer = vote(call, asked)
+    answer = vote(call, asked, answers)
     assert answer["statusCode"] == 410
     assert "This request was withdrawn" in answer["body"]
     assert status() == "withdrawn"
@@ -264,3 +300,85 @@ def test_a_link_of_an_earlier_version_shows_the_page_and_decides_nothing(handler
     assert (
         handler({**event, "httpMethod": "POST", "body": urlencode(APPROVE, doseq=True)}, CONTEXT)["statusCode"] == 409
     )
+
+
+def test_the_second_page_shows_what_the_answer_would_do_and_nothing_is_recorded(call: Call, answers: Answers) -> None:
+    asked = opened(quorum=3)
+    fields = {**APPROVE, "partition": ["east"], "reject_reason": "too few <answers>"}
+    location = preview(call, asked, fields=fields)["multiValueHeaders"]["Location"][0]
+    assert location.endswith("&confirm=1")
+    html = call("GET", asked, query={"confirm": "1"})["body"]
+    assert "<li>East</li>" in html
+    assert "<li>North: too few &lt;answers&gt;</li>" in html
+    assert "2 more approvers must approve after you." in html
+    assert 'name="decision"' not in html
+    assert answers.code.replace(" ", "") not in html.replace(" ", "")
+    [(address, subject, text)] = answers.mails
+    assert (address, "r1" in subject, "://" in text) == (ADA, True, False)
+    assert answers.code not in subject
+    assert "approve 1 and reject 2 models of release r1" in text
+    assert approvals.read_approval("r1")[0].votes == ()
+
+
+def test_a_wrong_code_decides_nothing_and_five_of_them_end_the_code(call: Call, answers: Answers) -> None:
+    asked = opened()
+    preview(call, asked)
+    second = confirmation(call, asked)
+    for left, typed in ((4, ""), (3, "0" * 8), (2, "1234 567"), (1, "r1"), (0, "\u0661" * 8)):
+        answer = call("POST", asked, body=urlencode({**second, "code": typed}))
+        assert answer["statusCode"] == 400
+        assert f"{left} {'try is' if left == 1 else 'tries are'} left" in answer["body"]
+        assert 'id="fault-code"' in answer["body"]
+    answer = call("POST", asked, body=urlencode({**second, "code": answers.code}))
+    assert "too many codes were tried" in answer["body"].lower()
+    assert (status(), {row["code"] for row in audited() if row["event"] == "refused"}) == (
+        "pending",
+        {"wrong_code", "no_attempts"},
+    )
+    assert call("POST", asked, body=urlencode({"token": second["token"], "step": "again"}))["statusCode"] == 303
+    assert call("POST", asked, body=urlencode({**second, "code": answers.code}))["statusCode"] == 303
+    assert status() == "approved"
+
+
+def test_a_code_is_good_for_the_vote_that_was_shown_for_one_approver_and_a_quarter_of_an_hour(
+    call: Call, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = opened()
+    preview(call, asked)
+    first, code = confirmation(call, asked), answers.code
+    preview(call, asked, fields=REJECT)
+    answer = call("POST", asked, body=urlencode({**first, "code": code}))
+    assert "another answer" in answer["body"]
+    assert call("POST", asked, body=urlencode({**confirmation(call, asked), "code": code}))["statusCode"] == 400
+    preview(call, asked, BEN)
+    theirs = {**confirmation(call, asked, BEN), "code": code}
+    assert call("POST", asked, BEN, urlencode(theirs))["statusCode"] == 400
+    late = time.time() + 15 * 60
+    monkeypatch.setattr(time, "time", lambda: late)
+    answer = call("POST", asked, BEN, urlencode({**theirs, "code": answers.code}))
+    assert "which are over" in answer["body"]
+    assert status() == "pending"
+
+
+def test_five_codes_are_sent_within_an_hour_to_each_approver(
+    call: Call, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    asked = approvals.open_approval(request(expires_at=int(now) + 9_000), "token", now=10)
+    assert [preview(call, asked)["statusCode"] for _ in range(6)] == [303] * 5 + [429]
+    assert preview(call, asked, BEN)["statusCode"] == 303
+    monkeypatch.setattr(time, "time", lambda: now + 3_500)
+    assert "in 2 minutes" in preview(call, asked)["body"]
+    monkeypatch.setattr(time, "time", lambda: now + 3_601)
+    assert preview(call, asked)["statusCode"] == 303
+    assert (len(answers.mails), status()) == (7, "pending")
+
+
+def test_a_use_case_may_ask_for_the_id_instead_of_a_code(call: Call, answers: Answers) -> None:
+    asked = opened(rules=ApprovalRules(confirm="typed"))
+    preview(call, asked)
+    second = confirmation(call, asked)
+    assert call("POST", asked, body=urlencode({**second, "code": "r2"}))["statusCode"] == 400
+    assert call("POST", asked, body=urlencode({**second, "code": " r1 "}))["statusCode"] == 303
+    assert (status(), answers.mails) == ("approved", [])

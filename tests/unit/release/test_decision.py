@@ -42,12 +42,12 @@ def cast(asked: Approval, *votes: Vote) -> Approval:
         ({"decision": "maybe"}, "bad_decision"),
         ({"reason": " x "}, "missing_reason"),
         ({"reason": "\u202e\u200b\x00 "}, "missing_reason"),
-        ({"approver": "A" * 121}, "too_long"),
-        ({"reason": "b" * 801}, "too_long"),
+        ({"approver": "A" * 121}, "name_too_long"),
+        ({"reason": "b" * 801}, "reason_too_long"),
         ({"partition": []}, "no_partition"),
         ({"partition": ["east", "south"]}, "unknown_partition"),
         ({"partition": ["east"]}, "missing_reject_reason"),
-        ({"partition": ["east"], "reject_reason": "c" * 801}, "too_long"),
+        ({"partition": ["east"], "reject_reason": "c" * 801}, "reject_reason_too_long"),
     ],
 )
 def test_a_form_that_is_not_whole_is_refused_by_field(fields: dict[str, Any], code: str) -> None:

@@ -34,6 +34,7 @@ def test_the_rules_of_a_use_case_are_read(written: str, rules: ApprovalRules) ->
         ("approval: {maker: nobody}", "maker must be one of may_decide, may_not_decide"),
         ("approval: {expires_after: 7}", "expires_after must be a time like 7d"),
         ("approval: {expires_after: 0d}", "expires_after"),
+        ("approval: {confirm: nothing}", "confirm must be one of code, typed"),
         ("approval: {remind: 1.5}", "remind must be true or false"),
         ("approval: {quorom: 2}", "unknown key 'quorom'"),
         ("approval: [manual]", "it must have keys"),
