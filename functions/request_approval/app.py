@@ -6,17 +6,27 @@ The execution waits for the answer. An operator withdraws a request through this
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
 from tenant_experience import data_layout
-from tenant_experience.aws import approval_mail, approvals, approvers, client_errors, decisions, objects, release_table
+from tenant_experience.aws import (
+    approval_mail,
+    approvals,
+    approvers,
+    client_errors,
+    decisions,
+    objects,
+    release_table,
+    stage_notices,
+)
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
-from tenant_experience.release import approval, approver
+from tenant_experience.release import approval, approver, stage_email
 from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.release import iso_time
 from tenant_experience.use_case.approval_rules import read_approval_rules
@@ -45,6 +55,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         return {"approval_id": release, "mailed": 0}
     waiting = [each for each in request.asked if not each.mailed]
     mailed = _ask_those(request, waiting)
+    if mailed and mailed == len(request.asked):  # not when an earlier attempt has asked some
+        stage_notices.tell(release, partial(stage_email.waiting, request))
     logger.info("decision requested", extra={"release": release, "mailed": mailed})
     return {"approval_id": release, "mailed": mailed}
 

@@ -29,6 +29,7 @@ STAGES = [
     "RegisterModels",
     "DeployEndpoint",
     "SmokeTest",
+    "ServeFeatures",
     "PublishRelease",
 ]
 
@@ -233,6 +234,21 @@ def test_everyone_is_told_that_it_is_released(flow: Flow, first: FinishedRelease
     assert "Tess Ter" in mail["text"]
 
 
+def test_the_page_of_the_run_shows_every_stage_and_the_checks_of_the_data(flow: Flow, first: FinishedRelease) -> None:
+    mail = flow.mailbox.wait_for(f"Released: {first.release}")
+    [link] = [link for link in mail["links"] if "/runs/" in link]
+    page = flow.http.get(link)
+    assert page.status_code == 200
+    assert f"<h1>Release {first.release} went live</h1>" in page.text
+    for words in ("Compute the features", "train and evaluate the models", "Wait for a decision", "Tess Ter"):
+        assert words in page.text
+    assert page.text.count('class="done"') > 8
+    assert not page.headers.get("refresh")
+    data = flow.http.get(link.replace("?", "/data-quality?"))
+    assert f"Data quality: release <code>{first.release}</code>" in data.text
+    assert flow.http.get(link.replace(first.release, f"{first.release[:-1]}x")).status_code == 403
+
+
 def test_both_emails_and_the_page_name_the_uploaders_batch(flow: Flow, first: FinishedRelease) -> None:
     batch = f"raw/tenant_experience/{json.loads(first.execution['input'])['batch']}/"
     asked = flow.mailbox.wait_for(f"Decision needed: release {first.release}")
@@ -339,8 +355,13 @@ def test_further_releases_move_the_version_and_the_api_never_stops(
     assert len(parquet.read_table(moved)) >= judged["changes"]["moved"]
 
 
-def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: FinishedRelease) -> None:
+def test_rejecting_changes_no_answer_and_says_why(flow: Flow, first: FinishedRelease) -> None:
+    """The same tenants with other messages: as long as nobody has approved it, nothing of it is served."""
     before = flow.live()
+    tenants = [f"T{number:06d}" for number in range(500)]
+    groups = [tenants[start : start + 100] for start in range(0, len(tenants), 100)]
+    answers = [row for group in groups for row in flow.predictions(group)]
+    assert sum(row["status"] == "scored" for row in answers) > 300
 
     def scan(mail: dict[str, Any]) -> None:
         """A mail scanner follows the link, as often as it likes; a person sends the form too early."""
@@ -364,6 +385,9 @@ def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: FinishedRelea
     assert done.execution["error"] == "ReleaseRejected"
     assert done.visited[-1] == "ReleaseRejected"
     assert flow.live() == before
+    assert "ServeFeatures" not in done.visited
+    now = [row for group in groups for row in flow.predictions(group)]
+    assert sum(row != earlier for row, earlier in zip(now, answers, strict=True)) == 0
     packages = flow.packages(done.release)
     assert [(package["status"], package["reason"]) for package in packages] == [
         ("Rejected", f"rejected by {APPROVED_AS}: the groups look wrong")

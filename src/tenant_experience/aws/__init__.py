@@ -7,6 +7,7 @@ __all__ = [
     "audit",
     "client_errors",
     "confirmations",
+    "decision_records",
     "decisions",
     "endpoint",
     "event_bucket",
@@ -32,5 +33,10 @@ __all__ = [
     "request_index",
     "request_pages",
     "row_queue",
+    "run_history",
+    "secrets",
+    "sent_notices",
     "served_features",
+    "smoke_tests",
+    "stage_notices",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +56,25 @@ def find_bytes(bucket: str, key: str) -> bytes | None:
         raise
 
 
+def read_page(bucket: str, key: str, longest: int) -> str:
+    """The HTML page at ``key``.
+
+    Raises:
+        UserError: ``unknown_report`` when there is none, or when it is longer than ``longest`` bytes.
+    """
+    try:
+        found = s3().get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "AccessDenied"):
+            raise
+        raise UserError("this page does not exist", code="unknown_report") from error
+    if found["ContentLength"] > longest:
+        raise UserError(
+            f"this page is too long to be shown here; it is {key} in the data bucket", code="unknown_report"
+        )
+    return found["Body"].read().decode()
+
+
 def write_once(bucket: str, key: str, content: bytes) -> bool:
     """Writes one object unless its key exists; False when it did."""
     try:
@@ -83,6 +102,13 @@ def download_all(bucket: str, prefix: str, folder: Path) -> None:
                 raise UserError(f"the key {each['Key']} leads out of its batch: rename the object", code="unsafe_name")
             if name and not name.endswith("/"):
                 download(bucket, each["Key"], path)
+
+
+def keys(bucket: str, prefix: str) -> Iterator[str]:
+    """The keys below ``prefix``."""
+    for page in s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for each in page.get("Contents", []):
+            yield each["Key"]
 
 
 def delete_others(bucket: str, prefix: str, names: Collection[str]) -> None:
