@@ -34,18 +34,31 @@ class Mailbox:
         messages: list[dict[str, Any]] = answer.json()
         return messages
 
-    def find(self, subject: str) -> dict[str, Any] | None:
-        """The newest message whose subject contains ``subject``."""
-        return next((message for message in self.messages() if subject in message["subject"]), None)
+    def find(self, subject: str, *, text: str = "", to: str = "") -> dict[str, Any] | None:
+        """The newest message whose subject contains ``subject``.
 
-    def wait_for(self, subject: str, *, seconds: float = 300) -> dict[str, Any]:
-        """Wait for a message whose subject contains ``subject``; the newest one.
+        Args:
+            subject: a part of it.
+            text: a part of the text.
+            to: the address that it was sent to; empty for any.
+        """
+        return next(
+            (
+                message
+                for message in self.messages()
+                if subject in message["subject"] and text in message["text"] and to in ("", message["to"])
+            ),
+            None,
+        )
+
+    def wait_for(self, subject: str, *, text: str = "", to: str = "", seconds: float = 300) -> dict[str, Any]:
+        """Wait for a message as ``find`` describes it.
 
         Raises:
             OperationError: there is none after this many seconds.
         """
         deadline = time.monotonic() + seconds
-        while (message := self.find(subject)) is None:
+        while (message := self.find(subject, text=text, to=to)) is None:
             if time.monotonic() > deadline:
                 raise OperationError(f"no e-mail with {subject!r} in its subject arrived within {seconds:g} s")
             time.sleep(_POLL_SECONDS)
@@ -58,12 +71,12 @@ class Form:
 
     Attributes:
         action: the whole address it is sent to.
-        fields: its hidden fields and their values.
+        fields: the values that are sent although nobody types them: of hidden fields, and of the boxes with a tick.
         names: the names of all its fields.
     """
 
     action: str
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, list[str]] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
 
     @classmethod
@@ -79,7 +92,7 @@ class Form:
             raise ValueError(f"{page.url} has no form")
         return parser.form
 
-    def submit(self, typed: Mapping[str, str]) -> httpx.Response:
+    def submit(self, typed: Mapping[str, str | list[str]]) -> httpx.Response:
         """Send the form as a browser does.
 
         Raises:
@@ -104,5 +117,5 @@ class _FormParser(HTMLParser):
             self.form = Form(action=urljoin(self._base, given.get("action", "")))
         elif self.form is not None and tag in ("input", "textarea", "select") and "name" in given:
             self.form.names.add(given["name"])
-            if given.get("type") == "hidden":
-                self.form.fields[given["name"]] = given.get("value", "")
+            if given.get("type") == "hidden" or (given.get("type") == "checkbox" and "checked" in given):
+                self.form.fields.setdefault(given["name"], []).append(given.get("value", ""))

@@ -16,12 +16,14 @@ RAW = "raw"
 INFERENCE = "inference"
 EVALUATIONS = "evaluations"
 INGESTION = "ingestion"
+SERVED = "served"
 SCORE = "score"
 SCORING = "scoring"
 PREDICTIONS = "predictions"
 ERRORS = "errors"
 EVENTS = "events"
 SPLITS = "splits"
+AUDIT = "audit"
 MANIFEST = "manifest.json"
 OUTCOME = "outcome.json"
 FEATURES_FILE = "features.parquet"
@@ -35,6 +37,8 @@ QUARANTINE_FILE = "quarantine.parquet"
 OUTCOMES_FILE = "outcomes.parquet"
 OUTCOME_QUARANTINE_FILE = "outcome_quarantine.parquet"
 FAILED_RECORDS_FILE = "failed_records.json"
+# The partitions of a release that its approver rejected.
+REJECTED_FILE = "rejected.json"
 GROUPS_FILE = "groups.parquet"
 GROUPING_FILE = "grouping.json"
 NEXT_PERIOD_FILE = "next_period.json"
@@ -144,6 +148,16 @@ def file_evaluation(use_case: str, file: str) -> str:
     return f"{EVALUATIONS}/{use_case}/{file}/{EVALUATION_FILE}"
 
 
+def audit_row(use_case: str, release: str, at: str) -> str:
+    """One row of the audit, in the audit's own bucket. S3 advises against ``#`` in a key."""
+    return f"{AUDIT}/{use_case}/{release}/{at.replace('#', '-')}.json"
+
+
+def changed_audit_row(release: str, at: str, change: str, sequence: str) -> str:
+    """A row of the audit that somebody changed or removed; no use case has a name with a hyphen."""
+    return audit_row("changed-rows", release, f"{at}-{change}-{sequence}")
+
+
 def use_case_snapshot(release: str) -> str:
     """The use case as it was when the release or the scoring run began, so that it is always read by its own rules."""
     return f"use_cases/{release}/"
@@ -170,8 +184,13 @@ def quarantine(release: str) -> str:
 
 
 def ingestion(release: str) -> str:
-    """What feature ingestion wrote, and what it could not write."""
+    """What was written to the offline store, and what could not be written."""
     return f"{INGESTION}/{release}/"
+
+
+def served(release: str) -> str:
+    """What was written to the online store, and what could not be written."""
+    return f"{SERVED}/{release}/"
 
 
 def clusters(release: str, shard: int) -> str:

@@ -15,9 +15,10 @@ import pyarrow.parquet as parquet
 import pytest
 from botocore.exceptions import ClientError
 
+from operations.mailbox import Form
 from operations.releases import FinishedRelease
 from tests.support.api_caller import ApiCaller
-from tests.support.flow import Flow
+from tests.support.flow import APPROVED_AS, Flow
 
 STAGES = [
     "BuildFeatures",
@@ -28,6 +29,7 @@ STAGES = [
     "RegisterModels",
     "DeployEndpoint",
     "SmokeTest",
+    "ServeFeatures",
     "PublishRelease",
 ]
 
@@ -64,7 +66,7 @@ def test_all_stages_run_in_their_order(first: FinishedRelease) -> None:
 def test_the_package_is_approved_with_who_and_why(flow: Flow, first: FinishedRelease) -> None:
     packages = flow.packages(first.release)
     assert [package["status"] for package in packages] == ["Approved"]
-    assert packages[0]["reason"] == "approved by Tess Ter: looks right"
+    assert packages[0]["reason"] == f"approved by {APPROVED_AS}: looks right"
     assert packages[0]["metrics"]["roc_auc"] > 0.9
     card = card_of(packages[0]["arn"])
     assert card["ModelCardStatus"] == "Approved"
@@ -257,7 +259,7 @@ def test_the_page_of_a_decided_release_shows_the_decision_and_its_report(flow: F
 def test_a_decision_cannot_be_taken_twice_nor_by_another_link(flow: Flow, first: FinishedRelease) -> None:
     link = flow.mailbox.wait_for(f"Decision needed: release {first.release}")["links"][0]
     form = {"decision": "reject", "approver": "Mallory", "reason": "changed my mind"}
-    assert httpx.post(link, data=form).status_code == 409
+    assert httpx.post(link, data=form).status_code == 403  # without the token of the page
     wrong_links = (link[:-4] + "AAAA", link.split("signature=")[0], link.replace(first.release, "20200101-0000000"))
     for wrong in wrong_links:
         assert flow.http.get(wrong).status_code == 403
@@ -338,8 +340,13 @@ def test_further_releases_move_the_version_and_the_api_never_stops(
     assert len(parquet.read_table(moved)) >= judged["changes"]["moved"]
 
 
-def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: FinishedRelease) -> None:
+def test_rejecting_changes_no_answer_and_says_why(flow: Flow, first: FinishedRelease) -> None:
+    """The same tenants with other messages: as long as nobody has approved it, nothing of it is served."""
     before = flow.live()
+    tenants = [f"T{number:06d}" for number in range(500)]
+    groups = [tenants[start : start + 100] for start in range(0, len(tenants), 100)]
+    answers = [row for group in groups for row in flow.predictions(group)]
+    assert sum(row["status"] == "scored" for row in answers) > 300
 
     def scan(mail: dict[str, Any]) -> None:
         """A mail scanner follows the link, as often as it likes; a person sends the form too early."""
@@ -348,8 +355,13 @@ def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: FinishedRelea
             page = flow.http.get(link)
             assert page.status_code == 200
             assert "<form" in page.text
-        for empty in ({}, {"decision": "approve"}, {"decision": "approve", "approver": "Tess Ter", "reason": " "}):
-            refused = flow.http.post(link, data=empty)
+        incomplete: list[dict[str, str | list[str]]] = [
+            {},
+            {"decision": "approve"},
+            {"decision": "approve", "approver": "Tess Ter", "reason": " "},
+        ]
+        for empty in incomplete:
+            refused = Form.of(page).submit(empty)
             assert refused.status_code == 400
             assert "Your decision is not recorded yet" in refused.text
 
@@ -358,9 +370,12 @@ def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: FinishedRelea
     assert done.execution["error"] == "ReleaseRejected"
     assert done.visited[-1] == "ReleaseRejected"
     assert flow.live() == before
+    assert "ServeFeatures" not in done.visited
+    now = [row for group in groups for row in flow.predictions(group)]
+    assert sum(row != earlier for row, earlier in zip(now, answers, strict=True)) == 0
     packages = flow.packages(done.release)
     assert [(package["status"], package["reason"]) for package in packages] == [
-        ("Rejected", "rejected by Tess Ter: the groups look wrong")
+        ("Rejected", f"rejected by {APPROVED_AS}: the groups look wrong")
     ]
     assert card_of(packages[0]["arn"])["ModelCardStatus"] == "Archived"
     assert "the groups look wrong" in flow.mailbox.wait_for(f"Release {done.release}: it was rejected")["text"]

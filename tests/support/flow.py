@@ -19,7 +19,7 @@ from demo.generate_events import generate
 from operations import laptop, releases
 from operations.batch import USE_CASE, RawBatch
 from operations.laptop import Laptop
-from operations.mailbox import Mailbox
+from operations.mailbox import Form, Mailbox
 from operations.releases import Decision, FinishedRelease, Mail
 from operations.stack import Stack
 
@@ -29,6 +29,8 @@ STATE = laptop.LOCAL / f"{os.environ.get('TENANT_EXPERIENCE_FLOW_STATE', 'flow')
 # The pauses before retries are this fraction of what the state machine says. Time-outs, jobs and people are not scaled.
 WAIT_SCALE = "0.05"
 APPROVER = "Tess Ter"
+# How a decision of theirs is recorded: under the address that the link was sent to.
+APPROVED_AS = f"approver@example.com ({APPROVER})"
 _REQUEST_SECONDS = 120
 OTHER_IMAGE = "tenant-experience-other"
 """The name of an image that answers otherwise than the real one."""
@@ -100,7 +102,12 @@ class Flow:
 
     def decide(self, mail: Mail, choice: str = "approve", reason: str = "looks right") -> None:
         """Answer the e-mail that asks for a decision."""
-        releases.decide(mail, Decision(choice, APPROVER, reason))
+        releases.decide(self.stack, mail, Decision(choice, APPROVER, reason))
+
+    def answer(self, mail: Mail, page: httpx.Response, choice: str = "approve", reason: str = "looks right") -> Any:
+        """Fill in the form of a page and confirm it; what it was answered with."""
+        typed: dict[str, str | list[str]] = {"decision": choice, "approver": APPROVER, "reason": reason}
+        return releases.confirm(self.stack, mail, Form.of(page).submit(typed))
 
     def get(self, path: str, *, key: bool = True) -> httpx.Response:
         """Ask the API."""
@@ -140,7 +147,7 @@ class Flow:
             self.http.delete(self.faults_url)
 
     def live(self, use_case: str = USE_CASE) -> dict[str, Any] | None:
-        """The live release, its models and their digests; None when nothing is live."""
+        """The live release, its models, their digests, and whose features are served; None when nothing is live."""
         item = (
             boto3.client("dynamodb")
             .get_item(
@@ -152,7 +159,13 @@ class Flow:
         )
         if item is None:
             return None
-        return {"release": item["release"]["S"]} | {name: json.loads(item[name]["S"]) for name in ("models", "digests")}
+        partitions = json.loads(item["partitions"]["S"])
+        return {
+            "release": item["release"]["S"],
+            "models": {slug: each["version"] for slug, each in partitions.items()},
+            "digests": {slug: each["digest"] for slug, each in partitions.items()},
+            "served": [release for release, _began, _without in json.loads(item["served"]["S"])],
+        }
 
     def packages(self, release: str) -> list[dict[str, Any]]:
         """The model packages of a release."""

@@ -2,7 +2,11 @@
 
 __all__ = [
     "approvals",
+    "approvers",
+    "audit",
     "client_errors",
+    "confirmations",
+    "decisions",
     "endpoint",
     "event_bucket",
     "event_bus",

@@ -3,6 +3,9 @@
 __all__ = [
     "approval",
     "approval_email",
+    "approver",
+    "confirmation",
+    "decision",
     "failure",
     "failure_email",
     "partition_result",
@@ -10,4 +13,5 @@ __all__ = [
     "roll_out",
     "scoring_run",
     "smoke_comparison",
+    "vote",
 ]

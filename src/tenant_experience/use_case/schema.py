@@ -12,6 +12,7 @@ from tenant_experience.data_layout import CENSORED, MANIFEST
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings, line_of, load_settings
 from tenant_experience.tenant_id import IdCase
+from tenant_experience.use_case.approval_rules import ApprovalRules, parse_approval_rules
 from tenant_experience.use_case.column_names import name_fault
 from tenant_experience.use_case.costs import Costs
 from tenant_experience.use_case.events import Events
@@ -56,12 +57,6 @@ class Processing(Settings):
         return self
 
 
-class ApprovalSettings(Settings):
-    """Who decides about a release."""
-
-    mode: Literal["manual"] = "manual"
-
-
 class UseCase(Settings):
     """A whole ``use_case.yaml``.
 
@@ -72,7 +67,8 @@ class UseCase(Settings):
     ``record_id_case: insensitive``, ids that differ only in the case of the letters A to Z are one id, which is written
     in lower case. With ``examples: several``, a record has several rows of features, each with a time ``as_of`` of its
     own: all of them train and test models, and the latest answers. ``sequences`` are features that are one
-    quantity at fixed lags, oldest first. ``risk`` makes a list of who an event may happen to soon.
+    quantity at fixed lags, oldest first. ``risk`` makes a list of who an event may happen to soon. With ``refresh:
+    auto``, a batch brings new features alone as soon as a release is live, unless its manifest asks for models.
     """
 
     name: Name
@@ -80,6 +76,7 @@ class UseCase(Settings):
     record_id_case: IdCase = "sensitive"
     partition_column: Name = DEFAULT_PARTITION_COLUMN
     default_source: Name
+    refresh: Literal["asked", "auto"] = "asked"
     words: Words = Words()
     events: Events | None = None
     outcomes: Outcomes | None = None
@@ -98,7 +95,7 @@ class UseCase(Settings):
     feature_dropout: float = Field(default=0, ge=0, lt=1)
     gates: Gates = Gates()
     processing: Processing = Processing()
-    approval: ApprovalSettings = ApprovalSettings()
+    approval: Annotated[ApprovalRules, BeforeValidator(parse_approval_rules)] = ApprovalRules()
     costs: Costs = Costs()
     inference: Inference = Inference()
     contacts: list[Name] = Field(default_factory=list)
