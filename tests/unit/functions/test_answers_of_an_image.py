@@ -21,7 +21,9 @@ from tests.support.places import ROOT
 EVENT = json.loads((ROOT / "events" / "deploy_endpoint.json").read_text())
 IMAGE, CANDIDATE = "registry/te@sha256:new", "te-candidate-endpoint"
 OWN = f"all/{EVENT['release']}/model.tar.gz"
-LIVE = LiveRelease("r2", "2026-01-01T00:00:00Z", 1, {"all": "r1", "north": "r2", "old": "r0"}, None, {"all": "a" * 64})
+LIVE = LiveRelease.of_models(
+    "r2", "2026-01-01T00:00:00Z", 1, {"all": "r1", "north": "r2", "old": "r0"}, digests={"all": "a" * 64}
+)
 Asked = list[tuple[str, str, str]]
 
 
@@ -61,7 +63,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[dict[str, Any], A
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         )
-        release_table.write_live("tenant_experience", LIVE)
+        release_table.write_live("tenant_experience", LIVE, "r2")
         write_samples("r1", 0, "all/r1/model.tar.gz", "north/r1/model.tar.gz")
         write_samples("r2", 1, "north/r2/model.tar.gz")
         write_samples(EVENT["release"], 0, OWN)
