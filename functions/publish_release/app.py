@@ -8,7 +8,15 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from tenant_experience import data_layout
-from tenant_experience.aws import approvals, client_errors, model_archives, model_registry, objects, release_table
+from tenant_experience.aws import (
+    approvals,
+    audit,
+    client_errors,
+    model_archives,
+    model_registry,
+    objects,
+    release_table,
+)
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
@@ -55,6 +63,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         if error.code == "superseded":
             raise ReleaseSupersededError(error.message, code=error.code) from error
         raise
+    described = {model.slug: {"version": model.version, "digest": model.digest} for model in models}
+    audit.append(release, "published", use_case=use_case, models=described)
     logger.info("release published", extra={"release": release, "models": len(models), "revision": live.revision})
     return {"release": release, "models": len(models), "previous": live.previous or ""}
 

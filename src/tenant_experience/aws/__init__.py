@@ -1,11 +1,13 @@
 """boto3 adapters: the only modules of the package that call AWS. They translate AWS's error codes into our errors."""
 
 __all__ = [
+    "approval_mail",
     "approvals",
     "approvers",
     "audit",
     "client_errors",
     "confirmations",
+    "decision_records",
     "decisions",
     "endpoint",
     "event_bucket",
@@ -15,6 +17,7 @@ __all__ = [
     "feature_store_writer",
     "figure_metrics",
     "file_completion",
+    "follow_up",
     "inference_table",
     "kept_answers",
     "link_signature",
@@ -27,7 +30,13 @@ __all__ = [
     "objects",
     "pseudonym_key",
     "release_table",
+    "request_index",
+    "request_pages",
     "row_queue",
+    "run_history",
+    "secrets",
+    "sent_notices",
     "served_features",
     "smoke_tests",
+    "stage_notices",
 ]

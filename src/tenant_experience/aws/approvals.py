@@ -243,6 +243,7 @@ def _content(approval: Approval) -> dict[str, Any]:
         "summary": json.dumps(approval.summary.as_document()),
         "rules": json.dumps(approval.rules.document()),
         "partitions": json.dumps(approval.partitions),
+        "digests": json.dumps(approval.digests) if approval.digests else None,
         "revision": approval.revision,
         "asked": [
             {"address": each.address, "id": each.id, "mailed": each.mailed, "opened": each.opened}
@@ -273,6 +274,7 @@ def _approval(item: Mapping[str, Any]) -> Approval:
         summary=ApprovalSummary.read(json.loads(given["summary"])),
         rules=ApprovalRules(**json.loads(given.get("rules", "{}"))),
         partitions=json.loads(given.get("partitions", "{}")),
+        digests=json.loads(given.get("digests", "{}")),
         revision=int(given.get("revision", 0)),
         asked=tuple(Asked(each["address"], each["mailed"], each["opened"]) for each in given.get("asked", ())),
         votes=tuple(sorted(votes, key=lambda vote: (vote.decided_at, vote.id))),

@@ -22,7 +22,7 @@ EVENT = json.loads((ROOT / "events" / "deploy_endpoint.json").read_text())
 IMAGE, CANDIDATE = "registry/te@sha256:new", "te-candidate-endpoint"
 OWN = f"all/{EVENT['release']}/model.tar.gz"
 LIVE = LiveRelease.of_models(
-    "r2", "2026-01-01T00:00:00Z", 1, {"all": "r1", "north": "r2", "old": "r0"}, digests={"all": "a" * 64}
+    "r2", "2026-01-01T00:00:00Z", 1, {"all": "r1", "north": "r2", "old": "r0"}, None, {"all": "a" * 64}
 )
 Asked = list[tuple[str, str, str]]
 

@@ -62,7 +62,7 @@ def call(handler: Any) -> Call:
 def test_a_vote_is_recorded_under_the_address_of_the_link_and_leads_back_to_the_page(
     call: Call, answers: Answers
 ) -> None:
-    asked = opened()
+    asked = opened(digests={"east": "ab" * 32})
     fields = {**APPROVE, "partition": ["east", "west"], "reject_reason": "too few", "approver": "Mallory <b>"}
     answer = vote(call, asked, answers, BEN, fields)
     assert answer["statusCode"] == 303
@@ -77,6 +77,8 @@ def test_a_vote_is_recorded_under_the_address_of_the_link_and_leads_back_to_the_
     assert "<li>North: too few</li>" in html
     assert "&lt;b&gt;" in html
     assert "<form" not in html
+    (decided,) = [row for row in audited() if row["event"] == "decided"]
+    assert decided["models"] == {"east": {"version": "r1", "digest": "ab" * 32}}
     events = [(row["event"], row.get("address"), row.get("network")) for row in audited()]
     assert events[:4] == [(event, BEN, "203.0.113.7") for event in ("opened", "code_sent", "voted", "decided")]
     assert events[4][0] == "delivered"

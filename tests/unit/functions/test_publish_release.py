@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tenant_experience.aws import approvals, model_registry, objects, release_table
+from tenant_experience.aws import approvals, audit, model_registry, objects, release_table
 from tenant_experience.errors import UserError
 from tenant_experience.evaluation.model_card import CardLinks
 from tenant_experience.models.digests import ModelDiffersError
@@ -37,6 +37,7 @@ def publish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publish]:
     """Calls the function, with a release live before it; what is given takes the place of what its event has."""
     clients = (objects.s3, release_table.dynamodb, model_registry.sagemaker)
     settings = {"DATA_BUCKET": "data", "RELEASE_TABLE": "releases", "PROJECT": "te", "USE_CASE": USE_CASE}
+    settings["AUDIT_TABLE"] = "audit"
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
@@ -48,6 +49,13 @@ def publish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publish]:
             BillingMode="PAY_PER_REQUEST",
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        )
+        keys = [{"AttributeName": "release", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}]
+        boto3.client("dynamodb").create_table(
+            TableName="audit",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key["AttributeName"], "AttributeType": "S"} for key in keys],
+            KeySchema=keys,  # type: ignore[arg-type]  # a key's kinds are literals
         )
         release_table.write_live(USE_CASE, BEFORE, "r0")
         approvals.open_approval(request(RELEASE, status="approved", outcome=OUTCOME), "token", now=10)
@@ -88,6 +96,10 @@ def test_the_pointer_takes_the_digest_of_the_approved_model_from_the_registry(pu
     assert live.model_of("all") == PublishedModel("all", RELEASE, sha256_of_manifest(folder))
     assert live.model_of("north") == PublishedModel("north", "r0", "n" * 64)
     assert live.model_of("west") is None  # rejected
+    (row,) = boto3.client("dynamodb").scan(TableName="audit")["Items"]
+    told = audit.document(row)
+    assert (told["release"], told["event"]) == (RELEASE, "published")
+    assert told["details"]["models"] == {"all": {"version": RELEASE, "digest": sha256_of_manifest(folder)}}
 
 
 def test_an_archive_and_an_outcome_that_are_changed_after_registration_are_not_published(
