@@ -25,7 +25,6 @@ def ask(request: Approval, asked: Asked, now: str) -> None:
 def remind(request: Approval, asked: Asked, occasion: Occasion) -> None:
     """Sends the same link again."""
     _send(request, asked, reminder.write(request, _link(request, asked), occasion))
-    audit.append(request.approval_id, "reminded", use_case=request.use_case, address=asked.address, occasion=occasion)
 
 
 def _send(request: Approval, asked: Asked, written: tuple[str, str]) -> None:
