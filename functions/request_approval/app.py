@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -19,7 +20,10 @@ from tenant_experience.aws import (
 )
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.log_redaction import redacted_json
-from tenant_experience.release import approval, approval_email
+from tenant_experience.release import approval, approval_email, brief
+from tenant_experience.release.brief import Brief
+from tenant_experience.release.cost import cost_sentences
+from tenant_experience.release.partition_result import ShardResult
 from tenant_experience.use_case.words import Words
 
 logger = Logger(service="request_approval", json_serializer=redacted_json)
@@ -37,6 +41,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     notifications.require_subscriber()
     outcomes = objects.read_outcomes(setting("DATA_BUCKET"), event["shards"])
     quality = objects.read_json(setting("DATA_BUCKET"), data_layout.reports(release) + data_layout.DATA_QUALITY_FILE)
+    words = Words.read(quality.get("words"))
+    whole = _brief(release, outcomes, quality["warnings"], words)
     now = int(time.time())
     live = release_table.read_live(event["use_case"])
     batch = data_layout.raw_batch(event["use_case"], event["batch"]) if "batch" in event else ""
@@ -54,7 +60,8 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
                 live.release if live else None,
                 quality["warnings"],
                 batch,
-                Words.read(quality.get("words")),
+                words,
+                whole.short(),
             ),
         ),
         event["task_token"],
@@ -72,3 +79,17 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         approvals.mark_mailed(release)
     logger.info("decision requested", extra={"release": release, "mailed": not request.mailed})
     return {"approval_id": release, "mailed": not request.mailed}
+
+
+def _brief(release: str, outcomes: Sequence[ShardResult], warnings: Sequence[str], words: Words) -> Brief:
+    """The brief of the whole release, which is written beside those of its shards."""
+    bucket = setting("DATA_BUCKET")
+    found = [
+        objects.find_json(bucket, data_layout.reports(release, outcome.shard) + data_layout.BRIEF_FILE)
+        for outcome in outcomes
+        if outcome.ready
+    ]
+    cost = cost_sentences(setting("ENDPOINT_INSTANCE_TYPE"), whole_number("ENDPOINT_INSTANCE_COUNT"), {})
+    whole = brief.merge([each for each in found if each is not None], warnings, cost, words)
+    objects.write_json(bucket, data_layout.reports(release) + data_layout.BRIEF_FILE, whole.document())
+    return whole

@@ -3,6 +3,8 @@
 __all__ = [
     "approval",
     "approval_email",
+    "brief",
+    "cost",
     "failure",
     "failure_email",
     "partition_result",
