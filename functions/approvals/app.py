@@ -20,7 +20,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from tenant_experience import data_layout
 from tenant_experience.api import http
 from tenant_experience.api import problem as api_problem
-from tenant_experience.aws import approvals, executions, link_signature, objects
+from tenant_experience.aws import approvals, briefs, executions, link_signature, objects, release_table
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.log_redaction import redacted_json
@@ -34,11 +34,14 @@ METHODS = {
     "/approvals/{approval_id}": ("GET", "POST"),
     "/approvals/{approval_id}/report/{shard}": ("GET",),
     "/approvals/{approval_id}/data-quality": ("GET",),
+    "/approvals/{approval_id}/changes": ("GET",),
 }
-_SHARD = re.compile(r"[0-9]{1,6}")
-_STATUS = {"bad_link": 403, "unknown_report": 404, "already_decided": 409, "nobody_waits": 410}
+_SHARD, _START = re.compile(r"[0-9]{1,6}"), re.compile(r"[0-9]{1,12}")
+_STATUS = {"bad_link": 403, "unknown_report": 404, "unknown_list": 404, "already_decided": 409, "nobody_waits": 410}
 _REPORT_LINK_SECONDS = 300
-_MOST_PICTURED = 10
+# An answer of Lambda has 6 MB; as JSON, a page takes a little more than its bytes.
+_LONGEST_PAGE = 5_000_000
+_MOST_EXAMPLES, _MOST_DIRECTIONS, _MOST_ROWS = 10, 6, 100
 _LONGEST_FORM = 20_000  # characters: a reason of 800, every one of them as %F0%9F%8F%A0
 
 
@@ -65,35 +68,76 @@ def _signed(approval_id: str) -> tuple[Approval, str, str]:
 def show(approval_id: str) -> Response[str]:
     """The page, with the form while a decision can be made."""
     request, _, signature = _signed(approval_id)
-    return page.answer(200, page.show(request, signature, now=int(time.time()), pictures=_pictures(request)))
+    return page.answer(200, page.show(request, signature, now=int(time.time()), content=_content(request)))
 
 
-def _pictures(request: Approval) -> dict[str, Any]:
-    """Of the first models of the release; releases of earlier versions have none."""
-    rows = request.summary.ready[:_MOST_PICTURED]
-    found: dict[str, Any] = {}
-    for shard in sorted({row.shard for row in rows}):
-        key = data_layout.reports(request.approval_id, shard) + data_layout.SHARE_PICTURES_FILE
-        found |= objects.find_json(setting("DATA_BUCKET"), key) or {}
-    return {row.slug: found[row.slug] for row in rows if row.slug in found}
+def _content(request: Approval) -> page.Content:
+    """What the page shows of the release, or of one of its partitions (``?partition=``), as things stand now."""
+    release, summary = request.approval_id, request.summary
+    brief = briefs.read_brief(release, summary)
+    chosen = brief.find(app.current_event.get_query_string_value("partition", ""))
+    shown = [chosen] if chosen else brief.first(page.MOST_SHOWN)
+    return page.Content(
+        brief=brief,
+        live=release_table.read_live(summary.use_case),
+        chosen=chosen,
+        pictures=briefs.read_pictures(release, shown),
+        examples={
+            each.slug: [
+                briefs.read_changes(release, each.shard, direction, most=_MOST_EXAMPLES)
+                for direction in each.changes.directions[:_MOST_DIRECTIONS]
+            ]
+            for each in shown
+            if each.changes
+        },
+        search=app.current_event.get_query_string_value("search", "")[:100],
+    )
+
+
+@app.get("/approvals/<approval_id>/changes")
+def changes(approval_id: str) -> Response[str]:
+    """Who changes group: every direction of every partition, or some rows of one (``?partition=&list=&start=``)."""
+    request, _, signature = _signed(approval_id)
+    asked = app.current_event.get_query_string_value
+    brief = briefs.read_brief(approval_id, request.summary)
+    chosen, file, start = brief.find(asked("partition", "")), asked("list", ""), asked("start", "0")
+    rows = None
+    if asked("partition", "") or file:
+        known = chosen.changes.directions if chosen and chosen.changes else ()
+        direction = next((each for each in known if each.file.endswith(f"/{file}")), None)
+        if chosen is None or (file and direction is None) or not _START.fullmatch(start):
+            raise UserError("this list does not exist; open the page of the decision again", code="unknown_list")
+        if direction is not None:
+            rows = briefs.read_changes(approval_id, chosen.shard, direction, start=int(start), most=_MOST_ROWS)
+    return page.answer(200, page.changes(request, page.link_query(signature), brief, chosen, rows))
 
 
 @app.get("/approvals/<approval_id>/report/<shard>")
 def report(approval_id: str, shard: str) -> Response[str]:
-    """Redirects to the full report, by a link that expires after five minutes."""
-    request, _, _ = _signed(approval_id)
+    """The full report."""
+    request, _, signature = _signed(approval_id)
     if not _SHARD.fullmatch(shard):
         raise UserError("this report does not exist", code="unknown_report")
     key = data_layout.reports(request.approval_id, int(shard)) + data_layout.REPORT_FILE
-    return page.redirect(objects.page_link(setting("DATA_BUCKET"), key, seconds=_REPORT_LINK_SECONDS))
+    return _stored_page(key, f"../../{approval_id}?{page.link_query(signature)}")
 
 
 @app.get("/approvals/<approval_id>/data-quality")
 def data_quality(approval_id: str) -> Response[str]:
-    """Redirects to the page about the release's data, by such a link too."""
-    request, _, _ = _signed(approval_id)
+    """The page about the release's data."""
+    request, _, signature = _signed(approval_id)
     key = data_layout.reports(request.approval_id) + data_layout.DATA_QUALITY_PAGE
-    return page.redirect(objects.page_link(setting("DATA_BUCKET"), key, seconds=_REPORT_LINK_SECONDS))
+    return _stored_page(key, f"../{approval_id}?{page.link_query(signature)}")
+
+
+def _stored_page(key: str, way_back: str) -> Response[str]:
+    """A page of the bucket. One that is too long for an answer is opened there, by a link that expires."""
+    html = objects.find_text(setting("DATA_BUCKET"), key, _LONGEST_PAGE)
+    if html == "":
+        raise UserError("this report does not exist", code="unknown_report")
+    if html is None:
+        return page.redirect(objects.page_link(setting("DATA_BUCKET"), key, seconds=_REPORT_LINK_SECONDS))
+    return page.answer(200, page.with_way_back(html, way_back))
 
 
 @app.post("/approvals/<approval_id>")

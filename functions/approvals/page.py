@@ -3,19 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlencode
 
 from aws_lambda_powertools.event_handler import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from tenant_experience.api.http import PROTECTION
-from tenant_experience.pages.html_page import capital, readable_value
+from tenant_experience.aws.briefs import ChangeRows
+from tenant_experience.pages.html_page import capital, readable_value, share
 from tenant_experience.release.approval import MAX_NAME, MAX_REASON, Approval
-from tenant_experience.release.release import readable_time
+from tenant_experience.release.brief import ABOUT, MINOR, SERIOUS, Brief, PartitionBrief
+from tenant_experience.release.release import LiveRelease, readable_time
+from tenant_experience.use_case.words import Words
 
 # Slug of a partition -> title, picture (a data: address) and text of each of its pictures.
 Pictures = Mapping[str, Sequence[Mapping[str, str]]]
+
+# Each as a whole on the page; more are named there, and shown with their own model.
+MOST_WARNINGS = 40
+# Of a release of many models, so many are shown with who changes and with pictures; each has a page of its own.
+MOST_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the page shows beside the request.
+
+    Attributes:
+        brief: of the release.
+        live: the release that answers now, and not when the e-mail was sent; None where nothing is live.
+        chosen: the partition that the page is about; None for the whole release.
+        pictures: of the partitions that are shown with theirs.
+        examples: partition slug -> the first of those who change, a list for each direction.
+        search: what the names of the models that are listed first contain.
+        run_page: the link to the page of the run; empty where there is none.
+    """
+
+    brief: Brief
+    live: LiveRelease | None = None
+    chosen: PartitionBrief | None = None
+    pictures: Pictures = field(default_factory=dict)
+    examples: Mapping[str, Sequence[ChangeRows]] = field(default_factory=dict)
+    search: str = ""
+    run_page: str = ""
+
+    def found(self, each: PartitionBrief) -> bool:
+        """Whether a model is what was searched for."""
+        return self.search.casefold() in each.partition.casefold()
+
+    def kept(self, each: PartitionBrief) -> str:
+        """What answers for a partition when its model is rejected."""
+        model = self.live.model_for(each.slug) if self.live else None
+        return "" if model is None else model.version
+
 
 _HEADERS: dict[str, str | list[str]] = {
     "Cache-Control": "no-store",
@@ -42,6 +85,8 @@ def _templates() -> Environment:
     templates.filters["sentence"] = _sentence
     templates.filters["capital"] = capital
     templates.filters["readable_time"] = readable_time
+    templates.filters["share"] = share
+    templates.filters["count"] = lambda number: f"{number:,}"
     return templates
 
 
@@ -52,6 +97,11 @@ def _sentence(message: str) -> str:
     return f"{first}{message[1:].rstrip('.')}."
 
 
+def link_query(signature: str) -> str:
+    """The query of a link, for the links of its page."""
+    return urlencode({"signature": signature})
+
+
 def show(
     request: Approval,
     signature: str,
@@ -59,7 +109,7 @@ def show(
     now: int,
     problem: str | None = None,
     typed: Mapping[str, str] | None = None,
-    pictures: Pictures | None = None,
+    content: Content | None = None,
 ) -> str:
     """The page of one approval.
 
@@ -69,25 +119,67 @@ def show(
         now: Unix seconds.
         problem: what was wrong with the form that was just sent.
         typed: the fields of that form, so that nothing has to be typed twice.
-        pictures: of the share of bad over time.
+        content: what the page shows beside the request; without it, only what the request itself tells.
     """
+    told = request.summary
+    shown = content or Content(Brief.of_results(told.ready, told.figures, told.warnings, told.words))
+    partitions = shown.brief.partitions
     return (
         _templates()
         .get_template("approval.html.j2")
         .render(
             request=request,
             summary=request.summary,
-            figures=request.summary.figures,
             signature=signature,
+            query=link_query(signature),
+            content=shown,
+            brief=shown.brief,
+            chosen=shown.chosen,
+            shown=[shown.chosen] if shown.chosen else shown.brief.first(MOST_SHOWN),
+            several=len(partitions) > 1,
+            listed=sorted(partitions, key=lambda each: (not shown.found(each), -each.weight)),
+            changes=replace(shown.brief, partitions=(shown.chosen,)).three_changes
+            if shown.chosen
+            else shown.brief.three_changes,
+            warned=sum(each.weight > MINOR for each in partitions),
+            worse=sum(each.verdict == "worse" for each in partitions),
+            here=f"{request.approval_id}?{link_query(signature)}",
+            link_fields=[("signature", signature)],
+            live_words=_live_words(shown.live, told.words),
+            words=request.summary.words,
+            may_vote=request.is_open(now),
+            ticked={each.slug for each in shown.brief.partitions},
+            about=ABOUT,
+            serious=SERIOUS,
+            most_warnings=MOST_WARNINGS,
             is_open=request.is_open(now),
             expires=readable_time(request.expires_at),
             problem=problem,
             typed={"decision": "", "approver": "", "reason": "", **(typed or {})},
-            pictures=pictures or {},
             max_name=MAX_NAME,
             max_reason=MAX_REASON,
         )
     )
+
+
+def _live_words(live: LiveRelease | None, words: Words) -> str:
+    """What answers now, within a sentence."""
+    return f"release {live.release} goes on answering" if live else f"nothing answers for {words.records}, as now"
+
+
+def changes(request: Approval, query: str, brief: Brief, chosen: PartitionBrief | None, rows: ChangeRows | None) -> str:
+    """The page of who changes group: the directions of every partition, or a part of the list of one direction."""
+    return (
+        _templates()
+        .get_template("changes.html.j2")
+        .render(request=request, query=query, brief=brief, chosen=chosen, listed=rows, words=request.summary.words)
+    )
+
+
+def with_way_back(html: str, address: str) -> str:
+    """A page of the release, with a link back to the decision at its top."""
+    link = _templates().from_string('<p><a href="{{ address }}">Back to the decision</a></p>').render(address=address)
+    return html.replace("<main>", f"<main>\n{link}", 1)
 
 
 def problem(message: str) -> str:

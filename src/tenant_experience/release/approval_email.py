@@ -40,7 +40,7 @@ def write(request: Approval, link: str, run_page: str = "") -> tuple[str, str]:
         if brief.changes
         else [],
         list(_models(summary)),
-        ["What it costs", *(line for text in brief.cost for line in _wrapped(text, "  - "))] if brief.cost else [],
+        ["What it costs", *(line for text in brief.cost for line in _lines(text, "  - "))] if brief.cost else [],
         ["Look at it and decide here (opening the page decides nothing):", link],
         ["How the run goes, to read only:", run_page] if run_page else [],
         [f"The link works until {until}. If nobody decides by then, nothing changes."],
@@ -92,13 +92,13 @@ def _models(summary: ApprovalSummary) -> Iterator[str]:
 
 
 def _wrapped(text: str, bullet: str) -> list[str]:
-    """A text on as many lines as it needs."""
+    """A text with names from the data in it, on as many lines as it needs."""
+    return _lines(textwrap.shorten(readable_without_links(text), _MAX_WARNING, placeholder=" ..."), bullet)
+
+
+def _lines(text: str, bullet: str) -> list[str]:
     return textwrap.wrap(
-        textwrap.shorten(readable_without_links(text), _MAX_WARNING, placeholder=" ..."),
-        _WIDTH,
-        initial_indent=bullet,
-        subsequent_indent=" " * len(bullet),
-        break_on_hyphens=False,
+        text, _WIDTH, initial_indent=bullet, subsequent_indent=" " * len(bullet), break_on_hyphens=False
     )
 
 

@@ -7,6 +7,7 @@ own, which the page reads when it is opened.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -50,6 +51,8 @@ _MANY_VERDICTS: Mapping[Verdict, str] = {
 # An item of DynamoDB holds 400 KB, and an e-mail is read to its end only when it is short.
 _MOST_KEPT, _LONGEST_KEPT = 12, 600
 _LONGEST = 1_200
+_MOST_NAMED = 5
+_FIGURE = re.compile(r"[-+]?\d[\d,.]*%?")
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ class Changes:
         by_model: moved by the new rule.
         new: only this release knows them.
         gone: only the live release knows them.
-        directions: most records first.
+        directions: those towards the worst group first.
     """
 
     known: int
@@ -218,14 +221,27 @@ class Brief:
 
     @cached_property
     def all_warnings(self) -> list[BriefWarning]:
-        """Of the release and of all partitions, the heaviest first; partitions are named where there are several."""
+        """Of the release and of all partitions, the heaviest first; partitions are named where there are several.
+
+        What differs from partition to partition in figures alone is told once.
+        """
         several = len(self.partitions) > 1
-        named = [
-            replace(warning, slug=each.slug, partition=each.partition if several else "")
-            for each in self.partitions
-            for warning in each.warnings
-        ]
-        return sorted([*self.warnings, *named], key=lambda each: (-each.weight, _ORDER.index(each.about)))
+        alike: dict[tuple[About, int, str], list[BriefWarning]] = {}
+        for each in self.partitions:
+            for warning in each.warnings:
+                named = replace(warning, slug=each.slug, partition=each.partition if several else "")
+                alike.setdefault((warning.about, warning.weight, _FIGURE.sub("#", warning.text)), []).append(named)
+        told = [*self.warnings, *(self._together(found) for found in alike.values())]
+        return sorted(told, key=lambda each: (-each.weight, _ORDER.index(each.about)))
+
+    def _together(self, found: list[BriefWarning]) -> BriefWarning:
+        first, *others = found
+        if not others:
+            return first
+        names = ", ".join(each.partition for each in others[:_MOST_NAMED])
+        more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+        text = f"{first.text} With other figures the same is true of {names}{more}."
+        return replace(first, text=text)
 
     @property
     def serious(self) -> list[BriefWarning]:
@@ -252,7 +268,8 @@ class Brief:
         counts = Counter(each.verdict for each in self.partitions)
         if len(counts) == 1:
             (verdict,) = counts
-            return _VERDICTS[verdict] if len(self.partitions) == 1 else f"All models: {_MANY_VERDICTS[verdict]}"
+            count = len(self.partitions)
+            return _VERDICTS[verdict] if count == 1 else f"{_VERDICTS[verdict]}: all {count} models"
         told = [f"{counts[verdict]} {text}" for verdict, text in _MANY_VERDICTS.items() if counts[verdict]]
         return f"Of {len(self.partitions)} models {', '.join(told)}"
 
@@ -311,6 +328,26 @@ class Brief:
             cost=tuple(document.get("cost", ())),
             words=Words.read(document.get("words")),
         )
+
+    @classmethod
+    def of_results(
+        cls, rows: Sequence[PartitionResult], figures: Mapping[str, str], warnings: Sequence[str], words: Words
+    ) -> Brief:
+        """From what an earlier version stored with the request."""
+        return cls(
+            partitions=tuple(PartitionBrief.of_result(row, figures) for row in rows),
+            warnings=tuple(BriefWarning("data", text) for text in warnings),
+            words=words,
+        )
+
+    def find(self, slug: str) -> PartitionBrief | None:
+        """The model of a partition."""
+        return next((each for each in self.partitions if each.slug == slug), None)
+
+    def first(self, count: int) -> list[PartitionBrief]:
+        """The models to look at first: with the heaviest warnings, then with the most records that change."""
+        moved = {each.slug: each.changes.moved if each.changes else 0 for each in self.partitions}
+        return sorted(self.partitions, key=lambda each: (-each.weight, -moved[each.slug]))[:count]
 
     def short(self) -> ShortBrief:
         """What is stored with the request."""

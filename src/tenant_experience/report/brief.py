@@ -145,7 +145,7 @@ def _changes(evaluation: PartitionEvaluation) -> Changes | None:
     slug, number = evaluation.manifest.slug, moved.classes.index
     directions = [
         Direction(row.before, row.now, row.tenants, group_change_list(slug, number(row.before), number(row.now)))
-        for row in sorted(counts.table, key=lambda row: -row.tenants)
+        for row in sorted(counts.table, key=lambda row: (number(row.before) - number(row.now), -row.tenants))
         if row.before != row.now
     ]
     return Changes(

@@ -112,4 +112,4 @@ def _value(table: FeatureTable, name: str, row: int) -> str:
         return "not known"
     if name in table.categories:
         return str(table.categories[name][int(value)])
-    return f"{value:,.4g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
