@@ -71,13 +71,13 @@ def show(approval_id: str) -> Response[str]:
     return page.answer(200, page.show(request, signature, now=int(time.time()), content=_content(request)))
 
 
-def _content(request: Approval) -> page.Content:
+def _content(request: Approval) -> briefs.PageContent:
     """What the page shows of the release, or of one of its partitions (``?partition=``), as things stand now."""
     release, summary = request.approval_id, request.summary
     brief = briefs.read_brief(release, summary)
     chosen = brief.find(app.current_event.get_query_string_value("partition", ""))
     shown = [chosen] if chosen else brief.first(page.MOST_SHOWN)
-    return page.Content(
+    return briefs.PageContent(
         brief=brief,
         live=release_table.read_live(summary.use_case),
         chosen=chosen,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode
@@ -12,53 +12,17 @@ from aws_lambda_powertools.event_handler import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from tenant_experience.api.http import PROTECTION
-from tenant_experience.aws.briefs import ChangeRows
+from tenant_experience.aws.briefs import ChangeRows, PageContent
 from tenant_experience.pages.html_page import capital, readable_value, share
 from tenant_experience.release.approval import MAX_NAME, MAX_REASON, Approval
 from tenant_experience.release.brief import ABOUT, MINOR, SERIOUS, Brief, PartitionBrief
 from tenant_experience.release.release import LiveRelease, readable_time
 from tenant_experience.use_case.words import Words
 
-# Slug of a partition -> title, picture (a data: address) and text of each of its pictures.
-Pictures = Mapping[str, Sequence[Mapping[str, str]]]
-
 # Each as a whole on the page; more are named there, and shown with their own model.
 MOST_WARNINGS = 40
 # Of a release of many models, so many are shown with who changes and with pictures; each has a page of its own.
 MOST_SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Content:
-    """What the page shows beside the request.
-
-    Attributes:
-        brief: of the release.
-        live: the release that answers now, and not when the e-mail was sent; None where nothing is live.
-        chosen: the partition that the page is about; None for the whole release.
-        pictures: of the partitions that are shown with theirs.
-        examples: partition slug -> the first of those who change, a list for each direction.
-        search: what the names of the models that are listed first contain.
-        run_page: the link to the page of the run; empty where there is none.
-    """
-
-    brief: Brief
-    live: LiveRelease | None = None
-    chosen: PartitionBrief | None = None
-    pictures: Pictures = field(default_factory=dict)
-    examples: Mapping[str, Sequence[ChangeRows]] = field(default_factory=dict)
-    search: str = ""
-    run_page: str = ""
-
-    def found(self, each: PartitionBrief) -> bool:
-        """Whether a model is what was searched for."""
-        return self.search.casefold() in each.partition.casefold()
-
-    def kept(self, each: PartitionBrief) -> str:
-        """What answers for a partition when its model is rejected."""
-        model = self.live.model_for(each.slug) if self.live else None
-        return "" if model is None else model.version
-
 
 _HEADERS: dict[str, str | list[str]] = {
     "Cache-Control": "no-store",
@@ -109,7 +73,7 @@ def show(
     now: int,
     problem: str | None = None,
     typed: Mapping[str, str] | None = None,
-    content: Content | None = None,
+    content: PageContent | None = None,
 ) -> str:
     """The page of one approval.
 
@@ -122,7 +86,7 @@ def show(
         content: what the page shows beside the request; without it, only what the request itself tells.
     """
     told = request.summary
-    shown = content or Content(Brief.of_results(told.ready, told.figures, told.warnings, told.words))
+    shown = content or PageContent(Brief.of_results(told.ready, told.figures, told.warnings, told.words))
     partitions = shown.brief.partitions
     return (
         _templates()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tenant_experience import data_layout
@@ -12,6 +12,7 @@ from tenant_experience.aws import objects
 from tenant_experience.environment import setting
 from tenant_experience.release.approval import ApprovalSummary
 from tenant_experience.release.brief import Brief, Direction, PartitionBrief
+from tenant_experience.release.release import LiveRelease
 
 # A row of a list of changes is shorter than 1 KB: an id and a name of 128 characters, and two features with values.
 _PART = 64 * 1024
@@ -50,6 +51,42 @@ class ChangeRows:
     following: int | None
 
 
+# Slug of a partition -> kind, title, picture (a data: address) and text of each of its pictures.
+Pictures = Mapping[str, Sequence[Mapping[str, str]]]
+
+
+@dataclass(frozen=True)
+class PageContent:
+    """What the page shows of a release beside the request.
+
+    Attributes:
+        brief: of the release.
+        live: the release that answers now, and not when the e-mail was sent; None where nothing is live.
+        chosen: the partition that the page is about; None for the whole release.
+        pictures: of the partitions that are shown with theirs.
+        examples: partition slug -> the first of those who change, a list for each direction.
+        search: what the names of the models that are listed first contain.
+        run_page: the link to the page of the run; empty where there is none.
+    """
+
+    brief: Brief
+    live: LiveRelease | None = None
+    chosen: PartitionBrief | None = None
+    pictures: Pictures = field(default_factory=dict)
+    examples: Mapping[str, Sequence[ChangeRows]] = field(default_factory=dict)
+    search: str = ""
+    run_page: str = ""
+
+    def found(self, each: PartitionBrief) -> bool:
+        """Whether a model is what was searched for."""
+        return self.search.casefold() in each.partition.casefold()
+
+    def kept(self, each: PartitionBrief) -> str:
+        """What answers for a partition when its model is rejected."""
+        model = self.live.model_for(each.slug) if self.live else None
+        return "" if model is None else model.version
+
+
 def read_brief(release: str, summary: ApprovalSummary) -> Brief:
     """The brief of a release; of releases of an earlier version, what their summary tells."""
     found = objects.find_json(setting("DATA_BUCKET"), data_layout.reports(release) + data_layout.BRIEF_FILE)
@@ -58,7 +95,7 @@ def read_brief(release: str, summary: ApprovalSummary) -> Brief:
     return Brief.of_results(summary.ready, summary.figures, summary.warnings, summary.words)
 
 
-def read_pictures(release: str, partitions: Iterable[PartitionBrief]) -> dict[str, Sequence[Mapping[str, str]]]:
+def read_pictures(release: str, partitions: Iterable[PartitionBrief]) -> Pictures:
     """The pictures of some partitions, by slug; releases of earlier versions have none."""
     shown = {each.slug: each.shard for each in partitions}
     found: dict[str, Any] = {}

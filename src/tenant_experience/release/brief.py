@@ -33,13 +33,14 @@ ABOUT: Mapping[About, str] = {
 # One that stands in the first line of the page; one to be read; one for completeness.
 SERIOUS, PLAIN, MINOR = 3, 2, 1
 FIRST: Literal["first"] = "first"
-Verdict = Literal["better", "equal", "worse", "not_comparable", "first"]
+Verdict = Literal["better", "equal", "worse", "not_comparable", "first", "unknown"]
 _VERDICTS: Mapping[Verdict, str] = {
     "better": "Better than what is live",
     "equal": "As good as what is live",
     "worse": "Worse than what is live",
     "not_comparable": "Cannot be compared with what is live",
     "first": "Nothing is live to compare with",
+    "unknown": "The report says how it compares with what is live",
 }
 _MANY_VERDICTS: Mapping[Verdict, str] = {
     "better": "better than what is live",
@@ -47,6 +48,7 @@ _MANY_VERDICTS: Mapping[Verdict, str] = {
     "worse": "worse",
     "not_comparable": "not comparable",
     "first": "the first of their kind",
+    "unknown": "told of in the report",
 }
 # An item of DynamoDB holds 400 KB, and an e-mail is read to its end only when it is short.
 _MOST_KEPT, _LONGEST_KEPT = 12, 600
@@ -195,7 +197,7 @@ class PartitionBrief:
             partition=row.partition,
             slug=row.slug,
             shard=row.shard,
-            verdict="not_comparable",
+            verdict="unknown",
             records=row.tenants,
             figures=tuple(f"{title} {row.figure(name)}" for name, title in figures.items() if name in row.metrics),
             share=None if row.bad_share is None else Share("bad", row.bad_share),
@@ -294,7 +296,10 @@ class Brief:
     def _champion_text(self) -> str:
         if len(self.partitions) == 1:
             return self.partitions[0].champion or f"{self.comparison}."
-        return f"{self.comparison}." if self.partitions else ""
+        worse = [each for each in self.partitions if each.verdict == "worse"]
+        if worse:
+            return f"{self.comparison}. {worse[0].partition}: {worse[0].champion}"
+        return f"{self.comparison}; none is worse." if self.partitions else ""
 
     def _change_text(self) -> str:
         known = [each.changes for each in self.partitions if each.changes]
