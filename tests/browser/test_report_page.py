@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tenant_experience.data_quality.page import render_data_quality
 from tenant_experience.evaluation.event_risk import EventRisk, Origin
-from tests.support.browser import seen_by_chromium
+from tests.support.browser import looked_at, seen_by_chromium
 from tests.support.judged_partition import Judged, judged_groups
 
 LONG = "a_portfolio_with_a_name_that_nobody_would_break_anywhere_by_any_rule"
@@ -50,3 +51,10 @@ def test_the_pages_own_policy_stops_scripts_and_nothing_that_it_needs(judged: Ju
     assert seen == "false,0,1px"
     unguarded = page.replace("Content-Security-Policy", "x").replace("<main>", f"<main>{script}")
     assert seen_by_chromium(unguarded, 390, says, tmp_path).startswith("true")
+
+
+def test_axe_finds_no_serious_problem_on_a_stored_page(judged: Judged, tmp_path: Path) -> None:
+    pages = {"report": judged.report(), "data": render_data_quality({"release": "r1", "refusal": None})}
+    seen = looked_at(pages, (390, 1280), tmp_path)
+    assert {place: found.problems for place, found in seen.items() if found.problems} == {}
+    assert not any(found.loaded for found in seen.values())
