@@ -2,6 +2,7 @@
 
 __all__ = [
     "approvals",
+    "briefs",
     "client_errors",
     "endpoint",
     "event_bucket",
