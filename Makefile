@@ -38,9 +38,11 @@ blank := $(shell grep -zoE '^($(subst $() ,|,$(VALUES)))=[[:space:]]' /proc/$$PP
 $(if $(blank),$(error make drops the blanks after $(strip $(blank)) so the value would not be what you typed: use tenx))
 endif
 unexport $(ALL_VALUES)
+# The jobs, functions and tests are hundreds of processes: each would compile the same modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo preview upload score test test-slow spark-if-java check up down status clean setup erase
-.PHONY: backfill replay
+.PHONY: backfill replay check-types check-others
 .PHONY: iam-report iam-drill bench-clustering bench-features bench-million bench-training fuzz spark ministack-upgrade
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -55,11 +57,16 @@ test-slow: setup spark-if-java ## Only the tests that are long or exhaustive, an
 	@$(PY) -m checks.make_targets test-slow
 
 check: setup ## Lint, imports, types, line lengths, templates and state machines
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check-types check-others
+
+check-types:
+	$(PY) -m checks.types
+
+check-others:
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/lint-imports --no-logo
 	$(PY) -m checks.line_length
-	$(PY) -m checks.types
 	$(SAM) validate --lint --region us-east-1
 	$(VENVS)/sam/bin/python -m checks.transformed_template template.yaml
 	$(PY) -m checks.state_machines statemachine/*.asl.json

@@ -6,12 +6,14 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import boto3
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_stepfunctions.type_defs import HistoryEventTypeDef
 
 _POLL_SECONDS = 0.4
 _START_POLL_SECONDS = 0.2
@@ -26,7 +28,7 @@ class Watched:
         label: empty, or which child execution this is.
         entered: the states that run, with the Unix time when each was entered.
         visited: the states in the order they were entered first.
-        seen: how many events of the history were read.
+        seen: the id of the newest event that was read; ids are counted from 1.
     """
 
     arn: str
@@ -123,12 +125,7 @@ def _order(parent: Watched, children: dict[str, Watched]) -> list[str]:
 
 
 def _news(client: SFNClient, watched: Watched) -> Iterator[Step]:
-    events = [
-        event
-        for page in client.get_paginator("get_execution_history").paginate(executionArn=watched.arn)
-        for event in page["events"]
-    ]
-    for event in events[watched.seen :]:
+    for event in _unread(client, watched):
         at = event["timestamp"].timestamp()
         if "stateEnteredEventDetails" in event:
             name = event["stateEnteredEventDetails"]["name"]
@@ -139,7 +136,17 @@ def _news(client: SFNClient, watched: Watched) -> Iterator[Step]:
         elif "stateExitedEventDetails" in event:
             name = event["stateExitedEventDetails"]["name"]
             yield Step(watched.label, name, at - watched.entered.pop(name, at))
-    watched.seen = len(events)
+
+
+def _unread(client: SFNClient, watched: Watched) -> list[HistoryEventTypeDef]:
+    """The events since the last look, oldest first. The history is long and read often, so it is read from its end."""
+    pages = client.get_paginator("get_execution_history").paginate(
+        executionArn=watched.arn, reverseOrder=True, includeExecutionData=False, PaginationConfig={"PageSize": 20}
+    )
+    events = (event for page in pages for event in page["events"])
+    unread = list(takewhile(lambda event: event["id"] > watched.seen, events))
+    watched.seen = unread[0]["id"] if unread else watched.seen
+    return unread[::-1]
 
 
 def _children(client: SFNClient, arn: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -10,9 +11,15 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+# Several processes run tests side by side, and their models are small: more threads would only wait for each other.
+for library in ("OMP", "OPENBLAS"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
 FLOW = Path(__file__).parent / "flow"
 # These publish releases of their own, and the last one kills the server.
 LAST = FLOW / "failures"
+# Servers and jobs that start, answer and end.
+MOSTLY_WAITING = (Path(__file__).parent / "contract", Path(__file__).parents[1] / "local_aws" / "tests")
 
 settings.register_profile(
     "few",
@@ -41,8 +48,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FlowOrF
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The flow first, it takes longest; the other files after it."""
-    items.sort(key=lambda item: (not item.path.is_relative_to(FLOW), item.path.is_relative_to(LAST)))
+    """The flow first, it takes longest. Then the other files; those whose tests mostly wait are spread among them."""
+    files = dict.fromkeys(item.path for item in items if not item.path.is_relative_to(FLOW))
+    waiting = [file for file in files if any(file.is_relative_to(folder) for folder in MOSTLY_WAITING)]
+    # A notebook is one long test, which must not be the last one.
+    computing = sorted(files.keys() - waiting, key=lambda file: (file.suffix != ".ipynb", list(files).index(file)))
+    place = {file: place / len(kind) for kind in (waiting, computing) for place, file in enumerate(kind)}
+    items.sort(key=lambda item: (item.path in place, item.path.is_relative_to(LAST), place.get(item.path, 0)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
+from yaml.constructor import SafeConstructor
 
 from tenant_experience.errors import UserError
 
@@ -71,10 +72,9 @@ def load_settings(path: Path, model: type[AnySettings], *, code: str) -> AnySett
     if not path.is_file():
         raise UserError(f"{path.parent.name}/{path.name} does not exist", code=code)
     try:
-        text = path.read_text(encoding="utf-8")
-        _check_shape(text)
-        document, node = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
         lines, written = _lines(node), _written(node)
+        document = None if node is None else SafeConstructor().construct_document(node)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise UserError(f"{path.name} is not valid YAML: {error}", code=code) from error
     if not isinstance(document, dict):
@@ -87,23 +87,32 @@ def load_settings(path: Path, model: type[AnySettings], *, code: str) -> AnySett
 
 def line_of(path: Path, *key: int | str) -> int:
     """The line of ``key`` in the valid YAML file ``path``; when it is absent, the line of the key around it."""
-    return _line(_lines(yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)), key)
+    return _line(_lines(yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)), key)
 
 
-def _check_shape(text: str) -> None:
-    """Refuses small but expensive YAML: aliases of aliases fill the memory, and deep nesting takes hours to read.
+class _Loader(yaml.SafeLoader):
+    """Refuses small but expensive YAML: aliases of aliases fill the memory, and deep nesting takes hours to read."""
 
-    Raises:
-        YAMLError: the YAML has aliases, or is nested more deeply than any settings.
-    """
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """A node and those below it.
+
+        Raises:
+            YAMLError: the YAML has aliases, or is nested more deeply than any settings.
+        """
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent):
             raise yaml.YAMLError(f"line {line}: aliases are not allowed; write the value instead of *{event.anchor}")
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
+        if not isinstance(event, yaml.CollectionStartEvent):
+            return super().compose_node(parent, index)
+        self._depth += 1
+        if self._depth > _DEEPEST:
             raise yaml.YAMLError(f"line {line}: more than {_DEEPEST} levels of nesting")
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 def _lines(node: yaml.Node | None, key: Key = ()) -> dict[Key, int]:
@@ -128,7 +137,7 @@ def _lines(node: yaml.Node | None, key: Key = ()) -> dict[Key, int]:
 
 def _as_read(name: yaml.Node) -> str:
     """The key as pydantic names it: a bare yes, no, on or off is a truth value, which it writes 1 or 0."""
-    value = yaml.SafeLoader("").construct_object(name)
+    value = SafeConstructor().construct_object(name)
     if isinstance(value, bool):
         return str(int(value))
     return str(value) if isinstance(value, str | int | float) or value is None else repr(value)

@@ -19,14 +19,6 @@ from tests.support.flow import STATE, Flow
 TENANTS = 1000
 
 
-@pytest.fixture(scope="module")
-def first(flow: Flow) -> FinishedRelease:
-    """A release that is live when the tests of this module begin, whatever other modules released before."""
-    done = flow.release(flow.events(seed=0))
-    assert done.execution["status"] == "SUCCEEDED", done.execution.get("cause")
-    return done
-
-
 @pytest.mark.slow
 def test_a_thousand_answers_equal_the_models_own(flow: Flow, first: FinishedRelease, tmp_path: Path) -> None:
     live = flow.live()

@@ -29,6 +29,7 @@ from tenant_experience.training.trainer import parse_settings
 from tenant_experience.training.training import TrainingRun, trainer_named
 from tenant_experience.use_case.group_choice import FIND_NEW, KEEP
 from tests.support.generated_tenants import generated_table, shipped_use_case, slower
+from tests.support.parameters import mostly_slow
 
 ALL = Partition("all", "all")
 FACTORS = (1.5, 2.0, 4.0)
@@ -85,7 +86,7 @@ def releases(tmp_path_factory: pytest.TempPathFactory) -> Releases:
     return releases
 
 
-@pytest.mark.parametrize("factor", FACTORS)
+@pytest.mark.parametrize("factor", mostly_slow(FACTORS, kept=(0,)))
 def test_a_release_in_which_all_wait_longer_keeps_every_gate_of_models(releases: Releases, factor: float) -> None:
     judged = releases.judged(factor)
     assert [gate.name for gate in judged.gates if not gate.passed] == []
@@ -93,7 +94,7 @@ def test_a_release_in_which_all_wait_longer_keeps_every_gate_of_models(releases:
     assert judged.champion.verdict in ("equal", "better")
 
 
-@pytest.mark.parametrize("factor", FACTORS)
+@pytest.mark.parametrize("factor", mostly_slow(FACTORS, kept=(0,)))
 def test_what_both_say_of_tenants_whose_markers_are_all_known_is_equal(releases: Releases, factor: float) -> None:
     compared = releases.of_strangers(factor).metrics["log_loss"]
     assert abs(compared.difference) < 0.005

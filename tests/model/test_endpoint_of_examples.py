@@ -12,6 +12,7 @@ from tenant_experience.features.table import FeatureTable, read_answers_and_exam
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.use_case.schema import load_use_case
 from tests.support.loans import loans
+from tests.support.parameters import mostly_slow
 from tests.support.purchases import WINDOW, purchases, written
 from tests.support.serving_process import serving
 from tests.support.written_use_case import Written
@@ -39,7 +40,7 @@ def instances(table: FeatureTable) -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("make", [aft, days, loans])
+@pytest.mark.parametrize("make", mostly_slow([days, loans, aft], kept=(0, 1)))
 def test_the_endpoint_answers_as_the_model_does(make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAGEMAKER_BASE_DIR", str(tmp_path / "ml"))
     made = make(tmp_path / "made")

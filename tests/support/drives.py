@@ -13,6 +13,9 @@ from operations.batch import RawBatch
 from tests.support.flow import Flow
 from tests.support.waiting import until
 
+# A release takes many seconds, and each look reads the whole mailbox.
+_LOOK_EVERY_S = 0.4
+
 Decide = Callable[[dict[str, Any]], None]
 
 
@@ -73,13 +76,18 @@ class Drive:
         """Redrive the execution without waiting."""
         self._states.redrive_execution(executionArn=self.arn)
 
+    def stop(self) -> None:
+        """Stop the execution, as a person does who needs no more of it."""
+        self._states.stop_execution(executionArn=self.arn)
+        until(self._has_ended, f"{self.release} did not stop")
+
     def until_entered(self, state: str) -> None:
         """Wait until a state, or one of a child, has been entered since the last redrive."""
         until(lambda: state in states_entered(self.events()), f"the execution did not enter {state}")
 
     def follow(self) -> Stop:
         """Wait for the end, deciding when asked."""
-        until(self._has_ended, f"{self.release} did not end")
+        until(self._has_ended, f"{self.release} did not end", every=_LOOK_EVERY_S)
         return self._look()
 
     def events(self, kind: str = "") -> list[dict[str, Any]]:

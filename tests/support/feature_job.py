@@ -57,6 +57,8 @@ class FeatureJob:
             done = run_forked(self.script, names, environment)
         else:
             command = [self.python, str(self.script), *names]
+            # Java compiles once and not well: what a test asks of Spark is over before it pays to compile better.
+            environment["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
             done = subprocess.run(  # noqa: S603
                 command, env=environment, capture_output=True, text=True, check=False, cwd="/"
             )

@@ -43,9 +43,10 @@ class Read:
         source_name: str = "events",
         pseudonyms: Pseudonyms | None = None,
     ) -> None:
-        has_use_case = (source_folder / USE_CASE_FILE).exists()
-        use_case = load_use_case(source_folder) if has_use_case else USE_CASE
-        source = load_source(source_folder, source_name, use_case)
+        is_shipped = source_folder == USE_CASE_FOLDER or not (source_folder / USE_CASE_FILE).exists()
+        use_case = USE_CASE if is_shipped else load_use_case(source_folder)
+        is_events = (source_folder, source_name) == (USE_CASE_FOLDER, "events")
+        source = EVENTS_SOURCE if is_events else load_source(source_folder, source_name, use_case)
         with open_session(folder, time_zone=source.time_zone) as (connection, scratch):
             files = find_raw_files(folder, source, scratch)
             self.counts = read_events(

@@ -1,16 +1,12 @@
-"""Unit tests reach no network, write scratch files into their own folder, and fit models in one thread."""
+"""Unit tests reach no network, and write scratch files into their own folder."""
 
 from __future__ import annotations
 
-import os
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-# Several processes run unit tests side by side, and their models are small: threads of OpenMP would only wait.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)

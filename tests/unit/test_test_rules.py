@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,12 @@ from tests.support.places import ROOT
 FOLDERS = (ROOT / "tests", ROOT / "local_aws" / "tests")
 # What the jobs of tests run. A program lasts as long as its test tells it to.
 PROGRAMS = ROOT / "local_aws" / "tests" / "sagemaker" / "program"
-FILES = {path: ast.parse(path.read_text()) for folder in FOLDERS for path in sorted(folder.rglob("*.py"))}
+
+
+@cache
+def files() -> dict[Path, ast.Module]:
+    """What all tests consist of."""
+    return {path: ast.parse(path.read_text()) for folder in FOLDERS for path in sorted(folder.rglob("*.py"))}
 
 
 def imported_modules(tree: ast.AST) -> Iterator[str]:
@@ -40,7 +46,7 @@ def fixed_sleeps(node: ast.AST, *, in_loop: bool = False) -> Iterator[int]:
 def test_no_module_of_tests_is_imported_by_another() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}: {module}"
-        for path, tree in FILES.items()
+        for path, tree in files().items()
         for module in imported_modules(tree)
         if module.rpartition(".")[2].startswith("test_") or module.rpartition(".")[2] == "conftest"
     ]
@@ -50,7 +56,7 @@ def test_no_module_of_tests_is_imported_by_another() -> None:
 def test_no_test_waits_for_seconds() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line}"
-        for path, tree in FILES.items()
+        for path, tree in files().items()
         if not path.is_relative_to(PROGRAMS)
         for line in fixed_sleeps(tree)
     ]
@@ -71,6 +77,6 @@ def test_a_pause_in_a_loop_is_no_fixed_sleep(source: str, lines: list[int]) -> N
 
 
 def test_every_folder_is_read() -> None:
-    names = {path.relative_to(ROOT).parts[:2] for path in FILES}
+    names = {path.relative_to(ROOT).parts[:2] for path in files()}
     assert {("tests", "unit"), ("tests", "flow"), ("local_aws", "tests")} <= names
-    assert Path(__file__) in FILES
+    assert Path(__file__) in files()

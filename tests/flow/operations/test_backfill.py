@@ -16,6 +16,7 @@ import pytest
 
 from operations.batch import RawBatch
 from tenx.main import main
+from tests.support.drives import Drive
 from tests.support.flow import STATE, Flow
 from tests.support.waiting import until
 
@@ -81,7 +82,10 @@ def offline(flow: Flow, as_of: datetime) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def history(flow: Flow) -> History:
     work = flow.events(seed=40, tenants=TENANTS)
-    flow.release(work, choice="reject")
+    drive = Drive(flow)
+    drive.start(work)
+    drive.until_entered("TrainModels")
+    drive.stop()
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     done = History(work, [today - days * DAY for days in (260, 160, 60)], ("T000003", record(flow, "T000003")), "", 0)
     done.code, done.said = backfill(*done.words)

@@ -171,6 +171,7 @@ def test_the_api_has_never_seen_the_tenant_and_others_are_answered_as_before(flo
     assert rows_of(flow, erased.release) == kept
 
 
+@pytest.mark.slow
 def test_a_second_time_finds_nothing_and_proves_that_too(flow: Flow, erased: Erased) -> None:
     code, said = erase(erased.tenant)
     assert code == 0

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from checks.make_targets import command
+from tests.support.parameters import mostly_slow
 from tests.support.places import ROOT
 
 MAKE = shutil.which("make") or "make"
@@ -73,7 +74,7 @@ def test_a_value_reaches_the_program_as_it_was_typed(stub: Path, tmp_path: Path,
 
 
 @pytest.mark.parametrize("typed", TYPED)
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", mostly_slow(OTHERS, kept=(0, 1)))
 def test_no_shell_reads_what_is_typed_for_other_programs(stub: Path, tmp_path: Path, typed: str, name: str) -> None:
     target, by = OTHERS[name]
     program = tmp_path / "venvs" / "local_aws" / "bin" / "python"

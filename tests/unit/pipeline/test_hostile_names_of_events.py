@@ -10,6 +10,7 @@ import pytest
 
 from tenant_experience.errors import UserError
 from tests.support.hostile_names import CLASSES, LONGEST, RESERVED_WORDS
+from tests.support.parameters import mostly_slow
 from tests.support.purchases import LABELS, SETTINGS, SQL, purchases
 from tests.support.written_use_case import Written
 
@@ -76,7 +77,7 @@ def check_that_it_works(where: str, name: str, base: Path) -> None:
 FOUND = [("label", "happened_at"), ("split", "happened_at"), ("time", "order"), ("follows_event", "end")]
 
 
-@pytest.mark.parametrize(("where", "name"), [*FOUND, *CASES[::61]])
+@pytest.mark.parametrize(("where", "name"), [*FOUND, *mostly_slow(CASES[::61], range(0, len(CASES), 3))])
 def test_a_name_works_to_the_end(where: str, name: str, tmp_path: Path) -> None:
     check_that_it_works(where, name, tmp_path)
 

@@ -21,6 +21,7 @@ from tenant_experience.use_case.labels import Task
 from tenant_experience.use_case.trainer_names import TrainerName, trainer_names
 from tenant_experience.use_case.tuning import Tuning
 from tests.support.fit_tasks import CLASSES, COLUMNS, dataset, fit_task
+from tests.support.parameters import mostly_slow
 
 TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression")
 
@@ -102,7 +103,7 @@ def test_an_unknown_trainer_is_refused_when_the_use_case_is_read() -> None:
             TypeAdapter(TrainerName).validate_python(name)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", mostly_slow(TASKS, kept=(0,)))
 @pytest.mark.parametrize("name", trainer_names())
 def test_a_saved_model_answers_as_it_did_and_any_changed_byte_is_found(name: str, task: Task, tmp_path: Path) -> None:
     fitted = fit(fit_task(name, task, feature_dropout=0.3))
