@@ -247,7 +247,8 @@ class Drill:
             return _said(page)
         fields = {"decision": "approve", "approver": "Drill", "reason": "every permission is in its place"}
         form = Form.of(page)  # it has no fields when a decision was recorded but not delivered yet
-        return _said(form.submit({name: value for name, value in fields.items() if name in form.names}))
+        answer = form.submit({name: value for name, value in fields.items() if name in form.names})
+        return _said(releases.confirm(self._stack, mail, answer))
 
     @property
     def _release(self) -> str:
@@ -347,7 +348,7 @@ def _prepare(server: Laptop) -> Drill:
         generate(STATE / name, as_of=as_of, tenants=1000, portfolios=3, seed=seed, margin="wide")
         batches.append(RawBatch(name, tuple(sorted((STATE / name).iterdir())), manifest))
     decision = releases.Decision("approve", "Drill", "first release")
-    done = releases.make_release(stack, batches[0], lambda mail: releases.decide(mail, decision))
+    done = releases.make_release(stack, batches[0], lambda mail: releases.decide(stack, mail, decision))
     if done.execution["status"] != "SUCCEEDED":
         raise OperationError(f"the first release failed: {done.execution.get('cause')}")
     (tenant,) = releases.some_records(stack, done.release, "tenant_id", 1)

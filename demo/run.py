@@ -30,7 +30,7 @@ def release(stack: Stack, batch: RawBatch, decision: Decision, console: Console)
 
         def decide(mail: Mail) -> None:
             console.print(Panel(escape(mail["text"]), title=escape(f"E-mail: {mail['subject']}"), border_style="cyan"))
-            releases.decide(mail, decision)
+            releases.decide(stack, mail, decision)
             console.print(
                 f"  [cyan]{decision.approver} opened the page and chose to {decision.choice}: {decision.reason}[/cyan]"
             )

@@ -1,4 +1,4 @@
-"""Build the application, deploy it to the laptop's AWS, and confirm the approver's subscription."""
+"""Build the application, deploy it to the laptop's AWS, and confirm what the stack has subscribed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import boto3
 
+from operations import approvers
+from operations.errors import OperationError
 from operations.laptop import LOCAL, Laptop, run_tool
 from operations.mailbox import Mailbox
 from operations.stack import STACK_NAME, Stack, read_stack
+from tenant_experience.aws.approvers import subscriptions
 
 _SAM = LOCAL / "venvs" / "sam" / "bin" / "sam"
 
@@ -31,16 +34,28 @@ def build_and_deploy(laptop: Laptop) -> Stack:
 
 
 def confirm_subscription(stack: Stack) -> bool:
-    """Confirm the approver's subscription with the token of its e-mail. False when it was confirmed before.
+    """Confirm what the stack has subscribed, each with the link of its own e-mail. False when nothing waits for it.
 
-    The call is signed and asks for AuthenticateOnUnsubscribe. Otherwise every e-mail would carry a link that
-    unsubscribes the approver when anybody, or any mail scanner, opens it.
+    These are the operators' subscription and the first approver's. The calls are signed and ask for
+    AuthenticateOnUnsubscribe; a link that is opened in a mailbox would make nobody an approver.
     """
-    sns, topic = boto3.client("sns"), stack.outputs["TopicArn"]
-    subscriptions = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
-    if all(subscription["SubscriptionArn"].startswith("arn:") for subscription in subscriptions):
-        return False
-    link = Mailbox(stack.mailbox_url).wait_for("Subscription Confirmation")["links"][0]
-    token = parse_qs(urlsplit(link).query)["token"][0]
-    sns.confirm_subscription(TopicArn=topic, Token=token, AuthenticateOnUnsubscribe="true")
-    return True
+    waiting = [
+        (topic, each.address)
+        for topic in (stack.outputs["TopicArn"], approvers.topic_of(stack))
+        for each in subscriptions(topic, boto3.client("sns"))
+        if not each.arn
+    ]
+    for topic, address in waiting:
+        approvers.confirm(stack, _link(Mailbox(stack.mailbox_url), topic, address))
+    return bool(waiting)
+
+
+def _link(mailbox: Mailbox, topic: str, address: str) -> str:
+    """The link of the newest e-mail that asks an address to confirm its subscription to a topic."""
+    mailbox.wait_for("Subscription Confirmation")
+    wanted = {"TopicArn": [topic], "Endpoint": [address]}
+    links = (link for message in mailbox.messages() for link in message["links"])
+    found = next((link for link in links if parse_qs(urlsplit(link).query).items() >= wanted.items()), None)
+    if found is None:
+        raise OperationError(f"no e-mail asks {address} to confirm its subscription to {topic}")
+    return str(found)

@@ -34,18 +34,31 @@ class Mailbox:
         messages: list[dict[str, Any]] = answer.json()
         return messages
 
-    def find(self, subject: str) -> dict[str, Any] | None:
-        """The newest message whose subject contains ``subject``."""
-        return next((message for message in self.messages() if subject in message["subject"]), None)
+    def find(self, subject: str, *, text: str = "", to: str = "") -> dict[str, Any] | None:
+        """The newest message whose subject contains ``subject``.
 
-    def wait_for(self, subject: str, *, seconds: float = 300) -> dict[str, Any]:
-        """Wait for a message whose subject contains ``subject``; the newest one.
+        Args:
+            subject: a part of it.
+            text: a part of the text.
+            to: the address that it was sent to; empty for any.
+        """
+        return next(
+            (
+                message
+                for message in self.messages()
+                if subject in message["subject"] and text in message["text"] and to in ("", message["to"])
+            ),
+            None,
+        )
+
+    def wait_for(self, subject: str, *, text: str = "", to: str = "", seconds: float = 300) -> dict[str, Any]:
+        """Wait for a message as ``find`` describes it.
 
         Raises:
             OperationError: there is none after this many seconds.
         """
         deadline = time.monotonic() + seconds
-        while (message := self.find(subject)) is None:
+        while (message := self.find(subject, text=text, to=to)) is None:
             if time.monotonic() > deadline:
                 raise OperationError(f"no e-mail with {subject!r} in its subject arrived within {seconds:g} s")
             time.sleep(_POLL_SECONDS)
@@ -58,12 +71,12 @@ class Form:
 
     Attributes:
         action: the whole address it is sent to.
-        fields: its hidden fields and their values.
+        fields: the values that are sent although nobody types them: of hidden fields, and of the boxes with a tick.
         names: the names of all its fields.
     """
 
     action: str
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, list[str]] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
 
     @classmethod
@@ -75,11 +88,12 @@ class Form:
         """
         parser = _FormParser(str(page.url))
         parser.feed(page.text)
+        parser.close()
         if parser.form is None:
             raise ValueError(f"{page.url} has no form")
         return parser.form
 
-    def submit(self, typed: Mapping[str, str]) -> httpx.Response:
+    def submit(self, typed: Mapping[str, str | list[str]]) -> httpx.Response:
         """Send the form as a browser does.
 
         Raises:
@@ -93,16 +107,39 @@ class Form:
 
 
 class _FormParser(HTMLParser):
+    """Finds the first form that is sent by POST. A field may stand outside of it and name it."""
+
     def __init__(self, base: str) -> None:
         super().__init__()
         self._base = base
+        self._id, self._is_inside = "", False
+        self._elsewhere: list[tuple[str, dict[str, str]]] = []
         self.form: Form | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
-        if tag == "form" and self.form is None:
+        if tag == "form" and self.form is None and given.get("method", "").lower() == "post":
+            self._id, self._is_inside = given.get("id", ""), True
             self.form = Form(action=urljoin(self._base, given.get("action", "")))
-        elif self.form is not None and tag in ("input", "textarea", "select") and "name" in given:
-            self.form.names.add(given["name"])
-            if given.get("type") == "hidden":
-                self.form.fields[given["name"]] = given.get("value", "")
+        elif tag in ("input", "textarea", "select") and "name" in given:
+            if "form" in given:
+                self._elsewhere.append((given["form"], given))
+            elif self._is_inside:
+                self._take(given)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._is_inside = False
+
+    def close(self) -> None:
+        super().close()
+        for owner, given in self._elsewhere:
+            if owner == self._id:
+                self._take(given)
+
+    def _take(self, given: Mapping[str, str]) -> None:
+        if self.form is None:
+            return
+        self.form.names.add(given["name"])
+        if given.get("type") == "hidden" or (given.get("type") == "checkbox" and "checked" in given):
+            self.form.fields.setdefault(given["name"], []).append(given.get("value", ""))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from tenant_experience.data_layout import RELEASE_ID
 Mail = dict[str, Any]
 _START_SECONDS = 300
 _PAGE_SECONDS = 120
+_CODE = re.compile(r"\b[0-9]{4} [0-9]{4}\b")
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class Decision:
         choice: ``approve`` or ``reject``.
         approver: the name of a person.
         reason: at least one word.
+        rejected: the slugs of models that are rejected although the release is approved; ``reason`` is theirs too.
     """
 
     choice: str
     approver: str
     reason: str
+    rejected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -235,8 +239,27 @@ def stop_release(stack: Stack, name: str) -> bool:
     return True
 
 
-def decide(mail: Mail, decision: Decision) -> None:
-    """Open the link of the e-mail, fill in the form and send it.
+def withdraw(stack: Stack, name: str, reason: str) -> None:
+    """Withdraw the request for a decision about a release. The release then ends, and what is served stays as it is.
+
+    Raises:
+        OperationError: there is no such release, or nobody is asked about it any more.
+    """
+    check_release(stack, name)
+    by = boto3.client("sts").get_caller_identity()["Arn"]
+    request = {"withdraw": name, "by": by, "reason": reason}
+    answer = boto3.client("lambda").invoke(
+        FunctionName=stack.physical_id("RequestApproval"), Payload=json.dumps(request).encode()
+    )
+    result: dict[str, Any] = json.loads(answer["Payload"].read())
+    if "FunctionError" in answer:
+        raise OperationError(f"release {name} was not withdrawn: {result.get('errorMessage', 'see the log')}")
+    if not result["withdrawn"]:
+        raise OperationError(f"release {name} was not withdrawn: {result['message']}")
+
+
+def decide(stack: Stack, mail: Mail, decision: Decision) -> None:
+    """Open the link of the e-mail, answer, and confirm the answer by the code that is mailed.
 
     Raises:
         OperationError: the page refuses the decision.
@@ -244,10 +267,39 @@ def decide(mail: Mail, decision: Decision) -> None:
     page = httpx.get(mail["links"][0], timeout=_PAGE_SECONDS)
     if page.status_code != httpx.codes.OK:
         raise OperationError(f"the approval page {page.url} answered {page.status_code}")
-    typed = {"decision": decision.choice, "approver": decision.approver, "reason": decision.reason}
-    answer = Form.of(page).submit(typed)
+    typed: dict[str, str | list[str]] = {
+        "decision": decision.choice,
+        "approver": decision.approver,
+        "reason": decision.reason,
+    }
+    if decision.rejected:
+        ticked = Form.of(page).fields["partition"]
+        typed["partition"] = [slug for slug in ticked if slug not in decision.rejected]
+        typed["reject_reason"] = decision.reason
+    answer = confirm(stack, mail, Form.of(page).submit(typed))
     if answer.status_code != httpx.codes.OK:
         raise OperationError(f"the decision was refused with {answer.status_code}: see {page.url}")
+
+
+def confirm(stack: Stack, mail: Mail, page: httpx.Response) -> httpx.Response:
+    """Confirm the answer that a page shows; a page that asks for no confirmation is given back.
+
+    Args:
+        stack: on a laptop; its mailbox is read.
+        mail: the one that asked for the decision.
+        page: what the first form was answered with.
+    """
+    if page.status_code != httpx.codes.OK or 'name="code"' not in page.text:
+        return page
+    release = Form.of(page).action.partition("?")[0].rpartition("/")[2]
+    code = release
+    if "one-time-code" in page.text:
+        subject = f"Your code to decide about release {release}"
+        found = _CODE.search(Mailbox(stack.mailbox_url).wait_for(subject, to=mail["to"])["text"])
+        if found is None:
+            raise OperationError(f"the e-mail {subject!r} has no code")
+        code = found[0]
+    return Form.of(page).submit({"code": code})
 
 
 def some_records(stack: Stack, release: str, record_id: str, count: int) -> list[str]:

@@ -38,5 +38,5 @@ def _up(console: Console) -> Stack:
         stack = build_and_deploy(server)
     console.print(f"sam build and sam deploy: stack {stack.name}  ({time.monotonic() - began:.1f} s)")
     if confirm_subscription(stack):
-        console.print("The approver confirmed the subscription e-mail")
+        console.print("The first approver and the operators' subscription are confirmed")
     return stack

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from tenx import laptop_commands, queue_commands, release_commands, scoring_commands, tenant_commands
+from tenx import approver_commands, laptop_commands, queue_commands, release_commands, scoring_commands, tenant_commands
 from tenx.output import console
 
 DONE, REFUSED, WRONG_WORDS, INTERRUPTED = 0, 1, 2, 130
@@ -30,7 +30,14 @@ app = typer.Typer(
         "[bold]Exit codes[/bold]  0: done. 1: refused or failed. 2: the command line is wrong. 130: interrupted."
     ),
 )
-for _module in (release_commands, scoring_commands, queue_commands, laptop_commands, tenant_commands):
+for _module in (
+    release_commands,
+    approver_commands,
+    scoring_commands,
+    queue_commands,
+    laptop_commands,
+    tenant_commands,
+):
     _module.register(app)
 
 

@@ -1,4 +1,4 @@
-"""The commands about releases: ``demo``, ``preview``, ``upload``, ``follow``, ``stop`` and ``replay``."""
+"""The commands about releases: ``demo``, ``preview``, ``upload``, ``follow``, ``stop``, ``withdraw`` and ``replay``."""
 
 from __future__ import annotations
 
@@ -65,6 +65,7 @@ def register(app: typer.Typer) -> None:
         "tenx upload new.csv --use-case bank_marketing --no-train",
     )
     add_command(app, follow, _PANEL, f"tenx follow {a_release}", f"tenx follow {a_release} --stage dev --json")
+    add_command(app, withdraw, _PANEL, f"tenx withdraw {a_release}", f'tenx withdraw {a_release} --reason "a typo"')
     add_command(app, stop, _PANEL, f"tenx stop {a_release}", f"tenx stop {a_release} --stage dev")
     add_command(app, replay, _PANEL, f"tenx replay {a_release}", f"tenx replay {a_release} --partition 'Elm Court'")
 
@@ -243,6 +244,24 @@ def stop(release: Release, stage: Stage = None, stack: StackName = None, laptop:
 
     stopped = stop_release(find_stack(StackChoice(stack, stage, laptop)), release)
     console().print(f"Release {release} was stopped." if stopped else f"Release {release} had ended before.")
+
+
+def withdraw(
+    release: Release,
+    reason: Annotated[
+        str,
+        typer.Option(metavar="TEXT", help="Why; it is recorded, and everybody who was asked reads it."),
+    ] = "It is not needed any more.",
+    stage: Stage = None,
+    stack: StackName = None,
+    laptop: LaptopFolder = None,
+) -> None:
+    """Withdraw the request for a decision about a release. The release ends, and what is served stays as it is."""
+    from operations.releases import withdraw as withdraw_release
+    from operations.stack import StackChoice, find_stack
+
+    withdraw_release(find_stack(StackChoice(stack, stage, laptop)), release, reason)
+    console().print(f"The request for a decision about release {release} was withdrawn.")
 
 
 def replay(

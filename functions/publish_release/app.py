@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from tenant_experience import data_layout
-from tenant_experience.aws import client_errors, model_archives, model_registry, objects, release_table
+from tenant_experience.aws import approvals, client_errors, model_archives, model_registry, objects, release_table
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
@@ -23,7 +23,7 @@ class ReleaseSupersededError(UserError):
 
 @client_errors.named
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Moves the release pointer, which takes each model's digest from the registry.
+    """Moves the release pointer of the approved partitions; each model's digest is that of the registry.
 
     Args:
         event: release, use_case, started_at (the execution's), shards (the output of TrainModels).
@@ -34,7 +34,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         PlatformError: ``pointer_moved``; the state machine retries. ``not_registered``.
     """
     release = event["release"]
+    request, _ = approvals.read_approval(release)
     ready = ready_partitions(objects.read_outcomes(setting("DATA_BUCKET"), event["shards"]))
+    ready = [partition for partition in ready if request.approves(partition.slug)]
     models = [_registered(release, event["use_case"], partition.slug) for partition in ready]
     current = release_table.read_live(event["use_case"])
     try:

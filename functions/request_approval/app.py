@@ -1,4 +1,7 @@
-"""RequestApproval: asks a person, by e-mail, whether this release may go live. The execution waits for the answer."""
+"""RequestApproval: asks the approvers, each by an e-mail of their own, whether this release may go live.
+
+The execution waits for the answer. An operator withdraws a request through this function too.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +14,25 @@ from aws_lambda_powertools import Logger
 from tenant_experience import data_layout
 from tenant_experience.aws import (
     approvals,
+    approvers,
+    audit,
     client_errors,
-    executions,
+    decisions,
     link_signature,
     notifications,
     objects,
     release_table,
 )
 from tenant_experience.environment import setting, whole_number
+from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
-from tenant_experience.release import approval, approval_email, brief
+from tenant_experience.release import approval, approval_email, approver, brief
+from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.brief import Brief
 from tenant_experience.release.cost import cost_sentences
 from tenant_experience.release.partition_result import ShardResult
+from tenant_experience.release.release import iso_time
+from tenant_experience.use_case.approval_rules import read_approval_rules
 from tenant_experience.use_case.words import Words
 
 logger = Logger(service="request_approval", json_serializer=redacted_json)
@@ -31,54 +40,64 @@ logger = Logger(service="request_approval", json_serializer=redacted_json)
 
 @client_errors.named
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Records the request, then sends one e-mail about it.
+    """Records the request, then sends an e-mail to each approver.
 
     Args:
-        event: task_token, execution_arn, release, use_case, batch, as_of, shards (the output of TrainModels). An
-            execution that was started by an earlier version of the state machine sends no batch.
+        event: task_token, execution_arn, release, use_case, batch, as_of, started_at (the execution's), requested_by
+            and shards (the output of TrainModels). An execution of an earlier state machine sends no started_at and no
+            requested_by. Or, of an operator: withdraw (a release), by and reason.
     """
-    release = event["release"]
-    notifications.require_subscriber()
+    if "withdraw" in event:
+        return _withdraw(event)
+    release, now = event["release"], int(time.time())
+    request = approvals.open_approval(_request(event, now), event["task_token"], now=now)
+    if request.status == "pending":
+        request = decisions.supersede_older(request, iso_time(now))
+    if request.status != "pending":  # superseded; or decided before the execution was redriven: the decision stands
+        decisions.deliver(release)
+        return {"approval_id": release, "mailed": 0}
+    waiting = [each for each in request.asked if not each.mailed]
+    for each in waiting:
+        _ask(request, each)
+    logger.info("decision requested", extra={"release": release, "mailed": len(waiting)})
+    return {"approval_id": release, "mailed": len(waiting)}
+
+
+def _request(event: dict[str, Any], now: int) -> Approval:
+    release, requested_by = event["release"], event.get("requested_by", "")
+    rules = read_approval_rules(
+        objects.read_bytes(setting("DATA_BUCKET"), data_layout.use_case_snapshot(release) + "use_case.yaml")
+    )
     outcomes = objects.read_outcomes(setting("DATA_BUCKET"), event["shards"])
     quality = objects.read_json(setting("DATA_BUCKET"), data_layout.reports(release) + data_layout.DATA_QUALITY_FILE)
     words = Words.read(quality.get("words"))
     whole = _brief(release, outcomes, quality["warnings"], words)
-    now = int(time.time())
     live = release_table.read_live(event["use_case"])
-    batch = data_layout.raw_batch(event["use_case"], event["batch"]) if "batch" in event else ""
-    request = approvals.open_approval(
-        approval.Approval(
-            approval_id=release,
-            execution_arn=event["execution_arn"],
-            expires_at=now + whole_number("APPROVAL_TIMEOUT_SECONDS"),
-            status="pending",
-            summary=approval.summarise(
-                release,
-                event["use_case"],
-                event["as_of"],
-                outcomes,
-                live.release if live else None,
-                quality["warnings"],
-                batch,
-                words,
-                whole.short(),
-            ),
+    return Approval(
+        approval_id=release,
+        execution_arn=event["execution_arn"],
+        expires_at=now + rules.expires_in(whole_number("APPROVAL_TIMEOUT_SECONDS")),
+        status="pending",
+        requested_at=iso_time(now),
+        started_at=event.get("started_at", ""),
+        requested_by=requested_by,
+        rules=rules,
+        partitions=approval.partitions_to_decide(outcomes),
+        asked=tuple(
+            Asked(each.address) for each in approver.who_may_decide(approvers.confirmed(), rules, requested_by)
         ),
-        event["task_token"],
-        now=now,
+        summary=approval.summarise(
+            release,
+            event["use_case"],
+            event["as_of"],
+            outcomes,
+            live.release if live else None,
+            quality["warnings"],
+            data_layout.raw_batch(event["use_case"], event["batch"]) if "batch" in event else "",
+            words,
+            whole.short(),
+        ),
     )
-    if request.status != "pending":  # decided before the execution was redriven: the decision stands
-        executions.answer(event["task_token"], request.decision)
-        approvals.mark_delivered(release)
-        return {"approval_id": release, "mailed": False}
-    if (
-        not request.mailed
-    ):  # recorded after sending: a function that fails in between sends a second copy rather than none
-        link = f"{setting('API_URL')}/approvals/{release}?signature={link_signature.sign(request.signed_text)}"
-        notifications.send(*approval_email.write(request, link))
-        approvals.mark_mailed(release)
-    logger.info("decision requested", extra={"release": release, "mailed": not request.mailed})
-    return {"approval_id": release, "mailed": not request.mailed}
 
 
 def _brief(release: str, outcomes: Sequence[ShardResult], warnings: Sequence[str], words: Words) -> Brief:
@@ -93,3 +112,22 @@ def _brief(release: str, outcomes: Sequence[ShardResult], warnings: Sequence[str
     whole = brief.merge([each for each in found if each is not None], warnings, cost, words)
     objects.write_json(bucket, data_layout.reports(release) + data_layout.BRIEF_FILE, whole.document())
     return whole
+
+
+def _ask(request: Approval, asked: Asked) -> None:
+    """Sends one link. It is recorded after sending: a function that fails in between sends a second copy, not none."""
+    signature = link_signature.sign(request.signed_text(asked.address))
+    link = f"{setting('API_URL')}/approvals/{request.approval_id}?to={asked.id}&signature={signature}"
+    subject, text = approval_email.write(request, link)
+    notifications.send_to(asked.address, subject, text)
+    approvals.mark_mailed(request, asked, iso_time(time.time()))
+    audit.append(request.approval_id, "asked", use_case=request.use_case, address=asked.address)
+
+
+def _withdraw(event: dict[str, Any]) -> dict[str, Any]:
+    """The caller waits for the answer, so a refusal is returned."""
+    try:
+        ended = decisions.withdraw(event["withdraw"], event["by"], event["reason"], iso_time(time.time()))
+    except UserError as refusal:
+        return {"withdrawn": False, "code": refusal.code, "message": refusal.message}
+    return {"withdrawn": True, "delivered": ended.delivered}

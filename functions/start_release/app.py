@@ -21,6 +21,7 @@ from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release import failure_email
 from tenant_experience.release.release import HistoryRequest, ManifestArrival
 from tenant_experience.use_case import files as use_case_files
+from tenant_experience.use_case.manifest import requested_by_of
 from tenant_experience.use_case.processing import check_training_image, read_processing
 
 logger = Logger(service="start_release", json_serializer=redacted_json)
@@ -35,6 +36,9 @@ def _release(event: dict[str, Any]) -> dict[str, Any]:
     try:
         arrival = ManifestArrival.from_event(event)
         details = {"use_case": arrival.use_case, "batch": arrival.batch, "requested_at": arrival.arrived_at}
+        manifest = objects.find_bytes(arrival.bucket, event["detail"]["object"]["key"]) or b""
+        if requested_by := requested_by_of(manifest):
+            details["requested_by"] = requested_by
         return _start(arrival.bucket, arrival.release, details)
     except UserError as refusal:
         folder = f"{PurePosixPath(event['detail']['object']['key']).parent}/"

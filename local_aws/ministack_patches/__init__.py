@@ -31,7 +31,7 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
     from local_aws.ministack_patches.api_gateway import rest_api
     from local_aws.ministack_patches.athena import queries
     from local_aws.ministack_patches.cloudwatch import alarms, dimensions, embedded_metrics
-    from local_aws.ministack_patches.dynamodb import expiry, template_tables
+    from local_aws.ministack_patches.dynamodb import expiry, table_policies, template_tables
     from local_aws.ministack_patches.events import deliveries
     from local_aws.ministack_patches.iam import callers, permissions
     from local_aws.ministack_patches.lambda_ import concurrency as lambda_concurrency
@@ -44,6 +44,7 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
         large_objects,
         large_uploads,
         object_events,
+        template_locks,
     )
     from local_aws.ministack_patches.scheduler import firing, schedules
     from local_aws.ministack_patches.sns import email_subscriptions
@@ -56,11 +57,13 @@ def install(postman: Postman) -> Callable[..., Awaitable[None]]:
     large_objects.install()
     large_uploads.install()
     object_events.install()
+    template_locks.install()
     dimensions.install()
     embedded_metrics.install()
     alarms.install()
     queries.install()
     template_tables.install()
+    table_policies.install()
     expiry.install()
     deliveries.install()
     lambda_concurrency.install()

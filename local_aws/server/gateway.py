@@ -65,7 +65,7 @@ class Gateway:
             await _answer(send, status, "application/json", json.dumps(document, indent=1).encode())
         elif scope["type"] == "http" and scope["path"].startswith("/_local/"):
             query = scope["query_string"].decode()
-            await _answer(send, *self._pages.answer(scope["method"], scope["path"], query))
+            await _answer(send, *self._pages.answer(scope["path"], query))
         elif scope["type"] == "http" and self._faults.rules:
             await self._answer_or_fail(scope, receive, send)
         else:

@@ -71,7 +71,8 @@ class SnsPostman:
 
     def confirmation(self, *, to: str, topic_arn: str, token: str) -> None:
         """Write the message that asks to confirm a new subscription."""
-        link = f"{self._url}/_local/subscriptions/confirm?{urlencode({'topic': topic_arn, 'token': token})}"
+        given = {"TopicArn": topic_arn, "Token": token, "Endpoint": to}
+        link = f"{self._url}/_local/subscriptions/confirm?{urlencode(given)}"
         text = (
             f"You have chosen to subscribe to the topic:\n{topic_arn}\n\n"
             f"To confirm this subscription, visit the link below (if this was in error, do nothing):\n{link}\n"
@@ -82,7 +83,8 @@ class SnsPostman:
         """Write a published message with SNS's footer."""
         footer = f"\n--\nSent through the topic {topic_arn}.\n"
         if unsubscribe_arn is not None:
-            link = f"{self._url}/_local/subscriptions/unsubscribe?{urlencode({'subscription': unsubscribe_arn})}"
+            given = {"SubscriptionArn": unsubscribe_arn, "Endpoint": to}
+            link = f"{self._url}/_local/subscriptions/unsubscribe?{urlencode(given)}"
             footer += (
                 "If you wish to stop receiving notifications from this topic, visit the link below to unsubscribe:\n"
                 f"{link}\n"

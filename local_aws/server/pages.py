@@ -1,4 +1,7 @@
-"""The ``/_local`` pages: the mailbox, and the two forms behind the links of SNS's messages."""
+"""The ``/_local`` pages: the mailbox, and what the two links of SNS's messages open.
+
+SNS acts on these links when they are opened, whoever opens them; mail scanners do.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,6 @@ table { width: 100%; border-collapse: collapse; }
 th, td { text-align: left; padding: .5rem .75rem .5rem 0; border-bottom: 1px solid #8884; vertical-align: top; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; } dt { opacity: .7; } dd { margin: 0; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font: inherit; border-top: 1px solid #8884; padding-top: 1rem; }
-button { font: inherit; padding: .5rem 1.25rem; }
 """
 
 
@@ -35,7 +37,7 @@ class Pages:
         self._confirm = confirm
         self._unsubscribe = unsubscribe
 
-    def answer(self, method: str, path: str, query_string: str) -> Page:
+    def answer(self, path: str, query_string: str) -> Page:
         """Status, content type and body of one page."""
         query = {name: values[0] for name, values in parse_qs(query_string).items()}
         if path == "/_local/status":
@@ -47,9 +49,9 @@ class Pages:
         if path.startswith("/_local/mailbox/"):
             return self._message(path.removeprefix("/_local/mailbox/"))
         if path == "/_local/subscriptions/confirm":
-            return self._confirmation(method, query)
+            return self._confirmation(query)
         if path == "/_local/subscriptions/unsubscribe":
-            return self._unsubscription(method, query)
+            return self._unsubscription(query)
         return _page(404, "Not found", f"<p>There is no page {escape(path)}.</p>")
 
     def _message(self, mail_id: str) -> Page:
@@ -70,21 +72,16 @@ class Pages:
             "url": f"{self._url}/_local/mailbox/{mail.id}",
         }
 
-    def _confirmation(self, method: str, query: dict[str, str]) -> Page:
-        topic, token = query.get("topic", ""), query.get("token", "")
-        if method != "POST":
-            return _form("Confirm the subscription", f"You will get the messages of the topic {topic}.", "Confirm")
+    def _confirmation(self, query: dict[str, str]) -> Page:
+        """The link of the message that asks for a confirmation: whoever opens it has confirmed."""
+        topic, token = query.get("TopicArn", ""), query.get("Token", "")
         if self._confirm(topic, token):
             return _page(200, "Subscription confirmed", f"<p>You will get the messages of {escape(topic)}.</p>")
         return _page(400, "Not confirmed", "<p>The link is not valid, or it was already used.</p>")
 
-    def _unsubscription(self, method: str, query: dict[str, str]) -> Page:
-        subscription = query.get("subscription", "")
-        if method != "POST":
-            return _form(
-                "Unsubscribe", f"You will get no more messages of the subscription {subscription}.", "Unsubscribe"
-            )
-        if self._unsubscribe(subscription):
+    def _unsubscription(self, query: dict[str, str]) -> Page:
+        """The link at the end of a message: whoever opens it has unsubscribed."""
+        if self._unsubscribe(query.get("SubscriptionArn", "")):
             return _page(200, "Unsubscribed", "<p>You will get no more messages.</p>")
         return _page(
             400, "Not unsubscribed", "<p>There is no such subscription, or only a signed request may end it.</p>"
@@ -117,11 +114,6 @@ def _with_links(text: str, url: str) -> str:
         parts += [escape(text[position:start]), f'<a href="{here}" rel="noreferrer">{here}</a>']
         position = start + len(link)
     return "".join([*parts, escape(text[position:])])
-
-
-def _form(title: str, sentence: str, button: str) -> Page:
-    """A page that does nothing until its button is pressed, because mail scanners follow links."""
-    return _page(200, title, f'<p>{escape(sentence)}</p><form method="post"><button>{button}</button></form>')
 
 
 def _page(status: int, title: str, body: str) -> Page:

@@ -22,6 +22,7 @@ PREDICTIONS = "predictions"
 ERRORS = "errors"
 EVENTS = "events"
 SPLITS = "splits"
+AUDIT = "audit"
 MANIFEST = "manifest.json"
 OUTCOME = "outcome.json"
 FEATURES_FILE = "features.parquet"
@@ -143,6 +144,16 @@ def inference_file(use_case: str, file: str) -> str:
 def file_evaluation(use_case: str, file: str) -> str:
     """How good the answers of the queue about a file were, by the truth that its rows brought along."""
     return f"{EVALUATIONS}/{use_case}/{file}/{EVALUATION_FILE}"
+
+
+def audit_row(use_case: str, release: str, at: str) -> str:
+    """One row of the audit, in the audit's own bucket. S3 advises against ``#`` in a key."""
+    return f"{AUDIT}/{use_case}/{release}/{at.replace('#', '-')}.json"
+
+
+def changed_audit_row(release: str, at: str, change: str, sequence: str) -> str:
+    """A row of the audit that somebody changed or removed; no use case has a name with a hyphen."""
+    return audit_row("changed-rows", release, f"{at}-{change}-{sequence}")
 
 
 def use_case_snapshot(release: str) -> str:

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from tenant_experience.aws.briefs import Change, ChangeRows, PageContent
+from tenant_experience.errors import UserError
 from tenant_experience.release.approval import Approval, ApprovalSummary
 from tenant_experience.release.brief import (
     SERIOUS,
@@ -26,6 +27,7 @@ from tests.support.browser import Seen, looked_at
 from tests.support.words import TENANT_WORDS
 
 PAGE = Path(__file__).parents[2] / "functions" / "approvals" / "page.py"
+ADA = "ada@example.com"
 LONG = "a_name_that_nobody_would_break_anywhere_by_any_rule_because_it_has_no_spaces"
 MARKUP = "<b>Elm</b> & \"Co\" <script>document.title = 'stolen'</script>"
 PIXEL = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHdpZHRoPSI0IiBoZWlnaHQ9IjMiLz4="
@@ -96,15 +98,22 @@ def pages(page: ModuleType) -> dict[str, str]:
     decided = request(approver="Ada", reason="Looked at it.", decided_at="2026-11-29T04:00:00Z", delivered=True)
     one = content(MODEL)
     return {
-        "open": page.show(request(), "signature", now=1, content=one),
-        "many": page.show(request(), "signature", now=1, content=content(*MANY)),
-        "one of many": page.show(request(), "signature", now=1, content=content(*MANY, chosen=MANY[0])),
-        "typed wrongly": page.show(request(), "signature", now=1, content=one, problem="enter a reason"),
-        "expired": page.show(request(), "signature", now=2_000, content=one),
-        "approved": page.show(replace(decided, status="approved"), "signature", now=1, content=one),
-        "rejected": page.show(replace(decided, status="rejected"), "signature", now=1, content=one),
+        "open": page.show(request(), "signature=s", now=1, viewer=ADA, content=one),
+        "many": page.show(request(), "signature=s", now=1, viewer=ADA, content=content(*MANY)),
+        "one of many": page.show(request(), "signature=s", now=1, viewer=ADA, content=content(*MANY, chosen=MANY[0])),
+        "typed wrongly": page.show(
+            request(),
+            "signature=s",
+            now=1,
+            viewer=ADA,
+            content=one,
+            problem=UserError("enter a reason", code="missing_reason"),
+        ),
+        "expired": page.show(request(), "signature=s", now=2_000, viewer=ADA, content=one),
+        "approved": page.show(replace(decided, status="approved"), "signature=s", now=1, viewer=ADA, content=one),
+        "rejected": page.show(replace(decided, status="rejected"), "signature=s", now=1, viewer=ADA, content=one),
         "not delivered": page.show(
-            replace(decided, status="approved", delivered=False), "signature", now=1, content=one
+            replace(decided, status="approved", delivered=False), "signature=s", now=1, viewer=ADA, content=one
         ),
         "who changes": page.changes(request(), "signature=s", one.brief, MODEL, LISTED),
         "refused": page.problem(f"the link of {LONG} is not valid"),

@@ -18,7 +18,7 @@ from demo.generate_events import generate
 from operations import laptop, releases
 from operations.batch import USE_CASE, RawBatch
 from operations.laptop import Laptop
-from operations.mailbox import Mailbox
+from operations.mailbox import Form, Mailbox
 from operations.releases import Decision, FinishedRelease, Mail
 from operations.stack import Stack
 
@@ -28,6 +28,8 @@ STATE = laptop.LOCAL / f"{os.environ.get('TENANT_EXPERIENCE_FLOW_STATE', 'flow')
 # The pauses before retries are this fraction of what the state machine says. Time-outs, jobs and people are not scaled.
 WAIT_SCALE = "0.05"
 APPROVER = "Tess Ter"
+# How a decision of theirs is recorded: under the address that the link was sent to.
+APPROVED_AS = f"approver@example.com ({APPROVER})"
 _REQUEST_SECONDS = 120
 
 
@@ -94,7 +96,12 @@ class Flow:
 
     def decide(self, mail: Mail, choice: str = "approve", reason: str = "looks right") -> None:
         """Answer the e-mail that asks for a decision."""
-        releases.decide(mail, Decision(choice, APPROVER, reason))
+        releases.decide(self.stack, mail, Decision(choice, APPROVER, reason))
+
+    def answer(self, mail: Mail, page: httpx.Response, choice: str = "approve", reason: str = "looks right") -> Any:
+        """Fill in the form of a page and confirm it; what it was answered with."""
+        typed: dict[str, str | list[str]] = {"decision": choice, "approver": APPROVER, "reason": reason}
+        return releases.confirm(self.stack, mail, Form.of(page).submit(typed))
 
     def get(self, path: str, *, key: bool = True) -> httpx.Response:
         """Ask the API."""

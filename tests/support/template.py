@@ -26,7 +26,12 @@ _Template.add_multi_constructor("!", _short_form)
 
 
 @cache
-def properties_of(logical: str) -> dict[str, Any]:
+def resources() -> dict[str, Any]:
     template = yaml.load((ROOT / "template.yaml").read_text(), Loader=_Template)  # noqa: S506  # a SafeLoader
-    properties: dict[str, Any] = template["Resources"][logical]["Properties"]
+    found: dict[str, Any] = template["Resources"]
+    return found
+
+
+def properties_of(logical: str) -> dict[str, Any]:
+    properties: dict[str, Any] = resources()[logical]["Properties"]
     return properties

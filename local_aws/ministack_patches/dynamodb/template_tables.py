@@ -26,7 +26,7 @@ _CHANGED_HERE = ("SSESpecification", "DeletionProtectionEnabled")
 _KNOWN = frozenset(
     {*_KEPT, "TableName", "ProvisionedThroughput", "StreamSpecification", "SSESpecification", "OnDemandThroughput"}
     | {"GlobalSecondaryIndexes", "TimeToLiveSpecification", "PointInTimeRecoverySpecification"}
-    | {"DeletionProtectionEnabled"}
+    | {"DeletionProtectionEnabled", "ResourcePolicy"}
 )
 
 
@@ -56,6 +56,7 @@ def _create(logical_id: str, props: Properties, stack_name: str) -> tuple[str, d
     _checked(dynamodb._create_table(copy.deepcopy(request)))  # DynamoDB writes into it
     _set_expiry(name, {}, props)
     _set_recovery(name, props)
+    _set_policy(name, {}, props)
     return name, provisioners._ddb_attrs(dynamodb._tables[name])
 
 
@@ -79,6 +80,7 @@ def _update_as_aws(
             _checked(dynamodb._update_table({"TableName": name, **changed}))
         _set_expiry(name, old_props, new_props)
         _set_recovery(name, new_props)
+        _set_policy(name, old_props, new_props)
     return name, attributes
 
 
@@ -149,6 +151,17 @@ def _set_recovery(name: str, props: Properties) -> None:
     _checked(
         dynamodb._update_continuous_backups({"TableName": name, "PointInTimeRecoverySpecification": specification})
     )
+
+
+def _set_policy(name: str, old_props: Properties, new_props: Properties) -> None:
+    """The table's own policy, which ``table_policies`` lets decide."""
+    old, new = ((props.get("ResourcePolicy") or {}).get("PolicyDocument") for props in (old_props, new_props))
+    arn = dynamodb._tables[name]["TableArn"]
+    if new and new != old:
+        text = new if isinstance(new, str) else json.dumps(new)
+        _checked(dynamodb._put_resource_policy({"ResourceArn": arn, "Policy": text}))
+    elif old and not new:
+        _checked(dynamodb._delete_resource_policy({"ResourceArn": arn}))
 
 
 def _encryption(props: Properties) -> Properties | None:

@@ -1,4 +1,4 @@
-"""SNS e-mail: subscriptions wait for their confirmation, and confirmed ones get real messages.
+"""SNS e-mail: subscriptions wait for their confirmation, and confirmed ones get the messages that their filter lets by.
 
 MiniStack confirms e-mail subscriptions at once and sends them nothing. Templates create subscriptions without a call of
 ``Subscribe``, so both ways end with ``_ask_for_confirmation``, which finds the new ones.
@@ -14,6 +14,8 @@ from urllib.parse import parse_qs
 
 from ministack.services import sns
 from ministack.services.cloudformation import provisioners
+
+from local_aws.ministack_patches.sns import filter_policies
 
 _PROTOCOLS = ("email", "email-json")
 _RESOURCE_TYPES = ("AWS::SNS::Topic", "AWS::SNS::Subscription")
@@ -41,6 +43,9 @@ def install(postman: Postman) -> None:
         handlers = provisioners._RESOURCE_HANDLERS[resource_type]
         for verb in ("create", "update"):
             handlers[verb] = _sweeping(handlers[verb], sweep)
+    handlers = provisioners._RESOURCE_HANDLERS["AWS::SNS::Subscription"]
+    for verb, position in {"create": 1, "update": 2}.items():
+        handlers[verb] = _checking(handlers[verb], position)
 
 
 def confirm(topic_arn: str, token: str) -> bool:
@@ -92,12 +97,62 @@ def _sweeping(handler: Callable[..., Any], sweep: Callable[[], None]) -> Callabl
     return handle
 
 
+def _checking(handler: Callable[..., Any], position: int) -> Callable[..., Any]:
+    """A template's subscription with its filter policy checked."""
+
+    @functools.wraps(handler)
+    def handle(*arguments: Any, **named: Any) -> Any:
+        props = arguments[position]
+        fault = filter_policies.fault(props.get("FilterPolicy") or "", props.get("FilterPolicyScope", ""))
+        if fault is not None:
+            raise ValueError(f"Invalid parameter: {fault}")
+        return handler(*arguments, **named)
+
+    return handle
+
+
+def _refusal(given: Parameters) -> Response | None:
+    """SNS's refusal of a filter policy, or of attributes other than those that a subscription has already."""
+    action = _first(given, "Action")
+    if action == "SetSubscriptionAttributes":
+        known = (_subscription(_first(given, "SubscriptionArn")) or {"attributes": {}})["attributes"]
+        asked = {**known, _first(given, "AttributeName"): _first(given, "AttributeValue")}
+    elif action == "Subscribe":
+        asked = _asked_attributes(given)
+    else:
+        return None
+    fault = filter_policies.fault(asked.get("FilterPolicy", ""), asked.get("FilterPolicyScope", ""))
+    if fault is None and action == "Subscribe" and _differs(given, asked):
+        fault = "Attributes Reason: Subscription already exists with different attributes"
+    refused: Response = sns._error("InvalidParameter", f"Invalid parameter: {fault}", 400)
+    return None if fault is None else refused
+
+
+def _asked_attributes(given: Parameters) -> dict[str, str]:
+    found, index = {}, 1
+    while name := _first(given, f"Attributes.entry.{index}.key"):
+        found[name] = _first(given, f"Attributes.entry.{index}.value")
+        index += 1
+    return found
+
+
+def _differs(given: Parameters, asked: Mapping[str, str]) -> bool:
+    """Whether the endpoint is subscribed already, with other attributes."""
+    topic = sns._topic_by_arn_any_scope(_first(given, "TopicArn")) or {"subscriptions": []}
+    same = (_first(given, "Protocol"), _first(given, "Endpoint"))
+    existing = next((each for each in topic["subscriptions"] if (each["protocol"], each["endpoint"]) == same), None)
+    return existing is not None and any(existing["attributes"].get(name, "") != asked[name] for name in asked)
+
+
 def _answering(handle_request: Handler, sweep: Callable[[], None]) -> Handler:
     """SNS's answers, with e-mail subscriptions as AWS shows them."""
 
     async def handle(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Response:
-        response = await handle_request(method, path, headers, body, query)
         given = {**query, **parse_qs(body.decode(errors="replace"))}
+        refused = _refusal(given)
+        if refused is not None:
+            return refused
+        response = await handle_request(method, path, headers, body, query)
         if response[0] != 200:
             return response
         status, answered, content = response

@@ -66,7 +66,7 @@ def make_topic_with_reader(laptop: Laptop) -> str:
     sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(policy))
     sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com")
     (mail,) = mails(laptop, "Confirmation")
-    token = parse_qs(urlsplit(mail["links"][0]).query)["token"][0]
+    token = parse_qs(urlsplit(mail["links"][0]).query)["Token"][0]
     sns.confirm_subscription(TopicArn=topic, Token=token)
     return topic
 

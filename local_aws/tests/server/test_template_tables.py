@@ -155,6 +155,53 @@ def test_expired_items_go_and_all_others_stay(client: Client, stack: Stack) -> N
     assert "disable time to live in one update" in stack.reasons()
 
 
+DENIED = {"Effect": "Deny", "Principal": "*", "Resource": "*"}
+
+
+def test_the_policy_of_a_table_decides_for_administrators_too(client: Client, stack: Stack) -> None:
+    def policy(*actions: str) -> dict[str, Any]:
+        return {"PolicyDocument": {"Version": "2012-10-17", "Statement": [{**DENIED, "Action": list(actions)}]}}
+
+    forbidden = policy("dynamodb:DeleteItem", "dynamodb:UpdateItem", "dynamodb:BatchWriteItem")
+    assert stack.create(Audit=table(ResourcePolicy=forbidden)) == "CREATE_COMPLETE", stack.reasons()
+    dynamodb, name = client("dynamodb"), stack.resource("Audit")
+    key = {"record": {"S": "a"}}
+    delete = {"Delete": {"TableName": name, "Key": key}}
+    dynamodb.put_item(TableName=name, Item=key)
+    for refused in (
+        lambda: dynamodb.delete_item(TableName=name, Key=key),
+        lambda: dynamodb.update_item(TableName=name, Key=key, UpdateExpression="REMOVE x"),
+        lambda: dynamodb.batch_write_item(RequestItems={name: [{"DeleteRequest": {"Key": key}}]}),
+        lambda: dynamodb.transact_write_items(TransactItems=[delete]),
+    ):
+        with pytest.raises(dynamodb.exceptions.ClientError, match="AccessDenied"):
+            refused()
+    assert dynamodb.scan(TableName=name)["Count"] == 1
+    assert stack.update(Audit=table(ResourcePolicy=policy("dynamodb:UpdateItem"))) == "UPDATE_COMPLETE"
+    dynamodb.delete_item(TableName=name, Key=key)
+    assert stack.update(Audit=table()) == "UPDATE_COMPLETE"
+    dynamodb.update_item(
+        TableName=name, Key=key, UpdateExpression="SET x = :x", ExpressionAttributeValues={":x": key["record"]}
+    )
+
+
+def test_a_bucket_locks_what_its_template_says(client: Client, stack: Stack) -> None:
+    def bucket(**retention: Any) -> dict[str, Any]:
+        rule = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": retention}}
+        lock = {"ObjectLockConfiguration": rule} if retention else {}
+        return {"Type": "AWS::S3::Bucket", "Properties": {"ObjectLockEnabled": True, **lock}}
+
+    assert stack.create(Audit=bucket()) == "CREATE_COMPLETE", stack.reasons()
+    s3, name = client("s3"), stack.resource("Audit")
+    free = s3.put_object(Bucket=name, Key="free", Body=b"1")["VersionId"]
+    assert stack.update(Audit=bucket(Mode="COMPLIANCE", Days=1)) == "UPDATE_COMPLETE", stack.reasons()
+    locked = s3.put_object(Bucket=name, Key="locked", Body=b"1")["VersionId"]
+    s3.delete_object(Bucket=name, Key="free", VersionId=free)
+    with pytest.raises(s3.exceptions.ClientError, match="object lock"):
+        s3.delete_object(Bucket=name, Key="locked", VersionId=locked)
+    assert stack.update(Audit=bucket(Mode="COMPLIANCE", Days=1, Years=1)) == "UPDATE_ROLLBACK_COMPLETE"
+
+
 def test_what_holds_data_outlives_its_stack(client: Client, stack: Stack) -> None:
     protected = table(DeletionProtectionEnabled=True)
     bucket = {"Type": "AWS::S3::Bucket", "Properties": {"VersioningConfiguration": {"Status": "Enabled"}}}

@@ -2,8 +2,12 @@
 
 __all__ = [
     "approvals",
+    "approvers",
+    "audit",
     "briefs",
     "client_errors",
+    "confirmations",
+    "decisions",
     "endpoint",
     "event_bucket",
     "event_bus",

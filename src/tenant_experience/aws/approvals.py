@@ -1,80 +1,124 @@
-"""Requests for a decision, in the table of releases. Every write is conditional, so a decision is made only once."""
+"""Requests for a decision, in the table of releases.
+
+Every change is one conditional write on the revision that was read, together with its rows of the audit; when somebody
+else was first, the request is read again and the rule asked again. So no decision is made twice, and none without its
+row.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
+from tenant_experience.aws import audit
 from tenant_experience.aws.release_table import dynamodb, key_of
 from tenant_experience.environment import setting
-from tenant_experience.errors import UserError
-from tenant_experience.release.approval import Approval, ApprovalSummary, Decision
+from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.release.approval import Approval, ApprovalSummary, Asked
+from tenant_experience.release.vote import Outcome, Vote
+from tenant_experience.use_case.approval_rules import ApprovalRules
 
-
-def _is_condition_failure(error: ClientError) -> bool:
-    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+BY_USE_CASE = "by_use_case"
+_ATTEMPTS = 12
+_CONFLICTS = {"ConditionalCheckFailed", "TransactionConflict"}
+# Attributes of a request that is asked anew which tell of the earlier one.
+_OF_THE_PAST = (
+    *("votes", "outcome", "superseded_by", "decided_at", "delivered", "reminded", "outcome_mailed"),
+    *("approver", "reason", "mailed"),
+)
+Rows = Callable[[Approval], Sequence[audit.Row]]
 
 
 def open_approval(approval: Approval, task_token: str, *, now: int) -> Approval:
     """Writes a request for a decision. An existing request gets the task token that waits now.
 
     Returns:
-        The approval as stored. A pending one keeps its expiry, so that the link sent before stays valid, unless it has
-        expired (the execution was redriven later): then the decision is requested anew. A decided one keeps its
-        decision.
+        The approval as stored. A pending one keeps its expiry, the approvers that were asked and their votes, so that
+        the links sent before stay valid. One that has expired, or ended without an answer that the execution could
+        still take, is requested anew. A decided one keeps its decision.
     """
-    fresh = "SET task_token = :token, execution_arn = :execution, #status = :pending, summary = :summary, expires_at = "
-    updates = (
-        (
-            fresh + "if_not_exists(expires_at, :expires)",
-            "attribute_not_exists(id) OR #status = :pending AND expires_at > :now",
-        ),
-        (fresh + ":expires REMOVE mailed", "#status = :pending AND expires_at <= :now"),
-    )
-    for update, condition in updates:
-        try:
-            stored = dynamodb().update_item(
-                TableName=setting("RELEASE_TABLE"),
-                Key=key_of("approval", approval.approval_id),
-                UpdateExpression=update,
-                ConditionExpression=condition,
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={
-                    ":token": {"S": task_token},
-                    ":execution": {"S": approval.execution_arn},
-                    ":pending": {"S": "pending"},
-                    ":expires": {"N": str(approval.expires_at)},
-                    ":summary": {"S": json.dumps(approval.summary.as_document())},
-                    ":now": {"N": str(now)},
-                },
-                ReturnValues="ALL_NEW",
-            )["Attributes"]
-        except ClientError as error:
-            if not _is_condition_failure(error):
-                raise
+    for _ in range(_ATTEMPTS):
+        item = _item(approval.approval_id)
+        stored = None if item is None else _approval(item)
+        names: tuple[str, ...]
+        if stored is None or _asks_anew(stored, approval, now):
+            wanted = replace(approval, revision=(stored.revision if stored else 0) + 1)
+            names = _OF_THE_PAST
+        elif stored.status == "pending":
+            wanted, names = replace(stored, revision=stored.revision + 1, summary=approval.summary), ()
         else:
-            return _approval(stored)
-    return renew_token(approval.approval_id, task_token)
+            wanted, names = replace(stored, revision=stored.revision + 1, delivered=False), ("delivered",)
+        try:
+            dynamodb().update_item(**_update(wanted, stored, task_token=task_token, removed=names))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+            _pause()
+        else:
+            return wanted
+    raise _too_busy(approval.approval_id)
 
 
-def renew_token(approval_id: str, task_token: str) -> Approval:
-    """Gives a decided approval the token of the execution that waits for it now (after a redrive)."""
-    stored = dynamodb().update_item(
-        TableName=setting("RELEASE_TABLE"),
-        Key=key_of("approval", approval_id),
-        UpdateExpression="SET task_token = :token REMOVE delivered",
-        ExpressionAttributeValues={":token": {"S": task_token}},
-        ReturnValues="ALL_NEW",
-    )["Attributes"]
-    return _approval(stored)
+def _asks_anew(stored: Approval, wanted: Approval, now: int) -> bool:
+    if stored.status in ("approved", "rejected"):
+        return False
+    if stored.status == "pending" and now < stored.expires_at and stored.asked:
+        return stored.execution_arn != wanted.execution_arn or stored.partitions != wanted.partitions
+    return True
 
 
-def mark_mailed(approval_id: str) -> None:
-    """Records that the e-mail was sent."""
-    _note(approval_id, "mailed")
+def change(approval_id: str, rule: Callable[[Approval], Approval], rows: Rows = lambda _changed: ()) -> Approval:
+    """Changes a request by a rule.
+
+    Args:
+        approval_id: which.
+        rule: gives the request as it should be; it may be asked several times. The same request changes nothing.
+        rows: of the audit, written with the change.
+
+    Raises:
+        UserError: what the rule raises, or ``unknown_approval``.
+        PlatformError: ``approval_busy``.
+    """
+    for _ in range(_ATTEMPTS):
+        stored, _token = read_approval(approval_id)
+        wanted = rule(stored)
+        if wanted == stored:
+            return stored
+        wanted = replace(wanted, revision=stored.revision + 1)
+        writes: list[Any] = [{"Update": _update(wanted, stored)}, *[{"Put": row} for row in rows(wanted)]]
+        try:
+            dynamodb().transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            if not _is_conflict(error):
+                raise
+            _pause()
+        else:
+            return wanted
+    raise _too_busy(approval_id)
+
+
+def _is_conflict(error: ClientError) -> bool:
+    """Whether another writer was first."""
+    if error.response["Error"]["Code"] != "TransactionCanceledException":
+        return False
+    reasons: Any = error.response.get("CancellationReasons", [])
+    found = {reason.get("Code") for reason in reasons} - {"None", None}
+    return bool(found) and found <= _CONFLICTS
+
+
+def _pause() -> None:
+    time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - only to keep writers apart
+
+
+def _too_busy(approval_id: str) -> PlatformError:
+    return PlatformError(f"request {approval_id} is being changed by others; try again", code="approval_busy")
 
 
 def read_approval(approval_id: str) -> tuple[Approval, str]:
@@ -83,79 +127,156 @@ def read_approval(approval_id: str) -> tuple[Approval, str]:
     Raises:
         UserError: ``unknown_approval``.
     """
-    item = (
-        dynamodb()
-        .get_item(TableName=setting("RELEASE_TABLE"), Key=key_of("approval", approval_id), ConsistentRead=True)
-        .get("Item")
-    )
+    item = _item(approval_id)
     if item is None:
         raise UserError("this approval does not exist", code="unknown_approval")
     return _approval(item), item["task_token"]["S"]
 
 
-def decide(
-    approval: Approval, decision: Decision, *, approver: str, reason: str, decided_at: str, now: int
-) -> Approval:
-    """Records a decision, once.
+def open_requests(use_case: str) -> list[str]:
+    """The ids of the requests of a use case that are pending, the newest first."""
+    pages = (
+        dynamodb()
+        .get_paginator("query")
+        .paginate(
+            TableName=setting("RELEASE_TABLE"),
+            IndexName=BY_USE_CASE,
+            KeyConditionExpression="use_case = :use_case",
+            FilterExpression="#status = :pending",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={":use_case": {"S": use_case}, ":pending": {"S": "pending"}},
+            ScanIndexForward=False,
+        )
+    )
+    return [item["id"]["S"].removeprefix("approval#") for page in pages for item in page["Items"]]
 
-    Raises:
-        UserError: ``already_decided`` when it was decided before, or the time to decide is over.
-    """
+
+def mark_mailed(approval: Approval, asked: Asked, when: str) -> None:
+    """Records that an approver was sent their link."""
+    _note_asked(approval, asked, "mailed", when)
+
+
+def mark_opened(approval: Approval, asked: Asked, when: str) -> bool:
+    """Records that an approver opened the page; whether it was the first time."""
+    return _note_asked(approval, asked, "opened", when)
+
+
+def mark_delivered(approval: Approval) -> None:
+    """Records that the waiting execution has received the decision."""
+    change(approval.approval_id, lambda stored: _delivered(stored, approval))
+
+
+def _delivered(stored: Approval, approval: Approval) -> Approval:
+    same = (stored.status, stored.decided_at) == (approval.status, approval.decided_at)
+    return replace(stored, delivered=True) if same else stored
+
+
+def _note_asked(approval: Approval, asked: Asked, attribute: str, when: str) -> bool:
+    """Writes when something happened first to an approver of this very request."""
+    place = f"asked[{[each.id for each in approval.asked].index(asked.id)}]"
     try:
-        stored = dynamodb().update_item(
+        dynamodb().update_item(
             TableName=setting("RELEASE_TABLE"),
             Key=key_of("approval", approval.approval_id),
-            UpdateExpression="SET #status = :status, approver = :approver, #reason = :reason, decided_at = :decided_at",
-            ConditionExpression="#status = :pending AND expires_at > :now AND execution_arn = :execution",
-            ExpressionAttributeNames={"#status": "status", "#reason": "reason"},
+            UpdateExpression=f"SET {place}.{attribute} = :when",
+            ConditionExpression=f"{place}.id = :id AND expires_at = :expires AND {place}.{attribute} = :never",
             ExpressionAttributeValues={
-                ":status": {"S": decision},
-                ":approver": {"S": approver},
-                ":reason": {"S": reason},
-                ":decided_at": {"S": decided_at},
-                ":pending": {"S": "pending"},
-                ":now": {"N": str(now)},
-                ":execution": {"S": approval.execution_arn},
+                ":when": {"S": when},
+                ":id": {"S": asked.id},
+                ":expires": {"N": str(approval.expires_at)},
+                ":never": {"S": ""},
             },
-            ReturnValues="ALL_NEW",
-        )["Attributes"]
+        )
     except ClientError as error:
-        if _is_condition_failure(error):
-            raise UserError(
-                "this release is already decided, or the time to decide is over", code="already_decided"
-            ) from error
-        raise
-    return _approval(stored)
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
 
 
-def mark_delivered(approval_id: str) -> None:
-    """Records that the waiting execution has received the decision."""
-    _note(approval_id, "delivered")
-
-
-def _note(approval_id: str, attribute: str) -> None:
-    dynamodb().update_item(
-        TableName=setting("RELEASE_TABLE"),
-        Key=key_of("approval", approval_id),
-        UpdateExpression=f"SET {attribute} = :yes",
-        ConditionExpression="attribute_exists(id)",
-        ExpressionAttributeValues={":yes": {"BOOL": True}},
+def _item(approval_id: str) -> dict[str, Any] | None:
+    answer = dynamodb().get_item(
+        TableName=setting("RELEASE_TABLE"), Key=key_of("approval", approval_id), ConsistentRead=True
     )
+    return answer.get("Item")
+
+
+def _update(
+    wanted: Approval, stored: Approval | None, *, task_token: str = "", removed: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The conditional write that turns a stored request into the wanted one. ``asked`` stays where it is the same."""
+    values = _content(wanted) | ({"task_token": task_token} if task_token else {})
+    if stored is not None and stored.asked == wanted.asked:
+        values.pop("asked")
+    names = {f"#{name}": name for name in (*values, *removed, "revision")}
+    sets = ", ".join(f"#{name} = :{name}" for name in values)
+    gone = [name for name in removed if name not in values]
+    written = {f":{name}": TypeSerializer().serialize(value) for name, value in values.items()}
+    names = {key: name for key, name in names.items() if name in values or name in gone or name == "revision"}
+    if stored is None:
+        condition = "attribute_not_exists(id)"
+    elif stored.revision == 0:  # written by an earlier version
+        condition = "attribute_exists(id) AND attribute_not_exists(#revision)"
+    else:
+        condition, written[":read"] = "#revision = :read", {"N": str(stored.revision)}
+    return {
+        "TableName": setting("RELEASE_TABLE"),
+        "Key": key_of("approval", wanted.approval_id),
+        "UpdateExpression": f"SET {sets}" + (f" REMOVE {', '.join(f'#{name}' for name in gone)}" if gone else ""),
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": written,
+    }
+
+
+def _content(approval: Approval) -> dict[str, Any]:
+    """The attributes of a request, without the empty ones."""
+    values = {
+        "kind": approval.kind,
+        "use_case": approval.use_case,
+        "requested_at": approval.requested_at,
+        "started_at": approval.started_at,
+        "requested_by": approval.requested_by,
+        "execution_arn": approval.execution_arn,
+        "expires_at": approval.expires_at,
+        "status": approval.status,
+        "summary": json.dumps(approval.summary.as_document()),
+        "rules": json.dumps(approval.rules.document()),
+        "partitions": json.dumps(approval.partitions),
+        "revision": approval.revision,
+        "asked": [
+            {"address": each.address, "id": each.id, "mailed": each.mailed, "opened": each.opened}
+            for each in approval.asked
+        ],
+        "votes": {vote.id: vote.document() for vote in approval.votes} or None,
+        "outcome": json.dumps(approval.outcome.document()) if approval.outcome else None,
+        "superseded_by": approval.superseded_by,
+        "delivered": approval.delivered or None,
+        "approver": approval.approver,
+        "reason": approval.reason,
+        "decided_at": approval.decided_at,
+    }
+    return {name: value for name, value in values.items() if value not in ("", None)}
 
 
 def _approval(item: Mapping[str, Any]) -> Approval:
-    def text(name: str) -> str | None:
-        return item[name]["S"] if name in item else None
-
+    """A stored request; those of earlier versions have no partitions, nobody asked by name, and no votes."""
+    read = TypeDeserializer().deserialize
+    given = {name: read(value) for name, value in item.items()}
+    texts = ("kind", "requested_at", "started_at", "requested_by", "superseded_by", "approver", "reason", "decided_at")
+    votes = [Vote.read(vote) for vote in given.get("votes", {}).values()]
     return Approval(
-        approval_id=item["id"]["S"].removeprefix("approval#"),
-        execution_arn=item["execution_arn"]["S"],
-        expires_at=int(item["expires_at"]["N"]),
-        status=item["status"]["S"],
-        summary=ApprovalSummary.read(json.loads(item["summary"]["S"])),
-        mailed="mailed" in item,
-        delivered="delivered" in item,
-        approver=text("approver"),
-        reason=text("reason"),
-        decided_at=text("decided_at"),
+        approval_id=given["id"].removeprefix("approval#"),
+        execution_arn=given["execution_arn"],
+        expires_at=int(given["expires_at"]),
+        status=given["status"],
+        summary=ApprovalSummary.read(json.loads(given["summary"])),
+        rules=ApprovalRules(**json.loads(given.get("rules", "{}"))),
+        partitions=json.loads(given.get("partitions", "{}")),
+        revision=int(given.get("revision", 0)),
+        asked=tuple(Asked(each["address"], each["mailed"], each["opened"]) for each in given.get("asked", ())),
+        votes=tuple(sorted(votes, key=lambda vote: (vote.decided_at, vote.id))),
+        outcome=Outcome.read(json.loads(given["outcome"])) if "outcome" in given else None,
+        delivered="delivered" in given,
+        **{name: given[name] for name in texts if name in given},
     )

@@ -1,4 +1,4 @@
-"""The MAC of an approval link, made and checked with an HMAC key that never leaves KMS."""
+"""MACs of links and of forms, made and checked with an HMAC key that never leaves KMS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The topic that e-mails its subscribers about releases."""
+"""The topics that e-mail about releases: one tells operators, the other asks approvers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import boto3
 
 from tenant_experience.environment import setting
-from tenant_experience.errors import PlatformError
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -21,25 +20,22 @@ def sns() -> SNSClient:
     return boto3.client("sns")
 
 
-def require_subscriber() -> None:
-    """Makes sure that somebody would receive an e-mail.
+def send(subject: str, text: str) -> None:
+    """Sends one e-mail to the operators."""
+    sns().publish(TopicArn=setting("TOPIC"), Subject=_line(subject), Message=text)
 
-    Raises:
-        PlatformError: ``no_approver_subscribed`` while no e-mail subscription of the topic is confirmed.
-    """
-    topic = setting("TOPIC")
-    for page in sns().get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
-        for subscription in page["Subscriptions"]:
-            if subscription["Protocol"] == "email" and subscription["SubscriptionArn"].startswith("arn:"):
-                return
-    raise PlatformError(
-        f"topic {topic} has no confirmed e-mail subscription: open the link in the subscription e-mail, or deploy with "
-        "another ApproverEmail; then redrive the execution",
-        code="no_approver_subscribed",
+
+def send_to(address: str, subject: str, text: str) -> None:
+    """Sends one e-mail to one approver: the filter of their subscription names the address."""
+    sns().publish(
+        TopicArn=setting("APPROVAL_TOPIC"),
+        Subject=_line(subject),
+        Message=text,
+        MessageAttributes={"to": {"DataType": "String", "StringValue": address}},
     )
 
 
-def send(subject: str, text: str) -> None:
-    """Sends one e-mail. Its subject is cut to what SNS allows: 100 printable ASCII characters on one line."""
+def _line(subject: str) -> str:
+    """A subject as SNS allows it: 100 printable ASCII characters on one line."""
     line = re.sub(r"[^\x20-\x7e]+", " ", subject).strip()
-    sns().publish(TopicArn=setting("TOPIC"), Subject=line if len(line) <= 100 else line[:97] + "...", Message=text)
+    return line if len(line) <= 100 else line[:97] + "..."

@@ -31,13 +31,24 @@ def s3() -> S3Client:
 
 def read_json(bucket: str, key: str) -> Any:
     """The JSON document at ``key``."""
-    return json.loads(s3().get_object(Bucket=bucket, Key=key)["Body"].read())
+    return json.loads(read_bytes(bucket, key))
+
+
+def read_bytes(bucket: str, key: str) -> bytes:
+    """The content of one object."""
+    return s3().get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
 def find_json(bucket: str, key: str) -> Any | None:
     """The JSON document at ``key``; None when there is none."""
+    found = find_bytes(bucket, key)
+    return None if found is None else json.loads(found)
+
+
+def find_bytes(bucket: str, key: str) -> bytes | None:
+    """The content of one object; None when there is none."""
     try:
-        return read_json(bucket, key)
+        return read_bytes(bucket, key)
     except ClientError as error:
         # Without the right to list the bucket, S3 answers AccessDenied for a key that does not exist.
         if error.response["Error"]["Code"] in ("NoSuchKey", "AccessDenied"):

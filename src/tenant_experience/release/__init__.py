@@ -3,12 +3,16 @@
 __all__ = [
     "approval",
     "approval_email",
+    "approver",
     "brief",
+    "confirmation",
     "cost",
+    "decision",
     "failure",
     "failure_email",
     "partition_result",
     "release",
     "scoring_run",
     "smoke_comparison",
+    "vote",
 ]

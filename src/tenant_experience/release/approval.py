@@ -1,4 +1,4 @@
-"""The rules of approval: who may decide what and when, what the approver is shown, and what is recorded."""
+"""A request for a decision: what the approver is shown, who is asked, what they answered, and what came of it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from tenant_experience.errors import UserError
+from tenant_experience.release.approver import approver_id
 from tenant_experience.release.brief import ShortBrief
 from tenant_experience.release.partition_result import PartitionResult, ShardResult
+from tenant_experience.release.vote import Outcome, Vote
+from tenant_experience.use_case.approval_rules import ApprovalRules
 from tenant_experience.use_case.words import Words
 
-Decision = Literal["approved", "rejected"]
-Status = Literal["pending", "approved", "rejected"]
+Kind = Literal["release", "take_back"]
+Status = Literal["pending", "approved", "rejected", "expired", "superseded", "withdrawn"]
 
-MAX_REASON = 800  # with the approver's name it must fit ApprovalDescription (1,024 characters)
-MAX_NAME = 120
+# Of more partitions, not even the slugs would fit into an item together with votes about each of them.
+MAX_PARTITIONS = 500
 # The figures shown for each model: models of classes have the first three, models of numbers the others
 # (the C-index only where the number is the days until an event).
 FIGURES = {
@@ -126,19 +128,50 @@ def _stored(row: PartitionResult) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Approval:
-    """One request for a decision about one release.
+class Asked:
+    """One approver who is asked.
 
     Attributes:
-        approval_id: the release's id.
+        address: which the link was sent to.
+        mailed: when, ISO 8601 UTC; empty while it was not.
+        opened: when the page was opened first; empty while it was not.
+    """
+
+    address: str
+    mailed: str = ""
+    opened: str = ""
+
+    @property
+    def id(self) -> str:
+        """The approver's, as links have it."""
+        return approver_id(self.address)
+
+
+@dataclass(frozen=True)
+class Approval:
+    """One request for a decision.
+
+    Attributes:
+        approval_id: the release's id, or the run id of a roll-back.
         execution_arn: the execution that waits.
         expires_at: Unix seconds; no decision is taken from then on.
-        status: pending, approved or rejected.
+        status: what has become of it.
         summary: what the page and the e-mail show.
-        mailed: whether the e-mail was sent.
+        kind: what is to be decided.
+        requested_at: ISO 8601 UTC.
+        started_at: when the execution began, ISO 8601 UTC; a release never replaces one that began later.
+        requested_by: the address of the one who uploaded the batch; empty where nobody is named.
+        rules: of the use case.
+        partitions: slug -> name of every model that may go live; none where there are so many that the release is
+            decided as a whole.
+        revision: counts the writes; the condition of every decision.
+        asked: who received a link.
+        votes: one of each approver who has answered, the earliest first.
+        outcome: what they decided; None while they have not.
+        superseded_by: the newer release.
         delivered: whether the waiting execution has received the decision.
-        approver: who decided, as typed.
-        reason: why, as typed.
+        approver: who ended the request without a vote; who decided, in requests of earlier versions.
+        reason: why.
         decided_at: ISO 8601 UTC.
     """
 
@@ -147,54 +180,85 @@ class Approval:
     expires_at: int
     status: Status
     summary: ApprovalSummary
-    mailed: bool = False
+    kind: Kind = "release"
+    requested_at: str = ""
+    started_at: str = ""
+    requested_by: str = ""
+    rules: ApprovalRules = field(default_factory=ApprovalRules)
+    partitions: Mapping[str, str] = field(default_factory=dict)
+    revision: int = 0
+    asked: tuple[Asked, ...] = ()
+    votes: tuple[Vote, ...] = ()
+    outcome: Outcome | None = None
+    superseded_by: str = ""
     delivered: bool = False
-    approver: str | None = None
-    reason: str | None = None
-    decided_at: str | None = None
+    approver: str = ""
+    reason: str = ""
+    decided_at: str = ""
+
+    def signed_text(self, address: str) -> bytes:
+        """What a link's MAC covers: it is valid for this release, execution, expiry and address only.
+
+        Links of earlier versions have no address.
+        """
+        bound_to = [address.lower()] if address else []
+        return "\n".join(("approval", self.approval_id, self.execution_arn, str(self.expires_at), *bound_to)).encode()
 
     @property
-    def signed_text(self) -> bytes:
-        """What the link's MAC covers: a link is valid for this release, this execution and this expiry only."""
-        return "\n".join(("approval", self.approval_id, self.execution_arn, str(self.expires_at))).encode()
+    def use_case(self) -> str:
+        """The use case that the release is of."""
+        return self.summary.use_case
+
+    @property
+    def decided_by(self) -> str:
+        """Everybody whose vote counted, or who ended the request otherwise."""
+        return self.approver or "; ".join(vote.by for vote in self.votes)
 
     @property
     def decision(self) -> dict[str, str]:
         """What the waiting execution receives: decision, approver, reason, decided_at."""
         return {
             "decision": self.status,
-            "approver": self.approver or "",
-            "reason": self.reason or "",
-            "decided_at": self.decided_at or "",
+            "approver": self.decided_by,
+            "reason": self.reason or " / ".join(vote.reason for vote in self.votes),
+            "decided_at": self.decided_at,
         }
 
     def is_open(self, now: int) -> bool:
         """Whether a decision may still be taken at ``now`` (Unix seconds)."""
         return self.status == "pending" and now < self.expires_at
 
+    def asked_as(self, approver: str) -> Asked | None:
+        """The approver of this id, if they were asked."""
+        return next((each for each in self.asked if each.id == approver), None)
 
-def read_decision(form: Mapping[str, str]) -> tuple[Decision, str, str]:
-    """The decision, the approver and the reason of a submitted form.
+    def vote_of(self, address: str) -> Vote | None:
+        """The vote that was recorded under an address."""
+        return next((vote for vote in self.votes if vote.id == approver_id(address)), None)
 
-    Raises:
-        UserError: ``bad_decision``, ``missing_approver``, ``missing_reason`` or ``too_long``, naming the field.
-    """
-    decision = form.get("decision", "")
-    approver = " ".join(form.get("approver", "").split())
-    reason = " ".join(form.get("reason", "").split())
-    if decision not in ("approve", "reject"):
-        raise UserError("choose Approve or Reject", code="bad_decision")
-    if not approver:
-        raise UserError("enter your name; the decision is recorded under it", code="missing_approver")
-    if len(reason) < 3:
-        raise UserError(
-            "enter a reason of at least 3 characters; it is recorded with the models", code="missing_reason"
-        )
-    if len(approver) > MAX_NAME:
-        raise UserError(f"the name is {len(approver)} characters long; shorten it to {MAX_NAME}", code="too_long")
-    if len(reason) > MAX_REASON:
-        raise UserError(f"the reason is {len(reason)} characters long; shorten it to {MAX_REASON}", code="too_long")
-    return ("approved" if decision == "approve" else "rejected"), approver, reason
+    def overlaps(self, other: Approval) -> bool:
+        """Whether both are about a partition of the same use case."""
+        if self.use_case != other.use_case:
+            return False
+        return not self.partitions or not other.partitions or bool(self.partitions.keys() & other.partitions.keys())
+
+    def began_before(self, other: Approval) -> bool:
+        """Whether its execution began before that of ``other``."""
+        return (self.started_at, self.approval_id) < (other.started_at, other.approval_id)
+
+    def approves(self, slug: str) -> bool:
+        """Whether the model of a partition may go live. Requests of earlier versions are decided as a whole."""
+        if self.outcome is None:
+            return self.status == "approved"
+        return self.outcome.approves(slug)
+
+    def verdict(self, slug: str) -> str:
+        """Who decided about the model of a partition, and why, for the registry."""
+        if self.outcome is None:
+            return f"{self.status} by {self.decided_by}: {self.reason}"
+        word = "approved" if self.outcome.approves(slug) else "rejected"
+        votes = [vote for vote in self.votes if vote.approves(slug) == (word == "approved")]
+        return f"{word} by " + "; ".join(f"{vote.by}: {vote.reason_for(slug)}" for vote in votes)
 
 
 def summarise(
@@ -238,3 +302,9 @@ def summarise(
         words=words or Words(),
         brief=brief or ShortBrief(),
     )
+
+
+def partitions_to_decide(shards: Sequence[ShardResult]) -> dict[str, str]:
+    """Slug -> name of every model that may go live; none where the release can only be decided as a whole."""
+    found = {partition.slug: partition.partition[:100] for shard in shards for partition in shard.ready}
+    return found if len(found) <= MAX_PARTITIONS else {}

@@ -2,8 +2,8 @@
 
 The errors are those in which ``statemachine/train_and_release.asl.json`` and ``score_batch.asl.json`` can end:
 
-- ``UserError.*``, ``AlgorithmError.*``, ``CountsDiffer.*``, ``ReleaseRejected``, ``ApprovalExpired`` and
-  ``ReleaseSuperseded``: their own,
+- ``UserError.*``, ``AlgorithmError.*``, ``CountsDiffer.*``, ``ReleaseRejected``, ``ApprovalExpired``,
+  ``ReleaseSuperseded`` and ``ReleaseWithdrawn``: their own,
 - ``States.*``: of Step Functions, among them ``States.TaskFailed``, whose cause is the failed job as JSON,
 - the class of a function's exception, and ``Lambda.*`` and ``Sandbox.*``, whose cause is the exception as JSON,
 - ``SageMaker.*``, ``S3.*``, ``DynamoDb.*``, ``EventBridge.*`` and ``SNS.*``: a call that AWS refused.
@@ -61,10 +61,11 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
         f"{UNCHANGED} Upload the batch again to request a new decision.",
     ),
     "ReleaseSuperseded": (
-        "a later release is live",
+        "a later release took its place",
         None,
-        "The later release stays live. To release this batch instead, upload it again.",
+        "To release this batch instead, upload it again.",
     ),
+    "ReleaseWithdrawn": ("it was withdrawn", None, f"{UNCHANGED} To release this batch after all, upload it again."),
     "ABORTED": (
         "it was stopped",
         "Somebody stopped it.",
@@ -76,6 +77,7 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
         None,
         f"{UNCHANGED} The sentence above says which archive it is, and what the operator can do.",
     ),
+    "ApproverNotSubscribedError": ("nobody can be asked to approve it", None, REDRIVE),
     "States.Timeout": ("a step took too long", "One of its steps did not end in time.", REDRIVE),
     "States.HeartbeatTimeout": ("a step took too long", "One of its steps did not end in time.", REDRIVE),
     "States.ServiceRestart": ("AWS on the laptop was restarted", "The laptop's AWS ended while it ran.", REDRIVE),
@@ -220,7 +222,10 @@ class Failure:
         return sentence if self.shard is None else f"{sentence.removesuffix('.')} (shard {self.shard})."
 
 
-_OWN_ENDS = ("UserError", "AlgorithmError", "CountsDiffer", "ReleaseRejected", "ApprovalExpired", "ReleaseSuperseded")
+_OWN_ENDS = (
+    *("UserError", "AlgorithmError", "CountsDiffer"),
+    *("ReleaseRejected", "ApprovalExpired", "ReleaseSuperseded", "ReleaseWithdrawn"),
+)
 
 
 @dataclass(frozen=True)

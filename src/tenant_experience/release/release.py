@@ -171,6 +171,10 @@ class LiveRelease:
         """The model that answers for a tenant of this partition: its own, else the global one."""
         return self.model_of(partition_slug) or self.model_of(data_layout.GLOBAL_PARTITION)
 
+    def later_than(self, started_at: str, _partitions: Iterable[str]) -> str | None:
+        """The live release that keeps one that began at ``started_at`` from being published; None where none does."""
+        return self.release if self.started_at > started_at else None
+
 
 def next_live(
     current: LiveRelease | None, *, release: str, started_at: str, models: Iterable[PublishedModel]

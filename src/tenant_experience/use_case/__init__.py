@@ -1,6 +1,7 @@
 """What a use case is: its settings, its sources, the manifest of a batch, and the files they are read from."""
 
 __all__ = [
+    "approval_rules",
     "column_names",
     "costs",
     "events",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,10 @@ from tenant_experience.errors import UserError
 from tenant_experience.json_document import parse_json
 from tenant_experience.use_case.group_choice import GroupChoice, parse_group_choice
 
-KEYS = ("source", "as_of", "mode", "train", "hyperparameters", "models", "tuning", "groups", "accept", "outcomes")
+KEYS = (
+    *("source", "as_of", "mode", "train", "hyperparameters", "models", "tuning", "groups", "accept", "outcomes"),
+    "requested_by",
+)
 # What only matters where a model is trained.
 _OF_TRAINING = ("hyperparameters", "models", "tuning", "groups", "outcomes")
 Scope = Literal["global", "per_partition", "pooled"]
@@ -30,6 +34,8 @@ RESERVED_HYPERPARAMETERS = frozenset({"release", "shard"})
 _LONGEST_NAME = 256
 _LONGEST_VALUE = 2_500
 _MOST_HYPERPARAMETERS = 90
+_ADDRESS = re.compile(r"[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+")
+_LONGEST_ADDRESS = 254
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class Manifest:
         outcomes: the source that maps the files of outcomes.
         train: whether models are trained; if not, the live release answers for the records of this batch.
         mode: ``append`` when the events of earlier such batches count as well as those of this one.
+        requested_by: the e-mail address of whoever uploads the batch; a use case can say that others must decide.
     """
 
     source: str | None = None
@@ -59,6 +66,7 @@ class Manifest:
     outcomes: str | None = None
     train: bool = True
     mode: Mode = "replace"
+    requested_by: str | None = None
 
     @property
     def appends(self) -> bool:
@@ -124,7 +132,20 @@ def parse_manifest(document: object) -> Manifest:
         outcomes,
         train is not False,
         mode or "replace",
+        _requested_by(document.get("requested_by")),
     )
+
+
+def requested_by_of(content: bytes) -> str:
+    """The address that a manifest names under ``requested_by``; empty when it names none, or cannot be read.
+
+    What is wrong with a manifest is told by the job that reads all of it.
+    """
+    try:
+        document = parse_json(content.decode("utf-8-sig"))
+        return _requested_by(document.get("requested_by")) or "" if isinstance(document, dict) else ""
+    except (ValueError, UserError):
+        return ""
 
 
 def without_training(records: str = "these records") -> str:
@@ -173,6 +194,14 @@ def _moment(document: dict[str, Any]) -> datetime | None:
             f"{MANIFEST} key 'as_of' must be a time like {example}, not {_as_json(value)}: {error}",
             code="invalid_manifest",
         ) from error
+
+
+def _requested_by(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > _LONGEST_ADDRESS or not _ADDRESS.fullmatch(value):
+        _refuse(f"key 'requested_by' must be an e-mail address, not {_as_json(value)}")
+    return value
 
 
 def _accepted(names: object) -> tuple[ComparisonGate, ...]:

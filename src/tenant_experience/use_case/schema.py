@@ -12,6 +12,7 @@ from tenant_experience.data_layout import CENSORED, MANIFEST
 from tenant_experience.errors import UserError
 from tenant_experience.settings_file import Settings, line_of, load_settings
 from tenant_experience.tenant_id import IdCase
+from tenant_experience.use_case.approval_rules import ApprovalRules, parse_approval_rules
 from tenant_experience.use_case.column_names import name_fault
 from tenant_experience.use_case.costs import Costs
 from tenant_experience.use_case.events import Events
@@ -56,12 +57,6 @@ class Processing(Settings):
         return self
 
 
-class ApprovalSettings(Settings):
-    """Who decides about a release."""
-
-    mode: Literal["manual"] = "manual"
-
-
 class UseCase(Settings):
     """A whole ``use_case.yaml``.
 
@@ -98,7 +93,7 @@ class UseCase(Settings):
     feature_dropout: float = Field(default=0, ge=0, lt=1)
     gates: Gates = Gates()
     processing: Processing = Processing()
-    approval: ApprovalSettings = ApprovalSettings()
+    approval: Annotated[ApprovalRules, BeforeValidator(parse_approval_rules)] = ApprovalRules()
     costs: Costs = Costs()
     inference: Inference = Inference()
     contacts: list[Name] = Field(default_factory=list)

@@ -15,7 +15,7 @@ import pytest
 from operations.releases import FinishedRelease
 from tests.support.drives import Drive, Stop
 from tests.support.fault_rules import CONFLICT, NOT_READY, THROTTLED, operation
-from tests.support.flow import Flow
+from tests.support.flow import APPROVED_AS, Flow
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -120,7 +120,7 @@ def test_the_stopped_release_is_redriven_to_success(stopped: Stopped) -> None:
     assert (stopped.end.status, stopped.end.error) == ("SUCCEEDED", ""), stopped.end.cause
     assert stopped.end.live == stopped.drive.release
     assert stopped.end.endpoint == "InService"
-    assert stopped.end.packages == [("Approved", "approved by Tess Ter: looks right")]
+    assert stopped.end.packages == [("Approved", f"approved by {APPROVED_AS}: looks right")]
     assert len(stopped.drive.mails(f"Decision needed: release {stopped.drive.release}")) == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from operations.releases import FinishedRelease
 from tests.support.drives import Drive
-from tests.support.flow import Flow
+from tests.support.flow import APPROVED_AS, Flow
 from tests.support.server_kill import kill_and_start_the_server
 from tests.support.waiting import until
 
@@ -56,6 +56,6 @@ def test_a_killed_server_comes_back_and_its_release_is_redriven(flow: Flow, firs
     flow.decide(mail)  # with the link that was sent first
     end = drive.follow()
     assert (end.status, end.live, end.endpoint) == ("SUCCEEDED", drive.release, "InService")
-    assert end.packages == [("Approved", "approved by Tess Ter: looks right")]
+    assert end.packages == [("Approved", f"approved by {APPROVED_AS}: looks right")]
     assert len(drive.mails(f"Decision needed: release {drive.release}")) == 1
     assert flow.get(f"/tenants/{tenant}/prediction").json()["model_version"] == drive.release

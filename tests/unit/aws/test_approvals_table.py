@@ -1,88 +1,208 @@
-"""The conditional writes of releases and approvals, on moto's DynamoDB."""
+"""The conditional writes of releases and of requests for a decision, on moto's DynamoDB."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
-from tenant_experience.aws import approvals, release_table
+from tenant_experience.aws import approvals, decisions, release_table
 from tenant_experience.errors import PlatformError, UserError
-from tenant_experience.release.approval import Approval, ApprovalSummary
+from tenant_experience.release import decision
+from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.release import LiveRelease
+from tenant_experience.release.vote import Vote
+from tests.support.decision_tables import Answers, audited, decision_tables, empty
+from tests.support.requests_for_decision import ADA, BEN, CAT, request
 
-SUMMARY = ApprovalSummary("r1", "tenant_experience", "2026-11-01T00:00:00Z", None, (), 0, 0, (), ())
-REQUEST = Approval("r1", "arn:execution:r1", 1000, "pending", SUMMARY)
+
+@pytest.fixture(scope="module")
+def tables() -> Iterator[Answers]:
+    with decision_tables() as answers:
+        yield answers
 
 
 @pytest.fixture(autouse=True)
-def _table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("RELEASE_TABLE", "releases")
-    with mock_aws():
-        boto3.client("dynamodb").create_table(
-            TableName="releases",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        )
-        release_table.dynamodb.cache_clear()
-        yield
-        release_table.dynamodb.cache_clear()
+def answers(tables: Answers) -> Iterator[Answers]:
+    yield tables
+    empty(tables)
 
 
-def decide(request: Approval, decision: str = "approved", now: int = 10) -> Approval:
-    assert decision in ("approved", "rejected")
-    return approvals.decide(
-        request,
-        "approved" if decision == "approved" else "rejected",
-        approver="Ada",
-        reason="because",
-        decided_at="t",
-        now=now,
-    )
+def opened(asked: Approval, token: str = "token", now: int = 10) -> Approval:  # noqa: S107 - of a test
+    return approvals.open_approval(asked, token, now=now)
 
 
-def test_opening_again_keeps_the_expiry_and_takes_the_new_token() -> None:
-    approvals.open_approval(REQUEST, "token-1", now=10)
-    again = approvals.open_approval(replace(REQUEST, expires_at=5000), "token-2", now=10)
-    assert again.expires_at == 1000
+def vote(approval_id: str = "r1", address: str = ADA, *, rejects: bool = False, now: int = 10) -> Approval:
+    given = Vote(address, "", frozenset() if rejects else None, {"*": "no"} if rejects else {}, "because", "t")
+    return approvals.change(approval_id, lambda stored: decision.cast(stored, given, now))
+
+
+def test_a_request_is_read_back_as_written() -> None:
+    written = opened(request(requested_by="x@example.com"))
+    assert approvals.read_approval("r1") == (written, "token")
+    assert approvals.open_requests("tenant_experience") == ["r1"]
+    after = vote()
+    assert approvals.read_approval("r1") == (after, "token")
+    assert approvals.open_requests("tenant_experience") == []
+
+
+def test_opening_again_keeps_the_links_and_the_votes_and_takes_the_new_token() -> None:
+    approvals.mark_mailed(opened(request(quorum=2)), Asked(ADA), "t1")
+    vote()
+    again = opened(request(quorum=2, expires_at=5000, asked=(Asked(BEN),)), "token-2")
+    assert (again.expires_at, [each.mailed for each in again.asked]) == (1000, ["t1", "", ""])
+    assert [each.address for each in again.votes] == [ADA]
     assert approvals.read_approval("r1") == (again, "token-2")
 
 
-def test_a_decision_is_taken_once() -> None:
-    request = approvals.open_approval(REQUEST, "token", now=10)
-    assert decide(request).status == "approved"
+@pytest.mark.parametrize("ends", ["late", "withdrawn", "superseded", "other_models"])
+def test_a_request_that_came_to_nothing_is_asked_anew(ends: str) -> None:
+    approvals.mark_mailed(opened(request(quorum=2)), Asked(ADA), "t1")
+    vote()
+    if ends in ("withdrawn", "superseded"):
+        rule = {
+            "withdrawn": lambda stored: decision.withdraw(stored, "op", "a typo", "t"),
+            "superseded": lambda stored: decision.supersede(stored, "r2", "t"),
+        }[ends]
+        approvals.change("r1", rule)
+    wanted = request(expires_at=5000, partitions={"east": "East"} if ends == "other_models" else request().partitions)
+    again = opened(wanted, "token-2", now=1000 if ends == "late" else 10)
+    assert again == replace(wanted, revision=again.revision)
+    assert approvals.read_approval("r1") == (again, "token-2")
+
+
+def test_a_decided_request_keeps_its_decision_when_the_execution_is_redriven(answers: Answers) -> None:
+    opened(request())
+    vote()
+    assert decisions.deliver("r1").delivered
+    assert opened(request(), "token-2").delivered is False
+    assert decisions.deliver("r1").status == "approved"
+    assert [each["decision"] for each in answers.taken.values()] == ["approved", "approved"]
+
+
+def test_a_request_of_an_earlier_version_is_read_and_asked_anew() -> None:
+    old: dict[str, Any] = {
+        "id": {"S": "approval#r1"},
+        "task_token": {"S": "old"},
+        "execution_arn": {"S": "arn:execution:r1"},
+        "status": {"S": "pending"},
+        "expires_at": {"N": "1000"},
+        "summary": {"S": json.dumps(request().summary.as_document())},
+        "mailed": {"BOOL": True},
+    }
+    release_table.dynamodb().put_item(TableName="releases", Item=old)
+    stored, _ = approvals.read_approval("r1")
+    assert (stored.asked, stored.revision, stored.partitions) == ((), 0, {})
+    again = opened(request(expires_at=5000), "token-2")
+    assert (again.expires_at, again.revision, len(again.asked)) == (5000, 1, 3)
+    decided = {
+        "status": {"S": "approved"},
+        "approver": {"S": "Tess"},
+        "reason": {"S": "fine"},
+        "decided_at": {"S": "t"},
+    }
+    release_table.dynamodb().put_item(TableName="releases", Item=old | decided)
+    assert opened(request(), "token-3").verdict("east") == "approved by Tess: fine"
+
+
+def test_who_reads_before_another_writes_is_asked_again_and_the_audit_has_one_row_of_each_vote() -> None:
+    opened(request(quorum=2))
+    voters = iter((ADA, BEN, CAT))
+
+    def cast_after_the_next(address: str) -> Approval:
+        """Reads; lets the next voter come in between; then writes."""
+        given = Vote(address, "", None, {}, "because", "t")
+
+        def rule(stored: Approval) -> Approval:
+            if (later := next(voters, None)) is not None:
+                cast_after_the_next(later)
+            return decision.cast(stored, given, 10)
+
+        return approvals.change("r1", rule, lambda changed: [decisions._row(changed, "voted", by=address)])
+
     with pytest.raises(UserError, match="already_decided"):
-        decide(request, "rejected")
+        cast_after_the_next(next(voters))
+    stored, _ = approvals.read_approval("r1")
+    assert (stored.status, {each.address for each in stored.votes}) == ("approved", {BEN, CAT})
+    assert [row["by"] for row in audited()] == [CAT, BEN]
+
+
+def test_a_vote_without_its_row_in_the_audit_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(request())
+    row = decisions._row(request(), "voted")
+    release_table.dynamodb().put_item(TableName="audit", Item=row["Item"])
+    monkeypatch.setattr(approvals, "_ATTEMPTS", 1)
+    given = Vote(ADA, "", None, {}, "because", "t")
+    with pytest.raises(PlatformError, match="approval_busy"):
+        approvals.change("r1", lambda stored: decision.cast(stored, given, 10), lambda _changed: [row])
+    assert approvals.read_approval("r1")[0].votes == ()
+
+
+def test_what_was_mailed_and_opened_is_noted_once_and_of_this_request_only() -> None:
+    asked = opened(request())
+    approvals.mark_mailed(asked, asked.asked[1], "t1")
+    assert approvals.mark_opened(asked, asked.asked[1], "t2")
+    assert not approvals.mark_opened(asked, asked.asked[1], "t3")
+    assert not approvals.mark_opened(replace(asked, expires_at=5), asked.asked[0], "t3")
+    stored, _ = approvals.read_approval("r1")
+    assert stored.asked[1] == Asked(BEN, "t1", "t2")
+    assert vote().status == "approved"
+
+
+def test_a_decision_that_cannot_be_delivered_waits_and_one_that_nobody_waits_for_counts_for_nothing(
+    answers: Answers,
+) -> None:
+    opened(request())
+    vote()
+    answers.unreachable = 1
+    with pytest.raises(PlatformError, match="not_delivered"):
+        decisions.deliver("r1")
     assert approvals.read_approval("r1")[0].status == "approved"
+    answers.ended.add("token")
+    assert decisions.deliver("r1").status == "withdrawn"
+    again = opened(request(expires_at=5000), "token-2")
+    assert (again.status, again.votes) == ("pending", ())
+    assert answers.taken == {}
 
 
-def test_no_decision_after_the_expiry_nor_for_another_execution() -> None:
-    request = approvals.open_approval(REQUEST, "token", now=10)
-    with pytest.raises(UserError, match="already_decided"):
-        decide(request, now=1000)
-    with pytest.raises(UserError, match="already_decided"):
-        decide(replace(request, execution_arn="arn:execution:other"))
+def test_a_decision_whose_answer_was_lost_is_found_again_when_the_execution_goes_on(answers: Answers) -> None:
+    opened(request())
+    decided = vote()
+    answers.taken["token"] = decided.decision  # taken, and the function was stopped before it noted that
+    assert decisions.deliver("r1").status == "withdrawn"
+    found = decisions.receive("r1", "approved", "t")
+    assert (found.status, found.delivered, found.approves("east")) == ("approved", True, True)
 
 
-def test_a_decided_approval_keeps_its_decision_when_the_execution_is_redriven() -> None:
-    decide(approvals.open_approval(REQUEST, "token", now=10))
-    approvals.mark_delivered("r1")
-    again = approvals.open_approval(REQUEST, "token-2", now=10)
-    assert (again.status, again.delivered) == ("approved", False)
-    assert approvals.read_approval("r1")[1] == "token-2"
+def test_a_newer_request_supersedes_the_older_ones_of_the_same_partitions_and_tells_them(answers: Answers) -> None:
+    opened(request("r1"), "t1")
+    opened(request("r2", partitions={"south": "South"}, started_at="2026-11-29T09:10:00Z"), "t2")
+    newer = request("r3", started_at="2026-11-29T09:30:00Z", requested_at="2026-11-29T10:30:00Z")
+    assert decisions.supersede_older(opened(newer, "t3"), "t").status == "pending"
+    assert [approvals.read_approval(each)[0].status for each in ("r1", "r2")] == ["superseded", "pending"]
+    assert {token: each["decision"] for token, each in answers.taken.items()} == {"t1": "superseded"}
+    with pytest.raises(UserError, match="superseded"):
+        vote("r1")
+    late = opened(request("r0", started_at="2026-11-29T08:00:00Z"), "t0")
+    ended = decisions.supersede_older(late, "t")
+    assert (ended.status, ended.superseded_by) == ("superseded", "r3")
+    assert [row["event"] for row in audited("r1")] == ["superseded", "delivered"]
 
 
-def test_one_email_is_noted_and_an_expired_request_is_asked_anew() -> None:
-    assert not approvals.open_approval(REQUEST, "token", now=10).mailed
-    approvals.mark_mailed("r1")
-    assert approvals.open_approval(REQUEST, "token-2", now=20).mailed
-    late = approvals.open_approval(replace(REQUEST, expires_at=5000), "token-3", now=1000)
-    assert (late.mailed, late.expires_at) == (False, 5000)
-    assert approvals.read_approval("r1") == (late, "token-3")
+def test_a_request_is_superseded_by_a_live_release_that_began_later() -> None:
+    release_table.write_live("tenant_experience", LiveRelease("r9", "2026-11-29T09:30:00Z", 1, {"east": "r9"}))
+    assert decisions.supersede_older(opened(request()), "t").superseded_by == "r9"
+
+
+def test_a_withdrawn_request_is_told_and_takes_no_vote(answers: Answers) -> None:
+    opened(request())
+    assert decisions.withdraw("r1", "arn:user", "a typo", "t").delivered
+    assert answers.taken["token"]["decision"] == "withdrawn"
+    with pytest.raises(UserError, match="withdrawn"):
+        vote()
 
 
 def test_an_unknown_approval_is_refused_by_name() -> None:
@@ -99,7 +219,7 @@ def test_the_pointer_is_read_back_as_written() -> None:
 
 def test_a_pointer_of_an_earlier_version_has_no_digests() -> None:
     release_table.write_live("tenant_experience", LiveRelease("r1", "t", 1, {"all": "r1"}, None, {"all": "d"}))
-    boto3.client("dynamodb").update_item(
+    release_table.dynamodb().update_item(
         TableName="releases", Key={"id": {"S": "live#tenant_experience"}}, UpdateExpression="REMOVE digests"
     )
     assert release_table.read_live("tenant_experience") == LiveRelease("r1", "t", 1, {"all": "r1"})

@@ -179,11 +179,3 @@ def test_a_report_that_cannot_be_is_404(approvals: ModuleType, monkeypatch: pyte
     answer = approvals.handler(event, CONTEXT)
     assert answer["statusCode"] == 404
     assert answer["multiValueHeaders"]["X-Content-Type-Options"] == ["nosniff"]
-
-
-@pytest.mark.parametrize("body", ["/w==", "x" * 30_000, "YT0lZmY="])
-def test_a_form_that_is_not_ours_is_400(approvals: ModuleType, monkeypatch: pytest.MonkeyPatch, body: str) -> None:
-    waiting = SimpleNamespace(approval_id="r1", status="pending")
-    monkeypatch.setattr(approvals, "_signed", lambda _id: (waiting, "token", "signature"))
-    event = proxy_event("POST", "/approvals/{approval_id}", "/approvals/r1", body=body, isBase64Encoded=True)
-    assert approvals.handler(event, CONTEXT)["statusCode"] == 400

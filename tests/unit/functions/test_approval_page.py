@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 from tenant_experience.aws.briefs import PageContent
+from tenant_experience.errors import UserError
 from tenant_experience.release.approval import Approval, ApprovalSummary, summarise
 from tenant_experience.release.brief import Brief
 from tenant_experience.release.partition_result import ShardResult
@@ -31,6 +32,7 @@ SUMMARY = summarise(
     ["the file _a_b.csv was not read"],
     "raw/u/2026-11/",
 )
+ADA, AT = "ada@example.com", "2026-12-05T22:02:00Z"
 REQUEST = Approval("r1", "arn:execution:r1", 1000, "pending", SUMMARY)
 
 
@@ -54,7 +56,7 @@ def test_a_figure_has_its_interval_and_chance_is_told_first(page: ModuleType) ->
 
 
 def test_an_open_request_shows_the_figures_the_refusals_and_the_form(page: ModuleType) -> None:
-    html = page.show(REQUEST, "sig+nature", now=1)
+    html = page.show(REQUEST, page.link_query("0f", "sig+nature"), now=1, viewer=ADA)
     assert re.search(r'<td class="n" data-label="Records">812</td>', html)
     assert "25.0%" in html
     assert "5 December 2026, 22:02 UTC" in html
@@ -66,7 +68,7 @@ def test_an_open_request_shows_the_figures_the_refusals_and_the_form(page: Modul
     assert html.index("The file _a_b.csv") < html.index("The models") < html.index("<dt>")
     assert "<dt>Batch</dt><dd>raw/u/2026-11/</dd>" in html
     assert "Approve: this release goes live" in html
-    assert 'href="r1/report/4?signature=sig%2Bnature#model-all"' in html
+    assert 'href="r1/report/4?to=0f&amp;signature=sig%2Bnature#model-all"' in html
 
 
 def test_a_release_without_a_positive_class_has_no_share_of_it(page: ModuleType) -> None:
@@ -86,9 +88,12 @@ def test_the_page_says_how_the_answers_agree_with_outcomes(page: ModuleType) -> 
 
 
 def test_a_form_that_was_wrong_comes_back_with_a_sentence_and_what_was_typed(page: ModuleType) -> None:
-    typed = {"decision": "reject", "approver": 'Ada "L"', "reason": "x"}
-    html = page.show(REQUEST, "s", now=1, problem="enter a reason", typed=typed)
-    assert "<p>Enter a reason.</p>" in html
+    typed = {"decision": ["reject"], "approver": ['Ada "L"'], "reason": ["x"]}
+    html = page.show(
+        REQUEST, "s", now=1, viewer=ADA, problem=UserError("enter a reason", code="missing_reason"), typed=typed
+    )
+    assert '<a href="#reason">Enter a reason.</a>' in html
+    assert 'id="fault-reason"' in html
     assert 'value="Ada &#34;L&#34;"' in html
     assert re.findall(r'value="(approve|reject)"[^>]*checked', html) == ["reject"]
 
@@ -99,12 +104,14 @@ def test_a_form_that_was_wrong_comes_back_with_a_sentence_and_what_was_typed(pag
         (REQUEST, 1000, "The time to decide is over", False),
         (replace(REQUEST, status="approved", approver="Ada"), 1, "recorded, but not delivered yet", True),
         (replace(REQUEST, status="rejected", approver="Ada", delivered=True), 1, "Release r1 was rejected", False),
+        (replace(REQUEST, status="superseded", superseded_by="r2", decided_at=AT), 1, "Release r2 has models", False),
+        (replace(REQUEST, status="withdrawn", approver="op", reason="a typo", decided_at=AT), 1, "by op, 5", False),
     ],
 )
 def test_a_request_that_is_not_open_takes_no_decision(
     page: ModuleType, request_: Approval, now: int, words: str, has_form: bool
 ) -> None:
-    html = page.show(request_, "s", now=now)
+    html = page.show(request_, "s", now=now, viewer=ADA, token="t")  # noqa: S106 - of a form
     assert words in html
     assert 'name="decision"' not in html
     assert ("<form" in html) == has_form
@@ -119,7 +126,7 @@ def test_names_have_no_hidden_characters(page: ModuleType) -> None:
     rows = [rows[0], ROWS[1]]
     shards = [ShardResult.read({"partitions": rows}, 4)]
     summary = summarise("r1", "tenant_experience", "2026-12-05T22:02:00Z", shards, None, [], words=TENANT_WORDS)
-    assert "> north</label>" in page.show(replace(REQUEST, summary=summary), "s", now=1)
+    assert re.search(r'<th scope="row">\s+north\s+</th>', page.show(replace(REQUEST, summary=summary), "s", now=1))
 
 
 def test_the_pictures_of_a_model_are_on_the_page_with_their_text(page: ModuleType) -> None:

@@ -52,17 +52,20 @@ def page() -> ModuleType:
     return module
 
 
+REQUEST = replace(REQUEST, partitions={model.slug: model.partition for model in MODELS})
+
+
 def content(**more: object) -> PageContent:
     live = LiveRelease("r0", "2026-11-01T00:00:00Z", 1, {f"p{place}": "r0" for place in range(200)})
     return PageContent(Brief(MODELS, words=TENANT_WORDS), live, **more)  # type: ignore[arg-type]
 
 
 def test_four_hundred_models_with_hostile_names_are_a_page_that_lambda_can_answer_with(page: ModuleType) -> None:
-    html = page.show(REQUEST, "s", now=1, content=content())
+    html = page.show(REQUEST, "signature=s", now=1, viewer="a@example.com", content=content())
     assert len(json.dumps(html)) < 3_000_000  # of 6 MB
     assert "<b>\u202e" not in html
     assert "\u202e" not in html
-    ticks = re.findall(r'<input type="checkbox" name="partition" value="(p\d+)" form="decision"\s+checked>', html)
+    ticks = re.findall(r'<input type="checkbox" name="partition" value="(p\d+)" form="vote"\s+checked>', html)
     assert sorted(ticks) == sorted(model.slug for model in MODELS)
     assert len(re.findall(r'data-label="Keeps when rejected">r0<', html)) == 200
     assert len(re.findall(r'data-label="Keeps when rejected">nothing answers yet<', html)) == 200
@@ -72,7 +75,7 @@ def test_four_hundred_models_with_hostile_names_are_a_page_that_lambda_can_answe
 
 
 def test_a_search_lists_first_what_was_found_and_forgets_no_model(page: ModuleType) -> None:
-    html = page.show(REQUEST, "s", now=1, content=content(search="398 <B>"))
+    html = page.show(REQUEST, "signature=s", now=1, viewer="a@example.com", content=content(search="398 <B>"))
     ticks = re.findall(r'name="partition" value="(p\d+)"', html)
     assert ticks[0] == "p398"
     assert len(set(ticks)) == 400
@@ -81,7 +84,7 @@ def test_a_search_lists_first_what_was_found_and_forgets_no_model(page: ModuleTy
 
 def test_one_of_many_has_a_page_of_its_own_that_leads_back(page: ModuleType) -> None:
     chosen = replace(MODELS[7], partition="Mill Lofts")
-    html = page.show(REQUEST, "s", now=1, content=content(chosen=chosen))
+    html = page.show(REQUEST, "signature=s", now=1, viewer="a@example.com", content=content(chosen=chosen))
     assert "<h1>Portfolio Mill Lofts: Worse than what is live</h1>" in html
     assert '<a href="r1?signature=s">Back to the whole release</a>' in html
     assert html.count("Who would change, and why") == 1

@@ -11,18 +11,21 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tenant_experience.aws import model_registry, objects, release_table
+from tenant_experience.aws import approvals, model_registry, objects, release_table
 from tenant_experience.evaluation.model_card import CardLinks
 from tenant_experience.models.digests import ModelDiffersError
 from tenant_experience.release.partition_result import PartitionResult
 from tenant_experience.release.release import LiveRelease, PublishedModel
+from tenant_experience.release.vote import Outcome
 from tests.support.function_module import function_module
 from tests.support.places import ROOT
 from tests.support.registered_model import pack, rewrite, sha256_of_manifest, write_files
+from tests.support.requests_for_decision import request
 
 EVENT = json.loads((ROOT / "events" / "publish_release.json").read_text())
 RELEASE, USE_CASE = EVENT["release"], EVENT["use_case"]
 BEFORE = LiveRelease("r0", "2026-01-01T00:00:00Z", 1, {"north": "r0"}, None, {"north": "n" * 64})
+OUTCOME = Outcome(frozenset({"all"}), {"west": "too few"})
 MODEL = "s3://data/models/all/model.tar.gz"
 Publish = Callable[[], dict[str, Any]]
 
@@ -45,6 +48,7 @@ def publish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publish]:
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         )
         release_table.write_live(USE_CASE, BEFORE)
+        approvals.open_approval(request(RELEASE, status="approved", outcome=OUTCOME), "token", now=10)
         app = function_module("publish_release")
         yield lambda: app.handler(EVENT, None)
         for client in clients:
@@ -62,8 +66,9 @@ def release(folder: Path, digest: str) -> None:
 
 def write_outcome(digest: str) -> dict[str, Any]:
     row = {"partition": "all", "slug": "all", "status": "ready", "scale": "global", "tenants": 9, "digest": digest}
+    rejected = {**row, "partition": "west", "slug": "west"}
     key = EVENT["shards"][0]["outcome_key"]
-    boto3.client("s3").put_object(Bucket="data", Key=key, Body=json.dumps({"partitions": [row]}))
+    boto3.client("s3").put_object(Bucket="data", Key=key, Body=json.dumps({"partitions": [row, rejected]}))
     return row
 
 
@@ -72,7 +77,7 @@ def upload(folder: Path) -> None:
     boto3.client("s3").upload_file(str(archive), "data", f"models/all/{RELEASE}/model.tar.gz")
 
 
-def test_the_pointer_takes_the_digest_from_the_registry(publish: Publish, tmp_path: Path) -> None:
+def test_the_pointer_takes_the_digest_of_the_approved_model_from_the_registry(publish: Publish, tmp_path: Path) -> None:
     folder = write_files(tmp_path / "m")
     release(folder, sha256_of_manifest(folder))
     assert publish() == {"release": RELEASE, "models": 1, "previous": "r0"}
@@ -80,6 +85,7 @@ def test_the_pointer_takes_the_digest_from_the_registry(publish: Publish, tmp_pa
     assert live is not None
     assert live.model_of("all") == PublishedModel("all", RELEASE, sha256_of_manifest(folder))
     assert live.model_of("north") == PublishedModel("north", "r0", "n" * 64)
+    assert live.model_of("west") is None  # rejected
 
 
 def test_an_archive_and_an_outcome_that_are_changed_after_registration_are_not_published(

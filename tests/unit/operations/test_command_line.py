@@ -27,7 +27,7 @@ from tests.support.cased_ids import use_case_without_case
 from tests.support.places import ROOT
 
 COMMANDS = (
-    *("demo", "preview", "upload", "follow", "stop", "replay", "score"),
+    *("demo", "preview", "upload", "follow", "withdraw", "stop", "replay", "score"),
     *("up", "down", "status", "invoke", "erase", "backfill", "queue", "redrive"),
 )
 # The least words with which each command is understood.
@@ -37,6 +37,7 @@ WORDS = {
     "upload": ["x.csv"],
     "score": ["x.csv"],
     "follow": ["r1"],
+    "withdraw": ["r1"],
     "stop": ["r1"],
     "replay": ["r1"],
     "up": [],

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from tenant_experience.errors import UserError
 from tenant_experience.release import approval_email
-from tenant_experience.release.approval import Approval, ApprovalSummary, read_decision, summarise
+from tenant_experience.release.approval import Approval, ApprovalSummary, summarise
 from tenant_experience.release.partition_result import ShardResult
 from tenant_experience.use_case.words import Words
 from tests.support.words import TENANT_WORDS
@@ -48,41 +47,17 @@ def test_how_the_answers_agree_with_outcomes_is_in_the_mail_and_is_kept_with_the
     assert ApprovalSummary.read(summary.as_document() | {"ready": [older]}).ready[0].validation == ""
 
 
-@pytest.mark.parametrize(
-    ("form", "code"),
-    [
-        ({}, "bad_decision"),
-        ({"decision": "maybe", "approver": "A", "reason": "because"}, "bad_decision"),
-        ({"decision": "approve", "approver": "  ", "reason": "because"}, "missing_approver"),
-        ({"decision": "approve", "approver": "A", "reason": " x "}, "missing_reason"),
-        ({"decision": "approve", "approver": "A" * 121, "reason": "because"}, "too_long"),
-        ({"decision": "approve", "approver": "A", "reason": "b" * 801}, "too_long"),
-    ],
-)
-def test_a_form_that_is_not_whole_is_refused_by_field(form: dict[str, str], code: str) -> None:
-    with pytest.raises(UserError) as refusal:
-        read_decision(form)
-    assert refusal.value.code == code
-
-
-def test_a_decision_is_one_line_of_text_each() -> None:
-    assert read_decision({"decision": "reject", "approver": " Ada\tL. ", "reason": "not\r\nconvinced"}) == (
-        "rejected",
-        "Ada L.",
-        "not convinced",
-    )
-
-
 def test_a_decision_may_be_taken_once_and_in_time() -> None:
     assert request().is_open(999)
     assert not request().is_open(1000)
     assert not request(status="approved").is_open(1)
 
 
-def test_a_link_holds_for_one_release_execution_and_expiry_only() -> None:
-    texts = {request().signed_text, request(approval_id="r2").signed_text, request(execution_arn="x").signed_text}
-    texts.add(request(expires_at=1001).signed_text)
-    assert len(texts) == 4
+def test_a_link_holds_for_one_release_execution_expiry_and_address_only() -> None:
+    others = (request(), request(approval_id="r2"), request(execution_arn="x"), request(expires_at=1001))
+    texts = {each.signed_text(address) for each in others for address in ("", "a@example.com", "b@example.com")}
+    assert len(texts) == 12
+    assert request().signed_text("A@example.com") == request().signed_text("a@example.com")
 
 
 def test_the_summary_counts_all_and_names_the_shard() -> None:

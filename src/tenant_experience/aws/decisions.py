@@ -1,0 +1,89 @@
+"""A decision on its way: to the execution that waits for it, and a newer request that takes the place of older ones."""
+
+from __future__ import annotations
+
+from tenant_experience.aws import approvals, audit, executions
+from tenant_experience.aws.release_table import read_live
+from tenant_experience.errors import UserError
+from tenant_experience.release import decision
+from tenant_experience.release.approval import Approval
+
+
+def deliver(approval_id: str) -> Approval:
+    """Passes what became of a request to the execution that waits for it, unless it has it.
+
+    Returns:
+        The request as it is then. When the execution had ended before, the decision counts for nothing.
+
+    Raises:
+        PlatformError: ``not_delivered``; the decision stays as it is, and is delivered when this is called again.
+    """
+    request, token = approvals.read_approval(approval_id)
+    if request.delivered or request.status == "pending":
+        return request
+    try:
+        executions.answer(token, request.decision)
+    except UserError:  # nobody waits; or an earlier call was taken, and its answer lost
+        return approvals.change(approval_id, decision.lost, lambda lost: [_row(lost, "withdrawn")])
+    approvals.mark_delivered(request)
+    audit.append(approval_id, "delivered", use_case=request.use_case, decision=request.status)
+    return approvals.read_approval(approval_id)[0]
+
+
+def receive(approval_id: str, status: str, decided_at: str) -> Approval:
+    """Records that the waiting execution goes on by a decision, and gives the request as it is then."""
+    return approvals.change(approval_id, lambda stored: decision.received(stored, status, decided_at))
+
+
+def later_release(request: Approval) -> str | None:
+    """The live release that began later than this one and has one of its partitions; None where there is none."""
+    live = read_live(request.use_case)
+    if live is None or request.kind != "release" or not request.started_at:
+        return None
+    return live.later_than(request.started_at, request.partitions)
+
+
+def supersede(approval_id: str, by: str, decided_at: str) -> Approval:
+    """Marks a request as superseded, and tells the execution that waits for it."""
+    approvals.change(
+        approval_id,
+        lambda stored: decision.supersede(stored, by, decided_at),
+        lambda changed: [_row(changed, "superseded", by=by)],
+    )
+    return deliver(approval_id)
+
+
+def supersede_older(request: Approval, decided_at: str) -> Approval:
+    """Lets the newest of the open requests for the same partitions take the place of the older ones.
+
+    Returns:
+        The request as it is then: superseded itself, if a release that began later is live or waits.
+    """
+    if live := later_release(request):
+        return supersede(request.approval_id, live, decided_at)
+    for approval_id in approvals.open_requests(request.use_case):
+        other, _ = approvals.read_approval(approval_id)
+        if approval_id == request.approval_id or other.kind != request.kind or not request.overlaps(other):
+            continue
+        if request.began_before(other):
+            return supersede(request.approval_id, approval_id, decided_at)
+        supersede(approval_id, request.approval_id, decided_at)
+    return request
+
+
+def withdraw(approval_id: str, by: str, reason: str, decided_at: str) -> Approval:
+    """Withdraws a request, and tells the execution that waits for it.
+
+    Raises:
+        UserError: the request has ended before, or does not exist.
+    """
+    approvals.change(
+        approval_id,
+        lambda stored: decision.withdraw(stored, by, reason, decided_at),
+        lambda changed: [_row(changed, "withdrawn", by=by, reason=reason)],
+    )
+    return deliver(approval_id)
+
+
+def _row(request: Approval, event: audit.Event, by: str = "", reason: str = "") -> audit.Row:
+    return audit.row(request.approval_id, event, use_case=request.use_case, by=by, reason=reason)
