@@ -1,4 +1,4 @@
-"""The commands about decisions: ``approvers`` and what belongs to it."""
+"""The commands about decisions: ``approvals``, and ``approvers`` with what belongs to it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,44 @@ def register(app: typer.Typer) -> None:
         "tenx approvers confirm 'https://sns.eu-west-1.amazonaws.com/confirmation.html?TopicArn=...&Token=...'",
     )
     add_command(group, remove, _PANEL, "tenx approvers remove ada@example.com")
+    add_command(
+        app, approvals, _PANEL, "tenx approvals --status pending", "tenx approvals --use-case bank_marketing --json"
+    )
     app.add_typer(group, name="approvers", help="Keep the list of those who decide.", rich_help_panel=_PANEL)
+
+
+def approvals(
+    use_case: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only of this use case.", show_default="all use cases of the stack"),
+    ] = None,
+    status: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STATUS",
+            help="Only those that are pending, approved, rejected, expired, superseded or withdrawn.",
+            show_default="all",
+        ),
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, metavar="NUMBER", help="How many at most, the newest first.")] = 20,
+    stage: Stage = None,
+    stack: StackName = None,
+    laptop: LaptopFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """List open and past decisions: who was asked, and who decided what, and when.
+
+    The route GET /approvals tells it, to whom IAM allows to call it.
+    """
+    from operations import decisions as operation
+    from operations.stack import StackChoice, find_stack
+
+    chosen = find_stack(StackChoice(stack, stage, laptop))
+    found = operation.listed(chosen, use_case, status, most)
+    if as_json:
+        print_document(found)
+    else:
+        operation.show(chosen, found, console())
 
 
 def list_(stage: Stage = None, stack: StackName = None, laptop: LaptopFolder = None, as_json: AsJson = False) -> None:

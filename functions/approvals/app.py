@@ -35,7 +35,7 @@ from tenant_experience.aws import (
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.log_redaction import redacted_json
-from tenant_experience.release import confirmation, decision, vote
+from tenant_experience.release import confirmation, decision, links, vote
 from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.approver import is_approver_id
 from tenant_experience.release.confirmation import Draft
@@ -187,6 +187,7 @@ def _content(request: Approval) -> briefs.PageContent:
             if each.changes
         },
         search=app.current_event.get_query_string_value("search", "")[:100],
+        run_page=f"../runs/{release}?signature={link_signature.sign(links.run_text(release))}",
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tenant_experience.aws import executions, notifications
+from tenant_experience.aws import executions, link_signature, notifications
 from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release import failure_email
 from tenant_experience.release.failure import Failure
@@ -19,7 +19,11 @@ logger = Logger(service="notify_failure", json_serializer=redacted_json)
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Takes an EventBridge ``Step Functions Execution Status Change`` event and sends one e-mail."""
     detail = event["detail"]
-    subject, text = failure_email.write(detail, _failed_shards(detail))
+    if failure_email.is_told(detail):
+        return {"subject": ""}
+    subject, text = failure_email.write(
+        detail, _failed_shards(detail), last_state=_last_state(detail), run_page=_run_page(detail)
+    )
     notifications.send(subject, text)
     logger.info("failure notified", extra={"execution": detail["name"], "status": detail["status"]})
     return {"subject": subject}
@@ -34,3 +38,23 @@ def _failed_shards(detail: Mapping[str, Any]) -> list[Failure]:
     except (BotoCoreError, ClientError):
         logger.exception("the failed shards cannot be read", extra={"execution": detail["name"]})
         return []
+
+
+def _last_state(detail: Mapping[str, Any]) -> str:
+    """In which state the execution ended; empty where Step Functions does not say."""
+    try:
+        return executions.last_state(detail["executionArn"])
+    except (BotoCoreError, ClientError):
+        logger.exception("the history cannot be read", extra={"execution": detail["name"]})
+        return ""
+
+
+def _run_page(detail: Mapping[str, Any]) -> str:
+    """The link to the page of the run; empty for a scoring run, which has none, and where KMS does not sign it."""
+    if failure_email.is_scoring(detail):
+        return ""
+    try:
+        return link_signature.link_to_run(detail["name"])
+    except (BotoCoreError, ClientError):
+        logger.exception("the link to the run cannot be signed", extra={"execution": detail["name"]})
+        return ""

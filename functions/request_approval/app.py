@@ -6,27 +6,29 @@ The execution waits for the answer. An operator withdraws a request through this
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
 
 from tenant_experience import data_layout
 from tenant_experience.aws import (
+    approval_mail,
     approvals,
     approvers,
-    audit,
     client_errors,
     decisions,
-    link_signature,
-    notifications,
     objects,
     release_table,
+    run_history,
+    stage_notices,
 )
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
-from tenant_experience.release import approval, approval_email, approver, brief
+from tenant_experience.release import approval, approver, brief, stage_email
 from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.brief import Brief
 from tenant_experience.release.cost import cost_sentences
@@ -57,10 +59,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         decisions.deliver(release)
         return {"approval_id": release, "mailed": 0}
     waiting = [each for each in request.asked if not each.mailed]
-    for each in waiting:
-        _ask(request, each)
-    logger.info("decision requested", extra={"release": release, "mailed": len(waiting)})
-    return {"approval_id": release, "mailed": len(waiting)}
+    mailed = _ask_those(request, waiting)
+    if mailed and mailed == len(request.asked):  # not when an earlier attempt has asked some
+        stage_notices.tell(release, partial(stage_email.waiting, request))
+    logger.info("decision requested", extra={"release": release, "mailed": mailed})
+    return {"approval_id": release, "mailed": mailed}
 
 
 def _request(event: dict[str, Any], now: int) -> Approval:
@@ -71,8 +74,9 @@ def _request(event: dict[str, Any], now: int) -> Approval:
     outcomes = objects.read_outcomes(setting("DATA_BUCKET"), event["shards"])
     quality = objects.read_json(setting("DATA_BUCKET"), data_layout.reports(release) + data_layout.DATA_QUALITY_FILE)
     words = Words.read(quality.get("words"))
-    whole = _brief(release, outcomes, quality["warnings"], words)
+    whole = _brief(release, outcomes, quality["warnings"], words, _instance_seconds(event["execution_arn"]))
     live = release_table.read_live(event["use_case"])
+    asked = approver.who_may_decide(approvers.confirmed(), rules, requested_by)
     return Approval(
         approval_id=release,
         execution_arn=event["execution_arn"],
@@ -83,9 +87,7 @@ def _request(event: dict[str, Any], now: int) -> Approval:
         requested_by=requested_by,
         rules=rules,
         partitions=approval.partitions_to_decide(outcomes),
-        asked=tuple(
-            Asked(each.address) for each in approver.who_may_decide(approvers.confirmed(), rules, requested_by)
-        ),
+        asked=tuple(Asked(each.address) for each in asked),
         summary=approval.summarise(
             release,
             event["use_case"],
@@ -100,7 +102,13 @@ def _request(event: dict[str, Any], now: int) -> Approval:
     )
 
 
-def _brief(release: str, outcomes: Sequence[ShardResult], warnings: Sequence[str], words: Words) -> Brief:
+def _brief(
+    release: str,
+    outcomes: Sequence[ShardResult],
+    warnings: Sequence[str],
+    words: Words,
+    instance_seconds: Mapping[str, float],
+) -> Brief:
     """The brief of the whole release, which is written beside those of its shards."""
     bucket = setting("DATA_BUCKET")
     found = [
@@ -108,20 +116,38 @@ def _brief(release: str, outcomes: Sequence[ShardResult], warnings: Sequence[str
         for outcome in outcomes
         if outcome.ready
     ]
-    cost = cost_sentences(setting("ENDPOINT_INSTANCE_TYPE"), whole_number("ENDPOINT_INSTANCE_COUNT"), {})
+    cost = cost_sentences(setting("ENDPOINT_INSTANCE_TYPE"), whole_number("ENDPOINT_INSTANCE_COUNT"), instance_seconds)
     whole = brief.merge([each for each in found if each is not None], warnings, cost, words)
     objects.write_json(bucket, data_layout.reports(release) + data_layout.BRIEF_FILE, whole.document())
     return whole
 
 
-def _ask(request: Approval, asked: Asked) -> None:
-    """Sends one link. It is recorded after sending: a function that fails in between sends a second copy, not none."""
-    signature = link_signature.sign(request.signed_text(asked.address))
-    link = f"{setting('API_URL')}/approvals/{request.approval_id}?to={asked.id}&signature={signature}"
-    subject, text = approval_email.write(request, link)
-    notifications.send_to(asked.address, subject, text)
-    approvals.mark_mailed(request, asked, iso_time(time.time()))
-    audit.append(request.approval_id, "asked", use_case=request.use_case, address=asked.address)
+def _instance_seconds(execution_arn: str) -> Mapping[str, float]:
+    """What the jobs of this release have used until now; nobody is asked later because it cannot be read."""
+    try:
+        return run_history.jobs(execution_arn).instance_seconds
+    except ClientError as error:
+        logger.warning("cost unknown", extra={"error": error.response["Error"]["Code"]})
+        return {}
+
+
+def _ask_those(request: Approval, waiting: list[Asked]) -> int:
+    """Sends the links; how many. The follow-up sends those that cannot be sent now, unless none can.
+
+    Raises:
+        ClientError: not one could be sent.
+    """
+    refusals = []
+    for each in waiting:
+        try:
+            approval_mail.ask(request, each, iso_time(time.time()))
+        except ClientError as error:
+            refusals.append(error)
+    if refusals and len(refusals) == len(request.asked):
+        raise refusals[0]
+    if refusals:
+        logger.warning("links to be sent later", extra={"release": request.approval_id, "links": len(refusals)})
+    return len(waiting) - len(refusals)
 
 
 def _withdraw(event: dict[str, Any]) -> dict[str, Any]:

@@ -8,17 +8,18 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
 from tenant_experience import data_layout
-from tenant_experience.aws import executions, notifications, objects
+from tenant_experience.aws import executions, notifications, objects, stage_notices
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
-from tenant_experience.release import failure_email
+from tenant_experience.release import failure_email, stage_email
 from tenant_experience.release.release import HistoryRequest, ManifestArrival
 from tenant_experience.use_case import files as use_case_files
 from tenant_experience.use_case.manifest import requested_by_of
@@ -39,12 +40,15 @@ def _release(event: dict[str, Any]) -> dict[str, Any]:
         manifest = objects.find_bytes(arrival.bucket, event["detail"]["object"]["key"]) or b""
         if requested_by := requested_by_of(manifest):
             details["requested_by"] = requested_by
-        return _start(arrival.bucket, arrival.release, details)
+        started = _start(arrival.bucket, arrival.release, details)
     except UserError as refusal:
         folder = f"{PurePosixPath(event['detail']['object']['key']).parent}/"
         notifications.send(*failure_email.write_refusal(folder, refusal.message, refusal.code))
         logger.warning("batch refused", extra={"code": refusal.code, "batch": folder})
         return {"release": None, "code": refusal.code}
+    batch = data_layout.raw_batch(arrival.use_case, arrival.batch)
+    stage_notices.tell(arrival.release, partial(stage_email.started, arrival.release, batch))
+    return started
 
 
 def _record_history(event: dict[str, Any]) -> dict[str, Any]:

@@ -233,6 +233,21 @@ def test_everyone_is_told_that_it_is_released(flow: Flow, first: FinishedRelease
     assert "Tess Ter" in mail["text"]
 
 
+def test_the_page_of_the_run_shows_every_stage_and_the_checks_of_the_data(flow: Flow, first: FinishedRelease) -> None:
+    mail = flow.mailbox.wait_for(f"Released: {first.release}")
+    [link] = [link for link in mail["links"] if "/runs/" in link]
+    page = flow.http.get(link)
+    assert page.status_code == 200
+    assert f"<h1>Release {first.release} went live</h1>" in page.text
+    for words in ("Compute the features", "train and evaluate the models", "Wait for a decision", "Tess Ter"):
+        assert words in page.text
+    assert page.text.count('class="done"') > 8
+    assert not page.headers.get("refresh")
+    data = flow.http.get(link.replace("?", "/data-quality?"))
+    assert f"Data quality: release <code>{first.release}</code>" in data.text
+    assert flow.http.get(link.replace(first.release, f"{first.release[:-1]}x")).status_code == 403
+
+
 def test_both_emails_and_the_page_name_the_uploaders_batch(flow: Flow, first: FinishedRelease) -> None:
     batch = f"raw/tenant_experience/{json.loads(first.execution['input'])['batch']}/"
     asked = flow.mailbox.wait_for(f"Decision needed: release {first.release}")

@@ -58,6 +58,7 @@ def approvals(made: Briefed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Module
     module = function_module("approvals")
     ada = approval.Asked("ada@example.com", opened="2026-12-01T00:00:00Z")
     monkeypatch.setattr(module, "_signed", lambda _id: (request, ada, "signature=sig%2Bnature"))
+    monkeypatch.setattr(module.link_signature, "sign", lambda text: text.hex())
     monkeypatch.setattr(module, "_token", lambda _request, _asked: "of-the-form")
     yield module
     sys.modules.pop("page", None)

@@ -10,6 +10,7 @@ import boto3
 
 from operations import releases
 from operations.batch import RawBatch
+from tenant_experience.release.failure import DECIDED
 from tests.support.flow import Flow
 from tests.support.waiting import until
 
@@ -107,8 +108,9 @@ class Drive:
         return [mail for mail in self._flow.mailbox.messages() if subject in mail["subject"]]
 
     def failure_mails(self, error: str) -> list[dict[str, Any]]:
-        """All e-mails about stops of this release by an error whose name begins so."""
-        return [mail for mail in self.mails(f"Release {self.release}: ") if f"Error: {error}" in mail["text"]]
+        """All e-mails about stops of this release by an error whose name begins so, or by a decision."""
+        said = "The whole run, " if error in DECIDED else f"Error: {error}"
+        return [mail for mail in self.mails(f"Release {self.release}: ") if said in mail["text"]]
 
     def _has_ended(self) -> bool:
         if self._states.describe_execution(executionArn=self.arn)["status"] != "RUNNING":

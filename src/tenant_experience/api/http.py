@@ -13,6 +13,17 @@ PROTECTION = {
     "X-Content-Type-Options": "nosniff",
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
 }
+# Of a page that a signed link opens: it runs nothing, sends nothing, is kept nowhere, and does not pass the link on.
+READ_ONLY_PAGE = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; frame-ancestors 'none'; "
+        "base-uri 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    **PROTECTION,
+    "X-Frame-Options": "DENY",
+}
 # Resource, as the template names it -> the methods that a function answers there.
 Methods = Mapping[str, Sequence[str]]
 

@@ -1,12 +1,14 @@
 """boto3 adapters: the only modules of the package that call AWS. They translate AWS's error codes into our errors."""
 
 __all__ = [
+    "approval_mail",
     "approvals",
     "approvers",
     "audit",
     "briefs",
     "client_errors",
     "confirmations",
+    "decision_records",
     "decisions",
     "endpoint",
     "event_bucket",
@@ -16,6 +18,7 @@ __all__ = [
     "feature_store_writer",
     "figure_metrics",
     "file_completion",
+    "follow_up",
     "inference_table",
     "kept_answers",
     "link_signature",
@@ -28,6 +31,12 @@ __all__ = [
     "objects",
     "pseudonym_key",
     "release_table",
+    "request_index",
+    "request_pages",
     "row_queue",
+    "run_history",
+    "secrets",
+    "sent_notices",
     "served_features",
+    "stage_notices",
 ]

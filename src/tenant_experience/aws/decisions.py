@@ -24,7 +24,11 @@ def deliver(approval_id: str) -> Approval:
     try:
         executions.answer(token, request.decision)
     except UserError:  # nobody waits; or an earlier call was taken, and its answer lost
-        return approvals.change(approval_id, decision.lost, lambda lost: [_row(lost, "withdrawn")])
+        return approvals.change(
+            approval_id,
+            decision.lost,
+            lambda lost: [_row(lost, "withdrawn")] if lost.status != request.status else [],
+        )
     approvals.mark_delivered(request)
     audit.append(approval_id, "delivered", use_case=request.use_case, decision=request.status)
     return approvals.read_approval(approval_id)[0]

@@ -41,6 +41,19 @@ def start(name: str, execution_input: Mapping[str, Any]) -> None:
             raise
 
 
+def last_state(execution_arn: str) -> str:
+    """The state that an execution entered last; empty before its first.
+
+    Raises:
+        botocore.exceptions.ClientError: Step Functions refuses to say.
+    """
+    newest = stepfunctions().get_execution_history(
+        executionArn=execution_arn, reverseOrder=True, includeExecutionData=False, maxResults=100
+    )["events"]
+    entered = (event["stateEnteredEventDetails"]["name"] for event in newest if "stateEnteredEventDetails" in event)
+    return next(entered, "")
+
+
 def failed_shards(execution_arn: str) -> list[Failure]:
     """Why shards of the newest Map Run of an execution failed; the newest failure comes first.
 

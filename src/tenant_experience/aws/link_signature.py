@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
+from tenant_experience.release import links
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -54,3 +55,26 @@ def check(text: bytes, signature: str) -> None:
         if error.response["Error"]["Code"] == "KMSInvalidMacException":
             raise bad_link() from error
         raise
+
+
+def link_to_run(release: str) -> str:
+    """The link to the page of a run, for every e-mail about it: whoever has it can read that page.
+
+    Args:
+        release: the release's id, or that of a roll-back.
+    """
+    return f"{setting('API_URL')}/runs/{release}?signature={sign(links.run_text(release))}"
+
+
+def link_to_take_back(approval_id: str, execution_arn: str, expires_at: int, *, address: str, approver_id: str) -> str:
+    """The link by which one approver can take a release back.
+
+    Args:
+        approval_id: the request that was approved.
+        execution_arn: the execution that asked.
+        expires_at: of the request, Unix seconds.
+        address: the approver's.
+        approver_id: what links call the approver.
+    """
+    signature = sign(links.take_back_text(approval_id, execution_arn, expires_at, address))
+    return f"{setting('API_URL')}/approvals/{approval_id}/take-back?to={approver_id}&signature={signature}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,18 @@ def send_to(address: str, subject: str, text: str) -> None:
         Message=text,
         MessageAttributes={"to": {"DataType": "String", "StringValue": address}},
     )
+
+
+def others_subscribe(addresses: Collection[str]) -> bool:
+    """Whether the operators' topic reaches anybody but these: another confirmed address, or a function."""
+    topic = setting("TOPIC")
+    known = {address.lower() for address in addresses}
+    for page in sns().get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic):
+        for subscription in page["Subscriptions"]:
+            is_confirmed = subscription["SubscriptionArn"].startswith("arn:")
+            if is_confirmed and subscription["Endpoint"].lower() not in known:
+                return True
+    return False
 
 
 def _line(subject: str) -> str:

@@ -21,14 +21,8 @@ _WIDTH = 100
 _MAX_PARTITIONS = 10
 
 
-def write(request: Approval, link: str, run_page: str = "") -> tuple[str, str]:
-    """The subject and the text.
-
-    Args:
-        request: what is to be decided.
-        link: to the page where it is decided.
-        run_page: the link to the page that shows how the run goes; empty where there is none.
-    """
+def write(request: Approval, link: str) -> tuple[str, str]:
+    """The subject and the text."""
     summary, brief = request.summary, request.summary.brief
     until = readable_time(request.expires_at)
     sections = [
@@ -42,7 +36,6 @@ def write(request: Approval, link: str, run_page: str = "") -> tuple[str, str]:
         list(_models(summary)),
         ["What it costs", *(line for text in brief.cost for line in _lines(text, "  - "))] if brief.cost else [],
         ["Look at it and decide here (opening the page decides nothing):", link],
-        ["How the run goes, to read only:", run_page] if run_page else [],
         [f"The link works until {until}. If nobody decides by then, nothing changes."],
     ]
     text = "\n\n".join("\n".join(section) for section in sections if section)

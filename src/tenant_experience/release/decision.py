@@ -79,6 +79,13 @@ def supersede(request: Approval, by: str, decided_at: str) -> Approval:
     )
 
 
+def expire(request: Approval, now: int, decided_at: str) -> Approval:
+    """The request once its time is over. One that has ended, or has time left, stays as it is."""
+    if request.status != "pending" or now < request.expires_at:
+        return request
+    return replace(request, status="expired", approver="nobody", reason="no decision in time", decided_at=decided_at)
+
+
 def withdraw(request: Approval, by: str, reason: str, decided_at: str) -> Approval:
     """The request after somebody withdrew it.
 

@@ -11,11 +11,12 @@ The errors are those in which ``statemachine/train_and_release.asl.json`` and ``
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from tenant_experience.release import cause
 
 UNCHANGED = "The live models were not changed."
 UPLOAD_AGAIN = f"{UNCHANGED} Correct the input and upload it as a new batch."
@@ -65,6 +66,12 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
         None,
         "To release this batch instead, upload it again.",
     ),
+    # Not an error's name but the state's: whatever keeps it from telling the approvers, the decision was made.
+    "NotifyOutcome": (
+        "its approvers were not told",
+        "It was decided that it does not go live, but the e-mail that says so could not be sent to everyone.",
+        f"{UNCHANGED} The operator removes the cause, and then redrives the execution to send the e-mail.",
+    ),
     "ReleaseWithdrawn": ("it was withdrawn", None, f"{UNCHANGED} To release this batch after all, upload it again."),
     "ABORTED": (
         "it was stopped",
@@ -75,7 +82,7 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
     "ModelDiffersError": (
         "a model is not the one that was registered",
         None,
-        f"{UNCHANGED} The sentence above says which archive it is, and what the operator can do.",
+        f"{UNCHANGED} The operator does what the sentence above says, and then redrives the execution.",
     ),
     "ApproverNotSubscribedError": ("nobody can be asked to approve it", None, REDRIVE),
     "States.Timeout": ("a step took too long", "One of its steps did not end in time.", REDRIVE),
@@ -171,6 +178,11 @@ class Failure:
         return self._meaning[2]
 
     @property
+    def is_done(self) -> bool:
+        """Whether the work was done, and only telling of it failed."""
+        return self.error.partition(".")[0] in ("SNS", "EventBridge")
+
+    @property
     def is_redrivable(self) -> bool:
         """Whether a redrive can end otherwise. A Fail state fails again."""
         return self.error.partition(".")[0] not in _OWN_ENDS
@@ -183,25 +195,20 @@ class Failure:
             lines.append(f"Shard: {self.shard}")
         if self._job is not None:
             return [*lines, *self._job.details]
-        cause = " ".join(self._message.split())
-        return [*lines, f"Cause: {cause[:_MAX_DETAIL]}"] if cause else lines
+        said = cause.line(self._message)
+        return [*lines, f"Cause: {said[:_MAX_DETAIL]}"] if said else lines
 
     @property
     def _meaning(self) -> tuple[str, str | None, str]:
         kind = self.error.partition(".")[0]
         found = _MEANINGS.get(self.error) or _MEANINGS.get(kind)
-        says_it_itself = bool(self._message) and not self._message.lstrip().startswith(("{", "["))
-        if found is not None and (found[1] is not None or says_it_itself):
+        if found is not None and (found[1] is not None or cause.is_sentence(_CODES.sub("", self._message))):
             return found
         return _FUNCTION_FAILED if "errorMessage" in self._document else _FAULT
 
     @property
     def _document(self) -> Mapping[str, Any]:
-        try:
-            document = json.loads(self.cause)
-        except ValueError:
-            return {}
-        return document if isinstance(document, dict) else {}
+        return cause.document(self.cause)
 
     @property
     def _job(self) -> _Job | None:
@@ -222,10 +229,9 @@ class Failure:
         return sentence if self.shard is None else f"{sentence.removesuffix('.')} (shard {self.shard})."
 
 
-_OWN_ENDS = (
-    *("UserError", "AlgorithmError", "CountsDiffer"),
-    *("ReleaseRejected", "ApprovalExpired", "ReleaseSuperseded", "ReleaseWithdrawn"),
-)
+# How a decision ends a release: the state NotifyOutcome has told everyone by then.
+DECIDED = ("ReleaseRejected", "ApprovalExpired", "ReleaseSuperseded", "ReleaseWithdrawn")
+_OWN_ENDS = ("UserError", "AlgorithmError", "CountsDiffer", *DECIDED)
 
 
 @dataclass(frozen=True)
@@ -244,7 +250,7 @@ class _Job:
     @property
     def details(self) -> list[str]:
         reason = self.document.get("ExitMessage") or self.document.get("FailureReason")
-        said = " ".join(str(reason or "no reason was given; read its log").split())[:_MAX_DETAIL]
+        said = cause.line(str(reason or "no reason was given; read its log"))[:_MAX_DETAIL]
         lines = [f"Job: {self._name} is {self._status}: {said}"]
         counters = self.document.get("TrainingJobStatusCounters")
         if isinstance(counters, dict):
@@ -260,6 +266,24 @@ class _Job:
     @property
     def _status(self) -> str:
         return str(self.document.get(f"{self.kind}Status", "Failed"))
+
+
+# The state in which a run ended -> what it means there, whatever the error: the work was done, only telling was left.
+_DONE_BY = {
+    **dict.fromkeys(("NotifyReleased", "NotifyServed", "NotifyScored", "SendScored"), "SNS"),
+    "NotifyOutcome": "NotifyOutcome",
+}
+
+
+def of_end(error: str, cause: str, last_state: str) -> Failure:
+    """What the end of an execution means.
+
+    Args:
+        error: Step Functions' name of the error, or the execution's status when it has none.
+        cause: Step Functions' cause.
+        last_state: the state that was entered last; empty where it is not known.
+    """
+    return Failure(_DONE_BY[last_state], "") if last_state in _DONE_BY else Failure(error, cause)
 
 
 def sentence(text: str) -> str:

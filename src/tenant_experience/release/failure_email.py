@@ -13,6 +13,7 @@ from typing import Any
 from tenant_experience import data_layout
 from tenant_experience.readable_text import readable, readable_without_links
 from tenant_experience.release.failure import (
+    DECIDED,
     EXCEEDED,
     SCORE_AGAIN,
     SCORE_ALL_LATER,
@@ -20,6 +21,7 @@ from tenant_experience.release.failure import (
     TELL_AGAIN,
     UPLOAD_AGAIN,
     Failure,
+    of_end,
     sentence,
 )
 from tenant_experience.release.release import readable_time
@@ -27,19 +29,26 @@ from tenant_experience.release.release import readable_time
 OPERATOR = "For the operator"
 _MAX_SHARDS = 3
 _MAX_MESSAGE = 4000
-# What fails once all answers are kept.
-_TELLING = ("SNS.", "EventBridge.")
 
 
-def write(detail: Mapping[str, Any], failed_shards: Sequence[Failure] = ()) -> tuple[str, str]:
+def is_told(detail: Mapping[str, Any]) -> bool:
+    """Whether a decision ended the run: then NotifyOutcome has told everyone, and there is nothing to add."""
+    return detail.get("error") in DECIDED
+
+
+def write(
+    detail: Mapping[str, Any], failed_shards: Sequence[Failure] = (), *, last_state: str = "", run_page: str = ""
+) -> tuple[str, str]:
     """The subject and the text.
 
     Args:
         detail: of the status-change event: name, status, error, cause, executionArn, input, stopDate.
         failed_shards: why shards failed, when the error says only that some did.
+        last_state: the state that the execution entered last; empty where it is not known.
+        run_page: the link to the page of the run; empty for none.
     """
     whole = Failure(detail.get("error") or detail["status"], detail.get("cause") or "")
-    failures = list(failed_shards[:_MAX_SHARDS]) or [whole]
+    failures = list(failed_shards[:_MAX_SHARDS]) or [of_end(whole.error, whole.cause, last_state)]
     failure = failures[0]
     given = _input(detail)
     title = _title(detail["name"], failure, given)
@@ -54,12 +63,13 @@ def write(detail: Mapping[str, Any], failed_shards: Sequence[Failure] = ()) -> t
         "",
         "What to do next",
         _scoring_advice(failure, given) if _is_scoring(given) else failure.advice,
+        *(["", "The whole run, from its start to its end", run_page] if run_page else []),
         "",
         OPERATOR,
         *[_detail(line) for each in (whole, *failures[: len(failed_shards)]) for line in each.details],
         f"Execution: {detail['executionArn']}",
     ]
-    if failure.is_redrivable:
+    if whole.is_redrivable:
         lines.append(f"Redrive: aws stepfunctions redrive-execution --execution-arn {detail['executionArn']}")
     batch = f" (batch {readable_without_links(str(given['batch']))})" if given.get("batch") else ""
     return f"{'Scoring' if _is_scoring(given) else 'Release'} {detail['name']}: {failure.heading}{batch}", "\n".join(
@@ -113,6 +123,11 @@ def needs_shards(detail: Mapping[str, Any]) -> bool:
     return detail.get("error") == EXCEEDED
 
 
+def is_scoring(detail: Mapping[str, Any]) -> bool:
+    """Whether the event is about a scoring run."""
+    return _is_scoring(_input(detail))
+
+
 def _input(detail: Mapping[str, Any]) -> dict[str, Any]:
     """The execution's input. EventBridge leaves out what is too long."""
     try:
@@ -129,10 +144,10 @@ def _is_scoring(given: Mapping[str, Any]) -> bool:
 
 def _title(name: str, failure: Failure, given: Mapping[str, Any]) -> str:
     if _is_scoring(given):
-        if failure.error.startswith(_TELLING):
+        if failure.is_done:
             return f"Scoring {name} is done, but {failure.heading}"
         return f"Scoring {name} gave no answers: {failure.heading}"
-    if failure.error.startswith("SNS."):
+    if failure.is_done:
         return f"Release {name} is done, but {failure.heading}"
     if given.get("history_only"):
         return f"History {name} was not recorded: {failure.heading}"
@@ -140,7 +155,7 @@ def _title(name: str, failure: Failure, given: Mapping[str, Any]) -> str:
 
 
 def _scoring_advice(failure: Failure, given: Mapping[str, Any]) -> str:
-    if failure.error.startswith(_TELLING):
+    if failure.is_done:
         return TELL_AGAIN
     if not failure.error.startswith("UserError"):
         return failure.advice

@@ -101,7 +101,7 @@ def test_a_release_that_meets_a_dozen_brief_failures_succeeds(interrupted: Inter
         ("function throttled", "Lambda.TooManyRequestsException"),
         ("function timed out", "Sandbox.Timedout"),
         ("pointer moved", "PlatformError"),
-        ("e-mail throttled", "SNS.ThrottledException"),
+        ("e-mail throttled", "ClientError"),
     ],
 )
 def test_a_brief_failure_is_retried_by_its_name(interrupted: Interrupted, name: str, error: str) -> None:

@@ -20,17 +20,26 @@ EVENT = json.loads((ROOT / "events" / "find_approvers.json").read_text())
 TRAIN = {"source": "events"}
 
 
-@pytest.fixture(autouse=True)
-def _aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with mock_aws():
-        boto3.client("s3").create_bucket(Bucket="data")
+@pytest.fixture(scope="module", autouse=True)
+def _aws() -> Iterator[None]:
+    with mock_aws(), pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         monkeypatch.setenv("DATA_BUCKET", "data")
-        monkeypatch.setenv("APPROVAL_TOPIC", boto3.client("sns").create_topic(Name="requests")["TopicArn"])
+        boto3.client("s3").create_bucket(Bucket="data")
         for cached in (objects.s3, notifications.sns):
             cached.cache_clear()
         yield
         for cached in (objects.s3, notifications.sns):
             cached.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def topic(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A topic of the test's own."""
+    found: str = boto3.client("sns").create_topic(Name="requests")["TopicArn"]
+    monkeypatch.setenv("APPROVAL_TOPIC", found)
+    yield found
+    boto3.client("sns").delete_topic(TopicArn=found)
 
 
 def batch(manifest: dict[str, Any], use_case: str = "") -> None:
@@ -47,12 +56,6 @@ def subscribe(topic: str, *addresses: str, to: str | None = None) -> None:
 
 def find(**changed: Any) -> Any:
     return app.handler({**EVENT, **changed}, None)["approvers"]
-
-
-@pytest.fixture
-def topic() -> str:
-    found: str = boto3.client("sns").list_topics()["Topics"][0]["TopicArn"]
-    return found
 
 
 def test_nobody_to_ask_ends_the_release_and_says_what_helps() -> None:

@@ -28,7 +28,7 @@ from tests.support.places import ROOT
 
 COMMANDS = (
     *("demo", "preview", "upload", "follow", "withdraw", "stop", "replay", "score"),
-    *("up", "down", "status", "invoke", "erase", "backfill", "queue", "redrive"),
+    *("up", "down", "status", "invoke", "erase", "backfill", "queue", "redrive", "approvals"),
 )
 # The least words with which each command is understood.
 WORDS = {
@@ -47,6 +47,7 @@ WORDS = {
     "erase": ["T1"],
     "queue": [],
     "redrive": ["a.csv"],
+    "approvals": [],
     "backfill": ["--from", "2026-01-01", "--to", "2026-02-01"],
 }
 
@@ -172,6 +173,10 @@ MISTYPES: list[tuple[list[str], int, str]] = [
     (["upload", "x.csv", "--use-case", "nosuch"], 1, "there is no use case 'nosuch'"),
     (["upload", "README.md", "--stage", "nosuch"], 1, "has no stage 'nosuch': choose one of local, dev, prod"),
     (["upload", "README.md"], 1, "the laptop's AWS does not run"),
+    (["approvals", "--most", "0"], 2, "Input should be greater than or equal to 1"),
+    (["approvers", "nosuch"], 2, "No such command 'nosuch'"),
+    (["approvers", "add"], 2, "Missing "),
+    (["approvers", "confirm", "yes please"], 1, "the laptop's AWS does not run"),
     (["status"], 1, "start the laptop's AWS with `tenx up`"),
     (["status", "--stage", "local"], 1, "start it with `tenx up`"),
     (["status", "--stage", "dev"], 1, "stage dev is in an AWS account, and none is configured"),

@@ -1,0 +1,40 @@
+"""The e-mails to single approvers, each with a link of their own."""
+
+from __future__ import annotations
+
+from tenant_experience.aws import approvals, audit, link_signature, notifications
+from tenant_experience.environment import setting
+from tenant_experience.release import approval_email, outcome_email, reminder
+from tenant_experience.release.approval import Approval, Asked
+from tenant_experience.release.reminder import Occasion
+
+
+def ask(request: Approval, asked: Asked, now: str) -> None:
+    """Sends one link. It is recorded after sending: a function that fails in between sends a second copy, not none.
+
+    Args:
+        request: what is to be decided.
+        asked: by whom.
+        now: ISO 8601 UTC.
+    """
+    _send(request, asked, approval_email.write(request, _link(request, asked)))
+    approvals.mark_mailed(request, asked, now)
+    audit.append(request.approval_id, "asked", use_case=request.use_case, address=asked.address)
+
+
+def remind(request: Approval, asked: Asked, occasion: Occasion) -> None:
+    """Sends the same link again."""
+    _send(request, asked, reminder.write(request, _link(request, asked), occasion))
+    audit.append(request.approval_id, "reminded", use_case=request.use_case, address=asked.address, occasion=occasion)
+
+
+def _send(request: Approval, asked: Asked, written: tuple[str, str]) -> None:
+    """Every e-mail about a run links its page."""
+    subject, text = written
+    run_page = link_signature.link_to_run(request.approval_id)
+    notifications.send_to(asked.address, subject, outcome_email.with_run_page(text, run_page))
+
+
+def _link(request: Approval, asked: Asked) -> str:
+    signature = link_signature.sign(request.signed_text(asked.address))
+    return f"{setting('API_URL')}/approvals/{request.approval_id}?to={asked.id}&signature={signature}"
