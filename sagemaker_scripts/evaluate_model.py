@@ -147,7 +147,8 @@ def _write_brief(shard: ShardEvaluation, number: int, output: Path) -> None:
         if evaluation.champion is not None and shard.previous is not None:
             before = shard.previous.of_partition(slug)
             write_change_lists(evaluation, now, before, shard.use_case, output)
-        briefs.append(partition_brief(evaluation, number, Population.of(now, before) if before is not None else None))
+        population = None if before is None else Population.of(now, before)
+        briefs.append(partition_brief(evaluation, number, population, shard.offers(evaluation)))
     _write_json(output / BRIEF_FILE, brief_document(briefs))
 
 

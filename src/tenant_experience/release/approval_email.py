@@ -72,7 +72,7 @@ def _models(summary: ApprovalSummary) -> Iterator[str]:
     has_brief = bool(summary.brief.verdict)  # then it has told what is to be known of the models
     for row in summary.ready[:_MAX_PARTITIONS]:
         yield _ready_line(row, summary.words)
-        yield from () if has_brief else _notes(row)
+        yield from _wrapped(row.validation, "    - ") if has_brief else _notes(row)
     for row in summary.refused[:_MAX_PARTITIONS]:
         yield _refused_line(row)
         yield from _notes(row)

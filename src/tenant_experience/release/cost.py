@@ -61,7 +61,11 @@ def _jobs(instance_seconds: Mapping[str, float]) -> Iterator[str]:
     cost = sum(hours * PRICES.get(name, 0.0) for name, hours in used.items())
     unknown = sorted(used.keys() - PRICES.keys())
     without = f", without {', '.join(unknown) or 'others'}, whose price is not in our table" if unknown else ""
+    hours = sum(used.values())
+    minutes = max(1, round(60 * hours))
+    time = f"{hours:,.1f} instance hours" if hours >= 1 else f"{minutes} instance minute{'' if minutes == 1 else 's'}"
+    money = f"about ${cost:,.2f}" if cost >= 0.01 else "less than one cent"
     yield (
-        f"The jobs of this release have used {sum(used.values()):.1f} instance hours, about ${cost:,.2f} by the same "
-        f"prices{without}. They are paid whatever you decide."
+        f"The jobs of this release have used {time}, {money} by the same prices{without}. They are paid whatever you "
+        "decide."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -65,13 +65,16 @@ class Population:
         return cls(both, len(ours) - both, len(theirs) - both)
 
 
-def partition_brief(evaluation: PartitionEvaluation, shard: int, population: Population | None) -> PartitionBrief:
+def partition_brief(
+    evaluation: PartitionEvaluation, shard: int, population: Population | None, offers: Sequence[str]
+) -> PartitionBrief:
     """What matters about one model.
 
     Args:
         evaluation: of the model.
         shard: that it was trained in.
         population: whose records there are; None where nothing is live, or where its records cannot be read.
+        offers: what is offered beside its answers, in sentences.
     """
     manifest, champion = evaluation.manifest, evaluation.champion
     return PartitionBrief(
@@ -85,10 +88,7 @@ def partition_brief(evaluation: PartitionEvaluation, shard: int, population: Pop
         share=_share(evaluation),
         changes=_changes(evaluation),
         warnings=tuple(_warnings(evaluation, population)),
-        notes=(
-            evaluation.validation.headline,
-            *(f"{score.text}." for score in evaluation.supervised if score.is_better),
-        ),
+        notes=(evaluation.validation.headline, *offers),
     )
 
 

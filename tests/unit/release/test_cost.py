@@ -17,6 +17,11 @@ def test_the_endpoint_for_a_month_and_the_jobs_until_now() -> None:
     )
 
 
+def test_a_release_of_a_minute_is_not_told_as_nothing() -> None:
+    _, jobs = cost_sentences("ml.m5.large", 1, {"ml.m5.xlarge": 50.0})
+    assert "have used 1 instance minute, less than one cent by" in jobs
+
+
 def test_without_a_price_and_without_jobs_no_figure_is_made_up() -> None:
     [endpoint] = cost_sentences("ml.p9.huge", 1, {})
     assert "$" not in endpoint
