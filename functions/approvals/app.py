@@ -326,9 +326,8 @@ def _rows(changed: Approval, asked: Asked, given: vote.Vote) -> list[audit.Row]:
     """The vote, and the decision if it was the last vote that was needed."""
     rows = [audit.row(**_audited(changed, "voted", asked, vote=given.document()))]
     if changed.outcome is not None:
-        version = changed.approval_id
-        models = {slug: {"version": version, "digest": digest} for slug, digest in changed.digests.items()}
-        rows.append(audit.row(**_audited(changed, "decided", asked, outcome=changed.outcome.document(), models=models)))
+        outcome, models = changed.outcome.document(), changed.models
+        rows.append(audit.row(**_audited(changed, "decided", asked, outcome=outcome, models=models)))
     return rows
 
 
@@ -352,7 +351,7 @@ def refuse(refusal: UserError) -> Response[str]:
 def unavailable(error: PlatformError | ClientError) -> Response[str]:
     """Answers what is not the reader's fault."""
     logger.error("unavailable", extra={"error": type(error).__name__})
-    words = "the page cannot be shown at the moment, and nothing was recorded; try again in a minute"
+    words = "the page cannot be shown at the moment; open the link again in a minute to see whether you have answered"
     return page.answer(503, page.problem(words))
 
 

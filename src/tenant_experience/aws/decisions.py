@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from tenant_experience.aws import approvals, audit, executions
 from tenant_experience.aws.release_table import read_live
-from tenant_experience.errors import UserError
-from tenant_experience.release import decision
+from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.release import automatic, decision
 from tenant_experience.release.approval import Approval
+
+_LOOKS, _LOOK_SECONDS = 15, 0.2
 
 
 def deliver(approval_id: str) -> Approval:
@@ -21,17 +25,37 @@ def deliver(approval_id: str) -> Approval:
     request, token = approvals.read_approval(approval_id)
     if request.delivered or request.status == "pending":
         return request
+    if not approvals.claim_delivery(request, int(time.time())):
+        return _delivered_by_another(request)
     try:
         executions.answer(token, request.decision)
     except UserError:  # nobody waits; or an earlier call was taken, and its answer lost
         return approvals.change(
             approval_id,
-            decision.lost,
+            # Of a request that has changed since, this token says nothing.
+            lambda stored: decision.lost(stored) if stored.revision == request.revision else stored,
             lambda lost: [_row(lost, "withdrawn")] if lost.status != request.status else [],
         )
-    approvals.mark_delivered(request)
+    except PlatformError:
+        approvals.release_delivery(request)
+        raise
+    taken = receive(approval_id, request.status, request.decided_at)
     audit.append(approval_id, "delivered", use_case=request.use_case, decision=request.status)
-    return approvals.read_approval(approval_id)[0]
+    return taken
+
+
+def _delivered_by_another(request: Approval) -> Approval:
+    """Waits for the one who is passing the same decision on.
+
+    Raises:
+        PlatformError: ``not_delivered``; it takes longer.
+    """
+    for _ in range(_LOOKS):
+        stored, _token = approvals.read_approval(request.approval_id)
+        if stored.delivered or stored.status != request.status:
+            return stored
+        time.sleep(_LOOK_SECONDS)
+    raise PlatformError("the decision is being passed on at this moment; look again", code="not_delivered")
 
 
 def receive(approval_id: str, status: str, decided_at: str) -> Approval:
@@ -73,6 +97,25 @@ def supersede_older(request: Approval, decided_at: str) -> Approval:
             return supersede(request.approval_id, approval_id, decided_at)
         supersede(approval_id, request.approval_id, decided_at)
     return request
+
+
+def approve_by_rules(request: Approval, decided_at: str) -> Approval:
+    """Approves a request by the rules of its use case, if they say so; the caller delivers the decision."""
+    return approvals.change(
+        request.approval_id,
+        lambda stored: decision.approve_by_rules(stored, decided_at),
+        lambda changed: [
+            audit.row(
+                changed.approval_id,
+                "decided",
+                use_case=changed.use_case,
+                by=automatic.APPROVER,
+                because=changed.summary.automatic,
+                outcome=changed.outcome.document() if changed.outcome else None,
+                models=changed.models,
+            )
+        ],
+    )
 
 
 def withdraw(approval_id: str, by: str, reason: str, decided_at: str) -> Approval:

@@ -53,6 +53,8 @@ class ApprovalSummary:
         batch: the uploader's folder, ``raw/<use case>/<batch>/``; empty where it is not known.
         words: what texts call records and partitions.
         brief: what matters, in a few sentences; without a verdict in requests of earlier versions.
+        automatic: why the rules of the use case approve it by themselves; empty where they do not.
+        not_automatic: why not, in sentences; none where they do, or where they leave every decision to people.
     """
 
     release: str
@@ -67,6 +69,8 @@ class ApprovalSummary:
     batch: str = ""
     words: Words = field(default_factory=Words)
     brief: ShortBrief = field(default_factory=ShortBrief)
+    automatic: str = ""
+    not_automatic: tuple[str, ...] = ()
 
     @property
     def figures(self) -> dict[str, str]:
@@ -88,6 +92,8 @@ class ApprovalSummary:
             "batch": self.batch,
             "words": self.words.document(),
             "brief": asdict(self.brief),
+            "automatic": self.automatic,
+            "not_automatic": list(self.not_automatic),
         }
 
     @classmethod
@@ -106,6 +112,8 @@ class ApprovalSummary:
             batch=document.get("batch", ""),
             words=Words.read(document.get("words")),
             brief=ShortBrief.read(document.get("brief")),
+            automatic=document.get("automatic", ""),
+            not_automatic=tuple(document.get("not_automatic", ())),
         )
 
 
@@ -226,6 +234,11 @@ class Approval:
             "decided_at": self.decided_at,
         }
 
+    @property
+    def models(self) -> dict[str, dict[str, str]]:
+        """Slug -> version and digest, for the audit."""
+        return {slug: {"version": self.approval_id, "digest": digest} for slug, digest in self.digests.items()}
+
     def is_open(self, now: int) -> bool:
         """Whether a decision may still be taken at ``now`` (Unix seconds)."""
         return self.status == "pending" and now < self.expires_at
@@ -273,6 +286,9 @@ def summarise(
     batch: str = "",
     words: Words | None = None,
     brief: ShortBrief | None = None,
+    *,
+    automatic: str = "",
+    not_automatic: tuple[str, ...] = (),
 ) -> ApprovalSummary:
     """What an approver needs to see.
 
@@ -286,6 +302,8 @@ def summarise(
         batch: the uploader's folder; empty where it is not known.
         words: of the use case; None where they are not known.
         brief: what matters; None where that is not known.
+        automatic: why the rules of the use case approve it by themselves.
+        not_automatic: why not.
     """
     results = [partition for shard in shards for partition in shard.partitions]
     ready = [partition for partition in results if partition.is_ready]
@@ -303,6 +321,8 @@ def summarise(
         batch=batch,
         words=words or Words(),
         brief=brief or ShortBrief(),
+        automatic=automatic,
+        not_automatic=not_automatic,
     )
 
 

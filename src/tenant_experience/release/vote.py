@@ -23,7 +23,7 @@ class Vote:
     """What one approver answered. It names every partition, or is about all of them.
 
     Attributes:
-        address: which the link was sent to; the vote is recorded under it.
+        address: which the link was sent to; the vote is recorded under it. Empty for the rules of the use case.
         name: as typed; a courtesy.
         approved: the slugs of the partitions that may go live; None for all.
         rejected: slug -> why; ``*`` stands for all.
@@ -45,8 +45,8 @@ class Vote:
 
     @property
     def by(self) -> str:
-        """Who it is from, as a person reads it."""
-        return f"{self.address} ({self.name})" if self.name else self.address
+        """Who it is from, as a person reads it. The rules of a use case have a name and no address."""
+        return f"{self.address} ({self.name})" if self.name and self.address else self.address or self.name
 
     @property
     def said(self) -> tuple[Any, ...]:
