@@ -80,6 +80,7 @@ def test_records_are_counted_by_their_ids() -> None:
     ("low", "high", "verdict", "words"),
     [
         (-0.02, -0.01, "better", "lies between -0.0200 and -0.0100, so it is not chance."),
+        (0.0, 0.0, "equal", "less is better. They do not differ at all."),
         (-0.02, 0.01, "equal", "lies between -0.0200 and +0.0100, so it may be chance."),
         (0.001, 0.002, "equal", "lies between +0.0010 and +0.0020, which is too small to matter."),
     ],
