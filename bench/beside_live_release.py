@@ -34,7 +34,9 @@ def main() -> int:
         extract_archive(Path(archive), folder)
         return Champion(model.version, folder)
 
-    live = LiveRelease(release=release, started_at="2026-11-01T00:00:00Z", revision=1, models={PARTITION: release})
+    live = LiveRelease.of_models(
+        release=release, started_at="2026-11-01T00:00:00Z", revision=1, models={PARTITION: release}
+    )
     module.__dict__.update(live_models=lambda: live, fetch_champion=fetched)
     return run_job(module.main, module.OUTPUT)
 

@@ -28,7 +28,7 @@ from typing import Any
 
 from bench.server import client_maker, start, state_folder
 from tenant_experience.aws.feature_store_writer import FeatureGroup, runtime_client
-from tenant_experience.features.ingestion import AS_OF, ingest
+from tenant_experience.features.ingestion import AS_OF, serve
 
 NAME = "tenants"
 FEATURES = [f"feature_{number}" for number in range(12)]
@@ -147,7 +147,7 @@ def ingest_twice(env: dict[str, str], count: int) -> None:
     records = [{"id": f"ingested-{number:06}", AS_OF: "2026-11-20T10:00:00Z"} | features for number in range(count)]
     for kind in ("new", "unchanged"):
         said: list[str] = []
-        ingest(store, records, report=said.append)
+        serve(store, records, began=datetime.now(UTC), report=said.append)
         print(f"\nIngestion, {kind}: {said[-1]}")  # noqa: T201
 
 

@@ -17,7 +17,7 @@ from operations.laptop import ROOT
 from tenant_experience import data_layout
 from tenant_experience.data_layout import MANIFEST
 from tenant_experience.intake.skipped import is_skipped
-from tenant_experience.use_case.manifest import parse_manifest, read_batch_manifest
+from tenant_experience.use_case.manifest import parse_manifest, read_batch_manifest, trains
 from tenant_experience.use_case.schema import USE_CASE_FILE, load_use_case
 from tenant_experience.use_case.source import load_source
 
@@ -45,6 +45,11 @@ class RawBatch:
     use_case: str = USE_CASE
     root: Path | None = None
     skipped: tuple[str, ...] = ()
+
+    @property
+    def trains(self) -> bool:
+        """Whether models are asked for, as far as the manifest itself says so."""
+        return trains(self.manifest)
 
     def named_files(self) -> dict[str, Path]:
         """The files by their names in the batch.

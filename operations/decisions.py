@@ -52,8 +52,11 @@ def _all(stack: Stack, use_case: str | None, status: str | None) -> Iterator[dic
 def _get(url: str, query: dict[str, str]) -> dict[str, Any]:
     """A request that is signed by the operator's own credentials, as IAM asks for."""
     session = boto3.session.Session()
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise OperationError("no AWS credentials are configured: name an account with AWS_PROFILE")
     request = AWSRequest("GET", url, params=query)
-    SigV4Auth(session.get_credentials(), "execute-api", session.region_name).add_auth(request)
+    SigV4Auth(credentials, "execute-api", session.region_name).add_auth(request)
     answer = httpx.get(url, params=query, headers=dict(request.headers.items()), timeout=_SECONDS)
     body: dict[str, Any] = answer.json()
     if answer.is_success:

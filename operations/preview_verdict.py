@@ -113,7 +113,7 @@ def verdict(
         found.refusals += _asked(gate)
     if not batch.manifest.train:
         found.not_run.append(
-            'manifest.json says "train": false: whether a release is live that can answer for these records was not '
+            "nothing is trained on this batch: whether a release is live that can answer for these records was not "
             "looked at"
         )
     elif not found.refusals:

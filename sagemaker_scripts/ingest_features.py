@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""IngestFeatures: writes the features of a release that have changed into the Feature Store, online and offline.
+"""IngestFeatures: writes the features of a release into the offline store, before anybody decides about the release.
+
+The online store, from which clients are answered, is ServeFeatures' (``serve_features.py``).
 
 Each instance of the job writes its own share of the tenants, and its outcome into a folder of its own.
 
@@ -18,7 +20,7 @@ import boto3
 from tenant_experience.aws.feature_group import ensure_feature_group
 from tenant_experience.aws.feature_store_writer import FeatureGroup, runtime_client
 from tenant_experience.data_layout import FEATURES_FILE, processing_input, processing_output
-from tenant_experience.features.ingestion import ingest
+from tenant_experience.features.ingestion import keep
 from tenant_experience.features.records import feature_types, read_records
 from tenant_experience.jobs.instance_resources import instance_share
 from tenant_experience.jobs.job import run_job
@@ -26,7 +28,6 @@ from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.use_case.schema import load_use_case
 
 OUTPUT = "ingestion"
-BOTH_STORES = "online,offline"
 
 
 def main(arguments: list[str] | None = None) -> Outcome:
@@ -36,12 +37,6 @@ def main(arguments: list[str] | None = None) -> Outcome:
     parser.add_argument("--feature-group", required=True)
     parser.add_argument("--offline-role-arn", required=True)
     parser.add_argument("--offline-uri", required=True, help="s3://bucket/prefix/")
-    parser.add_argument(
-        "--stores",
-        choices=(BOTH_STORES, "offline"),
-        default=BOTH_STORES,
-        help="offline: history, beside what is served (%(default)s)",
-    )
     options = parser.parse_args(arguments)
     use_case = load_use_case(processing_input("use_case"))
     ensure_feature_group(
@@ -53,10 +48,9 @@ def main(arguments: list[str] | None = None) -> Outcome:
         role_arn=options.offline_role_arn,
     )
     share = instance_share()
-    result = ingest(
+    result = keep(
         FeatureGroup(runtime_client(), options.feature_group, use_case.record_id),
         read_records(processing_input("features") / FEATURES_FILE, use_case, options.release, share),
-        history_only=options.stores != BOTH_STORES,
         report=lambda text: print(text, flush=True),  # noqa: T201 - the job's log
     )
     result.write_failed(processing_output(OUTPUT) / share.host)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,8 +29,9 @@ from tenant_experience.errors import UserError
 from tenant_experience.jobs.job import run_job
 from tenant_experience.jobs.outcome import Outcome
 from tenant_experience.queue.reading import source_of
+from tenant_experience.release.release import ServedFeatures
 from tenant_experience.scoring.manifest import IDS, ScoringManifest
-from tenant_experience.scoring.prepare import Asked, ScoringFolders, prepare
+from tenant_experience.scoring.prepare import Asked, LiveFeatures, ScoringFolders, prepare
 from tenant_experience.use_case.manifest import parse_utc
 from tenant_experience.use_case.schema import USE_CASE_FILE
 from tenant_experience.use_case.served import parse
@@ -101,14 +103,14 @@ def _fetch_input(bucket: str, options: argparse.Namespace, raw: Path) -> None:
         objects.download_all(bucket, data_layout.score_batch(options.use_case, options.batch), raw)
 
 
-def _fetch_features(bucket: str, releases: list[str], folder: Path) -> list[Path]:
+def _fetch_features(bucket: str, served: Iterable[ServedFeatures], folder: Path) -> list[LiveFeatures]:
     """``features.parquet`` of each release that the online store was fed from."""
-    paths = []
-    for place, release in enumerate(releases):
+    files = []
+    for place, each in enumerate(served):
         path = folder / f"live_{place}" / FEATURES_FILE
-        objects.download(bucket, data_layout.features(release) + FEATURES_FILE, path)
-        paths.append(path)
-    return paths
+        objects.download(bucket, data_layout.features(each.release) + FEATURES_FILE, path)
+        files.append(LiveFeatures(path, each.without))
+    return files
 
 
 if __name__ == "__main__":

@@ -210,7 +210,7 @@ def upload(
         narrator.started(name)
     document = {"batch": batch.name, "release": name, "execution": arn, "skipped": list(batch.skipped)}
     if not follows:
-        decided = _where_to_decide(found) if batch.manifest.get("train", True) else "Nobody is asked to decide."
+        decided = _where_to_decide(found) if batch.trains else "Nobody is asked to decide."
         printed.print(f"Follow it with tenx follow {name}. {decided}", soft_wrap=True)
         if as_json:
             print_document(document)

@@ -326,7 +326,9 @@ def _rows(changed: Approval, asked: Asked, given: vote.Vote) -> list[audit.Row]:
     """The vote, and the decision if it was the last vote that was needed."""
     rows = [audit.row(**_audited(changed, "voted", asked, vote=given.document()))]
     if changed.outcome is not None:
-        rows.append(audit.row(**_audited(changed, "decided", asked, outcome=changed.outcome.document())))
+        version = changed.approval_id
+        models = {slug: {"version": version, "digest": digest} for slug, digest in changed.digests.items()}
+        rows.append(audit.row(**_audited(changed, "decided", asked, outcome=changed.outcome.document(), models=models)))
     return rows
 
 

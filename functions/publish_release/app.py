@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
 from tenant_experience import data_layout
-from tenant_experience.aws import approvals, client_errors, model_archives, model_registry, objects, release_table
+from tenant_experience.aws import (
+    approvals,
+    audit,
+    client_errors,
+    model_archives,
+    model_registry,
+    objects,
+    release_table,
+)
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
@@ -26,33 +35,38 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Moves the release pointer of the approved partitions; each model's digest is that of the registry.
 
     Args:
-        event: release, use_case, started_at (the execution's), shards (the output of TrainModels).
+        event: release, use_case, started_at (the execution's), shards (the output of TrainModels; none of a batch of
+            features alone).
 
     Raises:
-        ReleaseSupersededError: when a later release is live.
+        ReleaseSupersededError: when a later release is live in one of its partitions.
         ModelDiffersError: when an archive is not the one that was registered; nothing is published.
         PlatformError: ``pointer_moved``; the state machine retries. ``not_registered``.
     """
-    release = event["release"]
-    request, _ = approvals.read_approval(release)
+    release, use_case = event["release"], event["use_case"]
     ready = ready_partitions(objects.read_outcomes(setting("DATA_BUCKET"), event["shards"]))
-    ready = [partition for partition in ready if request.approves(partition.slug)]
-    models = [_registered(release, event["use_case"], partition.slug) for partition in ready]
-    current = release_table.read_live(event["use_case"])
+    rejected: list[str] = []
+    if ready:  # a batch of features alone asks nobody
+        request, _ = approvals.read_approval(release)
+        rejected = [partition.slug for partition in ready if not request.approves(partition.slug)]
+        ready = [partition for partition in ready if request.approves(partition.slug)]
+    models = [_registered(release, use_case, partition.slug) for partition in ready]
+    for model in models:
+        if model.digest:
+            model_archives.check_registered(model)
+        else:
+            logger.warning("registered without a digest", extra={"release": release, "partition": model.slug})
+    move = partial(next_live, release=release, started_at=event["started_at"], models=models, rejected=rejected)
     try:
-        live = next_live(current, release=release, started_at=event["started_at"], models=models)
+        live = release_table.move_live(use_case, release, move)
     except UserError as error:
-        raise ReleaseSupersededError(error.message, code=error.code) from error
-    if live is not None:
-        for model in models:
-            if model.digest:
-                model_archives.check_registered(model)
-            else:
-                logger.warning("registered without a digest", extra={"release": release, "partition": model.slug})
-        release_table.write_live(event["use_case"], live)
-        logger.info("release published", extra={"release": release, "models": len(models)})
-    published = live or current  # None: an earlier attempt published it, and its answer was lost
-    return {"release": release, "models": len(models), "previous": (published and published.previous) or ""}
+        if error.code == "superseded":
+            raise ReleaseSupersededError(error.message, code=error.code) from error
+        raise
+    described = {model.slug: {"version": model.version, "digest": model.digest} for model in models}
+    audit.append(release, "published", use_case=use_case, models=described)
+    logger.info("release published", extra={"release": release, "models": len(models), "revision": live.revision})
+    return {"release": release, "models": len(models), "previous": live.previous or ""}
 
 
 def _registered(release: str, use_case: str, slug: str) -> PublishedModel:

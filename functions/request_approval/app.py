@@ -87,6 +87,7 @@ def _request(event: dict[str, Any], now: int) -> Approval:
         requested_by=requested_by,
         rules=rules,
         partitions=approval.partitions_to_decide(outcomes),
+        digests=approval.digests_to_decide(outcomes),
         asked=tuple(Asked(each.address) for each in asked),
         summary=approval.summarise(
             release,

@@ -119,6 +119,7 @@ NAMES = {
         "_evaluate_alarm",
         "_evaluate_parent_alarms",
         "_is_sns_action_arn",
+        "_metric_bucket",
         "_metrics",
         "_p",
         "_put_metric_alarm",

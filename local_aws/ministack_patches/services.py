@@ -8,11 +8,13 @@ from typing import Any, Protocol
 
 from ministack import app
 from ministack.core import iam_evaluator, responses, router
-from ministack.services import eventbridge
+from ministack.services import cloudwatch, eventbridge
 
 Handler = Callable[
     [str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[tuple[int, dict[str, str], bytes]]
 ]
+
+_MOST_POINTS = 10_000  # of one metric: an endpoint under load writes several for each request
 
 
 class Check(Protocol):
@@ -74,6 +76,20 @@ def publish_event(detail_type: str, detail: dict[str, Any], resources: Sequence[
         "Resources": list(resources),
     }
     eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+
+
+def metric_recorder(account: str, region: str) -> Callable[[str, float, str, dict[str, str]], None]:
+    """What writes SageMaker's own metrics: name, value, unit, dimensions."""
+
+    def record(name: str, value: float, unit: str, dimensions: dict[str, str]) -> None:
+        responses.set_request_account_id(account)
+        responses.set_request_region(region)
+        cloudwatch.record_metric("AWS/SageMaker", name, value, unit, dimensions)
+        points = cloudwatch._metric_bucket(("AWS/SageMaker", name, cloudwatch._dims_key(dimensions)))
+        if len(points) > 2 * _MOST_POINTS:
+            del points[:-_MOST_POINTS]
+
+    return record
 
 
 def is_allowed(scope: Mapping[str, Any], query: dict[str, list[str]], body: bytes, checks: Sequence[Check]) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws.sagemaker.core import tags
-from local_aws.sagemaker.core.context import Context, Timing
+from local_aws.sagemaker.core.context import Context, RecordMetric, Timing
 from local_aws.sagemaker.core.errors import not_emulated
 from local_aws.sagemaker.core.images import Image
 from local_aws.sagemaker.core.instance_types import InstanceType, instance_type
@@ -50,6 +50,7 @@ class SageMaker:
         credentials: Callable[[str, str], dict[str, str]],
         timing: Timing | None = None,
         publish_event: PublishEvent | None = None,
+        record_metric: RecordMetric | None = None,
         instance_type: Callable[[str], InstanceType | None] = instance_type,
     ) -> None:
         context = Context(
@@ -62,6 +63,7 @@ class SageMaker:
             store=Store(state_dir / "sagemaker.sqlite"),
             timing=timing or Timing(),
             publish_event=publish_event,
+            record_metric=record_metric,
             instance_type=instance_type,
         )
         self._context = context

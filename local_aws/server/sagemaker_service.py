@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from local_aws.http.sagemaker import SageMakerHttp
 from local_aws.ministack_patches import services
 from local_aws.ministack_patches.iam import callers
 from local_aws.ministack_patches.states.sagemaker import ServiceFaultError
-from local_aws.sagemaker import SageMaker, ServiceError, load_image
+from local_aws.sagemaker import SageMaker, ServiceError, Timing, load_image
 from local_aws.sagemaker.core.child_process import ChildProcess
 from local_aws.sagemaker.core.images import ImageError
 
@@ -43,7 +44,9 @@ def start(
         account=account,
         images=images,
         credentials=_credentials,
+        timing=Timing(wait_scale=float(os.environ.get("SFN_WAIT_SCALE", "1"))),
         publish_event=services.publish_event,
+        record_metric=services.metric_recorder(account, region),
     )
 
     def call(operation: str, request: dict[str, Any]) -> dict[str, Any]:

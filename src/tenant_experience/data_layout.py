@@ -16,6 +16,7 @@ RAW = "raw"
 INFERENCE = "inference"
 EVALUATIONS = "evaluations"
 INGESTION = "ingestion"
+SERVED = "served"
 SCORE = "score"
 SCORING = "scoring"
 PREDICTIONS = "predictions"
@@ -36,6 +37,8 @@ QUARANTINE_FILE = "quarantine.parquet"
 OUTCOMES_FILE = "outcomes.parquet"
 OUTCOME_QUARANTINE_FILE = "outcome_quarantine.parquet"
 FAILED_RECORDS_FILE = "failed_records.json"
+# The partitions of a release that its approver rejected.
+REJECTED_FILE = "rejected.json"
 GROUPS_FILE = "groups.parquet"
 GROUPING_FILE = "grouping.json"
 NEXT_PERIOD_FILE = "next_period.json"
@@ -187,8 +190,13 @@ def quarantine(release: str) -> str:
 
 
 def ingestion(release: str) -> str:
-    """What feature ingestion wrote, and what it could not write."""
+    """What was written to the offline store, and what could not be written."""
     return f"{INGESTION}/{release}/"
+
+
+def served(release: str) -> str:
+    """What was written to the online store, and what could not be written."""
+    return f"{SERVED}/{release}/"
 
 
 def clusters(release: str, shard: int) -> str:

@@ -29,6 +29,7 @@ STAGES = [
     "RegisterModels",
     "DeployEndpoint",
     "SmokeTest",
+    "ServeFeatures",
     "PublishRelease",
 ]
 
@@ -354,8 +355,13 @@ def test_further_releases_move_the_version_and_the_api_never_stops(
     assert len(parquet.read_table(moved)) >= judged["changes"]["moved"]
 
 
-def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: FinishedRelease) -> None:
+def test_rejecting_changes_no_answer_and_says_why(flow: Flow, first: FinishedRelease) -> None:
+    """The same tenants with other messages: as long as nobody has approved it, nothing of it is served."""
     before = flow.live()
+    tenants = [f"T{number:06d}" for number in range(500)]
+    groups = [tenants[start : start + 100] for start in range(0, len(tenants), 100)]
+    answers = [row for group in groups for row in flow.predictions(group)]
+    assert sum(row["status"] == "scored" for row in answers) > 300
 
     def scan(mail: dict[str, Any]) -> None:
         """A mail scanner follows the link, as often as it likes; a person sends the form too early."""
@@ -379,6 +385,9 @@ def test_rejecting_deploys_nothing_and_says_why(flow: Flow, first: FinishedRelea
     assert done.execution["error"] == "ReleaseRejected"
     assert done.visited[-1] == "ReleaseRejected"
     assert flow.live() == before
+    assert "ServeFeatures" not in done.visited
+    now = [row for group in groups for row in flow.predictions(group)]
+    assert sum(row != earlier for row, earlier in zip(now, answers, strict=True)) == 0
     packages = flow.packages(done.release)
     assert [(package["status"], package["reason"]) for package in packages] == [
         ("Rejected", f"rejected by {APPROVED_AS}: the groups look wrong")

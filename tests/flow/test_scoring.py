@@ -37,11 +37,10 @@ def assert_as_the_api_says(flow: Flow, rows: list[dict[str, Any]]) -> None:
 
 
 def fed_from(flow: Flow) -> str:
-    """The release whose features are live last, which need not be the live one: it may have been rejected."""
-    key = {"id": {"S": f"features#{USE_CASE}"}}
-    table = flow.stack.outputs["ReleaseTableName"]
-    item = boto3.client("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True)["Item"]
-    return str(item["releases"]["L"][-1]["S"])
+    """The release whose features are live last, which need not be the live one: nothing may have been trained on it."""
+    live = flow.live()
+    assert live is not None
+    return str(live["served"][-1])
 
 
 def features_as_uploaded(flow: Flow, release: str) -> bytes:

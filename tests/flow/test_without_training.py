@@ -41,7 +41,7 @@ def write_events(folder: Path, as_of: datetime, contacts: int) -> Path:
 
 
 def asked(path: Path, name: str, as_of: datetime) -> RawBatch:
-    manifest = {"source": "events", "as_of": f"{as_of:%Y-%m-%dT%H:%M:%SZ}", "train": False}
+    manifest = {"source": "events", "as_of": f"{as_of:%Y-%m-%dT%H:%M:%SZ}", "release": "features_only"}
     return RawBatch(name, (path,), manifest)
 
 
@@ -54,8 +54,9 @@ def send(flow: Flow, batch: RawBatch) -> FinishedRelease:
     return flow.release(batch, before=unexpected)
 
 
-def ingestion(flow: Flow, release: str) -> dict[str, Any]:
-    prefix = f"ingestion/{release}/"
+def served(flow: Flow, release: str) -> dict[str, Any]:
+    """What ServeFeatures did."""
+    prefix = f"served/{release}/"
     listed = boto3.client("s3").list_objects_v2(Bucket=flow.bucket, Prefix=prefix)["Contents"]
     (key,) = [each["Key"] for each in listed if each["Key"].endswith("outcome.json")]
     found: dict[str, Any] = flow.json_object(key)
@@ -87,7 +88,8 @@ def test_nothing_is_trained_and_nobody_is_asked(flow: Flow, answered: Answered) 
     assert done.execution["status"] == "SUCCEEDED", (done.execution.get("error"), done.execution.get("cause"))
     assert "Served" in done.visited
     assert not set(NEVER) & set(done.visited)
-    assert flow.live() == answered.live
+    live = flow.live()
+    assert live == {**answered.live, "served": [*answered.live["served"], done.release]}
     mail = flow.mailbox.wait_for(f"Answered without training: {done.release}")
     assert f"Release {answered.live['release']} of tenant_experience answers for the batch new." in mail["text"]
     assert "Records: 20, from 200 rows" in mail["text"]
@@ -109,7 +111,7 @@ def test_the_same_batch_again_changes_nothing(flow: Flow, answered: Answered) ->
     before = flow.get(f"/tenants/{NEW[0]}/features").json()
     again = send(flow, asked(answered.path, "new-again", answered.as_of))
     assert again.execution["status"] == "SUCCEEDED"
-    counts = ingestion(flow, again.release)
+    counts = served(flow, again.release)
     assert (counts["records"], counts["unchanged"], counts["written"]) == (20, 20, 0)
     assert flow.get(f"/tenants/{NEW[0]}/features").json() == before
 
@@ -140,7 +142,7 @@ def test_an_older_batch_does_not_replace_a_newer_one(flow: Flow, answered: Answe
     earlier = answered.as_of - timedelta(days=10)
     older = send(flow, asked(write_events(flow.inputs / "older", earlier, contacts=30), "older", earlier))
     assert older.execution["status"] == "SUCCEEDED"
-    counts = ingestion(flow, older.release)
+    counts = served(flow, older.release)
     assert (counts["newer"], counts["written"]) == (20, 0)
     assert flow.get(f"/tenants/{NEW[0]}/features").json() == before
 
@@ -164,7 +166,7 @@ def test_customers_with_and_without_labels_are_served_by_models_of_those_with(fl
     assert mixed.execution["status"] == "SUCCEEDED", (mixed.execution.get("error"), mixed.execution.get("cause"))
     outcome = flow.json_object(f"features/{mixed.release}/outcome.json")
     assert (outcome["tenants"], outcome["data_quality"]["may_train"]) == (6 * CUSTOMERS, 2 * CUSTOMERS)
-    assert ingestion(flow, mixed.release)["records"] == 6 * CUSTOMERS
+    assert served(flow, mixed.release)["records"] == 6 * CUSTOMERS
 
     write_churn(tmp_path / "new", "DummyDim1", 40, seed=7)
     path = tmp_path / "new" / "DummyDim1.csv"

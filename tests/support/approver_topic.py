@@ -13,6 +13,8 @@ from botocore.exceptions import ClientError
 
 from tenant_experience.aws import notifications
 
+_SEND_TO = notifications.send_to
+
 
 @dataclass
 class Topic:
@@ -47,6 +49,7 @@ def approver_topic() -> Iterator[Topic]:
     found = Topic()
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setenv("APPROVAL_TOPIC", boto3.client("sns").create_topic(Name="requests")["TopicArn"])
+        monkeypatch.setattr(notifications, "send_to", _SEND_TO)  # others may have put something in its place
         monkeypatch.setenv("API_URL", "https://api.example.com/v1")
         notifications.sns.cache_clear()
         notifications.sns().meta.events.register("provide-client-params.sns.Publish", found.publish)

@@ -125,6 +125,7 @@ class Drive:
         error = execution.get("error", "")
         live, endpoint = self._flow.live(), self._flow.stack.outputs["EndpointName"]
         listed = boto3.client("sagemaker").list_endpoints(NameContains=endpoint)["Endpoints"]
+        statuses = [each["EndpointStatus"] for each in listed if each["EndpointName"] == endpoint]
         return Stop(
             status=execution["status"],
             error=error,
@@ -132,7 +133,7 @@ class Drive:
             state=self._last_state(),
             live=live["release"] if live else None,
             packages=[(package["status"], package["reason"]) for package in self._flow.packages(self.release)],
-            endpoint=listed[0]["EndpointStatus"] if listed else None,
+            endpoint=statuses[0] if statuses else None,
             mail=self._mail(error) if error else "",
         )
 

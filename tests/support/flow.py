@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,11 +32,16 @@ APPROVER = "Tess Ter"
 # How a decision of theirs is recorded: under the address that the link was sent to.
 APPROVED_AS = f"approver@example.com ({APPROVER})"
 _REQUEST_SECONDS = 120
+OTHER_IMAGE = "tenant-experience-other"
+"""The name of an image that answers otherwise than the real one."""
+_PROJECT = tomllib.loads((laptop.ROOT / "pyproject.toml").read_text())
+_IMAGES = [*_PROJECT["tool"]["local-aws"]["images"], "tests/support/other_image/image.json"]
 
 
 def start_server(*extra: str) -> Laptop:
     """Start the laptop's AWS of these tests, and point this process's AWS clients at it."""
-    return laptop.start(STATE, "--wait-scale", WAIT_SCALE, *extra)
+    images = [word for image in _IMAGES for word in ("--image", str(laptop.ROOT / image))]
+    return laptop.start(STATE, "--wait-scale", WAIT_SCALE, *images, *extra)
 
 
 def _client() -> httpx.Client:
@@ -141,7 +147,7 @@ class Flow:
             self.http.delete(self.faults_url)
 
     def live(self, use_case: str = USE_CASE) -> dict[str, Any] | None:
-        """The live release, its models and their digests; None when nothing is live."""
+        """The live release, its models, their digests, and whose features are served; None when nothing is live."""
         item = (
             boto3.client("dynamodb")
             .get_item(
@@ -153,7 +159,13 @@ class Flow:
         )
         if item is None:
             return None
-        return {"release": item["release"]["S"]} | {name: json.loads(item[name]["S"]) for name in ("models", "digests")}
+        partitions = json.loads(item["partitions"]["S"])
+        return {
+            "release": item["release"]["S"],
+            "models": {slug: each["version"] for slug, each in partitions.items()},
+            "digests": {slug: each["digest"] for slug, each in partitions.items()},
+            "served": [release for release, _began, _without in json.loads(item["served"]["S"])],
+        }
 
     def packages(self, release: str) -> list[dict[str, Any]]:
         """The model packages of a release."""

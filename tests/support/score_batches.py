@@ -17,7 +17,7 @@ from tenant_experience.release.release import LiveRelease, PublishedModel
 from tenant_experience.scoring.answers import Run
 from tenant_experience.scoring.manifest import ScoringManifest
 from tenant_experience.scoring.partitions import score_partitions
-from tenant_experience.scoring.prepare import Asked, ScoringFolders, prepare
+from tenant_experience.scoring.prepare import Asked, LiveFeatures, ScoringFolders, prepare
 from tenant_experience.scoring.publish import Answers, check_counts, read_files, write_errors, write_files
 from tenant_experience.use_case.served import parse
 from tests.support.written_use_case import Written
@@ -66,10 +66,14 @@ class Scoring:
 
     @property
     def live(self) -> LiveRelease:
-        return LiveRelease("r1", "2026-11-01T00:00:00Z", 1, dict.fromkeys(self.models, "r1"))
+        return LiveRelease.of_models("r1", "2026-11-01T00:00:00Z", 1, dict.fromkeys(self.models, "r1"))
 
     def prepare(
-        self, files: dict[str, bytes], manifest: dict[str, Any] | None, fed: list[Path] | None = None, **more: Any
+        self,
+        files: dict[str, bytes],
+        manifest: dict[str, Any] | None,
+        fed: list[LiveFeatures] | None = None,
+        **more: Any,
     ) -> tuple[Outcome, Path]:
         """PrepareScoring; a manifest of None is what is live."""
         self._number += 1
@@ -90,7 +94,8 @@ class Scoring:
             live=self.live,
             transform_rows=self.transform_rows,
         )
-        folders = ScoringFolders(raw, self.written.folder, previous, fed or [previous / FEATURES_FILE], prepared)
+        live = fed or [LiveFeatures(previous / FEATURES_FILE)]
+        folders = ScoringFolders(raw, self.written.folder, previous, live, prepared)
         outcome = prepare(folders, asked, self.run.use_case, **more)
         outcome.write(prepared)
         return outcome, prepared
@@ -101,7 +106,11 @@ class Scoring:
         return Run("20261102-abcdef0", "b1", SCORED_AT, use_case)
 
     def score(
-        self, files: dict[str, bytes], manifest: dict[str, Any] | None, fed: list[Path] | None = None, **more: Any
+        self,
+        files: dict[str, bytes],
+        manifest: dict[str, Any] | None,
+        fed: list[LiveFeatures] | None = None,
+        **more: Any,
     ) -> Scored:
         """All of it."""
         outcome, prepared = self.prepare(files, manifest, fed, **more)

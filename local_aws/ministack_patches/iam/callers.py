@@ -48,7 +48,7 @@ _extract_resource_arn = iam_actions.extract_resource_arn
 
 
 def _resource_arn(service: str, method: str, path: str, headers: Any, body: bytes, *more: Any) -> str:
-    """The resource of a request: of the answer to a task token its machine; Map Runs and move tasks of SQS by ARN."""
+    """The resource of a request: the machine of a task token; alarms by name; Map Runs and move tasks of SQS by ARN."""
     if service == "states" and b'"taskToken"' in body:
         token = json.loads(body).get("taskToken")
         return task_token.state_machine(str(token)) or "*"
@@ -58,7 +58,15 @@ def _resource_arn(service: str, method: str, path: str, headers: Any, body: byte
         return str(json.loads(body).get("SourceArn", "*"))
     if service == "states" and b'"mapRunArn"' in body:
         return str(json.loads(body).get("mapRunArn", "*"))
+    if service == "monitoring" and b'"AlarmNames"' in body and (names := _alarm_names(body)):
+        _, region, account = more  # MiniStack checks one resource, so the first of several alarms
+        return f"arn:aws:cloudwatch:{region}:{account}:alarm:{names[0]}"
     return str(_extract_resource_arn(service, method, path, headers, body, *more))
+
+
+def _alarm_names(body: bytes) -> list[str]:
+    names = json.loads(body)["AlarmNames"]
+    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 _parse_policy_document = iam_evaluator.parse_policy_document

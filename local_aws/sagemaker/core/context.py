@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,9 @@ from local_aws.sagemaker.core.storage import Storage
 Credentials = Callable[[str, str], dict[str, str]]
 """(role ARN, session name) -> AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN."""
 
+RecordMetric = Callable[[str, float, str, dict[str, str]], None]
+"""(name, value, unit, dimensions); the namespace is ``AWS/SageMaker``."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -35,6 +38,7 @@ class Timing:
     startup: float = 480  # until /ping answers 200 (AWS: 8 minutes), unless the variant says otherwise
     drain: float = 60  # for requests under way on a replaced serving process: the longest invocation
     invocation: float = 60  # for one answer of a container (InvokeEndpoint's own limit)
+    wait_scale: float = 1  # how much of an update's waiting intervals passes (AWS: all of it)
     model_load: float = 60  # for another request's loading of the same model, before ModelNotReadyException
     feature_group_creation: float = 0.3
     offline_delay: float = 5  # AWS: up to 15 minutes
@@ -53,6 +57,7 @@ class Context:
     store: Store
     timing: Timing = field(default_factory=Timing)
     publish_event: PublishEvent | None = None
+    record_metric: RecordMetric | None = None
     instance_type: Callable[[str], InstanceType | None] = instance_type
     logs: ContainerLogs = field(default_factory=ContainerLogs)
     memory: MemoryWatch = field(default_factory=MemoryWatch)
@@ -120,6 +125,26 @@ class Context:
                 aws_session_token=variables.get("AWS_SESSION_TOKEN"),
                 config=config,
             )
+
+    def alarm_fault(self, role_arn: str, names: Sequence[str]) -> str:
+        """Why these alarms, as ``role_arn`` sees them, forbid to go on; an empty text when they do not."""
+        config = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard", "max_attempts": 3})
+        try:
+            client = self._client("cloudwatch", self.assume(role_arn, "SageMaker"), config)
+            alarms = client.describe_alarms(AlarmNames=list(names))["MetricAlarms"]
+        except (ClientError, BotoCoreError, ServiceError) as error:
+            return f"The alarms {', '.join(names)} could not be read with the role {role_arn}: {error}"
+        states = {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
+        if missing := [name for name in names if name not in states]:
+            return f"There is no alarm {', '.join(missing)}."
+        tripped = [name for name in names if states[name] == "ALARM"]
+        return f"One or more alarms went into ALARM state: {', '.join(tripped)}." if tripped else ""
+
+    def measure(self, dimensions: dict[str, str], values: Mapping[str, tuple[float, str]]) -> None:
+        """Write metrics of the namespace ``AWS/SageMaker``: name -> value and unit."""
+        if self.record_metric is not None:
+            for name, (value, unit) in values.items():
+                self.record_metric(name, value, unit, dimensions)
 
     def follow_log(self, file: Path, group: str, stream: str, variables: dict[str, str]) -> FollowedFile:
         """Send what is written to ``file`` to CloudWatch Logs, with credentials that :meth:`assume` gave."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import select
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ class Answer:
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    seconds: float = 0.0
 
     def header(self, name: str) -> str | None:
         """The header's value, whatever the case of its name."""
@@ -98,9 +100,10 @@ class ContainerClient:
         headers: Mapping[str, str],
         body: bytes | None,
     ) -> Answer:
+        begun = time.monotonic()
         connection.request(method, path, body=body, headers=dict(headers))
         response = connection.getresponse()
-        answer = Answer(response.status, response.getheaders(), response.read())
+        answer = Answer(response.status, response.getheaders(), response.read(), time.monotonic() - begun)
         if response.will_close:
             connection.close()
         else:

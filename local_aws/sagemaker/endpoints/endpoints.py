@@ -16,6 +16,7 @@ from local_aws.sagemaker.core import listing, tags
 from local_aws.sagemaker.core.context import Context
 from local_aws.sagemaker.core.errors import ServiceError, validation_error
 from local_aws.sagemaker.core.validation import refuse_others
+from local_aws.sagemaker.endpoints.deployment import Deployment, GreenFleet, plan, retained
 from local_aws.sagemaker.endpoints.models import Models, not_there
 from local_aws.sagemaker.endpoints.multi_model import MultiModel
 from local_aws.sagemaker.endpoints.serving_process import NotHealthyError, ServingProcess
@@ -24,7 +25,12 @@ log = logging.getLogger(__name__)
 
 KIND = "Endpoint"
 _CHANGING = {"Creating", "Updating", "Deleting"}
-_UPDATE = frozenset({"EndpointName", "EndpointConfigName", "RetainAllVariantProperties"})
+_UPDATE = frozenset(
+    {"EndpointName", "EndpointConfigName", "RetainAllVariantProperties", "ExcludeRetainedVariantProperties"}
+    | {"DeploymentConfig", "RetainDeploymentConfig"}
+)
+_ALARMS_EVERY = 0.5
+_AT_ONCE = Deployment()
 _RESTARTED = "The laptop's AWS stopped while the endpoint was being {}."
 _REACHABLE_WITHIN = 60
 
@@ -36,6 +42,11 @@ class Live:
         self.serving = serving
         self.models = MultiModel(serving) if serving.multi_model else None
 
+    @property
+    def role_arn(self) -> str:
+        """The role of the model."""
+        return str(self.serving.model["ExecutionRoleArn"])
+
 
 class Endpoints:
     """CreateEndpoint and related operations."""
@@ -44,12 +55,17 @@ class Endpoints:
         self.context = context
         self._models = models
         self._live: dict[str, Live] = {}
+        self._green: dict[str, tuple[GreenFleet, Live]] = {}  # updates whose new fleet is watched
         self._ready: dict[str, threading.Event] = {}  # endpoints that a restart is bringing back
         self._processes: set[ServingProcess] = set()  # starting, live or draining
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
-        self._stopped = False
+        self._ending = threading.Event()
         self._restore()
+
+    @property
+    def _stopped(self) -> bool:
+        return self._ending.is_set()
 
     def operations(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         """Operation name -> method that answers it."""
@@ -88,12 +104,19 @@ class Endpoints:
         refuse_others("UpdateEndpoint", request, _UPDATE)
         name, config = request["EndpointName"], request["EndpointConfigName"]
         variants = self._models.config(config)["ProductionVariants"]
+        changed: list[tuple[Deployment, dict[str, Any]]] = []
 
         def begin(found: dict[str, Any]) -> None:
             self._refuse_while_changing(found)
             if found["EndpointStatus"] == "Failed":
                 # "DeleteEndpoint is the only operation that can be performed on a failed endpoint" (EndpointStatus)
                 raise validation_error(f'Cannot update failed endpoint "{found["EndpointArn"]}".')
+            before = found["ProductionVariants"][0] if "ProductionVariants" in found else None
+            if before and "DeploymentConfig" in request and before["VariantName"] != variants[0]["VariantName"]:
+                raise validation_error("A blue/green deployment needs the variant name of the old endpoint config.")
+            variant = retained(request, variants[0], before)
+            scale = self.context.timing.wait_scale
+            changed.append((plan(request, instances=variant["InitialInstanceCount"], scale=scale), variant))
             found["EndpointStatus"] = "Updating"
             found.pop("FailureReason", None)
             found["PendingDeploymentSummary"] = {
@@ -101,9 +124,11 @@ class Endpoints:
                 "ProductionVariants": [{"VariantName": variant["VariantName"]} for variant in variants],
                 "StartTime": self.context.now(),
             }
+            if "DeploymentConfig" in request:
+                found["LastDeploymentConfig"] = request["DeploymentConfig"]
 
         found = self._change(name, begin)
-        self._in_background(self._deploy, name, config)
+        self._in_background(self._deploy, name, config, *changed[-1])
         return {"EndpointArn": found["EndpointArn"]}
 
     def describe(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -139,12 +164,13 @@ class Endpoints:
         if found is None and (ready := self._ready.get(name)):
             ready.wait(_REACHABLE_WITHIN)
             found = self._live.get(name)
-        return found
+        green = self._green.get(name)
+        return green[1] if green is not None and green[0].takes_next() else found
 
     def stop(self) -> None:
         """End every container, because the server stops. Endpoints that were InService come back at the next start."""
         with self._lock:
-            self._stopped = True
+            self._ending.set()
             processes, threads = list(self._processes), list(self._threads)
         for process in processes:
             process.stop(at_once=True)
@@ -153,9 +179,16 @@ class Endpoints:
 
     # What happens behind the operations
 
-    def _deploy(self, name: str, config_name: str) -> None:
+    def _deploy(
+        self,
+        name: str,
+        config_name: str,
+        deployment: Deployment = _AT_ONCE,
+        variant: dict[str, Any] | None = None,
+    ) -> None:
+        end = time.monotonic() + deployment.limit
         try:
-            live = self._start(name, config_name)
+            live = self._start(name, config_name, variant)
         except (NotHealthyError, ServiceError) as error:
             if not self._stopped:
                 self._fall_back(name, str(error))
@@ -166,20 +199,61 @@ class Endpoints:
                 return
             self._fall_back(name, f"InternalServerError: {type(error).__name__}: {error}")
             return
+        if name in self._live and (fault := self._shift(name, live, deployment, end)):
+            self._green.pop(name, None)
+            if not self._stopped:
+                self._fall_back(name, fault)
+                self._clear(live)
+            return
         with self._lock:
             old, self._live[name] = self._live.get(name), live
+            self._green.pop(name, None)
         self._change(name, lambda found: found.update(self._in_service(config_name, live)))
         self._change(name, lambda found: found.pop("PendingDeploymentSummary", None))
-        if old is not None:
-            self._retire(old.serving)
-            shutil.rmtree(old.serving.folder / "opt", ignore_errors=True)
+        if old is not None and not self._ending.wait(deployment.termination):
+            self._clear(old)
 
-    def _start(self, name: str, config_name: str) -> Live:
+    def _clear(self, fleet: Live) -> None:
+        self._retire(fleet.serving)
+        shutil.rmtree(fleet.serving.folder / "opt", ignore_errors=True)
+
+    def _shift(self, name: str, live: Live, deployment: Deployment, end: float) -> str:
+        """Give the green fleet its traffic step by step; returns why it lost it again, or an empty text."""
+        try:
+            for share in deployment.shares if deployment.bake or deployment.alarms else ():
+                self._green[name] = GreenFleet(share), live
+                self._change(name, self._say_baking)
+                if fault := self._watch(live, deployment, end):
+                    return fault
+        except Exception as error:
+            log.exception("endpoint %s", name)
+            return f"InternalServerError: {type(error).__name__}: {error}"
+        return ""
+
+    def _say_baking(self, found: dict[str, Any]) -> None:
+        for variant in found["PendingDeploymentSummary"]["ProductionVariants"]:
+            variant["VariantStatus"] = [{"Status": "Baking", "StartTime": self.context.now()}]
+
+    def _watch(self, live: Live, deployment: Deployment, end: float) -> str:
+        """Bake: look at the alarms until the time is over; returns why to roll back, or an empty text."""
+        baked = time.monotonic() + deployment.bake
+        while True:
+            if deployment.alarms and (fault := self.context.alarm_fault(live.role_arn, deployment.alarms)):
+                return fault
+            now = time.monotonic()
+            if now >= end:
+                return "The deployment took longer than MaximumExecutionTimeoutInSeconds and was rolled back."
+            if now >= baked:
+                return ""
+            if self._ending.wait(min(_ALARMS_EVERY, baked - now)):
+                return _RESTARTED.format("updated")
+
+    def _start(self, name: str, config_name: str, chosen: dict[str, Any] | None = None) -> Live:
         served = (self.context.store.get(KIND, name) or {}).get("_served", {})
         if name in self._ready and "model" in served:  # coming back, even if its model has been deleted meanwhile
             variant, model = served["variant"], served["model"]
         else:
-            variant = self._models.config(config_name)["ProductionVariants"][0]
+            variant = chosen or self._models.config(config_name)["ProductionVariants"][0]
             model = self._models.model(variant["ModelName"])
         serving = ServingProcess(self.context, model, variant, self._next_folder(name), f"Endpoints/{name}")
         live = Live(serving)
@@ -208,8 +282,8 @@ class Endpoints:
             "DeployedImages": [deployed],
             "CurrentWeight": weight,
             "DesiredWeight": weight,
-            "CurrentInstanceCount": 1,
-            "DesiredInstanceCount": 1,
+            "CurrentInstanceCount": variant.get("InitialInstanceCount", 1),
+            "DesiredInstanceCount": variant.get("InitialInstanceCount", 1),
         }
         return {
             "EndpointStatus": "InService",
@@ -276,7 +350,7 @@ class Endpoints:
             else:
                 return
 
-    def _in_background(self, work: Callable[..., None], *arguments: str) -> None:
+    def _in_background(self, work: Callable[..., None], *arguments: Any) -> None:
         def lead() -> None:
             try:
                 work(*arguments)

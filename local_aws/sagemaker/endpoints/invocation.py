@@ -2,6 +2,7 @@
 
 Error bodies are as the service writes them: aws/sagemaker-tensorflow-serving-container issue 109 (ModelError) and
 aws/amazon-sagemaker-examples issue 1216 (ValidationError).
+Metrics: https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _FORWARDED = {
     "x-amzn-sagemaker-inference-id": "X-Amzn-SageMaker-Inference-Id",
 }
 _NOT_EMULATED = ("x-amzn-sagemaker-inference-component", "x-amzn-sagemaker-target-container-hostname")
+_UNAVAILABLE, _GATEWAY_TIMEOUT = 503, 504
 _CUSTOM = "X-Amzn-SageMaker-Custom-Attributes"
 _TIMED_OUT = (
     "Your invocation timed out while waiting for a response from container {}. Review the latency metrics for each "
@@ -99,15 +101,31 @@ class Invocations:
             text = f"Model {given[TARGET_MODEL.lower()]} is not ready for inference yet. Try your request again."
             return _refusal(429, "ModelNotReadyException", text)
         except RefusedByContainerError as error:
+            self._measure(name, live, error.answer.status, error.answer.seconds)
             return self._model_error(name, live, place, error.answer.status, error.answer.body)
         except ContainerTimeoutError:
+            self._measure(name, live, _GATEWAY_TIMEOUT, live.serving.context.timing.invocation)
             return self._model_error(name, live, place, 0, _TIMED_OUT.format(place).encode())
         except ContainerUnreachableError:
+            self._measure(name, live, _UNAVAILABLE, 0.0)
             text = "The container is not available at the moment. Try your request again."
             return _refusal(503, "ServiceUnavailable", text)
+        self._measure(name, live, answer.status, answer.seconds)
         if answer.status >= 400:
             return self._model_error(name, live, place, answer.status, answer.body)
         return answer.status, self._response_headers(live, answer), answer.body
+
+    def _measure(self, name: str, live: Live, status: int, seconds: float) -> None:
+        """Write the endpoint's metrics of one invocation."""
+        variant = str(live.serving.variant["VariantName"])
+        values = {
+            "Invocations": (1.0, "None"),
+            "Invocation4XXErrors": (float(400 <= status < 500), "None"),
+            "Invocation5XXErrors": (float(status >= 500), "None"),
+            "InvocationModelErrors": (float(status >= 400), "None"),
+            "ModelLatency": (seconds * 1e6, "Microseconds"),
+        }
+        self._endpoints.context.measure({"EndpointName": name, "VariantName": variant}, values)
 
     def _response_headers(self, live: Live, answer: Answer) -> dict[str, str]:
         headers = {

@@ -93,14 +93,13 @@ class Models:
             ) from error
 
     def create_config(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Keep an endpoint's configuration: one variant on one instance."""
+        """Keep an endpoint's configuration: one variant, whose instances are one process here."""
         refuse_others("CreateEndpointConfig", request, _CONFIG_REQUEST)
         if len(request["ProductionVariants"]) != 1:
             raise not_emulated("CreateEndpointConfig", "more than one production variant")
         variant = request["ProductionVariants"][0]
         refuse_others("CreateEndpointConfig", variant, _VARIANT, "ProductionVariants.")
-        if variant.get("InitialInstanceCount", 1) != 1:
-            raise not_emulated("CreateEndpointConfig", "any InitialInstanceCount but 1")
+        variant.setdefault("InitialInstanceCount", 1)
         self.model(variant["ModelName"])
         variant.setdefault("InitialVariantWeight", 1.0)
         return self._create(CONFIG, "endpoint-config", request)

@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
+from local_aws.tests.sagemaker.support import PROGRAM
 from local_aws.tests.server.laptops import Laptop, free_port, run_local_aws
 from local_aws.tests.server.machines import Machines
 
@@ -20,8 +21,8 @@ def image_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An image of this interpreter whose program needs no packages, so that jobs start soon."""
     folder = tmp_path_factory.mktemp("image")
     (folder / "job.py").write_text(JOB)
-    mounts = {"/opt/program": str(folder)}
-    image = {"name": "test-image", "interpreter": sys.executable, "mounts": mounts, "path": []}
+    mounts = {"/opt/program": str(folder), "/opt/serving": str(PROGRAM)}
+    image = {"name": "test-image", "interpreter": sys.executable, "mounts": mounts, "path": ["/opt/serving"]}
     path = folder / "image.json"
     path.write_text(json.dumps(image))
     return path

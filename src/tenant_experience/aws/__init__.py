@@ -38,5 +38,6 @@ __all__ = [
     "secrets",
     "sent_notices",
     "served_features",
+    "smoke_tests",
     "stage_notices",
 ]

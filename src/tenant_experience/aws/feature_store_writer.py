@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tenant_experience.errors import PlatformError
-from tenant_experience.features.ingestion import THREADS, Record
+from tenant_experience.features.ingestion import THREADS, Record, Store
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker_featurestore_runtime import SageMakerFeatureStoreRuntimeClient
@@ -91,8 +91,8 @@ class FeatureGroup:
             code="feature_store_read",
         )
 
-    def write(self, records: Sequence[Record], *, offline_only: bool = False) -> dict[str, str]:
-        """Writes records, 25 per call, to the offline store and, unless ``offline_only``, to the online store.
+    def write(self, records: Sequence[Record], store: Store) -> dict[str, str]:
+        """Writes records to one of the two stores, 25 per call.
 
         Returns:
             The ids of the records that the store refused, or did not accept in several attempts, with its error codes.
@@ -100,16 +100,15 @@ class FeatureGroup:
         Raises:
             PlatformError: ``feature_store_write``; an error that would affect every record.
         """
-        entries = [self._entry(record, offline_only=offline_only) for record in records]
+        entries = [self._entry(record, store) for record in records]
         failed: dict[str, str] = {}
         for start in range(0, len(entries), _WRITTEN_AT_ONCE):
             failed |= self._write_entries(entries[start : start + _WRITTEN_AT_ONCE])
         return failed
 
-    def _entry(self, record: Record, *, offline_only: bool) -> Entry:
+    def _entry(self, record: Record, store: Store) -> Entry:
         values = [{"FeatureName": name, "ValueAsString": value} for name, value in record.items()]
-        entry: Entry = {"FeatureGroupName": self._name, "Record": values}
-        return entry | {"TargetStores": ["OfflineStore"]} if offline_only else entry
+        return {"FeatureGroupName": self._name, "Record": values, "TargetStores": [store]}
 
     def _write_entries(self, entries: list[Entry]) -> dict[str, str]:
         failed: dict[str, str] = {}

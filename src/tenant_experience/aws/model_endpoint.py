@@ -52,7 +52,12 @@ class EndpointAnswer:
 
 
 def predict(
-    model_key: str, instances: Sequence[Mapping[str, Any]], *, digest: str = "", explain: bool = False
+    model_key: str,
+    instances: Sequence[Mapping[str, Any]],
+    *,
+    digest: str = "",
+    explain: bool = False,
+    endpoint: str = "",
 ) -> EndpointAnswer:
     """Scores ``instances`` with the model whose archive lies at ``model_key`` below ``models/``.
 
@@ -64,6 +69,7 @@ def predict(
         instances: the tenants.
         digest: of the model that must answer; empty when none was registered.
         explain: whether contributions are wanted.
+        endpoint: which one; the stack's own when empty.
 
     Raises:
         ModelDiffersError: ``model_differs`` when the endpoint has loaded another model from that key.
@@ -72,7 +78,7 @@ def predict(
     request = {"instances": list(instances), "explain": explain, "ignore_unknown_features": True}
     try:
         response = runtime().invoke_endpoint(
-            EndpointName=setting("ENDPOINT"),
+            EndpointName=endpoint or setting("ENDPOINT"),
             TargetModel=model_key,
             ContentType="application/json",
             Accept="application/json",

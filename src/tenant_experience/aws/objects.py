@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,6 +120,13 @@ def download_all(bucket: str, prefix: str, folder: Path) -> None:
                 raise UserError(f"the key {each['Key']} leads out of its batch: rename the object", code="unsafe_name")
             if name and not name.endswith("/"):
                 download(bucket, each["Key"], path)
+
+
+def keys(bucket: str, prefix: str) -> Iterator[str]:
+    """The keys below ``prefix``."""
+    for page in s3().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for each in page.get("Contents", []):
+            yield each["Key"]
 
 
 def delete_others(bucket: str, prefix: str, names: Collection[str]) -> None:

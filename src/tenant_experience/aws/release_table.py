@@ -1,13 +1,15 @@
 """The DynamoDB table of releases: its client, its keys, and the release pointer.
 
 Items, by the key ``id``: ``live#<use_case>`` (the release pointer), ``release#<release>`` (what a release published,
-kept for roll-back and audit), ``approval#<release>`` (one decision; see ``approvals``), ``features#<use_case>`` (the
-releases whose features the online store was fed from; the state machine writes it).
+kept for roll-back and audit), ``approval#<release>`` (one decision; see ``approvals``), and ``features#<use_case>`` of
+earlier versions of this program (the releases whose features the online store was fed from, which the pointer now has).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +18,13 @@ from botocore.exceptions import ClientError
 
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError
-from tenant_experience.release.release import LiveRelease
+from tenant_experience.release.release import LivePartition, LiveRelease, ServedFeatures
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+
+_ATTEMPTS = 20
 
 
 @cache
@@ -42,41 +47,70 @@ def read_live(use_case: str) -> LiveRelease | None:
     )
     if item is None:
         return None
-    return LiveRelease(
-        release=item["release"]["S"],
-        started_at=item["started_at"]["S"],
-        revision=int(item["revision"]["N"]),
-        models=json.loads(item["models"]["S"]),
-        previous=item["previous"]["S"] if "previous" in item else None,
-        digests=json.loads(item["digests"]["S"]) if "digests" in item else {},  # absent from earlier versions' pointers
-    )
+    release, started_at, revision = item["release"]["S"], item["started_at"]["S"], int(item["revision"]["N"])
+    previous = item["previous"]["S"] if "previous" in item else None
+    if "partitions" not in item:  # of an earlier version of this program
+        models, digests = (json.loads(item[name]["S"]) if name in item else {} for name in ("models", "digests"))
+        return LiveRelease.of_models(release, started_at, revision, models, previous, digests)
+    partitions = {slug: LivePartition(**each) for slug, each in json.loads(item["partitions"]["S"]).items()}
+    served = tuple(ServedFeatures(one, began, tuple(out)) for one, began, out in json.loads(item["served"]["S"]))
+    return LiveRelease(release, started_at, revision, partitions, previous, served)
 
 
-def read_served_features(use_case: str, live: LiveRelease) -> list[str]:
-    """The releases whose features the online store has, the latest last; that of ``live`` where nobody wrote it down.
-
-    The first was the last batch that models were trained on; batches without training followed.
-    """
+def read_served_features(use_case: str, live: LiveRelease) -> tuple[ServedFeatures, ...]:
+    """What the online store was fed from, the latest last; the release of ``live`` where nobody wrote it down."""
+    if live.served:
+        return live.served
     item = (
         dynamodb()
         .get_item(TableName=setting("RELEASE_TABLE"), Key=key_of("features", use_case), ConsistentRead=True)
         .get("Item")
     )
-    return [live.release] if item is None else [each["S"] for each in item["releases"]["L"]]
+    releases = [live.release] if item is None else [each["S"] for each in item["releases"]["L"]]
+    return tuple(ServedFeatures(release, live.started_at) for release in releases)
 
 
-def write_live(use_case: str, live: LiveRelease) -> None:
-    """Moves the release pointer and records the release that it points to, in one transaction.
+def move_live(use_case: str, release: str, move: Callable[[LiveRelease | None], LiveRelease | None]) -> LiveRelease:
+    """Moves the release pointer, and tries again when somebody else moved it in between.
+
+    Args:
+        use_case: whose pointer it is.
+        release: what is published.
+        move: the pointer after it, from what it is now; None when nothing is left to do.
+
+    Returns:
+        The pointer as it is then.
 
     Raises:
-        PlatformError: ``pointer_moved`` when another release was published after it was read: read it again and retry.
+        PlatformError: ``pointer_moved`` when others were always first.
+        UserError: as ``move`` raises it.
+    """
+    for _ in range(_ATTEMPTS):
+        current = read_live(use_case)
+        if current is not None:
+            current = replace(current, served=read_served_features(use_case, current))
+        moved = move(current)
+        if moved is None and current is not None:
+            return current
+        if moved is not None and write_live(use_case, moved, release):
+            return moved
+    raise PlatformError(
+        f"the release pointer of {use_case} moved while {release} was being published", code="pointer_moved"
+    )
+
+
+def write_live(use_case: str, live: LiveRelease, release: str) -> bool:
+    """Moves the release pointer and records what it says after ``release`` was published, in one transaction.
+
+    Returns:
+        Whether it was moved; False when it was moved by somebody else since it was read.
     """
     content: dict[str, Any] = {
         "release": {"S": live.release},
         "started_at": {"S": live.started_at},
         "revision": {"N": str(live.revision)},
-        "models": {"S": json.dumps(live.models, sort_keys=True)},
-        "digests": {"S": json.dumps(live.digests, sort_keys=True)},
+        "partitions": {"S": json.dumps({slug: asdict(each) for slug, each in live.partitions.items()}, sort_keys=True)},
+        "served": {"S": json.dumps([(each.release, each.started_at, each.without) for each in live.served])},
     }
     if live.previous is not None:
         content["previous"] = {"S": live.previous}
@@ -92,12 +126,11 @@ def write_live(use_case: str, live: LiveRelease) -> None:
                         "ExpressionAttributeValues": {":read": {"N": str(live.revision - 1)}},
                     }
                 },
-                {"Put": {"TableName": table, "Item": {**key_of("release", live.release), **content}}},
+                {"Put": {"TableName": table, "Item": {**key_of("release", release), **content}}},
             ]
         )
     except ClientError as error:
         if error.response["Error"]["Code"] != "TransactionCanceledException":
             raise
-        raise PlatformError(
-            f"the release pointer of {use_case} moved while {live.release} was being published", code="pointer_moved"
-        ) from error
+        return False
+    return True

@@ -1,11 +1,13 @@
-"""Writes features to the Feature Store: only those that changed, nothing twice, and every failure by name.
+"""Writes features to the Feature Store: to its offline store at once, and to its online store when they are served.
 
-Records are compared without ``event_time`` and ``release``: the release of a served record is the one that last changed
-it. A record that is served as of a later time is not changed, whatever the order in which releases arrive.
+The offline store is a release's own: it gets every record, with its ``as_of`` as EventTime. Writing it again gives the
+same rows, and it never looks later than what is served.
 
-An online record changes only when its EventTime is greater. So EventTime is the ingestion's clock in whole seconds,
-moved past the stored EventTime where necessary. History goes to the offline store only, and has its ``as_of`` as
-EventTime: writing it again gives the same rows, and it never looks later than what is served.
+The online store is what clients are answered from. Of a release it gets the records that have changed, compared without
+``event_time`` and ``release``: the release of a served record is the one that last changed it. Their EventTime is the
+moment when the release began, so that the store itself refuses what an older release writes late. A record that is
+served as of a later time is not changed either, whatever the order in which releases arrive. A job that is repeated, or
+was killed half-way, ends with the same records.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Protocol
+from typing import Literal, Protocol
 
 from tenant_experience.features.ingestion_result import IngestionResult
 
@@ -31,6 +33,7 @@ _SECONDS_BETWEEN_REPORTS = 3.0
 _BATCHES_AHEAD = 4 * THREADS
 
 Record = dict[str, str]
+Store = Literal["OnlineStore", "OfflineStore"]
 logger = logging.getLogger("ingestion")
 
 
@@ -44,33 +47,51 @@ class FeatureStore(Protocol):
     def read(self, ids: Sequence[str]) -> dict[str, Record]:
         """Reads the online records of at most 100 ids; ids without a record are missing from the answer."""
 
-    def write(self, records: Sequence[Record], *, offline_only: bool) -> dict[str, str]:
-        """Writes records to the offline store, and online unless ``offline_only``.
+    def write(self, records: Sequence[Record], store: Store) -> dict[str, str]:
+        """Writes records to one of the two stores.
 
         Returns:
             The ids of the records that could not be written, each with the error code of the store.
         """
 
 
-def ingest(
-    store: FeatureStore,
-    records: Iterable[Record],
-    *,
-    history_only: bool = False,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    report: Callable[[str], None] | None = None,
+def keep(
+    store: FeatureStore, records: Iterable[Record], *, report: Callable[[str], None] | None = None
 ) -> IngestionResult:
-    """Writes the records that are new or have changed.
+    """Writes all records to the offline store; what is served does not change.
 
     Args:
         store: the feature group.
         records: records without ``event_time``, each id once; they are read lazily, a few thousand ahead.
-        history_only: whether all records go to the offline store only, so that what is served does not change.
-        now: the clock, UTC.
         report: receives the progress every few seconds; None writes it to the log.
     """
+    return _in_batches(partial(_keep, store), records, report)
+
+
+def serve(
+    store: FeatureStore,
+    records: Iterable[Record],
+    *,
+    began: datetime,
+    report: Callable[[str], None] | None = None,
+) -> IngestionResult:
+    """Writes the records that are new or have changed to the online store.
+
+    Args:
+        store: the feature group.
+        records: records without ``event_time``, each id once; they are read lazily, a few thousand ahead.
+        began: when the release began, UTC.
+        report: receives the progress every few seconds; None writes it to the log.
+    """
+    return _in_batches(partial(_serve, store, began), records, report)
+
+
+def _in_batches(
+    write: Callable[[list[Record]], IngestionResult],
+    records: Iterable[Record],
+    report: Callable[[str], None] | None,
+) -> IngestionResult:
     tell = report or logger.info
-    ingest_batch = _write_history if history_only else partial(_write_changes, now=now)
     total, started, reported = IngestionResult(), time.monotonic(), time.monotonic()
     batches = _batches(records)
     with ThreadPoolExecutor(THREADS) as pool:
@@ -78,7 +99,7 @@ def ingest(
         try:
             while True:
                 for batch in islice(batches, _BATCHES_AHEAD - len(pending)):
-                    pending.add(pool.submit(ingest_batch, store, batch))
+                    pending.add(pool.submit(write, batch))
                 if not pending:
                     break
                 done, pending = wait(pending, timeout=_SECONDS_BETWEEN_REPORTS, return_when=FIRST_COMPLETED)
@@ -108,25 +129,35 @@ def event_time_after(now: datetime, stored: str | None) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _write_changes(store: FeatureStore, batch: list[Record], now: Callable[[], datetime]) -> IngestionResult:
+def _keep(store: FeatureStore, batch: list[Record]) -> IngestionResult:
+    failed = store.write([{**record, EVENT_TIME: record[AS_OF]} for record in batch], "OfflineStore")
+    return IngestionResult(records=len(batch), written=len(batch) - len(failed), failed=failed)
+
+
+def _serve(store: FeatureStore, began: datetime, batch: list[Record]) -> IngestionResult:
+    event_time = _event_time(began)
     stored = store.read([record[store.record_id] for record in batch])
     result, changed = IngestionResult(records=len(batch)), []
     for record in batch:
         known = stored.get(record[store.record_id], {})
-        if known.get(AS_OF, "") > record[AS_OF]:
-            result.newer += 1
-        elif _compared(known) == _compared(record):
+        if _compared(known) == _compared(record):
             result.unchanged += 1
+        elif known.get(AS_OF, "") > record[AS_OF] or not _is_earlier(known.get(EVENT_TIME), event_time):
+            result.newer += 1
         else:
-            changed.append({**record, EVENT_TIME: event_time_after(now(), known.get(EVENT_TIME))})
-    result.failed = store.write(changed, offline_only=False)
+            changed.append({**record, EVENT_TIME: event_time})
+    result.failed = store.write(changed, "OnlineStore")
     result.written = len(changed) - len(result.failed)
     return result
 
 
-def _write_history(store: FeatureStore, batch: list[Record]) -> IngestionResult:
-    failed = store.write([{**record, EVENT_TIME: record[AS_OF]} for record in batch], offline_only=True)
-    return IngestionResult(records=len(batch), written=len(batch) - len(failed), failed=failed)
+def _event_time(began: datetime) -> str:
+    """With milliseconds, the most that the store knows: two releases may begin within a second."""
+    return began.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _is_earlier(stored: str | None, event_time: str) -> bool:
+    return stored is None or datetime.fromisoformat(stored) < datetime.fromisoformat(event_time)
 
 
 def _compared(record: Mapping[str, str]) -> Record:

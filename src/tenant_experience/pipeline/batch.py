@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from tenant_experience.data_layout import MANIFEST
+from tenant_experience.data_layout import FEATURES_FILE, MANIFEST
 from tenant_experience.errors import UserError
 from tenant_experience.features.later_events import check_condition
 from tenant_experience.features.sql import statements
@@ -71,6 +71,9 @@ class Batch:
                 code="invalid_use_case",
             )
         manifest = manifest or read_batch_manifest(folders.raw)
+        has_live_release = (folders.previous / FEATURES_FILE).is_file()
+        if use_case.refresh == "auto" and not manifest.says_what and history_as_of is None and has_live_release:
+            manifest = replace(manifest, train=False)
         source_name = manifest.source or use_case.default_source
         source = load_source(folders.use_case, source_name, use_case)
         source = source.of_file(file) if file else source.of_batch(source_name)

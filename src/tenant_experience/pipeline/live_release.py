@@ -1,6 +1,6 @@
 """Records that the live release is to answer for: its models must be able to read them, and say who answers for whom.
 
-Nothing is trained on such a batch (``"train": false`` in manifest.json), and it does not become the live release.
+Nothing is trained on such a batch (``"release": "features_only"`` in manifest.json), and the live release stays.
 """
 
 # ruff: noqa: S608 - names in SQL are quoted, as is the path
@@ -34,7 +34,7 @@ def check_live_release(connection: duckdb.DuckDBPyConnection, batch: Batch, fold
 
     Args:
         connection: may read ``folder``.
-        batch: with ``"train": false``.
+        batch: on which nothing is trained.
         folder: the ``features/`` of the live release; missing when none is live.
 
     Returns:
@@ -46,8 +46,9 @@ def check_live_release(connection: duckdb.DuckDBPyConnection, batch: Batch, fold
     use_case = batch.use_case
     if not (folder / FEATURES_FILE).is_file() or not (folder / OUTCOME).is_file():
         raise UserError(
-            f'manifest.json says "train": false, but no release of {use_case.name} is live that could answer for these '
-            'records: upload a batch with labels and without "train": false, and approve its release first',
+            f"this batch brings features alone, but no release of {use_case.name} is live that could answer for these "
+            'records: upload a batch with labels and without "train": false or "release": "features_only", and approve '
+            "its release first",
             code="no_live_release",
         )
     release = str(Outcome.read(folder).figures.get("release"))

@@ -17,6 +17,7 @@ __all__ = [
     "partition_result",
     "release",
     "reminder",
+    "roll_out",
     "run_history",
     "run_page",
     "scoring_run",

@@ -164,6 +164,7 @@ class Approval:
         rules: of the use case.
         partitions: slug -> name of every model that may go live; none where there are so many that the release is
             decided as a whole.
+        digests: slug -> the SHA-256 of the model's manifest, of the same partitions.
         revision: counts the writes; the condition of every decision.
         asked: who received a link.
         votes: one of each approver who has answered, the earliest first.
@@ -186,6 +187,7 @@ class Approval:
     requested_by: str = ""
     rules: ApprovalRules = field(default_factory=ApprovalRules)
     partitions: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
     revision: int = 0
     asked: tuple[Asked, ...] = ()
     votes: tuple[Vote, ...] = ()
@@ -308,3 +310,9 @@ def partitions_to_decide(shards: Sequence[ShardResult]) -> dict[str, str]:
     """Slug -> name of every model that may go live; none where the release can only be decided as a whole."""
     found = {partition.slug: partition.partition[:100] for shard in shards for partition in shard.ready}
     return found if len(found) <= MAX_PARTITIONS else {}
+
+
+def digests_to_decide(shards: Sequence[ShardResult]) -> dict[str, str]:
+    """Slug -> digest of the same models, for the audit; those of earlier versions have none."""
+    wanted = partitions_to_decide(shards)
+    return {each.slug: each.digest for shard in shards for each in shard.ready if each.slug in wanted and each.digest}

@@ -85,6 +85,8 @@ _MEANINGS: dict[str, tuple[str, str | None, str]] = {
         f"{UNCHANGED} The operator does what the sentence above says, and then redrives the execution.",
     ),
     "ApproverNotSubscribedError": ("nobody can be asked to approve it", None, REDRIVE),
+    "EndpointNotUpdatedError": ("its image could not take the place of the earlier one", None, REDRIVE),
+    "ImageDiffersError": ("its image answers otherwise than the models did", None, REDRIVE),
     "States.Timeout": ("a step took too long", "One of its steps did not end in time.", REDRIVE),
     "States.HeartbeatTimeout": ("a step took too long", "One of its steps did not end in time.", REDRIVE),
     "States.ServiceRestart": ("AWS on the laptop was restarted", "The laptop's AWS ended while it ran.", REDRIVE),
@@ -124,6 +126,7 @@ _FAULT = ("a step failed", "One of its steps failed, because of a fault in AWS o
 _STEPS = {
     "build-features": "computes the features",
     "ingest-features": "stores the features",
+    "serve-features": "hands the features to those who ask",
     "cluster-tenants": "finds the groups and labels",
     "train-model": "trains the model",
     "evaluate-model": "evaluates the model",

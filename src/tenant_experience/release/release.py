@@ -69,6 +69,7 @@ class ManifestArrival:
         return f"{self.arrived_at[:10].replace('-', '')}-{hashlib.sha256(identity.encode()).hexdigest()[:7]}"
 
 
+_MOST_NAMED = 3  # a message to people names so many partitions
 _HISTORY_KEYS = {"use_case", "batch", "as_of"}
 
 
@@ -143,41 +144,122 @@ class PublishedModel:
 
 
 @dataclass(frozen=True)
-class LiveRelease:
-    """The release pointer: which version of each partition's model answers now.
+class LivePartition:
+    """What answers for one partition.
 
     Attributes:
-        release: the release published last.
-        started_at: when its execution began, ISO 8601 UTC; a release never replaces one that began later.
+        version: the release that made its model.
+        digest: the SHA-256 of that model's ``model.json``; empty for a model of an earlier version of this program.
+        features: the release that the online store was last fed from for it, beside batches of features alone.
+        started_at: when the execution began that put this version here, ISO 8601 UTC; a release never replaces a
+            version that was put here by one that began later.
+    """
+
+    version: str
+    digest: str = ""
+    features: str = ""
+    started_at: str = ""
+
+
+@dataclass(frozen=True)
+class ServedFeatures:
+    """A release whose features the online store was fed from.
+
+    Attributes:
+        release: which one.
+        started_at: when its execution began, ISO 8601 UTC; of one record, the store has what began last.
+        without: slugs of the partitions that were not fed from it, because their approver rejected them.
+    """
+
+    release: str
+    started_at: str
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LiveRelease:
+    """The release pointer: which version of each partition's model answers now, and from which features.
+
+    Attributes:
+        release: of the releases that were published, the one that began last.
+        started_at: when its execution began, ISO 8601 UTC.
         revision: counts writes of the pointer; the condition of every write.
-        models: partition slug -> version. A partition that the last release could not train keeps its older version.
+        partitions: by slug. A partition that a release could not train, or that was rejected, keeps its older version.
         previous: the release before it, or None.
-        digests: partition slug -> digest of that model; without the models that have none.
+        served: what the online store was fed from, in the order of ``started_at``; empty in pointers of earlier
+            versions of this program.
     """
 
     release: str
     started_at: str
     revision: int
-    models: Mapping[str, str] = field(default_factory=dict)
+    partitions: Mapping[str, LivePartition] = field(default_factory=dict)
     previous: str | None = None
-    digests: Mapping[str, str] = field(default_factory=dict)
+    served: tuple[ServedFeatures, ...] = ()
+
+    @classmethod
+    def of_models(
+        cls,
+        release: str,
+        started_at: str,
+        revision: int,
+        models: Mapping[str, str],
+        previous: str | None = None,
+        digests: Mapping[str, str] | None = None,
+    ) -> LiveRelease:
+        """A pointer whose partitions were all put there by one release, as in earlier versions of this program.
+
+        Args:
+            release: which one.
+            started_at: when it began.
+            revision: of the pointer.
+            models: partition slug -> version.
+            previous: the release before it.
+            digests: partition slug -> digest, where one is known.
+        """
+        known = digests or {}
+        partitions = {
+            slug: LivePartition(version, known.get(slug, ""), release, started_at) for slug, version in models.items()
+        }
+        return cls(release, started_at, revision, partitions, previous)
+
+    @property
+    def models(self) -> dict[str, str]:
+        """Partition slug -> version."""
+        return {slug: partition.version for slug, partition in self.partitions.items()}
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Partition slug -> digest of its model; without the models that have none."""
+        return {slug: partition.digest for slug, partition in self.partitions.items() if partition.digest}
 
     def model_of(self, slug: str) -> PublishedModel | None:
         """The live model of this very partition."""
-        version = self.models.get(slug)
-        return None if version is None else PublishedModel(slug, version, self.digests.get(slug, ""))
+        partition = self.partitions.get(slug)
+        return None if partition is None else PublishedModel(slug, partition.version, partition.digest)
 
     def model_for(self, partition_slug: str) -> PublishedModel | None:
         """The model that answers for a tenant of this partition: its own, else the global one."""
         return self.model_of(partition_slug) or self.model_of(data_layout.GLOBAL_PARTITION)
 
-    def later_than(self, started_at: str, _partitions: Iterable[str]) -> str | None:
+    def later(self, started_at: str, slugs: Iterable[str]) -> dict[str, LivePartition]:
+        """Those of some partitions in which something is live that began after ``started_at``."""
+        found = {slug: self.partitions[slug] for slug in slugs if slug in self.partitions}
+        return {slug: partition for slug, partition in found.items() if partition.started_at > started_at}
+
+    def later_than(self, started_at: str, slugs: Iterable[str]) -> str | None:
         """The live release that keeps one that began at ``started_at`` from being published; None where none does."""
-        return self.release if self.started_at > started_at else None
+        later = self.later(started_at, slugs).values()
+        return max(later, key=lambda each: each.started_at).version if later else None
 
 
 def next_live(
-    current: LiveRelease | None, *, release: str, started_at: str, models: Iterable[PublishedModel]
+    current: LiveRelease | None,
+    *,
+    release: str,
+    started_at: str,
+    models: Iterable[PublishedModel],
+    rejected: Iterable[str] = (),
 ) -> LiveRelease | None:
     """The pointer after publishing ``release``; None when it is already published.
 
@@ -185,33 +267,55 @@ def next_live(
         current: the pointer now; None before the first release.
         release: which one.
         started_at: when its execution began.
-        models: the models of the release.
+        models: the models of the release that may answer; none of a batch of features alone.
+        rejected: slugs of the partitions that keep what they have.
 
     Raises:
-        UserError: ``superseded`` when a release that began later is live.
+        UserError: ``superseded`` when a release that began later is live in one of its partitions. Nothing of it may
+            be published then. ``no_live_release`` when there are only features, and no release is live.
     """
-    new = {model.slug: model for model in models}
-    versions = {slug: model.version for slug, model in new.items()}
-    digests = {slug: model.digest for slug, model in new.items() if model.digest}
+    fed = ServedFeatures(release, started_at, tuple(sorted(rejected)))
+    published = {model.slug: LivePartition(model.version, model.digest, release, started_at) for model in models}
     if current is None:
-        return LiveRelease(release, started_at, 1, versions, None, digests)
-    if current.release == release:
+        if not published:
+            raise UserError(f"release {release} has features alone, but no release is live", code="no_live_release")
+        return LiveRelease(release, started_at, 1, published, None, (fed,))
+    if any(each.release == release for each in current.served):
         return None
-    if current.started_at > started_at:
-        raise UserError(
-            f"release {release} began on {readable_time(started_at)}, before the live release {current.release}, "
-            f"which began on {readable_time(current.started_at)}; upload the batch again to release it",
-            code="superseded",
-        )
-    kept = {slug: digest for slug, digest in current.digests.items() if slug not in new}
+    _check_order(current, release, started_at, published)
+    begins_last = bool(published) and started_at >= current.started_at
     return LiveRelease(
-        release=release,
-        started_at=started_at,
+        release=release if begins_last else current.release,
+        started_at=started_at if begins_last else current.started_at,
         revision=current.revision + 1,
-        models={**current.models, **versions},
-        previous=current.release,
-        digests={**kept, **digests},
+        partitions={**current.partitions, **published},
+        previous=current.release if begins_last else current.previous,
+        served=_next_served(current.served, fed, replaces=bool(published) and not fed.without),
     )
+
+
+def _check_order(current: LiveRelease, release: str, started_at: str, published: Iterable[str]) -> None:
+    later = current.later(started_at, published)
+    if not later:
+        return
+    names = [
+        f"{slug} (release {found.version}, which began on {readable_time(found.started_at)})"
+        for slug, found in sorted(later.items())
+    ]
+    rest = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    raise UserError(
+        f"release {release} began on {readable_time(started_at)}, and a later one is live in {len(names)} of its "
+        f"partitions: {', '.join(names[:_MOST_NAMED])}{rest}; upload the batch again to release it",
+        code="superseded",
+    )
+
+
+def _next_served(
+    served: Iterable[ServedFeatures], fed: ServedFeatures, *, replaces: bool
+) -> tuple[ServedFeatures, ...]:
+    """``replaces``: the batch was a whole one, so that what was served before it no longer counts."""
+    kept = [each for each in served if not replaces or each.started_at > fed.started_at]
+    return tuple(sorted([*kept, fed], key=lambda each: each.started_at))
 
 
 def readable_time(moment: str | float) -> str:

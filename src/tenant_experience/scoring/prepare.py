@@ -54,6 +54,19 @@ _SAMPLE = 1_000
 
 
 @dataclass(frozen=True)
+class LiveFeatures:
+    """A ``features.parquet`` that the online store was fed from.
+
+    Attributes:
+        path: the file.
+        without: slugs of the partitions that were not fed from it.
+    """
+
+    path: Path
+    without: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class ScoringFolders:
     """What the job reads and writes.
 
@@ -61,14 +74,14 @@ class ScoringFolders:
         raw: the uploaded files, without a manifest; it is missing when what is live is answered.
         use_case: the use case.
         previous: the ``features/`` of the live release.
-        live: the ``features.parquet`` files that the online store was fed from, the latest last.
+        live: what the online store was fed from, the latest last.
         prepared: the output.
     """
 
     raw: Path
     use_case: Path
     previous: Path
-    live: Sequence[Path]
+    live: Sequence[LiveFeatures]
     prepared: Path
 
 
@@ -109,7 +122,7 @@ def prepare(
         given = Manifest(source=manifest.source, as_of=manifest.as_of, train=False)
         batch = Batch.open(_folders(folders), asked.use_case, asked.scored_at, manifest=given, file=manifest.file)
         use_case, zone = batch.use_case, batch.source.time_zone
-    places = (folders.raw, folders.previous, folders.prepared, *(path.parent for path in folders.live))
+    places = (folders.raw, folders.previous, folders.prepared, *(fed.path.parent for fed in folders.live))
     with open_session(*places, time_zone=zone) as (connection, scratch):
         pseudonyms = None if pseudonym_key is None else _pseudonyms(pseudonym_key, use_case)
         engine = DuckDbEngine(connection, scratch, pseudonyms)
@@ -140,7 +153,9 @@ def _pseudonyms(key: bytes, use_case: UseCase) -> Pseudonyms:
     return Pseudonyms(key, use_case.record_id, use_case.record_id_case)
 
 
-def _everybody(connection: duckdb.DuckDBPyConnection, live: Sequence[Path], use_case: UseCase) -> dict[str, int]:
+def _everybody(
+    connection: duckdb.DuckDBPyConnection, live: Sequence[LiveFeatures], use_case: UseCase
+) -> dict[str, int]:
     """Fills ``wanted`` with the rows that are live."""
     connection.execute(f"CREATE TABLE wanted AS {_live_rows(live, use_case)}")
     _no_quarantine(connection)
@@ -181,7 +196,7 @@ def _computed(engine: DuckDbEngine, batch: Batch, folders: ScoringFolders, scrat
     place_tenants(connection, batch.use_case, _places(portfolios, folders.previous))
     path = scratch / FEATURES_FILE
     write_features(connection, batch.use_case, path)
-    connection.execute(f"CREATE TABLE wanted AS {_live_rows([path], batch.use_case)}")
+    connection.execute(f"CREATE TABLE wanted AS {_live_rows([LiveFeatures(path)], batch.use_case)}")
     table = quality.table
     return {
         "rows": intake.rows,
@@ -219,13 +234,14 @@ def _places(portfolios: Mapping[str, tuple[int, int]], previous: Path) -> dict[s
     }
 
 
-def _live_rows(paths: Sequence[Path], use_case: UseCase) -> str:
+def _live_rows(files: Sequence[LiveFeatures], use_case: UseCase) -> str:
     """SQL: the rows of ``features.parquet`` files, of each record those of the latest moment, as the online store has.
 
     Features that a file lacks, because the use case was changed since, are null.
     """
     tables = [
-        f"SELECT *, {place} AS _place FROM read_parquet({literal(str(path))})" for place, path in enumerate(paths)
+        f"SELECT *, {place} AS _place FROM read_parquet({literal(str(each.path))}){_except(each.without)}"
+        for place, each in enumerate(files)
     ]
     unknown = [f"CAST(NULL AS {_type(name, use_case)}) AS {identifier(name)}" for name in use_case.features]
     own = (use_case.record_id, use_case.partition_column, "partition_slug", "as_of", "history")
@@ -233,7 +249,11 @@ def _live_rows(paths: Sequence[Path], use_case: UseCase) -> str:
     columns = ", ".join(map(identifier, names))
     last = f"QUALIFY row_number() OVER (PARTITION BY {identifier(use_case.record_id)} ORDER BY as_of DESC, _place DESC)"
     rows = " UNION ALL BY NAME ".join([*tables, f"SELECT {', '.join(unknown)} WHERE false"])
-    return f"SELECT {columns} FROM ({rows}) {f'{last} = 1' if len(paths) > 1 else ''}"
+    return f"SELECT {columns} FROM ({rows}) {f'{last} = 1' if len(files) > 1 else ''}"
+
+
+def _except(slugs: Sequence[str]) -> str:
+    return f" WHERE partition_slug NOT IN ({', '.join(map(literal, slugs))})" if slugs else ""
 
 
 def _type(name: str, use_case: UseCase) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +20,23 @@ from tenant_experience.json_document import parse_json
 from tenant_experience.use_case.group_choice import GroupChoice, parse_group_choice
 
 KEYS = (
-    *("source", "as_of", "mode", "train", "hyperparameters", "models", "tuning", "groups", "accept", "outcomes"),
+    *(
+        "source",
+        "as_of",
+        "mode",
+        "release",
+        "train",
+        "hyperparameters",
+        "models",
+        "tuning",
+        "groups",
+        "accept",
+        "outcomes",
+    ),
     "requested_by",
 )
+# The value of the key ``release``: features alone go online, and the live models answer with them.
+FEATURES_ONLY = "features_only"
 # What only matters where a model is trained.
 _OF_TRAINING = ("hyperparameters", "models", "tuning", "groups", "outcomes")
 Scope = Literal["global", "per_partition", "pooled"]
@@ -52,6 +67,7 @@ class Manifest:
         accept: the gates that this batch may break; the approver is told first.
         outcomes: the source that maps the files of outcomes.
         train: whether models are trained; if not, the live release answers for the records of this batch.
+        says_what: whether the manifest itself says so, or asks for something of a training; otherwise the use case may.
         mode: ``append`` when the events of earlier such batches count as well as those of this one.
         requested_by: the e-mail address of whoever uploads the batch; a use case can say that others must decide.
     """
@@ -66,6 +82,7 @@ class Manifest:
     outcomes: str | None = None
     train: bool = True
     mode: Mode = "replace"
+    says_what: bool = False
     requested_by: str | None = None
 
     @property
@@ -113,13 +130,13 @@ def parse_manifest(document: object) -> Manifest:
     mode = document.get("mode")
     if mode is not None and mode not in get_args(Mode):
         _refuse(f"key 'mode' must be one of {', '.join(get_args(Mode))}, not {_as_json(mode)}")
-    tuning, train = document.get("tuning"), document.get("train")
-    for key, flag in (("tuning", tuning), ("train", train)):
-        if flag is not None and not isinstance(flag, bool):
-            _refuse(f"key {key!r} must be true or false, not {_as_json(flag)}")
+    tuning, train = document.get("tuning"), _train(document)
+    if tuning is not None and not isinstance(tuning, bool):
+        _refuse(f"key 'tuning' must be true or false, not {_as_json(tuning)}")
     useless = [key for key in _OF_TRAINING if document.get(key) is not None]
     if train is False and useless:
-        _refuse(f'says "train": false, so key {useless[0]!r} would change nothing: leave one of the two out')
+        said = '"train": false' if "train" in document else f'"release": "{FEATURES_ONLY}"'
+        _refuse(f"says {said}, so key {useless[0]!r} would change nothing: leave one of the two out")
     groups = document.get("groups")
     return Manifest(
         source,
@@ -132,8 +149,31 @@ def parse_manifest(document: object) -> Manifest:
         outcomes,
         train is not False,
         mode or "replace",
+        train is not None or bool(useless),
         _requested_by(document.get("requested_by")),
     )
+
+
+def _train(document: dict[str, Any]) -> bool | None:
+    """Whether models are trained; None when the manifest does not say it.
+
+    ``"release": "features_only"`` and ``"train": false`` are two ways to say the same.
+    """
+    release, train = document.get("release"), document.get("train")
+    if release not in (None, FEATURES_ONLY):
+        _refuse(f"key 'release' must be \"{FEATURES_ONLY}\", not {_as_json(release)}")
+    if train is not None and not isinstance(train, bool):
+        _refuse(f"key 'train' must be true or false, not {_as_json(train)}")
+    if release is None:
+        return train
+    if train:
+        _refuse(f'says "release": "{FEATURES_ONLY}" and "train": true, which contradict each other: leave one out')
+    return False
+
+
+def trains(document: Mapping[str, Any]) -> bool:
+    """Whether a manifest that is well formed asks for models, as far as it says so itself."""
+    return document.get("release") != FEATURES_ONLY and document.get("train") is not False
 
 
 def requested_by_of(content: bytes) -> str:

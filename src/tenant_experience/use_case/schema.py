@@ -67,7 +67,8 @@ class UseCase(Settings):
     ``record_id_case: insensitive``, ids that differ only in the case of the letters A to Z are one id, which is written
     in lower case. With ``examples: several``, a record has several rows of features, each with a time ``as_of`` of its
     own: all of them train and test models, and the latest answers. ``sequences`` are features that are one
-    quantity at fixed lags, oldest first. ``risk`` makes a list of who an event may happen to soon.
+    quantity at fixed lags, oldest first. ``risk`` makes a list of who an event may happen to soon. With ``refresh:
+    auto``, a batch brings new features alone as soon as a release is live, unless its manifest asks for models.
     """
 
     name: Name
@@ -75,6 +76,7 @@ class UseCase(Settings):
     record_id_case: IdCase = "sensitive"
     partition_column: Name = DEFAULT_PARTITION_COLUMN
     default_source: Name
+    refresh: Literal["asked", "auto"] = "asked"
     words: Words = Words()
     events: Events | None = None
     outcomes: Outcomes | None = None

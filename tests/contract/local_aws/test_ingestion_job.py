@@ -1,4 +1,7 @@
-"""IngestFeatures against the laptop's Feature Store: real processes, one of them killed, and a job of two instances."""
+"""IngestFeatures and ServeFeatures against the laptop's Feature Store.
+
+Real processes, one of them killed, and a job of two instances.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,7 @@ ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "use_cases" / "tenant_experience"
 USE_CASE = load_use_case(FOLDER)
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
+BEGAN, LATER = (datetime(2026, 11, 2, hour, tzinfo=UTC) for hour in (10, 12))
 WRITES = "sagemaker-featurestore-runtime:BatchWriteRecord"
 RECORDS_PER_CALL = 25
 _PATIENCE_S = 250.0
@@ -75,22 +79,29 @@ class Ingestion:
         self._role, self._bucket = role, bucket
         shutil.copytree(FOLDER, base / "processing" / "input" / "use_case")
 
-    def arguments(self, group: str, release: str, *more: str) -> list[str]:
+    def keep(self, group: str, release: str) -> dict[str, Any]:
+        """IngestFeatures, which also makes the group."""
         stores = ["--offline-role-arn", self._role, "--offline-uri", f"s3://{self._bucket}/store/"]
-        return ["--release", release, "--feature-group", group, *stores, *more]
+        return self._run("ingest_features.py", "ingestion", arguments(group, release, *stores))
 
-    def start(self, group: str, release: str, *more: str) -> subprocess.Popen[str]:
-        command = [sys.executable, str(ROOT / "sagemaker_scripts" / "ingest_features.py")]
+    def start(self, group: str, release: str, began: datetime) -> subprocess.Popen[str]:
+        """ServeFeatures, which is not waited for."""
+        return self._start("serve_features.py", arguments(group, release, "--began", began.isoformat()))
+
+    def serve(self, group: str, release: str, began: datetime) -> dict[str, Any]:
+        """ServeFeatures."""
+        return self._run("serve_features.py", "served", arguments(group, release, "--began", began.isoformat()))
+
+    def _start(self, script: str, given: list[str]) -> subprocess.Popen[str]:
+        command = [sys.executable, str(ROOT / "sagemaker_scripts" / script), *given]
         environment = {"PATH": os.environ["PATH"], "SAGEMAKER_BASE_DIR": str(self._base), **self._env}
-        return subprocess.Popen(  # noqa: S603
-            [*command, *self.arguments(group, release, *more)], env=environment, stderr=subprocess.PIPE, text=True
-        )
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)  # noqa: S603
 
-    def run(self, group: str, release: str, *more: str) -> dict[str, Any]:
-        process = self.start(group, release, *more)
+    def _run(self, script: str, output: str, given: list[str]) -> dict[str, Any]:
+        process = self._start(script, given)
         _, errors = process.communicate(timeout=_PATIENCE_S)
         assert process.returncode == 0, errors
-        outcome = self._base / "processing" / "output" / "ingestion" / "algo-1" / "outcome.json"
+        outcome = self._base / "processing" / "output" / output / "algo-1" / "outcome.json"
         found: dict[str, Any] = json.loads(outcome.read_text())
         return {name: found[name] for name in ("records", "written", "unchanged", "newer", "failed")}
 
@@ -104,6 +115,10 @@ class Ingestion:
         return found
 
 
+def arguments(group: str, release: str, *more: str) -> list[str]:
+    return ["--release", release, "--feature-group", group, *more]
+
+
 @pytest.fixture
 def ingestion(tmp_path: Path, env: dict[str, str], client: Client, role: str, bucket: str) -> Ingestion:
     return Ingestion(tmp_path / "ml", env, client, role, bucket)
@@ -113,16 +128,27 @@ def counts(**named: int) -> dict[str, int]:
     return dict.fromkeys(("records", "written", "unchanged", "newer", "failed"), 0) | named
 
 
-def test_a_correction_is_served_for_whom_it_concerns_and_a_repetition_writes_nothing(ingestion: Ingestion) -> None:
+def test_nothing_is_served_before_it_is_to_be_and_a_correction_is_served_for_whom_it_concerns(
+    ingestion: Ingestion, tmp_path: Path
+) -> None:
     tickets = {f"T{number:03}": float(number) for number in range(250)}
     write_features(ingestion.features, tickets)
-    assert ingestion.run("corrected", "r1") == counts(records=250, written=250)
+    assert ingestion.keep("corrected", "r1") == counts(records=250, written=250)
+    assert ingestion.served("corrected", list(tickets)) == {}
+    assert ingestion.serve("corrected", "r1", BEGAN) == counts(records=250, written=250)
     first = ingestion.served("corrected", list(tickets))
     assert {i: float(record["total_tickets"]) for i, record in first.items()} == tickets
 
     concerned = [f"T{number:03}" for number in range(0, 250, 10)]
     write_features(ingestion.features, tickets | dict.fromkeys(concerned, 0.1))
-    assert ingestion.run("corrected", "r2") == counts(records=250, written=25, unchanged=225)
+    assert ingestion.keep("corrected", "r2") == counts(records=250, written=250)
+    assert ingestion.served("corrected", list(tickets)) == first  # r2 may be rejected
+    decision = tmp_path / "ml/processing/input/decision"
+    decision.mkdir()
+    (decision / "rejected.json").write_text('["x"]')
+    assert ingestion.serve("corrected", "r2", LATER) == counts()  # all are of the partition that was rejected
+    (decision / "rejected.json").unlink()
+    assert ingestion.serve("corrected", "r2", LATER) == counts(records=250, written=25, unchanged=225)
     second = ingestion.served("corrected", list(tickets))
     assert {i: record for i, record in second.items() if i not in concerned} == {
         i: record for i, record in first.items() if i not in concerned
@@ -130,13 +156,10 @@ def test_a_correction_is_served_for_whom_it_concerns_and_a_repetition_writes_not
     for i in concerned:
         assert second[i] | {"event_time": ""} == first[i] | {"total_tickets": "0.1", "release": "r2", "event_time": ""}
         assert second[i]["event_time"] > first[i]["event_time"]
-
-    assert ingestion.run("corrected", "r2") == counts(records=250, unchanged=250)
-    assert ingestion.served("corrected", list(tickets)) == second
+    assert ingestion.serve("corrected", "r2", LATER) == counts(records=250, unchanged=250)
 
     write_features(ingestion.features, dict.fromkeys(tickets, 7.0), datetime(2026, 10, 1, tzinfo=UTC))
-    assert ingestion.run("corrected", "late") == counts(records=250, newer=250)
-    assert ingestion.run("corrected", "past", "--stores=offline") == counts(records=250, written=250)
+    assert ingestion.serve("corrected", "late", LATER + timedelta(hours=1)) == counts(records=250, newer=250)
     assert ingestion.served("corrected", list(tickets)) == second
 
 
@@ -162,7 +185,9 @@ def test_a_run_that_was_killed_half_way_and_repeated_ends_as_one_that_was_not(
 ) -> None:
     tickets = {f"T{number:03}": float(number) for number in range(800)}
     write_features(ingestion.features, tickets)
-    with slow_writes(env) as received, ingestion.start("killed", "r1") as process:
+    for group in ("killed", "undisturbed"):
+        ingestion.keep(group, "r1")
+    with slow_writes(env) as received, ingestion.start("killed", "r1", BEGAN) as process:
         try:
             eventually(lambda: ingestion.served("killed", list(tickets)), limit_s=_PATIENCE_S)
         finally:
@@ -178,8 +203,10 @@ def test_a_run_that_was_killed_half_way_and_repeated_ends_as_one_that_was_not(
     half = ingestion.served("killed", list(tickets))
     assert 0 < len(half) < len(tickets)
 
-    assert ingestion.run("killed", "r1") == counts(records=800, written=len(tickets) - len(half), unchanged=len(half))
-    assert ingestion.run("undisturbed", "r1") == counts(records=800, written=800)
+    assert ingestion.serve("killed", "r1", BEGAN) == counts(
+        records=800, written=len(tickets) - len(half), unchanged=len(half)
+    )
+    assert ingestion.serve("undisturbed", "r1", BEGAN) == counts(records=800, written=800)
     ended = ingestion.served("killed", list(tickets))
     assert _values(ended) == _values(ingestion.served("undisturbed", list(tickets)))
     assert {i: ended[i] for i in half} == half
@@ -194,6 +221,8 @@ def test_two_instances_write_every_tenant_once(
 ) -> None:
     tickets = {f"T{number:03}": float(number) for number in range(500)}
     write_features(tmp_path, tickets)
+    write_features(ingestion.features, {})
+    ingestion.keep("two", "r1")
     s3, sagemaker = client("s3"), client("sagemaker")
     s3.upload_file(str(tmp_path / "features.parquet"), bucket, "features/two/features.parquet")
     s3.upload_file(str(FOLDER / "use_case.yaml"), bucket, "use_cases/two/use_case.yaml")
@@ -203,19 +232,19 @@ def test_two_instances_write_every_tenant_once(
         folder = {"features": "features", "use_case": "use_cases"}[name]
         return {"InputName": name, "S3Input": {"S3Uri": f"s3://{bucket}/{folder}/two/", **place}}
 
-    target = {"S3Uri": f"s3://{bucket}/ingestion/two/", "LocalPath": "/opt/ml/processing/output/ingestion"}
+    target = {"S3Uri": f"s3://{bucket}/served/two/", "LocalPath": "/opt/ml/processing/output/served"}
     sagemaker.create_processing_job(
         ProcessingJobName="ingest-two",
         RoleArn=role,
         AppSpecification={
             "ImageUri": "000000000000.dkr.ecr.us-east-1.amazonaws.com/test-image:1",
-            "ContainerEntrypoint": ["python3", "/opt/scripts/ingest_features.py"],
-            "ContainerArguments": ingestion.arguments("two", "r1"),
+            "ContainerEntrypoint": ["python3", "/opt/scripts/serve_features.py"],
+            "ContainerArguments": arguments("two", "r1", "--began", BEGAN.isoformat()),
         },
         ProcessingResources={"ClusterConfig": {"InstanceCount": 2, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}},
         ProcessingInputs=[source("features"), source("use_case")],
         ProcessingOutputConfig={
-            "Outputs": [{"OutputName": "ingestion", "S3Output": {**target, "S3UploadMode": "EndOfJob"}}]
+            "Outputs": [{"OutputName": "served", "S3Output": {**target, "S3UploadMode": "EndOfJob"}}]
         },
     )
     job = eventually(
@@ -228,7 +257,7 @@ def test_two_instances_write_every_tenant_once(
     )
     assert job["ProcessingJobStatus"] == "Completed", job.get("ExitMessage")
     outcomes = [
-        json.loads(s3.get_object(Bucket=bucket, Key=f"ingestion/two/{host}/outcome.json")["Body"].read())
+        json.loads(s3.get_object(Bucket=bucket, Key=f"served/two/{host}/outcome.json")["Body"].read())
         for host in ("algo-1", "algo-2")
     ]
     assert all(outcome["records"] == outcome["written"] > 0 for outcome in outcomes)

@@ -2,39 +2,81 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from operations.releases import FinishedRelease
 from tests.support.api_caller import ApiCaller
-from tests.support.drives import Drive
+from tests.support.drives import Drive, Stop
 from tests.support.fault_rules import NOT_READY, operation
-from tests.support.flow import Flow
+from tests.support.flow import OTHER_IMAGE, Flow
+from tests.support.waiting import until
 
 TENANTS = 700
 
 
+def endpoints(flow: Flow) -> list[dict[str, Any]]:
+    """The stack's endpoint and its candidate, as far as they are there."""
+    sagemaker, name = boto3.client("sagemaker"), flow.stack.outputs["EndpointName"]
+    listed = sagemaker.list_endpoints(NameContains=name)["Endpoints"]
+    found = []
+    for each in listed:
+        with suppress(ClientError):  # it has gone meanwhile
+            found.append(dict(sagemaker.describe_endpoint(EndpointName=each["EndpointName"])))
+    return found
+
+
+def is_baking(flow: Flow) -> bool:
+    pending = [each["PendingDeploymentSummary"] for each in endpoints(flow) if "PendingDeploymentSummary" in each]
+    variants = [variant for summary in pending for variant in summary["ProductionVariants"]]
+    return any(status["Status"] == "Baking" for each in variants for status in each.get("VariantStatus", []))
+
+
 @pytest.mark.slow
-def test_an_endpoint_update_that_is_not_healthy_is_rolled_back_while_the_api_goes_on(
-    flow: Flow, first: FinishedRelease
-) -> None:
+def test_an_image_is_taken_back_by_each_guard_while_the_api_goes_on(flow: Flow, first: FinishedRelease) -> None:
     assert first.execution["status"] == "SUCCEEDED"
-    before = flow.live()
+    before, tenant = flow.live(), flow.tenant_with_an_answer()
     assert before is not None
-    drive = Drive(flow)
-    with ApiCaller(flow, flow.tenant_with_an_answer()) as caller:
-        with (
-            flow.changed_function("DeployEndpoint", ENDPOINT_INSTANCE_TYPE="ml.m5.xlarge"),
-            flow.failing({"endpoint": "*", "unhealthy": True}) as fired,
-        ):
+    (endpoint,) = endpoints(flow)
+    drive, name = Drive(flow), endpoint["EndpointName"]
+
+    def check_refused(stop: Stop, error: str, words: str) -> None:
+        assert (stop.status, stop.state, stop.error) == ("FAILED", "DeployEndpoint", error), stop.cause
+        assert words in stop.mail
+        assert "The earlier image goes on answering" in stop.mail
+        assert stop.live == before["release"]
+        until(lambda: len(endpoints(flow)) == 1, "the candidate stays")
+        (left,) = endpoints(flow)
+        assert (left["EndpointStatus"], left["EndpointConfigName"]) == ("InService", endpoint["EndpointConfigName"])
+        assert set(caller.versions) == {before["release"]}
+
+    with ApiCaller(flow, tenant) as caller:
+        image = f"000000000000.dkr.ecr.us-east-1.amazonaws.com/{OTHER_IMAGE}:1"
+        with flow.changed_function("DeployEndpoint", CONTAINER_IMAGE_URI=image):
             drive.start(flow.events(seed=22, tenants=TENANTS))
-            stop = drive.follow()
-            assert fired() == [1]
-        assert (stop.status, stop.state, stop.error) == ("FAILED", "DeployEndpoint", "PlatformError")
-        assert "endpoint_not_updated" in stop.cause
-        assert "was rolled back to" in stop.mail
-        assert (stop.endpoint, stop.live) == ("InService", before["release"])
-        end = drive.redrive()
+            check_refused(drive.follow(), "ImageDiffersError", "answers probability")
+        answer = flow.predictions([tenant])  # the features of the new batch are stored already
+        with flow.changed_function("DeployEndpoint", ENDPOINT_INSTANCE_TYPE="ml.m5.xlarge"):
+            for unhealthy, words in ((f"{name}-candidate-endpoint", "could not be started"), (name, "was rolled back")):
+                with flow.failing({"endpoint": unhealthy, "unhealthy": True}) as fired:
+                    check_refused(drive.redrive(), "EndpointNotUpdatedError", words)
+                    assert fired() == [1]
+            with flow.changed_function("DeployEndpoint", ENDPOINT_BAKING_SECONDS="900"):
+                drive.go_on()
+                until(lambda: is_baking(flow), "the new image does not bake")
+                alarm = flow.stack.physical_id("EndpointErrors")
+                boto3.client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="a test")
+                check_refused(drive.follow(), "EndpointNotUpdatedError", "went into ALARM state")
+            assert flow.predictions([tenant]) == answer
+            end = drive.redrive()
     assert (end.status, end.live) == ("SUCCEEDED", drive.release)
+    until(lambda: len(endpoints(flow)) == 1, "the candidate stays")
+    (after,) = endpoints(flow)
+    assert after["EndpointConfigName"] != endpoint["EndpointConfigName"]
     assert caller.failures == []
     assert set(caller.versions) <= {before["release"], drive.release}
 

@@ -33,6 +33,7 @@ LASTING: dict[str, dict[str, Any]] = {
     "packages refused": operation("sagemaker:CreateModelPackage", "ResourceLimitExceeded"),
     "endpoint unhealthy": {"endpoint": "*", "unhealthy": True},
     "model never ready": operation("sagemaker-runtime:InvokeEndpoint", NOT_READY),
+    "serving killed": {"job": "*-serve-features-*", "kill_after_seconds": 0},
     "pointer contended": operation("dynamodb:TransactWriteItems", CONFLICT),
 }
 
@@ -100,6 +101,7 @@ def remove_endpoint(flow: Flow) -> None:
         ("packages refused", "RegisterModels", "ClientError", "ResourceLimitExceeded", 0, "InService"),
         ("endpoint unhealthy", "DeployEndpoint", "PlatformError", "endpoint_failed", 1, None),
         ("model never ready", "SmokeTest", "PlatformError", "model_unavailable", 1, "InService"),
+        ("serving killed", "ServeFeatures", "States.TaskFailed", "-serve-features-0-", 1, "InService"),
         ("pointer contended", "PublishRelease", "PlatformError", "pointer_moved", 1, "InService"),
     ],
 )
@@ -133,7 +135,7 @@ def test_redriven_jobs_have_names_of_their_own(stopped: Stopped) -> None:
 def test_refused_records_are_written_by_the_redrive(flow: Flow, stopped: Stopped) -> None:
     outcome = flow.json_object(f"ingestion/{stopped.drive.release}/algo-1/outcome.json")
     assert outcome["failed"] == 0
-    assert 0 < outcome["written"] <= 10
+    assert outcome["written"] == outcome["records"] > 0
 
 
 def test_without_an_endpoint_the_api_says_when_to_come_back(stopped: Stopped) -> None:

@@ -65,7 +65,7 @@ def executions(flow: Flow) -> dict[str, str]:
 def record(flow: Flow, tenant: str) -> list[Any]:
     group = flow.stack.outputs["FeatureGroupName"]
     runtime = boto3.client("sagemaker-featurestore-runtime")
-    return list(runtime.get_record(FeatureGroupName=group, RecordIdentifierValueAsString=tenant)["Record"])
+    return list(runtime.get_record(FeatureGroupName=group, RecordIdentifierValueAsString=tenant).get("Record", []))
 
 
 def offline(flow: Flow, as_of: datetime) -> dict[str, dict[str, Any]]:

@@ -147,7 +147,7 @@ def test_every_reason_speaks_for_the_label_and_every_counter_reason_against_it(
 
 
 def test_tenants_of_one_model_are_asked_together() -> None:
-    live = LiveRelease("r2", "t", 1, {"north": "r1", "south": "r2"}, None, {"south": "d"})
+    live = LiveRelease.of_models("r2", "t", 1, {"north": "r1", "south": "r2"}, None, {"south": "d"})
     slugs = {"A": "north", "B": "south", "C": "north", "D": "elsewhere"}
     tenants = [
         read_record({**RECORD, "tenant_id": name, "partition_slug": slug}, TENANTS) for name, slug in slugs.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tenant_experience.aws import approvals, decisions, release_table
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.release import decision
 from tenant_experience.release.approval import Approval, Asked
-from tenant_experience.release.release import LiveRelease
+from tenant_experience.release.release import LiveRelease, PublishedModel, next_live
 from tenant_experience.release.vote import Vote
 from tests.support.decision_tables import Answers, audited, decision_tables, empty
 from tests.support.requests_for_decision import ADA, BEN, CAT, request
@@ -193,7 +194,9 @@ def test_a_newer_request_supersedes_the_older_ones_of_the_same_partitions_and_te
 
 
 def test_a_request_is_superseded_by_a_live_release_that_began_later() -> None:
-    release_table.write_live("tenant_experience", LiveRelease("r9", "2026-11-29T09:30:00Z", 1, {"east": "r9"}))
+    release_table.write_live(
+        "tenant_experience", LiveRelease.of_models("r9", "2026-11-29T09:30:00Z", 1, {"east": "r9"}), "r9"
+    )
     assert decisions.supersede_older(opened(request()), "t").superseded_by == "r9"
 
 
@@ -211,23 +214,51 @@ def test_an_unknown_approval_is_refused_by_name() -> None:
 
 
 def test_the_pointer_is_read_back_as_written() -> None:
-    live = LiveRelease("r2", "2026-01-01T00:00:00Z", 1, {"all": "r2", "north": "r1"}, "r1", {"all": "d"})
+    live = LiveRelease.of_models("r2", "2026-01-01T00:00:00Z", 1, {"all": "r2", "north": "r1"}, "r1", {"all": "d"})
     assert release_table.read_live("tenant_experience") is None
-    release_table.write_live("tenant_experience", live)
+    release_table.write_live("tenant_experience", live, "r2")
     assert release_table.read_live("tenant_experience") == live
 
 
-def test_a_pointer_of_an_earlier_version_has_no_digests() -> None:
-    release_table.write_live("tenant_experience", LiveRelease("r1", "t", 1, {"all": "r1"}, None, {"all": "d"}))
-    release_table.dynamodb().update_item(
-        TableName="releases", Key={"id": {"S": "live#tenant_experience"}}, UpdateExpression="REMOVE digests"
-    )
-    assert release_table.read_live("tenant_experience") == LiveRelease("r1", "t", 1, {"all": "r1"})
+def test_a_pointer_of_an_earlier_version_is_read() -> None:
+    texts = {"release": "r1", "started_at": "t", "models": '{"all": "r1"}'}
+    item = {**release_table.key_of("live", "tenant_experience"), "revision": {"N": "3"}}
+    for digests in ({}, {"all": "d"}):
+        more = {"digests": json.dumps(digests)} if digests else {}
+        item |= {name: {"S": text} for name, text in {**texts, **more}.items()}
+        release_table.dynamodb().put_item(TableName="releases", Item=item)
+        expected = LiveRelease.of_models("r1", "t", 3, {"all": "r1"}, None, digests)
+        assert release_table.read_live("tenant_experience") == expected
 
 
-def test_two_writers_of_the_pointer_cannot_both_win() -> None:
-    live = LiveRelease("r1", "t", 1, {"all": "r1"})
-    release_table.write_live("tenant_experience", live)
+def test_of_two_writers_of_the_pointer_the_second_is_told() -> None:
+    live = LiveRelease.of_models("r1", "t", 1, {"all": "r1"})
+    assert release_table.write_live("tenant_experience", live, "r1")
+    assert not release_table.write_live("tenant_experience", replace(live, release="r2"), "r2")
+    assert release_table.read_live("tenant_experience") == live
+
+
+def test_a_move_begins_again_when_another_was_first() -> None:
+    """Two releases of other partitions: both are live in the end, whatever the order of their writes."""
+    publish = partial(next_live, started_at="2026-01-01T00:00:00Z")
+
+    def meanwhile(current: LiveRelease | None) -> LiveRelease | None:
+        if current is None:
+            move = partial(publish, release="r2", models=[PublishedModel("north", "r2")])
+            release_table.move_live("tenant_experience", "r2", move)
+        return publish(current, release="r1", models=[PublishedModel("all", "r1")])
+
+    live = release_table.move_live("tenant_experience", "r1", meanwhile)
+    assert live == release_table.read_live("tenant_experience")
+    assert (live.models, live.revision) == ({"all": "r1", "north": "r2"}, 2)
+
+
+def test_a_pointer_that_never_rests_is_an_error_of_the_platform() -> None:
+    def restless(current: LiveRelease | None) -> LiveRelease:
+        revision = current.revision if current else 0
+        moved = LiveRelease.of_models("r2", "t", revision + 1, {"all": "r2"})
+        release_table.write_live("tenant_experience", moved, "r2")
+        return replace(moved, release="r1")
+
     with pytest.raises(PlatformError, match="pointer_moved"):
-        release_table.write_live("tenant_experience", replace(live, release="r2"))
-    assert release_table.read_live("tenant_experience") == live
+        release_table.move_live("tenant_experience", "r1", restless)

@@ -51,11 +51,11 @@ def test_reading_that_never_ends_is_a_platform_error(runtime):
         FeatureGroup(client, "g", "tenant_id", lambda _seconds: None).read(["T1"])
 
 
-def entry(record_id: str, **more: Any) -> dict[str, Any]:
+def entry(record_id: str, store: str = "OnlineStore") -> dict[str, Any]:
     return {
         "FeatureGroupName": "g",
         "Record": [{"FeatureName": name, "ValueAsString": value} for name, value in record(record_id).items()],
-        **more,
+        "TargetStores": [store],
     }
 
 
@@ -79,15 +79,15 @@ def test_writing_sends_twenty_five_whole_records_a_call(runtime):
     ids = [f"T{number}" for number in range(60)]
     for start, end in ((0, 25), (25, 50), (50, 60)):
         expect(stubber, ids[start:end], written())
-    assert FeatureGroup(client, "g", "tenant_id").write([record(i) for i in ids]) == {}
+    assert FeatureGroup(client, "g", "tenant_id").write([record(i) for i in ids], "OnlineStore") == {}
     stubber.assert_no_pending_responses()
 
 
 def test_history_is_sent_to_the_offline_store_alone(runtime):
     client, stubber = runtime
-    sent = {"Entries": [entry("T1", TargetStores=["OfflineStore"])]}
+    sent = {"Entries": [entry("T1", "OfflineStore")]}
     stubber.add_response("batch_write_record", written(), sent)
-    assert FeatureGroup(client, "g", "tenant_id").write([record("T1")], offline_only=True) == {}
+    assert FeatureGroup(client, "g", "tenant_id").write([record("T1")], "OfflineStore") == {}
 
 
 def test_only_what_was_not_taken_is_sent_again(runtime):
@@ -98,7 +98,7 @@ def test_only_what_was_not_taken_is_sent_again(runtime):
     expect(stubber, ["T1"], written())
     pauses: list[float] = []
     group = FeatureGroup(client, "g", "tenant_id", pauses.append)
-    assert group.write([record(f"T{number}") for number in range(4)]) == {"T2": "ValidationError"}
+    assert group.write([record(f"T{number}") for number in range(4)], "OnlineStore") == {"T2": "ValidationError"}
     stubber.assert_no_pending_responses()
     assert len(pauses) == 2
 
@@ -109,7 +109,7 @@ def test_what_is_never_taken_is_told_with_its_last_code_after_bounded_pauses(run
         expect(stubber, ["T1", "T2"], written(("T1", "InternalFailure"), unprocessed=("T2",)))
     pauses: list[float] = []
     group = FeatureGroup(client, "g", "tenant_id", pauses.append)
-    assert group.write([record("T1"), record("T2")]) == {"T1": "InternalFailure", "T2": "Unprocessed"}
+    assert group.write([record("T1"), record("T2")], "OnlineStore") == {"T1": "InternalFailure", "T2": "Unprocessed"}
     assert all(0 <= pause <= 5 for pause in pauses)
 
 
@@ -120,14 +120,14 @@ def test_a_call_that_is_refused_whole_fails_only_the_record_that_is_at_fault(run
     stubber.add_client_error("batch_write_record", "ValidationError")
     expect(stubber, ["T3"], written())
     group = FeatureGroup(client, "g", "tenant_id")
-    assert group.write([record(i) for i in ("T1", "T2", "T3")]) == {"T2": "ValidationError"}
+    assert group.write([record(i) for i in ("T1", "T2", "T3")], "OnlineStore") == {"T2": "ValidationError"}
     stubber.assert_no_pending_responses()
 
 
 def test_a_call_that_was_throttled_to_the_end_fails_its_records(runtime):
     client, stubber = runtime
     stubber.add_client_error("batch_write_record", "ThrottlingException")
-    found = FeatureGroup(client, "g", "tenant_id").write([record("T1"), record("T2")])
+    found = FeatureGroup(client, "g", "tenant_id").write([record("T1"), record("T2")], "OnlineStore")
     assert found == dict.fromkeys(("T1", "T2"), "ThrottlingException")
 
 
@@ -140,7 +140,7 @@ def test_an_error_that_every_record_would_meet_ends_the_run(runtime, code: str, 
     else:
         stubber.add_client_error("batch_write_record", code)
     with pytest.raises(PlatformError, match=code):
-        FeatureGroup(client, "g", "tenant_id").write([record("T1")])
+        FeatureGroup(client, "g", "tenant_id").write([record("T1")], "OnlineStore")
 
 
 TYPES = {"tenant_id": "String", "event_time": "String", "answer_rate": "Fractional"}

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tenant_experience.errors import PlatformError
-from tenant_experience.features.ingestion import event_time_after, ingest
+from tenant_experience.features.ingestion import event_time_after, keep, serve
 from tenant_experience.features.ingestion_result import IngestionResult, read_ingestion
 from tenant_experience.features.records import feature_types, read_records
 from tenant_experience.jobs.instance_resources import InstanceShare, instance_share
@@ -38,14 +38,16 @@ class MemoryStore:
         assert len(ids) <= 100
         return {i: self.online[i] for i in ids if i in self.online}
 
-    def write(self, records, *, offline_only):
+    def write(self, records, store):
         for record in records:
             if record["tenant_id"] in self.refuses:
                 continue
             with self._lock:
-                self.offline.append(record)
+                if store == "OfflineStore":
+                    self.offline.append(record)
+                    continue
                 stored = self.online.get(record["tenant_id"])
-                if not offline_only and (stored is None or record["event_time"] > stored["event_time"]):
+                if stored is None or record["event_time"] > stored["event_time"]:
                     self.online[record["tenant_id"]] = record
         ids = {record["tenant_id"] for record in records}
         return dict.fromkeys(sorted(ids & self.refuses), "InternalFailure")
@@ -56,32 +58,35 @@ def records(count: int, **changes: str) -> list[dict[str, str]]:
     return [{"tenant_id": f"T{i}", "total_tickets": str(float(i)), **known} for i in range(count)]
 
 
-def run(store: MemoryStore, rows, now: datetime = NOON, *, history_only: bool = False) -> IngestionResult:
-    return ingest(store, rows, now=lambda: now, history_only=history_only)
+def run(store: MemoryStore, rows, began: datetime = NOON) -> IngestionResult:
+    return serve(store, rows, began=began)
 
 
-def test_everything_new_is_written_once():
+def test_everything_new_is_served_once():
     store = MemoryStore()
     result = run(store, records(1234))
     assert (result.records, result.written, result.unchanged, result.failed) == (1234, 1234, 0, {})
-    assert len(store.online) == len(store.offline) == 1234
-    assert store.online["T7"] == records(8)[7] | {"event_time": "2026-11-20T12:00:00Z"}
+    assert (len(store.online), store.offline) == (1234, [])
+    assert store.online["T7"] == records(8)[7] | {"event_time": "2026-11-20T12:00:00.000Z"}
 
 
-def test_running_twice_writes_nothing_more():
+@pytest.mark.parametrize("later", [timedelta(), timedelta(hours=1)])
+def test_serving_twice_writes_nothing_more(later: timedelta):
     store = MemoryStore()
     run(store, records(250))
-    result = run(store, records(250), NOON + timedelta(hours=1))
-    assert (result.written, result.unchanged, len(store.offline)) == (0, 250, 250)
+    before = dict(store.online)
+    result = run(store, records(250), NOON + later)
+    assert (result.written, result.unchanged, store.online) == (0, 250, before)
 
 
-def test_a_corrected_run_within_the_same_second_is_served():
-    store = MemoryStore()
-    run(store, records(3))
-    run(store, records(3, negative_rate="0.5"))
-    run(store, records(3, negative_rate="0.25"))
-    assert {record["negative_rate"] for record in store.online.values()} == {"0.25"}
-    assert store.online["T0"]["event_time"] == "2026-11-20T12:00:02Z"
+def test_of_two_releases_the_one_that_began_last_is_served_whichever_is_served_last():
+    first, second = NOON + timedelta(milliseconds=1), NOON + timedelta(milliseconds=2)
+    for turns in ((first, second), (second, first), (first, second, first)):
+        store = MemoryStore()
+        for began in turns:
+            result = run(store, records(3, negative_rate=str(began.microsecond)), began)
+        assert {record["negative_rate"] for record in store.online.values()} == {"2000"}
+        assert result.newer == (3 if turns[-1] == first else 0)
 
 
 def test_a_correction_writes_those_it_changes_and_says_so_in_their_release():
@@ -107,15 +112,15 @@ def test_a_release_as_of_an_earlier_time_leaves_later_features_alone():
     assert store.online["T2"]["release"] == "late"
 
 
-def test_history_goes_to_the_offline_store_alone_and_is_as_old_as_it_says():
+def test_what_is_kept_goes_to_the_offline_store_alone_and_is_as_old_as_it_says():
     store = MemoryStore()
     run(store, records(2))
-    served, written = dict(store.online), len(store.offline)
+    served = dict(store.online)
     for _ in range(2):
-        result = run(store, records(2, as_of="2026-10-01T00:00:00Z"), NOON + timedelta(hours=1), history_only=True)
+        result = keep(store, records(2, as_of="2026-10-01T00:00:00Z"))
         assert (result.written, result.unchanged, result.newer) == (2, 0, 0)
     assert store.online == served
-    assert [record["event_time"] for record in store.offline[written:]] == ["2026-10-01T00:00:00Z"] * 4
+    assert [each["event_time"] for each in store.offline] == ["2026-10-01T00:00:00Z"] * 4
 
 
 def test_a_feature_that_became_null_counts_as_a_change():
@@ -169,8 +174,8 @@ def test_the_instances_figures_are_added_up(tmp_path: Path):
 
 def test_an_error_of_the_whole_store_ends_the_run():
     class Broken(MemoryStore):
-        def write(self, records, *, offline_only):
-            del records, offline_only
+        def write(self, records, store):
+            del records, store
             raise PlatformError("no access", code="feature_store_write")
 
     with pytest.raises(PlatformError, match="no access"):

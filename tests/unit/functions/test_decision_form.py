@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import re
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -15,17 +13,27 @@ from urllib.parse import parse_qsl, urlencode
 import pytest
 
 from tenant_experience.aws import approvals, decisions, link_signature, release_table
-from tenant_experience.release.approval import Approval
 from tenant_experience.release.release import LiveRelease
 from tenant_experience.use_case.approval_rules import ApprovalRules
+from tests.support.approval_pages import (
+    APPROVE,
+    CONTEXT,
+    HOST,
+    REJECT,
+    Call,
+    approval_pages,
+    caller,
+    confirmation,
+    opened,
+    page_event,
+    preview,
+    status,
+    token,
+    token_of,
+    vote,
+)
 from tests.support.decision_tables import Answers, audited, decision_tables, empty
 from tests.support.requests_for_decision import ADA, BEN, CAT, request
-from tests.unit.functions.test_api_functions import CONTEXT, function, proxy_event
-
-HOST = "api.example.com"
-APPROVE = {"decision": "approve", "reason": "looks right", "partition": ["east", "north", "west"]}
-REJECT = {"decision": "reject", "reason": "not now"}
-Call = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -42,75 +50,19 @@ def answers(tables: Answers) -> Iterator[Answers]:
 
 @pytest.fixture(scope="module")
 def handler() -> Iterator[Any]:
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        yield function("approvals", monkeypatch).handler
-    sys.modules.pop("page", None)
+    with approval_pages() as pages:
+        yield pages
 
 
 @pytest.fixture
 def call(handler: Any) -> Call:
-    """Calls the page by the link of an address."""
-
-    def send(method: str, asked: Approval, address: str = ADA, body: str | None = None, **more: Any) -> dict[str, Any]:
-        signature = link_signature.sign(asked.signed_text(address))
-        query = {"to": next(each.id for each in asked.asked if each.address == address), "signature": signature}
-        headers = {"Host": [HOST], "content-type": ["application/x-www-form-urlencoded"], **more.pop("headers", {})}
-        event = proxy_event(method, "/approvals/{approval_id}", f"/approvals/{asked.approval_id}", body=body)
-        event |= {"queryStringParameters": query | more.pop("query", {}), "multiValueHeaders": headers} | more
-        event["multiValueQueryStringParameters"] = None
-        event["requestContext"] = {**event["requestContext"], "httpMethod": method}
-        answer: dict[str, Any] = handler(event, CONTEXT)
-        return answer
-
-    return send
-
-
-def opened(**changes: Any) -> Approval:
-    return approvals.open_approval(request(expires_at=int(time.time()) + 3600, **changes), "token", now=10)
-
-
-def token(call: Call, asked: Approval, address: str = ADA) -> str:
-    """Of the form on the page."""
-    html = call("GET", asked, address)["body"]
-    return str(html.split('name="token" value="')[1].split('"')[0])
-
-
-def preview(call: Call, asked: Approval, address: str = ADA, fields: Any = APPROVE, **more: Any) -> dict[str, Any]:
-    """The first form."""
-    given = {"token": token(call, asked, address), **fields}
-    return call("POST", asked, address, urlencode(given, doseq=True), **more)
-
-
-def confirmation(call: Call, asked: Approval, address: str = ADA) -> dict[str, str]:
-    """The hidden fields of the second form."""
-    html = call("GET", asked, address, query={"confirm": "1"})["body"]
-    found = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', html.partition("</form>")[0]))
-    assert found["step"] == "confirm"
-    return found
-
-
-def vote(
-    call: Call, asked: Approval, answers: Answers, address: str = ADA, fields: Any = APPROVE, **more: Any
-) -> dict[str, Any]:
-    """Both forms."""
-    assert preview(call, asked, address, fields)["statusCode"] == 303
-    second = {**confirmation(call, asked, address), "code": answers.code}
-    return call("POST", asked, address, urlencode(second), **more)
-
-
-def token_of(asked: Approval, address: str = ADA) -> str:
-    """As the page makes it."""
-    return link_signature.sign(b"form\n" + asked.signed_text(address))
-
-
-def status(approval_id: str = "r1") -> str:
-    return approvals.read_approval(approval_id)[0].status
+    return caller(handler)
 
 
 def test_a_vote_is_recorded_under_the_address_of_the_link_and_leads_back_to_the_page(
     call: Call, answers: Answers
 ) -> None:
-    asked = opened()
+    asked = opened(digests={"east": "ab" * 32})
     fields = {**APPROVE, "partition": ["east", "west"], "reject_reason": "too few", "approver": "Mallory <b>"}
     answer = vote(call, asked, answers, BEN, fields)
     assert answer["statusCode"] == 303
@@ -125,6 +77,8 @@ def test_a_vote_is_recorded_under_the_address_of_the_link_and_leads_back_to_the_
     assert "<li>North: too few</li>" in html
     assert "&lt;b&gt;" in html
     assert "<form" not in html
+    (decided,) = [row for row in audited() if row["event"] == "decided"]
+    assert decided["models"] == {"east": {"version": "r1", "digest": "ab" * 32}}
     events = [(row["event"], row.get("address"), row.get("network")) for row in audited()]
     assert events[:4] == [(event, BEN, "203.0.113.7") for event in ("opened", "code_sent", "voted", "decided")]
     assert events[4][0] == "delivered"
@@ -265,7 +219,9 @@ def test_a_decision_that_nobody_waits_for_is_not_recorded_as_one(call: Call, ans
 def test_an_older_release_is_refused_by_name_once_a_later_one_is_live(call: Call, answers: Answers) -> None:
     asked = opened()
     body = urlencode({"token": token(call, asked), **APPROVE}, doseq=True)
-    release_table.write_live("tenant_experience", LiveRelease("r9", "2026-11-29T09:30:00Z", 1, {"east": "r9"}))
+    release_table.write_live(
+        "tenant_experience", LiveRelease.of_models("r9", "2026-11-29T09:30:00Z", 1, {"east": "r9"}), "r9"
+    )
     answer = call("POST", asked, body=body)
     assert answer["statusCode"] == 409
     assert "Release r9 has models for the same portfolios" in answer["body"]
@@ -291,9 +247,7 @@ def test_a_request_that_has_ended_says_how(call: Call, ends: str) -> None:
 
 def test_a_link_of_an_earlier_version_shows_the_page_and_decides_nothing(handler: Any) -> None:
     asked = opened(asked=())
-    event = proxy_event("GET", "/approvals/{approval_id}", "/approvals/r1")
-    event["queryStringParameters"] = {"signature": link_signature.sign(asked.signed_text(""))}
-    event["multiValueQueryStringParameters"] = None
+    event = page_event("GET") | {"queryStringParameters": {"signature": link_signature.sign(asked.signed_text(""))}}
     page = handler(event, CONTEXT)
     assert page["statusCode"] == 200
     assert "This link cannot decide" in page["body"]

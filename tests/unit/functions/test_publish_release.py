@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tenant_experience.aws import approvals, model_registry, objects, release_table
+from tenant_experience.aws import approvals, audit, model_registry, objects, release_table
+from tenant_experience.errors import UserError
 from tenant_experience.evaluation.model_card import CardLinks
 from tenant_experience.models.digests import ModelDiffersError
 from tenant_experience.release.partition_result import PartitionResult
-from tenant_experience.release.release import LiveRelease, PublishedModel
+from tenant_experience.release.release import LiveRelease, PublishedModel, next_live
 from tenant_experience.release.vote import Outcome
 from tests.support.function_module import function_module
 from tests.support.places import ROOT
@@ -24,17 +26,18 @@ from tests.support.requests_for_decision import request
 
 EVENT = json.loads((ROOT / "events" / "publish_release.json").read_text())
 RELEASE, USE_CASE = EVENT["release"], EVENT["use_case"]
-BEFORE = LiveRelease("r0", "2026-01-01T00:00:00Z", 1, {"north": "r0"}, None, {"north": "n" * 64})
+BEFORE = LiveRelease.of_models("r0", "2026-01-01T00:00:00Z", 1, {"north": "r0"}, None, {"north": "n" * 64})
 OUTCOME = Outcome(frozenset({"all"}), {"west": "too few"})
 MODEL = "s3://data/models/all/model.tar.gz"
-Publish = Callable[[], dict[str, Any]]
+Publish = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
 def publish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publish]:
-    """Calls the function, with a release live before it."""
+    """Calls the function, with a release live before it; what is given takes the place of what its event has."""
     clients = (objects.s3, release_table.dynamodb, model_registry.sagemaker)
     settings = {"DATA_BUCKET": "data", "RELEASE_TABLE": "releases", "PROJECT": "te", "USE_CASE": USE_CASE}
+    settings["AUDIT_TABLE"] = "audit"
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
@@ -47,10 +50,17 @@ def publish(monkeypatch: pytest.MonkeyPatch) -> Iterator[Publish]:
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         )
-        release_table.write_live(USE_CASE, BEFORE)
+        keys = [{"AttributeName": "release", "KeyType": "HASH"}, {"AttributeName": "at", "KeyType": "RANGE"}]
+        boto3.client("dynamodb").create_table(
+            TableName="audit",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key["AttributeName"], "AttributeType": "S"} for key in keys],
+            KeySchema=keys,  # type: ignore[arg-type]  # a key's kinds are literals
+        )
+        release_table.write_live(USE_CASE, BEFORE, "r0")
         approvals.open_approval(request(RELEASE, status="approved", outcome=OUTCOME), "token", now=10)
         app = function_module("publish_release")
-        yield lambda: app.handler(EVENT, None)
+        yield lambda **given: app.handler(EVENT | given, None)
         for client in clients:
             client.cache_clear()
 
@@ -86,6 +96,10 @@ def test_the_pointer_takes_the_digest_of_the_approved_model_from_the_registry(pu
     assert live.model_of("all") == PublishedModel("all", RELEASE, sha256_of_manifest(folder))
     assert live.model_of("north") == PublishedModel("north", "r0", "n" * 64)
     assert live.model_of("west") is None  # rejected
+    (row,) = boto3.client("dynamodb").scan(TableName="audit")["Items"]
+    told = audit.document(row)
+    assert (told["release"], told["event"]) == (RELEASE, "published")
+    assert told["details"]["models"] == {"all": {"version": RELEASE, "digest": sha256_of_manifest(folder)}}
 
 
 def test_an_archive_and_an_outcome_that_are_changed_after_registration_are_not_published(
@@ -110,3 +124,25 @@ def test_a_model_that_was_registered_without_a_digest_is_published_without_one(
     live = release_table.read_live(USE_CASE)
     assert live is not None
     assert live.model_of("all") == PublishedModel("all", RELEASE)
+
+
+def test_features_alone_move_no_model(publish: Publish) -> None:
+    for _ in range(2):  # its answer may be lost
+        assert publish(release="s1", shards=[]) == {"release": "s1", "models": 0, "previous": ""}
+    live = release_table.read_live(USE_CASE)
+    assert live is not None
+    assert (live.partitions, live.release, live.revision) == (BEFORE.partitions, "r0", 2)
+    assert [each.release for each in live.served] == ["r0", "s1"]
+
+
+def test_a_release_that_a_later_one_overtook_is_refused_by_the_name_that_the_state_machine_knows(
+    publish: Publish, tmp_path: Path
+) -> None:
+    folder = write_files(tmp_path / "m")
+    release(folder, sha256_of_manifest(folder))
+    later = partial(next_live, release="r9", started_at="2027-01-01T00:00:00Z", models=[PublishedModel("all", "r9")])
+    live = release_table.move_live(USE_CASE, "r9", later)
+    with pytest.raises(UserError, match="in 1 of its partitions: all") as refusal:
+        publish()
+    assert type(refusal.value).__name__ == "ReleaseSupersededError"
+    assert release_table.read_live(USE_CASE) == live

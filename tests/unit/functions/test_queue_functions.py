@@ -35,7 +35,7 @@ from tests.support.inference_export import HEADER, inference_lines, write_infere
 from tests.support.places import ROOT
 
 BUCKET = "data"
-LIVE = LiveRelease("r1", "2026-11-01T00:00:00Z", 1, {"dummydim1-93f71226": "r1"})
+LIVE = LiveRelease.of_models("r1", "2026-11-01T00:00:00Z", 1, {"dummydim1-93f71226": "r1"})
 
 
 @dataclass

@@ -82,7 +82,7 @@ def test_the_live_model_is_asked_for_by_its_digest(
         "Body": ANY,
     }
     endpoint.add_response("invoke_endpoint", {"Body": StreamingBody(io.BytesIO(content), len(content))}, asked | more)
-    status, document = asking(monkeypatch, LiveRelease("r1", "t", 1, {"all": "r1"}, None, digests))()
+    status, document = asking(monkeypatch, LiveRelease.of_models("r1", "t", 1, {"all": "r1"}, None, digests))()
     assert (status, document["predictions"][0]["experience"]) == (200, "good")
 
 
@@ -90,6 +90,6 @@ def test_a_model_that_is_not_the_registered_one_gives_a_problem_that_says_so(
     endpoint: Stubber, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     endpoint.add_client_error("invoke_endpoint", "ModelError", "no", modeled_fields={"OriginalStatusCode": 412})
-    status, document = asking(monkeypatch, LiveRelease("r1", "t", 1, {"all": "r1"}, None, {"all": DIGEST}))()
+    status, document = asking(monkeypatch, LiveRelease.of_models("r1", "t", 1, {"all": "r1"}, None, {"all": DIGEST}))()
     assert (status, document["code"]) == (503, "model_differs")
     assert "changed after it was registered" in document["detail"]

@@ -12,7 +12,7 @@ from tenant_experience.release.release import LiveRelease
 from tenant_experience.use_case import files as use_case_files
 from tests.support.function_module import function_module
 
-LIVE = LiveRelease("r1", "2026-11-01T00:00:00Z", 1, {"all": "r1"})
+LIVE = LiveRelease.of_models("r1", "2026-11-01T00:00:00Z", 1, {"all": "r1"})
 
 
 class Aws:

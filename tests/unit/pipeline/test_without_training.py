@@ -344,3 +344,18 @@ def test_the_history_of_such_a_batch_is_recorded_in_the_same_way(tmp_path: Path,
     written = new_records(tmp_path, 40)
     figures = written.build(NO_TRAINING, live, as_of=AS_OF - timedelta(days=30)).figures
     assert (figures["as_of"], figures["train"], figures["tenants"]) == ("2026-10-02T00:00:00Z", False, 40)
+
+
+def test_with_refresh_auto_a_batch_brings_features_alone_as_soon_as_a_release_is_live(
+    tmp_path: Path, live: Path
+) -> None:
+    """The same batch trains when none is live, when its manifest asks for models, and for history it never matters."""
+    written = table_of(tmp_path, refresh="auto")
+    assert written.build({}, live).figures["train"] is False
+    assert written.build({}).figures["train"] is True
+    for asks in ({"train": True}, {"hyperparameters": {"alpha": 0.1}}):
+        assert written.build(asks, live).figures["train"] is True
+    assert written.build({}, live, as_of=AS_OF - timedelta(days=1)).figures["train"] is True
+    asked = table_of(tmp_path / "asked")
+    assert asked.build({}, live).figures["train"] is True
+    assert asked.build({"release": "features_only"}, live).figures["train"] is False

@@ -15,7 +15,7 @@ from tenant_experience.queue.row_scoring import RowOutcome, RowScoring
 from tenant_experience.release.release import LiveRelease, PublishedModel
 from tenant_experience.use_case import served
 
-LIVE = LiveRelease("r1", "2026-11-01T00:00:00Z", 1, {"d1": "r1", "d2": "r1"})
+LIVE = LiveRelease.of_models("r1", "2026-11-01T00:00:00Z", 1, {"d1": "r1", "d2": "r1"})
 
 
 class Models:

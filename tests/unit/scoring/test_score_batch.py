@@ -20,6 +20,7 @@ from tenant_experience.features.table import read_features
 from tenant_experience.models.served_model import ServedModel
 from tenant_experience.scoring.answers import SCHEMA, write_csv
 from tenant_experience.scoring.manifest import ScoringManifest
+from tenant_experience.scoring.prepare import LiveFeatures
 from tenant_experience.scoring.publish import REFUSED, Answers, check_counts, in_order, write_files
 from tenant_experience.use_case.schema import load_use_case
 from tests.support.loans import loans
@@ -183,10 +184,16 @@ def test_a_later_batch_without_training_adds_to_what_is_live(scoring: Scoring, t
     )
     (tmp_path / "later").mkdir()
     pq.write_table(newer.set_column(as_of, newer.schema[as_of], later), tmp_path / "later" / FEATURES_FILE)
-    scored = scoring.score({}, None, [first, tmp_path / "later" / FEATURES_FILE])
+    path = tmp_path / "later" / FEATURES_FILE
+    scored = scoring.score({}, None, [LiveFeatures(first), LiveFeatures(path)])
     assert len(scored.rows) + len(scored.errors) == 361
     assert scored.of("K0")["as_of"].startswith("2027")
     assert scored.of("K3")["as_of"].startswith("2026")
+    # Of a release whose partition north was rejected, only the other records are live.
+    scored = scoring.score({}, None, [LiveFeatures(first), LiveFeatures(path, without=("north",))])
+    assert len(scored.rows) + len(scored.errors) == 361
+    assert scored.of("K0")["as_of"].startswith("2026")
+    assert scored.of("new")["as_of"].startswith("2027")
 
 
 def test_events_become_features_by_the_same_sql(tmp_path: Path) -> None:

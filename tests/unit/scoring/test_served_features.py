@@ -1,22 +1,19 @@
-"""Which releases' features are scored each night: what RecordFeatures of the state machine writes, and who reads it."""
+"""Which releases' features are scored each night: the release pointer says it, or an item of an earlier version."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import Any
+from functools import partial
 
 import boto3
 import pytest
 from moto import mock_aws
 
 from tenant_experience.aws import release_table
-from tenant_experience.release.release import LiveRelease
-from tests.support.places import ROOT
+from tenant_experience.release.release import LiveRelease, ServedFeatures, next_live
 from tests.support.template import properties_of
 
-STATES = json.loads((ROOT / "statemachine/train_and_release.asl.json").read_text())["States"]
+LIVE = LiveRelease.of_models("r1", "2026-11-01T00:00:00Z", 1, {"all": "r1"})
 
 
 @pytest.fixture(autouse=True)
@@ -31,42 +28,26 @@ def _table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         release_table.dynamodb.cache_clear()
 
 
-def record(release: str, requested_at: str, *, train: bool, live: str) -> None:
-    """As the state RecordFeatures does; its Catch passes over what the condition refuses."""
-    check = STATES["CheckHistory"]
-    (untrained,) = (each for each in check["Choices"] if "train" in each["Condition"])
-    assigned = json.dumps((check if train else untrained)["Assign"])
-    known = {"$release": release, "$liveRelease": live, "$requestedAt": requested_at}
-    for name, value in known.items():
-        assigned = assigned.replace(f"{{% {name} %}}", value)
-    found: dict[str, Any] = json.loads(assigned)
-    client = boto3.client("dynamodb")
-    with suppress(client.exceptions.ConditionalCheckFailedException):
-        client.update_item(
-            TableName="releases",
-            Key=release_table.key_of("features", "homes"),
-            UpdateExpression=found["recordUpdate"],
-            ConditionExpression=found["recordCondition"],
-            ExpressionAttributeValues=found["recordValues"],
-        )
-
-
 def served() -> list[str]:
-    return release_table.read_served_features("homes", LiveRelease("r1", "2026-11-01T00:00:00Z", 1))
+    return [each.release for each in release_table.read_served_features("homes", LIVE)]
 
 
-def test_batches_without_training_add_to_the_last_one_that_was_trained_on() -> None:
-    record("r1", "2026-11-01T00:00:00Z", train=True, live="")
-    for release in ("s1", "s2", "s1"):  # s1 runs again
-        record(release, "2026-11-02T00:00:00Z", train=False, live="r1")
-    assert served() == ["r1", "s1", "s2"]
-    record("r0", "2026-10-01T00:00:00Z", train=True, live="r1")  # asked for before r1
-    assert served() == ["r1", "s1", "s2"]
-    record("r2", "2026-11-03T00:00:00Z", train=True, live="r1")
-    assert served() == ["r2"]
+def test_the_pointer_comes_back_with_what_was_served() -> None:
+    fed = (ServedFeatures("r1", "2026-11-01T00:00:00Z"), ServedFeatures("r2", "2026-11-02T00:00:00Z", ("north",)))
+    live = LiveRelease("r2", "2026-11-02T00:00:00Z", 1, LIVE.partitions, "r1", fed)
+    release_table.write_live("homes", live, "r2")
+    assert release_table.read_live("homes") == live
+    assert release_table.read_served_features("homes", live) == fed
 
 
-def test_the_live_release_stays_where_an_earlier_version_of_the_stack_did_not_write_it_down() -> None:
+def test_what_an_earlier_version_wrote_down_beside_the_pointer_is_taken_over_by_the_next_move() -> None:
     assert served() == ["r1"]
-    record("s1", "2026-11-02T00:00:00Z", train=False, live="r1")
+    item = {**release_table.key_of("features", "homes"), "releases": {"L": [{"S": "r1"}, {"S": "s1"}]}}
+    boto3.client("dynamodb").put_item(TableName="releases", Item=item)
     assert served() == ["r1", "s1"]
+
+    release_table.write_live("homes", LIVE, "r1")
+    move = partial(next_live, release="s2", started_at="2026-11-02T00:00:00Z", models=[])
+    moved = release_table.move_live("homes", "s2", move)
+    assert [each.release for each in moved.served] == ["r1", "s1", "s2"]
+    assert release_table.read_live("homes") == moved

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tenant_experience.errors import UserError
-from tenant_experience.use_case.manifest import Manifest, parse_manifest, read_batch_manifest
+from tenant_experience.use_case.manifest import Manifest, parse_manifest, read_batch_manifest, trains
 
 
 def test_an_empty_manifest_says_nothing():
@@ -16,6 +16,16 @@ def test_models_are_trained_unless_the_manifest_says_no():
     assert [parse_manifest(each).train for each in ({}, {"train": True}, {"train": None}, {"train": False})] == [
         *(True, True, True, False)
     ]
+
+
+def test_features_alone_have_a_name_of_their_own():
+    alone = parse_manifest({"release": "features_only"})
+    assert alone == parse_manifest({"train": False}) == parse_manifest({"release": "features_only", "train": False})
+    assert [
+        parse_manifest(each).says_what for each in ({}, {"source": "a"}, {"train": True}, {"models": "global"})
+    ] == [*(False, False, True, True)]
+    documents = ({}, {"train": True}, {"train": False}, {"release": "features_only"})
+    assert [trains(each) for each in documents] == [parse_manifest(each).train for each in documents]
 
 
 def test_everything_is_read_and_hyperparameters_become_strings():
@@ -46,6 +56,9 @@ def test_everything_is_read_and_hyperparameters_become_strings():
         ({"as_of": "2026-13-01T00:00:00Z"}, ["as_of", 'not "2026-13-01T00:00:00Z": it is not a date with a time']),
         ({"train": "no"}, ["'train'", 'must be true or false, not "no"']),
         ({"train": 0}, ["'train'", "must be true or false, not 0"]),
+        ({"release": "features"}, ["'release'", 'must be "features_only", not "features"']),
+        ({"release": "features_only", "train": True}, ['"train": true', "contradict each other"]),
+        ({"release": "features_only", "models": "global"}, ['"release": "features_only"', "key 'models'"]),
         ({"tuning": [None]}, ["'tuning'", "must be true or false, not [null]"]),
         ({"source": {"a": True}}, ["'source'", 'not {"a": true}']),
         ({"groups": {"from": None}}, ["'groups'", 'not {"from": null}']),
