@@ -75,7 +75,7 @@ def content(*models: PartitionBrief, **more: object) -> PageContent:
     picture = {"kind": "groups", "title": "The groups", "picture": PIXEL, "text": "A map of the groups."}
     return PageContent(
         brief=brief,
-        live=LiveRelease("r0", "2026-11-01T00:00:00Z", 1, {"p0": "r0"}),
+        live=LiveRelease.of_models("r0", "2026-11-01T00:00:00Z", 1, {"p0": "r0"}),
         pictures={"p0": [picture]},
         examples={"p0": [LISTED]},
         **more,  # type: ignore[arg-type]

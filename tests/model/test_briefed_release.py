@@ -29,7 +29,7 @@ from tests.support.function_module import function_module
 from tests.support.places import ROOT
 from tests.support.words import TENANT_WORDS
 
-LIVE = LiveRelease("r1", "2026-11-01T00:00:00Z", 3, {"all": "r1"})
+LIVE = LiveRelease.of_models("r1", "2026-11-01T00:00:00Z", 3, {"all": "r1"})
 Get = Callable[..., dict[str, Any]]
 
 

@@ -315,7 +315,8 @@ class Brief:
                 directions[each.before, each.now] += each.records
         moved, both = sum(each.moved for each in known), sum(each.known for each in known)
         ways = ", ".join(f"{count:,} from {old} to {new}" for (old, new), count in directions.most_common(4))
-        of = f"Of {self.words.counted(both)} that both releases know, {moved:,} change group"
+        change = f"{moved:,} change group" if moved else "nobody changes group"
+        of = f"Of {self.words.counted(both)} that both releases know, {change}"
         new, gone = sum(each.new for each in known), sum(each.gone for each in known)
         return f"{of}{f': {ways}' if ways else ''}. {new:,} are new and {gone:,} are gone."
 

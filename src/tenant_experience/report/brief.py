@@ -109,7 +109,9 @@ def champion_sentence(champion: ChampionComparison | None, words: Words) -> str:
     compared = champion.decisive
     name = metric_names().get(champion.loss, champion.loss).lower()
     between = f"{compared.low:+.4f} and {compared.high:+.4f}"
-    if compared.low <= 0 <= compared.high:
+    if not compared.low and not compared.high:
+        certainty = "They do not differ at all."
+    elif compared.low <= 0 <= compared.high:
         certainty = f"With 95% certainty the difference lies between {between}, so it may be chance."
     elif champion.verdict == "equal":
         certainty = f"With 95% certainty the difference lies between {between}, which is too small to matter."

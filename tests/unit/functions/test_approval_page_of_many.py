@@ -56,7 +56,7 @@ REQUEST = replace(REQUEST, partitions={model.slug: model.partition for model in 
 
 
 def content(**more: object) -> PageContent:
-    live = LiveRelease("r0", "2026-11-01T00:00:00Z", 1, {f"p{place}": "r0" for place in range(200)})
+    live = LiveRelease.of_models("r0", "2026-11-01T00:00:00Z", 1, {f"p{place}": "r0" for place in range(200)})
     return PageContent(Brief(MODELS, words=TENANT_WORDS), live, **more)  # type: ignore[arg-type]
 
 

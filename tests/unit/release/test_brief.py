@@ -106,6 +106,13 @@ def test_three_things_change() -> None:
     ]
 
 
+def test_that_nobody_changes_is_said() -> None:
+    brief = Brief((replace(MODEL, changes=Changes(812, 0, 0, 0, 5, 7)),), words=TENANT_WORDS)
+    assert brief.three_changes[2] == (
+        "Of 812 tenants that both releases know, nobody changes group. 5 are new and 7 are gone."
+    )
+
+
 def test_of_several_models_the_changes_are_counted_together() -> None:
     worse = replace(
         MODEL, partition="south", verdict="worse", champion="Its log loss is 0.2.", share=Share("bad", 0.1, 0.3, "x")
