@@ -225,7 +225,6 @@ def test_of_two_who_deliver_at_once_one_does_and_the_other_says_to_look_again(
     monkeypatch: pytest.MonkeyPatch, answers: Answers
 ) -> None:
     """The second one, whose call would be refused, must not take the decision for lost."""
-    monkeypatch.setattr(decisions, "_LOOK_SECONDS", 0)
     opened(request())
     vote()
 
@@ -256,6 +255,15 @@ def test_a_delivery_whose_function_died_is_taken_over_and_its_decision_stands(an
     assert decisions.deliver("r1").status == "withdrawn"
     told = decisions.receive("r1", "approved", "t")
     assert (told.status, told.delivered, told.approves("east")) == ("approved", True, True)
+
+
+def test_a_call_whose_answer_was_lost_is_no_lost_decision(monkeypatch: pytest.MonkeyPatch, answers: Answers) -> None:
+    """The execution goes on by it, and RegisterModels writes that soon after."""
+    opened(request())
+    answers.taken["token"] = vote().decision
+    monkeypatch.setattr(decisions.time, "sleep", lambda _seconds: decisions.receive("r1", "approved", "t"))
+    assert decisions.deliver("r1").status == "approved"
+    assert audited() == []
 
 
 def test_a_delivery_that_failed_can_be_tried_again_at_once(answers: Answers) -> None:
