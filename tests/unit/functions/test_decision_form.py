@@ -338,3 +338,10 @@ def test_a_use_case_may_ask_for_the_id_instead_of_a_code(call: Call, answers: An
     assert call("POST", asked, body=urlencode({**second, "code": "r2"}))["statusCode"] == 400
     assert call("POST", asked, body=urlencode({**second, "code": " r1 "}))["statusCode"] == 303
     assert (status(), answers.mails) == ("approved", [])
+
+
+def test_the_page_says_why_the_rules_left_the_decision_to_people(call: Call) -> None:
+    told = replace(request().summary, not_automatic=("A warning stands.", "No model could be made for <South>."))
+    page = call("GET", opened(summary=told))["body"]
+    assert "<li>No model could be made for &lt;South&gt;.</li>" in page
+    assert "Why people are asked" not in call("GET", opened(approval_id="r2"))["body"]
