@@ -266,6 +266,24 @@ def test_a_call_whose_answer_was_lost_is_no_lost_decision(monkeypatch: pytest.Mo
     assert audited() == []
 
 
+def test_an_older_release_that_cannot_be_told_now_does_not_keep_the_newer_one_from_asking(answers: Answers) -> None:
+    opened(request(), "token-1")
+    newer = opened(request("r2", started_at="2026-11-29T09:30:00Z"), "token-2")
+    answers.unreachable = 1
+    assert decisions.supersede_older(newer, "t").status == "pending"
+    told, _ = approvals.read_approval("r1")
+    assert (told.status, told.superseded_by, told.delivered) == ("superseded", "r2", False)
+    answers.unreachable = 1
+    ended = decisions.withdraw("r2", "arn:user", "a typo", "t")
+    assert (ended.status, ended.delivered) == ("withdrawn", False)
+    for each in ("r1", "r2"):  # as FollowUpApprovals does
+        assert decisions.deliver(each).delivered
+    assert {token: each["decision"] for token, each in answers.taken.items()} == {
+        "token-1": "superseded",
+        "token-2": "withdrawn",
+    }
+
+
 def test_a_delivery_that_failed_can_be_tried_again_at_once(answers: Answers) -> None:
     opened(request())
     vote()
