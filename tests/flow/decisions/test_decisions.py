@@ -65,7 +65,7 @@ class Releases:
 
     def mail(self, drive: Drive, to: str) -> dict[str, Any]:
         """The request to one approver."""
-        return self.flow.mailbox.wait_for(f"Decision needed: release {drive.release}", to=to, seconds=900)
+        return self.flow.mailbox.wait_for(f"Decision needed: release {drive.release}", to=to, seconds=600)
 
     def decide(self, drive: Drive, by: str, *, choice: str = "approve", rejected: tuple[str, ...] = ()) -> None:
         """Both forms of one approver."""
@@ -169,9 +169,9 @@ def test_two_must_approve_and_what_one_rejects_keeps_its_answers(made: Releases)
 
 def test_a_newer_request_takes_the_place_of_the_older_and_is_withdrawn(made: Releases) -> None:
     before = made.live()
-    older = made.start("DummyDim1")
+    older = made.start("DummyDim2", "DummyDim3")
     mail = made.mail(older, BEN)
-    newer = made.start("DummyDim1")
+    newer = made.start("DummyDim2", "DummyDim3")
     stop = older.follow()
     assert (stop.status, stop.error) == ("FAILED", "ReleaseSuperseded")
     page = made.flow.http.get(mail["links"][0]).text
