@@ -56,11 +56,11 @@ def cast(request: Approval, vote: Vote, now: int) -> Approval:
 def approve_by_rules(request: Approval, decided_at: str) -> Approval:
     """The request after the rules of its use case approved it, whatever its quorum is.
 
-    One that has ended, or that people were asked about, stays as it is.
+    One that has ended, or that people were asked about, stays as it is; and only people take a release back.
     """
     asked_people = bool(request.votes) or any(each.mailed for each in request.asked)
     says_so = request.rules.mode == "automatic" and request.summary.automatic and not request.summary.not_automatic
-    if request.status != "pending" or asked_people or not says_so:
+    if request.kind != "release" or request.status != "pending" or asked_people or not says_so:
         return request
     vote = Vote("", automatic.APPROVER, None, {}, request.summary.automatic, decided_at)
     outcome = outcome_of(request.partitions, [vote], 1)

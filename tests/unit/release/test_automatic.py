@@ -112,6 +112,7 @@ def test_the_decision_of_the_rules_is_one_vote_whatever_the_quorum() -> None:
         by_rules(request(asked=(Asked(ADA, "t0"), Asked(BEN)))),
         by_rules(request(votes=(Vote(BEN, "", None, {}, "fine", "t0"),))),
         by_rules(request(status="superseded")),
+        by_rules(request(kind="take_back")),
         by_rules(request(status="withdrawn")),
     ],
 )
