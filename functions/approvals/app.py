@@ -253,14 +253,16 @@ def decide(approval_id: str) -> Response[str]:
     except UserError as refusal:
         _audit(request, "refused", asked, code=refusal.code)
         raise
-    if request.status in ("approved", "rejected") and not request.delivered:
-        return _deliver(request, asked, query)  # as it was decided, whatever the form says
+    step = (form.get("step") or [""])[0]
+    if request.status in ("approved", "rejected"):
+        if not step and "decision" not in form:  # the button that sends the decision again
+            return _deliver(request, asked, query)
+        request = decisions.deliver_now_or_later(request.approval_id)
     now = int(time.time())
     if request.status == "pending" and (later := decisions.later_release(request)):
         decisions.supersede(request.approval_id, later, iso_time(now))
         request, _ = approvals.read_approval(request.approval_id)
     draft = confirmations.find(request, asked)
-    step = (form.get("step") or [""])[0]
     try:
         if step == "confirm" and draft is not None and _is_recorded(request, draft.vote):
             return _deliver(request, asked, query)

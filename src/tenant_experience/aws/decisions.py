@@ -58,7 +58,7 @@ def _seen_to_end(request: Approval) -> Approval | None:
     return None
 
 
-def _deliver_now_or_later(approval_id: str) -> Approval:
+def deliver_now_or_later(approval_id: str) -> Approval:
     """Delivers what is recorded; FollowUpApprovals does it where that is not possible at the moment."""
     try:
         return deliver(approval_id)
@@ -86,7 +86,7 @@ def supersede(approval_id: str, by: str, decided_at: str) -> Approval:
         lambda stored: decision.supersede(stored, by, decided_at),
         lambda changed: [_row(changed, "superseded", by=by)],
     )
-    return _deliver_now_or_later(approval_id)
+    return deliver_now_or_later(approval_id)
 
 
 def supersede_older(request: Approval, decided_at: str) -> Approval:
@@ -137,7 +137,7 @@ def withdraw(approval_id: str, by: str, reason: str, decided_at: str) -> Approva
         lambda stored: decision.withdraw(stored, by, reason, decided_at),
         lambda changed: [_row(changed, "withdrawn", by=by, reason=reason)],
     )
-    return _deliver_now_or_later(approval_id)
+    return deliver_now_or_later(approval_id)
 
 
 def _row(request: Approval, event: audit.Event, by: str = "", reason: str = "") -> audit.Row:

@@ -199,13 +199,18 @@ def test_a_form_that_is_not_whole_comes_back_with_what_was_typed(call: Call) -> 
 
 def test_a_decision_that_was_not_delivered_is_sent_again_as_it_was_recorded(call: Call, answers: Answers) -> None:
     asked = opened()
-    answers.unreachable = 1
+    answers.unreachable = 2
     first = vote(call, asked, answers)
     assert first["statusCode"] == 503
     assert "recorded, but not delivered yet" in first["body"]
-    again = {"token": first["body"].split('name="token" value="')[1].split('"')[0], **REJECT}
-    assert call("POST", asked, body=urlencode(again))["statusCode"] == 303
+    again = {"token": first["body"].split('name="token" value="')[1].split('"')[0]}
+    assert call("POST", asked, body=urlencode(again))["statusCode"] == 503
+    # Who answers otherwise meanwhile is told that this was not recorded; the decision is delivered all the same.
+    told = call("POST", asked, BEN, urlencode({"token": token_of(asked, BEN), **REJECT}))
+    assert (told["statusCode"], "Your answer was not recorded" in told["body"]) == (409, True)
     assert answers.taken["token"]["decision"] == "approved"
+    assert audited()[-1]["code"] == "already_decided"
+    assert call("POST", asked, body=urlencode(again))["statusCode"] == 303
 
 
 def test_a_decision_that_nobody_waits_for_is_not_recorded_as_one(call: Call, answers: Answers) -> None:
