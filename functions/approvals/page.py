@@ -91,6 +91,7 @@ def show(
     typed: Mapping[str, Sequence[str]] | None = None,
     draft: Draft | None = None,
     pictures: Pictures | None = None,
+    starts: bool = False,
 ) -> str:
     """The page of one approval.
 
@@ -105,6 +106,7 @@ def show(
         typed: the fields of that form, so that nothing has to be typed twice.
         draft: the answer that is to be confirmed.
         pictures: of the share of bad over time.
+        starts: whether nobody was asked yet, and the form asks for a roll-back.
     """
     given = typed or {}
     texts = {name: (given.get(name) or ("",))[0] for name in ("decision", "approver", "reason", "reject_reason")}
@@ -113,7 +115,7 @@ def show(
     names = request.partitions
     return (
         _templates()
-        .get_template("approval.html.j2")
+        .get_template("take_back.html.j2" if request.summary.take_back else "approval.html.j2")
         .render(
             request=request,
             summary=request.summary,
@@ -140,8 +142,16 @@ def show(
             max_name=MAX_NAME,
             max_reason=MAX_REASON,
             digits=DIGITS,
+            asked=request.summary.take_back,
+            starts=starts,
+            with_features=bool(given.get("features")),
         )
     )
+
+
+def begun(request: Approval) -> str:
+    """The page after a roll-back was asked for, until its request is there to be shown."""
+    return _templates().get_template("take_back_begun.html.j2").render(asked=request.summary.take_back)
 
 
 def _fault(faulty: str, problem: UserError | None, field: str) -> Markup:

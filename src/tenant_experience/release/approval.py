@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from tenant_experience.release.approver import approver_id
 from tenant_experience.release.partition_result import PartitionResult, ShardResult
+from tenant_experience.release.take_back import TakeBack
 from tenant_experience.release.vote import Outcome, Vote
 from tenant_experience.use_case.approval_rules import ApprovalRules
 from tenant_experience.use_case.words import Words
@@ -51,6 +52,7 @@ class ApprovalSummary:
         refused: at most 50 of the latter, their messages cut to 1,500 characters.
         batch: the uploader's folder, ``raw/<use case>/<batch>/``; empty where it is not known.
         words: what texts call records and partitions.
+        take_back: what a request to take a release back would change; None of a release.
     """
 
     release: str
@@ -64,6 +66,7 @@ class ApprovalSummary:
     refused: tuple[PartitionResult, ...]
     batch: str = ""
     words: Words = field(default_factory=Words)
+    take_back: TakeBack | None = None
 
     @property
     def figures(self) -> dict[str, str]:
@@ -84,6 +87,7 @@ class ApprovalSummary:
             "refused": [_stored(row) for row in self.refused],
             "batch": self.batch,
             "words": self.words.document(),
+            **({"take_back": self.take_back.document()} if self.take_back else {}),
         }
 
     @classmethod
@@ -101,6 +105,7 @@ class ApprovalSummary:
             refused=tuple(PartitionResult.read(row, status="refused") for row in document["refused"]),
             batch=document.get("batch", ""),
             words=Words.read(document.get("words")),
+            take_back=TakeBack.read(document["take_back"]) if "take_back" in document else None,
         )
 
 
