@@ -149,9 +149,15 @@ def show(
     )
 
 
-def begun(request: Approval) -> str:
-    """The page after a roll-back was asked for, until its request is there to be shown."""
-    return _templates().get_template("take_back_begun.html.j2").render(asked=request.summary.take_back)
+def begun(request: Approval, *, is_recorded: bool) -> str:
+    """The page after a roll-back was asked for, until its request is there to be shown.
+
+    Args:
+        request: as it will be.
+        is_recorded: whether it was this reader's answer that began it.
+    """
+    asked = request.summary.take_back
+    return _templates().get_template("take_back_begun.html.j2").render(asked=asked, is_recorded=is_recorded)
 
 
 def _fault(faulty: str, problem: UserError | None, field: str) -> Markup:

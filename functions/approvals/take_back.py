@@ -19,6 +19,8 @@ from tenant_experience.release.confirmation import Draft
 from tenant_experience.release.release import iso_time
 
 _LONGEST_FORM = 20_000
+# Who was first to ask for the same.
+MINE, OTHERS = "mine", "others"
 _STATUS = {"too_many_codes": 429, "maker_may_not_decide": 403}
 Form = Mapping[str, Sequence[str]]
 # Event, and its details, of the roll-back's request.
@@ -96,8 +98,8 @@ def show(link: Link, parameter: Callable[[str], str]) -> Response[str]:
     made = offer(link, features=bool(parameter("features")))
     if made.started is not None:
         return _to_request(made.started, link.asked)
-    if parameter("started"):
-        return page.answer(202, page.begun(made.request))
+    if started := parameter("started"):
+        return page.answer(202, page.begun(made.request, is_recorded=started == MINE))
     draft = confirmations.find(made.request, link.asked) if parameter("confirm") else None
     return _page(200, made, draft=draft)
 
@@ -125,7 +127,7 @@ def decide(link: Link, event: Mapping[str, Any], parameter: Callable[[str], str]
     try:
         if step == "confirm":
             given = confirmations.check(made.request, link.asked, _field(form, "draft"), _field(form, "code"), now)
-            return _start(made, replace(given, decided_at=iso_time(now)))
+            return _start(made, given)
         if step != "again" or draft is None:
             draft = Draft(_vote(made, form, now), now)
         decision.cast(replace(made.request, expires_at=now + 1), draft.vote, now)
@@ -158,8 +160,10 @@ def _ask_to_confirm(made: Offer, given: vote.Vote, now: int, audit: Audit) -> Re
 
 
 def _start(made: Offer, given: vote.Vote) -> Response[str]:
-    take_backs.start(made.request.approval_id, replace(made.wish, reason=given.reason, vote=given))
-    return page.see_other(f"take-back?{made.link.query}&started=1{_features(made)}")
+    """The vote keeps the time of its draft, so that the same form sent twice says the same."""
+    is_first = take_backs.start(made.request.approval_id, replace(made.wish, reason=given.reason, vote=given))
+    started = MINE if is_first else OTHERS
+    return page.see_other(f"take-back?{made.link.query}&started={started}{_features(made)}")
 
 
 def _features(made: Offer) -> str:

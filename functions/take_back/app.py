@@ -123,7 +123,7 @@ def _move(request: Approval, began: str) -> dict[str, Any]:
         models={slug: {**each, "digest": live.digests.get(slug, "")} for slug, each in described.items()},
     )
     logger.info("taken back", extra={"release": run, "models": len(described), "revision": live.revision})
-    before = ", ".join(sorted({change.now for change in asked.changes.values()})[:_MOST_NAMED])
+    before = ", ".join(sorted({change.now for change in asked.changes.values() if change.now})[:_MOST_NAMED])
     return {"run": run, "models": len(described), "live": live.release, "previous": before}
 
 

@@ -35,12 +35,12 @@ def start(name: str, execution_input: Mapping[str, Any]) -> None:
     _start(setting("STATE_MACHINE"), name, execution_input)
 
 
-def start_roll_back(name: str, execution_input: Mapping[str, Any]) -> None:
-    """Starts a roll-back called ``name``, unless one of that name exists or existed, whoever asked for it."""
-    _start(setting("ROLL_BACK_MACHINE"), name, execution_input)
+def start_roll_back(name: str, execution_input: Mapping[str, Any]) -> bool:
+    """Starts a roll-back called ``name``; False when one of that name and with another input exists or existed."""
+    return _start(setting("ROLL_BACK_MACHINE"), name, execution_input)
 
 
-def _start(machine: str, name: str, execution_input: Mapping[str, Any]) -> None:
+def _start(machine: str, name: str, execution_input: Mapping[str, Any]) -> bool:
     try:
         stepfunctions().start_execution(
             stateMachineArn=machine, name=name, input=json.dumps(execution_input, sort_keys=True)
@@ -48,6 +48,8 @@ def _start(machine: str, name: str, execution_input: Mapping[str, Any]) -> None:
     except ClientError as error:
         if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
             raise
+        return False
+    return True
 
 
 def last_state(execution_arn: str) -> str:

@@ -185,7 +185,7 @@ def put_back(
                 code="superseded",
             )
         if change.back:
-            fed = asked.features or now.features
+            fed = asked.features or now.features or then.partitions[slug].features
             back = then.partitions[slug]
             began_at = now.started_at or back.started_at
             partitions[slug] = replace(back, features=fed, started_at=began_at, put_back_by=run)
