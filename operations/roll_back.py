@@ -42,7 +42,6 @@ def roll_back(
     identity = "\n".join((use_case, to, *partitions, str(time.time_ns())))
     run = PREFIX + hashlib.sha256(identity.encode()).hexdigest()[:13]
     given = {
-        "run": run,
         "use_case": use_case,
         "to": to,
         "partitions": list(partitions),

@@ -224,7 +224,7 @@ def _told(changed: Approval, given: Vote) -> list[tuple[audit.Event, dict[str, A
 def start(run: str, wish: Wish) -> bool:
     """Starts the roll-back; False when somebody else has asked for it first. The same wish again changes nothing."""
     signed = replace(wish, mac=link_signature.sign(_vote_text(run, wish.vote))) if wish.vote else wish
-    return executions.start_roll_back(run, {"run": run, **signed.document()})
+    return executions.start_roll_back(run, signed.document())
 
 
 def _vote_text(run: str, vote: Vote) -> bytes:

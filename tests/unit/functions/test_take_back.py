@@ -126,15 +126,15 @@ def begin(call: Call, released: Approval, answers: Answers, address: str = ADA, 
     return ask(call, released, "POST", address, {**form, "code": answers.code}, **query)
 
 
-def request_approval(run: str, wish: dict[str, Any], token: str = "token") -> Approval:
+def request_approval(run: str, wish: dict[str, Any], waits: str = "token") -> Approval:
     """What the first state of the roll-back does."""
     event = {
         "release": run,
         "use_case": USE_CASE,
-        "task_token": f"{token} of {run}",
+        "task_token": f"{waits} of {run}",
         "execution_arn": f"{MACHINE.replace('stateMachine', 'execution')}:{run}",
         "started_at": "2026-11-03T00:00:00.000Z",
-        "take_back": {name: value for name, value in wish.items() if name != "run"},
+        "take_back": wish,
     }
     function_module("request_approval").handler(event, None)
     return approvals.read_approval(run)[0]
