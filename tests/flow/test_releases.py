@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from operations.mailbox import Form
 from operations.releases import FinishedRelease, Listener, follow_release
+from operations.roll_back import roll_back
 from tests.support.api_caller import ApiCaller
 from tests.support.flow import APPROVED_AS, Flow
 
@@ -441,3 +442,24 @@ def test_a_release_is_taken_back_by_its_link_and_the_earlier_model_answers_again
     again = flow.http.get(link)
     assert (again.status_code, f"Release {taken} does not answer any more" in again.text) == (409, True)
     assert first.release != taken
+
+
+@pytest.mark.slow
+def test_an_operator_returns_to_the_first_release_with_its_features(
+    flow: Flow, first: FinishedRelease, tmp_path: Path
+) -> None:
+    if (flow.live() or {})["models"]["all"] == first.release:
+        flow.release(flow.events(seed=4))
+    run = roll_back(flow.stack, "tenant_experience", first.release, "a wrong file", features=True)
+    flow.decide(flow.mailbox.wait_for(f"({run})"))
+    done = follow_release(flow.stack, run, Listener())
+    assert done.execution["status"] == "SUCCEEDED", done.execution.get("cause")
+    assert done.visited.index("SmokeTest") < done.visited.index("ServeFeatures") < done.visited.index("TakeBack")
+    live = flow.live()
+    assert live is not None
+    assert live["models"]["all"] == live["release"] == first.release
+    row = next(row for row in features_of(flow, first.release, tmp_path) if row["history"] == "sufficient")
+    served = flow.get(f"/tenants/{row['tenant_id']}/features").json()
+    for name, value in served["features"].items():
+        assert value == pytest.approx(row[name]), name
+    assert flow.get(f"/tenants/{row['tenant_id']}/prediction").json()["model_version"] == first.release

@@ -123,7 +123,7 @@ def test_what_a_deployment_may_not_say(make: Make) -> None:
 
 def test_all_at_once_bakes_then_ends_and_measures(make: Make, cloudwatch: Any) -> None:
     assert cloudwatch
-    sagemaker = start(make, scale=0.003)
+    sagemaker = start(make, scale=0.01)  # it bakes for 3 s
     update(sagemaker, AT_ONCE)
     wait_for(lambda: baking(sagemaker), what="the new fleet")
     assert describe(sagemaker)["EndpointConfigName"] == "v1"

@@ -20,14 +20,13 @@ def ask(request: Approval, asked: Asked, now: str) -> None:
     link, take_back = _link(request, asked), request.summary.take_back
     written = take_back_email.write(request, take_back, link) if take_back else approval_email.write(request, link)
     _send(request, asked, written)
-    approvals.mark_mailed(request, asked, now)
-    audit.append(request.approval_id, "asked", use_case=request.use_case, address=asked.address)
+    row = audit.row(request.approval_id, "asked", use_case=request.use_case, address=asked.address)
+    approvals.mark_mailed(request, asked, now, [row])
 
 
 def remind(request: Approval, asked: Asked, occasion: Occasion) -> None:
     """Sends the same link again."""
     _send(request, asked, reminder.write(request, _link(request, asked), occasion))
-    audit.append(request.approval_id, "reminded", use_case=request.use_case, address=asked.address, occasion=occasion)
 
 
 def _send(request: Approval, asked: Asked, written: tuple[str, str]) -> None:

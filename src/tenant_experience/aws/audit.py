@@ -7,6 +7,7 @@ S3.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping
@@ -37,6 +38,8 @@ Event = Literal[
 # The arguments of one PutItem.
 Row = dict[str, Any]
 MAX_TEXT = 1000
+# What people type; the request keeps the texts, where they can be erased.
+_TYPED = ("reason", "name")
 _ATTEMPTS = 3
 
 
@@ -88,8 +91,9 @@ def row(
         address: the e-mail address of whoever did it, or to whom it was done.
         network: the address in the network that the request came from.
         details: anything that JSON can hold. Of ``decided`` and ``published``, ``models`` names the version and the
-            digest of each partition's model. Values under the names of secrets are left out, as they are of logs, and
-            texts end after 1,000 characters.
+            digest of each partition's model. Values under the names of secrets are left out, as they are of logs.
+            Names and reasons that somebody typed are replaced by their fingerprints, and texts end after 1,000
+            characters.
     """
     content = {
         "release": release,
@@ -97,7 +101,7 @@ def row(
         "use_case": use_case,
         "address": address or "",
         "network": network or "",
-        "details": redacted_json(_cut(details)),
+        "details": redacted_json(_kept(details)),
     }
     texts = {name: {"S": value[:MAX_TEXT] if name != "details" else value} for name, value in content.items() if value}
     return {
@@ -119,9 +123,18 @@ def document(image: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return {**row, "details": json.loads(row.get("details", "{}"))}
 
 
-def _cut(value: Any) -> Any:
+def fingerprint(text: str) -> str:
+    """What stands for a text that somebody typed: a row is never changed, and a text may name a tenant."""
+    return f"sha256:{hashlib.sha256(text.encode(errors='replace')).hexdigest()}" if text else ""
+
+
+def _kept(value: Any, name: str = "") -> Any:
+    """A value as it stands in a row."""
     if isinstance(value, Mapping):
-        return {str(name)[:MAX_TEXT]: _cut(inner) for name, inner in value.items()}
+        typed_keys = name == "rejected"  # reason -> slugs
+        return {fingerprint(key) if typed_keys else key[:MAX_TEXT]: _kept(inner, key) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_cut(inner) for inner in value]
-    return value[:MAX_TEXT] if isinstance(value, str) else value
+        return [_kept(each) for each in value]
+    if not isinstance(value, str):
+        return value
+    return fingerprint(value) if name in _TYPED else value[:MAX_TEXT]

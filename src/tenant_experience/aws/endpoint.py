@@ -88,7 +88,11 @@ def ensure_in_service(
     if found is None:
         _create(settings)
         raise EndpointNotReadyError(f"endpoint {settings.name} is being created", code="endpoint_not_ready")
-    status, config, reason = found["EndpointStatus"], found["EndpointConfigName"], found.get("FailureReason", "")
+    status, config, reason = (
+        found["EndpointStatus"],
+        found["EndpointConfigName"],
+        found.get("FailureReason", "").rstrip("."),
+    )
     if status == "Failed":
         sagemaker().delete_endpoint(EndpointName=settings.name)
         raise PlatformError(
@@ -170,8 +174,8 @@ def _ensure_candidate(settings: EndpointSettings, found: dict[str, Any] | None) 
         sagemaker().delete_endpoint(EndpointName=settings.name)
         raise EndpointNotUpdatedError(
             f"image {settings.image} could not be started beside the one that answers: "
-            f"{found.get('FailureReason', '')}. The earlier image goes on answering, and nothing was published. "
-            "Correct the image, deploy it, and redrive the execution",
+            f"{found.get('FailureReason', '').rstrip('.')}. The earlier image goes on answering, and nothing was "
+            "published. Correct the image, deploy it, and redrive the execution",
             code="image_not_healthy",
         )
     elif found["EndpointStatus"] == "InService":

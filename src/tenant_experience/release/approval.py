@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from tenant_experience.release.approver import approver_id
+from tenant_experience.release.brief import ShortBrief
 from tenant_experience.release.partition_result import PartitionResult, ShardResult
 from tenant_experience.release.take_back import TakeBack
 from tenant_experience.release.vote import Outcome, Vote
@@ -52,6 +53,7 @@ class ApprovalSummary:
         refused: at most 50 of the latter, their messages cut to 1,500 characters.
         batch: the uploader's folder, ``raw/<use case>/<batch>/``; empty where it is not known.
         words: what texts call records and partitions.
+        brief: what matters, in a few sentences; without a verdict in requests of earlier versions.
         take_back: what a request to take a release back would change; None of a release.
     """
 
@@ -66,6 +68,7 @@ class ApprovalSummary:
     refused: tuple[PartitionResult, ...]
     batch: str = ""
     words: Words = field(default_factory=Words)
+    brief: ShortBrief = field(default_factory=ShortBrief)
     take_back: TakeBack | None = None
 
     @property
@@ -87,6 +90,7 @@ class ApprovalSummary:
             "refused": [_stored(row) for row in self.refused],
             "batch": self.batch,
             "words": self.words.document(),
+            "brief": asdict(self.brief),
             **({"take_back": self.take_back.document()} if self.take_back else {}),
         }
 
@@ -105,6 +109,7 @@ class ApprovalSummary:
             refused=tuple(PartitionResult.read(row, status="refused") for row in document["refused"]),
             batch=document.get("batch", ""),
             words=Words.read(document.get("words")),
+            brief=ShortBrief.read(document.get("brief")),
             take_back=TakeBack.read(document["take_back"]) if "take_back" in document else None,
         )
 
@@ -272,6 +277,7 @@ def summarise(
     warnings: Sequence[str],
     batch: str = "",
     words: Words | None = None,
+    brief: ShortBrief | None = None,
 ) -> ApprovalSummary:
     """What an approver needs to see.
 
@@ -284,6 +290,7 @@ def summarise(
         warnings: of the data-quality report.
         batch: the uploader's folder; empty where it is not known.
         words: of the use case; None where they are not known.
+        brief: what matters; None where that is not known.
     """
     results = [partition for shard in shards for partition in shard.partitions]
     ready = [partition for partition in results if partition.is_ready]
@@ -300,6 +307,7 @@ def summarise(
         refused=tuple(refused[:_MAX_LISTED]),
         batch=batch,
         words=words or Words(),
+        brief=brief or ShortBrief(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -64,6 +65,24 @@ def test_a_row_says_what_happened_to_whom_and_leaves_out_what_decides() -> None:
     assert "AAAA" not in json.dumps(row)
     assert "c2VjcmV0" not in json.dumps(row)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z#[0-9a-f]{8}", row["at"])
+
+
+def test_what_somebody_typed_stands_in_a_row_as_a_fingerprint_because_it_may_name_a_tenant() -> None:
+    reason = "T000014 is not bad"
+    vote = {"name": "Ada L.", "reason": reason, "approved": ["east"], "rejected": {reason: ["west"]}, "empty": ""}
+    audit.append("r3", "voted", use_case="te", address="ada@example.com", vote=vote)
+    audit.append("r3", "withdrawn", use_case="te", by="operator", reason=reason)
+    voted, withdrawn = rows("r3")
+    known = audit.fingerprint(reason)
+    assert voted["details"]["vote"] == {
+        "name": audit.fingerprint("Ada L."),
+        "reason": known,
+        "approved": ["east"],
+        "rejected": {known: ["west"]},
+        "empty": "",
+    }
+    assert withdrawn["details"] == {"by": "operator", "reason": known}
+    assert known == "sha256:" + hashlib.sha256(reason.encode()).hexdigest()
 
 
 def test_a_row_never_takes_the_place_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
