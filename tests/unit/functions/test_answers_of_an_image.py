@@ -99,7 +99,7 @@ def test_models_of_earlier_releases_have_their_samples_or_are_named() -> None:
         "north/r1/model.tar.gz",
         "north/r2/model.tar.gz",
     ]
-    with pytest.raises(PlatformError, match="old/r0/model.tar.gz left no samples"):
+    with pytest.raises(PlatformError, match=r"old/r0/model\.tar\.gz left no samples"):
         smoke_tests.of_models([*models, PublishedModel("old", "r0")])
 
 
