@@ -31,9 +31,7 @@ def deliver(approval_id: str) -> Approval:
         raise PlatformError("the decision is being passed on at this moment; look again", code="not_delivered")
     try:
         executions.answer(token, request.decision)
-    except (
-        UserError
-    ):  # nobody waits; or an earlier call was taken, and its answer lost: then RegisterModels says so soon
+    except UserError:  # nobody waits; or an earlier call was taken and its answer lost, which RegisterModels says soon
         return _seen_to_end(request) or approvals.change(
             approval_id,
             # Of a request that has changed since, this token says nothing.

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from tenant_experience.release.approver import approver_id
 from tenant_experience.release.brief import ShortBrief
 from tenant_experience.release.partition_result import PartitionResult, ShardResult
+from tenant_experience.release.take_back import TakeBack
 from tenant_experience.release.vote import Outcome, Vote
 from tenant_experience.use_case.approval_rules import ApprovalRules
 from tenant_experience.use_case.words import Words
@@ -55,6 +56,7 @@ class ApprovalSummary:
         brief: what matters, in a few sentences; without a verdict in requests of earlier versions.
         automatic: why the rules of the use case approve it by themselves; empty where they do not.
         not_automatic: why not, in sentences; none where they do, or where they leave every decision to people.
+        take_back: what a request to take a release back would change; None of a release.
     """
 
     release: str
@@ -71,6 +73,7 @@ class ApprovalSummary:
     brief: ShortBrief = field(default_factory=ShortBrief)
     automatic: str = ""
     not_automatic: tuple[str, ...] = ()
+    take_back: TakeBack | None = None
 
     @property
     def figures(self) -> dict[str, str]:
@@ -94,6 +97,7 @@ class ApprovalSummary:
             "brief": asdict(self.brief),
             "automatic": self.automatic,
             "not_automatic": list(self.not_automatic),
+            **({"take_back": self.take_back.document()} if self.take_back else {}),
         }
 
     @classmethod
@@ -114,6 +118,7 @@ class ApprovalSummary:
             brief=ShortBrief.read(document.get("brief")),
             automatic=document.get("automatic", ""),
             not_automatic=tuple(document.get("not_automatic", ())),
+            take_back=TakeBack.read(document["take_back"]) if "take_back" in document else None,
         )
 
 
