@@ -82,9 +82,14 @@ def _signed(approval_id: str) -> tuple[Approval, Asked | None, str]:
     except UserError as unknown:
         raise link_signature.bad_link() from unknown
     asked = request.asked_as(to)
-    if asked is None and (to or request.asked):
-        raise link_signature.bad_link()
-    link_signature.check(request.signed_text(asked.address if asked else ""), signature)
+    try:
+        if asked is None and (to or request.asked):
+            raise link_signature.bad_link()
+        link_signature.check(request.signed_text(asked.address if asked else ""), signature)
+    except UserError as refusal:
+        if app.current_event.http_method != "GET":  # a link that is only read decides nothing
+            _audit(request, "refused", None, code=refusal.code)
+        raise
     return request, asked, page.link_query(to, signature)
 
 
@@ -195,6 +200,7 @@ def decide(approval_id: str) -> Response[str]:
     """Records the vote of the form, and passes a decision to the execution that waits for it."""
     request, asked, query = _signed(approval_id)
     if asked is None:
+        _audit(request, "refused", None, code="earlier_link")
         raise UserError(
             "this link is of an earlier version and cannot decide; ask the operator to stop the release and to redrive "
             "it, so that everybody gets a link of their own",
@@ -312,8 +318,18 @@ def unavailable(error: PlatformError | ClientError) -> Response[str]:
 def unknown(_error: NotFoundError) -> Response[str]:
     """Answers a wrong method, or an address that no page has."""
     wrong_method = http.is_wrong_method(app.current_event.raw_event, METHODS)
+    if wrong_method:
+        _audit_wrong_method((app.current_event.path_parameters or {}).get("approval_id", ""))
     words = "this page cannot be used in this way: open the complete link from the e-mail"
     return page.answer(405 if wrong_method else 404, page.problem(words))
+
+
+def _audit_wrong_method(approval_id: str) -> None:
+    try:
+        request, asked, _ = _signed(approval_id)
+    except UserError:  # the row is written, if there is such a request
+        return
+    _audit(request, "refused", asked, code="wrong_method")
 
 
 app.exception_handler(UserError)(refuse)

@@ -99,6 +99,15 @@ def test_the_rules_of_the_use_case_say_how_many_must_be_there(topic: str, rules:
         find()
 
 
+def test_addresses_that_differ_in_case_alone_are_one_approver(topic: str) -> None:
+    subscribe(topic, "Ada@example.com", "ada@EXAMPLE.com", "ben@example.com")
+    batch(TRAIN, "approval: {quorum: 2}")
+    assert find() == 2
+    batch(TRAIN, "approval: {quorum: 3}")
+    with pytest.raises(ApproverNotSubscribedError, match="2 approvers are confirmed"):
+        find()
+
+
 @pytest.mark.parametrize(
     ("manifest", "use_case", "live", "asks"),
     [

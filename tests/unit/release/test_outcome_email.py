@@ -94,3 +94,10 @@ def test_many_partitions_are_cut_and_counted() -> None:
 def test_an_unknown_status_is_named() -> None:
     with pytest.raises(PlatformError, match="unknown_status"):
         outcome("lost")
+
+
+def test_the_typed_name_of_an_approver_is_no_link() -> None:
+    approver = "ada@example.com (see https://evil.example/login); ben@example.com (www.evil.example)"
+    text = outcome_email.write(outcome(approver=approver), RUN)[1]
+    said = "ada@example.com (see https[:]//evil[.]example/login); ben@example.com (www[.]evil[.]example)"
+    assert f"decided by      {said}\n" in text
