@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.use_case.approval_rules import ApprovalRules
 
-_OVERHEARS = "does not count: without a filter of its own address it may get the links and codes of others, so remove it"
+_OVERHEARS = (
+    "does not count: without a filter of its own address it may get the links and codes of others, so remove it"
+)
 _ID = re.compile(r"[0-9a-f]{16}")
 
 

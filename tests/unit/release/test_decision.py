@@ -63,7 +63,8 @@ def test_a_vote_names_who_it_is_from_by_the_address_and_is_one_line_of_text() ->
 
 
 @pytest.mark.parametrize(
-    "typed", ["Ada); ben@example.com (Ben", "Ada\uff09\uff1b ben\uff20example.com \uff08Ben", "Ada) ;ben@example.com(Ben"]
+    "typed",
+    ["Ada); ben@example.com (Ben", "Ada\uff09\uff1b ben\uff20example.com \uff08Ben", "Ada) ;ben@example.com(Ben"],
 )
 def test_a_name_cannot_look_like_another_approver(typed: str) -> None:
     assert vote(approver=typed).by == "Ada@example.com (Ada ben example.com Ben)"
