@@ -156,7 +156,7 @@ def remove(stack: Stack, address: str) -> str:
     if not any(each.arn for each in found):
         return f"{address} never confirmed. SNS forgets the subscription by itself within three days."
     left = [each for each in listed(stack) if each.approver is not None]
-    sentence = f"{address} is not asked any more. Links that it was sent before stay valid until they expire."
+    sentence = f"{address} is not asked any more, and gets no codes for links that it was sent before."
     return sentence if left else f"{sentence} Nobody is an approver now: a new release ends before its first job."
 
 

@@ -88,6 +88,7 @@ class Form:
         """
         parser = _FormParser(str(page.url))
         parser.feed(page.text)
+        parser.close()
         if parser.form is None:
             raise ValueError(f"{page.url} has no form")
         return parser.form
@@ -106,16 +107,39 @@ class Form:
 
 
 class _FormParser(HTMLParser):
+    """Finds the first form that is sent by POST. A field may stand outside of it and name it."""
+
     def __init__(self, base: str) -> None:
         super().__init__()
         self._base = base
+        self._id, self._is_inside = "", False
+        self._elsewhere: list[tuple[str, dict[str, str]]] = []
         self.form: Form | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
-        if tag == "form" and self.form is None:
+        if tag == "form" and self.form is None and given.get("method", "").lower() == "post":
+            self._id, self._is_inside = given.get("id", ""), True
             self.form = Form(action=urljoin(self._base, given.get("action", "")))
-        elif self.form is not None and tag in ("input", "textarea", "select") and "name" in given:
-            self.form.names.add(given["name"])
-            if given.get("type") == "hidden" or (given.get("type") == "checkbox" and "checked" in given):
-                self.form.fields.setdefault(given["name"], []).append(given.get("value", ""))
+        elif tag in ("input", "textarea", "select") and "name" in given:
+            if "form" in given:
+                self._elsewhere.append((given["form"], given))
+            elif self._is_inside:
+                self._take(given)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._is_inside = False
+
+    def close(self) -> None:
+        super().close()
+        for owner, given in self._elsewhere:
+            if owner == self._id:
+                self._take(given)
+
+    def _take(self, given: Mapping[str, str]) -> None:
+        if self.form is None:
+            return
+        self.form.names.add(given["name"])
+        if given.get("type") == "hidden" or (given.get("type") == "checkbox" and "checked" in given):
+            self.form.fields.setdefault(given["name"], []).append(given.get("value", ""))

@@ -22,6 +22,7 @@ import numpy as np
 
 from tenant_experience.aws.live_models import fetch_champion, live_models
 from tenant_experience.data_layout import (
+    BRIEF_FILE,
     EVALUATION_FILE,
     GROUP_CHANGES_FILE,
     MODEL_ARCHIVE,
@@ -55,11 +56,14 @@ from tenant_experience.pipeline.evaluate_shard import (
     write_group_changes,
 )
 from tenant_experience.report.action_files import report_actions
+from tenant_experience.report.brief import Population, brief_document, partition_brief
+from tenant_experience.report.change_files import write_change_lists
 from tenant_experience.report.outcome_scores import write_outcome_scores
+from tenant_experience.report.page_pictures import write_page_pictures
 from tenant_experience.report.pictures import GroupPictures, group_pictures
 from tenant_experience.report.report import ShardReport, read_intake, shown_models
 from tenant_experience.report.risk_list import write_risk_list
-from tenant_experience.report.share_pictures import share_pictures, write_share_pictures
+from tenant_experience.report.share_pictures import share_pictures
 from tenant_experience.use_case.schema import load_use_case
 
 OUTPUT = "reports"
@@ -68,7 +72,8 @@ OUTPUT = "reports"
 def main(arguments: list[str] | None) -> Outcome:
     """Writes evaluation.json, group_changes.parquet, report.html, the list to act on, smoke_test.json and the archives.
 
-    The approval page shows share_pictures.json. The outcome has a row for each partition.
+    For the approval page it writes brief.json, page_pictures.json, and who changes group, below ``changes/``. The
+    outcome has a row for each partition.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--release", required=True)
@@ -102,8 +107,9 @@ def main(arguments: list[str] | None) -> Outcome:
         rows = [shard.with_notes(row) for row in run_partitions(partitions, shard.evaluate, given_up)]
         # While the models are there: the list says what they answer.
         actions = report_actions(answered, use_case, shard.ready, shard.groups)
+        output.mkdir(parents=True, exist_ok=True)
+        _write_brief(shard, options.shard, output)
     evaluations = shard.ready
-    output.mkdir(parents=True, exist_ok=True)
     _write_json(output / EVALUATION_FILE, shard.document(options.shard))
     digests = {row.slug: str(row.figures["digest"]) for row in rows if row.is_ready}
     _write_json(output / SMOKE_TEST_FILE, _smoke_test(evaluations, digests))
@@ -113,7 +119,6 @@ def main(arguments: list[str] | None) -> Outcome:
     write_risk_list(risk, output, use_case.record_id)
     shown = shown_models(shard.ready, shard.refused)
     shares = {each.manifest.slug: share_pictures(each.yardstick, use_case.words) for each in shown}
-    write_share_pictures(shares, output)
     report = ShardReport(
         release=options.release,
         shard=options.shard,
@@ -129,7 +134,22 @@ def main(arguments: list[str] | None) -> Outcome:
         ingestion=read_ingestion(processing_input("ingestion")),
     )
     (output / REPORT_FILE).write_text(report.render(), encoding="utf-8")
+    write_page_pictures(report.parts, output)
     return shard_outcome(rows, release=options.release, shard=options.shard)
+
+
+def _write_brief(shard: ShardEvaluation, number: int, output: Path) -> None:
+    """What the approver needs to know of each model that is ready, and the lists of who changes group."""
+    briefs = []
+    for evaluation in shard.ready:
+        slug = evaluation.manifest.slug
+        now, before = shard.table.of_partition(slug), None
+        if evaluation.champion is not None and shard.previous is not None:
+            before = shard.previous.of_partition(slug)
+            write_change_lists(evaluation, now, before, shard.use_case, output)
+        population = None if before is None else Population.of(now, before)
+        briefs.append(partition_brief(evaluation, number, population, shard.offers(evaluation)))
+    _write_json(output / BRIEF_FILE, brief_document(briefs))
 
 
 def _champion_of(folder: Path, release: str) -> Callable[[str], Champion | None]:

@@ -24,16 +24,18 @@ from tenant_experience.api import browser_form, http
 from tenant_experience.aws import (
     approvals,
     audit,
+    briefs,
     confirmations,
     decisions,
     link_signature,
     notifications,
     objects,
+    release_table,
 )
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.log_redaction import redacted_json
-from tenant_experience.release import confirmation, decision, vote
+from tenant_experience.release import confirmation, decision, links, vote
 from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.confirmation import Draft
 from tenant_experience.release.release import iso_time
@@ -45,11 +47,12 @@ METHODS = {
     "/approvals/{approval_id}": ("GET", "POST"),
     "/approvals/{approval_id}/report/{shard}": ("GET",),
     "/approvals/{approval_id}/data-quality": ("GET",),
+    "/approvals/{approval_id}/changes": ("GET",),
 }
-_SHARD = re.compile(r"[0-9]{1,6}")
+_SHARD, _START = re.compile(r"[0-9]{1,6}"), re.compile(r"[0-9]{1,12}")
 _STATUS = {
     **dict.fromkeys(("bad_link", "foreign_form", "maker_may_not_decide"), 403),
-    "unknown_report": 404,
+    **dict.fromkeys(("unknown_report", "unknown_list"), 404),
     **dict.fromkeys(("already_decided", "already_voted", "superseded", "earlier_link"), 409),
     **dict.fromkeys(("expired", "withdrawn"), 410),
     "not_a_form": 415,
@@ -58,7 +61,9 @@ _STATUS = {
 # What no other answer of the same approver can put right.
 _FINAL = {"already_decided", "already_voted", "superseded", "expired", "withdrawn", "maker_may_not_decide"}
 _REPORT_LINK_SECONDS = 300
-_MOST_PICTURED = 10
+# An answer of Lambda has 6 MB; as JSON, a page takes a little more than its bytes.
+_LONGEST_PAGE = 5_000_000
+_MOST_EXAMPLES, _MOST_DIRECTIONS, _MOST_ROWS = 10, 6, 100
 # Characters: two reasons of 800, every one of them as %F0%9F%8F%A0, and a tick for each of many models.
 _LONGEST_FORM = 100_000
 
@@ -126,7 +131,7 @@ def _page(
         refused=refused,
         typed=typed,
         draft=draft,
-        pictures=_pictures(request),
+        content=_content(request),
     )
     return page.answer(status, html)
 
@@ -166,32 +171,74 @@ def _audited(request: Approval, event: audit.Event, asked: Asked | None, **detai
     }
 
 
-def _pictures(request: Approval) -> dict[str, Any]:
-    """Of the first models of the release; releases of earlier versions have none."""
-    rows = request.summary.ready[:_MOST_PICTURED]
-    found: dict[str, Any] = {}
-    for shard in sorted({row.shard for row in rows}):
-        key = data_layout.reports(request.approval_id, shard) + data_layout.SHARE_PICTURES_FILE
-        found |= objects.find_json(setting("DATA_BUCKET"), key) or {}
-    return {row.slug: found[row.slug] for row in rows if row.slug in found}
+def _content(request: Approval) -> briefs.PageContent:
+    """What the page shows of the release, or of one of its partitions (``?partition=``), as things stand now."""
+    release, summary = request.approval_id, request.summary
+    brief = briefs.read_brief(release, summary)
+    chosen = brief.find(app.current_event.get_query_string_value("partition", ""))
+    shown = [chosen] if chosen else brief.first(page.MOST_SHOWN)
+    return briefs.PageContent(
+        brief=brief,
+        live=release_table.read_live(summary.use_case),
+        chosen=chosen,
+        pictures=briefs.read_pictures(release, shown),
+        examples={
+            each.slug: [
+                briefs.read_changes(release, each.shard, direction, most=_MOST_EXAMPLES)
+                for direction in each.changes.directions[:_MOST_DIRECTIONS]
+            ]
+            for each in shown
+            if each.changes
+        },
+        search=app.current_event.get_query_string_value("search", "")[:100],
+        run_page=f"../runs/{release}?signature={link_signature.sign(links.run_text(release))}",
+    )
+
+
+@app.get("/approvals/<approval_id>/changes")
+def changes(approval_id: str) -> Response[str]:
+    """Who changes group: every direction of every partition, or some rows of one (``?partition=&list=&start=``)."""
+    request, _, query = _signed(approval_id)
+    asked = app.current_event.get_query_string_value
+    brief = briefs.read_brief(approval_id, request.summary)
+    chosen, file, start = brief.find(asked("partition", "")), asked("list", ""), asked("start", "0")
+    rows = None
+    if asked("partition", "") or file:
+        known = chosen.changes.directions if chosen and chosen.changes else ()
+        direction = next((each for each in known if each.file.endswith(f"/{file}")), None)
+        if chosen is None or (file and direction is None) or not _START.fullmatch(start):
+            raise UserError("this list does not exist; open the page of the decision again", code="unknown_list")
+        if direction is not None:
+            rows = briefs.read_changes(approval_id, chosen.shard, direction, start=int(start), most=_MOST_ROWS)
+    return page.answer(200, page.changes(request, query, brief, chosen, rows))
 
 
 @app.get("/approvals/<approval_id>/report/<shard>")
 def report(approval_id: str, shard: str) -> Response[str]:
-    """Redirects to the full report, by a link that expires after five minutes."""
-    request, _, _ = _signed(approval_id)
+    """The full report."""
+    request, _, query = _signed(approval_id)
     if not _SHARD.fullmatch(shard):
         raise UserError("this report does not exist", code="unknown_report")
     key = data_layout.reports(request.approval_id, int(shard)) + data_layout.REPORT_FILE
-    return page.redirect(objects.page_link(setting("DATA_BUCKET"), key, seconds=_REPORT_LINK_SECONDS))
+    return _stored_page(key, f"../../{approval_id}?{query}")
 
 
 @app.get("/approvals/<approval_id>/data-quality")
 def data_quality(approval_id: str) -> Response[str]:
-    """Redirects to the page about the release's data, by such a link too."""
-    request, _, _ = _signed(approval_id)
+    """The page about the release's data."""
+    request, _, query = _signed(approval_id)
     key = data_layout.reports(request.approval_id) + data_layout.DATA_QUALITY_PAGE
-    return page.redirect(objects.page_link(setting("DATA_BUCKET"), key, seconds=_REPORT_LINK_SECONDS))
+    return _stored_page(key, f"../{approval_id}?{query}")
+
+
+def _stored_page(key: str, way_back: str) -> Response[str]:
+    """A page of the bucket. One that is too long for an answer is opened there, by a link that expires."""
+    html = objects.find_text(setting("DATA_BUCKET"), key, _LONGEST_PAGE)
+    if html == "":
+        raise UserError("this report does not exist", code="unknown_report")
+    if html is None:
+        return page.redirect(objects.page_link(setting("DATA_BUCKET"), key, seconds=_REPORT_LINK_SECONDS))
+    return page.answer(200, page.with_way_back(html, way_back))
 
 
 @app.post("/approvals/<approval_id>")

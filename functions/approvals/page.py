@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from aws_lambda_powertools.event_handler import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from tenant_experience.api.http import PROTECTION
+from tenant_experience.aws.briefs import ChangeRows, PageContent
 from tenant_experience.errors import UserError
-from tenant_experience.pages.html_page import capital, readable_value
+from tenant_experience.pages.html_page import capital, readable_value, share
 from tenant_experience.release.approval import Approval
+from tenant_experience.release.brief import ABOUT, MINOR, SERIOUS, Brief, PartitionBrief
 from tenant_experience.release.confirmation import DIGITS, Draft
-from tenant_experience.release.release import readable_time
+from tenant_experience.release.release import LiveRelease, readable_time
 from tenant_experience.release.vote import MAX_NAME, MAX_REASON
+from tenant_experience.use_case.words import Words
 
-# Slug of a partition -> title, picture (a data: address) and text of each of its pictures.
-Pictures = Mapping[str, Sequence[Mapping[str, str]]]
+# Each as a whole on the page; more are named there, and shown with their own model.
+MOST_WARNINGS = 40
+# Of a release of many models, so many are shown with who changes and with pictures; each has a page of its own.
+MOST_SHOWN = 3
 
 _HEADERS: dict[str, str | list[str]] = {
     "Cache-Control": "no-store",
@@ -64,6 +70,8 @@ def _templates() -> Environment:
     templates.filters["sentence"] = _sentence
     templates.filters["capital"] = capital
     templates.filters["readable_time"] = readable_time
+    templates.filters["share"] = share
+    templates.filters["count"] = lambda number: f"{number:,}"
     return templates
 
 
@@ -90,7 +98,7 @@ def show(
     refused: str = "",
     typed: Mapping[str, Sequence[str]] | None = None,
     draft: Draft | None = None,
-    pictures: Pictures | None = None,
+    content: PageContent | None = None,
 ) -> str:
     """The page of one approval.
 
@@ -104,20 +112,40 @@ def show(
         refused: why an answer that was just sent was not recorded.
         typed: the fields of that form, so that nothing has to be typed twice.
         draft: the answer that is to be confirmed.
-        pictures: of the share of bad over time.
+        content: what the page shows beside the request; without it, only what the request itself tells.
     """
     given = typed or {}
     texts = {name: (given.get(name) or ("",))[0] for name in ("decision", "approver", "reason", "reject_reason")}
     faulty = _FIELDS.get(problem.code, "decision") if problem else ""
     has_voted = bool(viewer) and request.vote_of(viewer) is not None
     names = request.partitions
+    told = request.summary
+    shown = content or PageContent(Brief.of_results(told.ready, told.figures, told.warnings, told.words))
+    models = shown.brief.partitions
     return (
         _templates()
         .get_template("approval.html.j2")
         .render(
             request=request,
             summary=request.summary,
-            figures=request.summary.figures,
+            content=shown,
+            brief=shown.brief,
+            chosen=shown.chosen,
+            shown=[shown.chosen] if shown.chosen else shown.brief.first(MOST_SHOWN),
+            several=len(models) > 1,
+            listed=sorted(models, key=lambda each: (not shown.found(each), -each.weight)),
+            changes=replace(shown.brief, partitions=(shown.chosen,)).three_changes
+            if shown.chosen
+            else shown.brief.three_changes,
+            warned=sum(each.weight > MINOR for each in models),
+            worse=sum(each.verdict == "worse" for each in models),
+            here=f"{request.approval_id}?{query}",
+            link_fields=parse_qsl(query),
+            live_words=_live_words(shown.live, told.words),
+            words=told.words,
+            about=ABOUT,
+            serious=SERIOUS,
+            most_warnings=MOST_WARNINGS,
             query=query,
             viewer=viewer,
             token=token,
@@ -136,7 +164,6 @@ def show(
             answer=_answer(request, draft) if draft else None,
             refused=refused,
             typed=texts,
-            pictures=pictures or {},
             max_name=MAX_NAME,
             max_reason=MAX_REASON,
             digits=DIGITS,
@@ -174,6 +201,26 @@ def _rejected(request: Approval) -> list[tuple[str, str]]:
     if request.outcome is None or not request.outcome.approves_any:
         return []
     return [(request.partitions.get(slug, slug), why) for slug, why in request.outcome.rejected.items()]
+
+
+def _live_words(live: LiveRelease | None, words: Words) -> str:
+    """What answers now, within a sentence."""
+    return f"release {live.release} goes on answering" if live else f"nothing answers for {words.records}, as now"
+
+
+def changes(request: Approval, query: str, brief: Brief, chosen: PartitionBrief | None, rows: ChangeRows | None) -> str:
+    """The page of who changes group: the directions of every partition, or a part of the list of one direction."""
+    return (
+        _templates()
+        .get_template("changes.html.j2")
+        .render(request=request, query=query, brief=brief, chosen=chosen, listed=rows, words=request.summary.words)
+    )
+
+
+def with_way_back(html: str, address: str) -> str:
+    """A page of the release, with a link back to the decision at its top."""
+    link = _templates().from_string('<p><a href="{{ address }}">Back to the decision</a></p>').render(address=address)
+    return html.replace("<main>", f"<main>\n{link}", 1)
 
 
 def problem(message: str) -> str:

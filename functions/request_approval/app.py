@@ -6,6 +6,7 @@ The execution waits for the answer. An operator withdraws a request through this
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,13 +22,17 @@ from tenant_experience.aws import (
     decisions,
     objects,
     release_table,
+    run_history,
     stage_notices,
 )
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
-from tenant_experience.release import approval, approver, stage_email
+from tenant_experience.release import approval, approver, brief, stage_email
 from tenant_experience.release.approval import Approval, Asked
+from tenant_experience.release.brief import Brief
+from tenant_experience.release.cost import cost_sentences
+from tenant_experience.release.partition_result import ShardResult
 from tenant_experience.release.release import iso_time
 from tenant_experience.use_case.approval_rules import read_approval_rules
 from tenant_experience.use_case.words import Words
@@ -68,6 +73,8 @@ def _request(event: dict[str, Any], now: int) -> Approval:
     )
     outcomes = objects.read_outcomes(setting("DATA_BUCKET"), event["shards"])
     quality = objects.read_json(setting("DATA_BUCKET"), data_layout.reports(release) + data_layout.DATA_QUALITY_FILE)
+    words = Words.read(quality.get("words"))
+    whole = _brief(release, outcomes, quality["warnings"], words, _instance_seconds(event["execution_arn"]))
     live = release_table.read_live(event["use_case"])
     asked = approver.who_may_decide(approvers.confirmed(), rules, requested_by)
     return Approval(
@@ -90,9 +97,39 @@ def _request(event: dict[str, Any], now: int) -> Approval:
             live.release if live else None,
             quality["warnings"],
             data_layout.raw_batch(event["use_case"], event["batch"]) if "batch" in event else "",
-            Words.read(quality.get("words")),
+            words,
+            whole.short(),
         ),
     )
+
+
+def _brief(
+    release: str,
+    outcomes: Sequence[ShardResult],
+    warnings: Sequence[str],
+    words: Words,
+    instance_seconds: Mapping[str, float],
+) -> Brief:
+    """The brief of the whole release, which is written beside those of its shards."""
+    bucket = setting("DATA_BUCKET")
+    found = [
+        objects.find_json(bucket, data_layout.reports(release, outcome.shard) + data_layout.BRIEF_FILE)
+        for outcome in outcomes
+        if outcome.ready
+    ]
+    cost = cost_sentences(setting("ENDPOINT_INSTANCE_TYPE"), whole_number("ENDPOINT_INSTANCE_COUNT"), instance_seconds)
+    whole = brief.merge([each for each in found if each is not None], warnings, cost, words)
+    objects.write_json(bucket, data_layout.reports(release) + data_layout.BRIEF_FILE, whole.document())
+    return whole
+
+
+def _instance_seconds(execution_arn: str) -> Mapping[str, float]:
+    """What the jobs of this release have used until now; nobody is asked later because it cannot be read."""
+    try:
+        return run_history.jobs(execution_arn).instance_seconds
+    except ClientError as error:
+        logger.warning("cost unknown", extra={"error": error.response["Error"]["Code"]})
+        return {}
 
 
 def _ask_those(request: Approval, waiting: list[Asked]) -> int:

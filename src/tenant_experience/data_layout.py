@@ -46,7 +46,8 @@ YARDSTICK_FILE = "yardstick.json"
 VALIDATION_FILE = "validation.json"
 EVALUATION_FILE = "evaluation.json"
 GROUP_CHANGES_FILE = "group_changes.parquet"
-SHARE_PICTURES_FILE = "share_pictures.json"
+PAGE_PICTURES_FILE = "page_pictures.json"
+BRIEF_FILE = "brief.json"
 REPORT_FILE = "report.html"
 ACTIONS_TABLE = "actions.csv"
 ACTIONS_FILE = "actions.json"
@@ -171,6 +172,11 @@ def features(release: str) -> str:
 def past_features(days: int) -> str:
     """Below ``features``: the features of the period that ended so many days before the release's own."""
     return f"{PAST}/{days}/{FEATURES_FILE}"
+
+
+def group_change_list(slug: str, before: int, now: int) -> str:
+    """Below ``reports``: the records of a partition that change from one group to another, by the groups' numbers."""
+    return f"changes/{slug}/{before}-{now}.csv"
 
 
 def risk_table(event: str) -> str:

@@ -1,30 +1,59 @@
-"""The approval page in a real browser: nothing runs out of a phone's screen, whatever names there are."""
+"""The approval page in a real browser: readable on a phone and to everybody, whatever names there are."""
 
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from tenant_experience.aws.briefs import Change, ChangeRows, PageContent
+from tenant_experience.errors import UserError
 from tenant_experience.release.approval import Approval, ApprovalSummary
+from tenant_experience.release.brief import (
+    SERIOUS,
+    Brief,
+    BriefWarning,
+    Changes,
+    Direction,
+    PartitionBrief,
+    Share,
+)
 from tenant_experience.release.partition_result import PartitionResult
-from tests.support.browser import seen_by_chromium
+from tenant_experience.release.release import LiveRelease
+from tests.support.browser import Seen, looked_at
+from tests.support.words import TENANT_WORDS
 
 PAGE = Path(__file__).parents[2] / "functions" / "approvals" / "page.py"
+ADA = "ada@example.com"
 LONG = "a_name_that_nobody_would_break_anywhere_by_any_rule_because_it_has_no_spaces"
+MARKUP = "<b>Elm</b> & \"Co\" <script>document.title = 'stolen'</script>"
+PIXEL = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHdpZHRoPSI0IiBoZWlnaHQ9IjMiLz4="
+WORSE = Direction("good", "bad", 120, "changes/p0/0-1.csv")
+ROWS = tuple(Change(f"{LONG}-{place}", LONG, "the new rule", f"{LONG}: 3, before 2") for place in range(10))
+LISTED = ChangeRows(WORSE, ROWS, 4_096)
+MODEL = PartitionBrief(
+    partition=LONG,
+    slug="p0",
+    shard=0,
+    verdict="worse",
+    champion=f"The new model is worse than the live one ({LONG}).",
+    records=1_000,
+    figures=("ROC AUC 0.999 (0.998 to 1.000)",),
+    share=Share("bad", 0.489, 0.306, "Surely more are bad."),
+    changes=Changes(900, 120, 100, 30, 100, 50, (WORSE,)),
+    warnings=(BriefWarning("population", f"{LONG} was replaced.", SERIOUS), BriefWarning("groups", "A continuum.")),
+    notes=(f"Look at {LONG}.",),
+)
+MANY = tuple(
+    replace(MODEL, partition=name, slug=f"p{place}", verdict="equal", warnings=())
+    for place, name in enumerate([MARKUP, LONG, "ünter den Linden", *(f"block {number}" for number in range(25))])
+)
 
 
-@pytest.mark.parametrize("width", [320, 390])
-def test_the_page_is_no_wider_than_a_phone(tmp_path: Path, width: int) -> None:
-    spec = importlib.util.spec_from_file_location("approval_page_in_browser", PAGE)
-    assert spec is not None
-    assert spec.loader is not None
-    page = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(page)
-    ready = PartitionResult(
-        LONG, LONG, 0, "ready", metrics={"roc_auc": 0.9}, tenants=1_000, notes=(f"Look at {LONG}.",)
-    )
+def request(**changes: object) -> Approval:
     summary = ApprovalSummary(
         release="20261129-a958abf",
         use_case="tenant_experience",
@@ -33,9 +62,84 @@ def test_the_page_is_no_wider_than_a_phone(tmp_path: Path, width: int) -> None:
         warnings=(f"{LONG} was not read",),
         ready_count=1,
         refused_count=1,
-        ready=(ready,),
+        ready=(PartitionResult(LONG, LONG, 0, "ready", metrics={"roc_auc": 0.9}, tenants=1_000),),
         refused=(PartitionResult(LONG, LONG, 0, "refused", message=f"{LONG} is too small"),),
         batch=f"raw/tenant_experience/{LONG}-20261129T031749-dafe/",
+        words=TENANT_WORDS,
     )
-    shown = page.show(Approval("r1", "arn:execution:r1", 1_000, "pending", summary), "signature", now=1)
-    assert int(seen_by_chromium(shown, width, "this.contentDocument.documentElement.scrollWidth", tmp_path)) <= width
+    return replace(Approval("r1", "arn:execution:r1", 1_000, "pending", summary), **changes)  # type: ignore[arg-type]
+
+
+def content(*models: PartitionBrief, **more: object) -> PageContent:
+    brief = Brief(models, (BriefWarning("data", f"{LONG} was not read"),), ("It costs $84.",), TENANT_WORDS)
+    picture = {"kind": "groups", "title": "The groups", "picture": PIXEL, "text": "A map of the groups."}
+    return PageContent(
+        brief=brief,
+        live=LiveRelease.of_models("r0", "2026-11-01T00:00:00Z", 1, {"p0": "r0"}),
+        pictures={"p0": [picture]},
+        examples={"p0": [LISTED]},
+        **more,  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture(scope="module")
+def page() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("approval_page_in_browser", PAGE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def pages(page: ModuleType) -> dict[str, str]:
+    """Every page that is served, by what it is."""
+    decided = request(approver="Ada", reason="Looked at it.", decided_at="2026-11-29T04:00:00Z", delivered=True)
+    one = content(MODEL)
+    return {
+        "open": page.show(request(), "signature=s", now=1, viewer=ADA, content=one),
+        "many": page.show(request(), "signature=s", now=1, viewer=ADA, content=content(*MANY)),
+        "one of many": page.show(request(), "signature=s", now=1, viewer=ADA, content=content(*MANY, chosen=MANY[0])),
+        "typed wrongly": page.show(
+            request(),
+            "signature=s",
+            now=1,
+            viewer=ADA,
+            content=one,
+            problem=UserError("enter a reason", code="missing_reason"),
+        ),
+        "expired": page.show(request(), "signature=s", now=2_000, viewer=ADA, content=one),
+        "approved": page.show(replace(decided, status="approved"), "signature=s", now=1, viewer=ADA, content=one),
+        "rejected": page.show(replace(decided, status="rejected"), "signature=s", now=1, viewer=ADA, content=one),
+        "not delivered": page.show(
+            replace(decided, status="approved", delivered=False), "signature=s", now=1, viewer=ADA, content=one
+        ),
+        "who changes": page.changes(request(), "signature=s", one.brief, MODEL, LISTED),
+        "refused": page.problem(f"the link of {LONG} is not valid"),
+    }
+
+
+@pytest.fixture(scope="module")
+def seen(pages: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], Seen]:
+    return looked_at(pages, (320, 390, 1280), tmp_path_factory.mktemp("browser"))
+
+
+def test_no_page_is_wider_than_its_screen(seen: dict[tuple[str, int], Seen]) -> None:
+    assert {place: found.width for place, found in seen.items() if found.width > place[1]} == {}
+
+
+def test_axe_finds_no_serious_problem_on_any_page(seen: dict[tuple[str, int], Seen]) -> None:
+    assert {place: found.problems for place, found in seen.items() if found.problems} == {}
+
+
+def test_no_page_asks_for_anything(seen: dict[tuple[str, int], Seen]) -> None:
+    assert {place: found.loaded for place, found in seen.items() if found.loaded} == {}
+
+
+def test_a_page_with_a_problem_would_be_seen(tmp_path: Path) -> None:
+    page = '<html><body><img src="x.png"><p style="color:#eee;width:900px">pale</p></body></html>'
+    [found] = looked_at({"bad": page}, (390,), tmp_path).values()
+    assert found.width >= 900
+    assert {problem.partition(":")[0] for problem in found.problems} >= {"image-alt", "color-contrast", "html-has-lang"}
+    assert [name.rpartition("/")[2] for name in found.loaded] == ["x.png"]

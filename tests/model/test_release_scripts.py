@@ -39,10 +39,11 @@ def test_a_release_ends_with_a_model_its_figures_and_a_report(release: Release) 
     assert names == [
         "actions.csv",
         "actions.json",
+        "brief.json",
         "evaluation.json",
         "outcome.json",
+        "page_pictures.json",
         "report.html",
-        "share_pictures.json",
         "smoke_test.json",
     ]
     assert "&lt;east&gt; &amp; co" in (reports / "report.html").read_text()

@@ -5,6 +5,7 @@ __all__ = [
     "approvals",
     "approvers",
     "audit",
+    "briefs",
     "client_errors",
     "confirmations",
     "decision_records",

@@ -18,14 +18,13 @@ def ask(request: Approval, asked: Asked, now: str) -> None:
         now: ISO 8601 UTC.
     """
     _send(request, asked, approval_email.write(request, _link(request, asked)))
-    approvals.mark_mailed(request, asked, now)
-    audit.append(request.approval_id, "asked", use_case=request.use_case, address=asked.address)
+    row = audit.row(request.approval_id, "asked", use_case=request.use_case, address=asked.address)
+    approvals.mark_mailed(request, asked, now, [row])
 
 
 def remind(request: Approval, asked: Asked, occasion: Occasion) -> None:
     """Sends the same link again."""
     _send(request, asked, reminder.write(request, _link(request, asked), occasion))
-    audit.append(request.approval_id, "reminded", use_case=request.use_case, address=asked.address, occasion=occasion)
 
 
 def _send(request: Approval, asked: Asked, written: tuple[str, str]) -> None:

@@ -106,11 +106,16 @@ def change(approval_id: str, rule: Callable[[Approval], Approval], rows: Rows = 
 
 def _is_conflict(error: ClientError) -> bool:
     """Whether another writer was first."""
-    if error.response["Error"]["Code"] != "TransactionCanceledException":
-        return False
-    reasons: Any = error.response.get("CancellationReasons", [])
-    found = {reason.get("Code") for reason in reasons} - {"None", None}
+    found = _reasons(error)
     return bool(found) and found <= _CONFLICTS
+
+
+def _reasons(error: ClientError) -> set[str]:
+    """Why a transaction was refused; nothing for other errors."""
+    if error.response["Error"]["Code"] != "TransactionCanceledException":
+        return set()
+    given: Any = error.response.get("CancellationReasons", [])
+    return {reason.get("Code") for reason in given} - {"None", None}
 
 
 def _pause() -> None:
@@ -151,9 +156,9 @@ def open_requests(use_case: str) -> list[str]:
     return [item["id"]["S"].removeprefix("approval#") for page in pages for item in page["Items"]]
 
 
-def mark_mailed(approval: Approval, asked: Asked, when: str) -> None:
-    """Records that an approver was sent their link."""
-    _note_asked(approval, asked, "mailed", when)
+def mark_mailed(approval: Approval, asked: Asked, when: str, rows: Sequence[audit.Row] = ()) -> None:
+    """Records that an approver was sent their link, together with these rows of the audit."""
+    _note_asked(approval, asked, "mailed", when, rows)
 
 
 def mark_opened(approval: Approval, asked: Asked, when: str) -> bool:
@@ -171,27 +176,34 @@ def _delivered(stored: Approval, approval: Approval) -> Approval:
     return replace(stored, delivered=True) if same else stored
 
 
-def _note_asked(approval: Approval, asked: Asked, attribute: str, when: str) -> bool:
+def _note_asked(approval: Approval, asked: Asked, attribute: str, when: str, rows: Sequence[audit.Row] = ()) -> bool:
     """Writes when something happened first to an approver of this very request."""
     place = f"asked[{[each.id for each in approval.asked].index(asked.id)}]"
-    try:
-        dynamodb().update_item(
-            TableName=setting("RELEASE_TABLE"),
-            Key=key_of("approval", approval.approval_id),
-            UpdateExpression=f"SET {place}.{attribute} = :when",
-            ConditionExpression=f"{place}.id = :id AND expires_at = :expires AND {place}.{attribute} = :never",
-            ExpressionAttributeValues={
-                ":when": {"S": when},
-                ":id": {"S": asked.id},
-                ":expires": {"N": str(approval.expires_at)},
-                ":never": {"S": ""},
-            },
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
+    update: Any = {
+        "TableName": setting("RELEASE_TABLE"),
+        "Key": key_of("approval", approval.approval_id),
+        "UpdateExpression": f"SET {place}.{attribute} = :when",
+        "ConditionExpression": f"{place}.id = :id AND expires_at = :expires AND {place}.{attribute} = :never",
+        "ExpressionAttributeValues": {
+            ":when": {"S": when},
+            ":id": {"S": asked.id},
+            ":expires": {"N": str(approval.expires_at)},
+            ":never": {"S": ""},
+        },
+    }
+    writes: list[Any] = [{"Update": update}, *[{"Put": row} for row in rows]]
+    for _ in range(_ATTEMPTS):
+        try:
+            dynamodb().transact_write_items(TransactItems=writes)
+        except ClientError as error:
+            if not _is_conflict(error):
+                raise
+            if "ConditionalCheckFailed" in _reasons(error):
+                return False
+            _pause()  # somebody else writes the request at this moment
+        else:
+            return True
+    raise _too_busy(approval.approval_id)
 
 
 def _item(approval_id: str) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tenant_experience.aws import approval_mail, approvals, audit, decisions, request_index
 from tenant_experience.errors import TenantExperienceError
 from tenant_experience.release import decision, reminder
-from tenant_experience.release.approval import Approval
+from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.release import iso_time
 
 # No request waits for longer than 30 days, and a decision that was not delivered in ten more is not waited for.
@@ -122,9 +122,17 @@ def _remind(request: Approval, now: int, done: Done) -> list[Exception]:
         except _TROUBLES as error:
             request_index.give_back(request, mark)
             failed.append(error)
-        else:
-            done.reminded += 1
+            continue
+        done.reminded += 1
+        try:
+            _note_reminder(request, asked, occasion)
+        except _TROUBLES as error:  # the reminder is sent, and must not be sent again
+            failed.append(error)
     return failed
+
+
+def _note_reminder(request: Approval, asked: Asked, occasion: reminder.Occasion) -> None:
+    audit.append(request.approval_id, "reminded", use_case=request.use_case, address=asked.address, occasion=occasion)
 
 
 def _seconds_since(when: str, now: int) -> float:

@@ -56,6 +56,24 @@ def find_bytes(bucket: str, key: str) -> bytes | None:
         raise
 
 
+def read_part(bucket: str, key: str, start: int, length: int) -> bytes:
+    """At most ``length`` bytes of an object from ``start`` on; none where the object ends before, or does not exist."""
+    try:
+        found = s3().get_object(Bucket=bucket, Key=key, Range=f"bytes={start}-{start + length - 1}")
+    except ClientError as error:
+        # As in ``find_json``; and nothing follows the end.
+        if error.response["Error"]["Code"] in ("NoSuchKey", "AccessDenied", "InvalidRange"):
+            return b""
+        raise
+    return found["Body"].read()
+
+
+def find_text(bucket: str, key: str, longest: int) -> str | None:
+    """A text of at most ``longest`` bytes; empty when there is none, and None when it is longer."""
+    content = read_part(bucket, key, 0, longest + 1)
+    return None if len(content) > longest else content.decode()
+
+
 def read_page(bucket: str, key: str, longest: int) -> str:
     """The HTML page at ``key``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tenant_experience.evaluation._fairness import BandComparison
 from tenant_experience.evaluation._group_changes import GroupChangeCounts, GroupChanges
@@ -28,6 +28,9 @@ from tenant_experience.groups.yardstick import Yardstick
 from tenant_experience.models.artifact import ModelManifest
 from tenant_experience.models.validation import Validation
 from tenant_experience.use_case.words import Words
+
+# What a warning is about, in the order in which they are told.
+WarningKind = Literal["chance", "groups", "time", "champion", "unplaced", "rows", "fairness", "pooling"]
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class PartitionEvaluation:
         backtest: how the published probabilities came true in past periods; None where there are none.
         fairness: the share of bad by exposure and by size of the portfolio.
         gates: the gates on models, kept or broken.
-        warnings: in sentences, first whether the model may be no better than chance.
+        warned: warnings in sentences, by what they are about.
         confusion: on the test part; None for numbers.
         bands: for numbers: predicted against true, on the test part; else empty.
         calibration: on the test part, by tenths; empty for numbers.
@@ -124,7 +127,6 @@ class PartitionEvaluation:
         validation: the published answers beside what became of tenants.
         words: what texts call records and partitions.
         pooling: a pooled model beside what it was made of; None for other models.
-        by_chance: those of the warnings that say that the model may be no better than chance.
         supervised: scores trained on outcomes beside the published answers; empty where there are too few outcomes.
         split: how rows were put into the parts.
     """
@@ -145,7 +147,7 @@ class PartitionEvaluation:
     backtest: Backtest | None
     fairness: list[BandComparison]
     gates: list[ModelGate]
-    warnings: list[str]
+    warned: dict[WarningKind, list[str]]
     confusion: BinaryConfusion | ConfusionMatrix | None
     bands: list[PredictionBand]
     calibration: list[CalibrationBin]
@@ -160,9 +162,23 @@ class PartitionEvaluation:
     validation: Validation = field(default_factory=Validation)
     words: Words = field(default_factory=Words)
     pooling: PoolingComparison | None = None
-    by_chance: list[str] = field(default_factory=list)
     supervised: list[SupervisedScore] = field(default_factory=list)
     split: SplitDescription | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """All of them in sentences, first whether the model may be no better than chance."""
+        return [sentence for sentences in self.warned.values() for sentence in sentences]
+
+    @property
+    def by_chance(self) -> list[str]:
+        """Those of the warnings that say that the model may be no better than chance."""
+        return self.warned.get("chance", [])
+
+    @property
+    def unanswered(self) -> int:
+        """How many of the test part are left out of all figures, because nothing that decides is known of them."""
+        return self.counts["test"].tenants - self.published.by_rule - self.published.by_model
 
     @property
     def counts_rows(self) -> bool:

@@ -110,7 +110,6 @@ def evaluate_partition(
     fairness = [] if bad is None else bad_share_by_band(table, bad, words)
     pooling = compare_pooling(model, rows, test, matrix, folder) if manifest.levels else None
     binary = manifest.task == "binary"
-    by_chance = chance_warnings(rows, whole, manifest.labels)
     return PartitionEvaluation(
         manifest=manifest,
         grouping=grouping,
@@ -131,16 +130,16 @@ def evaluate_partition(
             use_case.gates, whole.metrics, missing, champion, model.next_period.backtest, words=use_case.words
         ),
         backtest=model.next_period.backtest,
-        warnings=[
-            *by_chance,
-            *(grouping.warnings if grouping else ()),
-            *censoring_sentences(scorer, rows),
-            *_warnings(len(rows), live, champion, words),
-            *_unanswered(int(chosen.sum()) - len(rows), words),
-            *_dependent_rows(test, use_case.words),
-            *fairness_warnings(fairness, manifest.positive_label, words),
-            *(pooling.warnings if pooling else ()),
-        ],
+        warned={
+            "chance": chance_warnings(rows, whole, manifest.labels),
+            "groups": list(grouping.warnings) if grouping else [],
+            "time": list(censoring_sentences(scorer, rows)),
+            "champion": _champion_warnings(live, champion, words),
+            "unplaced": _unanswered(int(chosen.sum()), len(rows), words),
+            "rows": [*_small_test_part(len(rows), words), *_dependent_rows(test, use_case.words)],
+            "fairness": list(fairness_warnings(fairness, manifest.positive_label, words)),
+            "pooling": list(pooling.warnings) if pooling else [],
+        },
         confusion=_confusion(rows, manifest),
         bands=time_bands(scorer, rows, matrix) if manifest.task == "regression" else [],
         calibration=time_calibration(scorer, rows, matrix)
@@ -160,7 +159,6 @@ def evaluate_partition(
         supervised=supervised_scores(model, table, groups, use_case, truth),
         pooling=pooling,
         split=describe_split(table, groups, use_case),
-        by_chance=by_chance,
     )
 
 
@@ -253,9 +251,7 @@ def _moved(
     return group_changes(live.tenants, table, rule_of(live.champion.folder), rule_of(folder), manifest.labels)
 
 
-def _warnings(
-    test_tenants: int, live: LiveModel | None, champion: ChampionComparison | None, words: Words
-) -> list[str]:
+def _champion_warnings(live: LiveModel | None, champion: ChampionComparison | None, words: Words) -> list[str]:
     found = []
     if champion and champion.verdict == "worse":
         compared = champion.decisive
@@ -269,19 +265,21 @@ def _warnings(
             f"It is unknown which {words.records} change group: this use case cannot read the features of the live "
             "release."
         )
-    if test_tenants < SMALL_TEST_PART:
-        found.append(
-            f"The test part has only {test_tenants} {words.records}: look at the intervals, not at the figures."
-        )
     return found
 
 
-def _unanswered(tenants: int, words: Words) -> list[str]:
-    if tenants == 0:
+def _small_test_part(tenants: int, words: Words) -> list[str]:
+    if tenants >= SMALL_TEST_PART:
+        return []
+    return [f"The test part has only {tenants} {words.records}: look at the intervals, not at the figures."]
+
+
+def _unanswered(tenants: int, answered: int, words: Words) -> list[str]:
+    if tenants == answered:
         return []
     return [
-        f"{tenants} {words.records} of the test part are left out of all figures, because nothing that decides is "
-        "known of them. The API gives them no label and no probability."
+        f"{tenants - answered} {words.records} of the test part ({1 - answered / tenants:.1%}) are left out of all "
+        "figures, because nothing that decides is known of them. The API gives them no label and no probability."
     ]
 
 

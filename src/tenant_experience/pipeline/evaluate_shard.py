@@ -137,11 +137,15 @@ class ShardEvaluation:
 
     def _notes(self, evaluation: PartitionEvaluation) -> list[str]:
         """What the approver should know, first what speaks most against the model: only the first notes are shown."""
+        said = [*evaluation.by_chance, *evaluation.yardstick_sentences, *self.offers(evaluation), *evaluation.warnings]
+        return list(dict.fromkeys(said))
+
+    def offers(self, evaluation: PartitionEvaluation) -> list[str]:
+        """What is offered beside the answers of a model, in sentences."""
         offered = _better_scores(evaluation)
         if self.risk is not None and self.risk.is_shipped and evaluation is self.ready[0]:  # it is about all of them
             offered.append(f"{self.risk.text}.")
-        said = [*evaluation.by_chance, *evaluation.yardstick_sentences, *offered, *evaluation.warnings]
-        return list(dict.fromkeys(said))
+        return offered
 
     def _live(self, slug: str) -> LiveModel | None:
         champion = self.champion_of(slug)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from tenant_experience.release.approver import approver_id
+from tenant_experience.release.brief import ShortBrief
 from tenant_experience.release.partition_result import PartitionResult, ShardResult
 from tenant_experience.release.vote import Outcome, Vote
 from tenant_experience.use_case.approval_rules import ApprovalRules
@@ -51,6 +52,7 @@ class ApprovalSummary:
         refused: at most 50 of the latter, their messages cut to 1,500 characters.
         batch: the uploader's folder, ``raw/<use case>/<batch>/``; empty where it is not known.
         words: what texts call records and partitions.
+        brief: what matters, in a few sentences; without a verdict in requests of earlier versions.
     """
 
     release: str
@@ -64,6 +66,7 @@ class ApprovalSummary:
     refused: tuple[PartitionResult, ...]
     batch: str = ""
     words: Words = field(default_factory=Words)
+    brief: ShortBrief = field(default_factory=ShortBrief)
 
     @property
     def figures(self) -> dict[str, str]:
@@ -84,6 +87,7 @@ class ApprovalSummary:
             "refused": [_stored(row) for row in self.refused],
             "batch": self.batch,
             "words": self.words.document(),
+            "brief": asdict(self.brief),
         }
 
     @classmethod
@@ -101,6 +105,7 @@ class ApprovalSummary:
             refused=tuple(PartitionResult.read(row, status="refused") for row in document["refused"]),
             batch=document.get("batch", ""),
             words=Words.read(document.get("words")),
+            brief=ShortBrief.read(document.get("brief")),
         )
 
 
@@ -267,6 +272,7 @@ def summarise(
     warnings: Sequence[str],
     batch: str = "",
     words: Words | None = None,
+    brief: ShortBrief | None = None,
 ) -> ApprovalSummary:
     """What an approver needs to see.
 
@@ -279,6 +285,7 @@ def summarise(
         warnings: of the data-quality report.
         batch: the uploader's folder; empty where it is not known.
         words: of the use case; None where they are not known.
+        brief: what matters; None where that is not known.
     """
     results = [partition for shard in shards for partition in shard.partitions]
     ready = [partition for partition in results if partition.is_ready]
@@ -295,6 +302,7 @@ def summarise(
         refused=tuple(refused[:_MAX_LISTED]),
         batch=batch,
         words=words or Words(),
+        brief=brief or ShortBrief(),
     )
 
 

@@ -2,7 +2,10 @@
 
 __all__ = [
     "action_files",
+    "brief",
+    "change_files",
     "outcome_scores",
+    "page_pictures",
     "pictures",
     "plots",
     "report",

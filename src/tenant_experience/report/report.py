@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ class ShardReport:
             words=words,
             ready=self.ready,
             refused_rows=[row for row in self.rows if not row.is_ready],
-            parts=self._parts(),
+            parts=self.parts,
             more_models=len(self.ready) + len(self.refused) - len(self.shown),
             actions=self.actions,
             listed=listed[:LISTED_PORTFOLIOS],
@@ -118,7 +119,9 @@ class ShardReport:
             least_for_rank=LEAST_FOR_RANK,
         )
 
-    def _parts(self) -> list[ReportPart]:
+    @cached_property
+    def parts(self) -> list[ReportPart]:
+        """What the page shows of each model; drawn once."""
         return [
             report_part(
                 evaluation,

@@ -5,13 +5,10 @@ EvaluateModel draws the pictures once, for the report and for the approval page,
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tenant_experience.data_layout import SHARE_PICTURES_FILE
 from tenant_experience.groups.yardstick import GroupShare, ShareChange, Yardstick, YardstickRow
 from tenant_experience.pages.html_page import share, share_interval
 from tenant_experience.pages.plots import BLUE, VERMILION, plot
@@ -70,12 +67,6 @@ def share_pictures(yardstick: Yardstick | None, words: Words) -> list[SharePictu
         _picture(f"All {words.records}", f"all {words.records}", yardstick, lambda row: row.whole),
         *(_picture(name, name, yardstick, lambda row, name=name: row.portfolios.get(name)) for name in portfolios),  # type: ignore[misc]
     ]
-
-
-def write_share_pictures(pictures: Mapping[str, Sequence[SharePicture]], folder: Path) -> None:
-    """Writes those of each partition, by its slug, for the approval page."""
-    document = {slug: [asdict(picture) for picture in drawn] for slug, drawn in pictures.items() if drawn}
-    (folder / SHARE_PICTURES_FILE).write_text(json.dumps(document) + "\n")
 
 
 def _surely(change: ShareChange) -> float:

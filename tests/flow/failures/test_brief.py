@@ -48,7 +48,9 @@ BRIEF = {
         "delay_seconds": 0.2,
     },
     "model not ready": operation("sagemaker-runtime:InvokeEndpoint", NOT_READY, times=2),
-    "pointer moved": operation("dynamodb:TransactWriteItems", CONFLICT, times=1),
+    "pointer moved": operation(
+        "dynamodb:TransactWriteItems", CONFLICT, times=1, match={"TransactItems.Put.Item.id": ["*live#*"]}
+    ),
     "e-mail throttled": operation("sns:Publish", "Throttled", 429, match={"Subject": "Released*"}, times=1),
 }
 

@@ -111,6 +111,17 @@ def test_a_reminder_that_cannot_be_sent_is_sent_the_next_time_and_to_the_others_
     assert sorted(address for address, _ in topic.sent) == [ADA, BEN, CAT]
 
 
+def test_a_reminder_whose_row_cannot_be_written_is_not_sent_again(
+    topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened()
+    with monkeypatch.context() as broken:
+        broken.setenv("AUDIT_TABLE", "gone")
+        assert follow(ENDS - DAY) == {"reminded": 3, "failed": 3}
+    assert follow(ENDS - DAY) == {}
+    assert len(topic.sent) == 3
+
+
 def test_a_request_that_was_asked_anew_is_reminded_anew() -> None:
     opened()
     assert follow(ENDS - DAY) == {"reminded": 3}

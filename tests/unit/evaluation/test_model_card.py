@@ -115,7 +115,7 @@ def test_long_texts_and_many_names_stay_within_the_limits() -> None:
     content(
         evaluation(
             importance=many,
-            warnings=["w" * 3_000] * 50,
+            warned={"groups": ["w" * 3_000] * 50},
             partition="p" * 2_000,
             gates=[{"name": "roc_auc", "passed": False, "message": "m" * 2_000}],
             model=evaluation()["model"] | {"hyperparameters": settings | {"empty": ""}},

@@ -109,7 +109,7 @@ def test_a_stored_summary_has_the_keys_that_earlier_releases_wrote() -> None:
         "refused": [{key: REFUSED[key] for key in ("partition", "slug", "code", "message")} | {"shard": 4}],
     }
     written = request().summary.as_document()
-    assert written.keys() - stored.keys() == {"warnings", "batch", "words"}
+    assert written.keys() - stored.keys() == {"warnings", "batch", "words", "brief"}
     assert written["ready"] == stored["ready"]
     assert written["refused"] == [stored["refused"][0] | {"metrics": {}}]
     assert ApprovalSummary.read(stored) == replace(request().summary, warnings=(), batch="", words=Words())
@@ -133,7 +133,7 @@ def test_the_email_holds_one_link_the_figures_and_what_was_refused() -> None:
     assert text.count("https://") == 1
     assert "roc_auc 0.987" in text
     assert "only 12 tenants" in text
-    assert "! Look at the data first: answer_rate has shifted" in text
+    assert "! The batch: answer_rate has shifted" in text
 
 
 def test_figures_have_their_intervals_in_the_mail_however_long_the_name_is_and_are_kept_with_the_request() -> None:
@@ -185,7 +185,7 @@ def test_warnings_come_first_and_whole_and_the_batch_is_named() -> None:
     summary = summary_of(READY, REFUSED, warnings=("1 file was not read: _events.csv", long))
     subject, text = approval_email.write(request(summary=summary), "https://example/approvals/r1")
     lines = text.splitlines()
-    assert lines[2] == "! Look at the data first: 1 file was not read: _events.csv"
+    assert lines[2] == "! The batch: 1 file was not read: _events.csv"
     assert long in " ".join(text.split())
     assert f"  batch             {BATCH}" in lines
     first_model = next(place for place, line in enumerate(lines) if line.startswith("  all:"))

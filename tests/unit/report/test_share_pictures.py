@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
-from pathlib import Path
 
 import pytest
 
 from tenant_experience.groups.yardstick import GroupShare, Yardstick, YardstickRow
-from tenant_experience.report.share_pictures import share_pictures, write_share_pictures
+from tenant_experience.report.share_pictures import share_pictures
 from tests.support.words import TENANT_WORDS
 
 PORTFOLIOS = ("calm", "<b>worst</b>", "better", "worse", "small change")
@@ -56,10 +54,3 @@ def test_new_groups_have_a_mark_of_their_own() -> None:
         for anew in (True, False)
     ]
     assert [b"#d55e00" in svg for svg in drawn] == [True, False]
-
-
-def test_the_approval_page_reads_what_the_report_shows(tmp_path: Path) -> None:
-    pictures = share_pictures(yardstick(anew=True), TENANT_WORDS)
-    write_share_pictures({"all": pictures, "first": []}, tmp_path)
-    read = json.loads((tmp_path / "share_pictures.json").read_text())
-    assert read == {"all": [vars(picture) for picture in pictures]}
