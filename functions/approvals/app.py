@@ -17,7 +17,7 @@ import page
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tenant_experience import data_layout
 from tenant_experience.api import browser_form, http
@@ -354,10 +354,12 @@ def refuse(refusal: UserError) -> Response[str]:
     return page.answer(_STATUS.get(refusal.code, 400), page.problem(refusal.message))
 
 
-def unavailable(error: PlatformError | ClientError) -> Response[str]:
-    """Answers what is not the reader's fault."""
+def unavailable(error: PlatformError | ClientError | BotoCoreError) -> Response[str]:
+    """Answers what is not the reader's fault. An answer of AWS that got lost leaves open whether a write was made."""
     logger.error("unavailable", extra={"error": type(error).__name__})
-    words = "the page cannot be shown at the moment, and nothing was recorded; try again in a minute"
+    words = (
+        "the page cannot be shown at the moment; open the link again in a minute, and see whether your answer counts"
+    )
     return page.answer(503, page.problem(words))
 
 
@@ -379,7 +381,7 @@ def _audit_wrong_method(approval_id: str) -> None:
 
 
 app.exception_handler(UserError)(refuse)
-app.exception_handler([PlatformError, ClientError])(unavailable)
+app.exception_handler([PlatformError, ClientError, BotoCoreError])(unavailable)
 app.not_found(unknown)
 
 

@@ -8,12 +8,15 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from tenant_experience.aws import approvals, decisions, link_signature, release_table
+from tenant_experience.aws import approvals, decisions, executions, link_signature, release_table
 from tenant_experience.release.release import LiveRelease
 from tenant_experience.use_case.approval_rules import ApprovalRules
 from tests.support.approval_pages import (
@@ -35,6 +38,8 @@ from tests.support.approval_pages import (
 )
 from tests.support.decision_tables import Answers, audited, decision_tables, empty
 from tests.support.requests_for_decision import ADA, BEN, CAT, request
+
+_ANSWER = executions.answer
 
 
 @pytest.fixture(scope="module")
@@ -338,3 +343,26 @@ def test_a_use_case_may_ask_for_the_id_instead_of_a_code(call: Call, answers: An
     assert call("POST", asked, body=urlencode({**second, "code": "r2"}))["statusCode"] == 400
     assert call("POST", asked, body=urlencode({**second, "code": " r1 "}))["statusCode"] == 303
     assert (status(), answers.mails) == ("approved", [])
+
+
+@pytest.mark.parametrize("lost", [EndpointConnectionError(endpoint_url="x"), ReadTimeoutError(endpoint_url="x")])
+def test_an_answer_of_aws_that_got_lost_is_not_told_as_nothing_recorded(
+    call: Call, answers: Answers, monkeypatch: pytest.MonkeyPatch, lost: Exception
+) -> None:
+    asked = opened()
+    assert preview(call, asked)["statusCode"] == 303
+    second = urlencode({**confirmation(call, asked), "code": answers.code})
+    with monkeypatch.context() as once:
+        once.setattr(executions, "answer", _ANSWER)
+        once.setattr(executions, "stepfunctions", lambda: SimpleNamespace(send_task_success=Mock(side_effect=lost)))
+        answer = call("POST", asked, body=second)
+    assert answer["statusCode"] == 503
+    assert "recorded, but not delivered yet" in answer["body"]
+    with monkeypatch.context() as once:
+        once.setattr(decisions, "deliver", Mock(side_effect=lost))
+        answer = call("POST", asked, body=second)
+    assert answer["statusCode"] == 503
+    assert "nothing was recorded" not in answer["body"]
+    assert call("POST", asked, body=second)["statusCode"] == 303
+    assert status() == "approved"
+    assert len(answers.taken) == 1
