@@ -64,7 +64,9 @@ def test_a_task_misses_a_permission_of_the_machines_role(flow: Flow, first: Fini
     states_of = {"stateMachineArn": flow.stack.state_machine, "name": f"{given['release']}-p"}
     gone = grant("TrainAndReleaseRole", "sagemaker:DescribeProcessingJob")
     with iam_drill.removed(gone):
-        arn = states.start_execution(**states_of, input=json.dumps({**given, "release": "missed"}))["executionArn"]
+        arn = states.start_execution(
+            **states_of, input=json.dumps({**given, "release": "missed", "history_only": True})
+        )["executionArn"]
 
         def failures() -> list[dict[str, Any]]:
             events = states.get_execution_history(executionArn=arn)["events"]
