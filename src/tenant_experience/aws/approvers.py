@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 
+_SCOPE = "MessageAttributes"
+
+
 def confirmed() -> list[Approver]:
     """Everybody who can be asked, in the order of their addresses."""
     return [each.approver for each in subscriptions(setting("APPROVAL_TOPIC")) if each.approver is not None]
@@ -52,7 +55,9 @@ def _subscription(client: SNSClient, address: str, arn: str) -> Subscription:
         address,
         arn,
         is_authenticated=attributes.get("ConfirmationWasAuthenticated") == "true",
-        is_filtered=json.loads(attributes.get("FilterPolicy") or "{}") == filter_policy(address),
+        # A filter of the body lets none of our messages by.
+        is_filtered=json.loads(attributes.get("FilterPolicy") or "{}") == filter_policy(address)
+        and attributes.get("FilterPolicyScope", _SCOPE) == _SCOPE,
     )
 
 

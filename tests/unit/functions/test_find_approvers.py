@@ -74,6 +74,8 @@ def test_only_a_subscription_to_messages_of_its_own_counts(topic: str) -> None:
     boto3.client("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="all@example.com")
     boto3.client("sns").subscribe(TopicArn=topic, Protocol="sms", Endpoint="+15555550100")
     subscribe(topic, "other@example.com", to="somebody@example.com")
+    policy = {"FilterPolicy": json.dumps({"to": ["deaf@example.com"]}), "FilterPolicyScope": "MessageBody"}
+    boto3.client("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="deaf@example.com", Attributes=policy)
     with pytest.raises(ApproverNotSubscribedError):
         find()
     subscribe(topic, "ada@example.com")
