@@ -19,6 +19,7 @@ from tests.support.waiting import until
 _SAVED = STATE / "ministack" / "state"
 _SIGNATURE = re.compile(r"signature=([\w-]{20,})")
 _TOKEN = re.compile(r'\\*"(?:task_)?token\\*"\s*:\s*\\*"([^"\\]{16,})')
+_PAGES = 6
 Texts = dict[str, str]
 
 
@@ -114,9 +115,10 @@ def _objects(flow: Flow) -> Texts:
 
 
 def _pages(flow: Flow, mails: list[dict[str, Any]]) -> Texts:
-    """Every page that a link of an e-mail opens; the newest fifty are enough to see each kind."""
+    """The newest pages of each kind that links of e-mails open."""
     links = dict.fromkeys(link for mail in mails for link in mail["links"] if "signature=" in link)
-    return {f"the page {link.partition('?')[0]}": flow.http.get(link).text for link in list(links)[:50]}
+    newest = [link for kind in ("/approvals/", "/runs/") for link in [each for each in links if kind in each][:_PAGES]]
+    return {f"the page {link.partition('?')[0]}": flow.http.get(link).text for link in newest}
 
 
 def _errors() -> Texts:
