@@ -85,6 +85,21 @@ class ApproverNotSubscribedError(PlatformError):
     """Fewer approvers are confirmed than the rules of the use case need. The execution can be redriven."""
 
 
+def check_nobody_overhears(found: Iterable[Subscription]) -> None:
+    """Accepts subscriptions of which none gets what is sent to others: their links, and the codes that confirm.
+
+    Raises:
+        ApproverNotSubscribedError: one may.
+    """
+    if count := sum(bool(each.arn) and not each.is_filtered for each in found):
+        raise ApproverNotSubscribedError(
+            f"{count} {'subscription' if count == 1 else 'subscriptions'} of the topic of requests may get the links "
+            "and codes of other approvers, because the filter is not the own address. `tenx approvers list` shows "
+            "which, and `tenx approvers remove ADDRESS` ends it; then redrive the execution",
+            code="approver_overheard",
+        )
+
+
 def who_may_decide(confirmed: Iterable[Approver], rules: ApprovalRules, requested_by: str) -> list[Approver]:
     """Those who are asked about a release.
 
