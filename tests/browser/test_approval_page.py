@@ -21,13 +21,18 @@ from tenant_experience.release.brief import (
     PartitionBrief,
     Share,
 )
+from tenant_experience.release.confirmation import Draft
 from tenant_experience.release.partition_result import PartitionResult
 from tenant_experience.release.release import LiveRelease
+from tenant_experience.release.take_back import Change as TakenBack
+from tenant_experience.release.take_back import TakeBack
+from tenant_experience.release.vote import Vote
 from tests.support.browser import Seen, looked_at
 from tests.support.words import TENANT_WORDS
 
 PAGE = Path(__file__).parents[2] / "functions" / "approvals" / "page.py"
 ADA = "ada@example.com"
+FORM = "token"
 LONG = "a_name_that_nobody_would_break_anywhere_by_any_rule_because_it_has_no_spaces"
 MARKUP = "<b>Elm</b> & \"Co\" <script>document.title = 'stolen'</script>"
 PIXEL = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHdpZHRoPSI0IiBoZWlnaHQ9IjMiLz4="
@@ -82,6 +87,13 @@ def content(*models: PartitionBrief, **more: object) -> PageContent:
     )
 
 
+def take_back(**changes: object) -> Approval:
+    changed = {"p0": TakenBack("r1", "r0"), LONG[:40]: TakenBack("r1", "")}
+    asked = TakeBack("tenant_experience", "r0", changed, "r1", "r0", f"why: {LONG}")
+    made = request(kind="take_back", partitions={"p0": LONG, LONG[:40]: MARKUP}, **changes)
+    return replace(made, summary=replace(made.summary, take_back=asked))
+
+
 @pytest.fixture(scope="module")
 def page() -> ModuleType:
     spec = importlib.util.spec_from_file_location("approval_page_in_browser", PAGE)
@@ -116,6 +128,23 @@ def pages(page: ModuleType) -> dict[str, str]:
             replace(decided, status="approved", delivered=False), "signature=s", now=1, viewer=ADA, content=one
         ),
         "who changes": page.changes(request(), "signature=s", one.brief, MODEL, LISTED),
+        "take it back": page.show(take_back(), "signature=s", now=1, viewer=ADA, token=FORM, starts=True),
+        "take back, asked": page.show(take_back(), "signature=s", now=1, viewer=ADA, token=FORM),
+        "take back, confirm": page.show(
+            take_back(),
+            "signature=s",
+            now=1,
+            viewer=ADA,
+            token=FORM,
+            draft=Draft(Vote(ADA, "", None, {}, LONG, "2026-11-29T04:00:00Z"), 900, "mac"),
+        ),
+        "taken back": page.show(
+            take_back(status="approved", approver="Ada", decided_at="2026-11-29T04:00:00Z", delivered=True),
+            "signature=s",
+            now=1,
+            viewer=ADA,
+        ),
+        "take-back begun": page.begun(take_back(), is_recorded=True),
         "refused": page.problem(f"the link of {LONG} is not valid"),
     }
 

@@ -115,11 +115,18 @@ def settings(flow: Flow) -> Iterator[None]:
             client.cache_clear()
 
 
-def add_approver(flow: Flow, address: str) -> None:
-    """Subscribe an address and confirm it as an operator does."""
-    approvers.add(flow.stack, address)
-    link = flow.mailbox.wait_for("Subscription Confirmation", to=address)["links"][0]
-    approvers.confirm(flow.stack, link)
+@contextmanager
+def more_approvers(flow: Flow, *addresses: str) -> Iterator[None]:
+    """Subscribe addresses, confirm them as an operator does, and end that afterwards: others use the stack as well."""
+    try:
+        for address in addresses:
+            approvers.add(flow.stack, address)
+            approvers.confirm(flow.stack, flow.mailbox.wait_for("Subscription Confirmation", to=address)["links"][0])
+        yield
+    finally:
+        for each in approvers.listed(flow.stack):
+            if each.address in addresses:
+                approvers.remove(flow.stack, each.address)
 
 
 def open_waiting(flow: Flow, approval_id: str, addresses: Sequence[str], **changes: Any) -> WaitingRequest:

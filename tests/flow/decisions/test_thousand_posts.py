@@ -14,7 +14,7 @@ import pytest
 from operations.mailbox import Form
 from tests.support.flow import Flow
 from tests.support.waiting import until
-from tests.support.waiting_request import add_approver, open_waiting, settings, told
+from tests.support.waiting_request import more_approvers, open_waiting, settings, told
 
 ADA, BEN, CAT = "approver@example.com", "bea@example.com", "col@example.com"
 POSTS = 1_000
@@ -25,9 +25,7 @@ _LOG = logging.getLogger(__name__)
 @pytest.mark.slow
 @pytest.mark.parametrize("quorum", [1, 2])
 def test_a_thousand_forms_make_one_decision_and_the_execution_goes_on_once(flow: Flow, quorum: int) -> None:
-    with settings(flow):
-        for address in {BEN, CAT} - {mail["to"] for mail in flow.mailbox.messages()}:
-            add_approver(flow, address)
+    with settings(flow), more_approvers(flow, BEN, CAT):
         asked = open_waiting(flow, f"thousand-{quorum}", (ADA, BEN, CAT), quorum=quorum)
         approving = [asked.second_form(each, "approve") for each in (ADA, CAT)]
         rejecting = asked.second_form(BEN, "reject")

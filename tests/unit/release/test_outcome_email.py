@@ -101,3 +101,18 @@ def test_the_typed_name_of_an_approver_is_no_link() -> None:
     text = outcome_email.write(outcome(approver=approver), RUN)[1]
     said = "ada@example.com (see https[:]//evil[.]example/login); ben@example.com (www[.]evil[.]example)"
     assert f"decided by      {said}\n" in text
+
+
+def test_a_roll_back_has_words_of_its_own() -> None:
+    subject, text = outcome_email.write(outcome("taken_back", release="rb-0123456789abc", batch="", as_of=""), RUN)
+    assert subject == "Roll-back rb-0123456789abc: it was taken back"
+    assert text.startswith(
+        "Roll-back rb-0123456789abc of tenant_experience was taken back.\nWhat answered before answers"
+    )
+    assert "live now        20261101-1234567" in text
+    assert "take-back" not in text
+    for status in ("rejected", "expired", "superseded", "withdrawn"):
+        subject, text = outcome_email.write(outcome(status, release="rb-0123456789abc", batch="", as_of=""), RUN)
+        assert "not taken back: " in subject
+        assert "What was live stays live." in text
+        assert "upload" not in text
