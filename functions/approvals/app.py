@@ -90,10 +90,9 @@ def _signed(approval_id: str) -> tuple[Approval, Asked | None, str]:
     except UserError as unknown:
         raise link_signature.bad_link() from unknown
     asked = request.asked_as(to)
+    is_named = asked is not None or not (to or request.asked)
     try:
-        if asked is None and (to or request.asked):
-            raise link_signature.bad_link()
-        link_signature.check(request.signed_text(asked.address if asked else ""), signature)
+        link_signature.check(request.signed_text(asked.address if asked else ""), signature if is_named else "")
     except UserError as refusal:
         if app.current_event.http_method != "GET":  # a link that is only read decides nothing
             _audit(request, "refused", None, code=refusal.code)
@@ -384,9 +383,7 @@ def refuse(refusal: UserError) -> Response[str]:
 def unavailable(error: PlatformError | ClientError | BotoCoreError) -> Response[str]:
     """Answers what is not the reader's fault. An answer of AWS that got lost leaves open whether a write was made."""
     logger.error("unavailable", extra={"error": type(error).__name__})
-    words = (
-        "the page cannot be shown at the moment; open the link again in a minute, and see whether your answer counts"
-    )
+    words = "the page cannot be shown at the moment; open the link again in a minute to see whether your answer counts"
     return page.answer(503, page.problem(words))
 
 
