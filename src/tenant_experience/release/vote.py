@@ -15,6 +15,8 @@ MAX_NAME = 120
 # What stands for every partition, where a vote is about the release as a whole.
 ALL = "all"
 _WHOLE = "*"
+# What stands around names and addresses in ``Vote.by``: no name may look like another approver's.
+_NOT_IN_NAMES = dict.fromkeys(map(ord, "();@\uff08\uff09\uff1b\uff20\ufe6b"), " ")
 Form = Mapping[str, Sequence[str]]
 
 
@@ -169,6 +171,7 @@ def read_vote(form: Form, *, address: str, partitions: Sequence[str], decided_at
     """
     decision = _text(form, "decision")
     name, reason, why_not = (_text(form, field) for field in ("approver", "reason", "reject_reason"))
+    name = " ".join(name.translate(_NOT_IN_NAMES).split())
     if decision not in ("approve", "reject"):
         raise UserError("choose Approve or Reject", code="bad_decision")
     if len(name) > MAX_NAME:

@@ -8,12 +8,15 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from tenant_experience.aws import approvals, decisions, link_signature, release_table
+from tenant_experience.aws import approvals, decisions, executions, link_signature, release_table
 from tenant_experience.release.release import LiveRelease
 from tenant_experience.use_case.approval_rules import ApprovalRules
 from tests.support.approval_pages import (
@@ -35,6 +38,8 @@ from tests.support.approval_pages import (
 )
 from tests.support.decision_tables import Answers, audited, decision_tables, empty
 from tests.support.requests_for_decision import ADA, BEN, CAT, request
+
+_ANSWER = executions.answer
 
 
 @pytest.fixture(scope="module")
@@ -350,3 +355,26 @@ def test_the_page_says_why_the_rules_left_the_decision_to_people(call: Call) -> 
     page = call("GET", opened(summary=told))["body"]
     assert "<li>No model could be made for &lt;South&gt;.</li>" in page
     assert "Why people are asked" not in call("GET", opened(approval_id="r2"))["body"]
+
+
+@pytest.mark.parametrize("lost", [EndpointConnectionError(endpoint_url="x"), ReadTimeoutError(endpoint_url="x")])
+def test_an_answer_of_aws_that_got_lost_is_not_told_as_nothing_recorded(
+    call: Call, answers: Answers, monkeypatch: pytest.MonkeyPatch, lost: Exception
+) -> None:
+    asked = opened()
+    assert preview(call, asked)["statusCode"] == 303
+    second = urlencode({**confirmation(call, asked), "code": answers.code})
+    with monkeypatch.context() as once:
+        once.setattr(executions, "answer", _ANSWER)
+        once.setattr(executions, "stepfunctions", lambda: SimpleNamespace(send_task_success=Mock(side_effect=lost)))
+        answer = call("POST", asked, body=second)
+    assert answer["statusCode"] == 503
+    assert "recorded, but not delivered yet" in answer["body"]
+    with monkeypatch.context() as once:
+        once.setattr(decisions, "deliver", Mock(side_effect=lost))
+        answer = call("POST", asked, body=second)
+    assert answer["statusCode"] == 503
+    assert "nothing was recorded" not in answer["body"]
+    assert call("POST", asked, body=second)["statusCode"] == 303
+    assert status() == "approved"
+    assert len(answers.taken) == 1

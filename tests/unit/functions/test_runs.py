@@ -166,3 +166,11 @@ def test_the_page_about_the_data_opens_by_the_same_link(app: ModuleType) -> None
     answer = app.handler(request(below="/data-quality"), None)
     assert (answer["statusCode"], answer["body"]) == (200, page)
     assert app.handler(request(below="/data-quality", signature="A" * 43), None)["statusCode"] == 403
+
+
+def test_a_history_that_is_asked_for_too_often_is_told_as_a_page(app: ModuleType, states: Stubber) -> None:
+    states.add_client_error("describe_execution", "ThrottlingException", http_status_code=400)
+    answer = app.handler(request(), None)
+    assert answer["statusCode"] == 503
+    assert "try again in a minute" in answer["body"].lower()
+    assert answer["multiValueHeaders"]["Content-Type"] == ["text/html; charset=utf-8"]
