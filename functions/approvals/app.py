@@ -7,12 +7,12 @@ address that the link was sent to.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import evidence
 import page
 import take_back
 from aws_lambda_powertools import Logger
@@ -25,20 +25,15 @@ from tenant_experience.api import browser_form, http
 from tenant_experience.aws import (
     approvals,
     audit,
-    briefs,
     confirmations,
     decisions,
     link_signature,
     notifications,
-    objects,
-    release_table,
 )
-from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.log_redaction import redacted_json
-from tenant_experience.release import confirmation, decision, links, vote
+from tenant_experience.release import confirmation, decision, vote
 from tenant_experience.release.approval import Approval, Asked
-from tenant_experience.release.brief import Brief
 from tenant_experience.release.confirmation import Draft
 from tenant_experience.release.release import iso_time
 
@@ -52,7 +47,6 @@ METHODS = {
     "/approvals/{approval_id}/take-back": ("GET", "POST"),
     "/approvals/{approval_id}/changes": ("GET",),
 }
-_SHARD, _START = re.compile(r"[0-9]{1,6}"), re.compile(r"[0-9]{1,12}")
 _STATUS = {
     **dict.fromkeys(("bad_link", "foreign_form", "maker_may_not_decide"), 403),
     **dict.fromkeys(("unknown_report", "unknown_list"), 404),
@@ -64,12 +58,12 @@ _STATUS = {
 }
 # What no other answer of the same approver can put right.
 _FINAL = {"already_decided", "already_voted", "superseded", "expired", "withdrawn", "maker_may_not_decide"}
-_REPORT_LINK_SECONDS = 300
-# An answer of Lambda has 6 MB; as JSON, a page takes a little more than its bytes.
-_LONGEST_PAGE = 5_000_000
-_MOST_EXAMPLES, _MOST_DIRECTIONS, _MOST_ROWS = 10, 6, 100
 # Characters: two reasons of 800, every one of them as %F0%9F%8F%A0, and a tick for each of many models.
 _LONGEST_FORM = 100_000
+
+
+def _parameter(name: str) -> str:
+    return app.current_event.get_query_string_value(name, "")
 
 
 def _signed(approval_id: str) -> tuple[Approval, Asked | None, str]:
@@ -81,8 +75,8 @@ def _signed(approval_id: str) -> tuple[Approval, Asked | None, str]:
     Raises:
         UserError: ``bad_link``.
     """
-    signature = app.current_event.get_query_string_value("signature", "")
-    to = app.current_event.get_query_string_value("to", "")
+    signature = _parameter("signature")
+    to = _parameter("to")
     if not data_layout.RELEASE_ID.fullmatch(approval_id):
         raise link_signature.bad_link()
     try:
@@ -105,9 +99,7 @@ def show(approval_id: str) -> Response[str]:
     """The page, with the form while this approver can decide; after the first form, with the second."""
     request, asked, query = _signed(approval_id)
     _note_opening(request, asked)
-    draft = (
-        confirmations.find(request, asked) if asked and app.current_event.get_query_string_value("confirm") else None
-    )
+    draft = confirmations.find(request, asked) if asked and _parameter("confirm") else None
     return _page(200, request, asked, query, draft=draft)
 
 
@@ -134,7 +126,7 @@ def _page(
         refused=refused,
         typed=typed,
         draft=draft,
-        content=_content(request),
+        content=evidence.content(request, _parameter),
     )
     return page.answer(status, html)
 
@@ -174,77 +166,25 @@ def _audited(request: Approval, event: audit.Event, asked: Asked | None, **detai
     }
 
 
-def _content(request: Approval) -> briefs.PageContent:
-    """What the page shows of the release, or of one of its partitions (``?partition=``), as things stand now."""
-    release, summary = request.approval_id, request.summary
-    run_page = f"../runs/{release}?signature={link_signature.sign(links.run_text(release))}"
-    if summary.take_back:
-        return briefs.PageContent(Brief.of_results((), {}, (), summary.words), run_page=run_page)
-    brief = briefs.read_brief(release, summary)
-    chosen = brief.find(app.current_event.get_query_string_value("partition", ""))
-    shown = [chosen] if chosen else brief.first(page.MOST_SHOWN)
-    return briefs.PageContent(
-        brief=brief,
-        live=release_table.read_live(summary.use_case),
-        chosen=chosen,
-        pictures=briefs.read_pictures(release, shown),
-        examples={
-            each.slug: [
-                briefs.read_changes(release, each.shard, direction, most=_MOST_EXAMPLES)
-                for direction in each.changes.directions[:_MOST_DIRECTIONS]
-            ]
-            for each in shown
-            if each.changes
-        },
-        search=app.current_event.get_query_string_value("search", "")[:100],
-        run_page=run_page,
-    )
-
-
 @app.get("/approvals/<approval_id>/changes")
 def changes(approval_id: str) -> Response[str]:
     """Who changes group: every direction of every partition, or some rows of one (``?partition=&list=&start=``)."""
     request, _, query = _signed(approval_id)
-    asked = app.current_event.get_query_string_value
-    brief = briefs.read_brief(approval_id, request.summary)
-    chosen, file, start = brief.find(asked("partition", "")), asked("list", ""), asked("start", "0")
-    rows = None
-    if asked("partition", "") or file:
-        known = chosen.changes.directions if chosen and chosen.changes else ()
-        direction = next((each for each in known if each.file.endswith(f"/{file}")), None)
-        if chosen is None or (file and direction is None) or not _START.fullmatch(start):
-            raise UserError("this list does not exist; open the page of the decision again", code="unknown_list")
-        if direction is not None:
-            rows = briefs.read_changes(approval_id, chosen.shard, direction, start=int(start), most=_MOST_ROWS)
-    return page.answer(200, page.changes(request, query, brief, chosen, rows))
+    return evidence.changes(request, query, _parameter)
 
 
 @app.get("/approvals/<approval_id>/report/<shard>")
 def report(approval_id: str, shard: str) -> Response[str]:
     """The full report."""
-    request, _, query = _signed(approval_id)
-    if not _SHARD.fullmatch(shard):
-        raise UserError("this report does not exist", code="unknown_report")
-    key = data_layout.reports(request.approval_id, int(shard)) + data_layout.REPORT_FILE
-    return _stored_page(key, f"../../{approval_id}?{query}")
+    _, _, query = _signed(approval_id)
+    return evidence.report(approval_id, shard, query)
 
 
 @app.get("/approvals/<approval_id>/data-quality")
 def data_quality(approval_id: str) -> Response[str]:
     """The page about the release's data."""
-    request, _, query = _signed(approval_id)
-    key = data_layout.reports(request.approval_id) + data_layout.DATA_QUALITY_PAGE
-    return _stored_page(key, f"../{approval_id}?{query}")
-
-
-def _stored_page(key: str, way_back: str) -> Response[str]:
-    """A page of the bucket. One that is too long for an answer is opened there, by a link that expires."""
-    html = objects.find_text(setting("DATA_BUCKET"), key, _LONGEST_PAGE)
-    if html == "":
-        raise UserError("this report does not exist", code="unknown_report")
-    if html is None:
-        return page.redirect(objects.page_link(setting("DATA_BUCKET"), key, seconds=_REPORT_LINK_SECONDS))
-    return page.answer(200, page.with_way_back(html, way_back))
+    _, _, query = _signed(approval_id)
+    return evidence.data_quality(approval_id, query)
 
 
 @app.post("/approvals/<approval_id>")
@@ -295,10 +235,6 @@ def decide(approval_id: str) -> Response[str]:
 
 def _take_back_link(approval_id: str) -> take_back.Link:
     return take_back.read_link(approval_id, _parameter("to"), _parameter("signature"))
-
-
-def _parameter(name: str) -> str:
-    return app.current_event.get_query_string_value(name, "")
 
 
 @app.get("/approvals/<approval_id>/take-back")

@@ -150,7 +150,7 @@ def test_the_page_tells_what_is_live_now_who_changes_and_what_each_choice_does(m
 def test_all_who_change_are_listed_part_after_part(
     made: Briefed, approvals: ModuleType, get: Get, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(approvals, "_MOST_ROWS", most)
+    monkeypatch.setattr(approvals.evidence, "_MOST_ROWS", most)
     expected = [
         row["tenant_id"] for row in csv.DictReader((made.bucket / reports("r2", 0) / "changes/all/0-1.csv").open())
     ]
@@ -204,7 +204,7 @@ def test_a_model_has_its_place_in_the_report(get: Get) -> None:
 def test_a_report_too_long_for_an_answer_opens_in_the_bucket(
     approvals: ModuleType, get: Get, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(approvals, "_LONGEST_PAGE", 1_000)
+    monkeypatch.setattr(approvals.evidence, "_LONGEST_PAGE", 1_000)
     monkeypatch.setattr(objects, "page_link", lambda _bucket, key, seconds: f"https://bucket/{key}?{seconds}")
     answer = get("/report/0")
     assert answer["statusCode"] == 302
