@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from tenant_experience.api.http import PROTECTION
+from tenant_experience.api.http import READ_ONLY_PAGE
 from tenant_experience.aws.briefs import ChangeRows, PageContent
 from tenant_experience.errors import UserError
 from tenant_experience.pages.html_page import capital, readable_value, share
@@ -30,17 +30,13 @@ MOST_WARNINGS = 40
 MOST_SHOWN = 3
 
 _HEADERS: dict[str, str | list[str]] = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; frame-ancestors 'none'; "
-        "base-uri 'none'"
+    **READ_ONLY_PAGE,
+    "Content-Security-Policy": READ_ONLY_PAGE["Content-Security-Policy"].replace(
+        "form-action 'none'", "form-action 'self'"
     ),
     # To other sites nothing is told. To our own it is, because browsers then name the origin of a form.
     "Referrer-Policy": "same-origin",
-    **PROTECTION,
-    "X-Frame-Options": "DENY",
 }
-
 
 # Code of a problem -> the field that it is about.
 _FIELDS = {

@@ -18,7 +18,7 @@ from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.log_redaction import redacted_json
 from tenant_experience.pages import html_page
-from tenant_experience.release import links, run_page
+from tenant_experience.release import links, run_page, take_back
 from tenant_experience.release.failure import EXCEEDED, sentence
 
 logger = Logger(service="runs", json_serializer=redacted_json)
@@ -27,7 +27,7 @@ app = APIGatewayRestResolver()
 METHODS = {"/runs/{release}": ("GET",), "/runs/{release}/data-quality": ("GET",)}
 _STATUS = {"bad_link": 403, "unknown_run": 410, "unknown_report": 404}
 _REFRESH_SECONDS = 30
-_LONGEST_PAGE = 4_000_000  # characters; Lambda's answer ends at 6 MB
+_LONGEST_PAGE = 4_000_000  # bytes; Lambda's answer ends at 6 MB
 
 
 def _signed(release: str) -> str:
@@ -44,7 +44,7 @@ def _signed(release: str) -> str:
 
 
 def _arn(release: str) -> str:
-    machine = "ROLL_BACK_EXECUTIONS" if release.startswith(run_page.ROLL_BACK) else "RELEASE_EXECUTIONS"
+    machine = "ROLL_BACK_EXECUTIONS" if release.startswith(take_back.PREFIX) else "RELEASE_EXECUTIONS"
     return f"{setting(machine)}:{release}"
 
 
@@ -69,7 +69,11 @@ def data_quality(release: str) -> Response[str]:
     """The page about the release's data, as the job wrote it."""
     _signed(release)
     key = data_layout.reports(release) + data_layout.DATA_QUALITY_PAGE
-    return _page(200, objects.read_page(setting("DATA_BUCKET"), key, _LONGEST_PAGE))
+    html = objects.find_text(setting("DATA_BUCKET"), key, _LONGEST_PAGE)
+    if not html:
+        wrong = "does not exist" if html == "" else f"is too long to be shown here; it is {key} in the data bucket"
+        raise UserError(f"this page {wrong}", code="unknown_report")
+    return _page(200, html)
 
 
 def refuse(refusal: UserError) -> Response[str]:

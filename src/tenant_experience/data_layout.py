@@ -247,11 +247,6 @@ def predictions_file(part: int, suffix: str = "parquet") -> str:
     return f"{'' if suffix == 'parquet' else '_'}part-{part:05d}.{suffix}"
 
 
-def scoring_errors(use_case: str, day: str, batch: str) -> str:
-    """The rows of a batch that could not be answered, each with its reason."""
-    return f"{ERRORS}/{use_case}/date={day}/{batch}/"
-
-
 def erasure(name: str) -> str:
     """The proof that a tenant was erased, which does not name the tenant."""
     return f"erasures/{name}.json"

@@ -18,7 +18,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from tenant_experience.aws import audit
-from tenant_experience.aws.release_table import dynamodb, key_of
+from tenant_experience.aws.release_table import dynamodb, key_of, update_if
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.release.approval import Approval, ApprovalSummary, Asked
@@ -57,14 +57,9 @@ def open_approval(approval: Approval, task_token: str, *, now: int) -> Approval:
             wanted, names = replace(stored, revision=stored.revision + 1, summary=approval.summary), ()
         else:
             wanted, names = replace(stored, revision=stored.revision + 1, delivered=False), ("delivered", "delivering")
-        try:
-            dynamodb().update_item(**_update(wanted, stored, task_token=task_token, removed=names))
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-            _pause()
-        else:
+        if update_if(**_update(wanted, stored, task_token=task_token, removed=names)):
             return wanted
+        _pause()
     raise _too_busy(approval.approval_id)
 
 
@@ -184,20 +179,13 @@ def release_delivery(approval: Approval) -> None:
 
 def _write_claim(approval: Approval, until: int, condition: str, now: int) -> bool:
     same, read = _as_read(approval)
-    try:
-        dynamodb().update_item(
-            TableName=setting("RELEASE_TABLE"),
-            Key=key_of("approval", approval.approval_id),
-            UpdateExpression="SET delivering = :until",
-            ConditionExpression=f"{same} AND attribute_not_exists(delivered) AND {condition}",
-            ExpressionAttributeNames={"#revision": "revision"},
-            ExpressionAttributeValues={**read, ":until": {"N": str(until)}, ":now": {"N": str(now)}},
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
+    return update_if(
+        Key=key_of("approval", approval.approval_id),
+        UpdateExpression="SET delivering = :until",
+        ConditionExpression=f"{same} AND attribute_not_exists(delivered) AND {condition}",
+        ExpressionAttributeNames={"#revision": "revision"},
+        ExpressionAttributeValues={**read, ":until": {"N": str(until)}, ":now": {"N": str(now)}},
+    )
 
 
 def _note_asked(approval: Approval, asked: Asked, attribute: str, when: str, rows: Sequence[audit.Row] = ()) -> bool:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from botocore.exceptions import ClientError
 
 from tenant_experience.aws import link_signature
-from tenant_experience.aws.release_table import dynamodb, key_of
+from tenant_experience.aws.release_table import dynamodb, key_of, update_if
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.release import confirmation
@@ -124,20 +123,13 @@ def _write(request: Approval, draft: Draft, revision: int) -> bool:
     condition = "attribute_not_exists(id)"
     if revision:
         condition, written[":read"] = "#revision = :read", {"N": str(revision)}
-    try:
-        dynamodb().update_item(
-            TableName=setting("RELEASE_TABLE"),
-            Key=_key(request, Asked(draft.vote.address)),
-            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
-            ConditionExpression=condition,
-            ExpressionAttributeNames={f"#{name}": name for name in values},
-            ExpressionAttributeValues=written,
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
+    return update_if(
+        Key=_key(request, Asked(draft.vote.address)),
+        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+        ConditionExpression=condition,
+        ExpressionAttributeNames={f"#{name}": name for name in values},
+        ExpressionAttributeValues=written,
+    )
 
 
 def _too_busy(request: Approval) -> PlatformError:

@@ -74,25 +74,6 @@ def find_text(bucket: str, key: str, longest: int) -> str | None:
     return None if len(content) > longest else content.decode()
 
 
-def read_page(bucket: str, key: str, longest: int) -> str:
-    """The HTML page at ``key``.
-
-    Raises:
-        UserError: ``unknown_report`` when there is none, or when it is longer than ``longest`` bytes.
-    """
-    try:
-        found = s3().get_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("NoSuchKey", "AccessDenied"):
-            raise
-        raise UserError("this page does not exist", code="unknown_report") from error
-    if found["ContentLength"] > longest:
-        raise UserError(
-            f"this page is too long to be shown here; it is {key} in the data bucket", code="unknown_report"
-        )
-    return found["Body"].read().decode()
-
-
 def write_once(bucket: str, key: str, content: bytes) -> bool:
     """Writes one object unless its key exists; False when it did."""
     try:

@@ -55,6 +55,17 @@ def key_of(kind: str, name: str) -> dict[str, Any]:
     return {"id": {"S": f"{kind}#{name}"}}
 
 
+def update_if(**update: Any) -> bool:
+    """Makes one ``UpdateItem`` of the table that has a condition; whether the condition held."""
+    try:
+        dynamodb().update_item(**{"TableName": setting("RELEASE_TABLE"), **update})
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
+
+
 def read_live(use_case: str) -> LiveRelease | None:
     """The release pointer of a use case, or None before its first release."""
     item = (

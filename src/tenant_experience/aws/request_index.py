@@ -7,10 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from botocore.exceptions import ClientError
-
 from tenant_experience.aws.approvals import BY_USE_CASE
-from tenant_experience.aws.release_table import dynamodb, key_of
+from tenant_experience.aws.release_table import dynamodb, key_of, update_if
 from tenant_experience.environment import setting
 from tenant_experience.release.approval import Approval
 
@@ -73,25 +71,18 @@ def give_back(request: Approval, mark: str) -> None:
 
 
 def _mark(request: Approval, mark: str, verb: str, condition: str) -> bool:
-    try:
-        dynamodb().update_item(
-            TableName=setting("RELEASE_TABLE"),
-            Key=key_of("approval", request.approval_id),
-            UpdateExpression=f"{verb} reminded :marks",
-            ConditionExpression=f"expires_at = :expires AND ({condition})",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={
-                ":marks": {"SS": [mark]},
-                ":mark": {"S": mark},
-                ":expires": {"N": str(request.expires_at)},
-                ":pending": {"S": "pending"},
-            },
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
+    return update_if(
+        Key=key_of("approval", request.approval_id),
+        UpdateExpression=f"{verb} reminded :marks",
+        ConditionExpression=f"expires_at = :expires AND ({condition})",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={
+            ":marks": {"SS": [mark]},
+            ":mark": {"S": mark},
+            ":expires": {"N": str(request.expires_at)},
+            ":pending": {"S": "pending"},
+        },
+    )
 
 
 @contextmanager
@@ -112,21 +103,10 @@ def lease(now: int, seconds: int) -> Iterator[bool]:
 
 
 def _write_lease(holder: str, now: int, until: int) -> bool:
-    try:
-        dynamodb().update_item(
-            TableName=setting("RELEASE_TABLE"),
-            Key=_LEASE,
-            UpdateExpression="SET holder = :holder, #until = :until",
-            ConditionExpression="attribute_not_exists(id) OR holder = :holder OR #until < :now",
-            ExpressionAttributeNames={"#until": "until"},
-            ExpressionAttributeValues={
-                ":holder": {"S": holder},
-                ":until": {"N": str(until)},
-                ":now": {"N": str(now)},
-            },
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
-        return False
-    return True
+    return update_if(
+        Key=_LEASE,
+        UpdateExpression="SET holder = :holder, #until = :until",
+        ConditionExpression="attribute_not_exists(id) OR holder = :holder OR #until < :now",
+        ExpressionAttributeNames={"#until": "until"},
+        ExpressionAttributeValues={":holder": {"S": holder}, ":until": {"N": str(until)}, ":now": {"N": str(now)}},
+    )

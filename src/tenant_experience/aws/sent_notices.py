@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tenant_experience.aws.release_table import dynamodb, key_of
+from tenant_experience.aws.release_table import dynamodb, key_of, update_if
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError
 
@@ -34,19 +34,16 @@ def send_once(name: str, send: Callable[[], None]) -> bool:
         PlatformError: ``being_sent`` while another attempt has claimed it; try again.
     """
     now = int(time.time())
-    try:
-        _update(
-            name,
-            "SET claimed_until = :until",
-            "attribute_not_exists(sent) AND (attribute_not_exists(id) OR claimed_until < :now)",
-            {":until": {"N": str(now + _LEASE_SECONDS)}, ":now": {"N": str(now)}},
-        )
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-            raise
+    is_mine = _update(
+        name,
+        "SET claimed_until = :until",
+        "attribute_not_exists(sent) AND (attribute_not_exists(id) OR claimed_until < :now)",
+        {":until": {"N": str(now + _LEASE_SECONDS)}, ":now": {"N": str(now)}},
+    )
+    if not is_mine:
         if _was_sent(name):
             return False
-        raise PlatformError("another attempt is sending this notice; try again", code="being_sent") from error
+        raise PlatformError("another attempt is sending this notice; try again", code="being_sent")
     try:
         send()
     except BaseException:
@@ -57,9 +54,8 @@ def send_once(name: str, send: Callable[[], None]) -> bool:
     return True
 
 
-def _update(name: str, update: str, condition: str, values: dict[str, Any]) -> None:
-    dynamodb().update_item(
-        TableName=setting("RELEASE_TABLE"),
+def _update(name: str, update: str, condition: str, values: dict[str, Any]) -> bool:
+    return update_if(
         Key=key_of("notice", name),
         UpdateExpression=update,
         ConditionExpression=condition,

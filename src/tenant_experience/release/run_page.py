@@ -12,8 +12,8 @@ from tenant_experience.release.decision_record import DecisionRecord
 from tenant_experience.release.failure import DECIDED, Failure, of_end
 from tenant_experience.release.release import readable_time
 from tenant_experience.release.run_history import Run, Stage
+from tenant_experience.release.take_back import PREFIX
 
-ROLL_BACK = "rb-"
 # State -> what it does. A state without words is shown by its name; those that only choose are not shown.
 STAGES = {
     "ReadLiveRelease": "Look up the release that is live",
@@ -35,16 +35,6 @@ STAGES = {
     "NotifyTakenBack": "Tell everyone who was asked",
     "NotifyReleased": "Tell everyone who was asked",
     "NotifyOutcome": "Tell everyone who was asked",
-    "NotifyStarted": "Send the notice of the start",
-    "NotifyTrained": "Send the notice about the models",
-    "NotifyWaiting": "Send the notice about the decision",
-}
-_STATUS = {
-    "running": "running",
-    "waiting": "waiting",
-    "done": "done",
-    "failed": "failed",
-    "stopped": "stopped",
 }
 # The last state of a run that ended well -> its heading, and what that means.
 _ENDS = {
@@ -112,7 +102,7 @@ def describe(run: Run, record: DecisionRecord | None, shards: Sequence[Failure],
         shards: why shards failed; empty when none did.
         now: the time.
     """
-    title = f"Roll-back {run.name}" if run.name.startswith(ROLL_BACK) else f"Release {run.name}"
+    title = f"Roll-back {run.name}" if run.name.startswith(PREFIX) else f"Release {run.name}"
     heading, tone, lines, advice = _standing(run, record, shards)
     built = run.stage("BuildFeatures")
     return RunPage(
@@ -143,7 +133,7 @@ def _standing(run: Run, record: DecisionRecord | None, shards: Sequence[Failure]
     lines = [failure.sentence for failure in failures]
     if len(shards) > _SHOWN_SHARDS:
         lines.append(f"{len(shards) - _SHOWN_SHARDS} more of its models failed too.")
-    verb = "was not taken:" if run.name.startswith(ROLL_BACK) else "did not go live:"
+    verb = "was not taken:" if run.name.startswith(PREFIX) else "did not go live:"
     if failures[0].is_done:
         verb = "is done, but"
     tone = "over" if run.error in DECIDED else "bad"
@@ -199,7 +189,7 @@ def _row(stage: Stage, began: datetime, now: datetime) -> StageRow:
         counted = f"{shards.done} of {shards.total} parts done{failed}"
     return StageRow(
         words=words(stage.name),
-        status=_STATUS[stage.status],
+        status=stage.status,
         started=f"{day}{stage.started:%H:%M} UTC",
         took=duration(((stage.ended or now) - stage.started).total_seconds()),
         shards=counted,

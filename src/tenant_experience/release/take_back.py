@@ -190,13 +190,15 @@ def put_back(
             began_at = now.started_at or back.started_at
             partitions[slug] = replace(back, features=fed, started_at=began_at, put_back_by=run)
     is_gone = current.release not in {each.version for each in partitions.values()}
+    # What was live then may have been taken back since: the pointer is called after a release that answers.
+    newest = max(partitions.values(), key=lambda each: (each.version == then.release, each.started_at)).version
     served = list(current.served)
     if asked.features:
         served.append(ServedFeatures(asked.features, began, tuple(sorted(without)), again=True))
     return replace(
         current,
-        release=then.release if is_gone else current.release,
-        previous=then.previous if is_gone else current.previous,
+        release=newest if is_gone else current.release,
+        previous=(then.previous if newest == then.release else None) if is_gone else current.previous,
         revision=current.revision + 1,
         partitions=partitions,
         served=tuple(sorted(served, key=lambda each: each.started_at)),

@@ -14,6 +14,7 @@ import yaml
 
 from tenant_experience.errors import UserError
 from tenant_experience.json_document import parse_json
+from tenant_experience.use_case.manifest import OF_TRAINING, trains
 
 Mode = Literal["manual", "automatic"]
 Maker = Literal["may_decide", "may_not_decide"]
@@ -21,9 +22,6 @@ Confirm = Literal["code", "typed"]
 MAXIMUM_QUORUM = 20
 # The state RequestApproval waits a little longer, whatever a use case says.
 LONGEST_SECONDS = 30 * 86400
-# Of a manifest: what asks for features alone, and what only matters where a model is trained.
-_FEATURES_ONLY = "features_only"
-_OF_TRAINING = ("hyperparameters", "models", "tuning", "groups", "outcomes")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhd])")
 
@@ -133,7 +131,7 @@ def asks_for_models(manifest: bytes, use_case_yaml: bytes, *, has_live: bool) ->
         return False
     if not isinstance(said, Mapping) or not isinstance(use_case, Mapping):
         return False
-    if said.get("release") == _FEATURES_ONLY or said.get("train") is False:
+    if not trains(said):
         return False
-    says_models = any(said.get(key) is not None for key in ("train", *_OF_TRAINING))
+    says_models = any(said.get(key) is not None for key in ("train", *OF_TRAINING))
     return says_models or not has_live or use_case.get("refresh") != "auto"

@@ -38,7 +38,7 @@ KEYS = (
 # The value of the key ``release``: features alone go online, and the live models answer with them.
 FEATURES_ONLY = "features_only"
 # What only matters where a model is trained.
-_OF_TRAINING = ("hyperparameters", "models", "tuning", "groups", "outcomes")
+OF_TRAINING = ("hyperparameters", "models", "tuning", "groups", "outcomes")
 Scope = Literal["global", "per_partition", "pooled"]
 # Whether the events of a batch replace those of earlier ones, or are added to them.
 Mode = Literal["replace", "append"]
@@ -133,7 +133,7 @@ def parse_manifest(document: object) -> Manifest:
     tuning, train = document.get("tuning"), _train(document)
     if tuning is not None and not isinstance(tuning, bool):
         _refuse(f"key 'tuning' must be true or false, not {_as_json(tuning)}")
-    useless = [key for key in _OF_TRAINING if document.get(key) is not None]
+    useless = [key for key in OF_TRAINING if document.get(key) is not None]
     if train is False and useless:
         said = '"train": false' if "train" in document else f'"release": "{FEATURES_ONLY}"'
         _refuse(f"says {said}, so key {useless[0]!r} would change nothing: leave one of the two out")

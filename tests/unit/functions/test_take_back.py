@@ -28,6 +28,7 @@ from tenant_experience.release import links
 from tenant_experience.release.approval import Approval
 from tenant_experience.release.approver import Approver
 from tenant_experience.release.release import LiveRelease, PublishedModel, next_live
+from tenant_experience.release.vote import MAX_REASON
 from tests.support.approval_pages import Call, approval_pages, caller, opened
 from tests.support.decision_tables import Answers, audited, decision_tables, empty
 from tests.support.function_module import function_module
@@ -282,6 +283,22 @@ def test_one_that_came_to_nothing_can_be_asked_for_again(
     assert stored.status == "approved"
     begin(call, released, tables)
     assert len(started) == 2
+
+
+def test_the_vote_of_a_long_reason_is_signed_within_what_kms_takes(
+    call: Call, tables: Answers, started: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed, longest = link_signature.sign, []
+
+    def sign(text: bytes) -> str:
+        longest.append(len(text))
+        return signed(text)
+
+    monkeypatch.setattr(link_signature, "sign", sign)
+    begin(call, opened(status="approved"), tables, reason="\u0436" * MAX_REASON)
+    [(run, wish)] = started.items()
+    assert request_approval(run, wish).votes
+    assert max(longest) <= 4096
 
 
 @pytest.mark.usefixtures("started")

@@ -59,6 +59,14 @@ def test_only_some_partitions_or_only_those_of_a_release() -> None:
     assert (some.release, some.models) == ("c", {"all": "c", "north": "b", "west": "c"})
 
 
+def test_the_pointer_is_called_after_a_release_that_answers_also_when_two_were_taken_back() -> None:
+    c = publish(B, "c", T3, "all")
+    first = moved(asked(c, A, "a", release="b"), c, A)
+    assert (first.release, first.models) == ("c", {"all": "c", "north": "a"})
+    second = moved(asked(first, B, "b", release="c"), first, B, run="rb-2")
+    assert (second.release, second.previous, second.models) == ("a", None, {"all": "a", "north": "a"})
+
+
 def test_a_later_release_follows_and_one_that_began_before_does_not() -> None:
     live = moved(asked())
     assert live.partitions["all"].started_at == T3  # that of the release that was taken back
