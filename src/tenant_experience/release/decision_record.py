@@ -6,16 +6,17 @@ It is read from the request's item of the release table, of any version: what an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from tenant_experience.release.vote import Outcome, voter
 
 # The attributes that are read. The task token and the codes are not among them.
 ATTRIBUTES = (
     "id",
     "kind",
     "use_case",
-    "status",
     "execution_arn",
     "expires_at",
     "asked",
@@ -23,8 +24,6 @@ ATTRIBUTES = (
     "outcome",
     "approver",
     "reason",
-    "decided_at",
-    "superseded_by",
     "rules",
 )
 
@@ -47,7 +46,7 @@ class Vote:
     """One approver's answer.
 
     Attributes:
-        by: the name that was typed, with the address; or either.
+        by: the address, with the name that was typed; or either.
         reason: why.
     """
 
@@ -63,13 +62,10 @@ class DecisionRecord:
         approval_id: the release, or the roll-back.
         kind: ``release`` or ``take_back``.
         use_case: its use case; empty where the item does not have it.
-        status: ``pending``, or how it ended.
         execution_arn: the execution that asked.
         expires_at: Unix seconds.
         asked: who was asked.
         votes: who answered.
-        decided_at: ISO 8601 UTC; empty while nobody decided.
-        superseded_by: the newer release; empty for none.
         quorum: how many have to approve.
         rejected: partition -> reason, of those that were rejected while others were approved.
     """
@@ -77,64 +73,34 @@ class DecisionRecord:
     approval_id: str
     kind: str
     use_case: str
-    status: str
     execution_arn: str
     expires_at: int
     asked: tuple[Asked, ...]
     votes: tuple[Vote, ...]
-    decided_at: str
-    superseded_by: str
     quorum: int
     rejected: Mapping[str, str]
 
 
 def read(item: Mapping[str, Any]) -> DecisionRecord:
     """A record from plain values, as they are after DynamoDB's types were taken off."""
-    rules, outcome = _document(item.get("rules")), _document(item.get("outcome"))
+    rules, outcome = json.loads(item.get("rules", "{}")), json.loads(item.get("outcome", "{}"))
     asked = [each for each in item.get("asked", ()) if each.get("address")]
     return DecisionRecord(
         approval_id=str(item["id"]).removeprefix("approval#"),
         kind=str(item.get("kind", "release")),
         use_case=str(item.get("use_case", "")),
-        status=str(item.get("status", "pending")),
         execution_arn=str(item.get("execution_arn", "")),
         expires_at=int(item.get("expires_at", 0)),
         asked=tuple(Asked(str(each["address"]), str(each.get("id", ""))) for each in asked),
         votes=_votes(item),
-        decided_at=str(item.get("decided_at", "")),
-        superseded_by=str(item.get("superseded_by", "")),
         quorum=int(rules.get("quorum", 1)),
-        rejected=dict(_rejected(outcome.get("rejected") or {})),
+        rejected=Outcome.read(outcome).rejected if outcome else {},
     )
-
-
-def _rejected(stored: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Partition and reason: stored as slug -> reason, or, as many partitions share one, as reason -> slugs."""
-    for name, value in stored.items():
-        if isinstance(value, str):
-            yield name, value
-        else:
-            yield from ((str(slug), name) for slug in value)
 
 
 def _votes(item: Mapping[str, Any]) -> tuple[Vote, ...]:
     cast = item.get("votes") or {}
     if cast:
-        return tuple(Vote(_voter(vote), str(vote.get("reason", ""))) for vote in cast.values())
+        return tuple(Vote(voter(vote["address"], vote["name"]), str(vote.get("reason", ""))) for vote in cast.values())
     # An item of an earlier version has one approver, who typed a name.
     return (Vote(str(item["approver"]), str(item.get("reason", ""))),) if item.get("approver") else ()
-
-
-def _voter(vote: Mapping[str, Any]) -> str:
-    name, address = str(vote.get("name", "")), str(vote.get("address", ""))
-    return f"{name} ({address})" if name and address else name or address
-
-
-def _document(value: Any) -> Mapping[str, Any]:
-    """A JSON object, whether it is stored as text or as a map; empty for anything else."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            return {}
-    return value if isinstance(value, Mapping) else {}

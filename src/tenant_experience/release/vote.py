@@ -20,6 +20,11 @@ _NOT_IN_NAMES = dict.fromkeys(map(ord, "();@\uff08\uff09\uff1b\uff20\ufe6b"), " 
 Form = Mapping[str, Sequence[str]]
 
 
+def voter(address: str, name: str) -> str:
+    """Who a vote is from, as a person reads it."""
+    return f"{address} ({name})" if name and address else address or name
+
+
 @dataclass(frozen=True)
 class Vote:
     """What one approver answered. It names every partition, or is about all of them.
@@ -48,7 +53,7 @@ class Vote:
     @property
     def by(self) -> str:
         """Who it is from, as a person reads it. The rules of a use case have a name and no address."""
-        return f"{self.address} ({self.name})" if self.name and self.address else self.address or self.name
+        return voter(self.address, self.name)
 
     @property
     def said(self) -> tuple[Any, ...]:
