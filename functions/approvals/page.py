@@ -18,8 +18,9 @@ from tenant_experience.aws.briefs import ChangeRows, PageContent
 from tenant_experience.errors import UserError
 from tenant_experience.pages.html_page import capital, readable_value, share
 from tenant_experience.release.approval import Approval
-from tenant_experience.release.brief import ABOUT, MINOR, SERIOUS, Brief, PartitionBrief
+from tenant_experience.release.brief import Brief
 from tenant_experience.release.confirmation import DIGITS, Draft
+from tenant_experience.release.partition_brief import ABOUT, MINOR, SERIOUS, PartitionBrief
 from tenant_experience.release.release import LiveRelease, readable_time
 from tenant_experience.release.vote import MAX_NAME, MAX_REASON
 from tenant_experience.use_case.words import Words

@@ -12,16 +12,9 @@ import pytest
 from tenant_experience.aws.briefs import Change, ChangeRows, PageContent
 from tenant_experience.errors import UserError
 from tenant_experience.release.approval import Approval, ApprovalSummary
-from tenant_experience.release.brief import (
-    SERIOUS,
-    Brief,
-    BriefWarning,
-    Changes,
-    Direction,
-    PartitionBrief,
-    Share,
-)
+from tenant_experience.release.brief import Brief
 from tenant_experience.release.confirmation import Draft
+from tenant_experience.release.partition_brief import SERIOUS, BriefWarning, Changes, Direction, PartitionBrief, Share
 from tenant_experience.release.partition_result import PartitionResult
 from tenant_experience.release.release import LiveRelease
 from tenant_experience.release.take_back import Change as TakenBack

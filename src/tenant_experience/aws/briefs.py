@@ -11,7 +11,8 @@ from tenant_experience import data_layout
 from tenant_experience.aws import objects
 from tenant_experience.environment import setting
 from tenant_experience.release.approval import ApprovalSummary
-from tenant_experience.release.brief import Brief, Direction, PartitionBrief
+from tenant_experience.release.brief import Brief
+from tenant_experience.release.partition_brief import Direction, PartitionBrief
 from tenant_experience.release.release import LiveRelease
 
 # A row of a list of changes is shorter than 1 KB: an id and a name of 128 characters, and two features with values.

@@ -15,6 +15,7 @@ __all__ = [
     "failure_email",
     "links",
     "outcome_email",
+    "partition_brief",
     "partition_result",
     "release",
     "reminder",

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from tenant_experience.readable_text import readable_without_links
 from tenant_experience.release.approval import FIGURES, Approval, ApprovalSummary
-from tenant_experience.release.brief import ABOUT, BriefWarning
+from tenant_experience.release.partition_brief import ABOUT, BriefWarning
 from tenant_experience.release.partition_result import PartitionResult
 from tenant_experience.release.release import readable_time
 from tenant_experience.use_case.words import Words

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tenant_experience.release.brief import Brief, PartitionBrief
+from tenant_experience.release.brief import Brief
+from tenant_experience.release.partition_brief import PartitionBrief
 from tenant_experience.release.partition_result import PartitionResult, ShardResult
 from tenant_experience.release.release import LiveRelease
 

@@ -12,7 +12,7 @@ from tenant_experience.data_layout import group_change_list
 from tenant_experience.evaluation.champion import ChampionComparison
 from tenant_experience.evaluation.evaluation import PartitionEvaluation, WarningKind
 from tenant_experience.features.table import FeatureTable
-from tenant_experience.release.brief import (
+from tenant_experience.release.partition_brief import (
     MINOR,
     PLAIN,
     SERIOUS,

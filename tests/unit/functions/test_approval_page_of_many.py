@@ -13,7 +13,8 @@ import pytest
 
 from tenant_experience.aws.briefs import PageContent
 from tenant_experience.release.approval import Approval, summarise
-from tenant_experience.release.brief import Brief, BriefWarning, Changes, Direction, PartitionBrief, Share
+from tenant_experience.release.brief import Brief
+from tenant_experience.release.partition_brief import BriefWarning, Changes, Direction, PartitionBrief, Share
 from tenant_experience.release.release import LiveRelease
 from tests.support.words import TENANT_WORDS
 

@@ -13,7 +13,7 @@ import pytest
 from tenant_experience.aws import approvals, approvers, release_table
 from tenant_experience.errors import PlatformError
 from tenant_experience.release.approver import Approver
-from tenant_experience.release.brief import PartitionBrief
+from tenant_experience.release.partition_brief import PartitionBrief
 from tenant_experience.release.release import LiveRelease
 from tests.support.decision_tables import Answers, audited, decision_tables, empty
 from tests.support.function_module import function_module

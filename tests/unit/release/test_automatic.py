@@ -10,7 +10,8 @@ import pytest
 
 from tenant_experience.release import approval_email, automatic, decision
 from tenant_experience.release.approval import Approval, ApprovalSummary, Asked
-from tenant_experience.release.brief import MINOR, Brief, BriefWarning, PartitionBrief
+from tenant_experience.release.brief import Brief
+from tenant_experience.release.partition_brief import MINOR, BriefWarning, PartitionBrief
 from tenant_experience.release.partition_result import ShardResult
 from tenant_experience.release.release import LiveRelease
 from tenant_experience.release.vote import Vote

@@ -9,17 +9,15 @@ import pytest
 
 from tenant_experience.release import approval, approval_email
 from tenant_experience.release.approval import Approval
-from tenant_experience.release.brief import (
+from tenant_experience.release.brief import Brief, ShortBrief, merge
+from tenant_experience.release.partition_brief import (
     MINOR,
     SERIOUS,
-    Brief,
     BriefWarning,
     Changes,
     Direction,
     PartitionBrief,
     Share,
-    ShortBrief,
-    merge,
 )
 from tests.support.words import TENANT_WORDS
 

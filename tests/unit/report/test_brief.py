@@ -9,7 +9,8 @@ import pytest
 
 from tenant_experience.evaluation.champion import ChampionComparison, ComparedMetric
 from tenant_experience.groups.yardstick import GroupShare, Yardstick, YardstickRow
-from tenant_experience.release.brief import PLAIN, SERIOUS, Brief
+from tenant_experience.release.brief import Brief
+from tenant_experience.release.partition_brief import PLAIN, SERIOUS
 from tenant_experience.report.brief import Population, champion_sentence, partition_brief
 from tests.support.generated_tenants import generated_table
 from tests.support.judged_partition import judged_groups
