@@ -20,6 +20,7 @@ from operations.stack import Stack
 from operations.watch import Step, follow, listed_executions, new_execution
 from tenant_experience.aws.model_registry import DIGEST
 from tenant_experience.data_layout import RELEASE_ID
+from tenant_experience.release.take_back import PREFIX
 
 Mail = dict[str, Any]
 _START_SECONDS = 300
@@ -193,8 +194,9 @@ def served_by(done: FinishedRelease) -> list[str]:
 
 
 def execution_arn(stack: Stack, name: str) -> str:
-    """The ARN of a release's execution."""
-    return f"{stack.state_machine.replace(':stateMachine:', ':execution:')}:{name}"
+    """The ARN of the execution of a release, or of a roll-back."""
+    machine = stack.outputs["RollBackStateMachineArn"] if name.startswith(PREFIX) else stack.state_machine
+    return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
 
 
 def check_release(stack: Stack, name: str) -> dict[str, Any]:

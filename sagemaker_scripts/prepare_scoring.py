@@ -109,7 +109,7 @@ def _fetch_features(bucket: str, served: Iterable[ServedFeatures], folder: Path)
     for place, each in enumerate(served):
         path = folder / f"live_{place}" / FEATURES_FILE
         objects.download(bucket, data_layout.features(each.release) + FEATURES_FILE, path)
-        files.append(LiveFeatures(path, each.without))
+        files.append(LiveFeatures(path, each.without, each.again))
     return files
 
 

@@ -35,6 +35,7 @@ def main(arguments: list[str] | None = None) -> Outcome:
     parser.add_argument("--release", required=True)
     parser.add_argument("--feature-group", required=True)
     parser.add_argument("--began", required=True, type=parse_utc, help="when the release began: 2026-11-20T10:00:00Z")
+    parser.add_argument("--again", action="store_true", help="the release is served again: a roll-back began then")
     options = parser.parse_args(arguments)
     use_case = load_use_case(processing_input("use_case"))
     share, rejected = instance_share(), _rejected()
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> Outcome:
         FeatureGroup(runtime_client(), options.feature_group, use_case.record_id),
         (each for each in records if each["partition_slug"] not in rejected),
         began=options.began,
+        again=options.again,
         report=lambda text: print(text, flush=True),  # noqa: T201 - the job's log
     )
     result.write_failed(processing_output(OUTPUT) / share.host)

@@ -8,7 +8,15 @@ from typing import Any
 
 import typer
 
-from tenx import approver_commands, laptop_commands, queue_commands, release_commands, scoring_commands, tenant_commands
+from tenx import (
+    approver_commands,
+    laptop_commands,
+    queue_commands,
+    release_commands,
+    roll_back_commands,
+    scoring_commands,
+    tenant_commands,
+)
 from tenx.output import console
 
 DONE, REFUSED, WRONG_WORDS, INTERRUPTED = 0, 1, 2, 130
@@ -33,6 +41,7 @@ app = typer.Typer(
 for _module in (
     release_commands,
     approver_commands,
+    roll_back_commands,
     scoring_commands,
     queue_commands,
     laptop_commands,

@@ -210,14 +210,14 @@ def upload(
         narrator.started(name)
     document = {"batch": batch.name, "release": name, "execution": arn, "skipped": list(batch.skipped)}
     if not follows:
-        decided = _where_to_decide(found) if batch.trains else "Nobody is asked to decide."
+        decided = where_to_decide(found) if batch.trains else "Nobody is asked to decide."
         printed.print(f"Follow it with tenx follow {name}. {decided}", soft_wrap=True)
         if as_json:
             print_document(document)
         return
-    done = _follow(found, name, printed)
+    done = follow_to_end(found, name, printed)
     if as_json:
-        print_document({**document, **_outcome(done)})
+        print_document({**document, **outcome_of(done)})
     raise typer.Exit(0 if done.execution["status"] == "SUCCEEDED" else 1)
 
 
@@ -231,9 +231,9 @@ def follow(
     """Follow a release to its end, state by state. The exit code is 0 when the release succeeded."""
     from operations.stack import StackChoice, find_stack
 
-    done = _follow(find_stack(StackChoice(stack, stage, laptop)), release, console(as_json=as_json))
+    done = follow_to_end(find_stack(StackChoice(stack, stage, laptop)), release, console(as_json=as_json))
     if as_json:
-        print_document({"release": release, **_outcome(done)})
+        print_document({"release": release, **outcome_of(done)})
     raise typer.Exit(0 if done.execution["status"] == "SUCCEEDED" else 1)
 
 
@@ -302,7 +302,7 @@ def replay(
     raise typer.Exit(1 if made.differs else 0)
 
 
-def _follow(stack: Stack, name: str, printed: Console) -> FinishedRelease:
+def follow_to_end(stack: Stack, name: str, printed: Console) -> FinishedRelease:
     """Follow a release and print how it ended."""
     from rich.markup import escape
 
@@ -312,7 +312,7 @@ def _follow(stack: Stack, name: str, printed: Console) -> FinishedRelease:
 
     with printed.status("following") as line:
         narrator = Narrator(
-            None, printed, line, waiting_for=f"This release waits for a decision. {_where_to_decide(stack)}"
+            None, printed, line, waiting_for=f"This release waits for a decision. {where_to_decide(stack)}"
         )
         done = follow_release(stack, name, narrator.listener())
     status = done.execution["status"]
@@ -327,12 +327,14 @@ def _follow(stack: Stack, name: str, printed: Console) -> FinishedRelease:
     return done
 
 
-def _where_to_decide(stack: Stack) -> str:
+def where_to_decide(stack: Stack) -> str:
+    """Where the e-mail with the link arrives."""
     place = "the approver's mailbox" if stack.laptop is None else stack.mailbox_url
     return f"The e-mail with the link to decide arrives in {place}"
 
 
-def _outcome(done: FinishedRelease) -> dict[str, object]:
+def outcome_of(done: FinishedRelease) -> dict[str, object]:
+    """How an execution ended, as a document."""
     return {
         "status": done.execution["status"],
         "error": done.execution.get("error"),

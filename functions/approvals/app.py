@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 import page
+import take_back
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -38,6 +39,7 @@ from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release import confirmation, decision, links, vote
 from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.approver import is_approver_id
+from tenant_experience.release.brief import Brief
 from tenant_experience.release.confirmation import Draft
 from tenant_experience.release.release import iso_time
 
@@ -48,6 +50,7 @@ METHODS = {
     "/approvals/{approval_id}": ("GET", "POST"),
     "/approvals/{approval_id}/report/{shard}": ("GET",),
     "/approvals/{approval_id}/data-quality": ("GET",),
+    "/approvals/{approval_id}/take-back": ("GET", "POST"),
     "/approvals/{approval_id}/changes": ("GET",),
 }
 _SHARD, _START = re.compile(r"[0-9]{1,6}"), re.compile(r"[0-9]{1,12}")
@@ -55,6 +58,7 @@ _STATUS = {
     **dict.fromkeys(("bad_link", "foreign_form", "maker_may_not_decide"), 403),
     **dict.fromkeys(("unknown_report", "unknown_list"), 404),
     **dict.fromkeys(("already_decided", "already_voted", "superseded", "earlier_link"), 409),
+    **dict.fromkeys(("not_live", "no_earlier_release", "nothing_to_take_back"), 409),
     **dict.fromkeys(("expired", "withdrawn"), 410),
     "not_a_form": 415,
     "too_many_codes": 429,
@@ -170,6 +174,9 @@ def _audited(request: Approval, event: audit.Event, asked: Asked | None, **detai
 def _content(request: Approval) -> briefs.PageContent:
     """What the page shows of the release, or of one of its partitions (``?partition=``), as things stand now."""
     release, summary = request.approval_id, request.summary
+    run_page = f"../runs/{release}?signature={link_signature.sign(links.run_text(release))}"
+    if summary.take_back:
+        return briefs.PageContent(Brief.of_results((), {}, (), summary.words), run_page=run_page)
     brief = briefs.read_brief(release, summary)
     chosen = brief.find(app.current_event.get_query_string_value("partition", ""))
     shown = [chosen] if chosen else brief.first(page.MOST_SHOWN)
@@ -187,7 +194,7 @@ def _content(request: Approval) -> briefs.PageContent:
             if each.changes
         },
         search=app.current_event.get_query_string_value("search", "")[:100],
-        run_page=f"../runs/{release}?signature={link_signature.sign(links.run_text(release))}",
+        run_page=run_page,
     )
 
 
@@ -278,6 +285,43 @@ def decide(approval_id: str) -> Response[str]:
     except UserError as refusal:
         _audit(request, "refused", asked, code=refusal.code)
         return _refused(refusal, request, asked, query, form, draft if step else None)
+
+
+def _take_back_link(approval_id: str) -> take_back.Link:
+    """The link of an outcome's e-mail, after its signature was checked.
+
+    Raises:
+        UserError: ``bad_link``.
+    """
+    signature, to = _parameter("signature"), _parameter("to")
+    if not data_layout.RELEASE_ID.fullmatch(approval_id) or not is_approver_id(to):
+        raise link_signature.bad_link()
+    try:
+        released, _ = approvals.read_approval(approval_id)
+    except UserError as unknown:
+        raise link_signature.bad_link() from unknown
+    asked = released.asked_as(to)
+    if asked is None or released.kind != "release":
+        raise link_signature.bad_link()
+    text = links.take_back_text(approval_id, released.execution_arn, released.expires_at, asked.address)
+    link_signature.check(text, signature)
+    return take_back.Link(released, asked, page.link_query(to, signature))
+
+
+def _parameter(name: str) -> str:
+    return app.current_event.get_query_string_value(name, "")
+
+
+@app.get("/approvals/<approval_id>/take-back")
+def show_take_back(approval_id: str) -> Response[str]:
+    """What would come back if this release were taken back, and the form that asks for it."""
+    return take_back.show(_take_back_link(approval_id), _parameter)
+
+
+@app.post("/approvals/<approval_id>/take-back")
+def ask_to_take_back(approval_id: str) -> Response[str]:
+    """Starts to take a release back, with the vote of the approver who asks."""
+    return take_back.decide(_take_back_link(approval_id), app.current_event.raw_event, _parameter, _audit)
 
 
 def _is_recorded(request: Approval, given: vote.Vote) -> bool:

@@ -99,6 +99,7 @@ def show(
     typed: Mapping[str, Sequence[str]] | None = None,
     draft: Draft | None = None,
     content: PageContent | None = None,
+    starts: bool = False,
 ) -> str:
     """The page of one approval.
 
@@ -113,6 +114,7 @@ def show(
         typed: the fields of that form, so that nothing has to be typed twice.
         draft: the answer that is to be confirmed.
         content: what the page shows beside the request; without it, only what the request itself tells.
+        starts: whether nobody was asked yet, and the form asks for a roll-back.
     """
     given = typed or {}
     texts = {name: (given.get(name) or ("",))[0] for name in ("decision", "approver", "reason", "reject_reason")}
@@ -124,7 +126,7 @@ def show(
     models = shown.brief.partitions
     return (
         _templates()
-        .get_template("approval.html.j2")
+        .get_template("take_back.html.j2" if request.summary.take_back else "approval.html.j2")
         .render(
             request=request,
             summary=request.summary,
@@ -167,8 +169,22 @@ def show(
             max_name=MAX_NAME,
             max_reason=MAX_REASON,
             digits=DIGITS,
+            asked=request.summary.take_back,
+            starts=starts,
+            with_features=bool(given.get("features")),
         )
     )
+
+
+def begun(request: Approval, *, is_recorded: bool) -> str:
+    """The page after a roll-back was asked for, until its request is there to be shown.
+
+    Args:
+        request: as it will be.
+        is_recorded: whether it was this reader's answer that began it.
+    """
+    asked = request.summary.take_back
+    return _templates().get_template("take_back_begun.html.j2").render(asked=asked, is_recorded=is_recorded)
 
 
 def _fault(faulty: str, problem: UserError | None, field: str) -> Markup:

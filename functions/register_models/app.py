@@ -19,7 +19,7 @@ logger = Logger(service="register_models", json_serializer=redacted_json)
 
 @client_errors.named
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Registers every model of the release and records the decision about it.
+    """Registers every model of the release and records the decision about it, also for the job that serves features.
 
     Args:
         event: release, use_case, shards (the output of TrainModels), decision (approved, rejected, expired, superseded
@@ -33,13 +33,16 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     decided = event["decision"] in ("approved", "rejected")
     verdict = f"{event['decision']} by {event['approver']}: {event['reason']}"
     count = 0
+    rejected = []
     for shard in objects.read_outcomes(bucket, event["shards"]):
         for slug, candidate in _candidates(shard, release, event["use_case"], bucket):
             arn = model_registry.register(candidate)
             approved = decided and request.approves(slug)
             model_registry.decide(arn, approved=approved, reason=request.verdict(slug) if decided else verdict)
+            rejected += [] if approved else [slug]
             logger.info("model registered", extra={"package": arn, "approved": approved})
             count += 1
+    objects.write_json(bucket, data_layout.decided(release) + data_layout.REJECTED_FILE, sorted(rejected))
     return {"packages": count}
 
 

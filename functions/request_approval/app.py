@@ -24,6 +24,7 @@ from tenant_experience.aws import (
     release_table,
     run_history,
     stage_notices,
+    take_backs,
 )
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import UserError
@@ -47,18 +48,23 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     Args:
         event: task_token, execution_arn, release, use_case, batch, as_of, started_at (the execution's), requested_by
             and shards (the output of TrainModels). An execution of an earlier state machine sends no started_at and no
-            requested_by. Or, of an operator: withdraw (a release), by and reason.
+            requested_by. Of a roll-back: take_back (see ``take_backs.Wish``), task_token, execution_arn, release (the
+            run's id), use_case and started_at. Or, of an operator: withdraw (a release), by and reason.
     """
     if "withdraw" in event:
         return _withdraw(event)
     release, now = event["release"], int(time.time())
-    request = approvals.open_approval(_request(event, now), event["task_token"], now=now)
+    wish = take_backs.Wish.read(event["take_back"]) if "take_back" in event else None
+    wanted = _request(event, now) if wish is None else take_backs.request(wish, event, now)
+    request = approvals.open_approval(wanted, event["task_token"], now=now)
+    if request.status == "pending" and wish is not None:
+        request = take_backs.first_vote(request, wish, now)
     if request.status == "pending":
         request = decisions.supersede_older(request, iso_time(now))
     if request.status != "pending":  # superseded; or decided before the execution was redriven: the decision stands
         decisions.deliver(release)
         return {"approval_id": release, "mailed": 0}
-    waiting = [each for each in request.asked if not each.mailed]
+    waiting = [each for each in request.asked if not each.mailed and request.vote_of(each.address) is None]
     mailed = _ask_those(request, waiting)
     if mailed and mailed == len(request.asked):  # not when an earlier attempt has asked some
         stage_notices.tell(release, partial(stage_email.waiting, request))

@@ -199,6 +199,11 @@ def served(release: str) -> str:
     return f"{SERVED}/{release}/"
 
 
+def decided(release: str) -> str:
+    """What the job that serves features needs to know of the decision."""
+    return f"decided/{release}/"
+
+
 def clusters(release: str, shard: int) -> str:
     """The groups of one shard of partitions."""
     return f"clusters/{release}/{shard}/"

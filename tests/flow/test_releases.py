@@ -16,7 +16,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from operations.mailbox import Form
-from operations.releases import FinishedRelease
+from operations.releases import FinishedRelease, Listener, follow_release
+from operations.roll_back import roll_back
 from tests.support.api_caller import ApiCaller
 from tests.support.flow import APPROVED_AS, Flow
 
@@ -395,3 +396,70 @@ def test_rejecting_changes_no_answer_and_says_why(flow: Flow, first: FinishedRel
     assert card_of(packages[0]["arn"])["ModelCardStatus"] == "Archived"
     assert "the groups look wrong" in flow.mailbox.wait_for(f"Release {done.release}: it was rejected")["text"]
     assert first.release != done.release
+
+
+def test_a_release_is_taken_back_by_its_link_and_the_earlier_model_answers_again(
+    flow: Flow, first: FinishedRelease
+) -> None:
+    live = flow.live()
+    assert live is not None
+    taken, tenant = live["models"]["all"], flow.tenant_with_an_answer()
+    link = next(
+        each
+        for each in flow.mailbox.wait_for(f"Released: {taken}")["links"]
+        if f"/approvals/{taken}/take-back?" in each
+    )
+    page = flow.http.get(link)
+    assert f"Take back release {taken}" in page.text
+    assert flow.live() == live  # looking changes nothing
+    checked = Form.of(page).submit({"reason": "the answers look wrong", "approver": "Tess Ter"})
+    assert "Check your answer" in checked.text
+    mail = flow.mailbox.wait_for("Your code to decide about release rb-")
+    assert f"take back release {taken}" in mail["text"]
+    code = re.search(r"\b[0-9]{4} [0-9]{4}\b", mail["text"])
+    assert code is not None
+    begun = Form.of(checked).submit({"code": code[0]})
+    assert begun.status_code in (200, 202), begun.text
+    run = mail["subject"].rpartition(" ")[2]
+    done = follow_release(flow.stack, run, Listener())
+    assert done.execution["status"] == "SUCCEEDED", done.execution.get("cause")
+    assert "ServeFeatures" not in done.visited
+
+    now = flow.live()
+    assert now is not None
+    earlier = now["models"]["all"]
+    assert earlier not in ("", taken)
+    assert now["release"] == earlier
+    assert flow.predictions([tenant])[0]["model_version"] == earlier
+    assert [package["status"] for package in flow.packages(earlier)] == ["Approved"]
+    [package] = flow.packages(taken)
+    assert (package["status"], package["reason"]) == (
+        "Rejected",
+        f"taken back, approved by {APPROVED_AS}: the answers look wrong",
+    )
+    told = flow.mailbox.wait_for(f"Roll-back {run}: it was taken back")
+    assert "approver@example.com" in told["to"]
+    again = flow.http.get(link)
+    assert (again.status_code, f"Release {taken} does not answer any more" in again.text) == (409, True)
+    assert first.release != taken
+
+
+@pytest.mark.slow
+def test_an_operator_returns_to_the_first_release_with_its_features(
+    flow: Flow, first: FinishedRelease, tmp_path: Path
+) -> None:
+    if (flow.live() or {})["models"]["all"] == first.release:
+        flow.release(flow.events(seed=4))
+    run = roll_back(flow.stack, "tenant_experience", first.release, "a wrong file", features=True)
+    flow.decide(flow.mailbox.wait_for(f"({run})"))
+    done = follow_release(flow.stack, run, Listener())
+    assert done.execution["status"] == "SUCCEEDED", done.execution.get("cause")
+    assert done.visited.index("SmokeTest") < done.visited.index("ServeFeatures") < done.visited.index("TakeBack")
+    live = flow.live()
+    assert live is not None
+    assert live["models"]["all"] == live["release"] == first.release
+    row = next(row for row in features_of(flow, first.release, tmp_path) if row["history"] == "sufficient")
+    served = flow.get(f"/tenants/{row['tenant_id']}/features").json()
+    for name, value in served["features"].items():
+        assert value == pytest.approx(row[name]), name
+    assert flow.get(f"/tenants/{row['tenant_id']}/prediction").json()["model_version"] == first.release

@@ -164,7 +164,7 @@ class Flow:
             "release": item["release"]["S"],
             "models": {slug: each["version"] for slug, each in partitions.items()},
             "digests": {slug: each["digest"] for slug, each in partitions.items()},
-            "served": [release for release, _began, _without in json.loads(item["served"]["S"])],
+            "served": [release for release, *_ in json.loads(item["served"]["S"])],
         }
 
     def packages(self, release: str) -> list[dict[str, Any]]:

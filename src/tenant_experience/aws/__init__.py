@@ -40,4 +40,5 @@ __all__ = [
     "served_features",
     "smoke_tests",
     "stage_notices",
+    "take_backs",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tenant_experience.aws import approvals, audit, link_signature, notifications
 from tenant_experience.environment import setting
-from tenant_experience.release import approval_email, outcome_email, reminder
+from tenant_experience.release import approval_email, outcome_email, reminder, take_back_email
 from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.reminder import Occasion
 
@@ -17,7 +17,9 @@ def ask(request: Approval, asked: Asked, now: str) -> None:
         asked: by whom.
         now: ISO 8601 UTC.
     """
-    _send(request, asked, approval_email.write(request, _link(request, asked)))
+    link, take_back = _link(request, asked), request.summary.take_back
+    written = take_back_email.write(request, take_back, link) if take_back else approval_email.write(request, link)
+    _send(request, asked, written)
     row = audit.row(request.approval_id, "asked", use_case=request.use_case, address=asked.address)
     approvals.mark_mailed(request, asked, now, [row])
 

@@ -32,13 +32,24 @@ def start(name: str, execution_input: Mapping[str, Any]) -> None:
 
     While that one runs, Step Functions answers as if it had just started it; afterwards it refuses the name.
     """
+    _start(setting("STATE_MACHINE"), name, execution_input)
+
+
+def start_roll_back(name: str, execution_input: Mapping[str, Any]) -> bool:
+    """Starts a roll-back called ``name``; False when one of that name and with another input exists or existed."""
+    return _start(setting("ROLL_BACK_MACHINE"), name, execution_input)
+
+
+def _start(machine: str, name: str, execution_input: Mapping[str, Any]) -> bool:
     try:
         stepfunctions().start_execution(
-            stateMachineArn=setting("STATE_MACHINE"), name=name, input=json.dumps(execution_input, sort_keys=True)
+            stateMachineArn=machine, name=name, input=json.dumps(execution_input, sort_keys=True)
         )
     except ClientError as error:
         if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
             raise
+        return False
+    return True
 
 
 def last_state(execution_arn: str) -> str:

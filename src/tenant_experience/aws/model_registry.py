@@ -17,6 +17,7 @@ from tenant_experience.release.partition_result import PartitionResult
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.type_defs import ModelPackageSummaryTypeDef
 
 _MAX_DESCRIPTION = 1024
 # The package's property with the model's digest: the SHA-256 of the model.json in its archive.
@@ -128,6 +129,29 @@ def registered_digest(group: str, release: str) -> str:
     return package.get("CustomerMetadataProperties", {}).get(DIGEST, "")
 
 
+def put_back(group: str, release: str, *, reason: str) -> None:
+    """Approves the package of an earlier release again, and rejects the approved ones that were made after it.
+
+    Args:
+        group: the package group's name.
+        release: whose package answers again; empty when none of this group does, so that all are rejected.
+        reason: who decided, and why.
+
+    Raises:
+        PlatformError: ``not_registered`` when the group has no package of that release.
+    """
+    found = _packages(group)
+    kept = [each for each in found if release and each.get("ModelPackageDescription") == _description(release)]
+    if release and not kept:
+        raise PlatformError(f"the package group {group} has no model of release {release}", code="not_registered")
+    for each in found:
+        is_newer = not kept or each["CreationTime"] > kept[0]["CreationTime"]
+        if is_newer and each.get("ModelApprovalStatus") == "Approved":
+            decide(each["ModelPackageArn"], approved=False, reason=reason)
+    for each in kept[:1]:
+        decide(each["ModelPackageArn"], approved=True, reason=reason)
+
+
 def _description(release: str) -> str:
     return f"Release {release}"
 
@@ -135,11 +159,15 @@ def _description(release: str) -> str:
 def _find(group: str, release: str) -> str | None:
     """The ARN of the release's package, or None."""
     description = _description(release)
-    pages = sagemaker().get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
-    for package in (package for page in pages for package in page["ModelPackageSummaryList"]):
+    for package in _packages(group):
         if package.get("ModelPackageDescription") == description:
             return package["ModelPackageArn"]
     return None
+
+
+def _packages(group: str) -> list[ModelPackageSummaryTypeDef]:
+    pages = sagemaker().get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+    return [package for page in pages for package in page["ModelPackageSummaryList"]]
 
 
 def metadata_of(result: PartitionResult) -> dict[str, str]:

@@ -137,7 +137,7 @@ def delete_others(bucket: str, prefix: str, names: Collection[str]) -> None:
                 s3().delete_object(Bucket=bucket, Key=each["Key"])
 
 
-def write_json(bucket: str, key: str, document: Mapping[str, Any]) -> None:
+def write_json(bucket: str, key: str, document: Mapping[str, Any] | Sequence[Any]) -> None:
     """Writes a JSON document, in place of an earlier one."""
     content = json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n"
     s3().put_object(Bucket=bucket, Key=key, Body=content, ContentType="application/json")

@@ -8,8 +8,8 @@ earlier versions of this program (the releases whose features the online store w
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,23 @@ if TYPE_CHECKING:
 
 
 _ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a release or a roll-back has published.
+
+    Attributes:
+        release: its id.
+        use_case: whose pointer it moved; empty in records of earlier versions.
+        live: the pointer right after it.
+        after: whose publication came right before it; empty for the first.
+    """
+
+    release: str
+    use_case: str
+    live: LiveRelease
+    after: str
 
 
 @cache
@@ -45,16 +62,32 @@ def read_live(use_case: str) -> LiveRelease | None:
         .get_item(TableName=setting("RELEASE_TABLE"), Key=key_of("live", use_case), ConsistentRead=True)
         .get("Item")
     )
-    if item is None:
-        return None
+    return None if item is None else _live(item)
+
+
+def _live(item: Mapping[str, Any]) -> LiveRelease:
     release, started_at, revision = item["release"]["S"], item["started_at"]["S"], int(item["revision"]["N"])
     previous = item["previous"]["S"] if "previous" in item else None
     if "partitions" not in item:  # of an earlier version of this program
         models, digests = (json.loads(item[name]["S"]) if name in item else {} for name in ("models", "digests"))
         return LiveRelease.of_models(release, started_at, revision, models, previous, digests)
     partitions = {slug: LivePartition(**each) for slug, each in json.loads(item["partitions"]["S"]).items()}
-    served = tuple(ServedFeatures(one, began, tuple(out)) for one, began, out in json.loads(item["served"]["S"]))
+    served = tuple(
+        ServedFeatures(one, began, tuple(out), bool(again))
+        for one, began, out, *again in json.loads(item["served"]["S"])
+    )
     return LiveRelease(release, started_at, revision, partitions, previous, served)
+
+
+def read_published(release: str) -> Published | None:
+    """What the pointer said right after a release was published; None when it never was, or by nobody that is known."""
+    table = setting("RELEASE_TABLE")
+    item = dynamodb().get_item(TableName=table, Key=key_of("release", release), ConsistentRead=True).get("Item")
+    if item is None:
+        return None
+    live = _live(item)
+    after = item["after"]["S"] if "after" in item else live.previous or ""
+    return Published(release, item["use_case"]["S"] if "use_case" in item else "", live, after)
 
 
 def read_served_features(use_case: str, live: LiveRelease) -> tuple[ServedFeatures, ...]:
@@ -102,6 +135,8 @@ def move_live(use_case: str, release: str, move: Callable[[LiveRelease | None], 
 def write_live(use_case: str, live: LiveRelease, release: str) -> bool:
     """Moves the release pointer and records what it says after ``release`` was published, in one transaction.
 
+    The record names the one before it, so that it can be told what a release has replaced.
+
     Returns:
         Whether it was moved; False when it was moved by somebody else since it was read.
     """
@@ -110,11 +145,13 @@ def write_live(use_case: str, live: LiveRelease, release: str) -> bool:
         "started_at": {"S": live.started_at},
         "revision": {"N": str(live.revision)},
         "partitions": {"S": json.dumps({slug: asdict(each) for slug, each in live.partitions.items()}, sort_keys=True)},
-        "served": {"S": json.dumps([(each.release, each.started_at, each.without) for each in live.served])},
+        "served": {"S": json.dumps([_served(each) for each in live.served])},
+        "written_by": {"S": release},
     }
     if live.previous is not None:
         content["previous"] = {"S": live.previous}
     table = setting("RELEASE_TABLE")
+    record = {"use_case": {"S": use_case}, "after": {"S": _written_by(use_case)}}
     try:
         dynamodb().transact_write_items(
             TransactItems=[
@@ -126,7 +163,7 @@ def write_live(use_case: str, live: LiveRelease, release: str) -> bool:
                         "ExpressionAttributeValues": {":read": {"N": str(live.revision - 1)}},
                     }
                 },
-                {"Put": {"TableName": table, "Item": {**key_of("release", release), **content}}},
+                {"Put": {"TableName": table, "Item": {**key_of("release", release), **content, **record}}},
             ]
         )
     except ClientError as error:
@@ -134,3 +171,17 @@ def write_live(use_case: str, live: LiveRelease, release: str) -> bool:
             raise
         return False
     return True
+
+
+def _served(fed: ServedFeatures) -> list[Any]:
+    return [fed.release, fed.started_at, fed.without, *([True] if fed.again else [])]
+
+
+def _written_by(use_case: str) -> str:
+    """Whose publication the pointer was last moved by; empty before the first. The revision guards against others."""
+    item = (
+        dynamodb()
+        .get_item(TableName=setting("RELEASE_TABLE"), Key=key_of("live", use_case), ConsistentRead=True)
+        .get("Item", {})
+    )
+    return item.get("written_by", item.get("release", {})).get("S", "")

@@ -71,12 +71,34 @@ def of_live_models(use_cases: Iterable[str]) -> tuple[list[SmokeTest], list[str]
         for slug in live.models if live else ():
             if live and (model := live.model_of(slug)):
                 models[model.key] = model
+    found = _of_models(models)
+    return [found[key] for key in sorted(found)], sorted(models.keys() - found.keys())
+
+
+def of_models(models: Iterable[PublishedModel]) -> list[SmokeTest]:
+    """The samples of some models of earlier releases.
+
+    Raises:
+        PlatformError: ``no_smoke_test`` when one has none.
+    """
+    wanted = {model.key: model for model in models}
+    found = _of_models(wanted)
+    if missing := sorted(wanted.keys() - found.keys()):
+        raise PlatformError(
+            f"the evaluation of the model {missing[0]} left no samples in reports/, so nobody can say whether the "
+            "endpoint answers as it did; nothing was taken back",
+            code="no_smoke_test",
+        )
+    return [found[key] for key in sorted(found)]
+
+
+def _of_models(models: Mapping[str, PublishedModel]) -> dict[str, SmokeTest]:
     found: dict[str, SmokeTest] = {}
     for version in sorted({model.version for model in models.values()}):
         for key in objects.keys(setting("DATA_BUCKET"), data_layout.reports(version)):
             if key.endswith(f"/{data_layout.SMOKE_TEST_FILE}"):
                 found.update((test.model_key, test) for test in _read(key) if test.model_key in models)
-    return [found[key] for key in sorted(found)], sorted(models.keys() - found.keys())
+    return found
 
 
 def compare(tests: Iterable[SmokeTest], *, endpoint: str = "", attempts: int = 1) -> Comparison:

@@ -6,8 +6,8 @@ same rows, and it never looks later than what is served.
 The online store is what clients are answered from. Of a release it gets the records that have changed, compared without
 ``event_time`` and ``release``: the release of a served record is the one that last changed it. Their EventTime is the
 moment when the release began, so that the store itself refuses what an older release writes late. A record that is
-served as of a later time is not changed either, whatever the order in which releases arrive. A job that is repeated, or
-was killed half-way, ends with the same records.
+served as of a later time is not changed either, whatever the order in which releases arrive, unless an earlier release
+is served again. A job that is repeated, or was killed half-way, ends with the same records.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ def serve(
     records: Iterable[Record],
     *,
     began: datetime,
+    again: bool = False,
     report: Callable[[str], None] | None = None,
 ) -> IngestionResult:
     """Writes the records that are new or have changed to the online store.
@@ -81,9 +82,10 @@ def serve(
         store: the feature group.
         records: records without ``event_time``, each id once; they are read lazily, a few thousand ahead.
         began: when the release began, UTC.
+        again: whether a roll-back began then: its records take the place of those as of a later time too.
         report: receives the progress every few seconds; None writes it to the log.
     """
-    return _in_batches(partial(_serve, store, began), records, report)
+    return _in_batches(partial(_serve, store, began, again), records, report)
 
 
 def _in_batches(
@@ -134,7 +136,7 @@ def _keep(store: FeatureStore, batch: list[Record]) -> IngestionResult:
     return IngestionResult(records=len(batch), written=len(batch) - len(failed), failed=failed)
 
 
-def _serve(store: FeatureStore, began: datetime, batch: list[Record]) -> IngestionResult:
+def _serve(store: FeatureStore, began: datetime, again: bool, batch: list[Record]) -> IngestionResult:
     event_time = _event_time(began)
     stored = store.read([record[store.record_id] for record in batch])
     result, changed = IngestionResult(records=len(batch)), []
@@ -142,7 +144,7 @@ def _serve(store: FeatureStore, began: datetime, batch: list[Record]) -> Ingesti
         known = stored.get(record[store.record_id], {})
         if _compared(known) == _compared(record):
             result.unchanged += 1
-        elif known.get(AS_OF, "") > record[AS_OF] or not _is_earlier(known.get(EVENT_TIME), event_time):
+        elif (not again and known.get(AS_OF, "") > record[AS_OF]) or not _is_earlier(known.get(EVENT_TIME), event_time):
             result.newer += 1
         else:
             changed.append({**record, EVENT_TIME: event_time})

@@ -23,6 +23,8 @@ __all__ = [
     "scoring_run",
     "smoke_comparison",
     "stage_email",
+    "take_back",
+    "take_back_email",
     "vote",
     "webhook",
 ]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from tenant_experience.release.approver import approver_id
 from tenant_experience.release.brief import ShortBrief
 from tenant_experience.release.partition_result import PartitionResult, ShardResult
+from tenant_experience.release.take_back import TakeBack
 from tenant_experience.release.vote import Outcome, Vote
 from tenant_experience.use_case.approval_rules import ApprovalRules
 from tenant_experience.use_case.words import Words
@@ -53,6 +54,7 @@ class ApprovalSummary:
         batch: the uploader's folder, ``raw/<use case>/<batch>/``; empty where it is not known.
         words: what texts call records and partitions.
         brief: what matters, in a few sentences; without a verdict in requests of earlier versions.
+        take_back: what a request to take a release back would change; None of a release.
     """
 
     release: str
@@ -67,6 +69,7 @@ class ApprovalSummary:
     batch: str = ""
     words: Words = field(default_factory=Words)
     brief: ShortBrief = field(default_factory=ShortBrief)
+    take_back: TakeBack | None = None
 
     @property
     def figures(self) -> dict[str, str]:
@@ -88,6 +91,7 @@ class ApprovalSummary:
             "batch": self.batch,
             "words": self.words.document(),
             "brief": asdict(self.brief),
+            **({"take_back": self.take_back.document()} if self.take_back else {}),
         }
 
     @classmethod
@@ -106,6 +110,7 @@ class ApprovalSummary:
             batch=document.get("batch", ""),
             words=Words.read(document.get("words")),
             brief=ShortBrief.read(document.get("brief")),
+            take_back=TakeBack.read(document["take_back"]) if "take_back" in document else None,
         )
 
 

@@ -123,6 +123,9 @@ def email(request: Approval, vote: Vote, code: str) -> tuple[str, str]:
 
 def in_a_word(request: Approval, vote: Vote) -> str:
     """What a vote says about a release."""
+    if asked := request.summary.take_back:
+        what = f"release {asked.release} of {request.use_case}" if asked.release else request.use_case
+        return f"{'take back' if vote.approved is None or vote.approved else 'do not take back'} {what}"
     release = f"release {request.approval_id} of {request.use_case}"
     if vote.approved is None:
         return f"approve {release}"

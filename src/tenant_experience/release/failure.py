@@ -35,6 +35,10 @@ REDRIVE = (
     f"{UNCHANGED} The input need not be uploaded again. The operator removes the cause, and then redrives the "
     "execution, which resumes where it stopped."
 )
+TAKE_BACK_AGAIN = (
+    "The page of the run says whether the earlier models answer already. The operator does what the sentence above "
+    "says, and then redrives the execution, which resumes where it stopped, or asks again with `tenx rollback`."
+)
 EXCEEDED = "States.ExceedToleratedFailureThreshold"
 _MAX_DETAIL = 2000
 

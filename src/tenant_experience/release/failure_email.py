@@ -18,6 +18,7 @@ from tenant_experience.release.failure import (
     SCORE_AGAIN,
     SCORE_ALL_LATER,
     SCORE_FILE_AGAIN,
+    TAKE_BACK_AGAIN,
     TELL_AGAIN,
     UPLOAD_AGAIN,
     Failure,
@@ -25,6 +26,7 @@ from tenant_experience.release.failure import (
     sentence,
 )
 from tenant_experience.release.release import readable_time
+from tenant_experience.release.take_back import PREFIX
 
 OPERATOR = "For the operator"
 _MAX_SHARDS = 3
@@ -62,7 +64,7 @@ def write(
         *_others(len(failed_shards)),
         "",
         "What to do next",
-        _scoring_advice(failure, given) if _is_scoring(given) else failure.advice,
+        _advice(detail["name"], failure, given),
         *(["", "The whole run, from its start to its end", run_page] if run_page else []),
         "",
         OPERATOR,
@@ -72,9 +74,7 @@ def write(
     if whole.is_redrivable:
         lines.append(f"Redrive: aws stepfunctions redrive-execution --execution-arn {detail['executionArn']}")
     batch = f" (batch {readable_without_links(str(given['batch']))})" if given.get("batch") else ""
-    return f"{'Scoring' if _is_scoring(given) else 'Release'} {detail['name']}: {failure.heading}{batch}", "\n".join(
-        lines
-    )
+    return f"{_subject(detail['name'], failure, given)}{batch}", "\n".join(lines)
 
 
 def write_refusal(folder: str, message: str, code: str) -> tuple[str, str]:
@@ -142,7 +142,22 @@ def _is_scoring(given: Mapping[str, Any]) -> bool:
     return "run" in given
 
 
+def _subject(name: str, failure: Failure, given: Mapping[str, Any]) -> str:
+    if name.startswith(PREFIX):
+        return _title(name, failure, given)
+    return f"{'Scoring' if _is_scoring(given) else 'Release'} {name}: {failure.heading}"
+
+
+def _advice(name: str, failure: Failure, given: Mapping[str, Any]) -> str:
+    if name.startswith(PREFIX):
+        return TAKE_BACK_AGAIN
+    return _scoring_advice(failure, given) if _is_scoring(given) else failure.advice
+
+
 def _title(name: str, failure: Failure, given: Mapping[str, Any]) -> str:
+    if name.startswith(PREFIX):
+        refused = failure.error.partition(".")[0] == "UserError"
+        return f"Roll-back {name} was not taken: {'it is not possible' if refused else failure.heading}"
     if _is_scoring(given):
         if failure.is_done:
             return f"Scoring {name} is done, but {failure.heading}"
@@ -167,9 +182,10 @@ def _scoring_advice(failure: Failure, given: Mapping[str, Any]) -> str:
 def _facts(detail: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     use_case, batch = given.get("use_case"), given.get("batch")
     known = isinstance(use_case, str) and isinstance(batch, str)
+    unknown = None if detail["name"].startswith(PREFIX) else "unknown; see the execution's input"
     facts = {
-        "batch": _folder(given, str(use_case), str(batch)) if known else "unknown; see the execution's input",
-        "use case": use_case if known else None,
+        "batch": _folder(given, str(use_case), str(batch)) if known else unknown,
+        "use case": use_case if known or unknown is None else None,
         "ended": readable_time(detail["stopDate"] / 1000) if detail.get("stopDate") else None,
     }
     return [f"  {name:15} {readable_without_links(str(value))}" for name, value in facts.items() if value]

@@ -10,6 +10,7 @@ from tenant_experience.errors import PlatformError
 from tenant_experience.readable_text import readable_without_links
 from tenant_experience.release.failure import sentence
 from tenant_experience.release.release import readable_time
+from tenant_experience.release.take_back import PREFIX
 
 # Status -> heading of the subject, first sentence, and what follows from it.
 _ENDS: dict[str, tuple[str, str, str]] = {
@@ -34,6 +35,24 @@ _ENDS: dict[str, tuple[str, str, str]] = {
         "was withdrawn, so it did not go live",
         "What was live stays live. To release this batch after all, upload it again.",
     ),
+}
+# The same of a roll-back.
+_TAKEN_BACK: dict[str, tuple[str, str, str]] = {
+    "taken_back": (
+        "it was taken back",
+        "was taken back",
+        "What answered before answers again. In the registry the earlier models are Approved again, and the newer ones "
+        "Rejected with the reason. A later release can follow as usual.",
+    ),
+    **{
+        status: (f"not taken back: {why}", f"was not taken back: {why}", "What was live stays live.")
+        for status, why in {
+            "rejected": "an approver rejected it",
+            "expired": "nobody decided in time",
+            "superseded": "something else is live or asked for meanwhile",
+            "withdrawn": "the request was withdrawn",
+        }.items()
+    },
 }
 # What each e-mail says before its link to the page of the run.
 RUN_PAGE = "The whole run, from its start to its end"
@@ -82,7 +101,7 @@ class Outcome:
         Raises:
             PlatformError: ``unknown_status``.
         """
-        if event["status"] not in _ENDS:
+        if event["status"] not in _ENDS | _TAKEN_BACK:
             raise PlatformError(f"no e-mail is written about the status {event['status']}", code="unknown_status")
         is_live = event["status"] == "released"
         return cls(
@@ -110,9 +129,11 @@ def write(outcome: Outcome, run_page: str, take_back: str = "") -> tuple[str, st
         run_page: the link to the page of the run.
         take_back: the link by which its reader can take the release back; empty for none.
     """
-    heading, became, follows = _ENDS[outcome.status]
+    is_roll_back = outcome.release.startswith(PREFIX)
+    heading, became, follows = (_TAKEN_BACK if is_roll_back else _ENDS)[outcome.status]
+    what = "Roll-back" if is_roll_back else "Release"
     lines = [
-        f"Release {outcome.release} of {outcome.use_case} {became}.",
+        f"{what} {outcome.release} of {outcome.use_case} {became}.",
         *([follows] if follows else []),
         "",
         *_facts(outcome),
@@ -125,7 +146,7 @@ def write(outcome: Outcome, run_page: str, take_back: str = "") -> tuple[str, st
     if take_back:
         lines += ["", "To take this release back (opening the page changes nothing):", take_back]
     batch = f" (batch {readable_without_links(outcome.batch.rstrip('/').rpartition('/')[2])})" if outcome.batch else ""
-    subject = f"Release {outcome.release}: {heading}" if heading else f"Released: {outcome.release}"
+    subject = f"{what} {outcome.release}: {heading}" if heading else f"Released: {outcome.release}"
     return f"{subject}{batch}", "\n".join(lines)
 
 
@@ -135,16 +156,16 @@ def with_run_page(text: str, run_page: str) -> str:
 
 
 def _facts(outcome: Outcome) -> Iterator[str]:
-    decided = outcome.decided_by if outcome.status in ("released", "rejected", "withdrawn") else ""
+    decided = outcome.decided_by if outcome.status in ("released", "rejected", "withdrawn", "taken_back") else ""
     facts = {
         "decided by": decided,
         "reason": outcome.reason[:_MAX_REASON],
         "decided": readable_time(outcome.decided_at) if outcome.decided_at else "",
         "batch": outcome.batch,
         "features as of": readable_time(outcome.as_of) if outcome.as_of else "",
-        "models": str(outcome.models) if outcome.status == "released" else "",
+        "models": str(outcome.models) if outcome.status in ("released", "taken_back") else "",
         "live now": outcome.live or "nothing yet",
-        "live before": (outcome.previous or "nothing") if outcome.status == "released" else "",
+        "live before": (outcome.previous or "nothing") if outcome.status in ("released", "taken_back") else "",
     }
     for name, value in facts.items():
         if value:

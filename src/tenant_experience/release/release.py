@@ -152,13 +152,16 @@ class LivePartition:
         digest: the SHA-256 of that model's ``model.json``; empty for a model of an earlier version of this program.
         features: the release that the online store was last fed from for it, beside batches of features alone.
         started_at: when the execution began that put this version here, ISO 8601 UTC; a release never replaces a
-            version that was put here by one that began later.
+            version that was put here by one that began later. A version that was put back keeps the time of the one
+            that was taken back.
+        put_back_by: the roll-back that put this version here; empty when it is here since it was released.
     """
 
     version: str
     digest: str = ""
     features: str = ""
     started_at: str = ""
+    put_back_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,11 +172,14 @@ class ServedFeatures:
         release: which one.
         started_at: when its execution began, ISO 8601 UTC; of one record, the store has what began last.
         without: slugs of the partitions that were not fed from it, because their approver rejected them.
+        again: whether it was served again by a roll-back, in the place of whatever was served before, also of records
+            as of a later time.
     """
 
     release: str
     started_at: str
     without: tuple[str, ...] = ()
+    again: bool = False
 
 
 @dataclass(frozen=True)

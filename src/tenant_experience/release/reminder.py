@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from tenant_experience.release import approval_email
+from tenant_experience.release import approval_email, take_back_email
 from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.release import readable_time
 
@@ -36,7 +36,10 @@ def those_who_wait(request: Approval) -> list[Asked]:
 
 def write(request: Approval, link: str, occasion: Occasion) -> tuple[str, str]:
     """The subject and the text, to one approver."""
-    subject, text = approval_email.write(request, link)
+    take_back = request.summary.take_back
+    subject, text = (
+        take_back_email.write(request, take_back, link) if take_back else approval_email.write(request, link)
+    )
     when = "You were asked some time ago" if occasion == "half" else "This is the last day"
     first = f"{when}, and your answer is still missing. The time to decide ends {readable_time(request.expires_at)}."
     return f"Reminder: {subject[:1].lower()}{subject[1:]}", f"{first}\n\n{text}"

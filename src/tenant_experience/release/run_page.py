@@ -30,6 +30,9 @@ STAGES = {
     "SmokeTest": "Test the endpoint's answers",
     "ServeFeatures": "Put the features online",
     "PublishRelease": "Make the release live",
+    "PrepareTakeBack": "Check the earlier models",
+    "TakeBack": "Let the earlier models answer",
+    "NotifyTakenBack": "Tell everyone who was asked",
     "NotifyReleased": "Tell everyone who was asked",
     "NotifyOutcome": "Tell everyone who was asked",
     "NotifyStarted": "Send the notice of the start",
@@ -46,6 +49,7 @@ _STATUS = {
 # The last state of a run that ended well -> its heading, and what that means.
 _ENDS = {
     "Released": ("went live", "Its models answer now, unless a later release is live or somebody has taken it back."),
+    "TakenBack": ("was taken", "What answered before answers again, unless a later release is live."),
     "Served": ("is served", "Nothing was trained, as its manifest.json asks; the live models answer for its records."),
     "HistoryRecorded": ("is recorded", "Its features are kept as they were known at that time. Nothing else changed."),
 }

@@ -60,10 +60,12 @@ class LiveFeatures:
     Attributes:
         path: the file.
         without: slugs of the partitions that were not fed from it.
+        again: whether it took the place of everything that was served before it, by a roll-back.
     """
 
     path: Path
     without: Sequence[str] = ()
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -237,19 +239,24 @@ def _places(portfolios: Mapping[str, tuple[int, int]], previous: Path) -> dict[s
 def _live_rows(files: Sequence[LiveFeatures], use_case: UseCase) -> str:
     """SQL: the rows of ``features.parquet`` files, of each record those of the latest moment, as the online store has.
 
-    Features that a file lacks, because the use case was changed since, are null.
+    Of a record that was served again by a roll-back, nothing from before counts. Features that a file lacks, because
+    the use case was changed since, are null.
     """
     tables = [
-        f"SELECT *, {place} AS _place FROM read_parquet({literal(str(each.path))}){_except(each.without)}"
+        f"SELECT *, {place} AS _place, {each.again} AS _again FROM read_parquet({literal(str(each.path))})"
+        f"{_except(each.without)}"
         for place, each in enumerate(files)
     ]
     unknown = [f"CAST(NULL AS {_type(name, use_case)}) AS {identifier(name)}" for name in use_case.features]
     own = (use_case.record_id, use_case.partition_column, "partition_slug", "as_of", "history")
     names = dict.fromkeys((*own, *use_case.features, *SIDE_COLUMNS))
     columns = ", ".join(map(identifier, names))
-    last = f"QUALIFY row_number() OVER (PARTITION BY {identifier(use_case.record_id)} ORDER BY as_of DESC, _place DESC)"
+    key = f"PARTITION BY {identifier(use_case.record_id)}"
     rows = " UNION ALL BY NAME ".join([*tables, f"SELECT {', '.join(unknown)} WHERE false"])
-    return f"SELECT {columns} FROM ({rows}) {f'{last} = 1' if len(files) > 1 else ''}"
+    if any(each.again for each in files):
+        rows = f"SELECT * FROM ({rows}) QUALIFY _place >= coalesce(max(_place) FILTER (WHERE _again) OVER ({key}), 0)"
+    last = f"QUALIFY row_number() OVER ({key} ORDER BY as_of DESC, _place DESC) = 1"
+    return f"SELECT {columns} FROM ({rows}) {last if len(files) > 1 else ''}"
 
 
 def _except(slugs: Sequence[str]) -> str:

@@ -70,6 +70,18 @@ def test_everything_new_is_served_once():
     assert store.online["T7"] == records(8)[7] | {"event_time": "2026-11-20T12:00:00.000Z"}
 
 
+def test_an_earlier_release_is_served_again_also_in_the_place_of_features_as_of_a_later_time():
+    store = MemoryStore()
+    run(store, records(3))
+    run(store, records(5, as_of="2026-11-21T10:00:00Z", release="r2"), NOON + timedelta(days=1))
+    assert run(store, records(3), NOON + timedelta(days=2)).newer == 3
+    for written in (3, 0):
+        assert serve(store, records(3), began=NOON + timedelta(days=2), again=True).written == written
+    assert [store.online[f"T{i}"]["release"] for i in range(5)] == ["r1", "r1", "r1", "r2", "r2"]
+    after = records(5, as_of="2026-11-21T11:00:00Z", release="r3")
+    assert run(store, after, NOON + timedelta(days=3)).written == 5
+
+
 @pytest.mark.parametrize("later", [timedelta(), timedelta(hours=1)])
 def test_serving_twice_writes_nothing_more(later: timedelta):
     store = MemoryStore()

@@ -27,7 +27,7 @@ from tests.support.cased_ids import use_case_without_case
 from tests.support.places import ROOT
 
 COMMANDS = (
-    *("demo", "preview", "upload", "follow", "withdraw", "stop", "replay", "score"),
+    *("demo", "preview", "upload", "follow", "withdraw", "rollback", "stop", "replay", "score"),
     *("up", "down", "status", "invoke", "erase", "backfill", "queue", "redrive", "approvals"),
 )
 # The least words with which each command is understood.
@@ -38,6 +38,7 @@ WORDS = {
     "score": ["x.csv"],
     "follow": ["r1"],
     "withdraw": ["r1"],
+    "rollback": ["--to", "r1", "--reason", "a wrong file"],
     "stop": ["r1"],
     "replay": ["r1"],
     "up": [],

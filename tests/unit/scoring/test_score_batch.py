@@ -111,7 +111,7 @@ def test_a_batch_for_which_no_model_is_asked_has_no_answers_and_its_errors(
 def test_nobody_is_live(scoring: Scoring, tmp_path: Path) -> None:
     table = pq.read_table(scoring.written.base / "job/features" / FEATURES_FILE)
     pq.write_table(table.slice(0, 0), tmp_path / FEATURES_FILE)
-    scored = scoring.score({}, None, [tmp_path / FEATURES_FILE])
+    scored = scoring.score({}, None, [LiveFeatures(tmp_path / FEATURES_FILE)])
     assert (scored.outcome.figures["records"], scored.rows, scored.errors) == (0, [], [])
 
 
@@ -194,6 +194,13 @@ def test_a_later_batch_without_training_adds_to_what_is_live(scoring: Scoring, t
     assert len(scored.rows) + len(scored.errors) == 361
     assert scored.of("K0")["as_of"].startswith("2026")
     assert scored.of("new")["as_of"].startswith("2027")
+    # Once the first is served again, its records count, and those that only the later batch had stay.
+    again = LiveFeatures(first, again=True)
+    scored = scoring.score({}, None, [LiveFeatures(first), LiveFeatures(path), again])
+    assert len(scored.rows) + len(scored.errors) == 361
+    assert scored.of("K0")["as_of"].startswith("2026")
+    assert scored.of("new")["as_of"].startswith("2027")
+    assert scoring.score({}, None, [again, LiveFeatures(path)]).of("K0")["as_of"].startswith("2027")
 
 
 def test_events_become_features_by_the_same_sql(tmp_path: Path) -> None:
