@@ -36,15 +36,16 @@ class Person:
         self._mailbox = mailbox
         self._address = address
         self._axe = files("axe_playwright_python").joinpath("axe.min.js").read_text()
-        self.seen: dict[str, str] = {}
-        """Heading -> whole text of each page that was looked at."""
+        self.subject = ""
+        """Of the e-mail that was opened last."""
 
     def open_mail(self, subject: str) -> str:
         """Finds the newest e-mail of this subject in the mailbox and opens it; its text."""
-        letters = self.page.get_by_role("row").filter(has_text=self._address).filter(has_text=subject)
         self.page.goto(self._mailbox)
+        letters = self.page.get_by_role("row").filter(has_text=self._address).filter(has_text=subject)
         until(lambda: letters.count() or not self.page.reload(), f"no e-mail {subject!r} came", every=0.5)
         letters.first.get_by_role("link").click()
+        self.subject = self.page.get_by_role("heading").first.inner_text()
         return self.page.locator("pre").inner_text()
 
     def follow(self, part: str) -> None:
@@ -70,7 +71,10 @@ class Person:
         problems: list[str] = self.page.evaluate(_LOOK)
         assert not problems, json.dumps(problems, indent=1)
         assert self.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], heading
-        self.seen[heading] = self.page.locator("main").inner_text()
+
+    def text(self) -> str:
+        """What the page says."""
+        return self.page.locator("main").inner_text()
 
 
 @contextmanager
