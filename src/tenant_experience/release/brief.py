@@ -271,6 +271,8 @@ class Brief:
         if len(counts) == 1:
             (verdict,) = counts
             count = len(self.partitions)
+            if count > 1 and verdict == FIRST:
+                return f"Nothing is live to compare the {count} models with"
             return _VERDICTS[verdict] if count == 1 else f"{_VERDICTS[verdict]}: all {count} models"
         told = [f"{counts[verdict]} {text}" for verdict, text in _MANY_VERDICTS.items() if counts[verdict]]
         return f"Of {len(self.partitions)} models {', '.join(told)}"
@@ -299,7 +301,8 @@ class Brief:
         worse = [each for each in self.partitions if each.verdict == "worse"]
         if worse:
             return f"{self.comparison}. {worse[0].partition}: {worse[0].champion}"
-        return f"{self.comparison}; none is worse." if self.partitions else ""
+        is_told = {each.verdict for each in self.partitions} <= {FIRST}  # by the first line, and there is no more
+        return "" if is_told else f"{self.comparison}; none is worse."
 
     def _change_text(self) -> str:
         known = [each.changes for each in self.partitions if each.changes]

@@ -21,6 +21,7 @@ ATTRIBUTES = (
     "asked",
     "votes",
     "outcome",
+    "partitions",
     "approver",
     "reason",
     "decided_at",
@@ -90,7 +91,7 @@ class DecisionRecord:
 
 def read(item: Mapping[str, Any]) -> DecisionRecord:
     """A record from plain values, as they are after DynamoDB's types were taken off."""
-    rules, outcome = _document(item.get("rules")), _document(item.get("outcome"))
+    rules, outcome, names = (_document(item.get(name)) for name in ("rules", "outcome", "partitions"))
     asked = [each for each in item.get("asked", ()) if each.get("address")]
     return DecisionRecord(
         approval_id=str(item["id"]).removeprefix("approval#"),
@@ -104,12 +105,12 @@ def read(item: Mapping[str, Any]) -> DecisionRecord:
         decided_at=str(item.get("decided_at", "")),
         superseded_by=str(item.get("superseded_by", "")),
         quorum=int(rules.get("quorum", 1)),
-        rejected=dict(_rejected(outcome.get("rejected") or {})),
+        rejected={names.get(slug, slug): why for slug, why in _rejected(outcome.get("rejected") or {})},
     )
 
 
 def _rejected(stored: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Partition and reason: stored as slug -> reason, or, as many partitions share one, as reason -> slugs."""
+    """Slug and reason: stored as slug -> reason, or, as many partitions share one, as reason -> slugs."""
     for name, value in stored.items():
         if isinstance(value, str):
             yield name, value

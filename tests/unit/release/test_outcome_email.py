@@ -65,7 +65,7 @@ def test_one_that_did_not_go_live_says_why_and_what_is_live(status: str, words: 
     subject, text = outcome_email.write(outcome(status, models=0, previous=""), RUN)
     assert subject == f"Release 20261129-abcdef0: {words} (batch november)"
     assert "live now        20261101-1234567" in text
-    assert ("decided by" in text) is (status in ("rejected", "withdrawn"))
+    assert ("decided by" in text, "withdrawn by" in text) == (status == "rejected", status == "withdrawn")
     assert RUN in text
     for word in ("take-back", "Clients ask", "rents", "None"):
         assert word not in text

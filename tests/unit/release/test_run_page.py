@@ -156,7 +156,8 @@ def test_a_request_of_now_is_read_with_its_votes() -> None:
             "asked": [{"address": "ada@example.com", "id": "a"}, {"id": "b"}],
             "votes": {"a": vote},
             "rules": '{"quorum": 2}',
-            "outcome": '{"approved": ["all"], "rejected": {"rents": "too few"}}',
+            "outcome": '{"approved": ["all"], "rejected": {"rents-1": "too few"}}',
+            "partitions": '{"rents-1": "rents"}',
         }
     )
     assert record.asked == (Asked("ada@example.com", "a"),)
