@@ -317,7 +317,8 @@ class Brief:
         change = f"{moved:,} change group" if moved else "nobody changes group"
         of = f"Of {self.words.counted(both)} that both releases know, {change}"
         new, gone = sum(each.new for each in known), sum(each.gone for each in known)
-        return f"{of}{f': {ways}' if ways else ''}. {new:,} are new and {gone:,} are gone."
+        populations = f"{new:,} are new and {gone:,} are gone" if new or gone else "None is new, and none is gone"
+        return f"{of}{f': {ways}' if ways else ''}. {populations}."
 
     def document(self) -> dict[str, Any]:
         """The JSON object: ``reports/<release>/brief.json``."""
