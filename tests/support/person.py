@@ -41,9 +41,13 @@ class Person:
 
     def open_mail(self, subject: str) -> str:
         """Finds the newest e-mail of this subject in the mailbox and opens it; its text."""
-        self.page.goto(self._mailbox)
         letters = self.page.get_by_role("row").filter(has_text=self._address).filter(has_text=subject)
-        until(lambda: letters.count() or not self.page.reload(), f"no e-mail {subject!r} came", every=0.5)
+
+        def has_come() -> bool:
+            self.page.goto(self._mailbox)
+            return letters.count() > 0
+
+        until(has_come, f"no e-mail {subject!r} came", every=0.5)
         letters.first.get_by_role("link").click()
         self.subject = self.page.get_by_role("heading").first.inner_text()
         return self.page.locator("pre").inner_text()
