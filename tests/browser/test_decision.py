@@ -76,7 +76,7 @@ def taken_back_by(tess: Person, release: str) -> str:
     confirm(tess, "Your code to decide about release rb-")
     run = re.search(r"rb-[0-9a-f]+", tess.subject)
     assert run is not None
-    tess.look("Your answer is recorded")
+    tess.look(re.compile("Your answer is recorded|Taking back was approved"))
     return run[0]
 
 
@@ -94,6 +94,7 @@ def test_two_models_are_approved_one_is_rejected_and_all_is_taken_back(
 
         def decide(mail: dict[str, Any]) -> None:
             tess.open_mail(mail["subject"])
+            tess.look(mail["subject"])
             decided_by(tess, mail["subject"].split()[3])
 
         done = make_release(flow.stack, batch, decide)

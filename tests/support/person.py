@@ -68,7 +68,7 @@ class Person:
         assert found is not None, f"{subject!r} has no code"
         return found[0]
 
-    def look(self, heading: str) -> None:
+    def look(self, heading: str | re.Pattern[str]) -> None:
         """Sees a page with this heading; nothing on it keeps anybody from reading it, and it fits a phone."""
         expect(self.page.get_by_role("heading", name=heading).first).to_be_visible()
         self.page.evaluate(self._axe)
