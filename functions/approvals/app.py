@@ -288,24 +288,7 @@ def decide(approval_id: str) -> Response[str]:
 
 
 def _take_back_link(approval_id: str) -> take_back.Link:
-    """The link of an outcome's e-mail, after its signature was checked.
-
-    Raises:
-        UserError: ``bad_link``.
-    """
-    signature, to = _parameter("signature"), _parameter("to")
-    if not data_layout.RELEASE_ID.fullmatch(approval_id) or not is_approver_id(to):
-        raise link_signature.bad_link()
-    try:
-        released, _ = approvals.read_approval(approval_id)
-    except UserError as unknown:
-        raise link_signature.bad_link() from unknown
-    asked = released.asked_as(to)
-    if asked is None or released.kind != "release":
-        raise link_signature.bad_link()
-    text = links.take_back_text(approval_id, released.execution_arn, released.expires_at, asked.address)
-    link_signature.check(text, signature)
-    return take_back.Link(released, asked, page.link_query(to, signature))
+    return take_back.read_link(approval_id, _parameter("to"), _parameter("signature"))
 
 
 def _parameter(name: str) -> str:

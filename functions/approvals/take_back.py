@@ -10,11 +10,13 @@ from typing import Any
 import page
 from aws_lambda_powertools.event_handler import Response
 
+from tenant_experience import data_layout
 from tenant_experience.api import browser_form
-from tenant_experience.aws import confirmations, link_signature, notifications, take_backs
+from tenant_experience.aws import approvals, confirmations, link_signature, notifications, take_backs
 from tenant_experience.errors import UserError
-from tenant_experience.release import confirmation, decision, vote
+from tenant_experience.release import confirmation, decision, links, vote
 from tenant_experience.release.approval import Approval, Asked
+from tenant_experience.release.approver import is_approver_id
 from tenant_experience.release.confirmation import Draft
 from tenant_experience.release.release import iso_time
 
@@ -40,6 +42,26 @@ class Link:
     released: Approval
     asked: Asked
     query: str
+
+
+def read_link(approval_id: str, to: str, signature: str) -> Link:
+    """The link of an outcome's e-mail, after its signature was checked.
+
+    Raises:
+        UserError: ``bad_link``.
+    """
+    if not data_layout.RELEASE_ID.fullmatch(approval_id) or not is_approver_id(to):
+        raise link_signature.bad_link()
+    try:
+        released, _ = approvals.read_approval(approval_id)
+    except UserError as unknown:
+        raise link_signature.bad_link() from unknown
+    asked = released.asked_as(to)
+    if asked is None or released.kind != "release":
+        raise link_signature.bad_link()
+    text = links.take_back_text(approval_id, released.execution_arn, released.expires_at, asked.address)
+    link_signature.check(text, signature)
+    return Link(released, asked, page.link_query(to, signature))
 
 
 @dataclass(frozen=True)

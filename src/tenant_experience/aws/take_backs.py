@@ -11,7 +11,7 @@ from tenant_experience.aws import approvals, approvers, audit, executions, link_
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import UserError
 from tenant_experience.release import approver, decision, take_back
-from tenant_experience.release.approval import Approval, ApprovalSummary, Asked
+from tenant_experience.release.approval import MAX_PARTITIONS, Approval, ApprovalSummary, Asked
 from tenant_experience.release.release import LiveRelease, iso_time
 from tenant_experience.release.take_back import TakeBack
 from tenant_experience.release.vote import Vote
@@ -136,6 +136,7 @@ def virtual_request(run: str, asked: TakeBack, like: Approval) -> Approval:
         asked: what would change.
         like: the request about the release that is taken back; its rules hold for this one too.
     """
+    named = {slug: like.partitions.get(slug, slug) for slug in asked.changes}
     return Approval(
         approval_id=run,
         execution_arn=_execution_arn(run),
@@ -145,7 +146,7 @@ def virtual_request(run: str, asked: TakeBack, like: Approval) -> Approval:
         summary=_summary(run, asked, like),
         requested_by=like.requested_by,
         rules=like.rules,
-        partitions={slug: like.partitions.get(slug, slug) for slug in asked.changes},
+        partitions=named if len(named) <= MAX_PARTITIONS else {},
         asked=like.asked,
     )
 

@@ -95,3 +95,44 @@ def test_a_release_that_was_not_registered_has_no_digest(service: Stubber) -> No
     with pytest.raises(PlatformError, match="te-all has no model of release r2") as refusal:
         model_registry.registered_digest("te-all", "r2")
     assert refusal.value.code == "not_registered"
+
+
+def decided(package: dict[str, Any], status: str, card: str) -> dict[str, Any]:
+    return {
+        "ModelPackageArn": package["ModelPackageArn"],
+        "ModelApprovalStatus": status,
+        "ApprovalDescription": "taken back",
+        "ModelCard": {"ModelCardStatus": card},
+    }
+
+
+def packages(*statuses: str) -> list[dict[str, Any]]:
+    return [
+        {**summary(number, f"r{number}"), "CreationTime": number, "ModelApprovalStatus": status}
+        for number, status in enumerate(statuses)
+    ]
+
+
+def test_an_earlier_package_is_approved_again_and_the_approved_ones_after_it_are_rejected(service: Stubber) -> None:
+    found = packages("Approved", "Rejected", "Approved", "PendingManualApproval", "Approved")
+    service.add_response("list_model_packages", {"ModelPackageSummaryList": found})
+    for number in (2, 4):
+        asked = decided(found[number], "Rejected", "Archived")
+        service.add_response("update_model_package", {"ModelPackageArn": "arn"}, asked)
+    asked = decided(found[1], "Approved", "Approved")
+    service.add_response("update_model_package", {"ModelPackageArn": "arn"}, asked)
+    model_registry.put_back("te-all", "r1", reason="taken back")
+
+
+def test_where_no_model_of_a_partition_answers_any_more_none_stays_approved(service: Stubber) -> None:
+    found = packages("Rejected", "Approved")
+    service.add_response("list_model_packages", {"ModelPackageSummaryList": found})
+    asked = decided(found[1], "Rejected", "Archived")
+    service.add_response("update_model_package", {"ModelPackageArn": "arn"}, asked)
+    model_registry.put_back("te-north", "", reason="taken back")
+
+
+def test_a_package_that_is_not_there_is_not_put_back(service: Stubber) -> None:
+    service.add_response("list_model_packages", {"ModelPackageSummaryList": packages("Approved")})
+    with pytest.raises(PlatformError, match="no model of release r9"):
+        model_registry.put_back("te-all", "r9", reason="taken back")

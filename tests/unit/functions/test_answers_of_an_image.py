@@ -14,7 +14,7 @@ from tenant_experience.aws import model_endpoint, objects, release_table, smoke_
 from tenant_experience.aws.endpoint import EndpointNotUpdatedError
 from tenant_experience.aws.model_endpoint import EndpointAnswer
 from tenant_experience.errors import PlatformError
-from tenant_experience.release.release import LiveRelease
+from tenant_experience.release.release import LiveRelease, PublishedModel
 from tests.support.function_module import function_module
 from tests.support.places import ROOT
 
@@ -90,6 +90,17 @@ def test_a_new_image_is_asked_for_what_is_live_and_for_the_releases_own(
     ]
     live, without = smoke_tests.of_live_models(["tenant_experience"])
     assert (len(live), without) == (2, ["old/r0/model.tar.gz"])
+
+
+@pytest.mark.usefixtures("answers")
+def test_models_of_earlier_releases_have_their_samples_or_are_named() -> None:
+    models = [PublishedModel("north", "r1"), PublishedModel("north", "r2")]
+    assert [test.model_key for test in smoke_tests.of_models(models)] == [
+        "north/r1/model.tar.gz",
+        "north/r2/model.tar.gz",
+    ]
+    with pytest.raises(PlatformError, match=r"old/r0/model\.tar\.gz left no samples"):
+        smoke_tests.of_models([*models, PublishedModel("old", "r0")])
 
 
 @pytest.mark.parametrize("key", ["all/r1/model.tar.gz", OWN])

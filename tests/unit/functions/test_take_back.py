@@ -290,3 +290,13 @@ def test_a_release_of_another_use_case_is_not_known_to_this_one() -> None:
     with pytest.raises(UserError) as refused:
         take_backs.plan(wish)
     assert refused.value.code == "unknown_release"
+
+
+def test_of_very_many_partitions_all_are_taken_back_or_none(
+    call: Call, tables: Answers, started: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(take_backs, "MAX_PARTITIONS", 1)
+    begin(call, opened(status="approved"), tables)
+    [(run, wish)] = started.items()
+    request = request_approval(run, wish)
+    assert (request.partitions, request.status, request.approves("east")) == ({}, "approved", True)

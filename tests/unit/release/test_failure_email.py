@@ -17,7 +17,7 @@ from tests.support.places import ROOT
 EVENT: dict[str, Any] = json.loads((ROOT / "events" / "notify_failure.json").read_text())["detail"]
 MACHINES = [
     json.loads((ROOT / "statemachine" / name).read_text())
-    for name in ("train_and_release.asl.json", "score_batch.asl.json")
+    for name in ("train_and_release.asl.json", "roll_back.asl.json", "score_batch.asl.json")
 ]
 BATCH = "raw/tenant_experience/november/"
 ARN = "arn:aws:sagemaker:eu-west-1:123456789012:training-job/j"
@@ -293,3 +293,14 @@ def test_every_failure_of_a_scoring_run_is_in_words_and_says_what_to_do(cause: s
         )
         assert error in operator
         assert re.fullmatch(r"Scoring 20261129-abcdef0: [a-zA-Z' -]+ \(batch b1\)", subject), subject
+
+
+def test_a_roll_back_that_fails_is_told_as_one() -> None:
+    given = {"use_case": "tenant_experience", "to": "r0", "partitions": [], "reason": "a wrong file"}
+    detail = {**EVENT, "name": "rb-0123456789abc", "error": "UserError", "input": json.dumps(given)}
+    detail["cause"] = json.dumps({"errorType": "UserError", "errorMessage": "what is live is already as it was"})
+    subject, text = failure_email.write(detail)
+    assert subject == "Roll-back rb-0123456789abc was not taken: it is not possible"
+    assert "What is live is already as it was" in text
+    assert "asks again with `tenx rollback`" in text
+    assert not re.search("batch|[Uu]pload|Scoring", text.partition(failure_email.OPERATOR)[0])

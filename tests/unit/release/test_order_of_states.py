@@ -9,13 +9,14 @@ from typing import Any
 from tests.support.places import STATE_MACHINE
 
 STATES: dict[str, dict[str, Any]] = json.loads(STATE_MACHINE.read_text())["States"]
+ROLL_BACK: dict[str, dict[str, Any]] = json.loads((STATE_MACHINE.parent / "roll_back.asl.json").read_text())["States"]
 FEATURES_ALONE = ("CheckTraining", "{% $outcome.train = false %}")
 APPROVED = ("CheckDecision", "{% $decision.decision = 'approved' %}")
 
 
-def steps(name: str) -> Iterator[tuple[str, str]]:
+def steps(name: str, states: dict[str, dict[str, Any]] = STATES) -> Iterator[tuple[str, str]]:
     """The states that may follow, each with the condition."""
-    state = STATES[name]
+    state = states[name]
     for choice in state.get("Choices", []):
         yield choice["Condition"], choice["Next"]
     for caught in state.get("Catch", []):
@@ -24,12 +25,12 @@ def steps(name: str) -> Iterator[tuple[str, str]]:
         yield "", following
 
 
-def reached(start: str, without: set[tuple[str, str]]) -> set[str]:
+def reached(start: str, without: set[tuple[str, str]], states: dict[str, dict[str, Any]] = STATES) -> set[str]:
     """All states that can be reached when these choices are never taken."""
     found, left = {start}, [start]
     while left:
         name = left.pop()
-        for condition, following in steps(name):
+        for condition, following in steps(name, states):
             if (name, condition) not in without and following not in found:
                 found.add(following)
                 left.append(following)
@@ -54,3 +55,18 @@ def test_one_script_writes_to_the_online_store_and_one_to_the_offline_store() ->
     }
     assert {name for name, script in scripts.items() if script.endswith("serve_features.py")} == {"ServeFeatures"}
     assert {name for name, script in scripts.items() if script.endswith("ingest_features.py")} == {"IngestFeatures"}
+
+
+def test_nothing_is_taken_back_that_was_not_approved_and_tested() -> None:
+    assert {"ServeFeatures", "TakeBack"} <= reached("Begin", set(), ROLL_BACK)
+    assert not {"ServeFeatures", "TakeBack"} & reached("Begin", {APPROVED}, ROLL_BACK)
+    has_models = ("CheckModels", "{% $count($models) > 0 %}")
+    assert dict(steps("CheckModels", ROLL_BACK)) == {has_models[1]: "SmokeTest", "": "CheckFeatures"}
+    assert [following for _, following in steps("ServeFeatures", ROLL_BACK)] == ["TakeBack"]
+
+
+def test_both_machines_ask_in_the_same_way_and_end_by_the_same_names() -> None:
+    for name in ("ReleaseRejected", "ReleaseSuperseded", "ReleaseWithdrawn", "ApprovalExpired"):
+        assert ROLL_BACK[name] == STATES[name]
+    same = ("Resource", "TimeoutSeconds", "Retry")
+    assert all(ROLL_BACK["RequestApproval"][field] == STATES["RequestApproval"][field] for field in same)

@@ -94,3 +94,18 @@ def test_many_partitions_are_cut_and_counted() -> None:
 def test_an_unknown_status_is_named() -> None:
     with pytest.raises(PlatformError, match="unknown_status"):
         outcome("lost")
+
+
+def test_a_roll_back_has_words_of_its_own() -> None:
+    subject, text = outcome_email.write(outcome("taken_back", release="rb-0123456789abc", batch="", as_of=""), RUN)
+    assert subject == "Roll-back rb-0123456789abc: it was taken back"
+    assert text.startswith(
+        "Roll-back rb-0123456789abc of tenant_experience was taken back.\nWhat answered before answers"
+    )
+    assert "live now        20261101-1234567" in text
+    assert "take-back" not in text
+    for status in ("rejected", "expired", "superseded", "withdrawn"):
+        subject, text = outcome_email.write(outcome(status, release="rb-0123456789abc", batch="", as_of=""), RUN)
+        assert "not taken back: " in subject
+        assert "What was live stays live." in text
+        assert "upload" not in text

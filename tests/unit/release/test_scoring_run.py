@@ -78,6 +78,9 @@ def ended(output: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_release_that_answers_scores_everybody_and_history_does_not() -> None:
     released = ScoringRun.of_release(ended({"release": "r1", "models": 2, "previous": "", "as_of": "x"}))
+    taken_back = ScoringRun.of_release(ended({"release": "rb-1", "models": 2, "live": "r0"}))
+    assert taken_back is not None
+    assert (taken_back.kind, taken_back.batch) == ("live", "release-rb-1")
     served = ScoringRun.of_release(ended({"release": "r2", "answered_by": "r1", "as_of": "x"}))
     assert released is not None
     assert served is not None
