@@ -100,7 +100,7 @@ def test_a_roll_back_has_words_of_its_own() -> None:
     subject, text = outcome_email.write(outcome("taken_back", release="rb-0123456789abc", batch="", as_of=""), RUN)
     assert subject == "Roll-back rb-0123456789abc: it was taken back"
     assert text.startswith(
-        "Roll-back rb-0123456789abc of tenant_experience was taken back.\nWhat answered before answers"
+        "Roll-back rb-0123456789abc of tenant_experience is done.\nWhat answered before answers"
     )
     assert "live now        20261101-1234567" in text
     assert "take-back" not in text
