@@ -110,5 +110,9 @@ def test_two_models_are_approved_one_is_rejected_and_all_is_taken_back(
         assert back.execution["status"] == "SUCCEEDED", back.execution.get("cause")
         assert WRONG_FILE in tess.open_mail(f"Roll-back {run}: it was taken back")
         assert versions(flow, customers) == before
+        tess.open_mail(f"Released: {done.release}")
+        tess.follow("/take-back")
+        tess.look("This is not possible")
+        assert f"Release {done.release} does not answer any more" in tess.text()
         assert sorted(each["status"] for each in flow.packages(churn.release)) == ["Approved"] * 3
         assert {each["status"] for each in flow.packages(done.release)} == {"Rejected"}

@@ -99,9 +99,7 @@ def test_an_unknown_status_is_named() -> None:
 def test_a_roll_back_has_words_of_its_own() -> None:
     subject, text = outcome_email.write(outcome("taken_back", release="rb-0123456789abc", batch="", as_of=""), RUN)
     assert subject == "Roll-back rb-0123456789abc: it was taken back"
-    assert text.startswith(
-        "Roll-back rb-0123456789abc of tenant_experience is done.\nWhat answered before answers"
-    )
+    assert text.startswith("Roll-back rb-0123456789abc of tenant_experience is done.\nWhat answered before answers")
     assert "live now        20261101-1234567" in text
     assert "take-back" not in text
     for status in ("rejected", "expired", "superseded", "withdrawn"):
