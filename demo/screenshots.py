@@ -29,6 +29,7 @@ STATE = laptop.LOCAL / "screenshots"
 # A phone's, and a laptop's.
 WIDTHS = (390, 1280)
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+_OK = 200
 # The pages have few colours, and a palette of them makes the files small.
 _COLOURS = 96
 _TENANTS = 1_500
@@ -57,7 +58,9 @@ class Camera:
         """
         for width in WIDTHS:
             page = self._browser.new_page(viewport={"width": width, "height": 900})
-            page.goto(address)
+            answer = page.goto(address)
+            if answer is None or answer.status != _OK:
+                raise OperationError(f"{address} cannot be shown: {page.inner_text('body')[:500]}")
             if typed is not None:
                 page.locator(f"input[value={typed.choice}]").check()
                 page.locator("#reason").fill(typed.reason)

@@ -9,12 +9,13 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from botocore.exceptions import ClientError
 
 from tenant_experience import data_layout
 from tenant_experience.api import http
 from tenant_experience.aws import decision_records, executions, link_signature, objects, run_history
 from tenant_experience.environment import setting
-from tenant_experience.errors import UserError
+from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.log_redaction import redacted_json
 from tenant_experience.pages import html_page
 from tenant_experience.release import links, run_page
@@ -76,6 +77,12 @@ def refuse(refusal: UserError) -> Response[str]:
     return _problem(_STATUS.get(refusal.code, 400), refusal.message)
 
 
+def unavailable(error: PlatformError | ClientError) -> Response[str]:
+    """Answers what is not the reader's fault."""
+    logger.error("unavailable", extra={"error": type(error).__name__})
+    return _problem(503, "the page cannot be shown at the moment; try again in a minute")
+
+
 def unknown(_error: NotFoundError) -> Response[str]:
     """Answers a wrong method, or an address that no page has."""
     wrong_method = http.is_wrong_method(app.current_event.raw_event, METHODS)
@@ -95,6 +102,7 @@ def _page(status: int, html: str, more: Mapping[str, str] | None = None) -> Resp
 
 
 app.exception_handler(UserError)(refuse)
+app.exception_handler([PlatformError, ClientError])(unavailable)
 app.not_found(unknown)
 
 
