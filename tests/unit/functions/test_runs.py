@@ -13,7 +13,9 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from tenant_experience.aws import executions, link_signature, objects, release_table
+from tenant_experience.release import decision_record
 from tests.support.function_module import function_module
+from tests.support.template import properties_of
 
 RELEASE = "20261129-abcdef0"
 EXECUTIONS = "arn:aws:states:us-east-1:123456789012:execution:te-train-and-release"
@@ -166,3 +168,17 @@ def test_the_page_about_the_data_opens_by_the_same_link(app: ModuleType) -> None
     answer = app.handler(request(below="/data-quality"), None)
     assert (answer["statusCode"], answer["body"]) == (200, page)
     assert app.handler(request(below="/data-quality", signature="A" * 43), None)["statusCode"] == 403
+
+
+def test_a_call_that_aws_refuses_is_answered_with_a_page(app: ModuleType, states: Stubber) -> None:
+    states.add_client_error("describe_execution", "ThrottlingException")
+    answer = app.handler(request(), None)
+    assert answer["statusCode"] == 503
+    assert "<p>The page cannot be shown at the moment; try again in a minute.</p>" in answer["body"]
+
+
+def test_the_role_may_read_what_the_page_reads_of_a_request_and_nothing_else() -> None:
+    statements = [each for policy in properties_of("Runs")["Policies"] for each in policy["Statement"]]
+    [allowed] = [each["Condition"] for each in statements if each["Action"] == "dynamodb:GetItem"]
+    attributes = allowed["ForAllValues:StringEquals"]["dynamodb:Attributes"]
+    assert sorted(attributes) == sorted(decision_record.ATTRIBUTES)
