@@ -10,6 +10,7 @@ import httpx
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from operations.errors import OperationError
@@ -81,7 +82,7 @@ def show(stack: Stack, found: Sequence[dict[str, Any]], console: Console) -> Non
         table.add_row(
             *(each["id"], each["use_case"], each["status"], each["requested_at"]),
             each["decided_at"] or each["expires_at"],
-            _by(each),
+            escape(_by(each)),
         )
     console.print(table)
 

@@ -18,7 +18,7 @@ import take_back
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tenant_experience import data_layout
 from tenant_experience.api import browser_form, http
@@ -38,7 +38,6 @@ from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.log_redaction import redacted_json
 from tenant_experience.release import confirmation, decision, links, vote
 from tenant_experience.release.approval import Approval, Asked
-from tenant_experience.release.approver import is_approver_id
 from tenant_experience.release.brief import Brief
 from tenant_experience.release.confirmation import Draft
 from tenant_experience.release.release import iso_time
@@ -84,16 +83,20 @@ def _signed(approval_id: str) -> tuple[Approval, Asked | None, str]:
     """
     signature = app.current_event.get_query_string_value("signature", "")
     to = app.current_event.get_query_string_value("to", "")
-    if not data_layout.RELEASE_ID.fullmatch(approval_id) or not (is_approver_id(to) or not to):
+    if not data_layout.RELEASE_ID.fullmatch(approval_id):
         raise link_signature.bad_link()
     try:
         request, _ = approvals.read_approval(approval_id)
     except UserError as unknown:
         raise link_signature.bad_link() from unknown
     asked = request.asked_as(to)
-    if asked is None and (to or request.asked):
-        raise link_signature.bad_link()
-    link_signature.check(request.signed_text(asked.address if asked else ""), signature)
+    is_named = asked is not None or not (to or request.asked)
+    try:
+        link_signature.check(request.signed_text(asked.address if asked else ""), signature if is_named else "")
+    except UserError as refusal:
+        if app.current_event.http_method != "GET":  # a link that is only read decides nothing
+            _audit(request, "refused", None, code=refusal.code)
+        raise
     return request, asked, page.link_query(to, signature)
 
 
@@ -249,6 +252,7 @@ def decide(approval_id: str) -> Response[str]:
     """Records the vote of the form, and passes a decision to the execution that waits for it."""
     request, asked, query = _signed(approval_id)
     if asked is None:
+        _audit(request, "refused", None, code="earlier_link")
         raise UserError(
             "this link is of an earlier version and cannot decide; ask the operator to stop the release and to redrive "
             "it, so that everybody gets a link of their own",
@@ -260,14 +264,16 @@ def decide(approval_id: str) -> Response[str]:
     except UserError as refusal:
         _audit(request, "refused", asked, code=refusal.code)
         raise
-    if request.status in ("approved", "rejected") and not request.delivered:
-        return _deliver(request, asked, query)  # as it was decided, whatever the form says
+    step = (form.get("step") or [""])[0]
+    if request.status in ("approved", "rejected"):
+        if not step and "decision" not in form:  # the button that sends the decision again
+            return _deliver(request, asked, query)
+        request = decisions.deliver_now_or_later(request.approval_id)
     now = int(time.time())
     if request.status == "pending" and (later := decisions.later_release(request)):
         decisions.supersede(request.approval_id, later, iso_time(now))
         request, _ = approvals.read_approval(request.approval_id)
     draft = confirmations.find(request, asked)
-    step = (form.get("step") or [""])[0]
     try:
         if step == "confirm" and draft is not None and _is_recorded(request, draft.vote):
             return _deliver(request, asked, query)
@@ -353,9 +359,8 @@ def _rows(changed: Approval, asked: Asked, given: vote.Vote) -> list[audit.Row]:
     """The vote, and the decision if it was the last vote that was needed."""
     rows = [audit.row(**_audited(changed, "voted", asked, vote=given.document()))]
     if changed.outcome is not None:
-        version = changed.approval_id
-        models = {slug: {"version": version, "digest": digest} for slug, digest in changed.digests.items()}
-        rows.append(audit.row(**_audited(changed, "decided", asked, outcome=changed.outcome.document(), models=models)))
+        outcome, models = changed.outcome.document(), changed.models
+        rows.append(audit.row(**_audited(changed, "decided", asked, outcome=outcome, models=models)))
     return rows
 
 
@@ -376,22 +381,32 @@ def refuse(refusal: UserError) -> Response[str]:
     return page.answer(_STATUS.get(refusal.code, 400), page.problem(refusal.message))
 
 
-def unavailable(error: PlatformError | ClientError) -> Response[str]:
-    """Answers what is not the reader's fault."""
+def unavailable(error: PlatformError | ClientError | BotoCoreError) -> Response[str]:
+    """Answers what is not the reader's fault. An answer of AWS that got lost leaves open whether a write was made."""
     logger.error("unavailable", extra={"error": type(error).__name__})
-    words = "the page cannot be shown at the moment, and nothing was recorded; try again in a minute"
+    words = "the page cannot be shown at the moment; open the link again in a minute to see whether your answer counts"
     return page.answer(503, page.problem(words))
 
 
 def unknown(_error: NotFoundError) -> Response[str]:
     """Answers a wrong method, or an address that no page has."""
     wrong_method = http.is_wrong_method(app.current_event.raw_event, METHODS)
+    if wrong_method:
+        _audit_wrong_method((app.current_event.path_parameters or {}).get("approval_id", ""))
     words = "this page cannot be used in this way: open the complete link from the e-mail"
     return page.answer(405 if wrong_method else 404, page.problem(words))
 
 
+def _audit_wrong_method(approval_id: str) -> None:
+    try:
+        request, asked, _ = _signed(approval_id)
+    except UserError:  # the row is written, if there is such a request
+        return
+    _audit(request, "refused", asked, code="wrong_method")
+
+
 app.exception_handler(UserError)(refuse)
-app.exception_handler([PlatformError, ClientError])(unavailable)
+app.exception_handler([PlatformError, ClientError, BotoCoreError])(unavailable)
 app.not_found(unknown)
 
 

@@ -61,7 +61,7 @@ def _status(given: Mapping[str, str]) -> Status | None:
 
 def _size(given: Mapping[str, str]) -> int:
     text = given.get("limit") or str(_USUAL)
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:4]) <= _MOST:
+    if not text.isascii() or not text.isdigit() or len(text) > 2 or not 1 <= int(text) <= _MOST:
         raise UserError(f"limit must be a whole number from 1 to {_MOST}", code="bad_limit")
     return int(text)
 

@@ -29,7 +29,7 @@ from tenant_experience.aws import (
 from tenant_experience.environment import setting, whole_number
 from tenant_experience.errors import UserError
 from tenant_experience.log_redaction import redacted_json
-from tenant_experience.release import approval, approver, brief, stage_email
+from tenant_experience.release import approval, approver, automatic, brief, stage_email
 from tenant_experience.release.approval import Approval, Asked
 from tenant_experience.release.brief import Brief
 from tenant_experience.release.cost import cost_sentences
@@ -61,7 +61,10 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         request = take_backs.first_vote(request, wish, now)
     if request.status == "pending":
         request = decisions.supersede_older(request, iso_time(now))
-    if request.status != "pending":  # superseded; or decided before the execution was redriven: the decision stands
+    if request.status == "pending":
+        request = decisions.approve_by_rules(request, iso_time(now))
+    # Superseded; approved by the rules; or decided before the execution was redriven, and then the decision stands.
+    if request.status != "pending":
         decisions.deliver(release)
         return {"approval_id": release, "mailed": 0}
     waiting = [each for each in request.asked if not each.mailed and request.vote_of(each.address) is None]
@@ -82,6 +85,7 @@ def _request(event: dict[str, Any], now: int) -> Approval:
     words = Words.read(quality.get("words"))
     whole = _brief(release, outcomes, quality["warnings"], words, _instance_seconds(event["execution_arn"]))
     live = release_table.read_live(event["use_case"])
+    against = automatic.hindrances(outcomes, whole, live) if rules.mode == "automatic" else ()
     asked = approver.who_may_decide(approvers.confirmed(), rules, requested_by)
     return Approval(
         approval_id=release,
@@ -105,6 +109,8 @@ def _request(event: dict[str, Any], now: int) -> Approval:
             data_layout.raw_batch(event["use_case"], event["batch"]) if "batch" in event else "",
             words,
             whole.short(),
+            automatic=automatic.reason(whole) if rules.mode == "automatic" and not against else "",
+            not_automatic=against,
         ),
     )
 

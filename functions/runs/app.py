@@ -9,7 +9,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tenant_experience import data_layout
 from tenant_experience.api import http
@@ -77,8 +77,8 @@ def refuse(refusal: UserError) -> Response[str]:
     return _problem(_STATUS.get(refusal.code, 400), refusal.message)
 
 
-def unavailable(error: PlatformError | ClientError) -> Response[str]:
-    """Answers what is not the reader's fault."""
+def unavailable(error: PlatformError | ClientError | BotoCoreError) -> Response[str]:
+    """Answers what is not the reader's fault, such as a history that Step Functions is asked for too often."""
     logger.error("unavailable", extra={"error": type(error).__name__})
     return _problem(503, "the page cannot be shown at the moment; try again in a minute")
 
@@ -102,7 +102,7 @@ def _page(status: int, html: str, more: Mapping[str, str] | None = None) -> Resp
 
 
 app.exception_handler(UserError)(refuse)
-app.exception_handler([PlatformError, ClientError])(unavailable)
+app.exception_handler([PlatformError, ClientError, BotoCoreError])(unavailable)
 app.not_found(unknown)
 
 

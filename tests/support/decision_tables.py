@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tenant_experience.aws import executions, link_signature, notifications, objects, release_table
+from tenant_experience.aws import decisions, executions, link_signature, notifications, objects, release_table
 from tenant_experience.errors import PlatformError, UserError
 
 _CLIENTS = (objects.s3, release_table.dynamodb, link_signature.kms)
@@ -34,6 +34,7 @@ def decision_tables() -> Iterator[Answers]:
         _create("audit", ["release", "at"])
         answers = Answers()
         monkeypatch.setattr(executions, "answer", answers.take)
+        monkeypatch.setattr(decisions, "_LOOK_SECONDS", 0)
         monkeypatch.setattr(notifications, "send_to", lambda *mail: answers.mails.append(mail))
         yield answers
         for client in _CLIENTS:

@@ -68,6 +68,9 @@ def test_published_messages_are_files_and_pages(
     mail = inbox()[0]
     here = f"{server['url']}/_aws/execute-api/abc123/v1/approvals/7?mac=x&y=1"
     assert (mail["to"], mail["subject"], mail["links"][0]) == ("b@example.com", "Décision?", here)
+    log = (state_folder / "server.log").read_text()
+    assert f"publish to {topic}" in log
+    assert "Look" not in log  # a text may hold a code or a link that decides
 
     status, page = fetch(mail["url"])
     assert status == 200

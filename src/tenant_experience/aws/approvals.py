@@ -27,11 +27,13 @@ from tenant_experience.use_case.approval_rules import ApprovalRules
 
 BY_USE_CASE = "by_use_case"
 _ATTEMPTS = 12
+# Longer than the call to Step Functions takes with all its retries.
+_DELIVERY_SECONDS = 60
 _CONFLICTS = {"ConditionalCheckFailed", "TransactionConflict"}
 # Attributes of a request that is asked anew which tell of the earlier one.
 _OF_THE_PAST = (
     *("votes", "outcome", "superseded_by", "decided_at", "delivered", "reminded", "outcome_mailed"),
-    *("approver", "reason", "mailed"),
+    *("approver", "reason", "mailed", "delivering"),
 )
 Rows = Callable[[Approval], Sequence[audit.Row]]
 
@@ -54,7 +56,7 @@ def open_approval(approval: Approval, task_token: str, *, now: int) -> Approval:
         elif stored.status == "pending":
             wanted, names = replace(stored, revision=stored.revision + 1, summary=approval.summary), ()
         else:
-            wanted, names = replace(stored, revision=stored.revision + 1, delivered=False), ("delivered",)
+            wanted, names = replace(stored, revision=stored.revision + 1, delivered=False), ("delivered", "delivering")
         try:
             dynamodb().update_item(**_update(wanted, stored, task_token=task_token, removed=names))
         except ClientError as error:
@@ -166,14 +168,36 @@ def mark_opened(approval: Approval, asked: Asked, when: str) -> bool:
     return _note_asked(approval, asked, "opened", when)
 
 
-def mark_delivered(approval: Approval) -> None:
-    """Records that the waiting execution has received the decision."""
-    change(approval.approval_id, lambda stored: _delivered(stored, approval))
+def claim_delivery(approval: Approval, now: int) -> bool:
+    """Whether the caller may pass this decision on. One at a time may, because a token is taken once.
+
+    A caller that dies loses the claim by time.
+    """
+    is_free = "(attribute_not_exists(delivering) OR delivering < :now)"
+    return _write_claim(approval, now + _DELIVERY_SECONDS, is_free, now)
 
 
-def _delivered(stored: Approval, approval: Approval) -> Approval:
-    same = (stored.status, stored.decided_at) == (approval.status, approval.decided_at)
-    return replace(stored, delivered=True) if same else stored
+def release_delivery(approval: Approval) -> None:
+    """Gives the claim back, because the decision could not be passed on."""
+    _write_claim(approval, 0, "delivering > :now", 0)
+
+
+def _write_claim(approval: Approval, until: int, condition: str, now: int) -> bool:
+    same, read = _as_read(approval)
+    try:
+        dynamodb().update_item(
+            TableName=setting("RELEASE_TABLE"),
+            Key=key_of("approval", approval.approval_id),
+            UpdateExpression="SET delivering = :until",
+            ConditionExpression=f"{same} AND attribute_not_exists(delivered) AND {condition}",
+            ExpressionAttributeNames={"#revision": "revision"},
+            ExpressionAttributeValues={**read, ":until": {"N": str(until)}, ":now": {"N": str(now)}},
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
 
 
 def _note_asked(approval: Approval, asked: Asked, attribute: str, when: str, rows: Sequence[audit.Row] = ()) -> bool:
@@ -225,20 +249,22 @@ def _update(
     gone = [name for name in removed if name not in values]
     written = {f":{name}": TypeSerializer().serialize(value) for name, value in values.items()}
     names = {key: name for key, name in names.items() if name in values or name in gone or name == "revision"}
-    if stored is None:
-        condition = "attribute_not_exists(id)"
-    elif stored.revision == 0:  # written by an earlier version
-        condition = "attribute_exists(id) AND attribute_not_exists(#revision)"
-    else:
-        condition, written[":read"] = "#revision = :read", {"N": str(stored.revision)}
+    condition, read = _as_read(stored) if stored else ("attribute_not_exists(id)", {})
     return {
         "TableName": setting("RELEASE_TABLE"),
         "Key": key_of("approval", wanted.approval_id),
         "UpdateExpression": f"SET {sets}" + (f" REMOVE {', '.join(f'#{name}' for name in gone)}" if gone else ""),
         "ConditionExpression": condition,
         "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": written,
+        "ExpressionAttributeValues": written | read,
     }
+
+
+def _as_read(stored: Approval) -> tuple[str, dict[str, Any]]:
+    """The condition that nobody has changed a request since it was read, and its values."""
+    if stored.revision == 0:  # written by an earlier version
+        return "attribute_exists(id) AND attribute_not_exists(#revision)", {}
+    return "#revision = :read", {":read": {"N": str(stored.revision)}}
 
 
 def _content(approval: Approval) -> dict[str, Any]:

@@ -10,15 +10,24 @@ from botocore.exceptions import ClientError
 
 from tenant_experience.aws.notifications import sns
 from tenant_experience.environment import setting
-from tenant_experience.release.approver import Approver, Subscription
+from tenant_experience.release.approver import Approver, Subscription, check_nobody_overhears
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 
+_SCOPE = "MessageAttributes"
+
+
 def confirmed() -> list[Approver]:
-    """Everybody who can be asked, in the order of their addresses."""
-    return [each.approver for each in subscriptions(setting("APPROVAL_TOPIC")) if each.approver is not None]
+    """Everybody who can be asked, in the order of their addresses.
+
+    Raises:
+        ApproverNotSubscribedError: what is sent to one of them could be read in another mailbox.
+    """
+    found = subscriptions(setting("APPROVAL_TOPIC"))
+    check_nobody_overhears(found)
+    return [each.approver for each in found if each.approver is not None]
 
 
 def subscriptions(topic: str, client: SNSClient | None = None) -> list[Subscription]:
@@ -52,7 +61,9 @@ def _subscription(client: SNSClient, address: str, arn: str) -> Subscription:
         address,
         arn,
         is_authenticated=attributes.get("ConfirmationWasAuthenticated") == "true",
-        is_filtered=json.loads(attributes.get("FilterPolicy") or "{}") == filter_policy(address),
+        # A filter of the body lets none of our messages by.
+        is_filtered=json.loads(attributes.get("FilterPolicy") or "{}") == filter_policy(address)
+        and attributes.get("FilterPolicyScope", _SCOPE) == _SCOPE,
     )
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 from tenant_experience.aws import approvals, audit, executions
 from tenant_experience.aws.release_table import read_live
-from tenant_experience.errors import UserError
-from tenant_experience.release import decision
+from tenant_experience.errors import PlatformError, UserError
+from tenant_experience.release import automatic, decision
 from tenant_experience.release.approval import Approval
+
+_LOOKS, _LOOK_SECONDS = 15, 0.2
 
 
 def deliver(approval_id: str) -> Approval:
@@ -21,17 +25,43 @@ def deliver(approval_id: str) -> Approval:
     request, token = approvals.read_approval(approval_id)
     if request.delivered or request.status == "pending":
         return request
+    if not approvals.claim_delivery(request, int(time.time())):
+        if ended := _seen_to_end(request):
+            return ended
+        raise PlatformError("the decision is being passed on at this moment; look again", code="not_delivered")
     try:
         executions.answer(token, request.decision)
-    except UserError:  # nobody waits; or an earlier call was taken, and its answer lost
-        return approvals.change(
+    except UserError:  # nobody waits; or an earlier call was taken and its answer lost, which RegisterModels says soon
+        return _seen_to_end(request) or approvals.change(
             approval_id,
-            decision.lost,
+            # Of a request that has changed since, this token says nothing.
+            lambda stored: decision.lost(stored) if stored.revision == request.revision else stored,
             lambda lost: [_row(lost, "withdrawn")] if lost.status != request.status else [],
         )
-    approvals.mark_delivered(request)
+    except PlatformError:
+        approvals.release_delivery(request)
+        raise
+    taken = receive(approval_id, request.status, request.decided_at)
     audit.append(approval_id, "delivered", use_case=request.use_case, decision=request.status)
-    return approvals.read_approval(approval_id)[0]
+    return taken
+
+
+def _seen_to_end(request: Approval) -> Approval | None:
+    """The request as soon as somebody else has written that its decision was delivered; None if nobody does for 3 s."""
+    for _ in range(_LOOKS):
+        stored, _token = approvals.read_approval(request.approval_id)
+        if stored.delivered or stored.status != request.status:
+            return stored
+        time.sleep(_LOOK_SECONDS)
+    return None
+
+
+def deliver_now_or_later(approval_id: str) -> Approval:
+    """Delivers what is recorded; FollowUpApprovals does it where that is not possible at the moment."""
+    try:
+        return deliver(approval_id)
+    except PlatformError:
+        return approvals.read_approval(approval_id)[0]
 
 
 def receive(approval_id: str, status: str, decided_at: str) -> Approval:
@@ -54,7 +84,7 @@ def supersede(approval_id: str, by: str, decided_at: str) -> Approval:
         lambda stored: decision.supersede(stored, by, decided_at),
         lambda changed: [_row(changed, "superseded", by=by)],
     )
-    return deliver(approval_id)
+    return deliver_now_or_later(approval_id)
 
 
 def supersede_older(request: Approval, decided_at: str) -> Approval:
@@ -75,6 +105,25 @@ def supersede_older(request: Approval, decided_at: str) -> Approval:
     return request
 
 
+def approve_by_rules(request: Approval, decided_at: str) -> Approval:
+    """Approves a request by the rules of its use case, if they say so; the caller delivers the decision."""
+    return approvals.change(
+        request.approval_id,
+        lambda stored: decision.approve_by_rules(stored, decided_at),
+        lambda changed: [
+            audit.row(
+                changed.approval_id,
+                "decided",
+                use_case=changed.use_case,
+                by=automatic.APPROVER,
+                because=changed.summary.automatic,
+                outcome=changed.outcome.document() if changed.outcome else None,
+                models=changed.models,
+            )
+        ],
+    )
+
+
 def withdraw(approval_id: str, by: str, reason: str, decided_at: str) -> Approval:
     """Withdraws a request, and tells the execution that waits for it.
 
@@ -86,7 +135,7 @@ def withdraw(approval_id: str, by: str, reason: str, decided_at: str) -> Approva
         lambda stored: decision.withdraw(stored, by, reason, decided_at),
         lambda changed: [_row(changed, "withdrawn", by=by, reason=reason)],
     )
-    return deliver(approval_id)
+    return deliver_now_or_later(approval_id)
 
 
 def _row(request: Approval, event: audit.Event, by: str = "", reason: str = "") -> audit.Row:

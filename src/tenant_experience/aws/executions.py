@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tenant_experience.environment import setting
 from tenant_experience.errors import PlatformError, UserError
@@ -97,8 +97,8 @@ def answer(task_token: str, output: Mapping[str, Any]) -> None:
     """
     try:
         stepfunctions().send_task_success(taskToken=task_token, output=json.dumps(output))
-    except ClientError as error:
-        if error.response["Error"]["Code"] in _NOBODY_WAITS:
+    except (ClientError, BotoCoreError) as error:
+        if isinstance(error, ClientError) and error.response["Error"]["Code"] in _NOBODY_WAITS:
             raise UserError("the release is no longer waiting for this decision", code="nobody_waits") from error
         raise PlatformError(
             f"the decision could not be passed to the waiting execution: {error}", code="not_delivered"

@@ -29,6 +29,10 @@ def kms() -> KMSClient:
 def sign(text: bytes) -> str:
     """The MAC of ``text``, URL-safe."""
     mac = kms().generate_mac(KeyId=setting("LINK_KEY"), MacAlgorithm=_ALGORITHM, Message=text)["Mac"]
+    return _written(mac)
+
+
+def _written(mac: bytes) -> str:
     return base64.urlsafe_b64encode(mac).decode().rstrip("=")
 
 
@@ -47,7 +51,8 @@ def check(text: bytes, signature: str) -> None:
         mac = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
     except (binascii.Error, ValueError) as error:
         raise bad_link() from error
-    if len(mac) != 32:
+    # Decoding skips characters that base64 does not have, and the last one has bits that no byte holds.
+    if len(mac) != 32 or _written(mac) != signature:
         raise bad_link()
     try:
         kms().verify_mac(KeyId=setting("LINK_KEY"), MacAlgorithm=_ALGORITHM, Message=text, Mac=mac)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tenant_experience.aws import approvals
 from tenant_experience.aws.release_table import dynamodb, key_of
+from tenant_experience.data_layout import RELEASE_ID
 from tenant_experience.environment import setting
 from tenant_experience.errors import UserError
 from tenant_experience.release.approval import Approval, Status
 
+_TIME = re.compile(r"[0-9T:.Z+-]{10,40}", re.ASCII)
 _READ_AT_ONCE = 100
 _MAX_QUERIES = 10
 # A request whose time is over counts as expired before anybody has written that down.
@@ -54,7 +57,12 @@ class Place:
             given = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         except ValueError:
             given = None
-        if not isinstance(given, list) or len(given) != 3 or not all(isinstance(each, str) for each in given):
+        if (
+            not isinstance(given, list)
+            or len(given) != 3
+            or not all(isinstance(each, str) for each in given)
+            or not (given[1:] == ["", ""] or (RELEASE_ID.fullmatch(given[1]) and _TIME.fullmatch(given[2])))
+        ):
             raise UserError("leave the cursor out, or send it as the page before gave it", code="bad_cursor")
         return cls(*given)
 

@@ -4,6 +4,7 @@ __all__ = [
     "approval",
     "approval_email",
     "approver",
+    "automatic",
     "brief",
     "cause",
     "confirmation",

@@ -54,6 +54,8 @@ class ApprovalSummary:
         batch: the uploader's folder, ``raw/<use case>/<batch>/``; empty where it is not known.
         words: what texts call records and partitions.
         brief: what matters, in a few sentences; without a verdict in requests of earlier versions.
+        automatic: why the rules of the use case approve it by themselves; empty where they do not.
+        not_automatic: why not, in sentences; none where they do, or where they leave every decision to people.
         take_back: what a request to take a release back would change; None of a release.
     """
 
@@ -69,6 +71,8 @@ class ApprovalSummary:
     batch: str = ""
     words: Words = field(default_factory=Words)
     brief: ShortBrief = field(default_factory=ShortBrief)
+    automatic: str = ""
+    not_automatic: tuple[str, ...] = ()
     take_back: TakeBack | None = None
 
     @property
@@ -91,6 +95,8 @@ class ApprovalSummary:
             "batch": self.batch,
             "words": self.words.document(),
             "brief": asdict(self.brief),
+            "automatic": self.automatic,
+            "not_automatic": list(self.not_automatic),
             **({"take_back": self.take_back.document()} if self.take_back else {}),
         }
 
@@ -110,6 +116,8 @@ class ApprovalSummary:
             batch=document.get("batch", ""),
             words=Words.read(document.get("words")),
             brief=ShortBrief.read(document.get("brief")),
+            automatic=document.get("automatic", ""),
+            not_automatic=tuple(document.get("not_automatic", ())),
             take_back=TakeBack.read(document["take_back"]) if "take_back" in document else None,
         )
 
@@ -231,6 +239,11 @@ class Approval:
             "decided_at": self.decided_at,
         }
 
+    @property
+    def models(self) -> dict[str, dict[str, str]]:
+        """Slug -> version and digest, for the audit."""
+        return {slug: {"version": self.approval_id, "digest": digest} for slug, digest in self.digests.items()}
+
     def is_open(self, now: int) -> bool:
         """Whether a decision may still be taken at ``now`` (Unix seconds)."""
         return self.status == "pending" and now < self.expires_at
@@ -278,6 +291,9 @@ def summarise(
     batch: str = "",
     words: Words | None = None,
     brief: ShortBrief | None = None,
+    *,
+    automatic: str = "",
+    not_automatic: tuple[str, ...] = (),
 ) -> ApprovalSummary:
     """What an approver needs to see.
 
@@ -291,6 +307,8 @@ def summarise(
         batch: the uploader's folder; empty where it is not known.
         words: of the use case; None where they are not known.
         brief: what matters; None where that is not known.
+        automatic: why the rules of the use case approve it by themselves.
+        not_automatic: why not.
     """
     results = [partition for shard in shards for partition in shard.partitions]
     ready = [partition for partition in results if partition.is_ready]
@@ -308,6 +326,8 @@ def summarise(
         batch=batch,
         words=words or Words(),
         brief=brief or ShortBrief(),
+        automatic=automatic,
+        not_automatic=not_automatic,
     )
 
 

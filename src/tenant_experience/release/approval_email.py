@@ -29,6 +29,12 @@ def write(request: Approval, link: str) -> tuple[str, str]:
         [f"Release {summary.release} of {summary.use_case} is ready for your decision, until {until}."],
         [*_wrapped(f"{brief.verdict}.", "")] if brief.verdict else [],
         list(_warnings(summary)),
+        [
+            "The rules of the use case leave this release to you:",
+            *(line for text in summary.not_automatic for line in _wrapped(text, "  - ")),
+        ]
+        if summary.not_automatic
+        else [],
         list(_trained(summary)),
         ["What would change", *(line for text in brief.changes for line in _wrapped(text, "  - "))]
         if brief.changes

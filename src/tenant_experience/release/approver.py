@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.use_case.approval_rules import ApprovalRules
 
+_OVERHEARS = (
+    "does not count: without a filter of its own address it may get the links and codes of others, so remove it"
+)
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -75,11 +78,26 @@ class Subscription:
             return "waits for its confirmation"
         if not self.is_authenticated:
             return "does not count: the link of its e-mail was opened"
-        return "approver" if self.is_filtered else "does not count: its filter is missing"
+        return "approver" if self.is_filtered else _OVERHEARS
 
 
 class ApproverNotSubscribedError(PlatformError):
     """Fewer approvers are confirmed than the rules of the use case need. The execution can be redriven."""
+
+
+def check_nobody_overhears(found: Iterable[Subscription]) -> None:
+    """Accepts subscriptions of which none gets what is sent to others: their links, and the codes that confirm.
+
+    Raises:
+        ApproverNotSubscribedError: one may.
+    """
+    if count := sum(bool(each.arn) and not each.is_filtered for each in found):
+        raise ApproverNotSubscribedError(
+            f"{count} {'subscription' if count == 1 else 'subscriptions'} of the topic of requests may get the links "
+            "and codes of other approvers, because the filter is not the own address. `tenx approvers list` shows "
+            "which, and `tenx approvers remove ADDRESS` ends it; then redrive the execution",
+            code="approver_overheard",
+        )
 
 
 def who_may_decide(confirmed: Iterable[Approver], rules: ApprovalRules, requested_by: str) -> list[Approver]:
@@ -94,7 +112,10 @@ def who_may_decide(confirmed: Iterable[Approver], rules: ApprovalRules, requeste
         UserError: ``missing_requested_by`` when the maker may not decide, and nobody knows who that is.
         ApproverNotSubscribedError: they are fewer than must approve.
     """
-    everybody = list(confirmed)
+    by_id: dict[str, Approver] = {}
+    for each in confirmed:  # addresses that differ in the case of their letters alone are one person with one vote
+        by_id.setdefault(each.id, each)
+    everybody = list(by_id.values())
     if rules.maker == "may_not_decide" and not requested_by:
         raise UserError(
             "the rules of the use case say that who uploads a batch may not decide about it, so manifest.json must "

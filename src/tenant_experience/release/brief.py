@@ -149,6 +149,8 @@ class PartitionBrief:
         changes: who changes group; None where that is not known.
         warnings: of this model.
         notes: what is good to know besides, in sentences.
+        gates: how many gates the model has passed.
+        compared_with: the version of the live model that it was compared with; empty for none.
     """
 
     partition: str
@@ -162,6 +164,8 @@ class PartitionBrief:
     changes: Changes | None = None
     warnings: tuple[BriefWarning, ...] = ()
     notes: tuple[str, ...] = ()
+    gates: int = 0
+    compared_with: str = ""
 
     @property
     def weight(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tenant_experience.errors import UserError
+from tenant_experience.release import automatic
 from tenant_experience.release.approval import Approval
 from tenant_experience.release.approver import approver_id
 from tenant_experience.release.vote import Vote, outcome_of
@@ -50,6 +51,20 @@ def cast(request: Approval, vote: Vote, now: int) -> Approval:
         return replace(request, votes=votes)
     status = "approved" if outcome.approves_any else "rejected"
     return replace(request, votes=votes, outcome=outcome, status=status, decided_at=vote.decided_at)  # type: ignore[arg-type]
+
+
+def approve_by_rules(request: Approval, decided_at: str) -> Approval:
+    """The request after the rules of its use case approved it, whatever its quorum is.
+
+    One that has ended, or that people were asked about, stays as it is; and only people take a release back.
+    """
+    asked_people = bool(request.votes) or any(each.mailed for each in request.asked)
+    says_so = request.rules.mode == "automatic" and request.summary.automatic and not request.summary.not_automatic
+    if request.kind != "release" or request.status != "pending" or asked_people or not says_so:
+        return request
+    vote = Vote("", automatic.APPROVER, None, {}, request.summary.automatic, decided_at)
+    outcome = outcome_of(request.partitions, [vote], 1)
+    return replace(request, votes=(vote,), outcome=outcome, status="approved", decided_at=decided_at)
 
 
 def check_open(request: Approval, now: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,6 +57,8 @@ _TAKEN_BACK: dict[str, tuple[str, str, str]] = {
 }
 # What each e-mail says before its link to the page of the run.
 RUN_PAGE = "The whole run, from its start to its end"
+# No colon and no slash, so that it is no link of another kind.
+_ADDRESS = re.compile(r"[\w.+=-]+@[\w.-]+;?", re.ASCII)
 _MAX_NAMED = 20
 _MAX_REASON = 1000
 
@@ -177,11 +180,10 @@ def _facts(outcome: Outcome) -> Iterator[str]:
 
 def _words(value: str, name: str) -> str:
     """A value without links. An approver's own address is one that mail programs may show as one."""
-    return (
-        value
-        if name in ("decided by", "withdrawn by") and value.isascii() and value.isprintable()
-        else readable_without_links(value)
-    )
+    if name not in ("decided by", "withdrawn by"):
+        return readable_without_links(value)
+    words = value.split(" ")
+    return " ".join(each if _ADDRESS.fullmatch(each) else readable_without_links(each) for each in words)
 
 
 def _not_approved(rejected: Mapping[str, str]) -> Iterator[str]:

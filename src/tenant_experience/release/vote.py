@@ -15,6 +15,8 @@ MAX_NAME = 120
 # What stands for every partition, where a vote is about the release as a whole.
 ALL = "all"
 _WHOLE = "*"
+# What stands around names and addresses in ``Vote.by``: no name may look like another approver's.
+_NOT_IN_NAMES = dict.fromkeys(map(ord, "();@\uff08\uff09\uff1b\uff20\ufe6b"), " ")
 Form = Mapping[str, Sequence[str]]
 
 
@@ -23,7 +25,7 @@ class Vote:
     """What one approver answered. It names every partition, or is about all of them.
 
     Attributes:
-        address: which the link was sent to; the vote is recorded under it.
+        address: which the link was sent to; the vote is recorded under it. Empty for the rules of the use case.
         name: as typed; a courtesy.
         approved: the slugs of the partitions that may go live; None for all.
         rejected: slug -> why; ``*`` stands for all.
@@ -45,8 +47,8 @@ class Vote:
 
     @property
     def by(self) -> str:
-        """Who it is from, as a person reads it."""
-        return f"{self.address} ({self.name})" if self.name else self.address
+        """Who it is from, as a person reads it. The rules of a use case have a name and no address."""
+        return f"{self.address} ({self.name})" if self.name and self.address else self.address or self.name
 
     @property
     def said(self) -> tuple[Any, ...]:
@@ -169,6 +171,7 @@ def read_vote(form: Form, *, address: str, partitions: Sequence[str], decided_at
     """
     decision = _text(form, "decision")
     name, reason, why_not = (_text(form, field) for field in ("approver", "reason", "reject_reason"))
+    name = " ".join(name.translate(_NOT_IN_NAMES).split())
     if decision not in ("approve", "reject"):
         raise UserError("choose Approve or Reject", code="bad_decision")
     if len(name) > MAX_NAME:

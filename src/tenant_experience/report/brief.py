@@ -89,6 +89,8 @@ def partition_brief(
         changes=_changes(evaluation),
         warnings=tuple(_warnings(evaluation, population)),
         notes=(evaluation.validation.headline, *offers),
+        gates=sum(gate.passed for gate in evaluation.gates),
+        compared_with=champion.version if champion else "",
     )
 
 

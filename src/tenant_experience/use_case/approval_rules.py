@@ -15,10 +15,12 @@ import yaml
 from tenant_experience.errors import UserError
 from tenant_experience.json_document import parse_json
 
-Mode = Literal["manual"]
+Mode = Literal["manual", "automatic"]
 Maker = Literal["may_decide", "may_not_decide"]
 Confirm = Literal["code", "typed"]
 MAXIMUM_QUORUM = 20
+# The state RequestApproval waits a little longer, whatever a use case says.
+LONGEST_SECONDS = 30 * 86400
 # Of a manifest: what asks for features alone, and what only matters where a model is trained.
 _FEATURES_ONLY = "features_only"
 _OF_TRAINING = ("hyperparameters", "models", "tuning", "groups", "outcomes")
@@ -31,11 +33,12 @@ class ApprovalRules:
     """Who decides about a release, and how.
 
     Attributes:
-        mode: ``manual``: people decide.
+        mode: ``manual``: people decide. ``automatic``: the rules approve a release that nothing speaks against, and
+            people decide about the others.
         quorum: how many approvers must approve a partition; one of them can reject it.
         maker: whether the person whom the manifest names under ``requested_by`` may decide.
         expires_after: how long a request waits, such as ``7d``, ``12h`` or ``30m``; None for as long as the stack's
-            parameter says, and never longer.
+            parameter says.
         remind: whether those who have not decided are reminded.
         confirm: what an approver brings in a second step: ``code``, which is mailed to them; or ``typed``, the id of
             the release, which keeps nobody out who has the link.
@@ -63,17 +66,19 @@ class ApprovalRules:
             raise ValueError(f"remind must be true or false (it is {self.remind!r})")  # noqa: TRY004 - as the others
         if self.expires_after is not None and not _DURATION.fullmatch(str(self.expires_after)):
             raise ValueError(f"expires_after must be a time like 7d, 12h or 30m (it is {self.expires_after!r})")
+        if self.expires_in(0) > LONGEST_SECONDS:
+            raise ValueError(f"expires_after must be at most 30d (it is {self.expires_after!r})")
 
-    def expires_in(self, longest: int) -> int:
+    def expires_in(self, usual: int) -> int:
         """How many seconds a request waits.
 
         Args:
-            longest: what the stack allows.
+            usual: what the stack's parameter says.
         """
         if self.expires_after is None:
-            return longest
+            return usual
         number, unit = self.expires_after[:-1], self.expires_after[-1]
-        return min(longest, int(number) * _SECONDS[unit])
+        return int(number) * _SECONDS[unit]
 
     def document(self) -> dict[str, Any]:
         """As a JSON object."""

@@ -9,6 +9,7 @@ import pytest
 
 from operations.releases import FinishedRelease
 from tests.support.drives import Drive
+from tests.support.fault_rules import operation
 from tests.support.flow import APPROVED_AS, Flow
 from tests.support.server_kill import kill_and_start_the_server
 from tests.support.waiting import until
@@ -59,3 +60,26 @@ def test_a_killed_server_comes_back_and_its_release_is_redriven(flow: Flow, firs
     assert end.packages == [("Approved", f"approved by {APPROVED_AS}: looks right")]
     assert len(drive.mails(f"Decision needed: release {drive.release}")) == 1
     assert flow.get(f"/tenants/{tenant}/prediction").json()["model_version"] == drive.release
+
+
+@pytest.mark.slow
+def test_a_decision_that_is_written_and_not_passed_on_outlives_the_server(flow: Flow, first: FinishedRelease) -> None:
+    assert first.execution["status"] == "SUCCEEDED"
+    before = flow.live()
+    drive = Drive(flow, decide=lambda _mail: None)
+    drive.start(flow.events(seed=25, tenants=TENANTS))
+    mail = flow.mailbox.wait_for(f"Decision needed: release {drive.release}")
+    with flow.failing(operation("stepfunctions:SendTaskSuccess", "KmsThrottlingException")):
+        answer = flow.answer(mail, flow.http.get(mail["links"][0]))
+        assert answer.status_code == 503
+        assert "The decision is recorded, but not delivered yet" in answer.text
+        kill_and_start_the_server(flow, drive, "RequestApproval")
+    stopped = drive.follow()
+    assert (stopped.status, stopped.error, stopped.state) == ("FAILED", "States.ServiceRestart", "RequestApproval")
+    assert flow.live() == before
+
+    end = drive.redrive()
+    assert (end.status, end.live) == ("SUCCEEDED", drive.release)
+    assert end.packages == [("Approved", f"approved by {APPROVED_AS}: looks right")]
+    assert len(drive.mails(f"Decision needed: release {drive.release}")) == 1
+    assert len(drive.mails(f"Your code to decide about release {drive.release}")) == 1

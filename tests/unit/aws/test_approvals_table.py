@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
-from tenant_experience.aws import approvals, decisions, release_table
+from tenant_experience.aws import approvals, decisions, executions, release_table
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.release import decision
 from tenant_experience.release.approval import Approval, Asked
@@ -206,6 +207,123 @@ def test_a_withdrawn_request_is_told_and_takes_no_vote(answers: Answers) -> None
     assert answers.taken["token"]["decision"] == "withdrawn"
     with pytest.raises(UserError, match="withdrawn"):
         vote()
+
+
+def delivering(monkeypatch: pytest.MonkeyPatch, answers: Answers, meanwhile: Callable[[], object]) -> None:
+    """Something happens once, after the execution has taken a decision and before that is written down."""
+    todo = [meanwhile]
+
+    def take(token: str, output: dict[str, Any]) -> None:
+        answers.take(token, output)
+        if todo:
+            todo.pop()()
+
+    monkeypatch.setattr(executions, "answer", take)
+
+
+def test_of_two_who_deliver_at_once_one_does_and_the_other_says_to_look_again(
+    monkeypatch: pytest.MonkeyPatch, answers: Answers
+) -> None:
+    """The second one, whose call would be refused, must not take the decision for lost."""
+    opened(request())
+    vote()
+
+    def second() -> None:
+        with pytest.raises(PlatformError, match="not_delivered"):
+            decisions.deliver("r1")
+
+    delivering(monkeypatch, answers, second)
+    assert decisions.deliver("r1").delivered
+    assert (approvals.read_approval("r1")[0].status, len(answers.taken)) == ("approved", 1)
+    assert [row["event"] for row in audited()] == ["delivered"]
+
+
+def test_who_waits_for_the_delivery_of_another_sees_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(request())
+    decided = vote()
+    assert approvals.claim_delivery(decided, int(time.time()))
+    monkeypatch.setattr(decisions.time, "sleep", lambda _seconds: decisions.receive("r1", "approved", "t"))
+    assert decisions.deliver("r1").delivered
+
+
+def test_a_delivery_whose_function_died_is_taken_over_and_its_decision_stands(answers: Answers) -> None:
+    """It died after the execution had taken the decision; RegisterModels says so, whatever was thought meanwhile."""
+    opened(request())
+    decided = vote()
+    assert approvals.claim_delivery(decided, int(time.time()) - 61)
+    answers.taken["token"] = decided.decision
+    assert decisions.deliver("r1").status == "withdrawn"
+    told = decisions.receive("r1", "approved", "t")
+    assert (told.status, told.delivered, told.approves("east")) == ("approved", True, True)
+
+
+def test_a_call_whose_answer_was_lost_is_no_lost_decision(monkeypatch: pytest.MonkeyPatch, answers: Answers) -> None:
+    """The execution goes on by it, and RegisterModels writes that soon after."""
+    opened(request())
+    answers.taken["token"] = vote().decision
+    monkeypatch.setattr(decisions.time, "sleep", lambda _seconds: decisions.receive("r1", "approved", "t"))
+    assert decisions.deliver("r1").status == "approved"
+    assert audited() == []
+
+
+def test_an_older_release_that_cannot_be_told_now_does_not_keep_the_newer_one_from_asking(answers: Answers) -> None:
+    opened(request(), "token-1")
+    newer = opened(request("r2", started_at="2026-11-29T09:30:00Z"), "token-2")
+    answers.unreachable = 1
+    assert decisions.supersede_older(newer, "t").status == "pending"
+    told, _ = approvals.read_approval("r1")
+    assert (told.status, told.superseded_by, told.delivered) == ("superseded", "r2", False)
+    answers.unreachable = 1
+    ended = decisions.withdraw("r2", "arn:user", "a typo", "t")
+    assert (ended.status, ended.delivered) == ("withdrawn", False)
+    for each in ("r1", "r2"):  # as FollowUpApprovals does
+        assert decisions.deliver(each).delivered
+    assert {token: each["decision"] for token, each in answers.taken.items()} == {
+        "token-1": "superseded",
+        "token-2": "withdrawn",
+    }
+
+
+def test_a_delivery_that_failed_can_be_tried_again_at_once(answers: Answers) -> None:
+    opened(request())
+    vote()
+    answers.unreachable = 1
+    with pytest.raises(PlatformError, match="not_delivered"):
+        decisions.deliver("r1")
+    assert decisions.deliver("r1").delivered
+
+
+def test_a_token_of_before_a_redrive_says_nothing_about_the_decision(
+    monkeypatch: pytest.MonkeyPatch, answers: Answers
+) -> None:
+    opened(request())
+    vote()
+    answers.ended.add("token")
+
+    def answer(token: str, output: dict[str, Any]) -> None:
+        if token == "token":  # noqa: S105 - of a test
+            opened(request(), "token-2")
+        answers.take(token, output)
+
+    monkeypatch.setattr(executions, "answer", answer)
+    assert decisions.deliver("r1").status == "approved"
+    assert decisions.deliver("r1").delivered
+    assert answers.taken["token-2"]["decision"] == "approved"
+
+
+def test_the_rules_approve_once_with_their_reason_in_the_audit(answers: Answers) -> None:
+    asked = request(quorum=2)
+    rules = replace(asked.rules, mode="automatic")
+    summary = replace(asked.summary, automatic="approved automatically: it is fine")
+    waiting = opened(replace(asked, rules=rules, summary=summary, digests={"east": "d"}))
+    assert [decisions.approve_by_rules(waiting, at).decided_at for at in ("t", "t2")] == ["t", "t"]
+    assert decisions.deliver("r1").votes[0].by == "the rules of the use case"
+    assert answers.taken["token"]["approver"] == "the rules of the use case"
+    with pytest.raises(UserError, match="already_decided"):
+        vote()
+    (decided,) = [row for row in audited() if row["event"] == "decided"]
+    assert (decided["by"], decided["because"]) == ("the rules of the use case", summary.automatic)
+    assert decided["models"] == {"east": {"version": "r1", "digest": "d"}}
 
 
 def test_an_unknown_approval_is_refused_by_name() -> None:

@@ -8,12 +8,15 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from tenant_experience.aws import approvals, decisions, link_signature, release_table
+from tenant_experience.aws import approvals, decisions, executions, link_signature, release_table
 from tenant_experience.release.release import LiveRelease
 from tenant_experience.use_case.approval_rules import ApprovalRules
 from tests.support.approval_pages import (
@@ -35,6 +38,8 @@ from tests.support.approval_pages import (
 )
 from tests.support.decision_tables import Answers, audited, decision_tables, empty
 from tests.support.requests_for_decision import ADA, BEN, CAT, request
+
+_ANSWER = executions.answer
 
 
 @pytest.fixture(scope="module")
@@ -199,13 +204,18 @@ def test_a_form_that_is_not_whole_comes_back_with_what_was_typed(call: Call) -> 
 
 def test_a_decision_that_was_not_delivered_is_sent_again_as_it_was_recorded(call: Call, answers: Answers) -> None:
     asked = opened()
-    answers.unreachable = 1
+    answers.unreachable = 2
     first = vote(call, asked, answers)
     assert first["statusCode"] == 503
     assert "recorded, but not delivered yet" in first["body"]
-    again = {"token": first["body"].split('name="token" value="')[1].split('"')[0], **REJECT}
-    assert call("POST", asked, body=urlencode(again))["statusCode"] == 303
+    again = {"token": first["body"].split('name="token" value="')[1].split('"')[0]}
+    assert call("POST", asked, body=urlencode(again))["statusCode"] == 503
+    # Who answers otherwise meanwhile is told that this was not recorded; the decision is delivered all the same.
+    told = call("POST", asked, BEN, urlencode({"token": token_of(asked, BEN), **REJECT}))
+    assert (told["statusCode"], "Your answer was not recorded" in told["body"]) == (409, True)
     assert answers.taken["token"]["decision"] == "approved"
+    assert audited()[-1]["code"] == "already_decided"
+    assert call("POST", asked, body=urlencode(again))["statusCode"] == 303
 
 
 def test_a_decision_that_nobody_waits_for_is_not_recorded_as_one(call: Call, answers: Answers) -> None:
@@ -338,3 +348,33 @@ def test_a_use_case_may_ask_for_the_id_instead_of_a_code(call: Call, answers: An
     assert call("POST", asked, body=urlencode({**second, "code": "r2"}))["statusCode"] == 400
     assert call("POST", asked, body=urlencode({**second, "code": " r1 "}))["statusCode"] == 303
     assert (status(), answers.mails) == ("approved", [])
+
+
+def test_the_page_says_why_the_rules_left_the_decision_to_people(call: Call) -> None:
+    told = replace(request().summary, not_automatic=("A warning stands.", "No model could be made for <South>."))
+    page = call("GET", opened(summary=told))["body"]
+    assert "<li>No model could be made for &lt;South&gt;.</li>" in page
+    assert "Why people are asked" not in call("GET", opened(approval_id="r2"))["body"]
+
+
+@pytest.mark.parametrize("lost", [EndpointConnectionError(endpoint_url="x"), ReadTimeoutError(endpoint_url="x")])
+def test_an_answer_of_aws_that_got_lost_is_not_told_as_nothing_recorded(
+    call: Call, answers: Answers, monkeypatch: pytest.MonkeyPatch, lost: Exception
+) -> None:
+    asked = opened()
+    assert preview(call, asked)["statusCode"] == 303
+    second = urlencode({**confirmation(call, asked), "code": answers.code})
+    with monkeypatch.context() as once:
+        once.setattr(executions, "answer", _ANSWER)
+        once.setattr(executions, "stepfunctions", lambda: SimpleNamespace(send_task_success=Mock(side_effect=lost)))
+        answer = call("POST", asked, body=second)
+    assert answer["statusCode"] == 503
+    assert "recorded, but not delivered yet" in answer["body"]
+    with monkeypatch.context() as once:
+        once.setattr(decisions, "deliver", Mock(side_effect=lost))
+        answer = call("POST", asked, body=second)
+    assert answer["statusCode"] == 503
+    assert "nothing was recorded" not in answer["body"]
+    assert call("POST", asked, body=second)["statusCode"] == 303
+    assert status() == "approved"
+    assert len(answers.taken) == 1

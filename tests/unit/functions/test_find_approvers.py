@@ -69,14 +69,22 @@ def test_nobody_to_ask_ends_the_release_and_says_what_helps() -> None:
     assert "`tenx approvers add ADDRESS`" in str(ended.value)
 
 
-def test_only_a_subscription_to_messages_of_its_own_counts(topic: str) -> None:
+DEAF = {"FilterPolicy": json.dumps({"to": ["deaf@example.com"]}), "FilterPolicyScope": "MessageBody"}
+OF_ANOTHER = {"FilterPolicy": json.dumps({"to": ["ada@example.com"]})}
+OF_ALL = {"FilterPolicy": json.dumps({"to": [{"exists": True}]})}
+
+
+@pytest.mark.parametrize("attributes", [{}, OF_ANOTHER, OF_ALL, DEAF])
+def test_nobody_is_asked_while_a_link_could_be_read_in_another_mailbox(topic: str, attributes: dict[str, str]) -> None:
     batch(TRAIN)
-    boto3.client("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="all@example.com")
-    boto3.client("sns").subscribe(TopicArn=topic, Protocol="sms", Endpoint="+15555550100")
-    subscribe(topic, "other@example.com", to="somebody@example.com")
-    with pytest.raises(ApproverNotSubscribedError):
-        find()
+    sns = boto3.client("sns")
+    sns.subscribe(TopicArn=topic, Protocol="sms", Endpoint="+15555550100")
     subscribe(topic, "ada@example.com")
+    assert find() == 1
+    arn = sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="deaf@example.com", Attributes=attributes)
+    with pytest.raises(ApproverNotSubscribedError, match="1 subscription of the topic of requests may get the links"):
+        find()
+    sns.unsubscribe(SubscriptionArn=arn["SubscriptionArn"])
     assert find() == 1
 
 
@@ -96,6 +104,15 @@ def test_the_rules_of_the_use_case_say_how_many_must_be_there(topic: str, rules:
     assert find() == 2
     batch(TRAIN, rules)
     with pytest.raises(ApproverNotSubscribedError, match=words):
+        find()
+
+
+def test_addresses_that_differ_in_case_alone_are_one_approver(topic: str) -> None:
+    subscribe(topic, "Ada@example.com", "ada@EXAMPLE.com", "ben@example.com")
+    batch(TRAIN, "approval: {quorum: 2}")
+    assert find() == 2
+    batch(TRAIN, "approval: {quorum: 3}")
+    with pytest.raises(ApproverNotSubscribedError, match="2 approvers are confirmed"):
         find()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import random
 import re
@@ -14,6 +15,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tenant_experience.aws import approvals, decisions, link_signature
+from tenant_experience.release.approval import Approval
 from tests.support.approval_pages import (
     APPROVE,
     Call,
@@ -101,35 +103,75 @@ def test_hostile_forms_decide_nothing_and_are_audited(call: Call, answers: Answe
     assert all("\n" not in subject for _, subject, _ in answers.mails)
 
 
-@pytest.mark.slow
-def test_links_and_requests_of_every_other_kind_decide_nothing(call: Call, answers: Answers) -> None:
+Request = tuple[str, Approval, dict[str, Any], tuple[int, ...]]
+
+
+def forged(rng: random.Random, asked: Approval, other: Approval) -> Iterator[Request]:
+    """Method, request, what else is sent, and the statuses that are right, for every link and body but a good one."""
+    good, body = link_signature.sign(asked.signed_text(ADA)), whole(asked)
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    signatures = [
+        good[:place] + rng.choice([c for c in alphabet if c != good[place]]) + good[place + 1 :]
+        for place in [*range(len(good)), *rng.choices(range(len(good)), k=200)]
+    ]
+    signatures += [good[:9] + "*" * 4 + good[9:], good + "=", good[:-1], good * 300, "", "\x00", "é" * 43, good.lower()]
+    signatures += [
+        link_signature.sign(approval.signed_text(address))
+        for approval in (other, replace(asked, expires_at=5), replace(asked, execution_arn="arn:another"))
+        for address in (ADA, BEN, CAT, "dan@example.com", "")
+    ]
+    signatures += [link_signature.sign(asked.signed_text(each)) for each in (BEN, CAT, "")]
+    signatures += [link_signature.sign(text) for text in (b"run\nr1", b"form\n" + asked.signed_text(ADA))]
+    for method, signature in itertools.product(("POST",), signatures):
+        yield method, asked, {"body": body, "query": {"signature": signature}}, (403,)
+    for to in ("", "0" * 16, "x" * 20_000, "ada@example.com", "\u202e", other.asked[1].id):
+        yield "POST", asked, {"body": body, "query": {"to": to}}, (403,)
+    for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+        yield method, asked, {"body": body}, (405,)
+        yield method, asked, {"body": body, "query": {"signature": "A" * 43}}, (405,)
+    for kind in ("text/plain", "application/json", "multipart/form-data", "text/html", ""):
+        for origin in ("https://evil.example", "null", "http://api.example.com.evil.example", "file://", "https://["):
+            yield "POST", asked, {"body": body, "headers": {"content-type": [kind], "Origin": [origin]}}, (403, 415)
+    for site in ("cross-site", "same-site", "same-origin, cross-site", "x" * 5_000):
+        yield "POST", asked, {"body": body, "headers": {"Sec-Fetch-Site": [site]}}, (403,)
+    for _ in range(60):
+        raw = bytes(rng.getrandbits(8) for _ in range(rng.randrange(200)))
+        yield "POST", asked, {"body": raw.decode("latin-1")}, (400, 403)
+        yield "POST", asked, {"body": base64.b64encode(raw).decode(), "isBase64Encoded": True}, (400, 403)
+    for raw in (
+        "reason=%ff",
+        "reason=%ED%A0%80",
+        "reason=\ud800\udfff\udfff",
+        "reason=" + "%00" * 900,
+        "&" * 1_001,
+        "=" * 99_999,
+        "x" * 100_001,
+    ):
+        yield "POST", asked, {"body": f"{raw}&{body}"}, (400,)
+        yield "POST", asked, {"body": raw, "isBase64Encoded": True}, (400, 403)
+    for decision in ("approve", "reject"):  # replayed, of a request that is decided
+        yield "POST", other, {"body": whole(other, decision=decision)}, (409,)
+
+
+def whole(asked: Approval, **changed: Any) -> str:
+    return urlencode({"token": token_of(asked), **APPROVE, **changed}, doseq=True)
+
+
+@pytest.mark.parametrize("every", [20, pytest.param(1, marks=pytest.mark.slow)])
+def test_links_and_requests_of_every_other_kind_decide_nothing_and_are_audited(
+    call: Call, answers: Answers, every: int
+) -> None:
     """Tampered, expired, replayed, another address's, another release's, a wrong method, oversized, not UTF-8."""
     asked, other = opened(quorum=3), opened(approval_id="r2", partitions={"south": "South"})
     assert vote(call, other, answers)["statusCode"] == 303  # r2 is decided
-    good = link_signature.sign(asked.signed_text(ADA))
-    body = urlencode({"token": token_of(asked), **APPROVE}, doseq=True)
-    rng, statuses = random.Random(2), Counter[int]()
-    for _ in range(250):
-        position = rng.randrange(len(good))
-        # The last of 43 characters has bits that no byte holds.
-        changed = good[:position] + rng.choice([c for c in "AQgw" if c != good[position]]) + good[position + 1 :]
-        statuses[call("POST", asked, body=body, query={"signature": changed})["statusCode"]] += 1
-    for approval, address in itertools.product((other, replace(asked, expires_at=5)), (ADA, BEN, CAT)):
-        signature = link_signature.sign(approval.signed_text(address))
-        statuses[call("POST", asked, body=body, query={"signature": signature})["statusCode"]] += 1
-    assert set(statuses) == {403}
-    for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
-        assert call(method, asked, body=body)["statusCode"] == 405
-    for kind in ("text/plain", "application/json", "multipart/form-data", "text/html", ""):
-        for origin in ("https://evil.example", "null", "http://api.example.com.evil.example", "file://"):
-            headers = {"content-type": [kind], "Origin": [origin]}
-            assert call("POST", asked, body=body, headers=headers)["statusCode"] in (403, 415)
-    for _ in range(100):
-        raw = bytes(rng.getrandbits(8) for _ in range(rng.randrange(200))).decode("latin-1")
-        assert call("POST", asked, body=raw)["statusCode"] in (400, 403)
-    replayed = urlencode({"token": token_of(other), **APPROVE, "decision": "reject"}, doseq=True)
-    assert call("POST", other, body=replayed)["statusCode"] == 409
-    assert (status("r1"), status("r2")) == ("pending", "approved")
+    given = list(forged(random.Random(2), asked, other))
+    assert len(given) >= 420
+    for method, approval, more, wanted in given[::every]:
+        answer = call(method, approval, **more)
+        assert answer["statusCode"] in wanted, (method, more, answer["statusCode"], answer["body"][-300:])
+    told = Counter(row["event"] for row in (*audited("r1"), *audited("r2")))
+    assert told["refused"] == len(given[::every])
+    assert (told["voted"], status("r1"), status("r2")) == (1, "pending", "approved")
     assert approvals.read_approval("r1")[0].votes == ()
 
 

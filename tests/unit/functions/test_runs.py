@@ -170,11 +170,12 @@ def test_the_page_about_the_data_opens_by_the_same_link(app: ModuleType) -> None
     assert app.handler(request(below="/data-quality", signature="A" * 43), None)["statusCode"] == 403
 
 
-def test_a_call_that_aws_refuses_is_answered_with_a_page(app: ModuleType, states: Stubber) -> None:
-    states.add_client_error("describe_execution", "ThrottlingException")
+def test_a_history_that_is_asked_for_too_often_is_told_as_a_page(app: ModuleType, states: Stubber) -> None:
+    states.add_client_error("describe_execution", "ThrottlingException", http_status_code=400)
     answer = app.handler(request(), None)
     assert answer["statusCode"] == 503
-    assert "<p>The page cannot be shown at the moment; try again in a minute.</p>" in answer["body"]
+    assert "try again in a minute" in answer["body"].lower()
+    assert answer["multiValueHeaders"]["Content-Type"] == ["text/html; charset=utf-8"]
 
 
 def test_the_role_may_read_what_the_page_reads_of_a_request_and_nothing_else() -> None:

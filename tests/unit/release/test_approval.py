@@ -109,7 +109,7 @@ def test_a_stored_summary_has_the_keys_that_earlier_releases_wrote() -> None:
         "refused": [{key: REFUSED[key] for key in ("partition", "slug", "code", "message")} | {"shard": 4}],
     }
     written = request().summary.as_document()
-    assert written.keys() - stored.keys() == {"warnings", "batch", "words", "brief"}
+    assert written.keys() - stored.keys() == {"warnings", "batch", "words", "brief", "automatic", "not_automatic"}
     assert written["ready"] == stored["ready"]
     assert written["refused"] == [stored["refused"][0] | {"metrics": {}}]
     assert ApprovalSummary.read(stored) == replace(request().summary, warnings=(), batch="", words=Words())

@@ -62,6 +62,14 @@ def test_a_vote_names_who_it_is_from_by_the_address_and_is_one_line_of_text() ->
     assert vote().by == ADA
 
 
+@pytest.mark.parametrize(
+    "typed",
+    ["Ada); ben@example.com (Ben", "Ada\uff09\uff1b ben\uff20example.com \uff08Ben", "Ada) ;ben@example.com(Ben"],
+)
+def test_a_name_cannot_look_like_another_approver(typed: str) -> None:
+    assert vote(approver=typed).by == "Ada@example.com (Ada ben example.com Ben)"
+
+
 def test_partitions_are_decided_one_by_one() -> None:
     given = vote(partition=["east", "west"], reject_reason="too few answers", approver="Ada")
     ended = cast(request(), given)

@@ -96,6 +96,13 @@ def test_an_unknown_status_is_named() -> None:
         outcome("lost")
 
 
+def test_the_typed_name_of_an_approver_is_no_link() -> None:
+    approver = "ada@example.com (see https://evil.example/login); ben@example.com (www.evil.example)"
+    text = outcome_email.write(outcome(approver=approver), RUN)[1]
+    said = "ada@example.com (see https[:]//evil[.]example/login); ben@example.com (www[.]evil[.]example)"
+    assert f"decided by      {said}\n" in text
+
+
 def test_a_roll_back_has_words_of_its_own() -> None:
     subject, text = outcome_email.write(outcome("taken_back", release="rb-0123456789abc", batch="", as_of=""), RUN)
     assert subject == "Roll-back rb-0123456789abc: it was taken back"
