@@ -31,7 +31,7 @@ WIDTHS = (390, 1280)
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 _OK = 200
 # The pages have few colours, and a palette of them makes the files small.
-_COLOURS = 96
+_COLOURS = 128
 _TENANTS = 1_500
 _DECISION = Decision("approve", "Ada Approver", "Fewer tenants wait, as the new lift explains.")
 
@@ -67,7 +67,7 @@ class Camera:
                 page.locator("#vote button").click()
                 page.wait_for_url("**confirm=1**")
             picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
-            picture.quantize(_COLOURS, dither=Image.Dither.NONE).save(
+            picture.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
                 self._folder / f"{name}-{width}.png", optimize=True
             )
             page.close()
