@@ -16,6 +16,7 @@ from operations.batch import USE_CASE
 from operations.deploy import confirm_subscription
 from operations.releases import FinishedRelease
 from tests.support.flow import Flow
+from tests.support.follow_up import follow_up
 from tests.support.waiting import until
 
 APPROVER = "approver@example.com"
@@ -27,17 +28,6 @@ def exported(flow: Flow, release: str) -> dict[str, dict[str, Any]]:
     s3, bucket = boto3.client("s3"), flow.stack.outputs["AuditBucket"]
     found = s3.list_objects_v2(Bucket=bucket, Prefix=f"audit/{USE_CASE}/{release}/").get("Contents", [])
     return {each["Key"]: json.loads(s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read()) for each in found}
-
-
-def follow_up(flow: Flow, at: float) -> dict[str, int]:
-    """What the schedule does, at a time that need not be now."""
-    when = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    called = boto3.client("lambda").invoke(
-        FunctionName=flow.stack.physical_id("FollowUpApprovals"), Payload=json.dumps({"time": when})
-    )
-    answer: dict[str, int] = json.loads(called["Payload"].read())
-    assert "FunctionError" not in called, answer
-    return {name: value for name, value in answer.items() if value}
 
 
 def pending_copy(flow: Flow, release: str, name: str, expires_at: int) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.flow.test_approvers import follow_up
 from tests.support.fault_rules import operation
 from tests.support.flow import Flow
+from tests.support.follow_up import follow_up
 from tests.support.waiting import until
 from tests.support.waiting_request import WaitingRequest, open_waiting, settings
 
