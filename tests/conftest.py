@@ -20,6 +20,8 @@ pytest_plugins = ("tests.support.deployed_stack",)
 FLOW = Path(__file__).parent / "flow"
 # Drives Chromium through the stack of the flow.
 BROWSER = Path(__file__).parent / "browser" / "test_decision.py"
+# Looks at what all of them, the one in the browser too, have left behind.
+SECRETS = FLOW / "test_zero_secrets.py"
 # These publish releases of their own, and the last one kills the server.
 LAST = FLOW / "failures"
 # Servers and jobs that start, answer and end.
@@ -64,7 +66,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         key=lambda item: (
             item.path in place,
             item.path.is_relative_to(LAST),
-            item.path == BROWSER,  # it takes back what others ask about
+            (BROWSER, SECRETS).index(item.path) if item.path in (BROWSER, SECRETS) else -1,
             place.get(item.path, 0),
         )
     )
