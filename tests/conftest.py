@@ -22,6 +22,7 @@ FLOW = Path(__file__).parent / "flow"
 BROWSER = Path(__file__).parent / "browser" / "test_decision.py"
 # Looks at what all of them, the one in the browser too, have left behind.
 SECRETS = FLOW / "test_zero_secrets.py"
+AT_THE_END = (BROWSER, SECRETS)
 # These publish releases of their own, and the last one kills the server.
 LAST = FLOW / "failures"
 # Servers and jobs that start, answer and end.
@@ -66,7 +67,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         key=lambda item: (
             item.path in place,
             item.path.is_relative_to(LAST),
-            (BROWSER, SECRETS).index(item.path) if item.path in (BROWSER, SECRETS) else -1,
+            item.path in AT_THE_END,
+            item.path == SECRETS,
             place.get(item.path, 0),
         )
     )
