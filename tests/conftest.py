@@ -15,7 +15,14 @@ from xdist.scheduler import LoadScopeScheduling
 for library in ("OMP", "OPENBLAS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
+pytest_plugins = ("tests.support.deployed_stack",)
+
 FLOW = Path(__file__).parent / "flow"
+# Drives Chromium through the stack of the flow.
+BROWSER = Path(__file__).parent / "browser" / "test_decision.py"
+# Looks at what all of them, the one in the browser too, have left behind.
+SECRETS = FLOW / "test_zero_secrets.py"
+AT_THE_END = (BROWSER, SECRETS)
 # These publish releases of their own, and the last one kills the server.
 LAST = FLOW / "failures"
 # Servers and jobs that start, answer and end.
@@ -37,8 +44,10 @@ class FlowOrFile(LoadScopeScheduling):
     """Hands out whole units: a file is one, and so is each folder of the flow, whose files share a laptop's AWS."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.split("::", 1)[0]
-        return str(Path(file).parent) if Path(file).parts[:2] == ("tests", FLOW.name) else file
+        file = Path(nodeid.split("::", 1)[0])
+        if file.parts[-2:] == BROWSER.parts[-2:]:
+            return str(file.parents[1] / FLOW.name)
+        return str(file.parent) if file.parts[:2] == ("tests", FLOW.name) else str(file)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -49,12 +58,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FlowOrF
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The flow first, it takes longest. Then the other files; those whose tests mostly wait are spread among them."""
-    files = dict.fromkeys(item.path for item in items if not item.path.is_relative_to(FLOW))
+    files = dict.fromkeys(item.path for item in items if not item.path.is_relative_to(FLOW) and item.path != BROWSER)
     waiting = [file for file in files if any(file.is_relative_to(folder) for folder in MOSTLY_WAITING)]
     # A notebook is one long test, which must not be the last one.
     computing = sorted(files.keys() - waiting, key=lambda file: (file.suffix != ".ipynb", list(files).index(file)))
     place = {file: place / len(kind) for kind in (waiting, computing) for place, file in enumerate(kind)}
-    items.sort(key=lambda item: (item.path in place, item.path.is_relative_to(LAST), place.get(item.path, 0)))
+    items.sort(
+        key=lambda item: (
+            item.path in place,
+            item.path.is_relative_to(LAST),
+            item.path in AT_THE_END,
+            item.path == SECRETS,
+            place.get(item.path, 0),
+        )
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

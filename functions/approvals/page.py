@@ -173,15 +173,17 @@ def show(
     )
 
 
-def begun(request: Approval, *, is_recorded: bool) -> str:
+def begun(request: Approval, query: str, *, is_recorded: bool) -> str:
     """The page after a roll-back was asked for, until its request is there to be shown.
 
     Args:
         request: as it will be.
+        query: of the link.
         is_recorded: whether it was this reader's answer that began it.
     """
     asked = request.summary.take_back
-    return _templates().get_template("take_back_begun.html.j2").render(asked=asked, is_recorded=is_recorded)
+    shown = {"asked": asked, "query": query, "is_recorded": is_recorded}
+    return _templates().get_template("take_back_begun.html.j2").render(shown)
 
 
 def _fault(faulty: str, problem: UserError | None, field: str) -> Markup:

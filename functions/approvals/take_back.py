@@ -121,7 +121,7 @@ def show(link: Link, parameter: Callable[[str], str]) -> Response[str]:
     if made.started is not None:
         return _to_request(made.started, link.asked)
     if started := parameter("started"):
-        return page.answer(202, page.begun(made.request, is_recorded=started == MINE))
+        return page.answer(202, page.begun(made.request, link.query, is_recorded=started == MINE))
     draft = confirmations.find(made.request, link.asked) if parameter("confirm") else None
     return _page(200, made, draft=draft)
 

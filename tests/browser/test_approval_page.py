@@ -1,9 +1,10 @@
-"""The approval page in a real browser: readable on a phone and to everybody, whatever names there are."""
+"""Every page that is served, in a real browser: readable on a phone and to everybody, whatever names there are."""
 
 from __future__ import annotations
 
 import importlib.util
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -11,21 +12,25 @@ import pytest
 
 from tenant_experience.aws.briefs import Change, ChangeRows, PageContent
 from tenant_experience.errors import UserError
+from tenant_experience.pages import html_page
+from tenant_experience.release import run_page
 from tenant_experience.release.approval import Approval, ApprovalSummary
 from tenant_experience.release.brief import Brief
 from tenant_experience.release.confirmation import Draft
 from tenant_experience.release.partition_brief import SERIOUS, BriefWarning, Changes, Direction, PartitionBrief, Share
 from tenant_experience.release.partition_result import PartitionResult
 from tenant_experience.release.release import LiveRelease
-from tenant_experience.release.take_back import Change as TakenBack
+from tenant_experience.release.run_history import Run, Stage
+from tenant_experience.release.take_back import Change as Return
 from tenant_experience.release.take_back import TakeBack
 from tenant_experience.release.vote import Vote
+from tenant_experience.use_case.approval_rules import ApprovalRules
 from tests.support.browser import Seen, looked_at
 from tests.support.words import TENANT_WORDS
 
 PAGE = Path(__file__).parents[2] / "functions" / "approvals" / "page.py"
 ADA = "ada@example.com"
-FORM = "token"
+WHEN = "2026-11-29T04:00:00Z"
 LONG = "a_name_that_nobody_would_break_anywhere_by_any_rule_because_it_has_no_spaces"
 MARKUP = "<b>Elm</b> & \"Co\" <script>document.title = 'stolen'</script>"
 PIXEL = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHdpZHRoPSI0IiBoZWlnaHQ9IjMiLz4="
@@ -80,13 +85,6 @@ def content(*models: PartitionBrief, **more: object) -> PageContent:
     )
 
 
-def take_back(**changes: object) -> Approval:
-    changed = {"p0": TakenBack("r1", "r0"), LONG[:40]: TakenBack("r1", "")}
-    asked = TakeBack("tenant_experience", "r0", changed, "r1", "r0", f"why: {LONG}")
-    made = request(kind="take_back", partitions={"p0": LONG, LONG[:40]: MARKUP}, **changes)
-    return replace(made, summary=replace(made.summary, take_back=asked))
-
-
 @pytest.fixture(scope="module")
 def page() -> ModuleType:
     spec = importlib.util.spec_from_file_location("approval_page_in_browser", PAGE)
@@ -97,9 +95,63 @@ def page() -> ModuleType:
     return module
 
 
+def voted(**more: object) -> Vote:
+    """What somebody else has answered, or was about to."""
+    given: dict[str, object] = {"address": "ben@example.com", "name": MARKUP, "reason": LONG, "decided_at": WHEN}
+    return Vote(**{**given, "approved": ("p0",), "rejected": {"p1": LONG}, **more})  # type: ignore[arg-type]
+
+
+def take_back_pages(page: ModuleType) -> dict[str, str]:
+    """Of a release that is live."""
+    asked = TakeBack(
+        "tenant_experience", LONG, {"p0": Return("r1", "r0"), "p1": Return("r1", "")}, "r1", features="r0", reason=LONG
+    )
+    taking = replace(
+        request(partitions={"p0": LONG, "p1": MARKUP}), summary=replace(request().summary, take_back=asked)
+    )
+    draft = Draft(voted(address=ADA, approved=("p0", "p1"), rejected={}), 2_000, mac="m")
+    shown = {"now": 1, "viewer": ADA, "token": "t"}
+    return {
+        "take back": page.show(taking, "signature=s", starts=True, **shown),
+        "take back, typed wrongly": page.show(
+            taking, "signature=s", starts=True, problem=UserError("enter a reason", code="missing_reason"), **shown
+        ),
+        "take back, second step": page.show(taking, "signature=s", starts=True, draft=draft, **shown),
+        "take back, begun": page.begun(taking, "signature=s", is_recorded=True),
+        "take back, somebody was first": page.begun(taking, "signature=s", is_recorded=False),
+        "take back, asked": page.show(taking, "signature=s", **shown),
+        "taken back": page.show(
+            replace(taking, status="approved", votes=(draft.vote,), delivered=True), "signature=s", **shown
+        ),
+    }
+
+
+def run_pages() -> dict[str, str]:
+    """Of a release, from its start to its end."""
+    began = datetime(2026, 11, 29, 10, tzinfo=UTC)
+    done = Stage("BuildFeatures", "Task", "done", began, began + timedelta(minutes=3))
+    waiting = Stage("RequestApproval", "Task", "waiting", began, None)
+    failed = Stage("TrainModels", "Map", "failed", began, began + timedelta(hours=3))
+    given = {"use_case": "tenant_experience", "batch": LONG}
+
+    def shown(status: str, *stages: Stage, error: str = "", cause: str = "") -> str:
+        run = Run("r1", status, began, None if status == "RUNNING" else began, given, error, cause, stages)
+        described = run_page.describe(run, None, [], began + timedelta(hours=4))
+        return html_page.render("run.html.j2", run=described, release="r1", signature="s", refresh_seconds=30)
+
+    return {
+        "run, running": shown("RUNNING", done, replace(done, name="TrainModels", status="running", ended=None)),
+        "run, waiting": shown("RUNNING", done, waiting),
+        "run, live": shown("SUCCEEDED", done, replace(done, name="Released", kind="Succeed")),
+        "run, failed": shown("FAILED", done, failed, error="AlgorithmError.too_few_rows", cause=LONG),
+        "run, rejected": shown("FAILED", done, error="ReleaseRejected", cause=LONG),
+        "run, forgotten": html_page.render("run_problem.html.j2", sentence=f"The run of {LONG} is forgotten."),
+    }
+
+
 @pytest.fixture(scope="module")
 def pages(page: ModuleType) -> dict[str, str]:
-    """Every page that is served, by what it is."""
+    """The pages that are laid out otherwise on a phone, by what they are."""
     decided = request(approver="Ada", reason="Looked at it.", decided_at="2026-11-29T04:00:00Z", delivered=True)
     one = content(MODEL)
     return {
@@ -121,30 +173,59 @@ def pages(page: ModuleType) -> dict[str, str]:
             replace(decided, status="approved", delivered=False), "signature=s", now=1, viewer=ADA, content=one
         ),
         "who changes": page.changes(request(), "signature=s", one.brief, MODEL, LISTED),
-        "take it back": page.show(take_back(), "signature=s", now=1, viewer=ADA, token=FORM, starts=True),
-        "take back, asked": page.show(take_back(), "signature=s", now=1, viewer=ADA, token=FORM),
-        "take back, confirm": page.show(
-            take_back(),
-            "signature=s",
-            now=1,
-            viewer=ADA,
-            token=FORM,
-            draft=Draft(Vote(ADA, "", None, {}, LONG, "2026-11-29T04:00:00Z"), 900, "mac"),
-        ),
-        "taken back": page.show(
-            take_back(status="approved", approver="Ada", decided_at="2026-11-29T04:00:00Z", delivered=True),
-            "signature=s",
-            now=1,
-            viewer=ADA,
-        ),
-        "take-back begun": page.begun(take_back(), is_recorded=True),
         "refused": page.problem(f"the link of {LONG} is not valid"),
     }
 
 
 @pytest.fixture(scope="module")
-def seen(pages: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], Seen]:
-    return looked_at(pages, (320, 390, 1280), tmp_path_factory.mktemp("browser"))
+def states(page: ModuleType) -> dict[str, str]:
+    """What else these pages say, and all others."""
+    one, decided = content(MODEL), request(approver="Ada", reason="Looked at it.", decided_at=WHEN, delivered=True)
+    draft = Draft(voted(address=ADA), 2_000, mac="m")
+    of_two = request(partitions={"p0": LONG, "p1": MARKUP}, rules=ApprovalRules(quorum=2))
+    return {
+        "second step": page.show(of_two, "signature=s", now=1, viewer=ADA, draft=draft, content=content(*MANY)),
+        "wrong code": page.show(
+            of_two,
+            "signature=s",
+            now=1,
+            viewer=ADA,
+            draft=draft,
+            content=one,
+            problem=UserError("this is not the code", code="wrong_code"),
+        ),
+        "typed": page.show(request(), "signature=s", now=1, viewer=ADA, draft=replace(draft, mac=""), content=one),
+        "somebody has answered": page.show(
+            replace(of_two, votes=(voted(),)), "signature=s", now=1, viewer=ADA, content=one
+        ),
+        "has answered": page.show(
+            replace(of_two, votes=(voted(address=ADA),)), "signature=s", now=1, viewer=ADA, content=one
+        ),
+        "too late": page.show(
+            replace(decided, status="approved"),
+            "signature=s",
+            now=1,
+            viewer=ADA,
+            content=one,
+            refused=f"{LONG} was first",
+        ),
+        "superseded": page.show(
+            replace(decided, status="superseded", superseded_by="r2"), "signature=s", now=1, viewer=ADA, content=one
+        ),
+        "withdrawn": page.show(replace(decided, status="withdrawn"), "signature=s", now=1, viewer=ADA, content=one),
+        "earlier link": page.show(request(), "signature=s", now=1, content=one),
+        "all who change": page.changes(request(), "signature=s", one.brief, None, None),
+        **take_back_pages(page),
+        **run_pages(),
+    }
+
+
+@pytest.fixture(scope="module")
+def seen(
+    pages: dict[str, str], states: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, int], Seen]:
+    of_pages = looked_at(pages, (320, 390, 1280), tmp_path_factory.mktemp("pages"))
+    return of_pages | looked_at(states, (390,), tmp_path_factory.mktemp("states"))
 
 
 def test_no_page_is_wider_than_its_screen(seen: dict[tuple[str, int], Seen]) -> None:

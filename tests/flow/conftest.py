@@ -1,19 +1,10 @@
-"""The deployed stack on a laptop's AWS of its own, once a session: real jobs, real functions, a real endpoint."""
+"""Tests of the deployed stack take long."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-
-from operations import laptop
-from operations.deploy import build_and_deploy, confirm_subscription
-from operations.releases import FinishedRelease
-from tests.support.churn_export import write_churn
-from tests.support.churn_release import release_churn
-from tests.support.flow import STATE, Flow, start_server
 
 # A limit against hanging, not on speed: some tests make three releases, and each takes minutes on a busy machine.
 _LIMIT_S = 3600
@@ -23,41 +14,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.timeout(_LIMIT_S))
-
-
-@pytest.fixture(scope="session")
-def flow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
-    server = start_server("--fresh")
-    try:
-        stack = build_and_deploy(server)
-        confirm_subscription(stack)
-        yield Flow(stack, tmp_path_factory.mktemp("inputs"))
-    finally:
-        laptop.stop(STATE)
-
-
-@pytest.fixture(scope="session")
-def first(flow: Flow) -> FinishedRelease:
-    """The first release of the stack, from generated messages."""
-    done = flow.release(flow.events(seed=0))
-    assert done.execution["status"] == "SUCCEEDED", (done.execution.get("error"), done.execution.get("cause"))
-    return done
-
-
-@pytest.fixture(scope="session")
-def other(flow: Flow, first: FinishedRelease) -> dict[str, Any]:
-    """What the stack's API answers with, before anything else is released."""
-    assert first.release
-    live = flow.live()
-    assert live is not None
-    return live
-
-
-@pytest.fixture(scope="session")
-def churn(flow: Flow, other: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> FinishedRelease:
-    """A release of another use case, with three dimensions."""
-    assert other["models"]
-    folder = tmp_path_factory.mktemp("churn")
-    for number in (1, 2, 3):
-        write_churn(folder, f"DummyDim{number}", 2_500, seed=number)
-    return release_churn(flow, "generated", folder)

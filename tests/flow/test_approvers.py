@@ -16,7 +16,7 @@ from operations.batch import USE_CASE
 from operations.deploy import confirm_subscription
 from operations.releases import FinishedRelease
 from tests.support.flow import Flow
-from tests.support.following_up import follow_up
+from tests.support.follow_up import follow_up
 from tests.support.waiting import until
 
 APPROVER = "approver@example.com"

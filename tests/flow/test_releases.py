@@ -398,6 +398,7 @@ def test_rejecting_changes_no_answer_and_says_why(flow: Flow, first: FinishedRel
     assert first.release != done.release
 
 
+@pytest.mark.slow  # tests/browser/test_decision.py does the same with three models, as a person does
 def test_a_release_is_taken_back_by_its_link_and_the_earlier_model_answers_again(
     flow: Flow, first: FinishedRelease
 ) -> None:

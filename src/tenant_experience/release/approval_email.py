@@ -45,7 +45,7 @@ def write(request: Approval, link: str) -> tuple[str, str]:
         [f"The link works until {until}. If nobody decides by then, nothing changes."],
     ]
     text = "\n\n".join("\n".join(section) for section in sections if section)
-    batch = readable_without_links(summary.batch)
+    batch = readable_without_links(summary.batch.rstrip("/").rpartition("/")[2])
     named = f" (batch {batch})" if batch else ""
     return f"Decision needed: release {summary.release} of {summary.use_case}{named}", text
 
@@ -66,6 +66,7 @@ def _warnings(summary: ApprovalSummary) -> Iterator[str]:
 def _trained(summary: ApprovalSummary) -> Iterator[str]:
     """What was trained on what."""
     batch = readable_without_links(summary.batch)
+    yield "What was trained on what"
     if batch:
         yield f"  batch             {batch}"
     yield f"  features as of    {readable_time(summary.as_of)}"
@@ -76,6 +77,7 @@ def _trained(summary: ApprovalSummary) -> Iterator[str]:
 
 def _models(summary: ApprovalSummary) -> Iterator[str]:
     has_brief = bool(summary.brief.verdict)  # then it has told what is to be known of the models
+    yield "The models"
     for row in summary.ready[:_MAX_PARTITIONS]:
         yield _ready_line(row, summary.words)
         yield from _wrapped(row.validation, "    - ") if has_brief else _notes(row)

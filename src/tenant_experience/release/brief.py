@@ -14,7 +14,15 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from tenant_experience.release.partition_brief import SERIOUS, VERDICTS, About, BriefWarning, PartitionBrief, Verdict
+from tenant_experience.release.partition_brief import (
+    FIRST,
+    SERIOUS,
+    VERDICTS,
+    About,
+    BriefWarning,
+    PartitionBrief,
+    Verdict,
+)
 from tenant_experience.release.partition_result import PartitionResult
 from tenant_experience.use_case.words import Words
 
@@ -101,6 +109,8 @@ class Brief:
         if len(counts) == 1:
             (verdict,) = counts
             count = len(self.partitions)
+            if count > 1 and verdict == FIRST:
+                return f"Nothing is live to compare the {count} models with"
             return VERDICTS[verdict] if count == 1 else f"{VERDICTS[verdict]}: all {count} models"
         told = [f"{counts[verdict]} {text}" for verdict, text in _MANY_VERDICTS.items() if counts[verdict]]
         return f"Of {len(self.partitions)} models {', '.join(told)}"
@@ -129,7 +139,8 @@ class Brief:
         worse = [each for each in self.partitions if each.verdict == "worse"]
         if worse:
             return f"{self.comparison}. {worse[0].partition}: {worse[0].champion}"
-        return f"{self.comparison}; none is worse." if self.partitions else ""
+        is_told = {each.verdict for each in self.partitions} <= {FIRST}  # by the first line, and there is no more
+        return "" if is_told else f"{self.comparison}; none is worse."
 
     def _change_text(self) -> str:
         known = [each.changes for each in self.partitions if each.changes]
@@ -144,7 +155,8 @@ class Brief:
         change = f"{moved:,} change group" if moved else "nobody changes group"
         of = f"Of {self.words.counted(both)} that both releases know, {change}"
         new, gone = sum(each.new for each in known), sum(each.gone for each in known)
-        return f"{of}{f': {ways}' if ways else ''}. {new:,} are new and {gone:,} are gone."
+        populations = f"{new:,} are new and {gone:,} are gone" if new or gone else "None is new, and none is gone"
+        return f"{of}{f': {ways}' if ways else ''}. {populations}."
 
     def document(self) -> dict[str, Any]:
         """The JSON object: ``reports/<release>/brief.json``."""

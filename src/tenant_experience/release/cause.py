@@ -11,7 +11,8 @@ _TRACEBACK = ("Traceback (most recent call last)", 'File "', "\n    at ")
 _ARN = re.compile(r"arn:[\w-]+:[\w-]*:[\w-]*:\d*:([^\s,;()'\"]+)")
 # A member of a JSON object that was cut: Step Functions keeps 32,768 characters of a cause.
 _MEMBER = re.compile(r'"(\w+)"\s*:\s*"((?:[^"\\]|\\.)*)"')
-_OBJECT = re.compile(r'^\s*[\[{]|\{\s*"|\[\s*[\[{"]')
+# A list of plain names, such as ["null_share"], is part of a sentence: it is what a reader has to write.
+_OBJECT = re.compile(r'^\s*[\[{]|\{\s*"|\[\s*[\[{]|\[\s*"(?!\w+"(?:, "\w+")*\])')
 _NOT_SHOWN = "(not shown here; it is in the execution's history)"
 
 

@@ -89,7 +89,7 @@ def supersede(request: Approval, by: str, decided_at: str) -> Approval:
         status="superseded",
         superseded_by=by,
         approver=f"release {by}",
-        reason=f"release {by}, which began later, has models for the same partitions",
+        reason=f"release {by}, which began later, has models for the same {request.summary.words.partitions}",
         decided_at=decided_at,
     )
 

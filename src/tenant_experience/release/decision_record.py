@@ -22,6 +22,7 @@ ATTRIBUTES = (
     "asked",
     "votes",
     "outcome",
+    "partitions",
     "approver",
     "reason",
     "rules",
@@ -83,7 +84,8 @@ class DecisionRecord:
 
 def read(item: Mapping[str, Any]) -> DecisionRecord:
     """A record from plain values, as they are after DynamoDB's types were taken off."""
-    rules, outcome = json.loads(item.get("rules", "{}")), json.loads(item.get("outcome", "{}"))
+    rules, outcome, names = (json.loads(item.get(name, "{}")) for name in ("rules", "outcome", "partitions"))
+    rejected = Outcome.read(outcome).rejected if outcome else {}
     asked = [each for each in item.get("asked", ()) if each.get("address")]
     return DecisionRecord(
         approval_id=str(item["id"]).removeprefix("approval#"),
@@ -94,7 +96,7 @@ def read(item: Mapping[str, Any]) -> DecisionRecord:
         asked=tuple(Asked(str(each["address"]), str(each.get("id", ""))) for each in asked),
         votes=_votes(item),
         quorum=int(rules.get("quorum", 1)),
-        rejected=Outcome.read(outcome).rejected if outcome else {},
+        rejected={names.get(slug, slug): why for slug, why in rejected.items()},
     )
 
 

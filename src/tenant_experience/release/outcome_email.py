@@ -41,7 +41,7 @@ _ENDS: dict[str, tuple[str, str, str]] = {
 _TAKEN_BACK: dict[str, tuple[str, str, str]] = {
     "taken_back": (
         "it was taken back",
-        "was taken back",
+        "is done",
         "What answered before answers again. In the registry the earlier models are Approved again, and the newer ones "
         "Rejected with the reason. A later release can follow as usual.",
     ),
@@ -160,10 +160,13 @@ def with_run_page(text: str, run_page: str) -> str:
 
 def _facts(outcome: Outcome) -> Iterator[str]:
     decided = outcome.decided_by if outcome.status in ("released", "rejected", "withdrawn", "taken_back") else ""
+    withdrawn = outcome.status == "withdrawn"
     facts = {
-        "decided by": decided,
+        "withdrawn by" if withdrawn else "decided by": decided,
         "reason": outcome.reason[:_MAX_REASON],
-        "decided": readable_time(outcome.decided_at) if outcome.decided_at else "",
+        "ended" if outcome.status in ("expired", "superseded", "withdrawn") else "decided": (
+            readable_time(outcome.decided_at) if outcome.decided_at else ""
+        ),
         "batch": outcome.batch,
         "features as of": readable_time(outcome.as_of) if outcome.as_of else "",
         "models": str(outcome.models) if outcome.status in ("released", "taken_back") else "",
@@ -177,7 +180,7 @@ def _facts(outcome: Outcome) -> Iterator[str]:
 
 def _words(value: str, name: str) -> str:
     """A value without links. An approver's own address is one that mail programs may show as one."""
-    if name != "decided by":
+    if name not in ("decided by", "withdrawn by"):
         return readable_without_links(value)
     words = value.split(" ")
     return " ".join(each if _ADDRESS.fullmatch(each) else readable_without_links(each) for each in words)
@@ -188,8 +191,8 @@ def _not_approved(rejected: Mapping[str, str]) -> Iterator[str]:
     if not rejected:
         return
     yield ""
-    yield "These models were not approved, and what they answered with before stays:"
-    for slug in sorted(rejected)[:_MAX_NAMED]:
-        yield f"  {readable_without_links(slug)}: {readable_without_links(rejected[slug][:_MAX_REASON])}"
+    yield "These models were not approved. What answered for them before goes on answering:"
+    for name in sorted(rejected)[:_MAX_NAMED]:
+        yield f"  {readable_without_links(name)}: {readable_without_links(rejected[name][:_MAX_REASON])}"
     if len(rejected) > _MAX_NAMED:
         yield f"  and {len(rejected) - _MAX_NAMED} more"

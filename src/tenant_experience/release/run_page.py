@@ -39,7 +39,7 @@ STAGES = {
 # The last state of a run that ended well -> its heading, and what that means.
 _ENDS = {
     "Released": ("went live", "Its models answer now, unless a later release is live or somebody has taken it back."),
-    "TakenBack": ("was taken", "What answered before answers again, unless a later release is live."),
+    "TakenBack": ("is done", "What answered before answers again, unless a later release is live."),
     "Served": ("is served", "Nothing was trained, as its manifest.json asks; the live models answer for its records."),
     "HistoryRecorded": ("is recorded", "Its features are kept as they were known at that time. Nothing else changed."),
 }

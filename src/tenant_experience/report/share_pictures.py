@@ -92,6 +92,7 @@ def _picture(
         axes.set_xticks(shown, [dates[place] for place in shown], rotation=20, ha="right", rotation_mode="anchor")
         axes.set_xlim(-0.4, places[-1] + 0.4)
         axes.margins(y=0.2)
+        axes.locator_params(axis="y", integer=True)  # or two ticks would have the same words
         axes.yaxis.set_major_formatter(lambda value, _place: f"{value:.0f}%")
         axes.set_ylabel(f"share {yardstick.label}")
 

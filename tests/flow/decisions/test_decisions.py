@@ -6,9 +6,7 @@ All tests of this folder are slow, so that a run of the others does not deploy a
 from __future__ import annotations
 
 import io
-import json
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ from tests.support.churn_export import write_churn
 from tests.support.churn_release import USE_CASE
 from tests.support.drives import Drive
 from tests.support.flow import Flow
+from tests.support.follow_up import follow_up
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
@@ -111,17 +110,6 @@ def made(flow: Flow, tmp_path_factory: pytest.TempPathFactory) -> Releases:
     assert (stop.status, stop.error, stop.cause) == ("SUCCEEDED", "", "")
     assert set(made.live().values()) == {first.release}
     return made
-
-
-def follow_up(flow: Flow, at: float) -> dict[str, int]:
-    """What the schedule does, at a time that need not be now."""
-    when = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    called = boto3.client("lambda").invoke(
-        FunctionName=flow.stack.physical_id("FollowUpApprovals"), Payload=json.dumps({"time": when})
-    )
-    answer: dict[str, int] = json.loads(called["Payload"].read())
-    assert "FunctionError" not in called, answer
-    return {name: value for name, value in answer.items() if value}
 
 
 def test_the_rules_approve_what_nothing_speaks_against_and_nobody_is_asked(made: Releases) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.fault_rules import operation
 from tests.support.flow import Flow
-from tests.support.following_up import follow_up
+from tests.support.follow_up import follow_up
 from tests.support.waiting import until
 from tests.support.waiting_request import WaitingRequest, open_waiting, settings
 

@@ -13,7 +13,9 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from tenant_experience.aws import executions, link_signature, objects, release_table
+from tenant_experience.release import decision_record
 from tests.support.function_module import function_module
+from tests.support.template import properties_of
 
 RELEASE = "20261129-abcdef0"
 EXECUTIONS = "arn:aws:states:us-east-1:123456789012:execution:te-train-and-release"
@@ -174,3 +176,10 @@ def test_a_history_that_is_asked_for_too_often_is_told_as_a_page(app: ModuleType
     assert answer["statusCode"] == 503
     assert "try again in a minute" in answer["body"].lower()
     assert answer["multiValueHeaders"]["Content-Type"] == ["text/html; charset=utf-8"]
+
+
+def test_the_role_may_read_what_the_page_reads_of_a_request_and_nothing_else() -> None:
+    statements = [each for policy in properties_of("Runs")["Policies"] for each in policy["Statement"]]
+    [allowed] = [each["Condition"] for each in statements if each["Action"] == "dynamodb:GetItem"]
+    attributes = allowed["ForAllValues:StringEquals"]["dynamodb:Attributes"]
+    assert sorted(attributes) == sorted(decision_record.ATTRIBUTES)

@@ -190,7 +190,7 @@ def test_warnings_come_first_and_whole_and_the_batch_is_named() -> None:
     assert f"  batch             {BATCH}" in lines
     first_model = next(place for place, line in enumerate(lines) if line.startswith("  all:"))
     assert max(place for place, line in enumerate(lines) if line.startswith("!")) < first_model
-    assert subject == f"Decision needed: release r1 of tenant_experience (batch {BATCH})"
+    assert subject == "Decision needed: release r1 of tenant_experience (batch 2026-11)"
     assert max(map(len, lines)) <= 102
 
 

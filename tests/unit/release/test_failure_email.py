@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tenant_experience.data_quality.gates import BrokenGate, check_comparison_gates
+from tenant_experience.errors import UserError
 from tenant_experience.release import failure_email
 from tenant_experience.release.failure import EXCEEDED, Failure
 from tests.support.places import ROOT
@@ -111,6 +113,15 @@ def test_every_failure_is_a_sentence_about_a_batch_and_says_what_to_do(status: s
         assert error in operator
         assert EVENT["executionArn"] in operator
         assert re.fullmatch(r"Release 20261120-3f9a2c1: [a-zA-Z' -]+ \(batch november\)", subject), subject
+
+
+def test_a_sentence_may_name_what_is_to_be_written_into_the_manifest() -> None:
+    broken = [BrokenGate("null_share", "40% of x is null"), BrokenGate("feature_shift", "x has shifted")]
+    with pytest.raises(UserError) as refused:
+        check_comparison_gates(broken, (), list)
+    subject, text = failure_email.write({**EVENT, "error": "UserError.null_share", "cause": refused.value.message})
+    assert "its data cannot be used" in subject
+    assert 'upload the batch again with "accept": ["null_share", "feature_shift"] in manifest.json' in text
 
 
 def test_a_user_error_names_file_and_column_and_what_to_do() -> None:

@@ -65,7 +65,7 @@ def test_one_that_did_not_go_live_says_why_and_what_is_live(status: str, words: 
     subject, text = outcome_email.write(outcome(status, models=0, previous=""), RUN)
     assert subject == f"Release 20261129-abcdef0: {words} (batch november)"
     assert "live now        20261101-1234567" in text
-    assert ("decided by" in text) is (status in ("rejected", "withdrawn"))
+    assert ("decided by" in text, "withdrawn by" in text) == (status == "rejected", status == "withdrawn")
     assert RUN in text
     for word in ("take-back", "Clients ask", "rents", "None"):
         assert word not in text
@@ -106,9 +106,7 @@ def test_the_typed_name_of_an_approver_is_no_link() -> None:
 def test_a_roll_back_has_words_of_its_own() -> None:
     subject, text = outcome_email.write(outcome("taken_back", release="rb-0123456789abc", batch="", as_of=""), RUN)
     assert subject == "Roll-back rb-0123456789abc: it was taken back"
-    assert text.startswith(
-        "Roll-back rb-0123456789abc of tenant_experience was taken back.\nWhat answered before answers"
-    )
+    assert text.startswith("Roll-back rb-0123456789abc of tenant_experience is done.\nWhat answered before answers")
     assert "live now        20261101-1234567" in text
     assert "take-back" not in text
     for status in ("rejected", "expired", "superseded", "withdrawn"):

@@ -153,7 +153,8 @@ def test_a_request_of_now_is_read_with_its_votes() -> None:
             "asked": [{"address": "ada@example.com", "id": "a"}, {"id": "b"}],
             "votes": {"a": vote},
             "rules": '{"quorum": 2}',
-            "outcome": '{"approved": ["all"], "rejected": {"too few": ["rents"]}}',
+            "outcome": '{"approved": ["all"], "rejected": {"too few": ["rents-1"]}}',
+            "partitions": '{"rents-1": "rents"}',
         }
     )
     assert record.asked == (Asked("ada@example.com", "a"),)

@@ -1,4 +1,4 @@
-"""Runs FollowUpApprovals of the deployed stack."""
+"""What the schedule of FollowUpApprovals does, called by a test."""
 
 from __future__ import annotations
 
