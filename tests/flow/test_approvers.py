@@ -34,7 +34,7 @@ def pending_copy(flow: Flow, release: str, name: str, expires_at: int) -> None:
     """A request that waits, made from one that was decided; no execution waits for it."""
     table, client = flow.stack.outputs["ReleaseTableName"], boto3.client("dynamodb")
     item = client.get_item(TableName=table, Key={"id": {"S": f"approval#{release}"}})["Item"]
-    for past in ("votes", "outcome", "decided_at", "delivered", "approver", "reason"):
+    for past in ("votes", "outcome", "decided_at", "delivering", "delivered", "approver", "reason"):
         item.pop(past, None)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     changed = {"id": {"S": f"approval#{name}"}, "status": {"S": "pending"}, "requested_at": {"S": now}}

@@ -141,7 +141,7 @@ def test_an_undelivered_decision_says_so_and_is_sent_again_as_it_was_recorded(in
     assert undelivered.status_code == 503
     assert "was approved" in undelivered.text
     assert "recorded, but not delivered yet" in undelivered.text
-    assert delivered.status_code == 200
+    assert delivered.status_code == 409  # the other answer that was sent along is not recorded
     assert "was approved" in delivered.text
     assert "<form" not in delivered.text
     assert "changed my mind" not in delivered.text
