@@ -25,6 +25,8 @@ SECRETS = FLOW / "test_zero_secrets.py"
 AT_THE_END = (BROWSER, SECRETS)
 # These publish releases of their own, and the last one kills the server.
 LAST = FLOW / "failures"
+# They compute while the stacks are deployed, one after the other.
+MEANWHILE = Path(__file__).parent / "fuzz"
 # Servers and jobs that start, answer and end.
 MOSTLY_WAITING = (Path(__file__).parent / "contract", Path(__file__).parents[1] / "local_aws" / "tests")
 
@@ -57,7 +59,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FlowOrF
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The flow first, it takes longest. Then the other files; those whose tests mostly wait are spread among them."""
+    """The flow first, it takes longest; its last folder after what computes while the others are deployed.
+
+    Then the other files; those whose tests mostly wait are spread among them.
+    """
     files = dict.fromkeys(item.path for item in items if not item.path.is_relative_to(FLOW) and item.path != BROWSER)
     waiting = [file for file in files if any(file.is_relative_to(folder) for folder in MOSTLY_WAITING)]
     # A notebook is one long test, which must not be the last one.
@@ -65,8 +70,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     place = {file: place / len(kind) for kind in (waiting, computing) for place, file in enumerate(kind)}
     items.sort(
         key=lambda item: (
-            item.path in place,
+            item.path in place and not item.path.is_relative_to(MEANWHILE),
             item.path.is_relative_to(LAST),
+            item.path in place,
             item.path in AT_THE_END,
             item.path == SECRETS,
             place.get(item.path, 0),

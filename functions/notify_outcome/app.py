@@ -98,5 +98,5 @@ def _tell_served(event: dict[str, Any]) -> int:
 
 def _route(use_case: str) -> str:
     if use_case == setting("USE_CASE"):
-        return f"{setting('API_URL')}/tenants/<tenant id>/prediction"
-    return f"{setting('API_URL')}/use-cases/{use_case}/records/<record id>/prediction"
+        return f"{setting('API_URL')}/tenants/{{tenant_id}}/prediction"
+    return f"{setting('API_URL')}/use-cases/{use_case}/records/{{record_id}}/prediction"

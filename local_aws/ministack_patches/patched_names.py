@@ -217,6 +217,7 @@ NAMES = {
         "SnsPublishError",
         "_build_envelope",
         "_confirm_subscription",
+        "_error",
         "_fanout",
         "_matches_filter_policy",
         "_refresh_subscription_counts",

@@ -36,7 +36,7 @@ def test_every_dimension_has_a_model_in_the_registry(flow: Flow, churn: Finished
 def test_the_other_use_case_is_left_alone(flow: Flow, other: dict[str, Any], churn: FinishedRelease) -> None:
     assert flow.live() == other
     mail = flow.mailbox.wait_for(f"Released: {churn.release}")
-    assert f"/use-cases/{USE_CASE}/records/<record id>/prediction" in mail["text"]
+    assert f"/use-cases/{USE_CASE}/records/{{record_id}}/prediction" in mail["text"]
     assert "/tenants/" not in mail["text"]
 
 

@@ -116,6 +116,7 @@ def test_the_same_batch_again_changes_nothing(flow: Flow, answered: Answered) ->
     assert flow.get(f"/tenants/{NEW[0]}/features").json() == before
 
 
+@pytest.mark.slow
 def test_halves_that_add_up_give_the_same_features(flow: Flow, answered: Answered, tmp_path: Path) -> None:
     header, *lines = answered.path.read_text().splitlines(keepends=True)
     for place in (0, 1):

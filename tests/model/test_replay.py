@@ -43,6 +43,7 @@ def test_what_differs_is_named(bucket: Path, capsys: pytest.CaptureFixture[str])
     assert "code version differs" not in said
 
 
+@pytest.mark.slow
 def test_a_model_of_an_earlier_version_is_made_again(
     bucket: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,6 +64,7 @@ def test_a_model_of_an_earlier_version_is_made_again(
         assert f"{same} differs" not in output
 
 
+@pytest.mark.slow
 def test_a_model_from_before_digests_is_made_again_byte_for_byte(bucket: Path, tmp_path: Path) -> None:
     archive, unpacked = bucket / "models" / "all" / "r1" / "model.tar.gz", tmp_path / "unpacked"
     extract_archive(archive, unpacked)

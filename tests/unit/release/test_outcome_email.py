@@ -25,7 +25,7 @@ EVENT: dict[str, Any] = {
 }
 RUN = "https://api.example/v1/runs/20261129-abcdef0?signature=s"
 TAKE_BACK = "https://api.example/v1/approvals/20261129-abcdef0/take-back?to=a&signature=t"
-ROUTE = "https://api.example/v1/tenants/<tenant id>/prediction"
+ROUTE = "https://api.example/v1/tenants/{tenant_id}/prediction"
 
 
 def outcome(status: str = "released", **more: Any) -> Outcome:
