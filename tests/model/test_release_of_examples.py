@@ -15,6 +15,9 @@ from tenant_experience.pipeline.replay import replay_model
 from tests.support.job_processes import cluster, evaluate, train
 from tests.support.loans import loans
 
+# Its answers are asked for by default in test_endpoint_of_examples.py.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -180,6 +180,7 @@ def slow_writes(env: dict[str, str]) -> Iterator[Callable[[], int]]:
         faults("DELETE", [])
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_half_way_and_repeated_ends_as_one_that_was_not(
     ingestion: Ingestion, env: dict[str, str]
 ) -> None:

@@ -22,6 +22,7 @@ from tenant_experience.pipeline.build_features import build_features
 from tenant_experience.pseudonyms import pseudonym
 from tenant_experience.use_case.source import Source
 from tests.support.feature_job import FeatureJob
+from tests.support.parameters import mostly_slow
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 WINDOW = timedelta(days=365)
@@ -81,7 +82,10 @@ def test_they_know_nothing_of_what_happened_since(three_years: FeatureJob, tmp_p
     assert not rows(job, "features.parquet").equals(rows(three_years, "features.parquet"))
 
 
-@pytest.mark.parametrize(("days_of_log", "expected"), [(420, []), (725, [365]), (800, [365]), (1_095, [365, 730])])
+@pytest.mark.parametrize(
+    ("days_of_log", "expected"),
+    mostly_slow([(420, []), (725, [365]), (800, [365]), (1_095, [365, 730])], kept=[1]),
+)
 def test_only_periods_that_the_log_covers(days_of_log: int, expected: list[int], tmp_path: Path) -> None:
     job, outcome = built(tmp_path, days_of_log)
     assert outcome["past_periods"] == expected

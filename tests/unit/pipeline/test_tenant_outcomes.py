@@ -14,6 +14,7 @@ import yaml
 
 from demo.generate_events import generate
 from tests.support.feature_job import FeatureJob
+from tests.support.parameters import mostly_slow
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 ROWS = [
@@ -112,7 +113,7 @@ def write(raw: Path, how: str) -> None:
 WAYS = ["outcomes.csv", "outcomes.csv.gz", "outcomes.jsonl", "outcomes.parquet", "outcomes.zip", "export.zip"]
 
 
-@pytest.mark.parametrize("how", [*WAYS, "Outcomes.CSV", "outcomes/2026/surveys.csv"])
+@pytest.mark.parametrize("how", mostly_slow([*WAYS, "Outcomes.CSV", "outcomes/2026/surveys.csv"], kept=[2, 3, 5]))
 def test_outcomes_are_read_from_every_format(job: FeatureJob, how: str) -> None:
     write(job.raw, how)
     outcome = job.run(MANIFEST)
