@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from container.model_store import MEMORY_PER_FILE_BYTE, MEMORY_PER_MODEL
+from tests.support.parameters import mostly_slow
 from tests.support.places import ROOT
 from tests.support.small_model import write_model
 
@@ -29,7 +30,7 @@ print(resident() - before)
 """
 
 
-@pytest.mark.parametrize("trees", [5, 200])
+@pytest.mark.parametrize("trees", mostly_slow([5, 200], kept=[1]))
 def test_the_estimate_covers_what_models_take(tmp_path: Path, trees: int) -> None:
     folder = write_model(tmp_path / "model", trees=trees)
     done = subprocess.run(  # noqa: S603

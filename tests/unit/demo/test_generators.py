@@ -16,6 +16,7 @@ from operations.batch import USE_CASES
 from operations.errors import OperationError
 from tenant_experience.use_case.schema import load_use_case
 from tests.support.feature_job import FeatureJob
+from tests.support.parameters import mostly_slow
 
 AS_OF = datetime(2026, 11, 1, tzinfo=UTC)
 SHIPPED = sorted(path.parent.name for path in USE_CASES.glob("*/use_case.yaml"))
@@ -99,7 +100,9 @@ def credit_risk(folder: Path) -> pd.DataFrame:
     return loans(folder).groupby("client_id").tail(1).set_index("client_id")
 
 
-@pytest.mark.parametrize("reference", [bank_marketing, credit_risk, next_purchase, telecom_churn])
+@pytest.mark.parametrize(
+    "reference", mostly_slow([bank_marketing, credit_risk, next_purchase, telecom_churn], kept=[1, 2])
+)
 def test_the_features_are_those_of_pandas(reference: Callable[[Path], pd.DataFrame], tmp_path: Path) -> None:
     name = reference.__name__
     use_case = load_use_case(USE_CASES / name)

@@ -54,7 +54,7 @@ def three_years(tmp_path_factory: pytest.TempPathFactory) -> FeatureJob:
     return job
 
 
-@pytest.mark.parametrize("periods", [1, 2])
+@pytest.mark.parametrize("periods", mostly_slow([1, 2], kept=[1]))
 def test_they_are_what_was_built_then(three_years: FeatureJob, periods: int, tmp_path: Path) -> None:
     then, _ = built(tmp_path, 1_100, AS_OF - periods * WINDOW)
     past = rows(three_years, f"past/{365 * periods}/features.parquet")
