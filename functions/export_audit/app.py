@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
 
 from tenant_experience import data_layout
 from tenant_experience.aws import audit, notifications, objects
@@ -21,7 +22,7 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     for record in event["Records"]:
         try:
             _export(record)
-        except Exception:
+        except (BotoCoreError, ClientError):
             logger.exception("a row of the audit is not exported yet")
             return {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]}
     return {"batchItemFailures": []}

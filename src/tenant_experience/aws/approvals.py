@@ -135,24 +135,6 @@ def read_approval(approval_id: str) -> tuple[Approval, str]:
     return _approval(item), item["task_token"]["S"]
 
 
-def open_requests(use_case: str) -> list[str]:
-    """The ids of the requests of a use case that are pending, the newest first."""
-    pages = (
-        dynamodb()
-        .get_paginator("query")
-        .paginate(
-            TableName=setting("RELEASE_TABLE"),
-            IndexName=BY_USE_CASE,
-            KeyConditionExpression="use_case = :use_case",
-            FilterExpression="#status = :pending",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={":use_case": {"S": use_case}, ":pending": {"S": "pending"}},
-            ScanIndexForward=False,
-        )
-    )
-    return [item["id"]["S"].removeprefix("approval#") for page in pages for item in page["Items"]]
-
-
 def mark_mailed(approval: Approval, asked: Asked, when: str, rows: Sequence[audit.Row] = ()) -> None:
     """Records that an approver was sent their link, together with these rows of the audit."""
     _note_asked(approval, asked, "mailed", when, rows)

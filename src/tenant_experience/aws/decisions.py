@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tenant_experience.aws import approvals, audit, executions
+from tenant_experience.aws import approvals, audit, executions, request_index
 from tenant_experience.aws.release_table import read_live
 from tenant_experience.errors import PlatformError, UserError
 from tenant_experience.release import automatic, decision
@@ -95,7 +95,7 @@ def supersede_older(request: Approval, decided_at: str) -> Approval:
     """
     if live := later_release(request):
         return supersede(request.approval_id, live, decided_at)
-    for approval_id in approvals.open_requests(request.use_case):
+    for approval_id in request_index.open_requests(request.use_case):
         other, _ = approvals.read_approval(approval_id)
         if approval_id == request.approval_id or other.kind != request.kind or not request.overlaps(other):
             continue

@@ -6,12 +6,15 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from tenant_experience.aws.approvals import BY_USE_CASE
 from tenant_experience.aws.release_table import dynamodb, key_of, update_if
 from tenant_experience.environment import setting
 from tenant_experience.release.approval import Approval
 
+# Before every time: a key cannot be compared with an empty text.
+_FIRST = "0"
 _LEASE = key_of("lease", "follow_up_approvals")
 
 
@@ -35,6 +38,18 @@ def open_ends(use_case: str, since: str) -> list[OpenEnd]:
         use_case: whose.
         since: requests that were made before this time (ISO 8601 UTC) are left out.
     """
+    wanted = "#status = :pending OR attribute_not_exists(delivered)"
+    return [OpenEnd(_id(item), item["status"]["S"] == "pending") for item in _requests(use_case, wanted, since=since)]
+
+
+def open_requests(use_case: str) -> list[str]:
+    """The ids of the requests of a use case that are pending, the newest first."""
+    return [_id(item) for item in _requests(use_case, "#status = :pending", newest_first=True)]
+
+
+def _requests(
+    use_case: str, wanted: str, *, since: str = _FIRST, newest_first: bool = False
+) -> Iterator[dict[str, Any]]:
     pages = (
         dynamodb()
         .get_paginator("query")
@@ -42,20 +57,21 @@ def open_ends(use_case: str, since: str) -> list[OpenEnd]:
             TableName=setting("RELEASE_TABLE"),
             IndexName=BY_USE_CASE,
             KeyConditionExpression="use_case = :use_case AND requested_at > :since",
-            FilterExpression="#status = :pending OR attribute_not_exists(delivered)",
+            FilterExpression=wanted,
             ExpressionAttributeNames={"#status": "status"},
             ExpressionAttributeValues={
                 ":use_case": {"S": use_case},
                 ":since": {"S": since},
                 ":pending": {"S": "pending"},
             },
+            ScanIndexForward=not newest_first,
         )
     )
-    return [
-        OpenEnd(item["id"]["S"].removeprefix("approval#"), item["status"]["S"] == "pending")
-        for page in pages
-        for item in page["Items"]
-    ]
+    return (item for page in pages for item in page["Items"])
+
+
+def _id(item: dict[str, Any]) -> str:
+    return str(item["id"]["S"]).removeprefix("approval#")
 
 
 def claim(request: Approval, mark: str) -> bool:
